@@ -1,0 +1,163 @@
+// Dependency kinds: which elements of its inputs an operation's output element may depend on,
+// whatever the numbers are. Each forward argument struct declares one as
+// `static constexpr auto dependency = kind(&Arguments::operand, ...)`. A kind is a constant that
+// holds pointers to the struct's members, so that one generic piece of code per kind can follow
+// sets of positions through any operation (DIAGNOSIS.md, section 1).
+#pragma once
+
+#include <tuple>
+
+namespace lookback::kernels {
+
+template <class... Members>
+struct Outputs {
+  std::tuple<Members...> members;
+};
+template <class... Members>
+constexpr Outputs<Members...> outputs(Members... members) {
+  return {{members...}};
+}
+
+// y[i] depends on x[i] of every input, inputs broadcast to y by numpy's rule. Covers copies, casts
+// and rearrangements: those change the views, not the elements.
+template <class Y, class... X>
+struct Elementwise {
+  Y y;
+  std::tuple<X...> x;
+};
+template <class Y, class... X>
+constexpr Elementwise<Y, X...> elementwise(Y y, X... x) {
+  return {y, {x...}};
+}
+
+// Every element of row r (all dimensions but the last) of every output depends on the whole row r
+// of every row input, and on all of every shared input (weights, tables).
+template <class Y, class X, class Shared>
+struct EachRow {
+  Y y;
+  X x;
+  Shared shared;
+};
+template <class... Members>
+struct Rows {
+  std::tuple<Members...> members;
+};
+template <class... Members>
+constexpr Rows<Members...> rows(Members... members) {
+  return {{members...}};
+}
+template <class... Members>
+struct Shared {
+  std::tuple<Members...> members;
+};
+template <class... Members>
+constexpr Shared<Members...> shared(Members... members) {
+  return {{members...}};
+}
+template <class Y, class X, class S = Shared<>>
+constexpr EachRow<Y, X, S> each_row(Y y, X x, S s = {}) {
+  return {y, x, s};
+}
+
+// y has x's shape with the dimensions of `dims` of size one (kept) and depends on all it reduced.
+template <class Y, class X>
+struct Reduce {
+  Y y;
+  X x;
+};
+template <class Y, class X>
+constexpr Reduce<Y, X> reduce(Y y, X x) {
+  return {y, x};
+}
+
+// y[.., m, n] depends on a[.., m, :] and b[.., :, n]; leading dimensions broadcast.
+template <class Y, class A, class B>
+struct Contract {
+  Y y;
+  A a;
+  B b;
+};
+template <class Y, class A, class B>
+constexpr Contract<Y, A, B> contract(Y y, A a, B b) {
+  return {y, a, b};
+}
+
+// y holds slices of `table` along `dim` picked by the integers of `index`, and depends on the slice
+// picked and on the integer. Without a dim member the slices are rows (dimension 0).
+template <class Y, class Table, class Index, class Dim>
+struct Gather {
+  Y y;
+  Table table;
+  Index index;
+  Dim dim;
+};
+struct NoDim {};
+template <class Y, class Table, class Index, class Dim = NoDim>
+constexpr Gather<Y, Table, Index, Dim> gather(Y y, Table table, Index index, Dim dim = {}) {
+  return {y, table, index, dim};
+}
+
+// y is the inputs of a list one after the other along `dim`.
+template <class Y, class List, class Dim>
+struct Concatenate {
+  Y y;
+  List list;
+  Dim dim;
+};
+template <class Y, class List, class Dim>
+constexpr Concatenate<Y, List, Dim> concatenate(Y y, List list, Dim dim) {
+  return {y, list, dim};
+}
+
+// Rows normalised over the last dimension: an element depends on every entry of its row that is not
+// a known -inf; those entries become known zeros.
+template <class Y, class X>
+struct Softmax {
+  Y y;
+  X x;
+};
+template <class Y, class X>
+constexpr Softmax<Y, X> softmax(Y y, X x) {
+  return {y, x};
+}
+
+// y[.., t, s] is x[.., t, s] where the mask shows s to t, and a known -inf elsewhere.
+template <class Y, class X, class Mask>
+struct SelectVisible {
+  Y y;
+  X x;
+  Mask mask;
+};
+template <class Y, class X, class Mask>
+constexpr SelectVisible<Y, X, Mask> select_visible(Y y, X x, Mask mask) {
+  return {y, x, mask};
+}
+
+// Attention: y[b, t, h] depends, for every s that the mask shows to t, on the pieces' Q[b, t, h],
+// K[b, s, g(h)], V[b, s, g(h)], on the scales, and on the given log-sum-exps of row (b, h, t).
+template <class Y, class Q, class K, class V, class Other, class Mask>
+struct Attend {
+  Y y;  // outputs(...)
+  Q q;
+  K k;
+  V v;
+  Other other;  // rows(...): operands read at row t alone
+  Mask mask;
+};
+template <class Y, class Q, class K, class V, class Other, class Mask>
+constexpr Attend<Y, Q, K, V, Other, Mask> attend(Y y, Q q, K k, V v, Other other, Mask mask) {
+  return {y, q, k, v, other, mask};
+}
+
+// One number (or a few) out of everything: losses, counts, norms.
+template <class Y, class... X>
+struct Everything {
+  Y y;
+  std::tuple<X...> x;
+};
+template <class Y, class... X>
+constexpr Everything<Y, X...> everything(Y y, X... x) {
+  return {y, {x...}};
+}
+
+}  // namespace lookback::kernels

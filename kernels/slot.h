@@ -1,0 +1,121 @@
+// Slots: where the backends leave their kernels, one slot per operation and direction.
+//
+// A header declares a slot as an inline variable; each backend fills it before main with a
+// file-level Registration. The slot is initialised before any registration whose file includes its
+// header, so the order of files does not matter.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <string_view>
+
+#include "kernels/operand.h"
+#include "runtime/check.h"
+#include "runtime/device.h"
+
+namespace lookback::kernels {
+
+enum class Direction { forward, backward, update };
+
+// Every slot of the program, for the tests that walk them.
+class SlotBase {
+ public:
+  const std::string_view name;
+  const Direction direction;
+  static const SlotBase* first() { return head; }
+  const SlotBase* next() const { return link; }
+  virtual bool filled(Backend backend) const = 0;
+  SlotBase(const SlotBase&) = delete;
+  SlotBase& operator=(const SlotBase&) = delete;
+
+ protected:
+  SlotBase(std::string_view slot_name, Direction slot_direction)
+      : name(slot_name), direction(slot_direction), link(head) {
+    head = this;
+  }
+  ~SlotBase() = default;
+  [[noreturn]] void missing(Backend backend) const;
+
+ private:
+  static inline constinit const SlotBase* head = nullptr;
+  const SlotBase* link;
+};
+
+// Sees every kernel call of this thread, after it ran. One at a time; see observe_kernels().
+using KernelObserver = std::function<void(const SlotBase&, const std::vector<In>& inputs,
+                                          const std::vector<Out>& outputs)>;
+
+// Installs an observer for its own lifetime.
+class ObserveKernels {
+ public:
+  explicit ObserveKernels(KernelObserver observer);
+  ~ObserveKernels();
+  ObserveKernels(const ObserveKernels&) = delete;
+  ObserveKernels& operator=(const ObserveKernels&) = delete;
+  static const KernelObserver* current();
+
+ private:
+  KernelObserver observer;
+  const KernelObserver* previous;
+};
+
+template <class Arguments>
+concept DeclaresDependency = requires { Arguments::dependency; };
+
+// Where the backends leave their kernel for one operation. A forward slot's arguments must declare
+// their dependency kind (kernels/dependency.h): without it this does not compile.
+template <class Arguments, Direction slot_direction = Direction::forward>
+class Slot final : public SlotBase {
+  static_assert(slot_direction != Direction::forward || DeclaresDependency<Arguments>,
+                "a forward slot's arguments declare `static constexpr auto dependency`");
+
+ public:
+  using Kernel = void (*)(const Arguments&);
+
+  explicit Slot(std::string_view slot_name) : SlotBase(slot_name, slot_direction) {}
+  bool filled(Backend backend) const override { return at(backend) != nullptr; }
+
+  void operator()(Backend backend, const Arguments& arguments) const {
+    const auto kernel = at(backend);
+    if (kernel == nullptr) missing(backend);
+    kernel(arguments);
+    if (const auto* observer = ObserveKernels::current()) report(*observer, arguments);
+  }
+
+  Kernel& at(Backend backend) { return kernels[static_cast<std::size_t>(backend)]; }
+  Kernel at(Backend backend) const { return kernels[static_cast<std::size_t>(backend)]; }
+
+ private:
+  void report(const KernelObserver& observer, const Arguments& arguments) const {
+    std::vector<In> inputs;
+    std::vector<Out> outputs;
+    for_each_operand(arguments, [&]<class Operand>(const Operand& operand) {
+      if constexpr (std::same_as<Operand, In>) {
+        inputs.push_back(operand);
+      } else {
+        outputs.push_back(operand);
+      }
+    });
+    observer(*this, inputs, outputs);
+  }
+
+  std::array<Kernel, backend_count> kernels{};
+};
+
+template <class Arguments>
+using BackwardSlot = Slot<Arguments, Direction::backward>;
+// Optimiser steps, norms, fills: changes that no gradient goes through.
+template <class Arguments>
+using UpdateSlot = Slot<Arguments, Direction::update>;
+
+// A file-level object of this type fills a slot before main.
+template <class Arguments, Direction direction>
+struct Registration {
+  Registration(Slot<Arguments, direction>& slot, Backend backend,
+               typename Slot<Arguments, direction>::Kernel kernel) {
+    slot.at(backend) = kernel;
+  }
+};
+
+}  // namespace lookback::kernels
