@@ -1,0 +1,32 @@
+# Sourced by the scripts: the root of the tree, --build-dir, and the build itself.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# parse_build_dir DEFAULT "$@" sets build_dir (absolute) and rest (the other arguments).
+parse_build_dir() {
+  build_dir=$root/$1
+  rest=()
+  shift
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --build-dir | --build_dir)
+        [ $# -gt 1 ] || { echo "$0: --build-dir needs a folder" >&2; exit 2; }
+        build_dir=$2
+        shift ;;
+      --build-dir=* | --build_dir=*) build_dir=${1#*=} ;;
+      *) rest+=("$1") ;;
+    esac
+    shift
+  done
+  build_dir=$(realpath -m -- "$build_dir")
+}
+
+# build DIR [CMake options] configures and builds everything; a second time does what has changed.
+build() {
+  local directory=$1 options=()
+  shift
+  if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+  if [ -n "${CI:-}" ]; then options+=(-DLOOKBACK_WERROR=ON); fi
+  (cd "$root" && cmake -B "$directory" --log-level=NOTICE "${options[@]}" "$@") >&2
+  cmake --build "$directory" >&2
+}

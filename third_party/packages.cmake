@@ -1,0 +1,52 @@
+# Finds the libraries that Lookback stands on and says, all at once, which Debian packages are
+# missing. Sets lookback_libraries: what every part of the program is compiled and linked with.
+
+set(missing_packages "")
+set(missing_names "")
+
+macro(lookback_find name debian_package)
+  find_package(${name} ${ARGN} QUIET)
+  if(NOT ${name}_FOUND)
+    list(APPEND missing_names ${name})
+    list(APPEND missing_packages ${debian_package})
+  endif()
+endmacro()
+
+lookback_find(OpenMP g++)
+lookback_find(Eigen3 libeigen3-dev 3.4 NO_MODULE)
+lookback_find(fmt libfmt-dev)
+lookback_find(HWY libhwy-dev)
+lookback_find(nlohmann_json nlohmann-json3-dev)
+lookback_find(CLI11 libcli11-dev)
+if(LOOKBACK_TESTS)
+  lookback_find(GTest libgtest-dev)
+  if(GTest_FOUND AND NOT TARGET GTest::gmock)
+    list(APPEND missing_names GMock)
+    list(APPEND missing_packages libgmock-dev)
+  endif()
+  find_package(benchmark QUIET)  # lookback_bench is there when Google Benchmark is
+endif()
+
+if(missing_packages)
+  list(JOIN missing_names ", " missing_names)
+  list(JOIN missing_packages " " missing_packages)
+  message(FATAL_ERROR "Not found: ${missing_names}. On Debian and Ubuntu install with\n"
+    "  apt-get install ${missing_packages}\n"
+    "or run apps/quickstart.sh or tests/run.sh, which install what apps/packages.txt lists.")
+endif()
+
+if(LOOKBACK_PORTABLE)
+  # Debian ships fmt and Highway as shared libraries only. fmt has a header-only form; of Highway
+  # nothing but the choice of the instruction set lies in its library: highway_static.cpp makes it.
+  add_library(lookback_openmp INTERFACE)
+  target_compile_options(lookback_openmp INTERFACE ${OpenMP_CXX_FLAGS})
+  find_library(lookback_libgomp libgomp.a HINTS ${CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES} NO_CACHE)
+  if(NOT lookback_libgomp)
+    message(FATAL_ERROR "The portable build needs g++ and its libgomp.a")
+  endif()
+  target_link_libraries(lookback_openmp INTERFACE ${lookback_libgomp})
+  set(lookback_libraries lookback_openmp fmt::fmt-header-only)
+else()
+  set(lookback_libraries OpenMP::OpenMP_CXX fmt::fmt hwy::hwy)
+endif()
+list(APPEND lookback_libraries nlohmann_json::nlohmann_json)
