@@ -1,0 +1,244 @@
+#include "kernels/cpu/gemm.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "runtime/parallel.h"
+
+namespace lookback::kernels {
+namespace {
+
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// Tiles of the output. Large ones cost least (each packs its panels afresh), but there must be enough
+// of them for many threads, none so small that starting it costs more than its work.
+struct Tiling {
+  std::int64_t rows = 256;
+  std::int64_t columns = 512;
+};
+constexpr std::int64_t enough_tiles = 16;
+constexpr std::int64_t least_tile_rows = 64;
+constexpr std::int64_t least_tile_columns = 128;
+constexpr std::int64_t least_tile_work = 1 << 18;  // multiply-adds
+
+Tiling choose_tiling(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t products) {
+  Tiling tile;
+  tile.rows = std::min(tile.rows, m);
+  tile.columns = std::min(tile.columns, n);
+  while (products * ceil_div(m, tile.rows) * ceil_div(n, tile.columns) < enough_tiles &&
+         tile.rows * tile.columns * k >= 2 * least_tile_work) {
+    const bool rows_can = tile.rows >= 2 * least_tile_rows;
+    const bool columns_can = tile.columns >= 2 * least_tile_columns;
+    if (!rows_can && !columns_can) break;
+    if (columns_can && (!rows_can || tile.columns > tile.rows)) {
+      tile.columns = ceil_div(tile.columns, 2);
+    } else {
+      tile.rows = ceil_div(tile.rows, 2);
+    }
+  }
+  return tile;
+}
+
+// A small output with much to sum is also cut along k.
+constexpr std::int64_t k_chunk = 2048;
+constexpr std::int64_t most_parts = 16;
+constexpr std::int64_t most_split_outputs = 1 << 15;
+
+template <class T>
+const T* operand_at(const T* data, std::int64_t stride, Layout layout, std::int64_t row,
+                    std::int64_t column) {
+  return data + (layout == Layout::as_is ? row * stride + column : column * stride + row);
+}
+
+// The part of a product that gives c[row .. row + rows, column .. column + columns].
+template <class T, class Result>
+Gemm<T, Result> tile_of(const Gemm<T, Result>& p, const Tiling& tile, std::int64_t row,
+                        std::int64_t column) {
+  Gemm<T, Result> part = p;
+  part.m = std::min(tile.rows, p.m - row);
+  part.n = std::min(tile.columns, p.n - column);
+  part.a = operand_at(p.a, p.a_stride, p.a_layout, row, 0);
+  part.b = operand_at(p.b, p.b_stride, p.b_layout, 0, column);
+  part.c = p.c + row * p.c_stride + column;
+  return part;
+}
+
+// bf16 panels are converted piece by piece into f32 scratch of this thread, 2 MiB in all.
+struct Scratch {
+  static constexpr std::int64_t rows = 256;
+  static constexpr std::int64_t columns = 512;
+  static constexpr std::int64_t inner = 512;
+  alignas(64) std::array<float, rows * inner> a;
+  alignas(64) std::array<float, inner * columns> b;
+  alignas(64) std::array<float, rows * columns> c;
+};
+
+Scratch& scratch_of_thread() {
+  thread_local const auto scratch = std::make_unique<Scratch>();
+  return *scratch;
+}
+
+// Copies `rows` x `columns` elements as they lie in memory; the copy's stride is `columns`.
+void convert(const BFloat16* from, std::int64_t stride, std::int64_t rows, std::int64_t columns,
+             float* to) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t c = 0; c < columns; ++c) {
+      to[r * columns + c] = static_cast<float>(from[r * stride + c]);
+    }
+  }
+}
+
+// op(x)[row .. , column .. ] in f32, with the stride it then has; the layout stays.
+std::int64_t convert_panel(const BFloat16* x, std::int64_t stride, Layout layout, std::int64_t row,
+                           std::int64_t column, std::int64_t rows, std::int64_t columns, float* to) {
+  const auto* from = operand_at(x, stride, layout, row, column);
+  if (layout == Layout::transposed) std::swap(rows, columns);
+  convert(from, stride, rows, columns, to);
+  return columns;
+}
+
+// A bf16 product of at most Scratch::rows x Scratch::columns outputs, into f32.
+void bf16_block(const Gemm<BFloat16, float>& p, Scratch& scratch) {
+  Gemm<float> part{.m = p.m, .n = p.n, .a = scratch.a.data(), .a_layout = p.a_layout,
+                   .b = scratch.b.data(), .b_layout = p.b_layout, .c = p.c,
+                   .c_stride = p.c_stride, .into = p.into, .alpha = p.alpha};
+  if (p.k == 0) tile_product(part);
+  for (std::int64_t k = 0; k < p.k; k += Scratch::inner) {
+    part.k = std::min(Scratch::inner, p.k - k);
+    part.a_stride = convert_panel(p.a, p.a_stride, p.a_layout, 0, k, p.m, part.k, scratch.a.data());
+    part.b_stride = convert_panel(p.b, p.b_stride, p.b_layout, k, 0, part.k, p.n, scratch.b.data());
+    tile_product(part);
+    part.into = Into::sum;
+  }
+}
+
+void bf16_block(const Gemm<BFloat16, BFloat16>& p, Scratch& scratch) {
+  bf16_block({.m = p.m, .n = p.n, .k = p.k, .a = p.a, .a_stride = p.a_stride, .a_layout = p.a_layout,
+              .b = p.b, .b_stride = p.b_stride, .b_layout = p.b_layout, .c = scratch.c.data(),
+              .c_stride = p.n, .alpha = p.alpha},
+             scratch);
+  for (std::int64_t i = 0; i < p.m; ++i) {
+    BFloat16* row = p.c + i * p.c_stride;
+    for (std::int64_t j = 0; j < p.n; ++j) {
+      const float before = p.into == Into::sum ? static_cast<float>(row[j]) : 0.0F;
+      row[j] = BFloat16(before + scratch.c[static_cast<std::size_t>(i * p.n + j)]);
+    }
+  }
+}
+
+template <class Result>
+void bf16_product(const Gemm<BFloat16, Result>& p) {
+  const Tiling tile{.rows = Scratch::rows, .columns = Scratch::columns};
+  for (std::int64_t row = 0; row < p.m; row += tile.rows) {
+    for (std::int64_t column = 0; column < p.n; column += tile.columns) {
+      bf16_block(tile_of(p, tile, row, column), scratch_of_thread());
+    }
+  }
+}
+
+// The whole of k in one go, cut along m and n.
+template <class T, class Result>
+void tiled(const Gemm<T, Result>& p, std::span<const ProductOffsets> offsets, std::int64_t terms) {
+  if (p.m == 0 || p.n == 0 || offsets.empty()) return;
+  const auto results = static_cast<std::int64_t>(offsets.size()) / terms;
+  const auto tile = choose_tiling(p.m, p.n, p.k * terms, results);
+  const auto tile_columns = ceil_div(p.n, tile.columns);
+  const auto tiles = ceil_div(p.m, tile.rows) * tile_columns;
+  const auto work = std::max<std::int64_t>(1, tile.rows * tile.columns * p.k * terms);
+  const auto tiles_at_once = std::max<std::int64_t>(1, least_tile_work / work);
+  parallel_for(results * tiles, tiles_at_once, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i) {
+      const auto result = i / tiles;
+      const auto row = i % tiles / tile_columns * tile.rows;
+      const auto column = i % tiles % tile_columns * tile.columns;
+      auto part = tile_of(p, tile, row, column);
+      const auto corner = part;
+      for (std::int64_t term = 0; term < terms; ++term) {
+        const auto& offset = offsets[static_cast<std::size_t>(result * terms + term)];
+        part.a = corner.a + offset.a;
+        part.b = corner.b + offset.b;
+        part.c = corner.c + offset.c;
+        tile_product(part);
+        part.into = Into::sum;
+      }
+    }
+  });
+}
+
+template <class Sum, class Result>
+void add_parts(const Gemm<Sum, Result>& p, std::span<const Sum> parts) {
+  const auto outputs = static_cast<std::size_t>(p.m * p.n);
+  parallel_for(p.m, std::max<std::int64_t>(1, 4096 / p.n), [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i) {
+      for (std::int64_t j = 0; j < p.n; ++j) {
+        Result& c = p.c[i * p.c_stride + j];
+        Sum sum = p.into == Into::sum ? static_cast<Sum>(c) : Sum{0};
+        for (auto at = static_cast<std::size_t>(i * p.n + j); at < parts.size(); at += outputs) {
+          sum += parts[at];
+        }
+        c = static_cast<Result>(sum);
+      }
+    }
+  });
+}
+
+// Parts of k of fixed size, then their sum in order.
+template <class T, class Result>
+void split_along_k(const Gemm<T, Result>& p) {
+  using Sum = Accumulator<T>;
+  const auto chunk = std::max(k_chunk, ceil_div(p.k, most_parts));
+  const auto full_parts = p.k / chunk;
+  const auto parts = ceil_div(p.k, chunk);
+  std::vector<Sum> sums(static_cast<std::size_t>(parts * p.m * p.n));
+  std::array<ProductOffsets, most_parts> offsets;
+  for (std::int64_t part = 0; part < parts; ++part) {
+    offsets[static_cast<std::size_t>(part)] = {
+        .a = operand_at(p.a, p.a_stride, p.a_layout, 0, part * chunk) - p.a,
+        .b = operand_at(p.b, p.b_stride, p.b_layout, part * chunk, 0) - p.b,
+        .c = part * p.m * p.n};
+  }
+  Gemm<T, Sum> piece{.m = p.m, .n = p.n, .k = chunk, .a = p.a, .a_stride = p.a_stride,
+                     .a_layout = p.a_layout, .b = p.b, .b_stride = p.b_stride,
+                     .b_layout = p.b_layout, .c = sums.data(), .c_stride = p.n, .alpha = p.alpha};
+  const auto all = std::span<const ProductOffsets>(offsets).first(static_cast<std::size_t>(parts));
+  tiled(piece, all.first(static_cast<std::size_t>(full_parts)), 1);
+  piece.k = p.k - full_parts * chunk;
+  tiled(piece, all.subspan(static_cast<std::size_t>(full_parts)), 1);
+  add_parts<Sum, Result>({.m = p.m, .n = p.n, .c = p.c, .c_stride = p.c_stride, .into = p.into}, sums);
+}
+
+}  // namespace
+
+void tile_product(const Gemm<BFloat16, float>& product) { bf16_product(product); }
+void tile_product(const Gemm<BFloat16, BFloat16>& product) { bf16_product(product); }
+
+template <class T, class Result>
+void gemm(const Gemm<T, Result>& p) {
+  if (p.m > 0 && p.n > 0 && p.m * p.n <= most_split_outputs && p.k >= 2 * k_chunk) {
+    const auto tile = choose_tiling(p.m, p.n, p.k, 1);
+    if (ceil_div(p.m, tile.rows) * ceil_div(p.n, tile.columns) < enough_tiles / 2) {
+      return split_along_k(p);
+    }
+  }
+  const ProductOffsets only;
+  tiled(p, {&only, 1}, 1);
+}
+
+template <class T, class Result>
+void gemm_batch(const Gemm<T, Result>& product, std::span<const ProductOffsets> offsets,
+                std::int64_t terms) {
+  tiled(product, offsets, terms);
+}
+
+#define LOOKBACK_INSTANTIATE(T, Result)          \
+  template void gemm(const Gemm<T, Result>&);    \
+  template void gemm_batch(const Gemm<T, Result>&, std::span<const ProductOffsets>, std::int64_t);
+LOOKBACK_INSTANTIATE(float, float)
+LOOKBACK_INSTANTIATE(double, double)
+LOOKBACK_INSTANTIATE(BFloat16, float)
+LOOKBACK_INSTANTIATE(BFloat16, BFloat16)
+#undef LOOKBACK_INSTANTIATE
+
+}  // namespace lookback::kernels

@@ -1,0 +1,136 @@
+#include "kernels/cpu/isa.h"
+
+#include <cpuid.h>
+#include <hwy/highway.h>
+#include <hwy/targets.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+#include "runtime/check.h"
+
+namespace lookback::kernels {
+
+namespace baseline {
+TileKernels tile_kernels();
+}
+namespace avx2 {
+TileKernels tile_kernels();
+}
+namespace avx512 {
+TileKernels tile_kernels();
+}
+
+namespace {
+
+constexpr std::array<Isa, 3> all_sets{Isa::baseline, Isa::avx2, Isa::avx512};
+
+// AMD's processors up to family 25 (Zen 4) have 256-bit multipliers: on Zen 4 Eigen's AVX2 build was
+// the faster or an equal one, and with few-row products clearly faster. Elsewhere wider is better.
+bool prefers_avx2() {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  const bool amd = ebx == signature_AMD_ebx && ecx == signature_AMD_ecx && edx == signature_AMD_edx;
+  if (!amd || __get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return false;
+  const unsigned family = ((eax >> 8) & 0xfU) + ((eax >> 20) & 0xffU);
+  return family <= 25;
+}
+
+Isa choose_by_family() {
+  if (supports(Isa::avx512) && !prefers_avx2()) return Isa::avx512;
+  return supports(Isa::avx2) ? Isa::avx2 : Isa::baseline;
+}
+
+const char* requested() { return std::getenv("LOOKBACK_ISA"); }
+
+const Isa* known_set(std::string_view name) {
+  for (const auto& isa : all_sets) {
+    if (name_of(isa) == name) return &isa;
+  }
+  return nullptr;
+}
+
+Isa choose() {
+  const char* name = requested();
+  if (name == nullptr || *name == '\0') return choose_by_family();
+  const Isa* isa = known_set(name);
+  if (isa == nullptr) {
+    fail("LOOKBACK_ISA", "\"{}\" is no instruction set; known: baseline, avx2, avx512", name);
+  }
+  if (!supports(*isa)) fail("LOOKBACK_ISA", "this processor cannot run {}", name);
+  return *isa;
+}
+
+// Holds Highway's dispatch to the requested set, before any kernel has run. What is wrong with the
+// request is said by product_isa(): nothing may throw before main.
+struct RestrictHighway {
+  RestrictHighway() {
+    const char* name = requested();
+    const Isa* isa = name == nullptr ? nullptr : known_set(name);
+    if (isa == nullptr) return;
+    constexpr std::int64_t above_avx2 = HWY_AVX3 | HWY_AVX3_DL;
+    constexpr std::int64_t above_baseline = above_avx2 | HWY_AVX2 | HWY_SSE4 | HWY_SSSE3;
+    if (*isa == Isa::avx2) hwy::DisableTargets(above_avx2);
+    if (*isa == Isa::baseline) hwy::DisableTargets(above_baseline);
+  }
+};
+const RestrictHighway restrict_highway;
+
+}  // namespace
+
+std::string_view name_of(Isa isa) {
+  switch (isa) {
+    case Isa::baseline: return "baseline";
+    case Isa::avx2: return "avx2";
+    case Isa::avx512: return "avx512";
+  }
+  return "";
+}
+
+// The compiler's checks ask cpuid for the instructions and xgetbv for the operating system.
+bool supports(Isa isa) {
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  switch (isa) {
+    case Isa::baseline: return true;
+    case Isa::avx2: return avx2;
+    case Isa::avx512:
+      return avx2 && __builtin_cpu_supports("avx512f") != 0 &&
+             __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+             __builtin_cpu_supports("avx512bw") != 0;
+  }
+  return false;
+}
+
+Isa product_isa() {
+  static const Isa chosen = choose();
+  return chosen;
+}
+
+std::string isa_description() {
+  const auto products = name_of(product_isa());
+  const auto usable = hwy::SupportedTargets() & HWY_TARGETS;
+  const auto best = usable & -usable;  // the lowest bit is the best set
+  return fmt::format("{} (vectors: {})", products, hwy::TargetName(best));
+}
+
+TileKernels tile_kernels_of(Isa isa) {
+  if (!supports(isa)) fail("tile_kernels", "this processor cannot run {}", name_of(isa));
+  switch (isa) {
+    case Isa::avx2: return avx2::tile_kernels();
+    case Isa::avx512: return avx512::tile_kernels();
+    case Isa::baseline: break;
+  }
+  return baseline::tile_kernels();
+}
+
+const TileKernels& chosen_tile_kernels() {
+  static const TileKernels kernels = tile_kernels_of(product_isa());
+  return kernels;
+}
+
+}  // namespace lookback::kernels

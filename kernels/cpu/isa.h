@@ -1,0 +1,35 @@
+// Which instruction set the CPU kernels run on. Chosen once, by what the processor and the operating
+// system support and by the processor's family, never by timing: the same machine always gets the
+// same bits. The environment variable LOOKBACK_ISA=baseline|avx2|avx512 overrides the choice and
+// also holds the Highway kernels to that set.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "kernels/cpu/gemm_arguments.h"
+
+namespace lookback::kernels {
+
+// baseline: any x86-64 (SSE2). avx2: AVX2 and FMA. avx512: AVX-512 F, VL, DQ and BW.
+enum class Isa : std::uint8_t { baseline, avx2, avx512 };
+
+std::string_view name_of(Isa isa);
+// Whether this processor and operating system can run it.
+bool supports(Isa isa);
+
+// The set the matrix products run on. Throws Error when LOOKBACK_ISA names no known or no supported
+// set.
+Isa product_isa();
+
+// For run records, e.g. "avx2 (vectors: AVX3_DL)": the products' set, then the one that the Highway
+// kernels picked. Two runs with the same text, build and inputs give the same bits.
+std::string isa_description();
+
+// The products of the chosen set.
+const TileKernels& chosen_tile_kernels();
+// The products of any supported set, for tests and benchmarks.
+TileKernels tile_kernels_of(Isa isa);
+
+}  // namespace lookback::kernels
