@@ -69,6 +69,8 @@ class Tensor {
   std::shared_ptr<AutogradState>& autograd_state() const { return body->autograd; }
   // Whether both are handles on the very same tensor.
   bool is(const Tensor& other) const { return body == other.body; }
+  // Whether no other handle and no other tensor sees this memory: then it may be written in place.
+  bool is_only_handle() const { return body.use_count() == 1 && body->storage.use_count() == 1; }
 
  private:
   struct Body {

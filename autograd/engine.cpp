@@ -1,0 +1,186 @@
+#include "autograd/engine.h"
+
+#include <algorithm>
+#include <queue>
+#include <unordered_map>
+#include <utility>
+
+#include "autograd/grad_mode.h"
+#include "autograd/gradient.h"
+#include "autograd/scope.h"
+#include "autograd/sum_gradients.h"
+#include "kernels/fill.h"
+
+namespace lookback {
+namespace {
+
+thread_local const Node* current_node = nullptr;
+
+class RunningNode {
+ public:
+  explicit RunningNode(const Node& node)
+      : previous(std::exchange(current_node, &node)), scope(node.scope) {}
+  ~RunningNode() { current_node = previous; }
+  RunningNode(const RunningNode&) = delete;
+  RunningNode& operator=(const RunningNode&) = delete;
+
+ private:
+  const Node* previous;
+  RestoredScope scope;
+};
+
+// Leaves first: their sum is complete, and storing it frees the parts. Then the latest node.
+struct RunsLater {
+  bool operator()(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) const {
+    if (a->is_leaf() != b->is_leaf()) return b->is_leaf();
+    return a->sequence < b->sequence;
+  }
+};
+
+// One backward pass. It holds its own counts, so that passes can nest (a checkpoint runs one
+// inside another) even where they meet in a leaf.
+class BackwardPass {
+ public:
+  BackwardPass(std::span<const Tensor> roots, std::span<const Tensor> gradients,
+               AfterBackward after_pass)
+      : after(after_pass) {
+    std::vector<std::shared_ptr<Node>> starts;
+    for (std::size_t i = 0; i < roots.size(); ++i) {
+      if (!gradients[i].defined() || !requires_grad(roots[i])) continue;
+      const auto edge = edge_to(roots[i]);
+      const auto [found, fresh] = visits.try_emplace(edge.node.get());
+      if (fresh) starts.push_back(edge.node);
+      deliver(found->second, edge, gradients[i]);
+    }
+    count_uses(starts);
+    for (const auto& node : starts) {
+      if (visits.at(node.get()).uses == 0) ready.push(node);
+    }
+  }
+
+  void run() {
+    const NoGrad no_grad;
+    while (!ready.empty()) {
+      const auto node = ready.top();
+      ready.pop();
+      auto visit = visits.extract(node.get());
+      step(*node, visit.mapped().gradients);
+    }
+  }
+
+ private:
+  struct Visit {
+    std::int64_t uses = 0;  // edges that still have to deliver
+    std::vector<Tensor> gradients;
+  };
+
+  // Counts, for each node that can be reached, the edges that lead to it.
+  void count_uses(const std::vector<std::shared_ptr<Node>>& starts) {
+    std::vector<const Node*> open;
+    for (const auto& node : starts) open.push_back(node.get());
+    while (!open.empty()) {
+      const auto* node = open.back();
+      open.pop_back();
+      for (const auto& edge : node->edges) {
+        if (!edge.node) continue;
+        const auto [found, fresh] = visits.try_emplace(edge.node.get());
+        if (fresh) open.push_back(edge.node.get());
+        ++found->second.uses;
+      }
+    }
+  }
+
+  static void check_shape(const Node& node, std::uint32_t output, const Tensor& gradient) {
+    const auto& expected = node.outputs[output];
+    if (gradient.shape() != expected.shape || gradient.dtype() != expected.dtype) {
+      fail("backward", "the gradient of output {} of {} is {} {}, must be {} {}", output,
+           describe(node), gradient.dtype(), gradient.shape(), expected.dtype, expected.shape);
+    }
+  }
+
+  static void deliver(Visit& visit, const Edge& edge, Tensor gradient) {
+    visit.gradients.resize(edge.node->outputs.size());
+    if (!gradient.defined()) return;
+    check_shape(*edge.node, edge.output, gradient);
+    auto& total = visit.gradients[edge.output];
+    total = total.defined() ? sum_gradients(std::exchange(total, {}), gradient)
+                            : std::move(gradient);
+  }
+
+  void step(Node& node, std::vector<Tensor>& gradients) {
+    const RunningNode running(node);
+    gradients.resize(node.outputs.size());
+    bool any = false;
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      if (!gradients[i].defined()) continue;
+      any = true;
+      for (const auto& hook : node.outputs[i].hooks) {
+        gradients[i] = hook(gradients[i]);
+        check_shape(node, static_cast<std::uint32_t>(i), gradients[i]);
+      }
+    }
+    std::vector<Tensor> results(node.edges.size());
+    if (any) results = run_node(node, gradients);
+    gradients.clear();
+    if (after == AfterBackward::release) node.release();
+    pass_on(node, results);
+  }
+
+  static std::vector<Tensor> run_node(Node& node, const std::vector<Tensor>& gradients) {
+    if (node.released()) {
+      fail("backward",
+           "a second backward through {}: its saved tensors were dropped by the first, which should "
+           "be told AfterBackward::retain",
+           describe(node));
+    }
+    auto results = node.backward(gradients, Needed(node.edges));
+    if (results.size() != node.edges.size()) {
+      fail("backward", "{} returned {} gradients for {} inputs", describe(node), results.size(),
+           node.edges.size());
+    }
+    return results;
+  }
+
+  void pass_on(const Node& node, std::vector<Tensor>& results) {
+    for (std::size_t i = 0; i < node.edges.size(); ++i) {
+      const auto& edge = node.edges[i];
+      if (!edge.node) continue;
+      auto& visit = visits.at(edge.node.get());
+      deliver(visit, edge, std::exchange(results[i], {}));
+      if (--visit.uses == 0) ready.push(edge.node);
+    }
+  }
+
+  AfterBackward after;
+  std::unordered_map<const Node*, Visit> visits;
+  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, RunsLater> ready;
+};
+
+}  // namespace
+
+std::string running_node() {
+  return current_node == nullptr ? "no node" : describe(*current_node);
+}
+
+void backward(std::span<const Tensor> roots, std::span<const Tensor> gradients,
+              AfterBackward after) {
+  BackwardPass(roots, gradients, after).run();
+}
+
+void backward(const Tensor& x, const Tensor& gradient_of_x, AfterBackward after) {
+  if (!requires_grad(x)) {
+    fail("backward", "x {} does not depend on any tensor that requires a gradient", x.shape());
+  }
+  backward(std::span(&x, 1), std::span(&gradient_of_x, 1), after);
+}
+
+void backward(const Tensor& x, AfterBackward after) {
+  if (x.numel() != 1) {
+    fail("backward", "x {} must have one element, or come with a gradient of its shape", x.shape());
+  }
+  const auto one = empty(x.shape(), x.dtype(), x.device());
+  kernels::fill(x.backend(), {.y = one, .value = 1});
+  backward(x, one, after);
+}
+
+}  // namespace lookback

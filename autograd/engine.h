@@ -1,0 +1,11 @@
+// What the engine tells others while it runs.
+#pragma once
+
+#include <string>
+
+namespace lookback {
+
+// "rms_norm at model.norm" while that node's backward runs on this thread, else "no node".
+std::string running_node();
+
+}  // namespace lookback

@@ -1,0 +1,29 @@
+#include "autograd/ops/add.h"
+
+#include "autograd/ops/unbroadcast.h"
+#include "autograd/record.h"
+#include "kernels/add.h"
+
+namespace lookback {
+namespace {
+
+struct AddBackward {
+  static constexpr std::string_view name = "add";
+  Shape a, b;
+
+  std::vector<Tensor> operator()(const Tensor& dy, Needed needed) const {
+    return {needed[0] ? unbroadcast(dy, a) : Tensor{}, needed[1] ? unbroadcast(dy, b) : Tensor{}};
+  }
+};
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  const Check check{"add"};
+  check(a.dtype() == b.dtype(), "a {} and b {} must have one dtype", a.dtype(), b.dtype());
+  const auto y = empty(broadcast_shapes("add", a.shape(), b.shape()), a.dtype(), a.device());
+  kernels::add_forward(a.backend(), {.a = a, .b = b, .y = y});
+  return record<AddBackward>(y, {a, b}, [&] { return AddBackward{a.shape(), b.shape()}; });
+}
+
+}  // namespace lookback

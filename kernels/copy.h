@@ -1,0 +1,17 @@
+// y = x, converted to y's dtype; both may be strided, of one shape (x broadcasts to y).
+#pragma once
+
+#include "kernels/dependency.h"
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct CopyForward {
+  In x;
+  Out y;
+  static constexpr auto dependency = elementwise(&CopyForward::y, &CopyForward::x);
+};
+
+inline Slot<CopyForward> copy_forward{"copy_forward"};
+
+}  // namespace lookback::kernels

@@ -1,0 +1,15 @@
+// y = value, every element, converted to y's dtype. y may be strided.
+#pragma once
+
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct Fill {
+  Out y;
+  double value;
+};
+
+inline UpdateSlot<Fill> fill{"fill"};
+
+}  // namespace lookback::kernels

@@ -1,0 +1,35 @@
+// Root mean square normalisation (Zhang & Sennrich 2019, eq. 4):
+//   y[r, d] = x[r, d] * inverse_rms[r] * weight[d]
+//   inverse_rms[r] = 1 / sqrt(mean_d x[r, d]^2 + epsilon)
+// x, y: [rows, columns] contiguous; weight: [columns]; inverse_rms: [rows] in the accumulator dtype,
+// kept for backward. Sums in f32 for f32 and bf16, in f64 for f64. Each row depends on itself.
+#pragma once
+
+#include "kernels/dependency.h"
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct RmsNormForward {
+  In x, weight;
+  Out y, inverse_rms;
+  double epsilon;
+  static constexpr auto dependency =
+      each_row(outputs(&RmsNormForward::y, &RmsNormForward::inverse_rms), rows(&RmsNormForward::x),
+               shared(&RmsNormForward::weight));
+};
+
+// dx = r (w dy - x r^2 mean_d(w dy x)), dweight = sum over rows of dy x r; r = inverse_rms.
+// dweight is absent where it is not needed; row_partials: [ceil(rows / 64), columns] scratch in the
+// accumulator dtype, present with dweight, whose rows are added up in order.
+struct RmsNormBackward {
+  In dy, x, weight, inverse_rms;
+  Out dx, dweight, row_partials;
+};
+
+inline constexpr std::int64_t rms_norm_rows_per_partial = 64;
+
+inline Slot<RmsNormForward> rms_norm_forward{"rms_norm_forward"};
+inline BackwardSlot<RmsNormBackward> rms_norm_backward{"rms_norm_backward"};
+
+}  // namespace lookback::kernels

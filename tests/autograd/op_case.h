@@ -1,0 +1,59 @@
+// One case per differentiable operation; the runner makes the tests from it (op_case.cpp):
+// forward against the reference in f64, f32 and bf16, gradcheck in f64, non-contiguous inputs, large
+// magnitudes, the same bits at one and at three threads, and the error texts. A test fails for every
+// operation on the tape that has no case of its name, so nothing is forgotten.
+#pragma once
+
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "runtime/tensor.h"
+
+namespace lookback::testing {
+
+using Inputs = std::vector<Tensor>;
+using Shapes = std::vector<Shape>;
+
+struct OpCaseOptions {
+  // The shapes of the inputs, one list per variant to run.
+  std::vector<Shapes> shapes;
+  std::function<Tensor(const Inputs&)> call;
+  // The same, written from the formula: contiguous f64 inputs (integers as they are) to f64.
+  std::function<Tensor(const Inputs&)> reference;
+  // Floating inputs are uniform in [low, high).
+  double low = -2;
+  double high = 2;
+  // Input `which`, where it is not plain random numbers (indices, masks); undefined: the default.
+  std::function<Tensor(std::size_t which, const Shape& shape, std::mt19937_64& random)> input = {};
+  // Number of terms in the longest sum, for the error bound factor * eps * sqrt(terms).
+  std::function<double(const Shapes&)> terms = {};
+  double factor = 4;
+  // Inputs of the large-magnitude test are multiplied by this; 0 leaves the test out.
+  double large = 100;
+  std::vector<DType> dtypes = {DType::f64, DType::f32, DType::bf16};
+  // Inputs that must be refused, and a part of the message.
+  struct Refused {
+    std::function<void()> call;
+    std::string message;
+  };
+  std::vector<Refused> refused = {};
+};
+
+class OpCase {
+ public:
+  // `name`: the node's name, or "name/what" where one operation has several cases.
+  OpCase(std::string name, OpCaseOptions case_options);
+  const std::string name;
+  const OpCaseOptions options;
+  std::string operation() const { return name.substr(0, name.find('/')); }
+  static const std::vector<const OpCase*>& all();
+};
+
+// A f64 tensor from a function of the flat index; for references.
+Tensor make_f64(const Shape& shape, const std::function<double(std::int64_t)>& value);
+// The elements of any floating tensor, row-major, as f64.
+std::vector<double> to_doubles(const Tensor& x);
+
+}  // namespace lookback::testing
