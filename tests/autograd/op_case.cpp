@@ -189,8 +189,8 @@ TEST_P(Operation, RefusesBadInputs) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Operation, ::testing::ValuesIn(OpCase::all()), [](const auto& info) {
-  auto text = info.param->name;
+INSTANTIATE_TEST_SUITE_P(All, Operation, ::testing::ValuesIn(OpCase::all()), [](const ::testing::TestParamInfo<const OpCase*>& instance) {
+  auto text = instance.param->name;
   for (auto& letter : text) {
     if (std::isalnum(static_cast<unsigned char>(letter)) == 0) letter = '_';
   }

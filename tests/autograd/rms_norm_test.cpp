@@ -22,6 +22,7 @@ const OpCase rms_norm_case{
              return x[i] / std::sqrt(squares / static_cast<double>(columns) + 1e-5) * weight[i % columns];
            });
          },
+     .terms = [](const Shapes& shapes) { return static_cast<double>(shapes[1].numel()); },
      .refused = {{[] { rms_norm(make_f64({2, 3}, [](auto) { return 1.0; }), make_f64({4}, [](auto) { return 1.0; }), 1e-5); },
                   "[rms_norm] weight (4,) must be (3,): x is (2, 3)"}}}};
 
