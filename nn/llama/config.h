@@ -1,0 +1,50 @@
+// The shape of a Llama: Hugging Face's config.json.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace lookback {
+
+// How rope's frequencies are changed for longer contexts (config.json: rope_scaling).
+struct RopeScaling {
+  enum class Kind { none, linear, llama3 };
+  Kind kind = Kind::none;
+  double factor = 1;
+  // llama3 only.
+  double low_freq_factor = 1;
+  double high_freq_factor = 4;
+  double original_max_position_embeddings = 8192;
+  friend bool operator==(const RopeScaling&, const RopeScaling&) = default;
+};
+
+// Defaults are those of transformers' LlamaConfig.
+struct LlamaConfig {
+  std::int64_t vocab_size = 32000;
+  std::int64_t hidden_size = 4096;
+  std::int64_t intermediate_size = 11008;
+  std::int64_t num_hidden_layers = 32;
+  std::int64_t num_attention_heads = 32;
+  std::int64_t num_key_value_heads = 32;
+  std::int64_t head_dim = 128;
+  std::int64_t max_position_embeddings = 2048;
+  double rms_norm_eps = 1e-6;
+  double rope_theta = 10000;
+  double initializer_range = 0.02;
+  RopeScaling rope_scaling;
+  bool tie_word_embeddings = false;
+  bool attention_bias = false;
+  bool mlp_bias = false;
+  friend bool operator==(const LlamaConfig&, const LlamaConfig&) = default;
+};
+
+// From the text of a config.json. `where` (a path) stands at the head of every message. Throws
+// Error for broken JSON, wrong types, impossible sizes, and keys that would change the computation.
+LlamaConfig parse_llama_config(std::string_view json, std::string_view where);
+LlamaConfig read_llama_config(const std::string& path);
+
+// A config.json that transformers opens, indented, ending in a newline.
+std::string to_json(const LlamaConfig& config);
+
+}  // namespace lookback

@@ -1,0 +1,51 @@
+// Modules: named parameters in a tree. Names are Hugging Face's paths
+// ("model.layers.0.self_attn.q_proj.weight"), and a module's forward runs in the scope of its name.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "autograd/scope.h"
+#include "runtime/tensor.h"
+
+namespace lookback {
+
+struct NamedParameter {
+  std::string name;
+  Tensor tensor;
+};
+
+class Module {
+ public:
+  Module() = default;
+  virtual ~Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  // All parameters of this module and those below it, in the order of registration.
+  std::vector<NamedParameter> parameters() const;
+  // The name the parent registered it under; empty at the root.
+  const std::string& name() const { return own_name; }
+
+ protected:
+  // Marks the tensor as a parameter (it collects its gradient) and remembers it by name. The tensor
+  // handle is shared: writing into its memory is seen everywhere.
+  Tensor register_parameter(std::string name, const Tensor& tensor);
+  // `child` must live as long as this module (a member).
+  void register_module(std::string name, Module& child);
+  // The first line of every forward: const auto scope = enter();
+  Scope enter() const { return Scope(own_name); }
+
+ private:
+  void collect(const std::string& prefix, std::vector<NamedParameter>& result) const;
+
+  std::string own_name;
+  std::vector<NamedParameter> own_parameters;
+  std::vector<Module*> children;
+};
+
+// Zeroes (drops) the gradients of all parameters.
+void clear_gradients(const std::vector<NamedParameter>& parameters);
+
+}  // namespace lookback
