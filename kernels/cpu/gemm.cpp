@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// Tiles of the output. Large ones cost least (each packs its panels afresh), but there must be enough
+// Tiles of the output, at most as large as bf16 scratch. Large ones cost least (each packs its panels afresh), but there must be enough
 // of them for many threads, none so small that starting it costs more than its work.
 struct Tiling {
   std::int64_t rows = 256;
@@ -114,16 +114,49 @@ void bf16_block(const Gemm<BFloat16, float>& p, Scratch& scratch) {
   }
 }
 
-void bf16_block(const Gemm<BFloat16, BFloat16>& p, Scratch& scratch) {
-  bf16_block({.m = p.m, .n = p.n, .k = p.k, .a = p.a, .a_stride = p.a_stride, .a_layout = p.a_layout,
-              .b = p.b, .b_stride = p.b_stride, .b_layout = p.b_layout, .c = scratch.c.data(),
-              .c_stride = p.n, .alpha = p.alpha},
-             scratch);
-  for (std::int64_t i = 0; i < p.m; ++i) {
-    BFloat16* row = p.c + i * p.c_stride;
-    for (std::int64_t j = 0; j < p.n; ++j) {
-      const float before = p.into == Into::sum ? static_cast<float>(row[j]) : 0.0F;
-      row[j] = BFloat16(before + scratch.c[static_cast<std::size_t>(i * p.n + j)]);
+// Adds up the terms of one tile: the product at each of the offsets.
+template <class T>
+void sum_of_products(const Gemm<T>& tile, std::span<const ProductOffsets> terms) {
+  auto part = tile;
+  for (const auto& offset : terms) {
+    part.a = tile.a + offset.a;
+    part.b = tile.b + offset.b;
+    part.c = tile.c + offset.c;
+    tile_product(part);
+    part.into = Into::sum;
+  }
+}
+
+void sum_of_products(const Gemm<BFloat16, float>& tile, std::span<const ProductOffsets> terms) {
+  auto& scratch = scratch_of_thread();
+  auto part = tile;
+  for (const auto& offset : terms) {
+    part.a = tile.a + offset.a;
+    part.b = tile.b + offset.b;
+    part.c = tile.c + offset.c;
+    bf16_block(part, scratch);
+    part.into = Into::sum;
+  }
+}
+
+// Into a bf16 result the whole sum is rounded once.
+void sum_of_products(const Gemm<BFloat16, BFloat16>& tile, std::span<const ProductOffsets> terms) {
+  auto& scratch = scratch_of_thread();
+  Gemm<BFloat16, float> part{.m = tile.m, .n = tile.n, .k = tile.k, .a_stride = tile.a_stride,
+                             .a_layout = tile.a_layout, .b_stride = tile.b_stride,
+                             .b_layout = tile.b_layout, .c = scratch.c.data(), .c_stride = tile.n,
+                             .alpha = tile.alpha};
+  for (const auto& offset : terms) {
+    part.a = tile.a + offset.a;
+    part.b = tile.b + offset.b;
+    bf16_block(part, scratch);
+    part.into = Into::sum;
+  }
+  for (std::int64_t i = 0; i < tile.m; ++i) {
+    BFloat16* row = tile.c + terms[0].c + i * tile.c_stride;
+    for (std::int64_t j = 0; j < tile.n; ++j) {
+      const float before = tile.into == Into::sum ? static_cast<float>(row[j]) : 0.0F;
+      row[j] = BFloat16(before + scratch.c[static_cast<std::size_t>(i * tile.n + j)]);
     }
   }
 }
@@ -131,9 +164,10 @@ void bf16_block(const Gemm<BFloat16, BFloat16>& p, Scratch& scratch) {
 template <class Result>
 void bf16_product(const Gemm<BFloat16, Result>& p) {
   const Tiling tile{.rows = Scratch::rows, .columns = Scratch::columns};
+  const ProductOffsets only;
   for (std::int64_t row = 0; row < p.m; row += tile.rows) {
     for (std::int64_t column = 0; column < p.n; column += tile.columns) {
-      bf16_block(tile_of(p, tile, row, column), scratch_of_thread());
+      sum_of_products(tile_of(p, tile, row, column), {&only, 1});
     }
   }
 }
@@ -153,16 +187,9 @@ void tiled(const Gemm<T, Result>& p, std::span<const ProductOffsets> offsets, st
       const auto result = i / tiles;
       const auto row = i % tiles / tile_columns * tile.rows;
       const auto column = i % tiles % tile_columns * tile.columns;
-      auto part = tile_of(p, tile, row, column);
-      const auto corner = part;
-      for (std::int64_t term = 0; term < terms; ++term) {
-        const auto& offset = offsets[static_cast<std::size_t>(result * terms + term)];
-        part.a = corner.a + offset.a;
-        part.b = corner.b + offset.b;
-        part.c = corner.c + offset.c;
-        tile_product(part);
-        part.into = Into::sum;
-      }
+      sum_of_products(tile_of(p, tile, row, column),
+                      offsets.subspan(static_cast<std::size_t>(result * terms),
+                                      static_cast<std::size_t>(terms)));
     }
   });
 }

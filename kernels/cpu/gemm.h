@@ -5,8 +5,8 @@
 //   c[m, n] += alpha * op(a)[m, k] op(b)[k, n]       (Into::sum)
 //
 // Row-major, leading strides in elements (gemm_arguments.h). f32 with sums in f32, f64 with sums in
-// f64; bf16 operands into an f32 or a bf16 result, products and sums in f32 (a bf16 result is rounded
-// once, an added one after the addition). Sizes may be 0; k = 0 gives zeros. A result must not
+// f64; bf16 operands into an f32 or a bf16 result, products and sums in f32 (into a bf16 result the
+// whole sum is rounded once). Sizes may be 0; k = 0 gives zeros. A result must not
 // overlap an operand.
 //
 // The output is cut into tiles whose size follows from m, n, k alone; a small output with a large k
