@@ -21,12 +21,17 @@ parse_build_dir() {
   build_dir=$(realpath -m -- "$build_dir")
 }
 
-# build DIR [CMake options] configures and builds everything; a second time does what has changed.
-build() {
+# configure DIR [CMake options]
+configure() {
   local directory=$1 options=()
   shift
   if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
   if [ -n "${CI:-}" ]; then options+=(-DLOOKBACK_WERROR=ON); fi
-  (cd "$root" && cmake -B "$directory" --log-level=NOTICE "${options[@]}" "$@") >&2
-  cmake --build "$directory" >&2
+  (cd "$root" && cmake -B "$directory" --log-level=WARNING "${options[@]}" "$@") >&2
+}
+
+# build DIR [CMake options] configures and builds everything; a second time only what has changed.
+build() {
+  configure "$@"
+  cmake --build "$1" >&2
 }

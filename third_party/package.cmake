@@ -8,6 +8,7 @@ include(GNUInstallDirs)
 
 add_library(lookback_archive STATIC ${lookback_library_objects})
 set_target_properties(lookback_archive PROPERTIES OUTPUT_NAME lookback EXPORT_NAME archive)
+add_library(lookback::archive ALIAS lookback_archive)
 target_compile_features(lookback_archive PUBLIC cxx_std_20)
 target_include_directories(lookback_archive INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/lookback>)
@@ -16,7 +17,7 @@ target_link_options(lookback_archive INTERFACE ${lookback_link_options})
 
 add_library(lookback_library INTERFACE)
 set_target_properties(lookback_library PROPERTIES EXPORT_NAME lookback)
-target_link_libraries(lookback_library INTERFACE $<LINK_LIBRARY:WHOLE_ARCHIVE,lookback_archive>)
+target_link_libraries(lookback_library INTERFACE $<LINK_LIBRARY:WHOLE_ARCHIVE,lookback::archive>)
 add_library(lookback::lookback ALIAS lookback_library)
 
 set(package_directory ${CMAKE_INSTALL_LIBDIR}/cmake/lookback)

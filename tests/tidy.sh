@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# clang-format over every source file, clang-tidy over those that differ from origin/main (the last
+# commit where there is no origin/main); --all checks every file, which takes a while:
+#   bash tests/tidy.sh [--all] [--build-dir DIR]
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
+parse_build_dir build "$@"
+everything=no
+for argument in "${rest[@]}"; do
+  [ "$argument" = --all ] || { echo "$0: unknown option $argument (there is --all)" >&2; exit 2; }
+  everything=yes
+done
+bash "$root/apps/install_packages.sh" build test tidy
+cd "$root"
+configure "$build_dir" --preset release -DLOOKBACK_TESTS=ON
+
+folders=(runtime kernels autograd nn apps tests third_party)
+find "${folders[@]}" \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' \) -print0 |
+  xargs -0 clang-format --dry-run -Werror
+echo "clang-format: clean"
+
+base=$(git merge-base HEAD origin/main 2>/dev/null || git rev-parse HEAD)
+mapfile -t sources < <(
+  if [ $everything = yes ]; then
+    find "${folders[@]}" -name '*.cpp'
+  else
+    { git diff --name-only --diff-filter=d "$base"; git ls-files --others --exclude-standard; } |
+      grep '\.cpp$'
+  fi | grep -v -e '^tests/package/' -e '^third_party/' -e '^apps/examples/' | sort -u)
+if [ ${#sources[@]} -eq 0 ]; then
+  echo "clang-tidy: no file has changed"
+  exit 0
+fi
+printf '%s\0' "${sources[@]}" |
+  xargs -0 -n 4 -P "$(nproc)" clang-tidy -p "$build_dir" --quiet
+echo "clang-tidy: ${#sources[@]} files clean"
