@@ -1,5 +1,7 @@
 #include "kernels/cpu/isa.h"
 
+#include "kernels/cpu/simd_targets.h"
+
 #include <cpuid.h>
 #include <hwy/highway.h>
 #include <hwy/targets.h>
