@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# From nothing to a trained model, on any CPU: installs what is missing, builds, trains the built-in
+# `smoke` model on built-in stories for about two minutes, and shows what it learned:
+#   bash apps/quickstart.sh [--build-dir DIR] [--output-dir DIR] [options of `lookback train`]
+# A second time it builds what has changed and trains again only when something has.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/build.sh"
+parse_build_dir build "$@"
+set -- "${rest[@]}"
+output_dir=$build_dir/quickstart
+options=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --output-dir | --output_dir)
+      [ $# -gt 1 ] || { echo "$0: --output-dir needs a folder" >&2; exit 2; }
+      output_dir=$2
+      shift ;;
+    --output-dir=* | --output_dir=*) output_dir=${1#*=} ;;
+    *) options+=("$1") ;;
+  esac
+  shift
+done
+
+bash "$root/apps/install_packages.sh" build
+configure "$build_dir" --preset release -DLOOKBACK_TESTS=OFF
+cmake --build "$build_dir" --target lookback >&2
+lookback=$build_dir/bin/lookback
+
+train=("$lookback" train --config smoke --data builtin:stories --max-steps 400 --batch-size 8
+  --block-size 256 --learning-rate 2e-3 --warmup-steps 40 --output-dir "$output_dir")
+if [ ${#options[@]} -eq 0 ] && [ "$output_dir/model.safetensors" -nt "$lookback" ]; then
+  echo "Trained before by this very program; it would give the same numbers again."
+else
+  # Only a folder of this script's own is written over.
+  if [ "$output_dir" = "$build_dir/quickstart" ]; then train+=(--overwrite); fi
+  "${train[@]}" "${options[@]}"
+fi
+
+# The last number of that name in the run's metrics.
+metric() { sed -n "s/.*\"$1\": *\([^,}]*\).*/\1/p" "$output_dir/metrics.jsonl" | tail -n 1; }
+echo
+echo "Loss, in nats per word:"
+printf '  %-12s%.4f\n' train "$(metric loss)" validation "$(metric validation_loss)"
+floor=$(metric floor)
+if [ -n "$floor" ]; then
+  printf '  %-12s%.4f   what the text itself leaves open: no model does better on average\n' \
+    floor "$floor"
+fi
+echo
+echo "A story it wrote:"
+"$lookback" generate "$output_dir" --prompt "once upon a time" --max-new-tokens 120 --seed 1
+echo
+echo "The model and every number of the run: $output_dir"
+echo "Go on with: $lookback train --help"
