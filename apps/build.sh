@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts: the root of the tree, --build-dir, and the build itself.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

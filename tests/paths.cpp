@@ -4,7 +4,7 @@
 
 #include <system_error>
 
-namespace lookback::testing {
+namespace lookback::tests {
 
 namespace fs = std::filesystem;
 
@@ -25,4 +25,4 @@ TemporaryDirectory::~TemporaryDirectory() {
   fs::remove_all(directory, ignored);
 }
 
-}  // namespace lookback::testing
+}  // namespace lookback::tests

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-namespace lookback::testing {
+namespace lookback::tests {
 
 // The root of the source tree.
 std::filesystem::path source_directory();
@@ -23,4 +23,4 @@ class TemporaryDirectory {
   std::filesystem::path directory;
 };
 
-}  // namespace lookback::testing
+}  // namespace lookback::tests

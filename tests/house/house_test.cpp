@@ -20,7 +20,7 @@
 
 #include "tests/paths.h"
 
-namespace lookback::testing {
+namespace lookback::tests {
 namespace {
 
 namespace fs = std::filesystem;
@@ -296,4 +296,4 @@ TEST(House, TheWholeTreeIsRead) {
 }
 
 }  // namespace
-}  // namespace lookback::testing
+}  // namespace lookback::tests
