@@ -20,6 +20,7 @@ enum class RandomUse : std::uint8_t {
   generation = 3,       // index: by caller
   dropout = 4,          // index: by caller
   diagnosis = 5,        // index: by caller
+  fixed_data = 6,       // index: the sequence
 };
 
 // `index` below 2^56.

@@ -1,0 +1,52 @@
+// From what people write after --data to sources.
+//
+// SPEC: `builtin:NAME`; a text file; a `.bin` of tokens; a folder (its files, hidden ones and
+// sub-folders left out) or a glob of such files, joined in name order. A file that is there is
+// never read as a glob.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apps/data/token_source.h"
+
+namespace lookback {
+
+struct DataOptions {
+  std::string data;             // SPEC
+  std::string validation_data;  // SPEC; empty: part of `data`
+  std::uint64_t seed = 0;
+  std::int64_t block_size = 256;  // T
+  // The vocabulary of a config that is given, which data must fit into, and which is a .bin's.
+  // Without it data bring their own; a .bin's is then its largest token + 1.
+  std::optional<std::int64_t> vocabulary_size;
+};
+
+// Training and validation of a run. Without validation data: of n tokens in files the first
+// floor(0.95 n) are for training, the rest for validation; a built-in source validates on fresh
+// sequences. With them: all of the one and all of the other. Throws Error on data that are
+// missing or malformed (token_array.h), have fewer than T + 1 tokens on either side, do not fit the
+// vocabulary, or speak two languages.
+TokenData open_data(const DataOptions& options);
+
+enum class Split { train, validation, all };
+// train, validation, all; throws Error on another, naming the nearest.
+Split split_of(std::string_view name);
+
+// What `eval --split` goes through: the same parts as above. Of a built-in source `all` is fresh
+// sequences. Needs two tokens, one to feed and one to score.
+std::shared_ptr<const TokenSource> open_evaluation(const DataOptions& options, Split split);
+
+// The files of a SPEC that is not built in, in name order.
+std::vector<std::string> files_of(const std::string& spec);
+
+// The tokenizer that calls itself `name` (Tokenizer::name), as a run's options keep it: bytes,
+// stories, numbers. Only numbers needs the vocabulary's size. Throws Error on another name.
+std::shared_ptr<const Tokenizer> make_tokenizer(std::string_view name,
+                                                std::int64_t vocabulary_size);
+
+}  // namespace lookback

@@ -1,0 +1,120 @@
+#include "apps/data/token_array.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "runtime/check.h"
+
+namespace lookback {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "token files are read as they lie");
+
+constexpr std::size_t header_numbers = 256;
+constexpr std::size_t header_size = header_numbers * sizeof(std::int32_t);
+
+struct HeaderKind {
+  std::int32_t magic, version;
+  std::size_t width;
+};
+constexpr std::array header_kinds = {HeaderKind{20240520, 1, 2}, HeaderKind{20240801, 7, 4}};
+
+// Calls body(const Token* tokens) with the type that is `width` bytes wide.
+template <class Body>
+auto with_tokens(const std::byte* data, std::size_t width, const Body& body) {
+  if (width == 1) return body(reinterpret_cast<const std::uint8_t*>(data));
+  if (width == 2) return body(reinterpret_cast<const std::uint16_t*>(data));
+  return body(reinterpret_cast<const std::uint32_t*>(data));
+}
+
+}  // namespace
+
+TokenFormat format_of(const std::string& path) {
+  return path.ends_with(".bin") ? TokenFormat::bin : TokenFormat::text;
+}
+
+TokenArray::TokenArray(const std::vector<std::string>& paths) {
+  const Check check{"data"};
+  check(!paths.empty(), "there is no file to read");
+  kind = format_of(paths.front());
+  for (const auto& path : paths) {
+    check(format_of(path) == kind,
+          "{} and {}: text and .bin cannot be joined; name files of one kind", paths.front(), path);
+    MappedFile file{path, "data"};
+    check(file.size() > 0, "{}: is empty", path);
+    const auto bytes = static_cast<std::int64_t>(file.size());
+    pieces.push_back(kind == TokenFormat::bin ? open_bin(std::move(file), count)
+                                              : Piece{std::move(file), 0, 1, count, bytes});
+    count += pieces.back().count;
+  }
+}
+
+TokenArray::Piece TokenArray::open_bin(MappedFile file, std::int64_t first) {
+  const Check check{"data"};
+  std::array<std::int32_t, 3> header{};
+  std::memcpy(header.data(), file.bytes().data(), std::min(sizeof header, file.size()));
+  for (const auto& header_kind : header_kinds) {
+    if (header[0] != header_kind.magic) continue;
+    check(file.size() >= header_size,
+          "{}: {} bytes are too few for the header of {} int32 that its first number {} announces",
+          file.path(), file.size(), header_numbers, header[0]);
+    check(header[1] == header_kind.version,
+          "{}: header {} of version {} is not known: version {} is", file.path(), header[0],
+          header[1], header_kind.version);
+    const auto body = file.size() - header_size;
+    check(header[2] > 0 && static_cast<std::size_t>(header[2]) * header_kind.width == body,
+          "{}: the header says {} tokens of {} bytes, but {} bytes follow it", file.path(),
+          header[2], header_kind.width, body);
+    return {std::move(file), header_size, header_kind.width, first, header[2]};
+  }
+  check(file.size() % 2 == 0, "{}: an odd number of bytes ({}) cannot be tokens of two bytes each",
+        file.path(), file.size());
+  const auto tokens = static_cast<std::int64_t>(file.size() / 2);
+  return {std::move(file), 0, 2, first, tokens};
+}
+
+void TokenArray::read(std::int64_t first, std::span<std::int64_t> tokens) const {
+  const Check check{"data"};
+  check(0 <= first && first + std::ssize(tokens) <= count, "tokens {} to {} of {}", first,
+        first + std::ssize(tokens), count);
+  auto piece = std::upper_bound(pieces.begin(), pieces.end(), first,
+                                [](std::int64_t token, const Piece& p) { return token < p.first; });
+  for (--piece; !tokens.empty(); ++piece) {
+    const auto skip = first - piece->first;
+    const auto part = tokens.first(
+        static_cast<std::size_t>(std::min<std::int64_t>(std::ssize(tokens), piece->count - skip)));
+    with_tokens(piece->file.bytes().data() + piece->header_bytes, piece->width,
+                [&](const auto* data) { std::copy_n(data + skip, part.size(), part.begin()); });
+    first += std::ssize(part);
+    tokens = tokens.subspan(part.size());
+  }
+}
+
+std::int64_t TokenArray::largest_token() const {
+  std::int64_t largest = 0;
+  for (const auto& piece : pieces) {
+    largest = std::max(largest, with_tokens(piece.file.bytes().data() + piece.header_bytes,
+                                            piece.width, [&](const auto* data) {
+                                              return static_cast<std::int64_t>(
+                                                  *std::max_element(data, data + piece.count));
+                                            }));
+  }
+  return largest;
+}
+
+void TokenArray::check_vocabulary(std::int64_t vocabulary_size) const {
+  for (const auto& piece : pieces) {
+    with_tokens(piece.file.bytes().data() + piece.header_bytes, piece.width, [&](const auto* data) {
+      if (*std::max_element(data, data + piece.count) < vocabulary_size) return;
+      const auto* wrong = std::find_if(
+          data, data + piece.count, [&](std::int64_t token) { return token >= vocabulary_size; });
+      fail("data", "{}: token {} at position {} is outside the vocabulary of {}: ids go up to {}",
+           piece.file.path(), *wrong, wrong - data, vocabulary_size, vocabulary_size - 1);
+    });
+  }
+}
+
+}  // namespace lookback

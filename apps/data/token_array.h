@@ -1,0 +1,54 @@
+// Tokens in files, joined in order and read where they lie.
+//
+// Text: a token is a byte. `.bin`: nanoGPT's bare little-endian uint16; or llm.c's 256 int32
+// header, header[0] a magic number, header[1] a version, header[2] the number of tokens that
+// follow: 20240520, version 1: uint16; 20240801, version 7: uint32. (As bare uint16 each magic
+// number would begin with a token above 55,000 followed by 308: beyond GPT-2's vocabulary.)
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/mapped_file.h"
+
+namespace lookback {
+
+enum class TokenFormat { text, bin };
+
+// By its name: `.bin` holds tokens, everything else text.
+TokenFormat format_of(const std::string& path);
+
+class TokenArray {
+ public:
+  // Throws Error: no file at all; a file that is missing, unreadable or empty; text and .bin mixed;
+  // an odd number of bytes; a header that lies.
+  explicit TokenArray(const std::vector<std::string>& paths);
+
+  TokenFormat format() const { return kind; }
+  std::int64_t size() const { return count; }
+  // tokens[i] = token first + i; all of them must exist.
+  void read(std::int64_t first, std::span<std::int64_t> tokens) const;
+
+  std::int64_t largest_token() const;
+  // Throws Error naming file, position and id of the first token that is not below `size`.
+  void check_vocabulary(std::int64_t vocabulary_size) const;
+
+ private:
+  struct Piece {
+    MappedFile file;
+    std::size_t header_bytes;
+    std::size_t width;   // bytes a token: 1, 2 or 4
+    std::int64_t first;  // number of its first token among all
+    std::int64_t count;
+  };
+
+  static Piece open_bin(MappedFile file, std::int64_t first);
+
+  TokenFormat kind;
+  std::vector<Piece> pieces;
+  std::int64_t count = 0;
+};
+
+}  // namespace lookback

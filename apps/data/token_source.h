@@ -1,0 +1,63 @@
+// Where training and evaluation get their tokens.
+//
+// B rows, T columns. A training sequence is T + 1 tokens: inputs are the first T, targets the last
+// T. What a batch holds depends on (seed, step, micro-step, row) alone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/data/tokenizer.h"
+
+namespace lookback {
+
+// A target that is not scored.
+inline constexpr std::int64_t ignored_target = -100;
+
+struct TokenBatch {
+  std::int64_t rows = 0, columns = 0;  // B, T
+  std::vector<std::int64_t> inputs;    // [B, T]; 0 where a row has ended
+  std::vector<std::int64_t> targets;   // [B, T]; ignored_target where a row has ended
+
+  std::int64_t scored() const;  // targets that count
+};
+
+class TokenSource {
+ public:
+  virtual ~TokenSource() = default;
+
+  virtual const Tokenizer& tokenizer() const = 0;
+  // How many ids the model must know: the tokenizer's, or more where a config says so.
+  std::int64_t vocabulary_size() const { return tokenizer().vocabulary_size(); }
+  // Bytes of text, of which bits per byte can be told.
+  virtual bool is_text() const { return false; }
+  // Tokens in it; none: endless, drawn as needed.
+  virtual std::optional<std::int64_t> tokens() const { return std::nullopt; }
+
+  // Micro-step `micro_step` of optimiser step `step`, both from 0.
+  virtual TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
+                                    std::int64_t columns) const = 0;
+
+  // Evaluation goes through rows 0, 1, 2, ... in order, the same rows every time. How many there
+  // are for T columns; none: as many as one likes.
+  virtual std::optional<std::int64_t> evaluation_rows(std::int64_t columns) const = 0;
+  // Rows [first_row, first_row + rows), fewer where they end. Throws when there is no such row.
+  virtual TokenBatch evaluation_batch(std::int64_t first_row, std::int64_t rows,
+                                      std::int64_t columns) const = 0;
+
+  // The exact -ln p(target | its document so far) of every scored target, 0 where ignored: [B, T].
+  // Their mean over the targets scored is the floor of a batch of this source. Empty: this source
+  // knows no probabilities. Either every batch has a floor or none.
+  virtual bool has_floor() const { return false; }
+  virtual std::vector<double> nats(const TokenBatch& batch) const;
+};
+
+// What a run reads. Both may be the same object.
+struct TokenData {
+  std::shared_ptr<const TokenSource> training, validation;
+};
+
+}  // namespace lookback

@@ -1,0 +1,55 @@
+// Between text and token ids.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lookback {
+
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+  // What make_tokenizer() knows it by.
+  virtual std::string_view name() const = 0;
+  // Ids are 0 .. vocabulary_size() - 1.
+  virtual std::int64_t vocabulary_size() const = 0;
+  // Throws Error, naming the part of the text that has no id.
+  virtual std::vector<std::int64_t> encode(std::string_view text) const = 0;
+  // Throws Error on an id outside the vocabulary.
+  virtual std::string decode(std::span<const std::int64_t> tokens) const = 0;
+  // The token that closes a document, where there is one: a place to stop generating, and a place
+  // to start from without a prompt.
+  virtual std::optional<std::int64_t> document_end() const { return std::nullopt; }
+
+ protected:
+  // The one error of decode().
+  void check_tokens(std::span<const std::int64_t> tokens) const;
+};
+
+// Token = byte, vocabulary 256: any text, valid UTF-8 or not, comes back as it was.
+class ByteTokenizer final : public Tokenizer {
+ public:
+  std::string_view name() const override { return "bytes"; }
+  std::int64_t vocabulary_size() const override { return 256; }
+  std::vector<std::int64_t> encode(std::string_view text) const override;
+  std::string decode(std::span<const std::int64_t> tokens) const override;
+};
+
+// Tokens that stand for nothing but themselves: "17 3 240", separated by white space.
+class NumberTokenizer final : public Tokenizer {
+ public:
+  explicit NumberTokenizer(std::int64_t size) : vocabulary(size) {}
+  std::string_view name() const override { return "numbers"; }
+  std::int64_t vocabulary_size() const override { return vocabulary; }
+  std::vector<std::int64_t> encode(std::string_view text) const override;
+  std::string decode(std::span<const std::int64_t> tokens) const override;
+
+ private:
+  std::int64_t vocabulary;
+};
+
+}  // namespace lookback

@@ -1,0 +1,63 @@
+#include "apps/data/window_source.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "apps/data/batch_rows.h"
+#include "runtime/check.h"
+
+namespace lookback {
+
+WindowSource::WindowSource(std::shared_ptr<const TokenArray> tokens, std::int64_t begin,
+                           std::int64_t end, std::shared_ptr<const Tokenizer> tokenizer,
+                           std::uint64_t seed)
+    : array(std::move(tokens)),
+      first(begin),
+      count(end - begin),
+      words(std::move(tokenizer)),
+      run_seed(seed) {
+  const Check check{"data"};
+  check(0 <= begin && begin <= end && end <= array->size(), "tokens {} to {} of {}", begin, end,
+        array->size());
+}
+
+TokenBatch WindowSource::training_batch(std::int64_t step, std::int64_t micro_step,
+                                        std::int64_t rows, std::int64_t columns) const {
+  const Check check{"data"};
+  auto batch = empty_batch(rows, columns);
+  check(count > columns, "{} tokens are fewer than one block: {} inputs and a target", count,
+        columns);
+  std::vector<std::int64_t> sequence(static_cast<std::size_t>(columns) + 1);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    auto random = training_row_numbers(run_seed, step, micro_step, row);
+    const auto start = random.below(static_cast<std::uint64_t>(count - columns));
+    array->read(first + static_cast<std::int64_t>(start), sequence);
+    set_row(batch, row, sequence);
+  }
+  return batch;
+}
+
+std::optional<std::int64_t> WindowSource::evaluation_rows(std::int64_t columns) const {
+  const Check check{"data"};
+  check(columns >= 1, "windows of {} tokens: at least 1 is needed", columns);
+  return (std::max<std::int64_t>(count, 1) - 1 + columns - 1) / columns;
+}
+
+TokenBatch WindowSource::evaluation_batch(std::int64_t first_row, std::int64_t rows,
+                                          std::int64_t columns) const {
+  const Check check{"data"};
+  const auto all = *evaluation_rows(columns);
+  check(0 <= first_row && first_row < all, "evaluation row {} of {}", first_row, all);
+  auto batch = empty_batch(std::min(rows, all - first_row), columns);
+  std::vector<std::int64_t> sequence;
+  for (std::int64_t row = 0; row < batch.rows; ++row) {
+    const auto begin = (first_row + row) * columns;
+    sequence.resize(static_cast<std::size_t>(std::min(columns + 1, count - begin)));
+    array->read(first + begin, sequence);
+    set_row(batch, row, sequence);
+  }
+  return batch;
+}
+
+}  // namespace lookback

@@ -1,0 +1,39 @@
+// Windows into a range of tokens that lie in files.
+//
+// The range holds n tokens. A training row is the T + 1 tokens from a position drawn evenly from
+// the n - T there are, by (seed, step, micro-step, row). Evaluation row k feeds tokens kT .. and
+// scores tokens kT + 1 .. min((k + 1) T, n - 1): every token but the first once; the last row may
+// be shorter.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "apps/data/token_array.h"
+#include "apps/data/token_source.h"
+
+namespace lookback {
+
+class WindowSource final : public TokenSource {
+ public:
+  // Tokens [begin, end) of the array.
+  WindowSource(std::shared_ptr<const TokenArray> tokens, std::int64_t begin, std::int64_t end,
+               std::shared_ptr<const Tokenizer> tokenizer, std::uint64_t seed);
+
+  const Tokenizer& tokenizer() const override { return *words; }
+  bool is_text() const override { return array->format() == TokenFormat::text; }
+  std::optional<std::int64_t> tokens() const override { return count; }
+  TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
+                            std::int64_t columns) const override;
+  std::optional<std::int64_t> evaluation_rows(std::int64_t columns) const override;
+  TokenBatch evaluation_batch(std::int64_t first_row, std::int64_t rows,
+                              std::int64_t columns) const override;
+
+ private:
+  std::shared_ptr<const TokenArray> array;
+  std::int64_t first, count;
+  std::shared_ptr<const Tokenizer> words;
+  std::uint64_t run_seed;
+};
+
+}  // namespace lookback
