@@ -5,19 +5,9 @@
 #include <string>
 #include <string_view>
 
-namespace lookback {
+#include "autograd/ops/rope_tables.h"
 
-// How rope's frequencies are changed for longer contexts (config.json: rope_scaling).
-struct RopeScaling {
-  enum class Kind { none, linear, llama3 };
-  Kind kind = Kind::none;
-  double factor = 1;
-  // llama3 only.
-  double low_freq_factor = 1;
-  double high_freq_factor = 4;
-  double original_max_position_embeddings = 8192;
-  friend bool operator==(const RopeScaling&, const RopeScaling&) = default;
-};
+namespace lookback {
 
 // Defaults are those of transformers' LlamaConfig.
 struct LlamaConfig {

@@ -54,7 +54,9 @@ Inputs draw(const OpCaseOptions& options, const Shapes& shapes, double scale) {
 
 Inputs as_dtype(const Inputs& inputs, DType dtype) {
   Inputs result;
-  for (const auto& x : inputs) result.push_back(is_floating(x.dtype()) ? converted(x, dtype) : x);
+  for (const auto& x : inputs) {
+    result.push_back(converted(x, is_floating(x.dtype()) ? dtype : x.dtype()));
+  }
   return result;
 }
 

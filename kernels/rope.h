@@ -1,0 +1,33 @@
+// Rotary position embedding (Su et al. 2021) in the half-split convention of Llama: the pairs are
+// (i, i + dk / 2). With p = position_offset + t,
+//   y[b, t, h, i]          = x[b, t, h, i] cos[p, i] - x[b, t, h, i + dk / 2] sin[p, i]
+//   y[b, t, h, i + dk / 2] = x[b, t, h, i + dk / 2] cos[p, i] + x[b, t, h, i] sin[p, i]
+// x, y: [B, T, H, dk], the last dimension contiguous, the others of any strides, so that heads are
+// split without a copy; cos, sin: [P, dk / 2] contiguous, in the accumulator dtype of x. Arithmetic
+// in the accumulator dtype.
+#pragma once
+
+#include "kernels/dependency.h"
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct RopeForward {
+  In x, cos, sin;
+  Out y;
+  std::int64_t position_offset;
+  static constexpr auto dependency = each_row(outputs(&RopeForward::y), rows(&RopeForward::x),
+                                              shared(&RopeForward::cos, &RopeForward::sin));
+};
+
+// The rotation by minus the angle: dx from dy.
+struct RopeBackward {
+  In dy, cos, sin;
+  Out dx;
+  std::int64_t position_offset;
+};
+
+inline Slot<RopeForward> rope_forward{"rope_forward"};
+inline BackwardSlot<RopeBackward> rope_backward{"rope_backward"};
+
+}  // namespace lookback::kernels
