@@ -1,5 +1,6 @@
 #include "autograd/ops/add.h"
 
+#include "autograd/ops/broadcast_result.h"
 #include "autograd/ops/unbroadcast.h"
 #include "autograd/record.h"
 #include "kernels/add.h"
@@ -19,9 +20,7 @@ struct AddBackward {
 }  // namespace
 
 Tensor add(const Tensor& a, const Tensor& b) {
-  const Check check{"add"};
-  check(a.dtype() == b.dtype(), "a {} and b {} must have one dtype", a.dtype(), b.dtype());
-  const auto y = empty(broadcast_shapes("add", a.shape(), b.shape()), a.dtype(), a.device());
+  const auto y = broadcast_result("add", a, b);
   kernels::add_forward(a.backend(), {.a = a, .b = b, .y = y});
   return record<AddBackward>(y, {a, b}, [&] { return AddBackward{a.shape(), b.shape()}; });
 }

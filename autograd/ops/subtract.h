@@ -1,0 +1,13 @@
+#pragma once
+
+#include "autograd/ops/affine.h"
+
+namespace lookback {
+
+// a - b, broadcast by numpy's rule, one dtype. Saves nothing. Throws where they do not broadcast.
+Tensor subtract(const Tensor& a, const Tensor& b);
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return subtract(a, b); }
+inline Tensor operator-(const Tensor& a, double b) { return affine(a, 1, -b); }
+inline Tensor operator-(double a, const Tensor& b) { return affine(b, -1, a); }
+
+}  // namespace lookback

@@ -1,0 +1,17 @@
+#include "kernels/multiply.h"
+
+#include "kernels/cpu/strided_loop.h"
+
+namespace lookback::kernels {
+namespace {
+
+void forward(const MultiplyForward& a) {
+  visit_any(a.y.dtype, [&]<class T>(TypeTag<T>) {
+    map_elements<T>(a.y, [](auto left, auto right) { return left * right; }, a.a, a.b);
+  });
+}
+
+const Registration registered{multiply_forward, Backend::cpu, forward};
+
+}  // namespace
+}  // namespace lookback::kernels

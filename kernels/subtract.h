@@ -1,0 +1,20 @@
+// y = a - b, broadcast by numpy's rule. y: contiguous, its shape the broadcast of both; it may be
+// the memory of a or b where their shapes are equal. a, b: any strides. One dtype; computed in
+// the accumulator dtype.
+#pragma once
+
+#include "kernels/dependency.h"
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct SubtractForward {
+  In a, b;
+  Out y;
+  static constexpr auto dependency =
+      elementwise(&SubtractForward::y, &SubtractForward::a, &SubtractForward::b);
+};
+
+inline Slot<SubtractForward> subtract_forward{"subtract_forward"};
+
+}  // namespace lookback::kernels

@@ -1,0 +1,22 @@
+#include "autograd/ops/multiply.h"
+
+#include "tests/autograd/broadcast_reference.h"
+
+namespace lookback::testing {
+namespace {
+
+const OpCase multiply_case{
+    "multiply",
+    {.shapes = broadcast_variants,
+     .call = [](const Inputs& in) { return multiply(in[0], in[1]); },
+     .reference =
+         [](const Inputs& in) {
+           return broadcast_reference(in, [](double a, double b) { return a * b; });
+         },
+     .refused = {{[] { multiply(ones({2}), ones({3})); },
+                  "[multiply] a (2,) and b (3,) do not broadcast"},
+                 {[] { multiply(ones({2}), ones({2}, DType::f32)); },
+                  "[multiply] a float64 and b float32 must have one dtype"}}}};
+
+}  // namespace
+}  // namespace lookback::testing
