@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "autograd/gradcheck.h"
 #include "autograd/gradient.h"
@@ -68,7 +69,10 @@ void expect_close(const Tensor& ours, const Tensor& reference, double bound_fact
   for (const double value : b) {
     if (std::isfinite(value)) largest = std::max(largest, std::fabs(value));
   }
-  const double bound = bound_factor * epsilon_of(dtype) * largest;
+  // Below its smallest normal number a dtype has no relative precision left.
+  const double smallest = dtype == DType::f64 ? std::numeric_limits<double>::min()
+                                              : static_cast<double>(std::numeric_limits<float>::min());
+  const double bound = bound_factor * epsilon_of(dtype) * largest + smallest;
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (std::isfinite(b[i])) {
       ASSERT_LE(std::fabs(a[i] - b[i]), bound) << "element " << i << ": " << a[i] << " against " << b[i];

@@ -1,0 +1,28 @@
+// The gated activation of Llama's MLP (Shazeer 2020, SwiGLU):
+//   y[r, f] = silu(gate[r, f]) * up[r, f],  silu(z) = z / (1 + e^-z)
+// gate, up: [rows, F], the last dimension contiguous, rows at any stride, so that both may be halves
+// of one product's result; y: the same. Arithmetic in the accumulator dtype.
+#pragma once
+
+#include "kernels/dependency.h"
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct SiluMulForward {
+  In gate, up;
+  Out y;
+  static constexpr auto dependency =
+      elementwise(&SiluMulForward::y, &SiluMulForward::gate, &SiluMulForward::up);
+};
+
+// With s = 1 / (1 + e^-gate): dgate = dy up s (1 + gate (1 - s)), dup = dy gate s. Operands as above.
+struct SiluMulBackward {
+  In dy, gate, up;
+  Out dgate, dup;
+};
+
+inline Slot<SiluMulForward> silu_mul_forward{"silu_mul_forward"};
+inline BackwardSlot<SiluMulBackward> silu_mul_backward{"silu_mul_backward"};
+
+}  // namespace lookback::kernels
