@@ -1,0 +1,58 @@
+// Subcommands: each is one file that registers itself, so that a new one needs no edit elsewhere.
+//
+//   class Presets final : public Command {
+//     void declare(Flags& flags) override { flags.add_toggle("faults", faults, "..."); }
+//     ExitCode run(const Session& session) override { ... }
+//     bool faults = false;
+//   };
+//   const CommandRegistration<Presets> registered{"presets", "lists the model variants"};
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "apps/cli/console.h"
+#include "apps/cli/exit_code.h"
+#include "apps/cli/flags.h"
+#include "runtime/device.h"
+
+namespace lookback {
+
+// What the flags of every subcommand say, resolved.
+struct Session {
+  Device device;
+  std::int64_t threads = 1;
+  std::uint64_t seed = 0;
+  Console console;
+  const Flags* flags = nullptr;  // all of this call, for options.toml
+};
+
+class Command {
+ public:
+  virtual ~Command() = default;
+  virtual void declare(Flags& flags) = 0;
+  virtual ExitCode run(const Session& session) = 0;
+};
+
+struct CommandEntry {
+  std::string summary;  // one line
+  std::unique_ptr<Command> (*make)();
+};
+
+// By name.
+std::map<std::string, CommandEntry, std::less<>>& commands();
+
+template <class T>
+struct CommandRegistration {
+  CommandRegistration(std::string name, std::string summary) {
+    commands().emplace(std::move(name),
+                       CommandEntry{std::move(summary), []() -> std::unique_ptr<Command> {
+                                      return std::make_unique<T>();
+                                    }});
+  }
+};
+
+}  // namespace lookback

@@ -1,0 +1,74 @@
+// The part of Flags that stands on CLI11: taking a command line apart, and the help text.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <memory>
+
+#include "apps/cli/exit_code.h"
+#include "apps/cli/flags.h"
+
+namespace lookback {
+namespace {
+
+struct Parser {
+  CLI::App app;
+  std::vector<std::string> values;  // what stands without a flag
+};
+
+std::unique_ptr<Parser> make_parser(const std::deque<Flag>& flags,
+                                    const std::optional<Positional>& positional) {
+  auto parser = std::make_unique<Parser>();
+  auto& app = parser->app;
+  for (const auto& flag : flags) {
+    auto* option = flag.kind == Flag::Kind::toggle ? app.add_flag(flag.dashed(), flag.help)
+                                                   : app.add_option(flag.dashed(), flag.help);
+    option->take_last();
+    if (flag.kind == Flag::Kind::toggle) continue;
+    option->type_name(flag.placeholder);
+    if (const auto value = flag.get()) option->default_str("[" + *value + "]");
+  }
+  if (positional) {
+    auto placeholder = positional->placeholder;
+    auto* option = app.add_option(placeholder, parser->values, positional->help);
+    option->type_name(positional->targets == nullptr ? "" : "...");
+    option->expected(0, positional->targets == nullptr ? 2 : 1 << 20);
+  }
+  return parser;
+}
+
+}  // namespace
+
+void Flags::parse(std::span<const std::string> arguments) {
+  auto command_line = joined(arguments);
+  const auto parser = make_parser(flags, positional);
+  parser->app.allow_extras();
+  std::reverse(command_line.begin(), command_line.end());  // CLI11 takes them from the back
+  try {
+    parser->app.parse(command_line);
+  } catch (const CLI::CallForHelp&) {
+    help_wanted = true;
+    return;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(error.what());
+  }
+  auto values = parser->values;
+  for (const auto& extra : parser->app.remaining()) values.push_back(extra);
+  const auto last = [&](const Flag& flag) { return parser->app[flag.dashed()]->results().back(); };
+  for (const auto& flag : flags) {
+    if (flag.name == "options" && parser->app.count(flag.dashed()) > 0) read_toml(last(flag));
+  }
+  for (const auto& flag : flags) {
+    if (parser->app.count(flag.dashed()) > 0) set(flag, last(flag));
+  }
+  take(std::move(values));
+}
+
+std::string Flags::help_text(const std::string& command, const std::string& summary) const {
+  const auto parser = make_parser(flags, positional);
+  parser->app.name(command);
+  parser->app.description(summary);
+  parser->app.get_formatter()->column_width(36);
+  return parser->app.help();
+}
+
+}  // namespace lookback

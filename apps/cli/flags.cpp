@@ -1,0 +1,234 @@
+#include "apps/cli/flags.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "apps/cli/exit_code.h"
+#include "apps/cli/toml.h"
+#include "runtime/nearest_name.h"
+
+namespace lookback {
+namespace {
+
+std::string with_dashes(std::string_view name) {
+  std::string result(name);
+  std::replace(result.begin(), result.end(), '_', '-');
+  return result;
+}
+
+std::string joined_names(const std::vector<std::string>& names) {
+  std::string result;
+  for (const auto& name : names) result += (result.empty() ? "" : ", ") + name;
+  return result;
+}
+
+template <class T>
+std::optional<std::string> as_text(const T& number) {
+  return fmt::format("{}", number);
+}
+
+template <class T>
+std::optional<std::string> as_text(const std::optional<T>& number) {
+  return number ? as_text(*number) : std::nullopt;
+}
+
+// Target: a number, or an optional one.
+template <class Target, class Rule>
+Flag number_flag(std::string name, std::string placeholder, Target& target, Rule rule,
+                 std::string help) {
+  const auto flag = "--" + name;
+  return {.name = std::move(name),
+          .placeholder = std::move(placeholder),
+          .help = std::move(help),
+          .kind = Flag::Kind::number,
+          .set = [&target, rule, flag](const std::string& value) { target = rule.read(flag, value); },
+          .get = [&target] { return as_text(target); }};
+}
+
+std::optional<std::string> unless_empty(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+}  // namespace
+
+Flag& Flags::append(Flag flag) { return flags.emplace_back(std::move(flag)); }
+
+Flag& Flags::add(std::string name, std::int64_t& target, IntegerRule rule, std::string help) {
+  return append(number_flag(std::move(name), "N", target, rule, std::move(help)));
+}
+
+Flag& Flags::add(std::string name, std::optional<std::int64_t>& target, IntegerRule rule,
+                 std::string help) {
+  return append(number_flag(std::move(name), "N", target, rule, std::move(help)));
+}
+
+Flag& Flags::add(std::string name, double& target, NumberRule rule, std::string help) {
+  return append(number_flag(std::move(name), "X", target, rule, std::move(help)));
+}
+
+Flag& Flags::add(std::string name, std::optional<double>& target, NumberRule rule, std::string help) {
+  return append(number_flag(std::move(name), "X", target, rule, std::move(help)));
+}
+
+Flag& Flags::add(std::string name, std::string& target, std::string placeholder, std::string help) {
+  return append({.name = std::move(name),
+                 .placeholder = std::move(placeholder),
+                 .help = std::move(help),
+                 .set = [&target](const std::string& value) { target = value; },
+                 .get = [&target] { return unless_empty(target); }});
+}
+
+Flag& Flags::add(std::string name, std::optional<std::string>& target, std::string placeholder,
+                 std::string help) {
+  return append({.name = std::move(name),
+                 .placeholder = std::move(placeholder),
+                 .help = std::move(help),
+                 .set = [&target](const std::string& value) { target = value; },
+                 .get = [&target] { return target; }});
+}
+
+Flag& Flags::add_choice(std::string name, std::string& target, std::vector<std::string> choices,
+                        std::string help) {
+  const auto flag = "--" + name;
+  return append({.name = std::move(name),
+                 .placeholder = "NAME",
+                 .help = help + ": " + joined_names(choices),
+                 .set =
+                     [&target, choices, flag](const std::string& value) {
+                       if (std::ranges::find(choices, value) == choices.end()) {
+                         usage_error("{} {}: must be one of {}; the nearest is {}", flag, value,
+                                     joined_names(choices), nearest_name(value, choices));
+                       }
+                       target = value;
+                     },
+                 .get = [&target] { return unless_empty(target); }});
+}
+
+Flag& Flags::add_toggle(std::string name, bool& target, std::string help) {
+  const auto flag = "--" + name;
+  return append({.name = std::move(name),
+                 .placeholder = "",
+                 .help = std::move(help),
+                 .kind = Flag::Kind::toggle,
+                 .set =
+                     [&target, flag](const std::string& value) {
+                       if (value != "true" && value != "false") {
+                         usage_error("{} {}: takes no value, or true or false", flag, value);
+                       }
+                       target = value == "true";
+                     },
+                 .get = [&target] { return std::optional<std::string>(target ? "true" : "false"); }});
+}
+
+const Flag* Flags::find(std::string_view name) const {
+  const auto wanted = with_dashes(name);
+  const auto found = std::ranges::find(flags, wanted, &Flag::name);
+  return found == flags.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> Flags::names() const {
+  std::vector<std::string> result;
+  for (const auto& flag : flags) result.push_back(flag.name);
+  return result;
+}
+
+bool Flags::is_flag(std::string_view argument) const {
+  return argument.starts_with("--") && find(argument.substr(2)) != nullptr;
+}
+
+bool Flags::given(std::string_view name) const { return given_names.contains(name); }
+
+void Flags::set(const Flag& flag, const std::string& value) {
+  flag.set(value);
+  given_names.insert(flag.name);
+}
+
+// `--some_name value` becomes `--some-name=value`, so that a value may begin with a dash. CLI11 wants
+// the empty value apart.
+std::vector<std::string> Flags::joined(std::span<const std::string> arguments) const {
+  std::vector<std::string> result;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const auto& argument = arguments[i];
+    if (argument == "--help" || argument == "-h" || !argument.starts_with("-") || argument == "-") {
+      result.push_back(argument);
+      continue;
+    }
+    const auto equals = argument.find('=');
+    const auto name = argument.substr(0, equals);
+    const auto* flag = name.starts_with("--") ? find(name.substr(2)) : nullptr;
+    if (flag == nullptr) {
+      auto known = names();
+      known.emplace_back("help");
+      const auto letters = std::min(name.find_first_not_of('-'), name.size());
+      usage_error("unknown flag {}: the nearest is --{}", name,
+                  nearest_name(name.substr(letters), known));
+    }
+    result.push_back(flag->dashed());
+    if (equals == argument.npos && flag->kind == Flag::Kind::toggle) continue;
+    if (equals == argument.npos && (i + 1 == arguments.size() || is_flag(arguments[i + 1]))) {
+      usage_error("{} needs a value ({})", flag->dashed(), flag->placeholder);
+    }
+    const auto value = equals == argument.npos ? arguments[++i] : argument.substr(equals + 1);
+    if (value.empty()) {
+      result.push_back(value);
+    } else {
+      result.back() += "=" + value;
+    }
+  }
+  return result;
+}
+
+void Flags::take(std::vector<std::string> values) {
+  if (!positional) {
+    if (!values.empty()) {
+      usage_error("unexpected argument {}: everything here is given by flags", values.front());
+    }
+    return;
+  }
+  const auto& [placeholder, help, choices, target, targets] = *positional;
+  if (values.empty()) usage_error("{} is missing: {}", placeholder, help);
+  for (const auto& value : values) {
+    if (!choices.empty() && std::ranges::find(choices, value) == choices.end()) {
+      usage_error("{}: must be one of {}; the nearest is {}", value, joined_names(choices),
+                  nearest_name(value, choices));
+    }
+  }
+  if (target != nullptr && values.size() > 1) {
+    usage_error("unexpected argument {}: {} is already {}", values[1], placeholder, values[0]);
+  }
+  if (target != nullptr) *target = values.front();
+  if (targets != nullptr) *targets = std::move(values);
+}
+
+void Flags::read_toml(const std::string& path) {
+  for (const auto& [key, value] : lookback::read_toml(path)) {
+    const auto* flag = find(key);
+    if (flag == nullptr || flag->recorded == Flag::Recorded::no) {
+      std::vector<std::string> known;
+      for (const auto& each : flags) {
+        if (each.recorded == Flag::Recorded::yes) known.push_back(each.name);
+      }
+      usage_error("{}: unknown key {}: the nearest is {}", path, key, nearest_name(key, known));
+    }
+    try {
+      set(*flag, value);
+    } catch (const UsageError& error) {
+      usage_error("{}: {}", path, error.what());
+    }
+  }
+}
+
+std::string Flags::to_toml() const {
+  std::string result;
+  for (const auto& flag : flags) {
+    if (flag.recorded == Flag::Recorded::no) continue;
+    if (const auto value = flag.get()) {
+      auto key = flag.name;
+      std::replace(key.begin(), key.end(), '-', '_');
+      result += toml_line(key, *value, flag.kind == Flag::Kind::text ? TomlType::text : TomlType::plain);
+    }
+  }
+  return result;
+}
+
+}  // namespace lookback

@@ -1,0 +1,103 @@
+// The flags of one subcommand: what each is called, where its value goes, what it may be.
+//
+//   Flags flags;
+//   flags.add("batch-size", batch_size, at_least_one, "sequences per micro-step");
+//   flags.parse(arguments);
+//
+// What a target holds when it is declared is its default. Names may be written with - or _, values
+// as `--name value` or `--name=value`; the last of several wins. Everything refused is a UsageError.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apps/cli/rules.h"
+
+namespace lookback {
+
+// One flag. The functions read and write the target that was declared.
+struct Flag {
+  enum class Kind { text, number, toggle };
+  // Whether options.toml takes it: flags about this one call stay out.
+  enum class Recorded { yes, no };
+
+  std::string name;         // without the dashes
+  std::string placeholder;  // FILE, N, X; empty for a toggle
+  std::string help;
+  Kind kind = Kind::text;
+  Recorded recorded = Recorded::yes;
+  std::function<void(const std::string&)> set;
+  std::function<std::optional<std::string>()> get;  // none: not set, no default
+  std::vector<std::string> choices = {};
+
+  std::string dashed() const { return "--" + name; }
+  void not_recorded() { recorded = Recorded::no; }
+};
+
+// What stands without a flag: DIR, REFERENCE...
+struct Positional {
+  std::string placeholder, help;
+  std::vector<std::string> choices = {};
+  // Exactly one of them is there: one value, or one and more.
+  std::string* target = nullptr;
+  std::vector<std::string>* targets = nullptr;
+};
+
+class Flags {
+ public:
+  Flags() = default;
+  Flags(const Flags&) = delete;
+  Flags& operator=(const Flags&) = delete;
+
+  Flag& add(std::string name, std::int64_t& target, IntegerRule rule, std::string help);
+  Flag& add(std::string name, std::optional<std::int64_t>& target, IntegerRule rule, std::string help);
+  Flag& add(std::string name, double& target, NumberRule rule, std::string help);
+  Flag& add(std::string name, std::optional<double>& target, NumberRule rule, std::string help);
+  // Any text; an empty target counts as not set.
+  Flag& add(std::string name, std::string& target, std::string placeholder, std::string help);
+  Flag& add(std::string name, std::optional<std::string>& target, std::string placeholder,
+            std::string help);
+  // One of these words.
+  Flag& add_choice(std::string name, std::string& target, std::vector<std::string> choices,
+                   std::string help);
+  Flag& add_toggle(std::string name, bool& target, std::string help);
+  void add_positional(Positional value) { positional = std::move(value); }
+
+  // The command line after the subcommand's name. Where --options names a TOML file, its values are
+  // set first: flags override them.
+  void parse(std::span<const std::string> arguments);
+  // Sets the flags that a TOML file holds.
+  void read_toml(const std::string& path);
+  // Every recorded flag that is set or has a default, as TOML that read_toml takes.
+  std::string to_toml() const;
+
+  std::string help_text(const std::string& command, const std::string& summary) const;
+
+  // Whether --help was among the arguments; then nothing else has been set.
+  bool wants_help() const { return help_wanted; }
+  // Whether the flag stood on the command line or in the options file.
+  bool given(std::string_view name) const;
+
+ private:
+  const Flag* find(std::string_view name) const;
+  bool is_flag(std::string_view argument) const;
+  std::vector<std::string> names() const;
+  std::vector<std::string> joined(std::span<const std::string> arguments) const;
+  Flag& append(Flag flag);
+  void set(const Flag& flag, const std::string& value);
+  void take(std::vector<std::string> values);
+
+  std::deque<Flag> flags;  // references stay valid
+  std::optional<Positional> positional;
+  bool help_wanted = false;
+  std::set<std::string, std::less<>> given_names;
+};
+
+}  // namespace lookback

@@ -1,0 +1,102 @@
+#include "apps/cli/program.h"
+
+#include <exception>
+#include <new>
+
+#include "apps/cli/session.h"
+#include "runtime/allocator.h"
+#include "runtime/nearest_name.h"
+
+namespace lookback {
+namespace {
+
+std::string overview() {
+  std::size_t width = 0;
+  for (const auto& [name, entry] : commands()) width = std::max(width, name.size());
+  std::string text =
+      "Lookback trains small Llamas, looks into them, and proves that they never look ahead.\n"
+      "usage: lookback SUBCOMMAND [FLAGS]\n\nSubcommands:\n";
+  for (const auto& [name, entry] : commands()) {
+    text += fmt::format("  {:<{}}  {}\n", name, width, entry.summary);
+  }
+  return text + "\nlookback SUBCOMMAND --help lists its flags; lookback --version names the version.\n";
+}
+
+std::vector<std::string> command_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : commands()) names.push_back(name);
+  return names;
+}
+
+ExitCode run_command(const std::string& name, std::span<const std::string> arguments) {
+  const auto found = commands().find(name);
+  if (found == commands().end()) {
+    const auto* kind = name.starts_with("-") ? "flag before the subcommand" : "subcommand";
+    usage_error("unknown {} {}: the nearest subcommand is {}", kind, name,
+                nearest_name(name, command_names()));
+  }
+  const auto command = found->second.make();
+  Flags flags;
+  SessionFlags session_flags;
+  command->declare(flags);
+  session_flags.declare(flags);
+  flags.parse(arguments);
+  if (flags.wants_help()) {
+    print(flags.help_text("lookback " + name, "lookback " + name + ": " + found->second.summary));
+    return ExitCode::good;
+  }
+  auto session = session_flags.start();
+  session.flags = &flags;
+  return command->run(session);
+}
+
+ExitCode dispatch(std::string_view version, std::span<const std::string> arguments) {
+  if (arguments.empty()) {
+    std::string names;
+    for (const auto& name : command_names()) names += (names.empty() ? "" : ", ") + name;
+    usage_error("which subcommand? {} (lookback --help says what each does)", names);
+  }
+  const auto& first = arguments.front();
+  if (first == "--version") {
+    print(fmt::format("lookback {}\n", version));
+    return ExitCode::good;
+  }
+  if (first == "--help" || first == "-h") {
+    print(overview());
+    return ExitCode::good;
+  }
+  return run_command(first, arguments.subspan(1));
+}
+
+int report(ExitCode code, std::string_view message) {
+  print_error(fmt::format("lookback: error: {}\n", one_line(message)));
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+std::map<std::string, CommandEntry, std::less<>>& commands() {
+  static auto& map = *new std::map<std::string, CommandEntry, std::less<>>;
+  return map;
+}
+
+int run_program(std::string_view version, std::span<const std::string> arguments) {
+  try {
+    return static_cast<int>(dispatch(version, arguments));
+  } catch (const UsageError& error) {
+    return report(ExitCode::usage, error.what());
+  } catch (const NonFiniteError& error) {
+    return report(ExitCode::non_finite, error.what());
+  } catch (const std::bad_alloc&) {
+    const auto stats = memory_stats();
+    return report(ExitCode::failure,
+                  fmt::format("out of memory outside tensors; tensors hold {} bytes, {} more are cached",
+                              stats.live_bytes, stats.cached_bytes));
+  } catch (const std::exception& error) {
+    return report(ExitCode::failure, error.what());
+  } catch (...) {
+    return report(ExitCode::failure, "an exception of unknown type");
+  }
+}
+
+}  // namespace lookback

@@ -1,0 +1,47 @@
+#include "apps/cli/rules.h"
+
+#include <charconv>
+#include <cmath>
+#include <system_error>
+
+#include "apps/cli/exit_code.h"
+
+namespace lookback {
+
+std::string IntegerRule::text() const {
+  if (most == std::numeric_limits<std::int64_t>::max()) {
+    return fmt::format("an integer of at least {}", least);
+  }
+  return fmt::format("an integer from {} to {}", least, most);
+}
+
+std::int64_t IntegerRule::read(std::string_view flag, const std::string& value) const {
+  std::int64_t number = 0;
+  const char* end = value.data() + value.size();
+  const auto [stop, problem] = std::from_chars(value.data(), end, number);
+  if (problem != std::errc{} || stop != end || number < least || number > most) {
+    usage_error("{} {}: must be {}", flag, value.empty() ? "\"\"" : value, text());
+  }
+  return number;
+}
+
+std::string NumberRule::text() const {
+  auto rule = fmt::format("a finite number {} {}",
+                          kind == Least::included ? "of at least" : "greater than", least);
+  if (std::isfinite(below)) rule += fmt::format(" and below {}", below);
+  return rule;
+}
+
+double NumberRule::read(std::string_view flag, const std::string& value) const {
+  double number = 0;
+  const char* end = value.data() + value.size();
+  const auto [stop, problem] = std::from_chars(value.data(), end, number);
+  const bool large_enough = kind == Least::included ? number >= least : number > least;
+  if (problem != std::errc{} || stop != end || !std::isfinite(number) || !large_enough ||
+      number >= below) {
+    usage_error("{} {}: must be {}", flag, value.empty() ? "\"\"" : value, text());
+  }
+  return number;
+}
+
+}  // namespace lookback

@@ -1,0 +1,46 @@
+#include "apps/cli/session.h"
+
+#include <algorithm>
+
+#include "runtime/parallel.h"
+
+namespace lookback {
+namespace {
+
+// More threads than any machine of today has cores; the operating system gives up far above.
+constexpr IntegerRule thread_rule{.least = 1, .most = 1024};
+
+}  // namespace
+
+void SessionFlags::declare(Flags& flags) {
+  flags.add("device", device, "NAME", "auto, cpu, cuda or cuda:N (auto: a GPU where there is one)");
+  flags.add("threads", threads, thread_rule, "CPU threads; without it one per core");
+  flags.add("seed", seed, at_least_zero, "of everything drawn at random");
+  flags.add_toggle("json", json, "stdout holds one JSON object and nothing else").not_recorded();
+  flags.add_toggle("quiet", quiet, "no progress on stderr").not_recorded();
+}
+
+Device parse_device(const std::string& text) {
+  if (text == "auto" || text == "cpu") return cpu_device;
+  const bool is_cuda =
+      text == "cuda" || (text.starts_with("cuda:") && text.size() > 5 && text.size() < 9 &&
+                         std::all_of(text.begin() + 5, text.end(),
+                                     [](char c) { return c >= '0' && c <= '9'; }));
+  if (!is_cuda) usage_error("--device {}: must be auto, cpu, cuda or cuda:N", text);
+  usage_error("--device {}: this build has no GPU kernels; --device cpu runs on the processor", text);
+}
+
+Session SessionFlags::start() {
+  Session session;
+  session.device = parse_device(device);
+  device = "cpu";
+  if (threads) set_num_threads(static_cast<int>(*threads));
+  threads = num_threads();
+  session.threads = *threads;
+  session.seed = static_cast<std::uint64_t>(seed);
+  session.console.form = json ? Console::Form::json : Console::Form::text;
+  session.console.notes = quiet ? Console::Notes::hidden : Console::Notes::shown;
+  return session;
+}
+
+}  // namespace lookback

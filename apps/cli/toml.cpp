@@ -1,0 +1,71 @@
+#include "apps/cli/toml.h"
+
+// The parts of CLI11 that read its option files.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <cerrno>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <system_error>
+
+#include "apps/cli/exit_code.h"
+
+namespace lookback {
+namespace {
+
+// CLI11 takes a # inside a string for a comment: comments are cut here, where quotes are seen.
+std::string without_comment(const std::string& line) {
+  char quote = 0;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quote == 0 && c == '#') return line.substr(0, i);
+    if (quote == 0 && (c == '"' || c == '\'')) {
+      quote = c;
+    } else if (c == quote) {
+      quote = 0;
+    }
+  }
+  return line;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> read_toml(const std::string& path) {
+  std::ifstream file(path);
+  std::string line, text;
+  while (file && std::getline(file, line)) text += without_comment(line) + "\n";
+  if (!file.is_open() || file.bad()) {
+    fail("options", "{}: cannot be read: {}", path, std::generic_category().message(errno));
+  }
+  CLI::ConfigTOML reader;
+  reader.comment('\0');
+  std::istringstream stream(text);
+  std::vector<std::pair<std::string, std::string>> result;
+  std::set<std::string> seen;
+  for (const auto& item : reader.from_config(stream)) {
+    if (!item.parents.empty()) {
+      usage_error("{}: {}: options stand in no table and have no dot in their name", path,
+                  item.fullname());
+    }
+    if (item.inputs.size() != 1) usage_error("{}: {} must have one value", path, item.name);
+    if (!seen.insert(item.name).second) usage_error("{}: {} stands twice", path, item.name);
+    result.emplace_back(item.name, item.inputs.front());
+  }
+  return result;
+}
+
+std::string toml_line(std::string_view key, std::string_view value, TomlType type) {
+  std::string_view quote;
+  if (type == TomlType::text) {
+    const auto has = [&](char c) { return value.find(c) != value.npos; };
+    quote = has('"') || has('\\') ? "'" : "\"";
+    if (has('\n') || has('\r') || has('\0') || (quote == "'" && has('\''))) {
+      fail("options", "{} = {}: a value with a line break, or with a single quote beside a double "
+           "quote or backslash, cannot be written to an options file", key, value);
+    }
+  }
+  return fmt::format("{} = {}{}{}\n", key, quote, value, quote);
+}
+
+}  // namespace lookback

@@ -1,0 +1,113 @@
+#include "apps/cli/flags.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "apps/cli/exit_code.h"
+#include "tests/apps/program_run.h"
+#include "tests/paths.h"
+
+namespace lookback {
+namespace {
+
+using testing::HasSubstr;
+using Arguments = std::vector<std::string>;
+
+// One flag of each kind.
+struct Example {
+  Example() {
+    flags.add("max-steps", steps, at_least_one, "steps");
+    flags.add("warm-up", warm_up, at_least_zero, "warm up");
+    flags.add("rate", rate, positive, "rate");
+    flags.add("ratio", ratio, {.least = 0, .below = 1}, "ratio");
+    flags.add("data", data, "SPEC", "data");
+    flags.add("prompt", prompt, "TEXT", "prompt");
+    flags.add_choice("dtype", dtype, {"float32", "float64"}, "dtype");
+    flags.add_toggle("cache", cache, "cache");
+    flags.add("options", options, "FILE", "options").not_recorded();
+  }
+  std::string error(const Arguments& arguments) {
+    try {
+      flags.parse(arguments);
+    } catch (const UsageError& problem) {
+      return problem.what();
+    }
+    return "";
+  }
+
+  std::int64_t steps = 7;
+  std::optional<std::int64_t> warm_up;
+  double rate = 1e-3;
+  std::optional<double> ratio;
+  std::string data, dtype = "float32", options;
+  std::optional<std::string> prompt;
+  bool cache = false;
+  Flags flags;
+};
+
+TEST(Flags, ReadsEveryKind) {
+  Example x;
+  x.flags.parse(Arguments{"--max_steps=3", "--warm-up", "0", "--rate", "2e-4", "--ratio=0.5", "--data", "a b",
+                          "--prompt", "--max", "--dtype", "float64", "--cache"});
+  EXPECT_EQ(x.steps, 3);
+  EXPECT_EQ(x.warm_up, 0);
+  EXPECT_EQ(x.rate, 2e-4);
+  EXPECT_EQ(x.ratio, 0.5);
+  EXPECT_EQ(x.data, "a b");
+  EXPECT_EQ(x.prompt, "--max");
+  EXPECT_EQ(x.dtype, "float64");
+  EXPECT_TRUE(x.cache);
+  EXPECT_TRUE(x.flags.given("rate"));
+  EXPECT_FALSE(x.flags.given("options"));
+}
+
+TEST(Flags, RefusesNumbers) {
+  for (const auto* value : {"nan", "-nan", "inf", "-inf", "0", "-1", "1e999", "1,5", "x", ""}) {
+    Example x;
+    EXPECT_THAT(x.error({"--rate", value}), HasSubstr("must be a finite number greater than 0")) << value;
+    EXPECT_EQ(x.rate, 1e-3);
+  }
+  for (const auto* value : {"1", "-0.1", "nan"}) {
+    EXPECT_THAT(Example().error({"--ratio", value}), HasSubstr("of at least 0 and below 1")) << value;
+  }
+  EXPECT_THAT(Example().error({"--dtype", "float23"}), HasSubstr("the nearest is float32"));
+}
+
+TEST(Flags, AnOptionsFileComesBackAsItWas) {
+  const tests::TemporaryDirectory folder;
+  const auto path = (folder.path() / "options.toml").string();
+  for (const std::string text : {"it's # 1", "say \"so\"", "C:\\x", "a,b [c] = d", "true", "12", " "}) {
+    Example first;
+    first.flags.parse(Arguments{"--data", text, "--rate", "0.1", "--warm-up=5", "--cache"});
+    tests::write_text(path, first.flags.to_toml());
+    Example second;
+    second.flags.parse(Arguments{"--options", path, "--warm-up", "6"});
+    EXPECT_EQ(second.data, text);
+    EXPECT_EQ(second.rate, 0.1);
+    EXPECT_EQ(second.warm_up, 6) << "a flag overrides the file";
+    EXPECT_TRUE(second.cache);
+    EXPECT_EQ(second.prompt, std::nullopt);
+    EXPECT_EQ(second.flags.to_toml().find("options"), std::string::npos);
+  }
+}
+
+TEST(Flags, RefusesOptionsFiles) {
+  const tests::TemporaryDirectory folder;
+  const auto path = (folder.path() / "o.toml").string();
+  const auto error = [&](const std::string& text) {
+    tests::write_text(path, text);
+    return Example().error({"--options", path});
+  };
+  EXPECT_EQ(error("max_steps = 3 # three\n\n# nothing\nrate = 1e-2\n"), "");
+  EXPECT_THAT(error("max_stesp = 3\n"), HasSubstr("unknown key max_stesp: the nearest is max-steps"));
+  EXPECT_THAT(error("options = \"x\"\n"), HasSubstr("unknown key options"));
+  EXPECT_THAT(error("[train]\nrate = 1\n"), HasSubstr("in no table"));
+  EXPECT_THAT(error("rate = [1, 2]\n"), HasSubstr("one value"));
+  EXPECT_THAT(error("rate = 1\ndata = \"x\"\nrate = 2\n"), HasSubstr("twice"));
+  EXPECT_THAT(error("rate = nan\n"), HasSubstr("o.toml: --rate nan"));
+  Example x;
+  EXPECT_THROW(x.flags.parse(Arguments{"--options", (folder.path() / "absent").string()}), Error);
+}
+
+}  // namespace
+}  // namespace lookback

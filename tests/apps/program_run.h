@@ -1,0 +1,36 @@
+// Running the built program, as a user would.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lookback::tests {
+
+struct ProgramResult {
+  int code = -1;  // the exit code; 128 + signal when one killed it
+  std::string out, err;
+};
+
+struct ProgramOptions {
+  // The largest file it may write (RLIMIT_FSIZE): a disk that is full, for any user.
+  std::optional<std::size_t> largest_file_bytes = {};
+  // Address space (RLIMIT_AS).
+  std::optional<std::size_t> largest_memory_bytes = {};
+  // Ctrl-C once this file is there.
+  std::optional<std::filesystem::path> interrupt_when = {};
+  std::filesystem::path directory = ".";  // to run in
+};
+
+// `lookback` with these arguments, stdin empty; waits for its end.
+ProgramResult run_lookback(const std::vector<std::string>& arguments, const ProgramOptions& options = {});
+
+// One line `lookback: error: ...` on stderr, nothing on stdout, this exit code, this text in it.
+void expect_error(const ProgramResult& result, int code, const std::string& text);
+
+std::string read_text(const std::filesystem::path& path);
+void write_text(const std::filesystem::path& path, const std::string& text);
+
+}  // namespace lookback::tests
