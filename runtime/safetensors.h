@@ -1,0 +1,73 @@
+// safetensors files (https://github.com/huggingface/safetensors, "Format"): eight bytes, the length
+// n of the header, little-endian; n bytes of JSON, {"name": {"dtype", "shape", "data_offsets":
+// [begin, end]}, ..., "__metadata__": {string: string}}; the tensors' bytes, row-major, in which
+// the offsets count.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "runtime/tensor.h"
+
+namespace lookback {
+
+struct SafetensorsInfo {
+  std::string dtype;                // as the file spells it: "F32"
+  std::vector<std::int64_t> shape;  // may have more dimensions than a Tensor can
+  std::size_t begin_bytes = 0;      // in the data behind the header
+  std::size_t end_bytes = 0;
+};
+
+// A file opened for reading. Everything is checked before open returns, by the rules of the
+// official implementation: header length (at most 100 MB) and JSON; no name twice; known dtypes;
+// sizes that do not overflow and match the offsets; tensors that lie back to back and fill the file
+// to its last byte. A file that breaks one throws Error naming path, tensor and rule.
+// The file is mapped into memory; who cuts it short meanwhile ends the program (SIGBUS), who
+// replaces it (as write_safetensors does) changes nothing here.
+class SafetensorsFile {
+ public:
+  static SafetensorsFile open(const std::filesystem::path& path);
+  // The same from memory that `owner` keeps alive, or (owner null: load copies) that outlives this
+  // object; `source` is the name errors carry.
+  static SafetensorsFile parse(std::span<std::byte> bytes, std::shared_ptr<const void> owner,
+                               std::string source);
+
+  const std::string& source() const { return name_in_errors; }
+  std::vector<std::string> names() const;  // in byte order
+  bool contains(const std::string& name) const { return entries.contains(name); }
+  // Throws Error when the file has no such tensor.
+  const SafetensorsInfo& info(const std::string& name) const;
+  const std::map<std::string, std::string>& metadata() const { return string_pairs; }
+
+  // F32, F64, BF16, I64, U8 and BOOL (as u8) as they are, F16 converted to f32; Error for the other
+  // dtypes. Looks into the mapped file where the bytes are aligned (writing to it changes the
+  // tensor, never the file), and copies where they are not.
+  Tensor load(const std::string& name) const;
+
+ private:
+  std::string name_in_errors;
+  std::shared_ptr<const void> bytes_owner;
+  std::span<std::byte> data;  // behind the header
+  std::map<std::string, SafetensorsInfo> entries;
+  std::map<std::string, std::string> string_pairs;
+};
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+using SafetensorsMetadata = std::map<std::string, std::string>;
+
+// Writes the file through ReplacingFile: whole or not at all. Tensors are contiguous and on the
+// CPU; the order they come in does not matter: the file holds them by element size (largest first,
+// so that all are aligned), then by name, as the official implementation does. `format` = "pt" is
+// added to the metadata. Throws Error for a name given twice and for what cannot be written.
+void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                       SafetensorsMetadata metadata = {});
+
+}  // namespace lookback
