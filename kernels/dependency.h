@@ -149,6 +149,21 @@ constexpr Attend<Y, Q, K, V, Other, Mask> attend(Y y, Q q, K k, V v, Other other
   return {y, q, k, v, other, mask};
 }
 
+// Explicit attention weights: y[b, h, t, s] depends, where the mask shows s to t, on the pieces'
+// Q[b, t, h], on K[b, s', g(h)] of every s' shown to t and on the scales; elsewhere it is a known 0.
+template <class Y, class Q, class K, class Other, class Mask>
+struct AttendWeights {
+  Y y;
+  Q q;
+  K k;
+  Other other;  // shared(...)
+  Mask mask;
+};
+template <class Y, class Q, class K, class Other, class Mask>
+constexpr AttendWeights<Y, Q, K, Other, Mask> attend_weights(Y y, Q q, K k, Other other, Mask mask) {
+  return {y, q, k, other, mask};
+}
+
 // One number (or a few) out of everything: losses, counts, norms.
 template <class Y, class... X>
 struct Everything {

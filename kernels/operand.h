@@ -163,8 +163,8 @@ auto fields_of(const Arguments& arguments) {
 
 }  // namespace detail
 
-// visit(operand) for every In, Out and InOut of the struct that is present, lists included, in the
-// order of the fields.
+// visit(operand) for every In, Out and InOut of the struct that is present, lists and values with
+// operands of their own included, in the order of the fields.
 template <class Arguments, class Visitor>
 void for_each_operand(const Arguments& arguments, const Visitor& visit) {
   const auto visit_field = [&]<class Field>(const Field& field) {
@@ -175,6 +175,8 @@ void for_each_operand(const Arguments& arguments, const Visitor& visit) {
       for (const auto& operand : field) {
         if (operand.present()) visit(operand);
       }
+    } else if constexpr (requires { field.visit_operands(visit); }) {
+      field.visit_operands(visit);  // a value that holds operands: a mask
     }
   };
   std::apply([&](const auto&... field) { (visit_field(field), ...); }, detail::fields_of(arguments));

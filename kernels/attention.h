@@ -1,0 +1,94 @@
+// Attention that never holds T x S numbers (Dao et al. 2022, 2023). Every variant of the house is a
+// case of this one contract:
+//
+//   score[b, h, t, s] = sum_p scales[p] * q[p][b, t, h, :] . k[p][b, s, g(h), :]
+//   log_sum_exp[b, h, t] = ln sum_s exp(score[b, h, t, s])         over the keys the mask shows to t
+//   y[b, t, h, :] = sum_s exp(score[b, h, t, s] - log_sum_exp[b, h, t]) v[b, s, g(h), :]
+//
+// Query head h reads key/value head g(h) = h / (H / G), in place: G divides H. A list of pieces stands
+// for one head size split over several tensors (accumulated scores); most models have one piece.
+// With `given_log_sum_exp` the weights of an earlier run are replayed on new values: the
+// log-sum-exp is read instead of computed.
+//
+// q[p] [B, T, H, K_p], k[p] [B, S, G, K_p], v [B, S, G, V]: any strides but the last, which is 1, so
+// that splitting a projection into heads copies nothing. scales [P] and both log-sum-exps [B, H, T] in
+// the accumulator's dtype (f32 for f32 and bf16, f64 for f64), contiguous. y [B, T, H, V] contiguous,
+// of v's dtype. Scores, weights and sums are kept in the accumulator's dtype; bf16 operands are
+// converted exactly, results rounded once.
+//
+// A row that sees no key has y = 0, log_sum_exp = -inf, and passes no gradient.
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/causal_mask.h"
+#include "kernels/dependency.h"
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct AttentionForward {
+  InList q;
+  InList k;
+  In v;
+  In scales;
+  In given_log_sum_exp;  // absent: compute it
+  Out y;
+  Out log_sum_exp;  // absent where it is given
+  CausalMask mask;
+  static constexpr auto dependency =
+      attend(outputs(&AttentionForward::y, &AttentionForward::log_sum_exp), &AttentionForward::q,
+             &AttentionForward::k, &AttentionForward::v,
+             rows(&AttentionForward::scales, &AttentionForward::given_log_sum_exp),
+             &AttentionForward::mask);
+};
+inline Slot<AttentionForward> attention_forward{"attention_forward"};
+
+// With P the weights and D[b, h, t] = sum_d dy y:
+//   dP = dy v^T,  dS = P (dP - D),  dv = P^T dy,
+//   dq[p] += scales[p] dS k[p],  dk[p] += scales[p] dS^T q[p],  dscales[p] = sum dS (q[p] . k[p])
+// The log-sum-exp is a function of q and k, also where it was given: the same formulas hold for a
+// replay, with its own y. Every output is optional (absent, or an absent entry of its list). dq and dk
+// are added to, once per use of the pieces; dv and dscales are written. They have the dtypes of q, k,
+// v and scales, any strides but the last, which is 1.
+struct AttentionBackward {
+  In dy;  // as y
+  InList q;
+  InList k;
+  In v;
+  In scales;
+  In y;
+  In log_sum_exp;  // computed or given
+  InOutList dq;
+  InOutList dk;
+  Out dv;
+  Out dscales;
+  Out workspace;  // u8, at least attention_backward_workspace_bytes() of them
+  CausalMask mask;
+};
+inline BackwardSlot<AttentionBackward> attention_backward{"attention_backward"};
+
+// Backward gives each sequence and key/value head to one worker, which is the least arithmetic. Where
+// these are few, the keys are cut into this many segments as well.
+inline std::int64_t attention_key_segments(const TensorView& k) {
+  constexpr std::int64_t enough_workers = 16;
+  constexpr std::int64_t least_segment = 512;
+  const auto workers = std::max<std::int64_t>(1, k.sizes[0] * k.sizes[2]);
+  const auto wanted = (enough_workers + workers - 1) / workers;
+  return std::clamp<std::int64_t>(k.sizes[1] / least_segment, 1, wanted);
+}
+
+// The segments' parts of dq wait in the workspace to be added up in order and rounded once (f32 and
+// f64 with one segment need none); so do the parts of dscales.
+template <class List>
+std::size_t attention_backward_workspace_bytes(const List& q, const TensorView& k) {
+  const TensorView& first = q[0];
+  const auto segments = attention_key_segments(k);
+  std::int64_t numbers = segments * k.sizes[0] * k.sizes[2] * static_cast<std::int64_t>(q.size());
+  if (segments > 1 || first.dtype == DType::bf16) {
+    for (const TensorView& piece : q) numbers += segments * piece.sizes.numel();
+  }
+  return static_cast<std::size_t>(numbers) * size_of(accumulator_of(first.dtype));
+}
+
+}  // namespace lookback::kernels

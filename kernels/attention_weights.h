@@ -1,0 +1,73 @@
+// Explicit attention: the weights as a tensor that can be kept, looked at, and applied to new values.
+// The same contract as kernels/attention.h, in two halves:
+//
+//   weights[b, h, t, s] = softmax over the keys s that the mask shows to t of
+//                         sum_p scales[p] * q[p][b, t, h, :] . k[p][b, s, g(h), :];   0 elsewhere
+//   y[b, t, h, :] = sum_s weights[b, h, t, s] v[b, s, g(h), :]                 over the keys shown to t
+//
+// Operands as there; weights [B, H, T, S] contiguous, of the operands' dtype. The softmax is computed in
+// the accumulator's dtype; bf16 weights are rounded once. A row that sees no key is 0 everywhere.
+#pragma once
+
+#include "kernels/attention.h"
+
+namespace lookback::kernels {
+
+struct AttentionWeightsForward {
+  InList q;
+  InList k;
+  In scales;
+  Out weights;
+  CausalMask mask;
+  static constexpr auto dependency = attend_weights(
+      &AttentionWeightsForward::weights, &AttentionWeightsForward::q, &AttentionWeightsForward::k,
+      shared(&AttentionWeightsForward::scales), &AttentionWeightsForward::mask);
+};
+inline Slot<AttentionWeightsForward> attention_weights_forward{"attention_weights_forward"};
+
+// dS = weights (dweights - sum_s weights dweights), and from it, as in attention_backward,
+// dq[p] += scales[p] dS k[p], dk[p] += scales[p] dS^T q[p], dscales[p] = sum dS (q[p] . k[p]).
+struct AttentionWeightsBackward {
+  In dweights;  // as weights
+  In weights;
+  InList q;
+  InList k;
+  In scales;
+  InOutList dq;
+  InOutList dk;
+  Out dscales;
+  Out workspace;  // u8, at least attention_backward_workspace_bytes() of them
+  CausalMask mask;
+};
+inline BackwardSlot<AttentionWeightsBackward> attention_weights_backward{"attention_weights_backward"};
+
+// Here heads are split by key/value head and place in its group, so that values broadcast over the
+// group as in any matrix product: head h is (g, i) with h = g * (H / G) + i. What the mask hides is
+// not read. weights [B, G, H / G, T, S] contiguous, v [B, G, 1, S, V] and y [B, G, H / G, T, V] with any
+// strides but the last, which is 1.
+struct ApplyAttentionWeightsForward {
+  In weights;
+  In v;
+  Out y;
+  CausalMask mask;
+  static constexpr auto dependency =
+      contract(&ApplyAttentionWeightsForward::y, &ApplyAttentionWeightsForward::weights,
+               &ApplyAttentionWeightsForward::v);
+};
+inline Slot<ApplyAttentionWeightsForward> apply_attention_weights_forward{
+    "apply_attention_weights_forward"};
+
+// dweights = dy v^T where the mask shows, 0 elsewhere; dv = sum over the group of weights^T dy. Both
+// are written, and optional.
+struct ApplyAttentionWeightsBackward {
+  In dy;  // as y
+  In weights;
+  In v;
+  Out dweights;
+  Out dv;
+  CausalMask mask;
+};
+inline BackwardSlot<ApplyAttentionWeightsBackward> apply_attention_weights_backward{
+    "apply_attention_weights_backward"};
+
+}  // namespace lookback::kernels

@@ -1,0 +1,121 @@
+#include "kernels/attention.h"
+#include "kernels/cpu/attention_score_gradient.h"
+
+namespace lookback::kernels {
+namespace {
+
+template <class T>
+class Backward {
+ public:
+  explicit Backward(const AttentionBackward& arguments)
+      : a(arguments),
+        sizes(sizes_of(a.q, a.k)),
+        pieces(a),
+        wants_scores(pieces.wanted()),
+        v(heads_of<T>(a.v)),
+        dv(a.dv.present() ? heads_of<T>(a.dv) : Heads<T>{}) {
+    scratch_numbers = pieces.chunk_scratch() + key_columns * v.width +
+                      read_scratch<T>(key_columns, v.width) + pieces.block_scratch() +
+                      2 * query_rows * tile_stride + read_scratch<T>(2 * query_rows, v.width);
+  }
+
+  void run() const {
+    parallel_for(pieces.workers(), 1, [&](std::int64_t worker, std::int64_t) {
+      const auto segment = pieces.segment_of(worker);
+      pieces.begin(segment);
+      for (auto first = segment.first; first < segment.last; first += key_columns) {
+        chunk(segment, {.sequence = segment.sequence, .key_head = segment.key_head, .first = first,
+                        .columns = std::min(key_columns, segment.last - first)});
+      }
+    });
+    pieces.finish();
+  }
+
+ private:
+  using Sum = Accumulator<T>;
+  using Pieces = ScoreGradient<T, AttentionBackward>;
+
+  struct Values {
+    RowSpan<Sum> v;
+    Sum* dv;
+  };
+
+  void chunk(const KeySegment& segment, const KeyChunk& at) const {
+    Scratch<Sum> scratch(scratch_numbers);
+    const auto keys = pieces.begin(at, scratch);
+    const Values values{read_rows(v.at(at.sequence, at.first, at.key_head), v.row_stride, at.columns,
+                                  v.width, scratch),
+                        scratch.take(at.columns * v.width)};
+    std::fill_n(values.dv, at.columns * v.width, Sum{0});
+    for (auto head = at.key_head * sizes.group(); head < (at.key_head + 1) * sizes.group(); ++head) {
+      for (std::int64_t row = 0; row < sizes.rows; row += query_rows) {
+        block(segment, keys, values, row, head, scratch);
+      }
+    }
+    pieces.end(keys);
+    for (std::int64_t s = 0; dv.data != nullptr && s < at.columns; ++s) {
+      T* to = dv.at(at.sequence, at.first + s, at.key_head);
+      for (std::int64_t d = 0; d < v.width; ++d) to[d] = static_cast<T>(values.dv[s * v.width + d]);
+    }
+  }
+
+  // One block of query rows against the keys of the chunk that it sees.
+  void block(const KeySegment& segment, const typename Pieces::Chunk& keys, const Values& values,
+             std::int64_t row, std::int64_t head, Scratch<Sum> scratch) const {
+    const auto& at = keys.at;
+    const auto rows = std::min(query_rows, sizes.rows - row);
+    const BlockMask mask(a.mask, at.sequence, row, 1, rows, sizes.keys);
+    const auto first = std::max<std::int64_t>(0, mask.any.first - at.first);
+    const auto columns = std::min(at.columns, mask.any.last - at.first) - first;
+    if (columns <= 0) return;
+    std::array<KeyRange, query_rows> visible;
+    mask.relative(at.first + first, columns, rows, visible.data());
+
+    const auto queries = pieces.queries(at.sequence, row, head, rows, scratch);
+    const auto offset = ((at.sequence * sizes.rows + row) * sizes.heads + head) * v.width;
+    const auto row_stride = sizes.heads * v.width;
+    const auto dy = read_rows(a.dy.as<T>() + offset, row_stride, rows, v.width, scratch);
+    const ScoreTile<Sum> weights{scratch.take(query_rows * tile_stride), rows, columns, tile_stride,
+                                 visible.data()};
+    pieces.scores(queries, keys, first, weights);
+    weights_from_log_sum_exp(weights, a.log_sum_exp.as<Sum>() +
+                                          (at.sequence * sizes.heads + head) * sizes.rows + row);
+    if (dv.data != nullptr) {
+      tile_product(Gemm<Sum>{.m = columns, .n = v.width, .k = rows, .a = weights.data,
+                             .a_stride = tile_stride, .a_layout = Layout::transposed, .b = dy.data,
+                             .b_stride = dy.stride, .c = values.dv + first * v.width,
+                             .c_stride = v.width, .into = Into::sum});
+    }
+    if (!wants_scores) return;
+    const auto y = read_rows(a.y.as<T>() + offset, row_stride, rows, v.width, scratch);
+    std::array<Sum, query_rows> row_dot;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      row_dot[static_cast<std::size_t>(i)] = dot(dy.row(i), y.row(i), v.width);
+    }
+    Sum* gradient = scratch.take(query_rows * tile_stride);
+    tile_product(Gemm<Sum>{.m = rows, .n = columns, .k = v.width, .a = dy.data, .a_stride = dy.stride,
+                           .b = values.v.row(first), .b_stride = values.v.stride,
+                           .b_layout = Layout::transposed, .c = gradient, .c_stride = tile_stride});
+    score_gradient(weights, gradient, tile_stride, row_dot.data());
+    pieces.add(segment, keys, first, row, head, queries,
+               {gradient, rows, columns, tile_stride, visible.data()}, scratch);
+  }
+
+  const AttentionBackward& a;
+  const AttentionSizes sizes;
+  const Pieces pieces;
+  const bool wants_scores;
+  const Heads<const T> v;
+  const Heads<T> dv;
+  std::int64_t scratch_numbers = 0;
+};
+
+void backward(const AttentionBackward& arguments) {
+  visit_floating(arguments.v.dtype,
+                 [&]<class T>(TypeTag<T>) { Backward<T>(arguments).run(); });
+}
+
+const Registration registered{attention_backward, Backend::cpu, backward};
+
+}  // namespace
+}  // namespace lookback::kernels

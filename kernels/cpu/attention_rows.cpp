@@ -1,0 +1,217 @@
+#include "kernels/cpu/attention_rows.h"
+
+#include "kernels/cpu/simd_targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/attention_rows.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// After foreach_target.h.
+#include "hwy/contrib/math/math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lookback::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr double minus_infinity = -__builtin_huge_val();
+
+// The last, incomplete vector of a row goes through a small buffer: nothing beyond the row is touched.
+template <class D, class T = hn::TFromD<D>>
+hn::Vec<D> load_some(D d, const T* from, std::size_t count, T fill) {
+  HWY_ALIGN T buffer[hn::MaxLanes(D())];
+  for (std::size_t i = 0; i < hn::Lanes(d); ++i) buffer[i] = i < count ? from[i] : fill;
+  return hn::Load(d, buffer);
+}
+template <class D, class T = hn::TFromD<D>>
+void store_some(D d, hn::Vec<D> v, T* to, std::size_t count) {
+  HWY_ALIGN T buffer[hn::MaxLanes(D())];
+  hn::Store(v, d, buffer);
+  for (std::size_t i = 0; i < count; ++i) to[i] = buffer[i];
+}
+
+template <class T>
+T greatest(const T* x, std::size_t count) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = hn::Lanes(d);
+  auto most = hn::Set(d, static_cast<T>(minus_infinity));
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) most = hn::Max(most, hn::LoadU(d, x + i));
+  if (i < count) {
+    most = hn::Max(most, load_some(d, x + i, count - i, static_cast<T>(minus_infinity)));
+  }
+  return hn::GetLane(hn::MaxOfLanes(d, most));
+}
+
+// x = exp(x - shift); returns the sum of what it wrote.
+template <class T>
+T exp_shifted(T* x, std::size_t count, T shift) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = hn::Lanes(d);
+  const auto by = hn::Set(d, shift);
+  auto sum = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto e = hn::Exp(d, hn::Sub(hn::LoadU(d, x + i), by));
+    hn::StoreU(e, d, x + i);
+    sum = hn::Add(sum, e);
+  }
+  if (i < count) {
+    const auto last = load_some(d, x + i, count - i, static_cast<T>(minus_infinity));
+    const auto e = hn::Exp(d, hn::Sub(last, by));
+    store_some(d, e, x + i, count - i);
+    sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(d, count - i), e));
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+template <class T>
+void scale(T* x, T factor, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) x[i] *= factor;
+}
+
+template <class T>
+void clear(T* begin, const T* end) {
+  while (begin < end) *begin++ = 0;
+}
+
+// Calls body(row, its visible part, how many) and clears the rest of each row.
+template <class T, class Body>
+void for_each_row(const ScoreTile<T>& tile, const Body& body) {
+  for (std::int64_t r = 0; r < tile.rows; ++r) {
+    T* row = tile.data + r * tile.stride;
+    const auto seen = tile.visible[r];
+    clear(row, row + seen.first);
+    body(r, row + seen.first, static_cast<std::size_t>(seen.last - seen.first));
+    clear(row + seen.last, row + tile.columns);
+  }
+}
+
+template <class T>
+T exp_of(T x) {
+  const hn::CappedTag<T, 1> d;
+  return hn::GetLane(hn::Exp(d, hn::Set(d, x)));
+}
+
+template <class T>
+void online(const ScoreTile<T>& tile, T* maximum, T* sum, T* rescale) {
+  for_each_row(tile, [&](std::int64_t r, T* x, std::size_t count) {
+    rescale[r] = 1;
+    if (count == 0) return;
+    const T before = maximum[r];
+    const T most = greatest(x, count);
+    const T now = most > before ? most : before;
+    const T shift = now == static_cast<T>(minus_infinity) ? 0 : now;
+    if (now != before) rescale[r] = before == static_cast<T>(minus_infinity) ? 0 : exp_of(before - now);
+    maximum[r] = now;
+    sum[r] = sum[r] * rescale[r] + exp_shifted(x, count, shift);
+  });
+}
+
+template <class T>
+void replay(const ScoreTile<T>& tile, const T* log_sum_exp) {
+  for_each_row(tile, [&](std::int64_t r, T* x, std::size_t count) {
+    exp_shifted(x, count, log_sum_exp[r]);
+  });
+}
+
+template <class T>
+void normalise(const ScoreTile<T>& tile) {
+  for_each_row(tile, [&](std::int64_t, T* x, std::size_t count) {
+    if (count == 0) return;
+    const T most = greatest(x, count);
+    const T sum = exp_shifted(x, count, most == static_cast<T>(minus_infinity) ? 0 : most);
+    scale(x, sum > 0 || sum != sum ? 1 / sum : 0, static_cast<std::int64_t>(count));
+  });
+}
+
+template <class T>
+void gradient(const ScoreTile<T>& weights, T* given, std::int64_t stride, const T* row_dot) {
+  const ScoreTile<T> tile{given, weights.rows, weights.columns, stride, weights.visible};
+  for_each_row(tile, [&](std::int64_t r, T* x, std::size_t count) {
+    const T* weight = weights.data + r * weights.stride + weights.visible[r].first;
+    const T center = row_dot[r];
+    for (std::size_t i = 0; i < count; ++i) x[i] = weight[i] * (x[i] - center);
+  });
+}
+
+template <class T>
+T dot_product(const T* a, const T* b, std::int64_t count) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  auto sum = hn::Zero(d);
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) sum = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum);
+  T total = hn::GetLane(hn::SumOfLanes(d, sum));
+  for (; i < count; ++i) total += a[i] * b[i];
+  return total;
+}
+
+template <class T>
+bool finite(const T* x, std::int64_t count) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  auto zero = hn::Zero(d);  // stays zero: x - x is NaN where x is infinite or NaN
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto v = hn::LoadU(d, x + i);
+    zero = hn::Add(zero, hn::Sub(v, v));
+  }
+  T rest = hn::GetLane(hn::SumOfLanes(d, zero));
+  for (; i < count; ++i) rest += x[i] - x[i];
+  return rest == 0;
+}
+
+#define LOOKBACK_FOR(T, suffix)                                                              \
+  void online_##suffix(const ScoreTile<T>& t, T* m, T* s, T* r) { online(t, m, s, r); }      \
+  void replay_##suffix(const ScoreTile<T>& t, const T* l) { replay(t, l); }                  \
+  void softmax_##suffix(const ScoreTile<T>& t) { normalise(t); }                             \
+  void gradient_##suffix(const ScoreTile<T>& t, T* g, std::int64_t stride, const T* d) {     \
+    gradient(t, g, stride, d);                                                               \
+  }                                                                                          \
+  T dot_##suffix(const T* a, const T* b, std::int64_t n) { return dot_product(a, b, n); }    \
+  bool finite_##suffix(const T* x, std::int64_t n) { return finite(x, n); }                  \
+  void scale_##suffix(T* x, T factor, std::int64_t n) { scale(x, factor, n); }
+LOOKBACK_FOR(float, f32)
+LOOKBACK_FOR(double, f64)
+#undef LOOKBACK_FOR
+
+}  // namespace lookback::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lookback::kernels {
+
+#define LOOKBACK_FOR(T, suffix)                                                           \
+  HWY_EXPORT(online_##suffix);                                                            \
+  HWY_EXPORT(replay_##suffix);                                                            \
+  HWY_EXPORT(softmax_##suffix);                                                           \
+  HWY_EXPORT(gradient_##suffix);                                                          \
+  HWY_EXPORT(dot_##suffix);                                                               \
+  HWY_EXPORT(finite_##suffix);                                                            \
+  HWY_EXPORT(scale_##suffix);                                                             \
+  void online_softmax(const ScoreTile<T>& tile, T* maximum, T* sum, T* rescale) {         \
+    HWY_DYNAMIC_DISPATCH(online_##suffix)(tile, maximum, sum, rescale);                   \
+  }                                                                                       \
+  void weights_from_log_sum_exp(const ScoreTile<T>& tile, const T* log_sum_exp) {         \
+    HWY_DYNAMIC_DISPATCH(replay_##suffix)(tile, log_sum_exp);                             \
+  }                                                                                       \
+  void softmax_rows(const ScoreTile<T>& tile) { HWY_DYNAMIC_DISPATCH(softmax_##suffix)(tile); } \
+  void score_gradient(const ScoreTile<T>& weights, T* gradient, std::int64_t stride,      \
+                      const T* row_dot) {                                                 \
+    HWY_DYNAMIC_DISPATCH(gradient_##suffix)(weights, gradient, stride, row_dot);          \
+  }                                                                                       \
+  T dot(const T* a, const T* b, std::int64_t count) {                                     \
+    return HWY_DYNAMIC_DISPATCH(dot_##suffix)(a, b, count);                               \
+  }                                                                                       \
+  bool all_finite(const T* x, std::int64_t count) {                                       \
+    return HWY_DYNAMIC_DISPATCH(finite_##suffix)(x, count);                               \
+  }                                                                                       \
+  void scale_row(T* x, T factor, std::int64_t count) {                                    \
+    HWY_DYNAMIC_DISPATCH(scale_##suffix)(x, factor, count);                               \
+  }
+LOOKBACK_FOR(float, f32)
+LOOKBACK_FOR(double, f64)
+#undef LOOKBACK_FOR
+
+}  // namespace lookback::kernels
+#endif

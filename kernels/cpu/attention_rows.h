@@ -1,0 +1,52 @@
+// What attention does to a tile of scores between its matrix products, row by row, vectorised
+// (attention_rows.cpp). A tile is `rows` x `columns` numbers; each row sees the columns of its
+// `visible` range, and what lies outside of it is neither read nor left behind: it becomes 0.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/causal_mask.h"
+
+namespace lookback::kernels {
+
+template <class T>
+struct ScoreTile {
+  T* data = nullptr;
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  std::int64_t stride = 0;
+  const KeyRange* visible = nullptr;  // per row, in columns of the tile
+};
+
+// One step of the streaming softmax: scores become exp(score - maximum), `maximum` and `sum` take the
+// tile in, and `rescale` is what the sums made so far must be multiplied by. They begin as -inf and 0.
+void online_softmax(const ScoreTile<float>& tile, float* maximum, float* sum, float* rescale);
+void online_softmax(const ScoreTile<double>& tile, double* maximum, double* sum, double* rescale);
+
+// Scores become exp(score - log_sum_exp[row]).
+void weights_from_log_sum_exp(const ScoreTile<float>& tile, const float* log_sum_exp);
+void weights_from_log_sum_exp(const ScoreTile<double>& tile, const double* log_sum_exp);
+
+// Scores become softmax(scores): a row that sees nothing becomes 0.
+void softmax_rows(const ScoreTile<float>& tile);
+void softmax_rows(const ScoreTile<double>& tile);
+
+// `gradient` (same rows and columns) holds dP and becomes dS = P (dP - row_dot[row]).
+void score_gradient(const ScoreTile<float>& weights, float* gradient, std::int64_t gradient_stride,
+                    const float* row_dot);
+void score_gradient(const ScoreTile<double>& weights, double* gradient, std::int64_t gradient_stride,
+                    const double* row_dot);
+
+// The dot product of two rows of `count` numbers.
+float dot(const float* a, const float* b, std::int64_t count);
+double dot(const double* a, const double* b, std::int64_t count);
+
+// Whether all of a row's numbers are finite.
+bool all_finite(const float* x, std::int64_t count);
+bool all_finite(const double* x, std::int64_t count);
+
+// x *= factor.
+void scale_row(float* x, float factor, std::int64_t count);
+void scale_row(double* x, double factor, std::int64_t count);
+
+}  // namespace lookback::kernels

@@ -1,0 +1,191 @@
+// What the attention kernels share: operands split into heads, tiles of scores, and this thread's
+// scratch. Queries go in blocks of 64 rows, keys in chunks of 256: sizes that do not depend on the
+// number of threads, and a tile of scores stays in the second-level cache.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <vector>
+
+#include "kernels/causal_mask.h"
+#include "kernels/cpu/attention_rows.h"
+#include "kernels/cpu/gemm.h"
+
+namespace lookback::kernels {
+
+inline constexpr std::int64_t query_rows = 64;
+inline constexpr std::int64_t key_columns = 256;
+// Rows of a tile of scores lie this far apart: not a power of two, so that they spread over the cache.
+inline constexpr std::int64_t tile_stride = key_columns + 16;
+
+constexpr std::int64_t blocks_of(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
+
+// A [B, T, H, D] operand.
+template <class T>
+struct Heads {
+  T* data = nullptr;
+  std::int64_t sequence_stride = 0;
+  std::int64_t row_stride = 0;
+  std::int64_t head_stride = 0;
+  std::int64_t width = 0;
+  T* at(std::int64_t sequence, std::int64_t row, std::int64_t head) const {
+    return data + sequence * sequence_stride + row * row_stride + head * head_stride;
+  }
+};
+template <class T, class Operand>
+auto heads_of(const Operand& x) {
+  using Element = std::conditional_t<std::is_same_v<Operand, In>, const T, T>;
+  return Heads<Element>{x.template as<T>(), x.stride(0), x.stride(1), x.stride(2), x.size(3)};
+}
+template <class T, class List>
+auto heads_of_each(const List& list) {
+  std::vector<decltype(heads_of<T>(list[0]))> pieces;
+  for (const auto& x : list) pieces.push_back(x.present() ? heads_of<T>(x) : decltype(heads_of<T>(x)){});
+  return pieces;
+}
+
+// Sizes of an attention, by their letters in kernels/attention.h.
+struct AttentionSizes {
+  std::int64_t sequences, rows, heads;  // B, T, H
+  std::int64_t keys, key_heads;         // S, G
+  std::int64_t group() const { return heads / key_heads; }
+};
+inline AttentionSizes sizes_of(const InList& q, const InList& k) {
+  return {.sequences = q[0].size(0), .rows = q[0].size(1), .heads = q[0].size(2),
+          .keys = k[0].size(1), .key_heads = k[0].size(2)};
+}
+
+// Rows of numbers in the accumulator's dtype.
+template <class T>
+struct RowSpan {
+  const T* data = nullptr;
+  std::int64_t stride = 0;
+  const T* row(std::int64_t i) const { return data + i * stride; }
+  RowSpan from(std::int64_t i) const { return {row(i), stride}; }
+};
+
+// Numbers that belong to the task running on this thread, taken from one block that is kept.
+template <class Sum>
+class Scratch {
+ public:
+  explicit Scratch(std::int64_t numbers) {
+    if (static_cast<std::int64_t>(block().size()) < numbers) {
+      block().resize(static_cast<std::size_t>(numbers));
+    }
+  }
+  Sum* take(std::int64_t numbers) {
+    Sum* begin = block().data() + used;
+    used += numbers;
+    return begin;
+  }
+
+ private:
+  static std::vector<Sum>& block() {
+    thread_local std::vector<Sum> kept;
+    return kept;
+  }
+  std::int64_t used = 0;
+};
+
+// `rows` x `columns` elements where they lie, or, where they are not of the accumulator's dtype,
+// converted into scratch.
+template <class T>
+RowSpan<Accumulator<T>> read_rows(const T* from, std::int64_t stride, std::int64_t rows,
+                               std::int64_t columns, Scratch<Accumulator<T>>& scratch) {
+  if constexpr (std::is_same_v<T, Accumulator<T>>) {
+    return {from, stride};
+  } else {
+    auto* to = scratch.take(rows * columns);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      for (std::int64_t j = 0; j < columns; ++j) {
+        to[i * columns + j] = static_cast<Accumulator<T>>(from[i * stride + j]);
+      }
+    }
+    return {to, columns};
+  }
+}
+// The scratch that takes.
+template <class T>
+constexpr std::int64_t read_scratch(std::int64_t rows, std::int64_t columns) {
+  return std::is_same_v<T, Accumulator<T>> ? 0 : rows * columns;
+}
+
+// The keys that a block of rows sees: of each row, and from the first to the last of any.
+struct BlockMask {
+  std::array<KeyRange, query_rows> rows;
+  KeyRange any;
+
+  // `step` 0: all rows are the same query position (of several heads).
+  BlockMask(const CausalMask& mask, std::int64_t sequence, std::int64_t row, std::int64_t step,
+            std::int64_t count, std::int64_t keys) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto range = mask.keys_of(sequence, row + i * step, keys);
+      rows[static_cast<std::size_t>(i)] = range;
+      if (range.empty()) continue;
+      if (any.empty()) any = range;
+      any = {std::min(any.first, range.first), std::max(any.last, range.last)};
+    }
+  }
+  // What the rows see of keys [first, first + columns), counted from `first`.
+  void relative(std::int64_t first, std::int64_t columns, std::int64_t count, KeyRange* visible) const {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto& range = rows[static_cast<std::size_t>(i)];
+      visible[i] = {std::clamp<std::int64_t>(range.first - first, 0, columns),
+                    std::clamp<std::int64_t>(range.last - first, 0, columns)};
+    }
+  }
+};
+
+// tile = sum_p scales[p] q[p] k[p]^T.
+template <class Sum>
+void score_tile(const std::vector<RowSpan<Sum>>& q, const std::vector<RowSpan<Sum>>& k,
+                const std::vector<std::int64_t>& widths, const Sum* scales, const ScoreTile<Sum>& tile) {
+  for (std::size_t p = 0; p < q.size(); ++p) {
+    tile_product(Gemm<Sum>{.m = tile.rows, .n = tile.columns, .k = widths[p], .a = q[p].data,
+                           .a_stride = q[p].stride, .b = k[p].data, .b_stride = k[p].stride,
+                           .b_layout = Layout::transposed, .c = tile.data, .c_stride = tile.stride,
+                           .into = p == 0 ? Into::overwrite : Into::sum,
+                           .alpha = static_cast<double>(scales[p])});
+  }
+}
+
+// y += weights v. A hidden value is excluded even where it is infinite or NaN, which 0 * v is not:
+// then each row gets a product of its own, of the same size (so the same bits), whose hidden values
+// are 0.
+template <class Sum>
+void weigh_values(const ScoreTile<Sum>& weights, const RowSpan<Sum>& v, std::int64_t width, Sum* y,
+                  std::int64_t y_stride) {
+  Gemm<Sum> product{.m = weights.rows, .n = width, .k = weights.columns, .a = weights.data,
+                    .a_stride = weights.stride, .b = v.data, .b_stride = v.stride, .c = y,
+                    .c_stride = y_stride, .into = Into::sum};
+  const auto hides = [&](const KeyRange& seen) { return seen.first > 0 || seen.last < weights.columns; };
+  const bool some_hidden = std::any_of(weights.visible, weights.visible + weights.rows, hides);
+  bool harmless = true;
+  for (std::int64_t s = 0; some_hidden && harmless && s < weights.columns; ++s) {
+    harmless = all_finite(v.row(s), width);
+  }
+  if (harmless) return tile_product(product);
+
+  std::vector<Sum> values(static_cast<std::size_t>(weights.columns * width));
+  std::vector<Sum> before(static_cast<std::size_t>(weights.rows * width));
+  for (std::int64_t i = 0; i < weights.rows; ++i) {
+    std::copy_n(y + i * y_stride, width, before.data() + i * width);
+  }
+  std::vector<Sum> results(before.size());
+  product.b = values.data();
+  product.b_stride = width;
+  product.c = results.data();
+  product.c_stride = width;
+  for (std::int64_t i = 0; i < weights.rows; ++i) {
+    std::fill(values.begin(), values.end(), Sum{0});
+    for (auto s = weights.visible[i].first; s < weights.visible[i].last; ++s) {
+      std::copy_n(v.row(s), width, values.data() + s * width);
+    }
+    results = before;
+    tile_product(product);
+    std::copy_n(results.data() + i * width, width, y + i * y_stride);
+  }
+}
+
+}  // namespace lookback::kernels

@@ -1,0 +1,73 @@
+// An attention problem of any shape, with its answer computed the long way in double: every score,
+// every weight, every gradient, one loop per index of the formula.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/attention.h"
+#include "kernels/attention_weights.h"
+#include "runtime/tensor.h"
+
+namespace lookback::kernels {
+
+struct AttentionShape {
+  std::int64_t sequences = 1;
+  std::int64_t rows = 1;
+  std::int64_t keys = 1;
+  std::int64_t heads = 1;
+  std::int64_t key_heads = 1;
+  std::vector<std::int64_t> widths = {8};
+  std::int64_t value_width = 8;
+  std::int64_t offset = 0;
+  std::int64_t window = 0;
+  bool documents = false;  // a new document every seven positions
+  std::string name() const;
+};
+
+// Numbers in double, row-major in the order of the names.
+using Numbers = std::vector<double>;
+
+struct AttentionAnswer {
+  Numbers weights;      // [B, H, T, S]
+  Numbers y;            // [B, T, H, V]
+  Numbers log_sum_exp;  // [B, H, T]
+  std::vector<Numbers> dq, dk;
+  Numbers dv, dscales;
+};
+
+// Operands of dtype T with random numbers, the kernels' outputs, and the reference.
+template <class T>
+class AttentionProblem {
+ public:
+  explicit AttentionProblem(const AttentionShape& shape, unsigned seed = 1);
+
+  const AttentionShape shape;
+  std::vector<Tensor> q, k;  // views into wider tensors, as a fused projection leaves them
+  Tensor v, scales, dy, document_start;
+  CausalMask mask() const;
+
+  struct Run {
+    Tensor y, log_sum_exp;
+    std::vector<Tensor> dq, dk;
+    Tensor dv, dscales;
+  };
+  // Without `given` computes the log-sum-exp.
+  void forward(Run& run, const Tensor& given = {}) const;
+  // Adds to dq and dk where they are there already.
+  void backward(Run& run) const;
+  // The explicit form of both. The weights come back too.
+  Tensor explicit_weights() const;
+  Run explicit_run(const Tensor& weights) const;
+
+  AttentionAnswer answer() const;
+};
+
+extern template class AttentionProblem<float>;
+extern template class AttentionProblem<double>;
+extern template class AttentionProblem<BFloat16>;
+
+// Row-major numbers of any view.
+Numbers numbers_of(const Tensor& x);
+
+}  // namespace lookback::kernels

@@ -1,0 +1,289 @@
+#include "kernels/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "runtime/parallel.h"
+#include "tests/kernels/attention_problem.h"
+
+namespace lookback::kernels {
+namespace {
+
+const std::vector<AttentionShape>& shapes() {
+  static const std::vector<AttentionShape> all{
+      {.sequences = 2, .rows = 33, .keys = 33, .heads = 4, .key_heads = 2},
+      {.rows = 65, .keys = 65, .heads = 6, .key_heads = 1, .widths = {5}, .value_width = 11},
+      {.rows = 130, .keys = 130, .heads = 2, .key_heads = 2, .widths = {32}, .value_width = 16},
+      {.rows = 31, .keys = 130, .heads = 2, .key_heads = 1, .widths = {4, 8, 3}, .offset = 99},
+      {.sequences = 2, .rows = 1, .keys = 65, .heads = 8, .key_heads = 2, .offset = 64},
+      {.rows = 1, .keys = 300, .heads = 3, .key_heads = 1, .offset = 299},
+      {.rows = 70, .keys = 70, .heads = 2, .key_heads = 1, .window = 5},
+      {.rows = 300, .keys = 300, .window = 33},
+      {.sequences = 2, .rows = 65, .keys = 65, .heads = 2, .key_heads = 1, .documents = true},
+      {.rows = 20, .keys = 50, .heads = 2, .key_heads = 2, .offset = 30, .window = 12, .documents = true},
+      {.rows = 5, .keys = 3},                                  // more rows than keys
+      {.rows = 4, .keys = 6, .offset = -2},                    // rows that see nothing
+      {.rows = 3, .keys = 0}, {.rows = 0, .keys = 3}, {.sequences = 0, .rows = 3, .keys = 3},
+      {.rows = 1, .keys = 1, .widths = {1}, .value_width = 1},
+      {.rows = 270, .keys = 600, .heads = 2, .key_heads = 1, .widths = {3, 2}, .value_width = 4, .offset = 330},
+      {.rows = 1100, .keys = 1100, .heads = 2, .key_heads = 1, .widths = {4}, .value_width = 4},
+  };
+  return all;
+}
+
+// Numbers of size one in sums of up to a few hundred terms whose weights sum to one.
+template <class T>
+double tolerance() {
+  return 64 * epsilon_of(accumulator_of(dtype_of<T>)) + 2 * epsilon_of(dtype_of<T>);
+}
+
+void expect_near(const Numbers& got, const Numbers& expected, double bound, const char* what) {
+  ASSERT_EQ(got.size(), expected.size()) << what;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    if (std::isinf(expected[i])) {
+      ASSERT_EQ(got[i], expected[i]) << what << " " << i;
+    } else {
+      ASSERT_NEAR(got[i], expected[i], bound * (1 + std::abs(expected[i]))) << what << " " << i;
+    }
+  }
+}
+
+template <class T>
+void expect_gradients(const typename AttentionProblem<T>::Run& run, const AttentionAnswer& answer,
+                      const AttentionShape& shape, double bound) {
+  const double sums = std::sqrt(static_cast<double>(shape.rows * shape.heads) + 1.0);
+  for (std::size_t p = 0; p < answer.dq.size(); ++p) {
+    expect_near(numbers_of(run.dq[p]), answer.dq[p], 4 * bound, "dq");
+    expect_near(numbers_of(run.dk[p]), answer.dk[p], 4 * bound * sums, "dk");
+  }
+  expect_near(numbers_of(run.dv), answer.dv, 4 * bound * sums, "dv");
+  expect_near(numbers_of(run.dscales), answer.dscales, 16 * bound * sums, "dscales");
+}
+
+template <class T>
+class Attention : public ::testing::Test {};
+struct ElementNames {
+  template <class T>
+  static std::string GetName(int) {
+    return std::string(name_of(dtype_of<T>));
+  }
+};
+using Elements = ::testing::Types<float, double, BFloat16>;
+TYPED_TEST_SUITE(Attention, Elements, ElementNames);
+
+TYPED_TEST(Attention, StreamingAgreesWithTheFormula) {
+  for (const auto& shape : shapes()) {
+    SCOPED_TRACE(shape.name());
+    const AttentionProblem<TypeParam> problem(shape);
+    typename AttentionProblem<TypeParam>::Run run;
+    problem.forward(run);
+    problem.backward(run);
+    const auto answer = problem.answer();
+    const double bound = tolerance<TypeParam>();
+    expect_near(numbers_of(run.y), answer.y, bound, "y");
+    expect_near(numbers_of(run.log_sum_exp), answer.log_sum_exp,
+                64 * epsilon_of(accumulator_of(dtype_of<TypeParam>)), "log_sum_exp");
+    expect_gradients<TypeParam>(run, answer, shape, bound);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TYPED_TEST(Attention, ExplicitWeightsAgreeWithTheFormula) {
+  for (const auto& shape : shapes()) {
+    SCOPED_TRACE(shape.name());
+    const AttentionProblem<TypeParam> problem(shape);
+    const auto weights = problem.explicit_weights();
+    const auto run = problem.explicit_run(weights);
+    const auto answer = problem.answer();
+    const double bound = tolerance<TypeParam>();
+    expect_near(numbers_of(weights), answer.weights, bound, "weights");
+    expect_near(numbers_of(run.y), answer.y, 2 * bound, "y");
+    expect_gradients<TypeParam>(run, answer, shape, 4 * bound);
+    if (HasFatalFailure()) return;
+  }
+}
+
+// The weights of one run, applied to other values with another head size; the log-sum-exp counts as
+// a function of q and k.
+TYPED_TEST(Attention, ReplayGivesTheWeightsOfTheEarlierRun) {
+  for (const auto& shape : shapes()) {
+    SCOPED_TRACE(shape.name());
+    typename AttentionProblem<TypeParam>::Run first;
+    AttentionProblem<TypeParam>(shape).forward(first);
+    auto other_values = shape;
+    other_values.value_width += 3;
+    AttentionProblem<TypeParam> problem(other_values);
+    typename AttentionProblem<TypeParam>::Run run;
+    problem.q = AttentionProblem<TypeParam>(shape).q;
+    problem.k = AttentionProblem<TypeParam>(shape).k;
+    problem.scales = AttentionProblem<TypeParam>(shape).scales;
+    problem.forward(run, first.log_sum_exp);
+    problem.backward(run);
+    const auto answer = problem.answer();
+    expect_near(numbers_of(run.y), answer.y, tolerance<TypeParam>(), "y");
+    expect_gradients<TypeParam>(run, answer, other_values, tolerance<TypeParam>());
+    if (HasFatalFailure()) return;
+  }
+}
+
+TYPED_TEST(Attention, BackwardAddsToTheGradientsOfQueriesAndKeys) {
+  for (const auto& shape : {shapes()[3], shapes().back()}) {
+    const AttentionProblem<TypeParam> problem(shape);
+    typename AttentionProblem<TypeParam>::Run run;
+    problem.forward(run);
+    problem.backward(run);
+    problem.backward(run);
+    const auto answer = problem.answer();
+    for (std::size_t p = 0; p < run.dq.size(); ++p) {
+      const auto dq = numbers_of(run.dq[p]);
+      const auto dk = numbers_of(run.dk[p]);
+      for (std::size_t i = 0; i < dq.size(); ++i) {
+        ASSERT_NEAR(dq[i], 2 * answer.dq[p][i], 16 * tolerance<TypeParam>() * (1 + std::abs(dq[i])));
+      }
+      for (std::size_t i = 0; i < dk.size(); ++i) {
+        ASSERT_NEAR(dk[i], 2 * answer.dk[p][i], 256 * tolerance<TypeParam>() * (1 + std::abs(dk[i])));
+      }
+    }
+  }
+}
+
+TYPED_TEST(Attention, SameBitsAtAnyNumberOfThreads) {
+  const int before = num_threads();
+  for (const auto& shape : {shapes()[0], shapes()[3], shapes().back()}) {
+    const AttentionProblem<TypeParam> problem(shape);
+    std::vector<Numbers> bits[3];
+    for (const int threads : {1, 2, 3}) {
+      set_num_threads(threads);
+      typename AttentionProblem<TypeParam>::Run run;
+      problem.forward(run);
+      problem.backward(run);
+      const auto weights = problem.explicit_weights();
+      const auto made = problem.explicit_run(weights);
+      auto& all = bits[threads - 1];
+      for (const auto& x : {run.y, run.log_sum_exp, run.dq[0], run.dk[0], run.dv, run.dscales, weights,
+                            made.y, made.dq[0], made.dk[0], made.dv, made.dscales}) {
+        all.push_back(numbers_of(x));
+      }
+    }
+    EXPECT_EQ(bits[0], bits[1]);
+    EXPECT_EQ(bits[0], bits[2]);
+  }
+  set_num_threads(before);
+}
+
+// What lies behind the mask does not change a row's bits, whatever it is.
+TYPED_TEST(Attention, HiddenKeysAndValuesAreExcluded) {
+  constexpr std::int64_t cut = 40;
+  const AttentionShape shape{.rows = 70, .keys = 70, .heads = 2, .key_heads = 1};
+  const AttentionProblem<TypeParam> clean(shape);
+  typename AttentionProblem<TypeParam>::Run expected;
+  clean.forward(expected);
+  const auto expected_weights = clean.explicit_weights();
+  const auto expected_run = clean.explicit_run(expected_weights);
+  for (const double poison : {std::numeric_limits<double>::quiet_NaN(),
+                              std::numeric_limits<double>::infinity(), 1e30, -3.0}) {
+    const AttentionProblem<TypeParam> dirty(shape);
+    for (auto s = cut; s < shape.keys; ++s) {
+      for (std::int64_t d = 0; d < 8; ++d) {
+        dirty.v.template data<TypeParam>()[s * 8 + d] = static_cast<TypeParam>(poison);
+        dirty.k[0].template data<TypeParam>()[s * 11 + d] = static_cast<TypeParam>(poison);
+      }
+    }
+    typename AttentionProblem<TypeParam>::Run run;
+    dirty.forward(run);
+    const auto weights = dirty.explicit_weights();
+    const auto applied = dirty.explicit_run(weights);
+    const auto clean_y = numbers_of(expected.y);
+    const auto dirty_y = numbers_of(run.y);
+    const auto clean_applied = numbers_of(expected_run.y);
+    const auto dirty_applied = numbers_of(applied.y);
+    for (std::size_t i = 0; i < cut * 2 * 8; ++i) {
+      ASSERT_EQ(clean_y[i], dirty_y[i]) << i << " poison " << poison;
+      ASSERT_EQ(clean_applied[i], dirty_applied[i]) << i << " poison " << poison;
+    }
+    const auto weight = numbers_of(weights);
+    for (std::size_t t = 0; t < cut; ++t) {
+      for (std::size_t s = t + 1; s < 70; ++s) ASSERT_EQ(weight[t * 70 + s], 0.0);
+    }
+  }
+}
+
+// Central differences of sum(y dy) in double: independent of every formula above.
+TEST(AttentionGradient, AgreesWithFiniteDifferences) {
+  const AttentionShape shape{.sequences = 2, .rows = 6, .keys = 9, .heads = 4, .key_heads = 2, .widths = {3, 2},
+                             .value_width = 5, .offset = 3, .window = 5};
+  const AttentionProblem<double> problem(shape);
+  AttentionProblem<double>::Run run;
+  problem.forward(run);
+  problem.backward(run);
+  const auto value = [&] {
+    AttentionProblem<double>::Run at;
+    problem.forward(at);
+    double sum = 0;
+    for (std::int64_t i = 0; i < at.y.numel(); ++i) sum += at.y.data<double>()[i] * problem.dy.data<double>()[i];
+    return sum;
+  };
+  const auto check = [&](const Tensor& x, const Tensor& gradient) {
+    const auto analytic = numbers_of(gradient);
+    std::size_t next = 0;
+    for (std::int64_t row = 0; row < x.numel() / x.size(-1); ++row) {
+      for (std::int64_t d = 0; d < x.size(-1); ++d) {
+        double& number = x.data<double>()[x.rank() > 1 ? row * x.strides()[-2] + d : d];
+        const double kept = number;
+        number = kept + 1e-5;
+        const double above = value();
+        number = kept - 1e-5;
+        const double below = value();
+        number = kept;
+        ASSERT_NEAR(analytic[next++], (above - below) / 2e-5, 1e-7);
+      }
+    }
+  };
+  check(problem.q[0], run.dq[0]);
+  check(problem.q[1], run.dq[1]);
+  check(problem.k[0], run.dk[0]);
+  check(problem.k[1], run.dk[1]);
+  check(problem.v, run.dv);
+  check(problem.scales, run.dscales);
+}
+
+// Scores of a few hundred neither overflow nor lose the row.
+TEST(AttentionScores, LargeStayFinite) {
+  const AttentionShape shape{.rows = 300, .keys = 300, .heads = 1, .key_heads = 1};
+  const AttentionProblem<float> problem(shape);
+  problem.scales.data<float>()[0] = 300;
+  AttentionProblem<float>::Run run;
+  problem.forward(run);
+  const auto answer = [&] {
+    const AttentionProblem<double> exact(shape);
+    for (std::int64_t i = 0; i < 300 * 11; ++i) {
+      exact.q[0].data<double>()[i] = static_cast<double>(problem.q[0].data<float>()[i]);
+      exact.k[0].data<double>()[i] = static_cast<double>(problem.k[0].data<float>()[i]);
+    }
+    for (std::int64_t i = 0; i < 300 * 8; ++i) {
+      exact.v.data<double>()[i] = static_cast<double>(problem.v.data<float>()[i]);
+    }
+    exact.scales.data<double>()[0] = 300;
+    AttentionProblem<double>::Run exact_run;
+    exact.forward(exact_run);
+    return numbers_of(exact_run.y);
+  }();
+  // A score of 1,000 has an error of 1e3 * eps, which the exponential passes on.
+  expect_near(numbers_of(run.y), answer, 3e3 * epsilon_of(DType::f32), "y");
+}
+
+TEST(CausalMask, CountsWindowAndOffsetTheUsualWay) {
+  const CausalMask mask{.offset = 3, .window = 2};
+  EXPECT_EQ(mask.keys_of(0, 0, 5).first, 2);
+  EXPECT_EQ(mask.keys_of(0, 0, 5).last, 4);
+  EXPECT_EQ(mask.keys_of(0, 4, 5).last, 5);
+  EXPECT_TRUE(mask.visible(0, 0, 3, 5));
+  EXPECT_FALSE(mask.visible(0, 0, 4, 5));
+  EXPECT_FALSE(mask.visible(0, 0, 1, 5));
+  EXPECT_TRUE((CausalMask{.offset = -2}.keys_of(0, 1, 5).empty()));
+}
+
+}  // namespace
+}  // namespace lookback::kernels
