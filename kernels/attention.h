@@ -32,10 +32,10 @@ struct AttentionForward {
   InList k;
   In v;
   In scales;
-  In given_log_sum_exp;  // absent: compute it
+  In given_log_sum_exp = {};  // absent: compute it
   Out y;
-  Out log_sum_exp;  // absent where it is given
-  CausalMask mask;
+  Out log_sum_exp = {};       // absent where it is given
+  CausalMask mask = {};
   static constexpr auto dependency =
       attend(outputs(&AttentionForward::y, &AttentionForward::log_sum_exp), &AttentionForward::q,
              &AttentionForward::k, &AttentionForward::v,
@@ -59,12 +59,12 @@ struct AttentionBackward {
   In scales;
   In y;
   In log_sum_exp;  // computed or given
-  InOutList dq;
-  InOutList dk;
-  Out dv;
-  Out dscales;
+  InOutList dq = {};
+  InOutList dk = {};
+  Out dv = {};
+  Out dscales = {};
   Out workspace;  // u8, at least attention_backward_workspace_bytes() of them
-  CausalMask mask;
+  CausalMask mask = {};
 };
 inline BackwardSlot<AttentionBackward> attention_backward{"attention_backward"};
 

@@ -18,7 +18,7 @@ struct AttentionWeightsForward {
   InList k;
   In scales;
   Out weights;
-  CausalMask mask;
+  CausalMask mask = {};
   static constexpr auto dependency = attend_weights(
       &AttentionWeightsForward::weights, &AttentionWeightsForward::q, &AttentionWeightsForward::k,
       shared(&AttentionWeightsForward::scales), &AttentionWeightsForward::mask);
@@ -33,11 +33,11 @@ struct AttentionWeightsBackward {
   InList q;
   InList k;
   In scales;
-  InOutList dq;
-  InOutList dk;
-  Out dscales;
+  InOutList dq = {};
+  InOutList dk = {};
+  Out dscales = {};
   Out workspace;  // u8, at least attention_backward_workspace_bytes() of them
-  CausalMask mask;
+  CausalMask mask = {};
 };
 inline BackwardSlot<AttentionWeightsBackward> attention_weights_backward{"attention_weights_backward"};
 
@@ -49,7 +49,7 @@ struct ApplyAttentionWeightsForward {
   In weights;
   In v;
   Out y;
-  CausalMask mask;
+  CausalMask mask = {};
   static constexpr auto dependency =
       contract(&ApplyAttentionWeightsForward::y, &ApplyAttentionWeightsForward::weights,
                &ApplyAttentionWeightsForward::v);
@@ -63,9 +63,9 @@ struct ApplyAttentionWeightsBackward {
   In dy;  // as y
   In weights;
   In v;
-  Out dweights;
-  Out dv;
-  CausalMask mask;
+  Out dweights = {};
+  Out dv = {};
+  CausalMask mask = {};
 };
 inline BackwardSlot<ApplyAttentionWeightsBackward> apply_attention_weights_backward{
     "apply_attention_weights_backward"};

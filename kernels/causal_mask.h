@@ -25,7 +25,7 @@ struct KeyRange {
 struct CausalMask {
   std::int64_t offset = 0;  // position of query row 0 among the keys: the length of the past
   std::int64_t window = 0;  // how many keys a row sees, itself included; 0: no limit
-  In document_start;        // [B, T] i64: the first key of the row's own document; absent: 0
+  In document_start = {};   // [B, T] i64: the first key of the row's own document; absent: 0
 
   KeyRange keys_of(std::int64_t sequence, std::int64_t row, std::int64_t keys) const {
     const auto end = offset + row + 1;

@@ -86,7 +86,7 @@ TYPED_TEST(Attention, StreamingAgreesWithTheFormula) {
     expect_near(numbers_of(run.log_sum_exp), answer.log_sum_exp,
                 64 * epsilon_of(accumulator_of(dtype_of<TypeParam>)), "log_sum_exp");
     expect_gradients<TypeParam>(run, answer, shape, bound);
-    if (HasFatalFailure()) return;
+    if (this->HasFatalFailure()) return;
   }
 }
 
@@ -101,7 +101,7 @@ TYPED_TEST(Attention, ExplicitWeightsAgreeWithTheFormula) {
     expect_near(numbers_of(weights), answer.weights, bound, "weights");
     expect_near(numbers_of(run.y), answer.y, 2 * bound, "y");
     expect_gradients<TypeParam>(run, answer, shape, 4 * bound);
-    if (HasFatalFailure()) return;
+    if (this->HasFatalFailure()) return;
   }
 }
 
@@ -124,7 +124,7 @@ TYPED_TEST(Attention, ReplayGivesTheWeightsOfTheEarlierRun) {
     const auto answer = problem.answer();
     expect_near(numbers_of(run.y), answer.y, tolerance<TypeParam>(), "y");
     expect_gradients<TypeParam>(run, answer, other_values, tolerance<TypeParam>());
-    if (HasFatalFailure()) return;
+    if (this->HasFatalFailure()) return;
   }
 }
 
