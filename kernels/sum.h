@@ -1,6 +1,6 @@
-// y = sum of x over the dimensions in which y has size one (kept), or, where y and x have equal
-// sizes, x. x: any strides; y: contiguous, of x's rank. Sums in the accumulator dtype, in a fixed
-// order. One dtype.
+// y = scale * sum of x over the dimensions in which y has size one (kept), or, where y and x have
+// equal sizes, scale * x. x: any strides; y: contiguous, of x's rank. One dtype. Sums in the
+// accumulator dtype, in chunks of fixed size, so in a fixed order; integers leave scale out.
 #pragma once
 
 #include "kernels/dependency.h"
@@ -11,6 +11,7 @@ namespace lookback::kernels {
 struct SumForward {
   In x;
   Out y;
+  double scale = 1;  // 1 / number of terms: the mean
   static constexpr auto dependency = reduce(&SumForward::y, &SumForward::x);
 };
 

@@ -2,27 +2,13 @@
 
 #include <cmath>
 
+#include "kernels/cpu/lane_sum.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
 namespace {
 
 constexpr std::int64_t rows_per_chunk = rms_norm_rows_per_partial;
-
-// Sixteen partial sums: the compiler can keep them in vector registers, and the order is fixed.
-template <class Sum, class Term>
-Sum lane_sum(std::int64_t count, const Term& term) {
-  constexpr std::int64_t lanes = 16;
-  Sum partial[lanes] = {};
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    for (std::int64_t lane = 0; lane < lanes; ++lane) partial[lane] += term(i + lane);
-  }
-  for (; i < count; ++i) partial[i % lanes] += term(i);
-  Sum total{};
-  for (const auto value : partial) total += value;
-  return total;
-}
 
 template <class T>
 void forward_rows(const RmsNormForward& a, std::int64_t begin, std::int64_t end) {

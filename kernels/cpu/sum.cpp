@@ -1,63 +1,126 @@
 #include "kernels/sum.h"
 
+#include <cstdlib>
+
+#include "kernels/cpu/lane_sum.h"
+#include "kernels/cpu/reduction_plan.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
 namespace {
 
-// The dimensions of x, split into those y keeps and those it sums over.
-struct Plan {
-  Shape kept_sizes, summed_sizes;
-  Strides kept_strides, summed_strides;
+enum class Threads { one, all };
 
-  explicit Plan(const SumForward& a) {
-    for (int dim = 0; dim < a.x.rank(); ++dim) {
-      const bool summed = a.y.size(dim) == 1;
-      (summed ? summed_sizes : kept_sizes).push_back(a.x.size(dim));
-      (summed ? summed_strides : kept_strides).push_back(a.x.stride(dim));
-    }
-  }
-
-  static std::int64_t offset(std::int64_t index, const Shape& sizes, const Strides& strides) {
-    std::int64_t result = 0;
-    for (int dim = sizes.rank() - 1; dim >= 0; --dim) {
-      result += index % sizes[dim] * strides[dim];
-      index /= sizes[dim];
-    }
-    return result;
-  }
-};
-
-// One output element: its terms in row-major order, the innermost stretch in a plain loop.
-template <class T>
-Accumulator<T> sum_of(const T* x, const Plan& plan) {
-  using Sum = Accumulator<T>;
-  const int last = plan.summed_sizes.rank() - 1;
-  if (last < 0) return static_cast<Sum>(*x);
-  const std::int64_t row = plan.summed_sizes[last];
-  const std::int64_t step = plan.summed_strides[last];
-  const std::int64_t terms = plan.summed_sizes.numel();
-  Sum total{};
-  for (std::int64_t start = 0; start < terms; start += row) {
-    const T* at = x + Plan::offset(start, plan.summed_sizes, plan.summed_strides);
-    Sum stretch{};
-    for (std::int64_t i = 0; i < row; ++i) stretch += static_cast<Sum>(at[i * step]);
-    total += stretch;
+// part(begin, end) over all terms in chunks of fixed size, added up in the order of the chunks: the
+// same bits, whether the chunks run at the same time or one after the other.
+template <class Value, class Part>
+Value sum_in_chunks(std::int64_t terms, std::int64_t chunk, Threads threads, const Part& part) {
+  if (threads == Threads::all) return parallel_sum<Value>(terms, chunk, part);
+  Value total{};
+  for (std::int64_t begin = 0; begin < terms; begin += chunk) {
+    total += part(begin, std::min(terms, begin + chunk));
   }
   return total;
 }
 
-void forward(const SumForward& a) {
-  visit_any(a.x.dtype, [&]<class T>(TypeTag<T>) {
-    const Plan plan(a);
-    const std::int64_t terms = std::max<std::int64_t>(plan.summed_sizes.numel(), 1);
-    const std::int64_t chunk = std::max<std::int64_t>(1, (1 << 14) / terms);
-    parallel_for(a.y.numel(), chunk, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const T* x = a.x.as<T>() + Plan::offset(i, plan.kept_sizes, plan.kept_strides);
-        a.y.as<T>()[i] = static_cast<T>(sum_of(x, plan));
+// Runs item(i, threads) for every result: many of them on all threads, else one after the other and
+// the terms of each on all threads.
+template <class Item>
+void for_each_result(std::int64_t results, std::int64_t terms, const Item& item) {
+  constexpr std::int64_t chunk_terms = 1 << 15;
+  if (results < 16 && results * terms > 4 * chunk_terms) {
+    for (std::int64_t i = 0; i < results; ++i) item(i, Threads::all);
+    return;
+  }
+  const auto chunk = std::max<std::int64_t>(1, chunk_terms / std::max<std::int64_t>(terms, 1));
+  parallel_for(results, chunk, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) item(i, Threads::one);
+  });
+}
+
+template <class T>
+T result_of(Accumulator<T> total, double scale) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(total);
+  } else {
+    return static_cast<T>(total * static_cast<Accumulator<T>>(scale));
+  }
+}
+
+// Neighbouring terms lie closest: one result at a time.
+template <class T>
+void sum_rows(const SumForward& a, const ReductionPlan& plan) {
+  using Sum = Accumulator<T>;
+  constexpr std::int64_t chunk = 1 << 13;
+  const auto& reduced = plan.reduced;
+  const std::int64_t terms = reduced.numel(), row = reduced.row(), step = reduced.step();
+  for_each_result(a.y.numel(), terms, [&](std::int64_t i, Threads threads) {
+    const T* x = a.x.as<T>() + plan.kept.offset(i);
+    const auto part = [&](std::int64_t begin, std::int64_t end) {
+      Sum total{};
+      for (std::int64_t at = begin; at < end;) {
+        const std::int64_t length = std::min(end - at, row - at % row);
+        const T* first = x + reduced.offset(at);
+        total += step == 1 ? lane_sum<Sum>(length, [=](auto j) { return static_cast<Sum>(first[j]); })
+                           : lane_sum<Sum>(length, [=](auto j) { return static_cast<Sum>(first[j * step]); });
+        at += length;
       }
-    });
+      return total;
+    };
+    a.y.as<T>()[i] = result_of<T>(sum_in_chunks<Sum>(terms, chunk, threads, part), a.scale);
+  });
+}
+
+// Some neighbouring columns of one sum.
+template <class Sum>
+struct Columns {
+  static constexpr std::int64_t count = 128;
+  Sum values[count] = {};
+  Columns& operator+=(const Columns& other) {
+    for (std::int64_t j = 0; j < count; ++j) values[j] += other.values[j];
+    return *this;
+  }
+};
+
+// Neighbouring results lie closest: whole rows of them are added up, a block of columns at a time.
+template <class T>
+void sum_columns(const SumForward& a, const ReductionPlan& plan) {
+  using Block = Columns<Accumulator<T>>;
+  constexpr std::int64_t chunk = 64;
+  const std::int64_t terms = plan.reduced.numel();
+  const std::int64_t row = plan.kept.row(), step = plan.kept.step();
+  const std::int64_t blocks = (row + Block::count - 1) / Block::count;
+  const std::int64_t rows = plan.kept.numel() / row;
+  for_each_result(rows * blocks, terms * Block::count, [&](std::int64_t i, Threads threads) {
+    const std::int64_t first = i / blocks * row + i % blocks * Block::count;
+    const std::int64_t length = std::min(Block::count, row - i % blocks * Block::count);
+    const T* x = a.x.as<T>() + plan.kept.offset(first);
+    const auto part = [&](std::int64_t begin, std::int64_t end) {
+      Block block;
+      auto* values = block.values;
+      for (std::int64_t term = begin; term < end; ++term) {
+        const T* at = x + plan.reduced.offset(term);
+        if (step == 1) {
+          for (std::int64_t j = 0; j < length; ++j) values[j] += static_cast<Accumulator<T>>(at[j]);
+        } else {
+          for (std::int64_t j = 0; j < length; ++j) values[j] += static_cast<Accumulator<T>>(at[j * step]);
+        }
+      }
+      return block;
+    };
+    const auto total = sum_in_chunks<Block>(terms, chunk, threads, part);
+    T* y = a.y.as<T>() + first;
+    for (std::int64_t j = 0; j < length; ++j) y[j] = result_of<T>(total.values[j], a.scale);
+  });
+}
+
+void forward(const SumForward& a) {
+  if (a.y.numel() == 0) return;
+  const ReductionPlan plan(a.x, a.y.sizes);
+  const bool by_columns = plan.kept.row() > 1 && (plan.reduced.numel() <= 1 ||
+                                                  std::abs(plan.kept.step()) < std::abs(plan.reduced.step()));
+  visit_any(a.x.dtype, [&]<class T>(TypeTag<T>) {
+    by_columns ? sum_columns<T>(a, plan) : sum_rows<T>(a, plan);
   });
 }
 
