@@ -1,0 +1,19 @@
+// y = the inputs one after the other along dimension `dim`. x: any strides, shapes equal but along
+// `dim`, empty ones left out; y: contiguous. One dtype.
+#pragma once
+
+#include "kernels/dependency.h"
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct CatForward {
+  InList x;
+  Out y;
+  int dim;
+  static constexpr auto dependency = concatenate(&CatForward::y, &CatForward::x, &CatForward::dim);
+};
+
+inline Slot<CatForward> cat_forward{"cat_forward"};
+
+}  // namespace lookback::kernels
