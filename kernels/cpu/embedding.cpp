@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "kernels/cpu/indices.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
@@ -14,27 +15,8 @@ std::int64_t rows_per_chunk(std::int64_t columns) {
   return std::max<std::int64_t>(1, elements_per_chunk / std::max<std::int64_t>(1, columns));
 }
 
-// "(2, 7)": the coordinates of element `index` of a contiguous operand.
-Shape coordinates_of(std::int64_t index, const Shape& sizes) {
-  auto coordinates = Shape::filled(sizes.rank(), 0);
-  for (int dim = sizes.rank() - 1; dim >= 0; --dim) {
-    coordinates[dim] = index % sizes[dim];
-    index /= sizes[dim];
-  }
-  return coordinates;
-}
-
-void check_ids(const In& ids, std::int64_t table_rows) {
-  const auto* id = ids.as<std::int64_t>();
-  for (std::int64_t i = 0; i < ids.numel(); ++i) {
-    if (id[i] >= 0 && id[i] < table_rows) continue;
-    fail("embedding", "the id at {} of ids {} is {}: must be in [0, {}), the rows of the table",
-         coordinates_of(i, ids.sizes), ids.sizes, id[i], table_rows);
-  }
-}
-
 void forward(const EmbeddingForward& a) {
-  check_ids(a.ids, a.table.size(0));
+  check_indices("embedding", "id", a.ids, a.table.size(0));
   const auto* id = a.ids.as<std::int64_t>();
   const auto row_bytes = static_cast<std::size_t>(a.table.size(1)) * size_of(a.table.dtype);
   const auto* table = a.table.as<std::byte>();

@@ -37,8 +37,8 @@ const OpCase embedding_case{
            return ids;
          },
      .refused = {{[] { embedding(from_values<std::int64_t>({0, 1, 2, 3, 4, 5}, {2, 3}), ones({5, 2})); },
-                  "[embedding] the id at (1, 2) of ids (2, 3) is 5: must be in [0, 5)"},
-                 {[] { embedding(from_values<std::int64_t>({-1}, {1}), ones({5, 2})); }, "at (0,) of ids (1,) is -1"},
+                  "[embedding] id 5 at (1, 2) of (2, 3) must be in [0, 5)"},
+                 {[] { embedding(from_values<std::int64_t>({-1}, {1}), ones({5, 2})); }, "id -1 at (0,) of (1,)"},
                  {[] { embedding(ones({2}), ones({5, 2})); }, "[embedding] ids must be int64, not float64"},
                  {[] { embedding(from_values<std::int64_t>({0}, {1}), ones({5})); }, "two dimensions"}}}};
 
