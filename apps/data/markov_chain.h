@@ -28,8 +28,7 @@ struct MarkovChain {
 
   static constexpr std::int64_t successor(std::int64_t state, std::int64_t group) {
     const std::int64_t g = state / members, i = state % members;
-    const std::int64_t a = 2 * ((3 * g + 5 * group) % 8) + 1,
-                       b = (7 * g + 11 * group + 3) % members;
+    const std::int64_t a = 2 * ((3 * g + 5 * group) % 8) + 1, b = (7 * g + 6 * group + 3) % members;
     return members * group + (a * i + b) % members;
   }
   // p(to | from): 0 but for four.

@@ -17,13 +17,13 @@
 namespace lookback {
 
 struct DataOptions {
-  std::string data;             // SPEC
-  std::string validation_data;  // SPEC; empty: part of `data`
+  std::string data{};             // SPEC
+  std::string validation_data{};  // SPEC; empty: part of `data`
   std::uint64_t seed = 0;
   std::int64_t block_size = 256;  // T
   // The vocabulary of a config that is given, which data must fit into, and which is a .bin's.
   // Without it data bring their own; a .bin's is then its largest token + 1.
-  std::optional<std::int64_t> vocabulary_size;
+  std::optional<std::int64_t> vocabulary_size{};
 };
 
 // Training and validation of a run. Without validation data: of n tokens in files the first

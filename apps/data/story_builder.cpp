@@ -83,6 +83,8 @@ StoryGrammar::Item StoryGrammar::Builder::parse(std::string_view item, std::stri
     draw.target = register_index(body.substr(0, equals), draw.list);
     if (minus != std::string_view::npos) {
       draw.except = register_index(rest.substr(minus + 1), draw.list);
+      check(grammar.lists[static_cast<std::size_t>(draw.list)].rows.size() > 1,
+            "\"{}\": {} leaves no row to draw", sentence, item);
     }
     return draw;
   }
