@@ -1,0 +1,49 @@
+// Attention, streaming: never holds T x S numbers. The formulas are in kernels/attention.h.
+#pragma once
+
+#include <vector>
+
+#include "kernels/causal_mask.h"
+#include "runtime/tensor.h"
+
+namespace lookback {
+
+// Which keys a query may look at: made in one place and handed to every path that attends. Key s is
+// visible to query row t of sequence b when
+//   s <= offset + t,   s > offset + t - window (where there is a window),   s >= document_start[b, t].
+struct CausalMask {
+  std::int64_t offset = 0;     // position of query row 0 among the keys: the length of the past
+  std::int64_t window = 0;     // how many keys a row sees, itself included; 0: no limit
+  Tensor document_start = {};  // [B, T] i64, or undefined
+  kernels::CausalMask view() const {
+    return {.offset = offset, .window = window, .document_start = document_start};
+  }
+};
+
+// What the scores are made of: scores = sum_p scales[p] q[p] k[p]^T.
+// q[p] [B, T, H, K_p], k[p] [B, S, G, K_p] (query head h reads key head h / (H / G)), one floating dtype;
+// scales [P] in the accumulator's dtype (f32 for f32 and bf16, f64 for f64). Strided views are read
+// where they lie if their last dimension is dense, else copied.
+struct AttentionPieces {
+  std::vector<Tensor> q;
+  std::vector<Tensor> k;
+  Tensor scales;
+};
+
+struct AttentionResult {
+  Tensor y;            // [B, T, H, V]
+  Tensor log_sum_exp;  // [B, H, T], in the accumulator's dtype. For attention_replay() alone, which
+                       // counts it as a function of q and k: no gradient goes through the tensor.
+};
+
+// softmax(scores, masked) v with v [B, S, G, V]. Saves q, k, v, y and one number per row and head.
+// A row that sees no key gives 0. Throws on other shapes and dtypes.
+AttentionResult attention(const AttentionPieces& pieces, const Tensor& v, const CausalMask& mask);
+
+// The weights of an earlier attention() of the same pieces and mask, applied to other values (whose
+// head size may differ): exp(scores - log_sum_exp) v. The gradient goes to the pieces as well, through
+// the weights as a whole.
+Tensor attention_replay(const AttentionPieces& pieces, const Tensor& log_sum_exp, const Tensor& v,
+                        const CausalMask& mask);
+
+}  // namespace lookback
