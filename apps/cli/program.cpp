@@ -1,5 +1,6 @@
 #include "apps/cli/program.h"
 
+#include <csignal>
 #include <exception>
 #include <new>
 
@@ -81,6 +82,7 @@ std::map<std::string, CommandEntry, std::less<>>& commands() {
 }
 
 int run_program(std::string_view version, std::span<const std::string> arguments) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may grow no further is an error of its write
   try {
     return static_cast<int>(dispatch(version, arguments));
   } catch (const UsageError& error) {

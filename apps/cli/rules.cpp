@@ -27,8 +27,10 @@ std::int64_t IntegerRule::read(std::string_view flag, const std::string& value) 
 
 std::string NumberRule::text() const {
   auto rule = fmt::format("a finite number {} {}",
-                          kind == Least::included ? "of at least" : "greater than", least);
-  if (std::isfinite(below)) rule += fmt::format(" and below {}", below);
+                          least_is == Bound::included ? "of at least" : "greater than", least);
+  if (std::isfinite(most)) {
+    rule += fmt::format(" and {} {}", most_is == Bound::included ? "at most" : "below", most);
+  }
   return rule;
 }
 
@@ -36,9 +38,10 @@ double NumberRule::read(std::string_view flag, const std::string& value) const {
   double number = 0;
   const char* end = value.data() + value.size();
   const auto [stop, problem] = std::from_chars(value.data(), end, number);
-  const bool large_enough = kind == Least::included ? number >= least : number > least;
+  const bool large_enough = least_is == Bound::included ? number >= least : number > least;
+  const bool small_enough = most_is == Bound::included ? number <= most : number < most;
   if (problem != std::errc{} || stop != end || !std::isfinite(number) || !large_enough ||
-      number >= below) {
+      !small_enough) {
     usage_error("{} {}: must be {}", flag, value.empty() ? "\"\"" : value, text());
   }
   return number;

@@ -20,10 +20,11 @@ struct IntegerRule {
 
 // Finite numbers only: nan and inf keep no rule.
 struct NumberRule {
-  enum class Least { included, excluded };
+  enum class Bound { included, excluded };
   double least;
-  Least kind = Least::included;
-  double below = std::numeric_limits<double>::infinity();  // excluded
+  Bound least_is = Bound::included;
+  double most = std::numeric_limits<double>::infinity();
+  Bound most_is = Bound::included;
 
   std::string text() const;
   double read(std::string_view flag, const std::string& value) const;
@@ -32,6 +33,8 @@ struct NumberRule {
 inline constexpr IntegerRule at_least_zero{.least = 0};
 inline constexpr IntegerRule at_least_one{.least = 1};
 inline constexpr NumberRule non_negative{.least = 0};
-inline constexpr NumberRule positive{.least = 0, .kind = NumberRule::Least::excluded};
+inline constexpr NumberRule positive{.least = 0, .least_is = NumberRule::Bound::excluded};
+inline constexpr NumberRule zero_to_one{.least = 0, .most = 1};
+inline constexpr NumberRule below_one{.least = 0, .most = 1, .most_is = NumberRule::Bound::excluded};
 
 }  // namespace lookback

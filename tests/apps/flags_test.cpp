@@ -19,7 +19,7 @@ struct Example {
     flags.add("max-steps", steps, at_least_one, "steps");
     flags.add("warm-up", warm_up, at_least_zero, "warm up");
     flags.add("rate", rate, positive, "rate");
-    flags.add("ratio", ratio, {.least = 0, .below = 1}, "ratio");
+    flags.add("ratio", ratio, below_one, "ratio");
     flags.add("data", data, "SPEC", "data");
     flags.add("prompt", prompt, "TEXT", "prompt");
     flags.add_choice("dtype", dtype, {"float32", "float64"}, "dtype");

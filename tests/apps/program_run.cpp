@@ -35,7 +35,6 @@ void limit(int resource, const std::optional<std::size_t>& bytes) {
   redirect(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
   redirect(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
   if (chdir(options.directory.c_str()) != 0) _exit(127);
-  signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit fails instead
   limit(RLIMIT_FSIZE, options.largest_file_bytes);
   limit(RLIMIT_AS, options.largest_memory_bytes);
   execv(arguments.front(), arguments.data());

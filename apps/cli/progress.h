@@ -1,0 +1,43 @@
+// How far a long job has come, on stderr: a bar that is drawn over itself on a terminal, plain lines
+// anywhere else, nothing at all with --quiet.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "apps/cli/console.h"
+
+namespace lookback {
+
+class Progress {
+ public:
+  Progress(const Console& console, std::int64_t total_steps);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // The bar at `done` of the total, with a text behind it; at most ten times a second.
+  void show(std::int64_t done, std::string_view text, double seconds_left);
+  // A line that takes the bar's place where there is none.
+  void plain_line(std::string_view line);
+  // A line that stays, above the bar.
+  void line(std::string_view line);
+
+ private:
+  enum class Form { hidden, lines, bar };
+  void clear();
+
+  Form form;
+  std::int64_t total;
+  bool drawn = false;
+  std::chrono::steady_clock::time_point next_drawing;
+};
+
+// "0:07", "12:34", "3:00:00".
+std::string duration_text(double seconds);
+// "   [======>             ]  30%  text" cut to `columns`; for `done` of `total`.
+std::string bar_text(std::int64_t done, std::int64_t total, std::string_view text, int columns);
+
+}  // namespace lookback

@@ -1,0 +1,105 @@
+#include "apps/train/output_folder.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <system_error>
+
+#include "runtime/check.h"
+
+namespace lookback {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 4> run_files = {"config.json", "model.safetensors",
+                                                       "options.toml", "metrics.jsonl"};
+constexpr std::string_view checkpoint_prefix = "checkpoint-";
+
+bool belongs_to_run(const fs::path& entry) {
+  const auto name = entry.filename().string();
+  if (std::ranges::find(run_files, name) != run_files.end()) return true;
+  return name.starts_with(checkpoint_prefix) && fs::is_directory(entry);
+}
+
+std::vector<fs::path> entries_of_run(const fs::path& directory) {
+  std::vector<fs::path> result;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (belongs_to_run(entry.path())) result.push_back(entry.path());
+  }
+  return result;
+}
+
+// The folders on the way to `directory` (itself last) that are not there yet.
+std::vector<fs::path> missing_folders(const fs::path& directory) {
+  std::vector<fs::path> result;
+  for (auto folder = fs::absolute(directory).lexically_normal(); !fs::exists(folder);
+       folder = folder.parent_path()) {
+    result.insert(result.begin(), folder);
+  }
+  return result;
+}
+
+// The folders that were made are removed again, unless kept.
+class MadeFolders {
+ public:
+  ~MadeFolders() {
+    std::error_code ignored;
+    for (auto folder = made.rbegin(); folder != made.rend(); ++folder) fs::remove_all(*folder, ignored);
+  }
+  void make(const fs::path& folder) {
+    fs::create_directory(folder);
+    made.push_back(folder);
+  }
+  void keep() { made.clear(); }
+
+ private:
+  std::vector<fs::path> made;
+};
+
+// The system's own words, without the library's.
+[[noreturn]] void refuse(const fs::path& directory, const fs::filesystem_error& error) {
+  fail("output", "{}: cannot be written: {}", directory.string(), error.code().message());
+}
+
+}  // namespace
+
+bool holds_run(const fs::path& directory) {
+  return fs::is_directory(directory) && !entries_of_run(directory).empty();
+}
+
+OutputFolder::OutputFolder(fs::path output_directory, ExistingRun existing)
+    : directory(std::move(output_directory)) {
+  const Check check{"output"};
+  try {
+    check(!fs::exists(directory) || fs::is_directory(directory), "{}: is not a folder",
+          directory.string());
+    check(existing == ExistingRun::replaced || !holds_run(directory),
+          "{}: holds a run already; --overwrite replaces it, another --output-dir keeps it",
+          directory.string());
+  } catch (const fs::filesystem_error& error) {
+    refuse(directory, error);
+  }
+}
+
+void OutputFolder::begin(const std::function<void(const fs::path&)>& write_first_files) {
+  try {
+    MadeFolders folders, staging_folder;
+    for (const auto& folder : missing_folders(directory)) folders.make(folder);
+    const auto staging = directory / fmt::format(".starting-{}", getpid());
+    staging_folder.make(staging);
+    write_first_files(staging);
+    // From here on the earlier run gives way. Renaming needs no room on the disk.
+    folders.keep();
+    for (const auto& entry : entries_of_run(directory)) fs::remove_all(entry);
+    std::vector<fs::path> first_files;
+    for (const auto& entry : fs::directory_iterator(staging)) first_files.push_back(entry.path());
+    for (const auto& file : first_files) fs::rename(file, directory / file.filename());
+  } catch (const fs::filesystem_error& error) {
+    refuse(directory, error);
+  }
+}
+
+}  // namespace lookback

@@ -1,0 +1,55 @@
+// What `lookback train` is asked to do: the flags of CLI.md with their defaults.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "apps/cli/flags.h"
+
+namespace lookback {
+
+struct TrainOptions {
+  std::string config = {};
+  std::string preset = "llama";
+  std::string init_from = {};
+
+  std::string data = {}, validation_data = {};
+  std::string tokenizer = {};  // empty: the data's own
+  std::int64_t batch_size = 8;
+  std::int64_t gradient_accumulation_steps = 1;
+  std::int64_t block_size = 256;
+
+  std::optional<std::int64_t> max_steps = {};
+  std::int64_t epochs = 1;
+  double learning_rate = 1e-3;
+  std::string lr_scheduler_type = "cosine";
+  std::optional<std::int64_t> warmup_steps = {};
+  double warmup_ratio = 0;
+  double min_learning_rate_ratio = 0;
+  double weight_decay = 0.1;
+  double adam_beta1 = 0.9, adam_beta2 = 0.95, adam_epsilon = 1e-8;
+  double max_grad_norm = 1.0;
+  std::string dtype = "float32";
+
+  std::optional<std::int64_t> eval_steps = {};
+  std::int64_t eval_batches = 20;
+  std::int64_t logging_steps = 10;
+  std::optional<std::int64_t> save_steps = {};
+  std::int64_t save_total_limit = 3;
+
+  std::string output_dir = "run";
+  bool overwrite = false;
+  std::string options_file = {};
+
+  void declare(Flags& flags);
+};
+
+// Fills in what was left to the program, from the number of training tokens (none: endless data):
+// max_steps, warmup_steps, eval_steps, save_steps. S = max_steps or epochs x E steps, where an epoch
+// is E = max(1, floor((n - 1) / (T x batch size x accumulation))); W = ceil(warmup_ratio x S);
+// evaluations every max(1, floor(S / 10)) steps. Throws UsageError for endless data without
+// max_steps.
+void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_tokens);
+
+}  // namespace lookback
