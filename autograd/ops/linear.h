@@ -1,0 +1,18 @@
+#pragma once
+
+#include "runtime/tensor.h"
+
+namespace lookback {
+
+// How products of float32 tensors are computed. native: in float32. bfloat16: both operands rounded
+// to bfloat16, sums and result in float32; backward's products likewise.
+enum class Products { native, bfloat16 };
+
+// x weight^T + bias: y[.., n] = sum_k x[.., k] weight[n, k] + bias[n]. x [.., K] with rows at any
+// stride, weight [N, K], bias [N] or undefined, one floating dtype -> [.., N] contiguous. Sums in the
+// accumulator dtype. Saves x and weight. Throws for other shapes, and for Products::bfloat16 with
+// other dtypes than float32.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              Products products = Products::native);
+
+}  // namespace lookback
