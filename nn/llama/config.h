@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "autograd/ops/rope_tables.h"
 
@@ -22,19 +24,31 @@ struct LlamaConfig {
   double rms_norm_eps = 1e-6;
   double rope_theta = 10000;
   double initializer_range = 0.02;
-  RopeScaling rope_scaling;
+  RopeScaling rope_scaling = {};
   bool tie_word_embeddings = false;
   bool attention_bias = false;
   bool mlp_bias = false;
+  // Keys that do not touch the computation (token ids, generation settings), with their JSON text:
+  // to_json() hands them on.
+  std::map<std::string, std::string> carried = {};
   friend bool operator==(const LlamaConfig&, const LlamaConfig&) = default;
 };
 
-// From the text of a config.json. `where` (a path) stands at the head of every message. Throws
-// Error for broken JSON, wrong types, impossible sizes, and keys that would change the computation.
+// From the text of a config.json. `where` (a path) stands at the head of every message. Missing
+// keys: num_key_value_heads is num_attention_heads, head_dim is hidden_size / num_attention_heads,
+// others have the defaults above. Throws Error for broken JSON, wrong types, impossible sizes, and
+// keys that are not known (they might change the computation) with the nearest one that is.
 LlamaConfig parse_llama_config(std::string_view json, std::string_view where);
+// `path`: the file, or a folder that holds a config.json.
 LlamaConfig read_llama_config(const std::string& path);
 
-// A config.json that transformers opens, indented, ending in a newline.
-std::string to_json(const LlamaConfig& config);
+// A config.json that transformers opens, indented, ending in a newline. `weights` is the dtype of
+// the weights beside it.
+std::string to_json(const LlamaConfig& config, DType weights = DType::f32);
+
+// The configs that the program brings along, by name.
+std::vector<std::string> built_in_config_names();
+// Throws Error, naming the nearest, for another name.
+LlamaConfig built_in_llama_config(std::string_view name);
 
 }  // namespace lookback

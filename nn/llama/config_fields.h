@@ -1,0 +1,44 @@
+// The keys of config.json that are one number or switch of LlamaConfig each.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "nn/llama/config.h"
+
+namespace lookback {
+
+template <class T>
+struct ConfigField {
+  std::string_view key;
+  T LlamaConfig::*member;
+};
+
+struct ConfigNumber {
+  std::string_view key;
+  double LlamaConfig::*member;
+  enum class Least { zero, above_zero } least;
+};
+
+inline constexpr std::array size_fields = {
+    ConfigField{"vocab_size", &LlamaConfig::vocab_size},
+    ConfigField{"hidden_size", &LlamaConfig::hidden_size},
+    ConfigField{"intermediate_size", &LlamaConfig::intermediate_size},
+    ConfigField{"num_hidden_layers", &LlamaConfig::num_hidden_layers},
+    ConfigField{"num_attention_heads", &LlamaConfig::num_attention_heads},
+    ConfigField{"max_position_embeddings", &LlamaConfig::max_position_embeddings},
+};
+
+inline constexpr std::array number_fields = {
+    ConfigNumber{"rms_norm_eps", &LlamaConfig::rms_norm_eps, ConfigNumber::Least::zero},
+    ConfigNumber{"rope_theta", &LlamaConfig::rope_theta, ConfigNumber::Least::above_zero},
+    ConfigNumber{"initializer_range", &LlamaConfig::initializer_range, ConfigNumber::Least::zero},
+};
+
+inline constexpr std::array switch_fields = {
+    ConfigField{"tie_word_embeddings", &LlamaConfig::tie_word_embeddings},
+    ConfigField{"attention_bias", &LlamaConfig::attention_bias},
+    ConfigField{"mlp_bias", &LlamaConfig::mlp_bias},
+};
+
+}  // namespace lookback
