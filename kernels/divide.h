@@ -1,6 +1,6 @@
 // y = a / b, broadcast by numpy's rule. y: contiguous, its shape the broadcast of both; it may be
-// the memory of a or b where their shapes are equal. a, b: any strides. One dtype, a floating one; computed in
-// the accumulator dtype.
+// the memory of a or b where their shapes are equal. a, b: any strides. One dtype, a floating one;
+// computed in the accumulator dtype.
 #pragma once
 
 #include "kernels/dependency.h"

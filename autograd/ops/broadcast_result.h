@@ -5,8 +5,8 @@
 
 namespace lookback {
 
-// An uninitialised tensor for the result of `operation` on a and b, broadcast by numpy's rule. Throws
-// where they do not broadcast or are not of one dtype.
+// An uninitialised tensor for the result of `operation` on a and b, broadcast by numpy's rule.
+// Throws where they do not broadcast or are not of one dtype.
 inline Tensor broadcast_result(std::string_view operation, const Tensor& a, const Tensor& b) {
   const Check check{operation};
   check(a.dtype() == b.dtype(), "a {} and b {} must have one dtype", a.dtype(), b.dtype());

@@ -9,9 +9,7 @@ namespace {
 struct BroadcastToBackward {
   static constexpr std::string_view name = "broadcast_to";
   Shape x;
-  std::vector<Tensor> operator()(const Tensor& dy, Needed) const {
-    return {unbroadcast(dy, x)};
-  }
+  std::vector<Tensor> operator()(const Tensor& dy, Needed) const { return {unbroadcast(dy, x)}; }
 };
 
 }  // namespace

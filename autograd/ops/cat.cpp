@@ -29,10 +29,12 @@ Shape shape_of_all(const std::vector<Tensor>& tensors, int dim) {
   auto shape = tensors[0].shape();
   shape[dim] = 0;
   for (const auto& x : tensors) {
-    check(x.dtype() == tensors[0].dtype(), "{} and {} must have one dtype", tensors[0].dtype(), x.dtype());
+    check(x.dtype() == tensors[0].dtype(), "{} and {} must have one dtype", tensors[0].dtype(),
+          x.dtype());
     auto others = x.shape();
     if (x.rank() == shape.rank()) others[dim] = shape[dim];
-    check(others == shape, "{} and {} must be equal but in dimension {}", tensors[0].shape(), x.shape(), dim);
+    check(others == shape, "{} and {} must be equal but in dimension {}", tensors[0].shape(),
+          x.shape(), dim);
     shape[dim] += x.size(dim);
   }
   return shape;
@@ -52,7 +54,9 @@ Tensor cat(const std::vector<Tensor>& tensors, int dim) {
     if (x.numel() > 0) arguments.x.emplace_back(x);
   }
   kernels::cat_forward(y.backend(), arguments);
-  return record<CatBackward>(y, std::span<const Tensor>(tensors), [&] { return CatBackward{sizes, dim}; });
+  return record<CatBackward>(y, std::span<const Tensor>(tensors), [&] {
+    return CatBackward{sizes, dim};
+  });
 }
 
 }  // namespace lookback

@@ -23,7 +23,9 @@ Tensor mean(const Tensor& x, const ReducedDims& dims, KeepDims keep) {
   const double scale = 1 / static_cast<double>(dims.terms());
   const auto y = empty(dims.kept_shape(), x.dtype(), x.device());
   kernels::sum_forward(x.backend(), {.x = x, .y = y, .scale = scale});
-  return record<MeanBackward>(dims.as_result(y, keep), {x}, [&] { return MeanBackward{dims, scale}; });
+  return record<MeanBackward>(dims.as_result(y, keep), {x}, [&] {
+    return MeanBackward{dims, scale};
+  });
 }
 
 }  // namespace

@@ -29,7 +29,8 @@ Tensor permute(const Tensor& x, const std::vector<int>& dims) {
     shape.push_back(x.size(dim));
     strides.push_back(x.strides()[dim]);
   }
-  return record<PermuteBackward>(x.alias(shape, strides), {x}, [&] { return PermuteBackward{inverse}; });
+  return record<PermuteBackward>(x.alias(shape, strides), {x},
+                                 [&] { return PermuteBackward{inverse}; });
 }
 
 }  // namespace lookback

@@ -6,8 +6,8 @@
 
 namespace lookback {
 
-// y's dimension i is x's dimension dims[i] (negative: from the end); a view. Throws unless dims names
-// each dimension once.
+// y's dimension i is x's dimension dims[i] (negative: from the end); a view. Throws unless dims
+// names each dimension once.
 Tensor permute(const Tensor& x, const std::vector<int>& dims);
 
 }  // namespace lookback

@@ -65,7 +65,8 @@ Tensor reshape(const Tensor& x, const Shape& given_shape) {
   const auto shape = with_inferred_size(x, given_shape);
   const auto strides = view_strides(x, shape);
   if (!strides) return reshape(contiguous(x), shape);
-  return record<ReshapeBackward>(x.alias(shape, *strides), {x}, [&] { return ReshapeBackward{x.shape()}; });
+  return record<ReshapeBackward>(x.alias(shape, *strides), {x},
+                                 [&] { return ReshapeBackward{x.shape()}; });
 }
 
 }  // namespace lookback

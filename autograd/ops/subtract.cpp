@@ -24,7 +24,9 @@ struct SubtractBackward {
 Tensor subtract(const Tensor& a, const Tensor& b) {
   const auto y = broadcast_result("subtract", a, b);
   kernels::subtract_forward(a.backend(), {.a = a, .b = b, .y = y});
-  return record<SubtractBackward>(y, {a, b}, [&] { return SubtractBackward{a.shape(), b.shape()}; });
+  return record<SubtractBackward>(y, {a, b}, [&] {
+    return SubtractBackward{a.shape(), b.shape()};
+  });
 }
 
 }  // namespace lookback

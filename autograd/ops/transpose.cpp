@@ -24,8 +24,9 @@ Tensor transpose(const Tensor& x, int first, int second) {
   auto strides = x.strides();
   std::swap(shape[first], shape[second]);
   std::swap(strides[first], strides[second]);
-  return record<TransposeBackward>(x.alias(shape, strides), {x},
-                                   [&] { return TransposeBackward{first, second}; });
+  return record<TransposeBackward>(x.alias(shape, strides), {x}, [&] {
+    return TransposeBackward{first, second};
+  });
 }
 
 }  // namespace lookback

@@ -7,7 +7,8 @@ namespace {
 
 void forward(const DivideForward& a) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
-    map_elements<T>(a.y, [](auto left, auto right) { return left / right; }, a.a, a.b);
+    map_elements<T>(
+        a.y, [](auto left, auto right) { return left / right; }, a.a, a.b);
   });
 }
 

@@ -7,7 +7,8 @@ namespace {
 
 void forward(const NegateForward& a) {
   visit_any(a.y.dtype, [&]<class T>(TypeTag<T>) {
-    map_elements<T>(a.y, [](auto x) { return -x; }, a.x);
+    map_elements<T>(
+        a.y, [](auto x) { return -x; }, a.x);
   });
 }
 

@@ -46,7 +46,8 @@ HWY_INLINE void store(D, hn::Vec<D> v, BFloat16* to) {
   const auto odd = hn::And(hn::ShiftRight<16>(word), hn::Set(words, 1));
   const auto rounded = hn::Add(word, hn::Add(odd, hn::Set(words, 0x7fff)));
   const auto quiet = hn::Or(word, hn::Set(words, 0x400000));
-  const auto bits = hn::IfThenElse(hn::RebindMask(words, hn::Ne(v, v)), quiet, rounded);
+  // Eq and not Ne: on AVX-512 Highway's Ne is false for NaN.
+  const auto bits = hn::IfThenElse(hn::RebindMask(words, hn::Eq(v, v)), rounded, quiet);
   hn::StoreU(hn::DemoteTo(halves, hn::BitCast(signed_words, hn::ShiftRight<16>(bits))), halves,
              &to->bits);
 }

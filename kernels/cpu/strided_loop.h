@@ -20,8 +20,8 @@ inline Strides broadcast_strides(const Operand& operand, const Shape& result) {
   return strides;
 }
 
-// A loop nest over `count` views of one shape: neighbouring dimensions that every view steps through
-// evenly are merged, so that a contiguous operation is one long row.
+// A loop nest over `count` views of one shape: neighbouring dimensions that every view steps
+// through evenly are merged, so that a contiguous operation is one long row.
 template <std::size_t count>
 class StridedLoop {
  public:
@@ -114,8 +114,8 @@ class StridedLoop {
 
 namespace detail {
 
-// One stretch with unit steps, but for input `broadcast` (-1: none), which is one number. Known when
-// compiling, so that the loop can use vector instructions.
+// One stretch with unit steps, but for input `broadcast` (-1: none), which is one number. Known
+// when compiling, so that the loop can use vector instructions.
 template <int broadcast, class T, class Function, std::size_t... I>
 void map_stretch(T* y, std::int64_t length, const Function& function,
                  const std::array<const T*, sizeof...(I)>& x, std::index_sequence<I...>) {
@@ -175,7 +175,8 @@ void map_elements(const Out& y, const Function& function, const Inputs&... x) {
         target[i * steps[0]] =
             static_cast<T>(function(static_cast<Sum>(at[I][i * steps[I + 1]])...));
       }
-    }(all);
+    }
+    (all);
   });
 }
 

@@ -61,8 +61,10 @@ void sum_rows(const SumForward& a, const ReductionPlan& plan) {
       for (std::int64_t at = begin; at < end;) {
         const std::int64_t length = std::min(end - at, row - at % row);
         const T* first = x + reduced.offset(at);
-        total += step == 1 ? lane_sum<Sum>(length, [=](auto j) { return static_cast<Sum>(first[j]); })
-                           : lane_sum<Sum>(length, [=](auto j) { return static_cast<Sum>(first[j * step]); });
+        total +=
+            step == 1
+                ? lane_sum<Sum>(length, [=](auto j) { return static_cast<Sum>(first[j]); })
+                : lane_sum<Sum>(length, [=](auto j) { return static_cast<Sum>(first[j * step]); });
         at += length;
       }
       return total;
@@ -103,7 +105,8 @@ void sum_columns(const SumForward& a, const ReductionPlan& plan) {
         if (step == 1) {
           for (std::int64_t j = 0; j < length; ++j) values[j] += static_cast<Accumulator<T>>(at[j]);
         } else {
-          for (std::int64_t j = 0; j < length; ++j) values[j] += static_cast<Accumulator<T>>(at[j * step]);
+          for (std::int64_t j = 0; j < length; ++j)
+            values[j] += static_cast<Accumulator<T>>(at[j * step]);
         }
       }
       return block;
@@ -117,8 +120,9 @@ void sum_columns(const SumForward& a, const ReductionPlan& plan) {
 void forward(const SumForward& a) {
   if (a.y.numel() == 0) return;
   const ReductionPlan plan(a.x, a.y.sizes);
-  const bool by_columns = plan.kept.row() > 1 && (plan.reduced.numel() <= 1 ||
-                                                  std::abs(plan.kept.step()) < std::abs(plan.reduced.step()));
+  const bool by_columns =
+      plan.kept.row() > 1 &&
+      (plan.reduced.numel() <= 1 || std::abs(plan.kept.step()) < std::abs(plan.reduced.step()));
   visit_any(a.x.dtype, [&]<class T>(TypeTag<T>) {
     by_columns ? sum_columns<T>(a, plan) : sum_rows<T>(a, plan);
   });

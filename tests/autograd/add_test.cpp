@@ -13,8 +13,7 @@ const OpCase add_case{
          [](const Inputs& in) {
            return broadcast_reference(in, [](double a, double b) { return a + b; });
          },
-     .refused = {{[] { add(ones({2}), ones({3})); },
-                  "[add] a (2,) and b (3,) do not broadcast"},
+     .refused = {{[] { add(ones({2}), ones({3})); }, "[add] a (2,) and b (3,) do not broadcast"},
                  {[] { add(ones({2}), ones({2}, DType::f32)); },
                   "[add] a float64 and b float32 must have one dtype"}}}};
 

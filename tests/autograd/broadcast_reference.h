@@ -30,7 +30,7 @@ inline Tensor broadcast_reference(const Inputs& in,
 
 // Equal shapes, both sides broadcast, a number, empty, odd sizes, a row and a column.
 inline const std::vector<Shapes> broadcast_variants = {
-    {{2, 3}, {2, 3}}, {{4, 1, 3}, {5, 1}}, {{}, {2}},      {{0, 3}, {3}},
+    {{2, 3}, {2, 3}}, {{4, 1, 3}, {5, 1}}, {{}, {2}},     {{0, 3}, {3}},
     {{31, 33}, {33}}, {{1025}, {1}},       {{1}, {1025}}, {{31, 1}, {31, 33}}};
 
 inline Tensor ones(const Shape& shape, DType dtype = DType::f64) {

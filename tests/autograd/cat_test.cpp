@@ -20,26 +20,40 @@ Tensor cat_reference(const Inputs& in, std::size_t dim) {
   });
 }
 
-const OpCase rows{"cat",
-                  {.shapes = {{{2, 3}, {1, 3}}, {{4}}, {{2}, {0}, {3}}, {{0, 2}, {0, 2}}, {{31, 33}, {33, 33}}},
-                   .call = [](const Inputs& in) { return cat(in, 0); },
-                   .reference = [](const Inputs& in) { return cat_reference(in, 0); },
-                   .refused = {{[] { cat({}, 0); }, "[cat] there must be at least one tensor"},
-                               {[] { cat({empty({2, 3}, DType::f64), empty({2, 4}, DType::f64)}, 0); },
-                                "[cat] (2, 3) and (2, 4) must be equal but in dimension 0"},
-                               {[] { cat({empty({2, 3}, DType::f64), empty({2}, DType::f64)}, 0); },
-                                "[cat] (2, 3) and (2,) must be equal but in dimension 0"},
-                               {[] { cat({empty({2}, DType::f64), empty({2}, DType::f32)}, 0); },
-                                "[cat] float64 and float32 must have one dtype"}}}};
-const OpCase columns{"cat/columns",
-                     {.shapes = {{{2, 3}, {2, 1}, {2, 4}}, {{2, 3, 2}, {2, 5, 2}}, {{33, 31}, {33, 1025}}},
-                      .call = [](const Inputs& in) { return cat(in, 1); },
-                      .reference = [](const Inputs& in) { return cat_reference(in, 1); }}};
+const OpCase rows{
+    "cat",
+    {.shapes = {{{2, 3}, {1, 3}}, {{4}}, {{2}, {0}, {3}}, {{0, 2}, {0, 2}}, {{31, 33}, {33, 33}}},
+     .call = [](const Inputs& in) { return cat(in, 0); },
+     .reference = [](const Inputs& in) { return cat_reference(in, 0); },
+     .refused = {{[] { cat({}, 0); }, "[cat] there must be at least one tensor"},
+                 {[] {
+                    cat({empty({2, 3}, DType::f64), empty({2, 4}, DType::f64)}, 0);
+                  },
+                  "[cat] (2, 3) and (2, 4) must be equal but in dimension 0"},
+                 {[] {
+                    cat({empty({2, 3}, DType::f64), empty({2}, DType::f64)}, 0);
+                  },
+                  "[cat] (2, 3) and (2,) must be equal but in dimension 0"},
+                 {[] {
+                    cat({empty({2}, DType::f64), empty({2}, DType::f32)}, 0);
+                  },
+                  "[cat] float64 and float32 must have one dtype"}}}};
+const OpCase columns{
+    "cat/columns",
+    {.shapes = {{{2, 3}, {2, 1}, {2, 4}}, {{2, 3, 2}, {2, 5, 2}}, {{33, 31}, {33, 1025}}},
+     .call = [](const Inputs& in) { return cat(in, 1); },
+     .reference = [](const Inputs& in) { return cat_reference(in, 1); }}};
 // One tensor twice: its gradient is the sum of both parts.
 const OpCase twice{"cat/twice",
                    {.shapes = {{{2, 3}}, {{31, 33}}},
-                    .call = [](const Inputs& in) { return cat({in[0], in[0]}, -1); },
-                    .reference = [](const Inputs& in) { return cat_reference({in[0], in[0]}, 1); }}};
+                    .call =
+                        [](const Inputs& in) {
+                          return cat({in[0], in[0]}, -1);
+                        },
+                    .reference =
+                        [](const Inputs& in) {
+                          return cat_reference({in[0], in[0]}, 1);
+                        }}};
 
 const OpCase stack_case{
     "cat/stack",
@@ -55,7 +69,9 @@ const OpCase stack_case{
            });
          },
      .refused = {{[] { stack({}, 0); }, "[stack] there must be at least one tensor"},
-                 {[] { stack({empty({2}, DType::f64), empty({3}, DType::f64)}, 0); },
+                 {[] {
+                    stack({empty({2}, DType::f64), empty({3}, DType::f64)}, 0);
+                  },
                   "[stack] (2,) and (3,) must have one shape"}}}};
 
 }  // namespace

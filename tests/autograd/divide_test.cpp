@@ -13,11 +13,13 @@ const OpCase divide_case{
          [](const Inputs& in) {
            return broadcast_reference(in, [](double a, double b) { return a / b; });
          },
-     .input = [](std::size_t which, const Shape& shape, std::mt19937_64& random) {
-       if (which == 0) return Tensor{};
-       std::uniform_real_distribution<double> size(0.5, 2);  // away from zero
-       return make_f64(shape, [&](std::int64_t i) { return (i % 2 == 0 ? 1 : -1) * size(random); });
-     },
+     .input =
+         [](std::size_t which, const Shape& shape, std::mt19937_64& random) {
+           if (which == 0) return Tensor{};
+           std::uniform_real_distribution<double> size(0.5, 2);  // away from zero
+           return make_f64(shape,
+                           [&](std::int64_t i) { return (i % 2 == 0 ? 1 : -1) * size(random); });
+         },
      .refused = {{[] { divide(ones({2}), ones({3})); },
                   "[divide] a (2,) and b (3,) do not broadcast"},
                  {[] { divide(ones({2}), ones({2}, DType::f32)); },

@@ -43,9 +43,13 @@ const OpCase all{
            return make_f64({}, [=](std::int64_t) { return mean_of(x); });
          },
      .terms = [](const Shapes& in) { return static_cast<double>(in[0].numel()); },
-     .refused = {{[] { mean(empty({2, 3}, DType::f64), {2}); },
+     .refused = {{[] {
+                    mean(empty({2, 3}, DType::f64), {2});
+                  },
                   "[mean] dim=2 is out of range: a tensor of 2 dimensions has -2 to 1"},
-                 {[] { mean(empty({2, 3}, DType::f64), {1, -1}); },
+                 {[] {
+                    mean(empty({2, 3}, DType::f64), {1, -1});
+                  },
                   "[mean] dimension 1 is named twice"}}}};
 
 TEST(Mean, OfNothing) {

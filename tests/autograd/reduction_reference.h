@@ -32,7 +32,8 @@ inline Tensor reduction_reference(const Tensor& x, const std::vector<int>& dims,
     for (const int given : dims) reduced = reduced || given == dim || given + x.rank() == dim;
     if (!reduced || keep == KeepDims::yes) shape.push_back(kept[dim]);
   }
-  return make_f64(shape, [&](std::int64_t i) { return function(terms[static_cast<std::size_t>(i)]); });
+  return make_f64(shape,
+                  [&](std::int64_t i) { return function(terms[static_cast<std::size_t>(i)]); });
 }
 
 // Number of elements that fall on one.

@@ -16,11 +16,11 @@ double sum_of(std::span<const double> terms) {
 OpCaseOptions over(const std::vector<int>& dims, KeepDims keep, const Shapes& shapes) {
   std::vector<Shapes> variants;
   for (const auto& shape : shapes) variants.push_back({shape});
-  return {.shapes = variants,
-          .call = [=](const Inputs& in) { return sum(in[0], dims, keep); },
-          .reference =
-              [=](const Inputs& in) { return reduction_reference(in[0], dims, keep, sum_of); },
-          .terms = [=](const Shapes& in) { return reduced_terms(in[0], dims); }};
+  return {
+      .shapes = variants,
+      .call = [=](const Inputs& in) { return sum(in[0], dims, keep); },
+      .reference = [=](const Inputs& in) { return reduction_reference(in[0], dims, keep, sum_of); },
+      .terms = [=](const Shapes& in) { return reduced_terms(in[0], dims); }};
 }
 
 // Rows, columns, both ends, the middle, nothing; short and long, across chunks.
@@ -31,20 +31,23 @@ const OpCase first{"sum/first",
 const OpCase outer{"sum/outer", over({0, -1}, KeepDims::no, {{3, 4, 5}, {31, 2, 33}})};
 const OpCase middle{"sum/middle", over({1}, KeepDims::no, {{3, 4, 5}, {2, 130, 129}})};
 const OpCase none{"sum/none", over({}, KeepDims::no, {{3, 4}, {}})};
-const OpCase all{
-    "sum",
-    {.shapes = {{{2, 3}}, {{}}, {{1025, 31}}, {{200000}}},
-     .call = [](const Inputs& in) { return sum(in[0]); },
-     .reference =
-         [](const Inputs& in) {
-           const auto x = in[0].elements<double>();
-           return make_f64({}, [=](std::int64_t) { return sum_of(x); });
-         },
-     .terms = [](const Shapes& in) { return static_cast<double>(in[0].numel()); },
-     .refused = {{[] { sum(empty({2, 3}, DType::f64), {2}); },
-                  "[sum] dim=2 is out of range: a tensor of 2 dimensions has -2 to 1"},
-                 {[] { sum(empty({2, 3}, DType::f64), {1, -1}); },
-                  "[sum] dimension 1 is named twice"}}}};
+const OpCase all{"sum",
+                 {.shapes = {{{2, 3}}, {{}}, {{1025, 31}}, {{200000}}},
+                  .call = [](const Inputs& in) { return sum(in[0]); },
+                  .reference =
+                      [](const Inputs& in) {
+                        const auto x = in[0].elements<double>();
+                        return make_f64({}, [=](std::int64_t) { return sum_of(x); });
+                      },
+                  .terms = [](const Shapes& in) { return static_cast<double>(in[0].numel()); },
+                  .refused = {{[] {
+                                 sum(empty({2, 3}, DType::f64), {2});
+                               },
+                               "[sum] dim=2 is out of range: a tensor of 2 dimensions has -2 to 1"},
+                              {[] {
+                                 sum(empty({2, 3}, DType::f64), {1, -1});
+                               },
+                               "[sum] dimension 1 is named twice"}}}};
 
 TEST(Sum, OfNothing) {
   const auto y = sum(empty({3, 0}, DType::f32), {1});

@@ -21,13 +21,18 @@ const OpCase transpose_case{
              return index;
            });
          },
-     .refused = {{[] { transpose(empty({2, 3}, DType::f64), 0, 2); },
+     .refused = {{[] {
+                    transpose(empty({2, 3}, DType::f64), 0, 2);
+                  },
                   "[transpose] dim=2 is out of range: a tensor of 2 dimensions has -2 to 1"}}}};
 
 const OpCase permute_case{
     "permute",
     {.shapes = {{{2, 3, 4, 5}}, {{1, 1, 1, 1}}, {{2, 0, 3, 1}}, {{3, 31, 2, 33}}},
-     .call = [](const Inputs& in) { return permute(in[0], {2, 0, -1, 1}); },
+     .call =
+         [](const Inputs& in) {
+           return permute(in[0], {2, 0, -1, 1});
+         },
      .reference =
          [](const Inputs& in) {
            const auto& x = in[0].shape();
@@ -35,9 +40,13 @@ const OpCase permute_case{
              return Index{y[1], y[3], y[0], y[2]};
            });
          },
-     .refused = {{[] { permute(empty({2, 3}, DType::f64), {0}); },
+     .refused = {{[] {
+                    permute(empty({2, 3}, DType::f64), {0});
+                  },
                   "[permute] 1 dimensions are named: x (2, 3) has 2"},
-                 {[] { permute(empty({2, 3}, DType::f64), {0, -2}); },
+                 {[] {
+                    permute(empty({2, 3}, DType::f64), {0, -2});
+                  },
                   "[permute] dimension 0 is named twice"}}}};
 
 TEST(Transpose, IsAView) {

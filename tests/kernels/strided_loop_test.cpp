@@ -33,7 +33,8 @@ TEST(StridedLoop, BroadcastsAndMergesInAnyOrder) {
   const auto memory = zeros({5 * 4 * 3}, DType::f64);
   const auto y = memory.alias({3, 4, 5}, {1, 3, 12});
   const Out target(y);
-  map_elements<double>(target, [](double value) { return value + 1; }, In(x));
+  map_elements<double>(
+      target, [](double value) { return value + 1; }, In(x));
   for (std::int64_t i = 0; i < 60; ++i) {
     const auto column = i / 12, plane = i % 3;
     EXPECT_EQ(memory.data<double>()[i], static_cast<double>(plane * 5 + column + 1)) << i;
