@@ -4,9 +4,9 @@
 
 namespace lookback {
 
-Tensor Module::register_parameter(std::string name, const Tensor& tensor) {
+Tensor Module::register_parameter(std::string name, const Tensor& tensor, Initial initial) {
   set_parameter(tensor);
-  own_parameters.push_back({std::move(name), tensor});
+  own_parameters.push_back({std::move(name), tensor, initial});
   return tensor;
 }
 
@@ -22,8 +22,13 @@ std::vector<NamedParameter> Module::parameters() const {
 }
 
 void Module::collect(const std::string& prefix, std::vector<NamedParameter>& result) const {
-  for (const auto& [name, tensor] : own_parameters) result.push_back({prefix + name, tensor});
-  for (const auto* child : children) child->collect(prefix + child->own_name + ".", result);
+  for (const auto& [name, tensor, initial] : own_parameters) {
+    result.push_back({prefix + name, tensor, initial});
+  }
+  for (const auto* child : children) {
+    const auto dot = child->own_name.empty() ? "" : ".";
+    child->collect(prefix + child->own_name + dot, result);
+  }
 }
 
 void clear_gradients(const std::vector<NamedParameter>& parameters) {

@@ -11,9 +11,20 @@
 
 namespace lookback {
 
+// What a fresh parameter starts from: normal(0, the model's initializer_range), or one number.
+struct Initial {
+  enum class Kind { normal, constant };
+  Kind kind = Kind::normal;
+  double value = 0;
+
+  static Initial normal() { return {}; }
+  static Initial constant(double value) { return {Kind::constant, value}; }
+};
+
 struct NamedParameter {
   std::string name;
   Tensor tensor;
+  Initial initial;
 };
 
 class Module {
@@ -31,8 +42,8 @@ class Module {
  protected:
   // Marks the tensor as a parameter (it collects its gradient) and remembers it by name. The tensor
   // handle is shared: writing into its memory is seen everywhere.
-  Tensor register_parameter(std::string name, const Tensor& tensor);
-  // `child` must live as long as this module (a member).
+  Tensor register_parameter(std::string name, const Tensor& tensor, Initial initial);
+  // `child` must live as long as this module (a member). An empty name adds no part to the path.
   void register_module(std::string name, Module& child);
   // The first line of every forward: const auto scope = enter();
   Scope enter() const { return Scope(own_name); }

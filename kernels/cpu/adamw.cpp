@@ -1,0 +1,72 @@
+#include "kernels/adamw.h"
+
+#include "kernels/cpu/simd_targets.h"
+#include "kernels/cpu/tensor_list.h"
+#include "runtime/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/adamw.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "kernels/cpu/simd_elements-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lookback::kernels {
+namespace {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using namespace simd::HWY_NAMESPACE;  // NOLINT(google-build-using-namespace)
+
+template <class T>
+void step_chunk(const AdamWStep& a, const ListChunk& chunk) {
+  T* w = a.parameters[chunk.tensor].as<T>() + chunk.begin;
+  T* m = a.first_moments[chunk.tensor].as<T>() + chunk.begin;
+  T* v = a.second_moments[chunk.tensor].as<T>() + chunk.begin;
+  const T* gradient = a.gradients[chunk.tensor].as<T>() + chunk.begin;
+  const auto number = [](double x) { return static_cast<T>(x); };
+  for_each_vector<T>(chunk.end - chunk.begin, [&](auto d, std::int64_t i) HWY_ATTR {
+    const auto g = hn::Mul(load(d, gradient + i), hn::Set(d, number(a.gradient_scale)));
+    const auto first = hn::MulAdd(load(d, m + i), hn::Set(d, number(a.beta1)),
+                                  hn::Mul(g, hn::Set(d, number(1 - a.beta1))));
+    const auto second = hn::MulAdd(load(d, v + i), hn::Set(d, number(a.beta2)),
+                                   hn::Mul(hn::Mul(g, g), hn::Set(d, number(1 - a.beta2))));
+    const auto root = hn::Sqrt(hn::Div(second, hn::Set(d, number(a.correction2))));
+    const auto move = hn::Div(hn::Mul(first, hn::Set(d, number(a.learning_rate / a.correction1))),
+                              hn::Add(root, hn::Set(d, number(a.epsilon))));
+    const auto kept = hn::Mul(load(d, w + i), hn::Set(d, number(a.keep[chunk.tensor])));
+    store(d, first, m + i);
+    store(d, second, v + i);
+    store(d, hn::Sub(kept, move), w + i);
+  });
+}
+
+void update(const AdamWStep& a) {
+  const auto chunks = chunks_of(a.parameters, list_chunk_elements);
+  parallel_for(static_cast<std::int64_t>(chunks.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto c = begin; c < end; ++c) {
+      const auto& chunk = chunks[static_cast<std::size_t>(c)];
+      if (a.parameters[chunk.tensor].dtype == DType::f64) {
+        step_chunk<double>(a, chunk);
+      } else {
+        step_chunk<float>(a, chunk);
+      }
+    }
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace
+}  // namespace lookback::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lookback::kernels {
+namespace {
+
+HWY_EXPORT(update);
+const Registration registered{adamw_step, Backend::cpu,
+                              [](const AdamWStep& a) { HWY_DYNAMIC_DISPATCH(update)(a); }};
+
+}  // namespace
+}  // namespace lookback::kernels
+#endif

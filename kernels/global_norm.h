@@ -1,0 +1,16 @@
+// y = sqrt(sum over all elements of all tensors of x^2). tensors: floating, contiguous, of any
+// shapes; y: one f64. Sums in f64, in an order that depends on the shapes alone.
+#pragma once
+
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct GlobalNorm {
+  InList tensors;
+  Out y;
+};
+
+inline UpdateSlot<GlobalNorm> global_norm{"global_norm"};
+
+}  // namespace lookback::kernels

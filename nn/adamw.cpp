@@ -1,0 +1,67 @@
+#include "nn/adamw.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "autograd/gradient.h"
+#include "autograd/ops/contiguous.h"
+#include "kernels/adamw.h"
+#include "kernels/global_norm.h"
+
+namespace lookback {
+
+AdamW::AdamW(std::vector<NamedParameter> optimised, AdamWOptions adamw_options)
+    : parameters(std::move(optimised)), options(adamw_options) {
+  for (const auto& [name, tensor, initial] : parameters) {
+    const auto fresh = [&x = tensor] { return zeros(x.shape(), x.dtype(), x.device()); };
+    moments.push_back({name, fresh(), fresh()});
+  }
+}
+
+void AdamW::step(double learning_rate, double gradient_scale) {
+  ++steps;
+  const auto t = static_cast<double>(steps);
+  kernels::AdamWStep arguments{.learning_rate = learning_rate,
+                               .beta1 = options.beta1,
+                               .beta2 = options.beta2,
+                               .epsilon = options.epsilon,
+                               .gradient_scale = gradient_scale,
+                               .correction1 = 1 - std::pow(options.beta1, t),
+                               .correction2 = 1 - std::pow(options.beta2, t)};
+  std::vector<Tensor> held;  // keeps the gradients' memory until the step is done
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const auto& tensor = parameters[i].tensor;
+    const auto g = gradient(tensor);
+    held.push_back(g.defined() ? contiguous(g) : zeros(tensor.shape(), tensor.dtype(), tensor.device()));
+    arguments.parameters.emplace_back(tensor);
+    arguments.first_moments.emplace_back(moments[i].first_moment);
+    arguments.second_moments.emplace_back(moments[i].second_moment);
+    arguments.gradients.emplace_back(held.back());
+    const double decay = tensor.rank() >= 2 ? options.weight_decay : 0;
+    arguments.keep.push_back(1 - learning_rate * decay);
+  }
+  if (parameters.empty()) return;
+  kernels::adamw_step(parameters[0].tensor.backend(), arguments);
+  for (const auto& parameter : parameters) parameter.tensor.storage()->bump_version();
+}
+
+double gradient_norm(const std::vector<NamedParameter>& parameters) {
+  std::vector<Tensor> held;
+  kernels::InList tensors;
+  for (const auto& parameter : parameters) {
+    const auto g = gradient(parameter.tensor);
+    if (!g.defined()) continue;
+    held.push_back(contiguous(g));
+    tensors.emplace_back(held.back());
+  }
+  if (held.empty()) return 0;
+  const auto norm = zeros({}, DType::f64, held[0].device());
+  kernels::global_norm(norm.backend(), {.tensors = tensors, .y = norm});
+  return norm.item();
+}
+
+double clipping_factor(double norm, double max_norm) {
+  return max_norm == 0 ? 1 : std::min(1.0, max_norm / norm);
+}
+
+}  // namespace lookback

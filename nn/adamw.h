@@ -1,0 +1,48 @@
+// AdamW (Loshchilov & Hutter 2019), over all parameters in one pass.
+#pragma once
+
+#include <vector>
+
+#include "nn/module.h"
+
+namespace lookback {
+
+struct AdamWOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double epsilon = 1e-8;
+  double weight_decay = 0.1;  // only on parameters of two or more dimensions
+};
+
+// For a parameter w with gradient g (times the clipping factor), at step t (from 1):
+//   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
+//   w = w (1 - rate decay);  w -= rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
+// A parameter without a gradient counts as one with a gradient of zero.
+class AdamW {
+ public:
+  AdamW(std::vector<NamedParameter> optimised, AdamWOptions adamw_options);
+
+  // One step with the gradients the parameters hold, each multiplied by gradient_scale.
+  void step(double learning_rate, double gradient_scale);
+
+  struct State {
+    std::string name;
+    Tensor first_moment, second_moment;  // of the parameter's shape and dtype
+  };
+  const std::vector<State>& states() const { return moments; }
+  std::int64_t steps_taken() const { return steps; }
+
+ private:
+  std::vector<NamedParameter> parameters;
+  std::vector<State> moments;
+  AdamWOptions options;
+  std::int64_t steps = 0;
+};
+
+// sqrt of the sum of squares of all gradients; missing ones count as zero.
+double gradient_norm(const std::vector<NamedParameter>& parameters);
+
+// min(1, max_norm / norm); 1 when max_norm is 0 (no clipping).
+double clipping_factor(double norm, double max_norm);
+
+}  // namespace lookback

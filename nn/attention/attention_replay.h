@@ -1,0 +1,18 @@
+// Attention weights that were computed once and are applied again to other values.
+#pragma once
+
+#include "runtime/tensor.h"
+
+namespace lookback {
+
+// Made by the attention mechanism of the layer that recorded it, with that layer's mask inside: what
+// a later layer can do with it is apply the recorded weights, already masked and normalised, to new
+// values, and nothing else. Gradients flow through it to whatever the weights were made of.
+class AttentionReplay {
+ public:
+  virtual ~AttentionReplay() = default;
+  // values [B, S, G, dv] -> weights times values [B, T, H, dv]
+  virtual Tensor apply(const Tensor& values) const = 0;
+};
+
+}  // namespace lookback

@@ -1,0 +1,43 @@
+#include "nn/schedule.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "runtime/check.h"
+
+namespace lookback {
+
+ScheduleKind parse_schedule_kind(std::string_view name) {
+  for (const auto kind : {ScheduleKind::cosine, ScheduleKind::linear, ScheduleKind::constant}) {
+    if (name == name_of(kind)) return kind;
+  }
+  fail("schedule", "unknown schedule \"{}\": known are cosine, linear, constant", name);
+}
+
+std::string_view name_of(ScheduleKind kind) {
+  switch (kind) {
+    case ScheduleKind::cosine: return "cosine";
+    case ScheduleKind::linear: return "linear";
+    case ScheduleKind::constant: return "constant";
+  }
+  return "unknown";
+}
+
+double Schedule::learning_rate(std::int64_t step) const {
+  if (step < warmup_steps) {
+    return peak * static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
+  }
+  const auto remaining = static_cast<double>(total_steps - warmup_steps);
+  const double progress = static_cast<double>(step - warmup_steps) / remaining;
+  switch (kind) {
+    case ScheduleKind::cosine: {
+      const double half = (1 + std::cos(std::numbers::pi * progress)) / 2;
+      return peak * (minimum_ratio + (1 - minimum_ratio) * half);
+    }
+    case ScheduleKind::linear: return peak * (1 - (1 - minimum_ratio) * progress);
+    case ScheduleKind::constant: return peak;
+  }
+  return peak;
+}
+
+}  // namespace lookback

@@ -1,0 +1,30 @@
+// Learning rate over a run.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace lookback {
+
+enum class ScheduleKind { cosine, linear, constant };
+
+// "cosine", "linear", "constant"; throws Error listing them otherwise.
+ScheduleKind parse_schedule_kind(std::string_view name);
+std::string_view name_of(ScheduleKind kind);
+
+struct Schedule {
+  ScheduleKind kind = ScheduleKind::cosine;
+  double peak = 1e-3;
+  std::int64_t warmup_steps = 0;
+  std::int64_t total_steps = 1;
+  double minimum_ratio = 0;
+
+  // The rate of step s (from 0), W = warmup_steps, S = total_steps, r = minimum_ratio:
+  //   peak (s + 1) / W                                 while s < W
+  //   peak (r + (1 - r) (1 + cos(pi p)) / 2)           cosine, p = (s - W) / (S - W)
+  //   peak (1 - (1 - r) p)                             linear
+  //   peak                                             constant
+  double learning_rate(std::int64_t step) const;
+};
+
+}  // namespace lookback

@@ -1,0 +1,38 @@
+#include "nn/schedule.h"
+
+#include <gtest/gtest.h>
+
+#include "runtime/check.h"
+
+namespace lookback {
+namespace {
+
+TEST(Schedule, WarmsUpLinearlyFromTheFirstStep) {
+  const Schedule schedule{.peak = 2, .warmup_steps = 4, .total_steps = 10};
+  EXPECT_DOUBLE_EQ(schedule.learning_rate(0), 0.5);
+  EXPECT_DOUBLE_EQ(schedule.learning_rate(3), 2);
+  EXPECT_DOUBLE_EQ(schedule.learning_rate(4), 2);
+}
+
+TEST(Schedule, CosineEndsAtTheMinimum) {
+  const Schedule schedule{.peak = 2, .warmup_steps = 0, .total_steps = 8, .minimum_ratio = 0.1};
+  EXPECT_DOUBLE_EQ(schedule.learning_rate(0), 2);
+  EXPECT_DOUBLE_EQ(schedule.learning_rate(4), 2 * (0.1 + 0.9 * 0.5));
+  EXPECT_DOUBLE_EQ(schedule.learning_rate(8), 2 * 0.1);
+}
+
+TEST(Schedule, LinearAndConstant) {
+  const Schedule linear{ScheduleKind::linear, 1, 0, 4, 0.2};
+  EXPECT_DOUBLE_EQ(linear.learning_rate(2), 0.6);
+  const Schedule constant{ScheduleKind::constant, 1, 2, 4, 0};
+  EXPECT_DOUBLE_EQ(constant.learning_rate(0), 0.5);
+  EXPECT_DOUBLE_EQ(constant.learning_rate(3), 1);
+}
+
+TEST(Schedule, NamesAreChecked) {
+  EXPECT_EQ(parse_schedule_kind("linear"), ScheduleKind::linear);
+  EXPECT_THROW(parse_schedule_kind("cosin"), Error);
+}
+
+}  // namespace
+}  // namespace lookback
