@@ -1,0 +1,25 @@
+// The opening for attention: how a layer's tokens read from one another.
+#pragma once
+
+#include "nn/llama/config.h"
+#include "nn/llama/forward_pass.h"
+#include "nn/module.h"
+#include "nn/precision.h"
+#include "nn/registry.h"
+
+namespace lookback {
+
+class AttentionMechanism : public Module {
+ public:
+  static constexpr std::string_view family = "attention";
+  // normed [B, T, D], this layer's normalised input -> [B, T, D]. Reads the pass's mask, rope tables,
+  // cache and earlier records; writes what the pass needs into `record`.
+  virtual Tensor forward(const Tensor& normed, const ForwardPass& pass,
+                         LayerRecord& record) const = 0;
+  // What the mechanism itself wants recorded by every layer.
+  virtual RecordNeeds needs() const = 0;
+};
+
+using AttentionMechanisms = Registry<AttentionMechanism, LlamaConfig, std::int64_t, Precision>;
+
+}  // namespace lookback

@@ -1,0 +1,83 @@
+// Causal softmax attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023) and rotary
+// position embeddings (Su et al. 2021): the plain Llama's.
+#include "autograd/grad_mode.h"
+#include "autograd/ops/attention.h"
+#include "autograd/ops/reshape.h"
+#include "autograd/ops/rope.h"
+#include "nn/attention/attention_mechanism.h"
+#include "nn/attention/recorded_attention.h"
+#include "nn/linear.h"
+#include "nn/score/score_scheme.h"
+
+namespace lookback {
+namespace {
+
+class CausalAttention final : public AttentionMechanism {
+ public:
+  CausalAttention(const LlamaConfig& config, std::int64_t layer_index, Precision precision)
+      : layer(layer_index),
+        heads(config.num_attention_heads),
+        key_value_heads(config.num_key_value_heads),
+        head_dim(config.head_dim),
+        q_proj(config.hidden_size, heads * head_dim, bias_of(config), precision),
+        k_proj(config.hidden_size, key_value_heads * head_dim, bias_of(config), precision),
+        v_proj(config.hidden_size, key_value_heads * head_dim, bias_of(config), precision),
+        o_proj(heads * head_dim, config.hidden_size, bias_of(config), precision),
+        scores(ScoreSchemes::make("own", config, layer, precision)) {
+    register_module("q_proj", q_proj);
+    register_module("k_proj", k_proj);
+    register_module("v_proj", v_proj);
+    register_module("o_proj", o_proj);
+    register_module("modified_scaling", *scores);
+  }
+
+  RecordNeeds needs() const override { return scores->needs(); }
+
+  Tensor forward(const Tensor& normed, const ForwardPass& pass,
+                 LayerRecord& record) const override {
+    const auto scope = enter();
+    const auto query = rotated(split_heads(q_proj.forward(normed), heads), pass);
+    auto key = rotated(split_heads(k_proj.forward(normed), key_value_heads), pass);
+    auto value = split_heads(v_proj.forward(normed), key_value_heads);
+    if (auto* cache = pass.options.cache) {
+      const auto all = cache->append(layer, pass.position, key, value);
+      key = all.keys;
+      value = all.values;
+    }
+    if (pass.needs.scores) {
+      record.query = query;
+      record.key = key;
+    }
+    const auto pieces = scores->pieces(query, key, pass.records);
+    const auto replay = record_attention({pieces.queries, pieces.keys, pieces.scales}, value, pass);
+    if (pass.needs.replay) record.replay = replay.replay;
+    const auto& attended = replay.output;
+    return o_proj.forward(reshape(attended, {normed.size(0), normed.size(1), heads * head_dim}));
+  }
+
+ private:
+  static Bias bias_of(const LlamaConfig& config) {
+    return config.attention_bias ? Bias::learned : Bias::none;
+  }
+
+  // [B, T, n dk] -> [B, T, n, dk]
+  Tensor split_heads(const Tensor& x, std::int64_t count) const {
+    return reshape(x, {x.size(0), x.size(1), count, head_dim});
+  }
+
+  static Tensor rotated(const Tensor& x, const ForwardPass& pass) {
+    return rope(x, pass.rope, pass.position);
+  }
+
+  std::int64_t layer, heads, key_value_heads, head_dim;
+  Linear q_proj, k_proj, v_proj, o_proj;
+  std::unique_ptr<ScoreScheme> scores;
+};
+
+const AttentionMechanisms::Add registered{
+    "causal", [](const LlamaConfig& config, std::int64_t layer, Precision precision) {
+      return std::make_unique<CausalAttention>(config, layer, precision);
+    }};
+
+}  // namespace
+}  // namespace lookback

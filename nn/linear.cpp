@@ -1,0 +1,19 @@
+#include "nn/linear.h"
+
+namespace lookback {
+
+Linear::Linear(std::int64_t in_features, std::int64_t out_features, Bias with_bias,
+               Precision model_precision)
+    : precision(model_precision) {
+  weight = register_parameter("weight", empty({out_features, in_features}, precision.storage),
+                              Initial::normal());
+  if (with_bias == Bias::none) return;
+  bias = register_parameter("bias", empty({out_features}, precision.storage), Initial::constant(0));
+}
+
+Tensor Linear::forward(const Tensor& x) const {
+  const auto scope = enter();
+  return linear(x, weight, bias, precision.products);
+}
+
+}  // namespace lookback

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "nn/module.h"
+#include "nn/precision.h"
+
+namespace lookback {
+
+enum class Bias { none, learned };
+
+// y = x weight^T + bias. weight: [out, in]; bias: [out].
+class Linear final : public Module {
+ public:
+  Linear(std::int64_t in_features, std::int64_t out_features, Bias with_bias,
+         Precision model_precision);
+  // x [.., in] -> [.., out]
+  Tensor forward(const Tensor& x) const;
+
+  Tensor weight;
+  Tensor bias;  // undefined without one
+
+ private:
+  Precision precision;
+};
+
+}  // namespace lookback

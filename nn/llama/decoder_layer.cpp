@@ -1,0 +1,41 @@
+#include "nn/llama/decoder_layer.h"
+
+namespace lookback {
+
+DecoderLayer::DecoderLayer(const LlamaConfig& config, std::int64_t layer, Precision precision)
+    : input_layernorm(config.hidden_size, config.rms_norm_eps, precision),
+      post_attention_layernorm(config.hidden_size, config.rms_norm_eps, precision),
+      mlp(config, precision),
+      attention(AttentionMechanisms::make("causal", config, layer, precision)),
+      residual(ResidualSchemes::make("plain", config, layer, precision)) {
+  register_module("input_layernorm", input_layernorm);
+  register_module("self_attn", *attention);
+  register_module("post_attention_layernorm", post_attention_layernorm);
+  register_module("mlp", mlp);
+  register_module("", *residual);
+}
+
+RecordNeeds DecoderLayer::needs() const { return attention->needs() | residual->needs(); }
+
+ResidualSum DecoderLayer::forward(const ResidualSum& x, ForwardPass& pass) const {
+  const auto scope = enter();
+  LayerRecord record;
+  const auto [layer_input, normed] = input_layernorm.forward(x);
+  if (pass.options.trace != nullptr) pass.options.trace->hidden_states.push_back(layer_input);
+  const auto attended = attention->forward(normed, pass, record);
+  const auto site = residual->after_attention(layer_input, attended, pass);
+  const auto [stream, mlp_input] = post_attention_layernorm.forward(site);
+  const auto own = mlp.forward(mlp_input);
+  const auto result = residual->after_mlp(layer_input, stream, own, pass);
+  if (pass.needs.outputs) {
+    record.attention_output = attended;
+    record.mlp_output = own;
+  }
+  if (pass.needs.any()) {
+    record.layer = this;
+    pass.records.push_back(std::move(record));
+  }
+  return result;
+}
+
+}  // namespace lookback

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+
+#include "nn/attention/attention_mechanism.h"
+#include "nn/llama/mlp.h"
+#include "nn/residual/residual_scheme.h"
+#include "nn/rms_norm.h"
+
+namespace lookback {
+
+// One layer: x + attention(rms_norm(x)), then h + mlp(rms_norm(h)), where the residual scheme says
+// what is added. Its three openings are filled from the registries.
+class DecoderLayer final : public Module {
+ public:
+  DecoderLayer(const LlamaConfig& config, std::int64_t layer, Precision precision);
+
+  // Runs the layer; appends its record to the pass where a scheme of the model needs one.
+  ResidualSum forward(const ResidualSum& x, ForwardPass& pass) const;
+  RecordNeeds needs() const;
+
+  RmsNorm input_layernorm, post_attention_layernorm;
+  LlamaMlp mlp;
+
+ private:
+  std::unique_ptr<AttentionMechanism> attention;
+  std::unique_ptr<ResidualScheme> residual;
+};
+
+}  // namespace lookback

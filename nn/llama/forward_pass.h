@@ -1,0 +1,38 @@
+// One run of the model: what all layers share, and what they leave for one another.
+#pragma once
+
+#include <vector>
+
+#include "autograd/ops/rope_tables.h"
+#include "kernels/causal_mask.h"
+#include "nn/llama/key_value_cache.h"
+#include "nn/llama/layer_record.h"
+
+namespace lookback {
+
+// How attention is computed: same results. `streaming` never holds a T x T matrix; `explicit_weights`
+// makes the weights as a tensor.
+enum class AttentionPath { streaming, explicit_weights };
+
+// What a run writes down for somebody who wants to look.
+struct Trace {
+  std::vector<Tensor> attention_weights;  // per layer [B, H, T, S]
+  std::vector<Tensor> hidden_states;      // the input of each layer, then the output of the last
+};
+
+struct ForwardOptions {
+  AttentionPath attention = AttentionPath::streaming;
+  KeyValueCache* cache = nullptr;  // null: the sequences are whole
+  Trace* trace = nullptr;
+};
+
+struct ForwardPass {
+  ForwardOptions options;
+  std::int64_t position = 0;       // of the first token
+  kernels::CausalMask mask;        // made in one place, handed to every path that attends
+  RopeTables rope;
+  RecordNeeds needs;               // what the schemes of all layers want recorded
+  std::vector<LayerRecord> records;  // of the layers that have run; empty when nothing is needed
+};
+
+}  // namespace lookback

@@ -1,0 +1,59 @@
+#include "nn/llama/generate.h"
+
+#include <optional>
+
+#include "autograd/grad_mode.h"
+
+namespace lookback {
+namespace {
+
+void check_request(const LlamaConfig& config, const std::vector<std::int64_t>& prompt,
+                   const GenerationOptions& options) {
+  const Check check{"generate"};
+  check(!prompt.empty(), "the prompt has no token: at least one is needed");
+  check(options.max_new_tokens >= 0, "max_new_tokens {} must be 0 or more", options.max_new_tokens);
+  const auto tokens = static_cast<std::int64_t>(prompt.size());
+  check(tokens + options.max_new_tokens <= config.max_position_embeddings,
+        "a prompt of {} tokens and {} new ones do not fit max_position_embeddings={}", tokens,
+        options.max_new_tokens, config.max_position_embeddings);
+}
+
+std::vector<double> row_of_doubles(const Tensor& logits) {
+  return visit_floating(logits.dtype(), [&]<class T>(TypeTag<T>) {
+    std::vector<double> row;
+    for (const auto value : logits.elements<T>()) row.push_back(static_cast<double>(value));
+    return row;
+  });
+}
+
+}  // namespace
+
+Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
+                    const GenerationOptions& options) {
+  check_request(llama.config, prompt, options);
+  const NoGrad no_grad;
+  Generation result;
+  std::optional<KeyValueCache> cache;
+  const auto room = static_cast<std::int64_t>(prompt.size()) + options.max_new_tokens;
+  if (options.caching == Caching::keys_and_values) {
+    cache.emplace(llama.config, 1, room, llama.precision.storage);
+    result.cache_bytes_per_token = cache->bytes_per_token();
+  }
+  ForwardOptions forward;
+  forward.cache = cache ? &*cache : nullptr;
+  Sampler sampler(options.sampling);
+  auto context = prompt;
+  auto next_input = prompt;
+  while (static_cast<std::int64_t>(result.tokens.size()) < options.max_new_tokens) {
+    const auto length = static_cast<std::int64_t>(next_input.size());
+    const auto logits = llama.last_logits(from_values(next_input, {1, length}), forward);
+    const auto token = sampler.pick(row_of_doubles(logits));
+    result.tokens.push_back(token);
+    if (options.on_token) options.on_token(token);
+    context.push_back(token);
+    next_input = cache ? std::vector<std::int64_t>{token} : context;
+  }
+  return result;
+}
+
+}  // namespace lookback

@@ -1,0 +1,34 @@
+// What a layer leaves behind for the layers after it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "nn/attention/attention_replay.h"
+
+namespace lookback {
+
+class DecoderLayer;
+
+// What the schemes of a model want recorded. The plain Llama wants nothing.
+struct RecordNeeds {
+  bool replay = false;  // the attention weights, to be applied again
+  bool scores = false;  // queries and keys, for accumulated scores
+  bool outputs = false;  // the outputs of attention and MLP as they were
+  bool any() const { return replay || scores || outputs; }
+  friend RecordNeeds operator|(RecordNeeds a, RecordNeeds b) {
+    return {a.replay || b.replay, a.scores || b.scores, a.outputs || b.outputs};
+  }
+};
+
+// Members nobody asked for stay empty.
+struct LayerRecord {
+  const DecoderLayer* layer = nullptr;  // its W^V, W^O, norms and MLP, to be run again
+  std::shared_ptr<const AttentionReplay> replay;
+  Tensor query;             // [B, T, H, dk], after rope
+  Tensor key;               // [B, T, G, dk], after rope
+  Tensor attention_output;  // [B, T, D]
+  Tensor mlp_output;        // [B, T, D]
+};
+
+}  // namespace lookback

@@ -1,0 +1,60 @@
+// The Llama (Touvron et al. 2023), as Hugging Face's LlamaForCausalLM: embedding, decoder layers,
+// final norm, and the projection to the vocabulary, tied to the embedding or not.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "autograd/ops/token_loss.h"
+#include "nn/embedding.h"
+#include "nn/llama/decoder_layer.h"
+
+namespace lookback {
+
+// Everything below the projection to the vocabulary.
+class LlamaModel final : public Module {
+ public:
+  LlamaModel(const LlamaConfig& llama_config, Precision precision);
+  // ids i64 [B, T] -> the normalised output of the last layer, [B, T, D].
+  Tensor forward(const Tensor& ids, const ForwardOptions& options) const;
+
+  Embedding embed_tokens;
+  std::vector<std::unique_ptr<DecoderLayer>> layers;
+  RmsNorm norm;
+
+ private:
+  ForwardPass begin_pass(const Tensor& ids, const ForwardOptions& options) const;
+  // Tables for at least so many positions: made once, and again when a longer sequence comes.
+  const RopeTables& rope_for(std::int64_t positions) const;
+
+  LlamaConfig config;
+  Precision precision;
+  mutable RopeTables tables;
+};
+
+class Llama final : public Module {
+ public:
+  // Fresh memory: initialise() or load_parameters() gives it values.
+  Llama(const LlamaConfig& llama_config, Precision model_precision);
+
+  // ids [B, T] -> [B, T, V]
+  Tensor logits(const Tensor& ids, const ForwardOptions& options = {}) const;
+  // ids [B, T] -> [B, V], the last position's alone.
+  Tensor last_logits(const Tensor& ids, const ForwardOptions& options) const;
+  // Cross entropy of targets i64 [B, T] (-100: not scored); the logits are never held whole.
+  TokenLoss loss(const Tensor& ids, const Tensor& targets, const ForwardOptions& options = {}) const;
+
+  const LlamaConfig config;
+  const Precision precision;
+  LlamaModel model;
+
+ private:
+  const Tensor& vocabulary_weight() const;
+
+  std::unique_ptr<Linear> lm_head;  // null: tied to the embedding
+};
+
+// The targets of whole sequences: the next token of each position, and -100 at the last, [B, T].
+Tensor next_token_targets(const Tensor& ids);
+
+}  // namespace lookback

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "nn/linear.h"
+#include "nn/llama/config.h"
+
+namespace lookback {
+
+// SwiGLU (Shazeer 2020): down(silu(gate(x)) * up(x)). [B, T, D] -> [B, T, D].
+class LlamaMlp final : public Module {
+ public:
+  LlamaMlp(const LlamaConfig& config, Precision precision);
+  Tensor forward(const Tensor& x) const;
+
+  Linear gate_proj, up_proj, down_proj;
+};
+
+}  // namespace lookback

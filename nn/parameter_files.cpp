@@ -1,0 +1,101 @@
+#include "nn/parameter_files.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <optional>
+
+#include "kernels/copy.h"
+
+namespace lookback {
+namespace {
+
+constexpr std::string_view head_name = "lm_head.weight";
+constexpr std::string_view embedding_name = "model.embed_tokens.weight";
+
+bool is_rotary_table(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
+
+// The file's tensors below the prefix that a model may hold.
+std::vector<std::string> names_below(const SafetensorsFile& file, const std::string& prefix) {
+  std::vector<std::string> result;
+  for (const auto& name : file.names()) {
+    if (!name.starts_with(prefix) || is_rotary_table(name)) continue;
+    result.push_back(name.substr(prefix.size()));
+  }
+  return result;
+}
+
+bool same_elements(const Tensor& a, const Tensor& b) {
+  if (a.shape() != b.shape()) return false;
+  const auto as_f64 = [](const Tensor& x) {
+    const auto y = empty(x.shape(), DType::f64);
+    kernels::copy_forward(x.backend(), {.x = x, .y = y});
+    return y;
+  };
+  const auto left = as_f64(a);
+  const auto right = as_f64(b);
+  return std::ranges::equal(left.elements<double>(), right.elements<double>());
+}
+
+// A head stored beside a tied model is the embedding once more, or the file is of another model.
+std::optional<std::string> fault_of_tied_head(const SafetensorsFile& file, const std::string& prefix) {
+  const auto embedding = prefix + std::string(embedding_name);
+  const auto head = prefix + std::string(head_name);
+  if (!file.contains(embedding)) return std::nullopt;
+  if (same_elements(file.load(embedding), file.load(head))) return std::nullopt;
+  return fmt::format("{} differs from {}, but config.json says tie_word_embeddings", head_name,
+                     embedding_name);
+}
+
+// One line naming everything that does not fit; empty when all does.
+std::string misfits(const std::map<std::string, Tensor>& parameters, const SafetensorsFile& file,
+                    const std::string& prefix) {
+  std::string missing, unexpected, mis_shaped;
+  const auto append = [](std::string& list, const std::string& item) {
+    list += (list.empty() ? "" : ", ") + item;
+  };
+  for (const auto& [name, tensor] : parameters) {
+    if (!file.contains(prefix + name)) {
+      append(missing, name);
+      continue;
+    }
+    const auto& sizes = file.info(prefix + name).shape;
+    if (std::ranges::equal(sizes, tensor.shape())) continue;
+    append(mis_shaped, fmt::format("{} is ({}), must be {}", name, fmt::join(sizes, ", "), tensor.shape()));
+  }
+  for (const auto& name : names_below(file, prefix)) {
+    if (parameters.contains(name)) continue;
+    if (name != head_name) {
+      append(unexpected, name);
+    } else if (const auto fault = fault_of_tied_head(file, prefix)) {
+      append(unexpected, *fault);
+    }
+  }
+  std::string result;
+  if (!missing.empty()) result += "; missing: " + missing;
+  if (!unexpected.empty()) result += "; unexpected: " + unexpected;
+  if (!mis_shaped.empty()) result += "; mis-shaped: " + mis_shaped;
+  return result;
+}
+
+}  // namespace
+
+void load_parameters(const std::vector<NamedParameter>& parameters, const SafetensorsFile& file,
+                     const std::string& prefix) {
+  std::map<std::string, Tensor> by_name;
+  for (const auto& parameter : parameters) by_name.emplace(parameter.name, parameter.tensor);
+  const auto problems = misfits(by_name, file, prefix);
+  if (!problems.empty()) fail("load", "{} does not fit the model{}", file.source(), problems);
+  for (const auto& [name, tensor] : by_name) {
+    kernels::copy_forward(tensor.backend(), {.x = file.load(prefix + name), .y = tensor});
+    tensor.storage()->bump_version();
+  }
+}
+
+void save_parameters(const std::vector<NamedParameter>& parameters, const std::string& path) {
+  NamedTensors tensors;
+  for (const auto& parameter : parameters) tensors.emplace_back(parameter.name, parameter.tensor);
+  write_safetensors(path, tensors);
+}
+
+}  // namespace lookback

@@ -1,0 +1,30 @@
+// The opening for cross-layer residuals: what is added to the residual stream at the two sites of a
+// layer.
+#pragma once
+
+#include <vector>
+
+#include "nn/llama/config.h"
+#include "nn/llama/forward_pass.h"
+#include "nn/module.h"
+#include "nn/precision.h"
+#include "nn/registry.h"
+#include "nn/residual_sum.h"
+
+namespace lookback {
+
+class ResidualScheme : public Module {
+ public:
+  static constexpr std::string_view family = "residual_scheme";
+  // layer_input: the layer's input before any norm; own: the output of this layer's attention.
+  virtual ResidualSum after_attention(const Tensor& layer_input, const Tensor& own,
+                                      const ForwardPass& pass) const = 0;
+  // stream: the value after the attention site; own: the output of this layer's MLP.
+  virtual ResidualSum after_mlp(const Tensor& layer_input, const Tensor& stream, const Tensor& own,
+                                const ForwardPass& pass) const = 0;
+  virtual RecordNeeds needs() const = 0;
+};
+
+using ResidualSchemes = Registry<ResidualScheme, LlamaConfig, std::int64_t, Precision>;
+
+}  // namespace lookback

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "nn/module.h"
+#include "nn/precision.h"
+#include "nn/residual_sum.h"
+
+namespace lookback {
+
+// Root mean square normalisation with a learned gain. weight: [dimension].
+class RmsNorm final : public Module {
+ public:
+  RmsNorm(std::int64_t dimension, double norm_epsilon, Precision precision);
+
+  struct Normalised {
+    Tensor sum;     // the residual stream's value, stream + update
+    Tensor normed;  // rms_norm(sum)
+  };
+  Normalised forward(const ResidualSum& x) const;
+  Tensor forward(const Tensor& x) const;
+
+  Tensor weight;
+
+ private:
+  double epsilon;
+};
+
+}  // namespace lookback

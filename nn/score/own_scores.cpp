@@ -1,0 +1,35 @@
+// The plain Llama: a layer's scores are its own, Q K^T / sqrt(dk).
+#include <cmath>
+
+#include "kernels/fill.h"
+#include "nn/score/score_scheme.h"
+
+namespace lookback {
+namespace {
+
+class OwnScores final : public ScoreScheme {
+ public:
+  OwnScores(const LlamaConfig& config, Precision precision)
+      : scales(empty({1}, precision.storage)) {
+    const double scale = 1 / std::sqrt(static_cast<double>(config.head_dim));
+    kernels::fill(scales.backend(), {.y = scales, .value = scale});
+  }
+
+  ScorePieces pieces(const Tensor& query, const Tensor& key,
+                     const std::vector<LayerRecord>&) const override {
+    return {{query}, {key}, scales};
+  }
+
+  RecordNeeds needs() const override { return {}; }
+
+ private:
+  Tensor scales;
+};
+
+const ScoreSchemes::Add registered{
+    "own", [](const LlamaConfig& config, std::int64_t, Precision precision) {
+      return std::make_unique<OwnScores>(config, precision);
+    }};
+
+}  // namespace
+}  // namespace lookback
