@@ -1,7 +1,5 @@
 // Causal softmax attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023) and rotary
 // position embeddings (Su et al. 2021): the plain Llama's.
-#include "autograd/grad_mode.h"
-#include "autograd/ops/attention.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rope.h"
 #include "nn/attention/attention_mechanism.h"
@@ -48,11 +46,11 @@ class CausalAttention final : public AttentionMechanism {
       record.query = query;
       record.key = key;
     }
-    const auto pieces = scores->pieces(query, key, pass.records);
-    const auto replay = record_attention({pieces.queries, pieces.keys, pieces.scales}, value, pass);
-    if (pass.needs.replay) record.replay = replay.replay;
-    const auto& attended = replay.output;
-    return o_proj.forward(reshape(attended, {normed.size(0), normed.size(1), heads * head_dim}));
+    const auto attended =
+        record_attention(scores->pieces(query, key, pass.records), value, pass);
+    if (pass.needs.replay) record.replay = attended.replay;
+    return o_proj.forward(
+        reshape(attended.output, {normed.size(0), normed.size(1), heads * head_dim}));
   }
 
  private:

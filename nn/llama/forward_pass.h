@@ -3,8 +3,8 @@
 
 #include <vector>
 
+#include "autograd/ops/attention.h"
 #include "autograd/ops/rope_tables.h"
-#include "kernels/causal_mask.h"
 #include "nn/llama/key_value_cache.h"
 #include "nn/llama/layer_record.h"
 
@@ -29,7 +29,7 @@ struct ForwardOptions {
 struct ForwardPass {
   ForwardOptions options;
   std::int64_t position = 0;       // of the first token
-  kernels::CausalMask mask;        // made in one place, handed to every path that attends
+  CausalMask mask;                 // made in one place, handed to every path that attends
   RopeTables rope;
   RecordNeeds needs;               // what the schemes of all layers want recorded
   std::vector<LayerRecord> records;  // of the layers that have run; empty when nothing is needed

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "autograd/ops/linear_cross_entropy.h"
-#include "autograd/ops/rope_tables.h"
+#include "autograd/ops/cross_entropy.h"
+#include "autograd/ops/reshape.h"
 #include "autograd/ops/slice.h"
 
 namespace lookback {
@@ -85,12 +85,13 @@ Tensor Llama::last_logits(const Tensor& ids, const ForwardOptions& options) cons
   return linear(last, vocabulary_weight(), {}, precision.products);
 }
 
-TokenLoss Llama::loss(const Tensor& ids, const Tensor& targets, const ForwardOptions& options) const {
+CrossEntropyResult Llama::loss(const Tensor& ids, const Tensor& targets,
+                               const CrossEntropyOptions& loss_options,
+                               const ForwardOptions& options) const {
   const auto normed = model.forward(ids, options);
-  const auto rows = ids.numel();
   const Scope scope("lm_head");
-  return linear_cross_entropy(reshape(normed, {rows, config.hidden_size}), vocabulary_weight(),
-                              reshape(targets, {rows}), precision.products);
+  return cross_entropy(linear(normed, vocabulary_weight(), {}, precision.products), targets,
+                       loss_options);
 }
 
 Tensor next_token_targets(const Tensor& ids) {

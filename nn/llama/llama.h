@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "autograd/ops/token_loss.h"
+#include "autograd/ops/cross_entropy.h"
 #include "nn/embedding.h"
 #include "nn/llama/decoder_layer.h"
 
@@ -41,8 +41,10 @@ class Llama final : public Module {
   Tensor logits(const Tensor& ids, const ForwardOptions& options = {}) const;
   // ids [B, T] -> [B, V], the last position's alone.
   Tensor last_logits(const Tensor& ids, const ForwardOptions& options) const;
-  // Cross entropy of targets i64 [B, T] (-100: not scored); the logits are never held whole.
-  TokenLoss loss(const Tensor& ids, const Tensor& targets, const ForwardOptions& options = {}) const;
+  // Cross entropy of targets i64 [B, T]; the logits are never held whole.
+  CrossEntropyResult loss(const Tensor& ids, const Tensor& targets,
+                          const CrossEntropyOptions& loss_options = {},
+                          const ForwardOptions& options = {}) const;
 
   const LlamaConfig config;
   const Precision precision;

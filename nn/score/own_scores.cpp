@@ -15,8 +15,8 @@ class OwnScores final : public ScoreScheme {
     kernels::fill(scales.backend(), {.y = scales, .value = scale});
   }
 
-  ScorePieces pieces(const Tensor& query, const Tensor& key,
-                     const std::vector<LayerRecord>&) const override {
+  AttentionPieces pieces(const Tensor& query, const Tensor& key,
+                         const std::vector<LayerRecord>&) const override {
     return {{query}, {key}, scales};
   }
 

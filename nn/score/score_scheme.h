@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "autograd/ops/attention.h"
 #include "nn/llama/config.h"
 #include "nn/llama/layer_record.h"
 #include "nn/module.h"
@@ -11,20 +12,13 @@
 
 namespace lookback {
 
-// scores = sum over p of scales[p] queries[p] keys[p]^T, then mask and softmax.
-struct ScorePieces {
-  std::vector<Tensor> queries;  // each [B, T, H, dk]
-  std::vector<Tensor> keys;     // each [B, S, G, dk]
-  Tensor scales;                // [pieces], in the accumulator dtype
-};
-
 class ScoreScheme : public Module {
  public:
   static constexpr std::string_view family = "score_scheme";
-  // The pieces of this layer's scores from its own query and key (after rope) and the records of the
-  // layers before it.
-  virtual ScorePieces pieces(const Tensor& query, const Tensor& key,
-                             const std::vector<LayerRecord>& earlier) const = 0;
+  // The pieces of this layer's scores, sum_p scales[p] q[p] k[p]^T before mask and softmax, from its own
+  // query [B, T, H, dk] and key [B, S, G, dk] (after rope) and the records of the layers before it.
+  virtual AttentionPieces pieces(const Tensor& query, const Tensor& key,
+                                 const std::vector<LayerRecord>& earlier) const = 0;
   virtual RecordNeeds needs() const = 0;
 };
 

@@ -63,7 +63,7 @@ TEST(Llama, EveryGradientPassesTheCheck) {
     const auto targets = next_token_targets(ids);
     std::vector<Tensor> parameters;
     for (const auto& parameter : llama->parameters()) parameters.push_back(parameter.tensor);
-    const auto loss = [&](const Inputs&) { return llama->loss(ids, targets).sum; };
+    const auto loss = [&](const Inputs&) { return llama->loss(ids, targets).loss_sum; };
     const auto result = gradcheck(loss, parameters);
     EXPECT_TRUE(result.passed) << result.message;
   }
