@@ -17,7 +17,7 @@ enum class Caching { keys_and_values, none };
 struct GenerationOptions {
   std::int64_t max_new_tokens = 128;
   Caching caching = Caching::keys_and_values;
-  SamplingOptions sampling;
+  SamplingOptions sampling = {};
   // Called with each token as soon as it is picked; may be empty.
   std::function<void(std::int64_t token)> on_token = {};
 };

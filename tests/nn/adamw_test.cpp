@@ -8,7 +8,7 @@
 #include "runtime/parallel.h"
 #include "tests/autograd/op_case.h"
 
-namespace lookback::tests {
+namespace lookback::testing {
 namespace {
 
 Tensor wave(const Shape& shape, double phase, DType dtype = DType::f64) {
@@ -108,4 +108,4 @@ TEST(ClippingFactor, NeverEnlarges) {
 }
 
 }  // namespace
-}  // namespace lookback::tests
+}  // namespace lookback::testing

@@ -7,7 +7,7 @@
 #include "tests/autograd/op_case.h"
 #include "tests/nn/small_llama.h"
 
-namespace lookback::tests {
+namespace lookback::testing {
 namespace {
 
 const NamedParameter& find(const std::vector<NamedParameter>& all, const std::string& name) {
@@ -63,4 +63,4 @@ TEST(Initialise, SinglePrecisionRoundsTheSameNumbers) {
 }
 
 }  // namespace
-}  // namespace lookback::tests
+}  // namespace lookback::testing

@@ -7,7 +7,7 @@
 #include "tests/autograd/op_case.h"
 #include "tests/nn/small_llama.h"
 
-namespace lookback::tests {
+namespace lookback::testing {
 namespace {
 
 class ParameterFiles : public ::testing::Test {
@@ -80,4 +80,4 @@ TEST_F(ParameterFiles, ATiedModelTakesAHeadThatIsItsEmbedding) {
 }
 
 }  // namespace
-}  // namespace lookback::tests
+}  // namespace lookback::testing

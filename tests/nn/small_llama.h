@@ -6,7 +6,7 @@
 #include "nn/initialise.h"
 #include "nn/llama/llama.h"
 
-namespace lookback::tests {
+namespace lookback::testing {
 
 inline LlamaConfig small_config() {
   LlamaConfig config;
@@ -42,4 +42,4 @@ inline Tensor some_ids(std::int64_t batch, std::int64_t tokens, std::int64_t voc
   return ids;
 }
 
-}  // namespace lookback::tests
+}  // namespace lookback::testing
