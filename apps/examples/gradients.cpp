@@ -1,0 +1,100 @@
+// A small network written with the public headers: its gradients printed, watched on their way by
+// hooks, and checked against central differences.
+//
+// Built against an installed Lookback by two lines of CMake (tests/package does it):
+//   find_package(lookback REQUIRED)
+//   target_link_libraries(gradients PRIVATE lookback::lookback)
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "autograd/gradcheck.h"
+#include "autograd/gradient.h"
+#include "autograd/ops/cross_entropy.h"
+#include "autograd/ops/linear.h"
+#include "autograd/ops/rms_norm.h"
+#include "autograd/ops/silu_mul.h"
+#include "nn/module.h"
+#include "runtime/random.h"
+#include "runtime/tensor.h"
+
+namespace {
+
+using lookback::Tensor;
+
+// Normal(0, 1) numbers that depend on `stream` alone. f64: gradcheck needs it.
+Tensor normal(const lookback::Shape& shape, std::uint64_t stream) {
+  std::vector<double> values(static_cast<std::size_t>(shape.numel()));
+  lookback::fill_normal(values, 0, stream, 0);
+  return lookback::from_values(values, shape);
+}
+
+double norm(const Tensor& x) {
+  double squares = 0;
+  for (const double value : x.elements<double>()) squares += value * value;
+  return std::sqrt(squares);
+}
+
+// logits = down(silu(gate(n)) * up(n)), n = rms_norm(x): a Llama's MLP in front of two classes.
+class Network : public lookback::Module {
+ public:
+  static constexpr std::int64_t features = 4, hidden = 6, classes = 2;
+
+  Tensor forward(const Tensor& x) const {
+    const auto scope = enter();
+    const auto normalised = lookback::rms_norm(x, norm_weight, 1e-5);
+    const auto activation = lookback::silu_mul(lookback::linear(normalised, gate_weight),
+                                               lookback::linear(normalised, up_weight));
+    if (requires_grad(activation)) add_hook(activation, watch);
+    return lookback::linear(activation, down_weight);
+  }
+
+  // What a hook sees: the complete gradient of its tensor, before anything uses it. It may return
+  // another in its place; those here only look.
+  lookback::GradientHook watch = [](const Tensor& gradient) { return gradient; };
+
+ private:
+  Tensor norm_weight = register_parameter("norm.weight", normal({features}, 1));
+  Tensor gate_weight = register_parameter("gate.weight", normal({hidden, features}, 2));
+  Tensor up_weight = register_parameter("up.weight", normal({hidden, features}, 3));
+  Tensor down_weight = register_parameter("down.weight", normal({classes, hidden}, 4));
+};
+
+}  // namespace
+
+int main() {
+  Network network;
+  const auto x = normal({3, Network::features}, 5);
+  const auto targets = lookback::from_values(std::vector<std::int64_t>{0, 1, 1}, {3});
+  const auto loss_of = [&] {
+    return lookback::mean_loss(lookback::cross_entropy(network.forward(x), targets));
+  };
+
+  network.watch = [](const Tensor& gradient) {
+    fmt::print("hook: the gradient of the activation {} has norm {:.6f}\n",
+               to_string(gradient.shape()), norm(gradient));
+    return gradient;
+  };
+  const auto loss = loss_of();
+  fmt::print("loss {:.6f} nats\n", loss.item());
+  lookback::backward(loss);
+  network.watch = [](const Tensor& gradient) { return gradient; };
+
+  std::vector<Tensor> parameters;
+  for (const auto& parameter : network.parameters()) {
+    const auto gradient = lookback::gradient(parameter.tensor);
+    fmt::print("{:12} {:8} |gradient| {:.6f}  first {:+.6f}\n", parameter.name,
+               to_string(gradient.shape()), norm(gradient), gradient.elements<double>()[0]);
+    parameters.push_back(parameter.tensor);
+  }
+
+  // gradcheck nudges each number of the parameters in place and looks at the loss.
+  const auto result =
+      lookback::gradcheck([&](const std::vector<Tensor>&) { return loss_of(); }, parameters);
+  fmt::print("gradcheck {}: the worst error is {:.1e} of what is allowed\n",
+             result.passed ? "passed" : "failed", result.worst_ratio);
+  if (!result.passed) fmt::print("{}\n", result.message);
+  return result.passed ? 0 : 1;
+}
