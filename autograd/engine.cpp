@@ -15,17 +15,24 @@ namespace lookback {
 namespace {
 
 thread_local const Node* current_node = nullptr;
+thread_local AfterBackward current_after = AfterBackward::release;
 
 class RunningNode {
  public:
-  explicit RunningNode(const Node& node)
-      : previous(std::exchange(current_node, &node)), scope(node.scope) {}
-  ~RunningNode() { current_node = previous; }
+  RunningNode(const Node& node, AfterBackward after)
+      : previous(std::exchange(current_node, &node)),
+        previous_after(std::exchange(current_after, after)),
+        scope(node.scope) {}
+  ~RunningNode() {
+    current_node = previous;
+    current_after = previous_after;
+  }
   RunningNode(const RunningNode&) = delete;
   RunningNode& operator=(const RunningNode&) = delete;
 
  private:
   const Node* previous;
+  AfterBackward previous_after;
   RestoredScope scope;
 };
 
@@ -108,7 +115,7 @@ class BackwardPass {
   }
 
   void step(Node& node, std::vector<Tensor>& gradients) {
-    const RunningNode running(node);
+    const RunningNode running(node, after);
     gradients.resize(node.outputs.size());
     bool any = false;
     for (std::size_t i = 0; i < gradients.size(); ++i) {
@@ -161,6 +168,8 @@ class BackwardPass {
 std::string running_node() {
   return current_node == nullptr ? "no node" : describe(*current_node);
 }
+
+bool retaining() { return current_after == AfterBackward::retain; }
 
 void backward(std::span<const Tensor> roots, std::span<const Tensor> gradients,
               AfterBackward after) {

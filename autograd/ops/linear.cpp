@@ -5,7 +5,6 @@
 #include "autograd/ops/unbroadcast.h"
 #include "autograd/record.h"
 #include "kernels/add.h"
-#include "kernels/copy.h"
 #include "kernels/matmul.h"
 
 namespace lookback {
@@ -13,14 +12,6 @@ namespace {
 
 Tensor transposed(const Tensor& matrix) {
   return matrix.alias({matrix.size(1), matrix.size(0)}, {matrix.strides()[1], matrix.strides()[0]});
-}
-
-// A matrix as an operand of a product: rounded where the products are in bfloat16.
-Tensor operand(const Tensor& matrix, Products products) {
-  if (products == Products::native) return matrix;
-  const auto rounded = empty(matrix.shape(), DType::bf16, matrix.device());
-  kernels::copy_forward(matrix.backend(), {.x = matrix, .y = rounded});
-  return rounded;
 }
 
 void multiply_into(const Tensor& y, const Tensor& a, const Tensor& b) {
@@ -36,15 +27,15 @@ struct LinearBackward {
 
   std::vector<Tensor> operator()(const Tensor& given_dy, Needed needed) const {
     const auto dy = as_rows(given_dy);
-    const auto dy_operand = operand(dy, products);
+    const auto dy_operand = product_operand(dy, products);
     std::vector<Tensor> result(3);
     if (needed[0]) {
       result[0] = empty(x_shape, dy.dtype(), dy.device());
-      multiply_into(as_rows(result[0]), dy_operand, operand(weight.get(), products));
+      multiply_into(as_rows(result[0]), dy_operand, product_operand(weight.get(), products));
     }
     if (needed[1]) {
       result[1] = empty({dy.size(1), x_shape[-1]}, dy.dtype(), dy.device());
-      multiply_into(result[1], transposed(dy_operand), operand(x.get(), products));
+      multiply_into(result[1], transposed(dy_operand), product_operand(x.get(), products));
     }
     if (needed[2]) result[2] = unbroadcast(dy, {dy.size(1)});
     return result;
@@ -57,8 +48,7 @@ void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias, 
         "weight {} must be (N, {}): x is {}", weight.shape(), x.rank() > 0 ? x.size(-1) : 0, x.shape());
   check(is_floating(x.dtype()) && weight.dtype() == x.dtype(),
         "x {} and weight {} must have one floating dtype", x.dtype(), weight.dtype());
-  check(products == Products::native || x.dtype() == DType::f32,
-        "products in bfloat16 are made of float32 tensors, not {}", x.dtype());
+  check_products(check, x.dtype(), products);
   if (!bias.defined()) return;
   check(bias.shape() == Shape{weight.size(0)} && bias.dtype() == x.dtype(),
         "bias {} {} must be {} ({},): weight is {}", bias.dtype(), bias.shape(), x.dtype(),
@@ -75,7 +65,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Product
   shape[-1] = weight.size(0);
   const auto y = empty(shape, x.dtype(), x.device());
   const auto y_rows = as_rows(y);
-  multiply_into(y_rows, operand(rows, products), transposed(operand(matrix, products)));
+  multiply_into(y_rows, product_operand(rows, products), transposed(product_operand(matrix, products)));
   if (bias.defined()) kernels::add_forward(y.backend(), {.a = y_rows, .b = bias, .y = y_rows});
   return record<LinearBackward>(
       y, {x, weight, bias}, [&] { return LinearBackward{rows, matrix, x.shape(), products}; });

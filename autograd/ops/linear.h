@@ -1,12 +1,9 @@
 #pragma once
 
+#include "autograd/ops/products.h"
 #include "runtime/tensor.h"
 
 namespace lookback {
-
-// How products of float32 tensors are computed. native: in float32. bfloat16: both operands rounded
-// to bfloat16, sums and result in float32; backward's products likewise.
-enum class Products { native, bfloat16 };
 
 // x weight^T + bias: y[.., n] = sum_k x[.., k] weight[n, k] + bias[n]. x [.., K] with rows at any
 // stride, weight [N, K], bias [N] or undefined, one floating dtype -> [.., N] contiguous. Sums in the

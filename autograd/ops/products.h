@@ -1,0 +1,18 @@
+// How the operands of matrix products reach the kernels.
+#pragma once
+
+#include "runtime/tensor.h"
+
+namespace lookback {
+
+// How products of float32 tensors are computed. native: in float32. bfloat16: both operands rounded
+// to bfloat16, sums and result in float32; backward's products likewise.
+enum class Products { native, bfloat16 };
+
+// A matrix as an operand of a product: itself, or a copy rounded to bfloat16.
+Tensor product_operand(const Tensor& matrix, Products products);
+
+// Throws for Products::bfloat16 with a dtype other than float32.
+void check_products(const Check& check, DType dtype, Products products);
+
+}  // namespace lookback
