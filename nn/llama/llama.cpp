@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "autograd/ops/cross_entropy.h"
+#include "autograd/ops/linear_cross_entropy.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/slice.h"
 
@@ -90,8 +90,8 @@ CrossEntropyResult Llama::loss(const Tensor& ids, const Tensor& targets,
                                const ForwardOptions& options) const {
   const auto normed = model.forward(ids, options);
   const Scope scope("lm_head");
-  return cross_entropy(linear(normed, vocabulary_weight(), {}, precision.products), targets,
-                       loss_options);
+  return linear_cross_entropy(normed, vocabulary_weight(), targets, precision.products,
+                              loss_options);
 }
 
 Tensor next_token_targets(const Tensor& ids) {
