@@ -38,6 +38,11 @@ class Allocator {
 
 Allocator& allocator_for(Device device);
 
-inline MemoryStats memory_stats(Device device = cpu_device) { return allocator_for(device).stats(); }
+inline MemoryStats memory_stats(Device device = cpu_device) {
+  return allocator_for(device).stats();
+}
+inline void reset_peak_bytes(Device device = cpu_device) {
+  allocator_for(device).reset_peak_bytes();
+}
 
 }  // namespace lookback
