@@ -16,20 +16,13 @@
 #include "autograd/ops/linear.h"
 #include "autograd/ops/rms_norm.h"
 #include "autograd/ops/silu_mul.h"
+#include "nn/initialise.h"
 #include "nn/module.h"
-#include "runtime/random.h"
 #include "runtime/tensor.h"
 
 namespace {
 
 using lookback::Tensor;
-
-// Normal(0, 1) numbers that depend on `stream` alone. f64: gradcheck needs it.
-Tensor normal(const lookback::Shape& shape, std::uint64_t stream) {
-  std::vector<double> values(static_cast<std::size_t>(shape.numel()));
-  lookback::fill_normal(values, 0, stream, 0);
-  return lookback::from_values(values, shape);
-}
 
 double norm(const Tensor& x) {
   double squares = 0;
@@ -56,18 +49,27 @@ class Network : public lookback::Module {
   lookback::GradientHook watch = [](const Tensor& gradient) { return gradient; };
 
  private:
-  Tensor norm_weight = register_parameter("norm.weight", normal({features}, 1));
-  Tensor gate_weight = register_parameter("gate.weight", normal({hidden, features}, 2));
-  Tensor up_weight = register_parameter("up.weight", normal({hidden, features}, 3));
-  Tensor down_weight = register_parameter("down.weight", normal({classes, hidden}, 4));
+  using Initial = lookback::Initial;
+  // In f64, as gradcheck needs it.
+  Tensor weight(const char* name, const lookback::Shape& shape, Initial initial) {
+    return register_parameter(name, lookback::zeros(shape, lookback::DType::f64), initial);
+  }
+
+  Tensor norm_weight = weight("norm.weight", {features}, Initial::constant(1));
+  Tensor gate_weight = weight("gate.weight", {hidden, features}, Initial::normal());
+  Tensor up_weight = weight("up.weight", {hidden, features}, Initial::normal());
+  Tensor down_weight = weight("down.weight", {classes, hidden}, Initial::normal());
 };
 
 }  // namespace
 
 int main() {
   Network network;
-  const auto x = normal({3, Network::features}, 5);
-  const auto targets = lookback::from_values(std::vector<std::int64_t>{0, 1, 1}, {3});
+  lookback::initialise(network.parameters(), 1.0, 0);  // normal(0, 1), seed 0
+  const auto x = lookback::from_values(
+      std::vector<double>{0.5, -1.0, 2.0, 0.1, 1.5, 0.3, -0.7, 0.9, -0.2, 0.8, 0.4, -1.1},
+      {3, Network::features});
+  const auto targets = lookback::from_values(std::vector<std::int64_t>{1, 0, 0}, {3});
   const auto loss_of = [&] {
     return lookback::mean_loss(lookback::cross_entropy(network.forward(x), targets));
   };
