@@ -1,8 +1,9 @@
 // Root mean square normalisation (Zhang & Sennrich 2019, eq. 4):
 //   y[r, d] = x[r, d] * inverse_rms[r] * weight[d]
 //   inverse_rms[r] = 1 / sqrt(mean_d x[r, d]^2 + epsilon)
-// x, y: [rows, columns] contiguous; weight: [columns]; inverse_rms: [rows] in the accumulator dtype,
-// kept for backward. Sums in f32 for f32 and bf16, in f64 for f64. Each row depends on itself.
+// x, y: [rows, columns], columns contiguous, rows at any stride; weight: [columns] contiguous;
+// inverse_rms: [rows] in the accumulator dtype, kept for backward. Sums in f32 for f32 and bf16, in
+// f64 for f64. Each row depends on itself.
 #pragma once
 
 #include "kernels/dependency.h"
@@ -19,11 +20,12 @@ struct RmsNormForward {
                shared(&RmsNormForward::weight));
 };
 
-// dx = r (w dy - x r^2 mean_d(w dy x)), dweight = sum over rows of dy x r; r = inverse_rms.
-// dweight is absent where it is not needed; row_partials: [ceil(rows / 64), columns] scratch in the
+// dx = r (w dy - x r^2 mean_d(w dy x)) + dsum, dweight = sum over rows of dy x r; r = inverse_rms.
+// dsum [rows, columns] is a gradient that reached x by another way; it may be absent (zero). dweight
+// is absent where it is not needed; row_partials: [ceil(rows / 64), columns] scratch in the
 // accumulator dtype, present with dweight, whose rows are added up in order.
 struct RmsNormBackward {
-  In dy, x, weight, inverse_rms;
+  In dy, x, weight, inverse_rms, dsum;
   Out dx, dweight, row_partials;
 };
 

@@ -1,58 +1,38 @@
 #include "autograd/ops/rms_norm.h"
 
 #include "autograd/ops/contiguous.h"
+#include "autograd/ops/rms_norm_gradient.h"
+#include "autograd/ops/rows.h"
 #include "autograd/record.h"
 #include "kernels/rms_norm.h"
 
 namespace lookback {
 namespace {
 
-// [.., D] seen as [rows, D].
-Tensor as_rows(const Tensor& x) {
-  const auto columns = x.size(-1);
-  return x.alias({columns == 0 ? 0 : x.numel() / columns, columns}, {columns, 1});
-}
-
 struct RmsNormBackward {
   static constexpr std::string_view name = "rms_norm";
-  SavedTensor x, weight, inverse_rms;
+  SavedTensor x, weight, inverse_rms;  // x: rows
+  Shape shape;
 
-  std::vector<Tensor> operator()(const Tensor& given_dy, Needed needed) const {
-    const auto dy = contiguous(given_dy);
-    const auto input = x.get();
-    const auto scale = weight.get();
-    const auto rows = as_rows(input);
-    const auto dx = empty_like(input);
-    Tensor dweight, row_partials;
-    if (needed[1]) {
-      const auto per_partial = kernels::rms_norm_rows_per_partial;
-      dweight = empty_like(scale);
-      row_partials = empty({(rows.size(0) + per_partial - 1) / per_partial, rows.size(1)},
-                           accumulator_of(input.dtype()), input.device());
-    }
-    kernels::rms_norm_backward(input.backend(), {.dy = as_rows(dy),
-                                                 .x = rows,
-                                                 .weight = scale,
-                                                 .inverse_rms = inverse_rms.get(),
-                                                 .dx = as_rows(dx),
-                                                 .dweight = dweight,
-                                                 .row_partials = row_partials});
-    return {dx, dweight};
+  std::vector<Tensor> operator()(const Tensor& dy, Needed needed) const {
+    const auto gradients =
+        rms_norm_gradients(dy, {}, x.get(), weight.get(), inverse_rms.get(), shape,
+                           needed[1] ? WeightGradient::compute : WeightGradient::skip);
+    return {gradients.dx, gradients.dweight};
   }
 };
 
 }  // namespace
 
-Tensor rms_norm(const Tensor& given_x, const Tensor& weight, double epsilon) {
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
   const Check check{"rms_norm"};
-  check(given_x.rank() > 0, "x {} must have at least one dimension", given_x.shape());
-  const auto x = contiguous(given_x);
+  check(x.rank() > 0, "x {} must have at least one dimension", x.shape());
   const auto columns = x.size(-1);
   check(weight.shape() == Shape{columns}, "weight {} must be ({},): x is {}", weight.shape(),
         columns, x.shape());
   check(weight.dtype() == x.dtype() && is_floating(x.dtype()),
         "weight {} and x {} must have one floating dtype", weight.dtype(), x.dtype());
-  const auto scale = contiguous(weight);
+  const auto scale = contiguous(weight.detach());
   const auto rows = as_rows(x);
   const auto y = empty_like(x);
   const auto inverse_rms = empty({rows.size(0)}, accumulator_of(x.dtype()), x.device());
@@ -61,7 +41,8 @@ Tensor rms_norm(const Tensor& given_x, const Tensor& weight, double epsilon) {
                                           .y = as_rows(y),
                                           .inverse_rms = inverse_rms,
                                           .epsilon = epsilon});
-  return record<RmsNormBackward>(y, {x, scale}, [&] { return RmsNormBackward{x, scale, inverse_rms}; });
+  return record<RmsNormBackward>(
+      y, {x, weight}, [&] { return RmsNormBackward{rows, scale, inverse_rms, x.shape()}; });
 }
 
 }  // namespace lookback

@@ -6,8 +6,8 @@ namespace lookback {
 
 // Root mean square normalisation over the last dimension (Zhang & Sennrich 2019):
 //   y = x / sqrt(mean(x^2) + epsilon) * weight
-// x [.., D] (contiguous, else copied), weight [D], one floating dtype -> [.., D]. Saves x, weight and
-// one number per row. Throws on other shapes.
+// x [.., D] with rows at any stride, weight [D], one floating dtype -> [.., D] contiguous. Saves x,
+// weight and one number per row. Throws on other shapes.
 Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon);
 
 }  // namespace lookback

@@ -1,91 +1,163 @@
+// rms_norm and add_rms_norm: the same rows, read after an addition or without one.
 #include "kernels/rms_norm.h"
 
 #include <cmath>
 
-#include "kernels/cpu/lane_sum.h"
+#include "kernels/add_rms_norm.h"
+#include "kernels/cpu/simd_targets.h"
 #include "runtime/parallel.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/rms_norm.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "kernels/cpu/simd_elements-inl.h"
+
+HWY_BEFORE_NAMESPACE();
 namespace lookback::kernels {
 namespace {
-
-constexpr std::int64_t rows_per_chunk = rms_norm_rows_per_partial;
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using namespace simd::HWY_NAMESPACE;  // NOLINT(google-build-using-namespace)
 
 template <class T>
-void forward_rows(const RmsNormForward& a, std::int64_t begin, std::int64_t end) {
+T* row_of(const Operand& x, std::int64_t r) {
+  return static_cast<T*>(x.data) + r * x.stride(0);
+}
+
+// Returns inverse_rms. What a row holds stays in the first cache between its passes.
+template <class T>
+Accumulator<T> normalise(const T* x, const T* weight, double epsilon, std::int64_t columns, T* y) {
+  using Sum = Accumulator<T>;
+  const Sum squares = sum_of<Sum>(columns, [&](auto d, std::int64_t i) HWY_ATTR {
+    const auto value = load(d, x + i);
+    return hn::Mul(value, value);
+  });
+  const Sum inverse =
+      1 / std::sqrt(squares / static_cast<Sum>(columns) + static_cast<Sum>(epsilon));
+  for_each_vector<Sum>(columns, [&](auto d, std::int64_t i) HWY_ATTR {
+    const auto normed = hn::Mul(load(d, x + i), hn::Set(d, inverse));
+    store(d, hn::Mul(normed, load(d, weight + i)), y + i);
+  });
+  return inverse;
+}
+
+template <class T>
+void add(const T* x, const T* a, std::int64_t columns, T* h) {
+  for_each_vector<Accumulator<T>>(columns, [&](auto d, std::int64_t i) HWY_ATTR {
+    store(d, hn::Add(load(d, x + i), load(d, a + i)), h + i);
+  });
+}
+
+void forward(const RmsNormForward& a) {
+  visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
+    parallel_for(a.x.size(0), rms_norm_rows_per_partial, [&](std::int64_t begin, std::int64_t end) {
+      for (auto r = begin; r < end; ++r) {
+        a.inverse_rms.as<Accumulator<T>>()[r] = normalise(
+            row_of<T>(a.x, r), a.weight.as<T>(), a.epsilon, a.x.size(1), row_of<T>(a.y, r));
+      }
+    });
+  });
+}
+
+void add_forward(const AddRmsNormForward& a) {
+  visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
+    parallel_for(a.x.size(0), rms_norm_rows_per_partial, [&](std::int64_t begin, std::int64_t end) {
+      for (auto r = begin; r < end; ++r) {
+        T* h = row_of<T>(a.h, r);
+        add(row_of<T>(a.x, r), row_of<T>(a.a, r), a.x.size(1), h);
+        a.inverse_rms.as<Accumulator<T>>()[r] =
+            normalise(h, a.weight.as<T>(), a.epsilon, a.x.size(1), row_of<T>(a.y, r));
+      }
+    });
+  });
+}
+
+// dx of one row; and, where partial is not null, dy x inverse_rms is added to it.
+template <class T>
+void backward_row(const RmsNormBackward& a, std::int64_t r, Accumulator<T>* partial) {
   using Sum = Accumulator<T>;
   const std::int64_t columns = a.x.size(1);
   const T* weight = a.weight.as<T>();
-  for (std::int64_t r = begin; r < end; ++r) {
-    const T* x = a.x.as<T>() + r * columns;
-    T* y = a.y.as<T>() + r * columns;
-    const auto at = [&](std::int64_t d) { return static_cast<Sum>(x[d]); };
-    const auto squares = lane_sum<Sum>(columns, [&](std::int64_t d) { return at(d) * at(d); });
-    const Sum inverse = Sum(1) / std::sqrt(squares / static_cast<Sum>(columns) + static_cast<Sum>(a.epsilon));
-    a.inverse_rms.as<Sum>()[r] = inverse;
-    for (std::int64_t d = 0; d < columns; ++d) {
-      y[d] = static_cast<T>(at(d) * inverse * static_cast<Sum>(weight[d]));
+  const T* x = row_of<T>(a.x, r);
+  const T* dy = row_of<T>(a.dy, r);
+  const T* dsum = a.dsum.present() ? row_of<T>(a.dsum, r) : nullptr;
+  T* dx = row_of<T>(a.dx, r);
+  const Sum inverse = a.inverse_rms.as<Sum>()[r];
+  const Sum dot = sum_of<Sum>(columns, [&](auto d, std::int64_t i) HWY_ATTR {
+    return hn::Mul(hn::Mul(load(d, weight + i), load(d, dy + i)), load(d, x + i));
+  });
+  const Sum pull = dot / static_cast<Sum>(columns) * inverse * inverse;
+  for_each_vector<Sum>(columns, [&](auto d, std::int64_t i) HWY_ATTR {
+    const auto value = load(d, x + i);
+    const auto slope = load(d, dy + i);
+    const auto r_inverse = hn::Set(d, inverse);
+    if (partial != nullptr) {
+      const auto share = hn::Mul(hn::Mul(slope, value), r_inverse);
+      store(d, hn::Add(load(d, partial + i), share), partial + i);
     }
-  }
+    const auto pulled = hn::NegMulAdd(value, hn::Set(d, pull), hn::Mul(load(d, weight + i), slope));
+    const auto own = hn::Mul(pulled, r_inverse);
+    store(d, dsum == nullptr ? own : hn::Add(own, load(d, dsum + i)), dx + i);
+  });
 }
 
 template <class T>
 void backward_rows(const RmsNormBackward& a, std::int64_t begin, std::int64_t end) {
   using Sum = Accumulator<T>;
   const std::int64_t columns = a.x.size(1);
-  const T* weight = a.weight.as<T>();
   Sum* partial = nullptr;
   if (a.dweight.present()) {
-    partial = a.row_partials.as<Sum>() + begin / rows_per_chunk * columns;
+    partial = a.row_partials.as<Sum>() + begin / rms_norm_rows_per_partial * columns;
     std::fill(partial, partial + columns, Sum(0));
   }
-  for (std::int64_t r = begin; r < end; ++r) {
-    const T* x = a.x.as<T>() + r * columns;
-    const T* dy = a.dy.as<T>() + r * columns;
-    T* dx = a.dx.as<T>() + r * columns;
-    const Sum inverse = a.inverse_rms.as<Sum>()[r];
-    const auto weighted = [&](std::int64_t d) { return static_cast<Sum>(weight[d]) * static_cast<Sum>(dy[d]); };
-    const auto dot = lane_sum<Sum>(columns, [&](std::int64_t d) { return weighted(d) * static_cast<Sum>(x[d]); });
-    const Sum pull = dot / static_cast<Sum>(columns) * inverse * inverse;
-    if (partial != nullptr) {
-      for (std::int64_t d = 0; d < columns; ++d) {
-        partial[d] += static_cast<Sum>(dy[d]) * static_cast<Sum>(x[d]) * inverse;
-      }
-    }
-    for (std::int64_t d = 0; d < columns; ++d) {
-      dx[d] = static_cast<T>(inverse * (weighted(d) - static_cast<Sum>(x[d]) * pull));
-    }
-  }
+  for (auto r = begin; r < end; ++r) backward_row<T>(a, r, partial);
 }
 
 template <class T>
 void add_up_partials(const RmsNormBackward& a) {
   using Sum = Accumulator<T>;
   const std::int64_t columns = a.x.size(1);
-  const std::int64_t partials = (a.x.size(0) + rows_per_chunk - 1) / rows_per_chunk;
-  for (std::int64_t d = 0; d < columns; ++d) {
-    Sum total{};
-    for (std::int64_t p = 0; p < partials; ++p) total += a.row_partials.as<Sum>()[p * columns + d];
-    a.dweight.as<T>()[d] = static_cast<T>(total);
-  }
-}
-
-void forward(const RmsNormForward& a) {
-  visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
-    parallel_for(a.x.size(0), rows_per_chunk,
-                 [&](std::int64_t begin, std::int64_t end) { forward_rows<T>(a, begin, end); });
+  const std::int64_t partials = a.row_partials.size(0);
+  for_each_vector<Sum>(columns, [&](auto d, std::int64_t i) HWY_ATTR {
+    auto total = hn::Zero(d);
+    for (std::int64_t p = 0; p < partials; ++p) {
+      total = hn::Add(total, load(d, a.row_partials.as<Sum>() + p * columns + i));
+    }
+    store(d, total, a.dweight.as<T>() + i);
   });
 }
 
 void backward(const RmsNormBackward& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
-    parallel_for(a.x.size(0), rows_per_chunk,
+    parallel_for(a.x.size(0), rms_norm_rows_per_partial,
                  [&](std::int64_t begin, std::int64_t end) { backward_rows<T>(a, begin, end); });
     if (a.dweight.present()) add_up_partials<T>(a);
   });
 }
 
-const Registration forward_registered{rms_norm_forward, Backend::cpu, forward};
-const Registration backward_registered{rms_norm_backward, Backend::cpu, backward};
+}  // namespace HWY_NAMESPACE
+}  // namespace
+}  // namespace lookback::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lookback::kernels {
+namespace {
+
+HWY_EXPORT(forward);
+HWY_EXPORT(add_forward);
+HWY_EXPORT(backward);
+const Registration forward_registered{
+    rms_norm_forward, Backend::cpu,
+    [](const RmsNormForward& a) { HWY_DYNAMIC_DISPATCH(forward)(a); }};
+const Registration add_forward_registered{
+    add_rms_norm_forward, Backend::cpu,
+    [](const AddRmsNormForward& a) { HWY_DYNAMIC_DISPATCH(add_forward)(a); }};
+const Registration backward_registered{
+    rms_norm_backward, Backend::cpu,
+    [](const RmsNormBackward& a) { HWY_DYNAMIC_DISPATCH(backward)(a); }};
 
 }  // namespace
 }  // namespace lookback::kernels
+#endif

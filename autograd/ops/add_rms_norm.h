@@ -1,0 +1,17 @@
+#pragma once
+
+#include "runtime/tensor.h"
+
+namespace lookback {
+
+struct AddRmsNormResult {
+  Tensor sum;     // x + a
+  Tensor normed;  // rms_norm(sum, weight, epsilon)
+};
+
+// A residual addition and the norm that reads it, in one pass over memory; backward joins the
+// gradients of both results in one pass too. x, a [.., D] of one shape, rows at any stride, weight
+// [D], one floating dtype. Saves the sum, weight and one number per row. Throws on other shapes.
+AddRmsNormResult add_rms_norm(const Tensor& x, const Tensor& a, const Tensor& weight, double epsilon);
+
+}  // namespace lookback

@@ -1,0 +1,24 @@
+// A residual addition and the norm that reads it, in one pass over memory:
+//   h[r, d] = x[r, d] + a[r, d]
+//   y[r, d] = h[r, d] * inverse_rms[r] * weight[d],  inverse_rms[r] = 1 / sqrt(mean_d h[r, d]^2 + epsilon)
+// x, a, h, y: [rows, columns], columns contiguous, rows at any stride; the rest as in
+// kernels/rms_norm.h, whose backward kernel, given dh as dsum, makes the gradient that x and a share.
+#pragma once
+
+#include "kernels/dependency.h"
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct AddRmsNormForward {
+  In x, a, weight;
+  Out h, y, inverse_rms;
+  double epsilon;
+  static constexpr auto dependency = each_row(
+      outputs(&AddRmsNormForward::h, &AddRmsNormForward::y, &AddRmsNormForward::inverse_rms),
+      rows(&AddRmsNormForward::x, &AddRmsNormForward::a), shared(&AddRmsNormForward::weight));
+};
+
+inline Slot<AddRmsNormForward> add_rms_norm_forward{"add_rms_norm_forward"};
+
+}  // namespace lookback::kernels
