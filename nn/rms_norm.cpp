@@ -1,6 +1,6 @@
 #include "nn/rms_norm.h"
 
-#include "autograd/ops/add.h"
+#include "autograd/ops/add_rms_norm.h"
 #include "autograd/ops/rms_norm.h"
 
 namespace lookback {
@@ -13,8 +13,9 @@ RmsNorm::RmsNorm(std::int64_t dimension, double norm_epsilon, Precision precisio
 RmsNorm::Normalised RmsNorm::forward(const ResidualSum& x) const {
   if (!x.update.defined()) return {x.stream, forward(x.stream)};
   if (!x.stream.defined()) return {x.update, forward(x.update)};
-  const auto sum = add(x.stream, x.update);
-  return {sum, forward(sum)};
+  const auto scope = enter();
+  const auto [sum, normed] = add_rms_norm(x.stream, x.update, weight, epsilon);
+  return {sum, normed};
 }
 
 Tensor RmsNorm::forward(const Tensor& x) const {
