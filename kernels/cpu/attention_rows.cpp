@@ -147,18 +147,21 @@ T dot_product(const T* a, const T* b, std::int64_t count) {
 }
 
 template <class T>
-bool finite(const T* x, std::int64_t count) {
+bool finite(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t columns) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  auto zero = hn::Zero(d);  // stays zero: x - x is NaN where x is infinite or NaN
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    const auto v = hn::LoadU(d, x + i);
-    zero = hn::Add(zero, hn::Sub(v, v));
+  auto zeros = hn::Zero(d);  // stays zero: x - x is NaN where x is infinite or NaN
+  T zero = 0;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const T* row = x + r * stride;
+    std::int64_t i = 0;
+    for (; i + lanes <= columns; i += lanes) {
+      const auto v = hn::LoadU(d, row + i);
+      zeros = hn::Add(zeros, hn::Sub(v, v));
+    }
+    for (; i < columns; ++i) zero += row[i] - row[i];
   }
-  T rest = hn::GetLane(hn::SumOfLanes(d, zero));
-  for (; i < count; ++i) rest += x[i] - x[i];
-  return rest == 0;
+  return zero + hn::GetLane(hn::SumOfLanes(d, zeros)) == 0;
 }
 
 #define LOOKBACK_FOR(T, suffix)                                                              \
@@ -169,7 +172,9 @@ bool finite(const T* x, std::int64_t count) {
     gradient(t, g, stride, d);                                                               \
   }                                                                                          \
   T dot_##suffix(const T* a, const T* b, std::int64_t n) { return dot_product(a, b, n); }    \
-  bool finite_##suffix(const T* x, std::int64_t n) { return finite(x, n); }                  \
+  bool finite_##suffix(const T* x, std::int64_t stride, std::int64_t r, std::int64_t c) {    \
+    return finite(x, stride, r, c);                                                          \
+  }                                                                                          \
   void scale_##suffix(T* x, T factor, std::int64_t n) { scale(x, factor, n); }
 LOOKBACK_FOR(float, f32)
 LOOKBACK_FOR(double, f64)
@@ -203,8 +208,8 @@ namespace lookback::kernels {
   T dot(const T* a, const T* b, std::int64_t count) {                                     \
     return HWY_DYNAMIC_DISPATCH(dot_##suffix)(a, b, count);                               \
   }                                                                                       \
-  bool all_finite(const T* x, std::int64_t count) {                                       \
-    return HWY_DYNAMIC_DISPATCH(finite_##suffix)(x, count);                               \
+  bool all_finite(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t columns) { \
+    return HWY_DYNAMIC_DISPATCH(finite_##suffix)(x, stride, rows, columns);               \
   }                                                                                       \
   void scale_row(T* x, T factor, std::int64_t count) {                                    \
     HWY_DYNAMIC_DISPATCH(scale_##suffix)(x, factor, count);                               \

@@ -41,9 +41,9 @@ void score_gradient(const ScoreTile<double>& weights, double* gradient, std::int
 float dot(const float* a, const float* b, std::int64_t count);
 double dot(const double* a, const double* b, std::int64_t count);
 
-// Whether all of a row's numbers are finite.
-bool all_finite(const float* x, std::int64_t count);
-bool all_finite(const double* x, std::int64_t count);
+// Whether all numbers of `rows` x `columns` are finite.
+bool all_finite(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t columns);
+bool all_finite(const double* x, std::int64_t stride, std::int64_t rows, std::int64_t columns);
 
 // x *= factor.
 void scale_row(float* x, float factor, std::int64_t count);

@@ -159,12 +159,17 @@ void weigh_values(const ScoreTile<Sum>& weights, const RowSpan<Sum>& v, std::int
   Gemm<Sum> product{.m = weights.rows, .n = width, .k = weights.columns, .a = weights.data,
                     .a_stride = weights.stride, .b = v.data, .b_stride = v.stride, .c = y,
                     .c_stride = y_stride, .into = Into::sum};
-  const auto hides = [&](const KeyRange& seen) { return seen.first > 0 || seen.last < weights.columns; };
-  const bool some_hidden = std::any_of(weights.visible, weights.visible + weights.rows, hides);
-  bool harmless = true;
-  for (std::int64_t s = 0; some_hidden && harmless && s < weights.columns; ++s) {
-    harmless = all_finite(v.row(s), width);
+  // The values that some row does not see lie before the last first and behind the first last.
+  std::int64_t hidden_before = 0;
+  std::int64_t hidden_from = weights.columns;
+  for (std::int64_t i = 0; i < weights.rows; ++i) {
+    hidden_before = std::max(hidden_before, weights.visible[i].first);
+    hidden_from = std::min(hidden_from, weights.visible[i].last);
   }
+  hidden_from = std::max(hidden_from, hidden_before);
+  const bool harmless =
+      all_finite(v.data, v.stride, hidden_before, width) &&
+      all_finite(v.row(hidden_from), v.stride, weights.columns - hidden_from, width);
   if (harmless) return tile_product(product);
 
   std::vector<Sum> values(static_cast<std::size_t>(weights.columns * width));

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "runtime/parallel.h"
@@ -12,11 +13,15 @@ namespace {
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// Tiles of the output, at most as large as bf16 scratch. Large ones cost least (each packs its panels afresh), but there must be enough
+// The largest tile: what the panels of scratch hold.
+constexpr std::int64_t panel_rows = 256;
+constexpr std::int64_t panel_columns = 512;
+
+// Tiles of the output. Large ones cost least (each packs its panels afresh), but there must be enough
 // of them for many threads, none so small that starting it costs more than its work.
 struct Tiling {
-  std::int64_t rows = 256;
-  std::int64_t columns = 512;
+  std::int64_t rows = panel_rows;
+  std::int64_t columns = panel_columns;
 };
 constexpr std::int64_t enough_tiles = 16;
 constexpr std::int64_t least_tile_rows = 64;
@@ -65,50 +70,66 @@ Gemm<T, Result> tile_of(const Gemm<T, Result>& p, const Tiling& tile, std::int64
   return part;
 }
 
-// bf16 panels are converted piece by piece into f32 scratch of this thread, 2 MiB in all.
+// Panels are gathered piece by piece of k into scratch of this thread, 3 MiB at most, where they must
+// be converted, and where Eigen would read them badly: it packs a transposed `a` four columns at a
+// time, and a large stride then loses each line of the cache before its next four are wanted.
+constexpr std::int64_t panel_depth = 512;
+constexpr std::int64_t panel_padding = 16;  // not a power of two: the rows spread over the cache
+constexpr std::int64_t far_apart_bytes = 2048;
+
+template <class Sum>
 struct Scratch {
-  static constexpr std::int64_t rows = 256;
-  static constexpr std::int64_t columns = 512;
-  static constexpr std::int64_t inner = 512;
-  alignas(64) std::array<float, rows * inner> a;
-  alignas(64) std::array<float, inner * columns> b;
-  alignas(64) std::array<float, rows * columns> c;
+  Sum* a = block((panel_rows + panel_padding) * (panel_depth + panel_padding), 0);
+  Sum* b() { return block((panel_depth + panel_padding) * (panel_columns + panel_padding), 1); }
+  Sum* c() { return block(panel_rows * panel_columns, 2); }
+
+ private:
+  static Sum* block(std::int64_t numbers, std::size_t which) {
+    thread_local std::array<std::vector<Sum>, 3> blocks;
+    blocks[which].resize(static_cast<std::size_t>(numbers));
+    return blocks[which].data();
+  }
 };
 
-Scratch& scratch_of_thread() {
-  thread_local const auto scratch = std::make_unique<Scratch>();
-  return *scratch;
-}
-
-// Copies `rows` x `columns` elements as they lie in memory; the copy's stride is `columns`.
-void convert(const BFloat16* from, std::int64_t stride, std::int64_t rows, std::int64_t columns,
-             float* to) {
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t c = 0; c < columns; ++c) {
-      to[r * columns + c] = static_cast<float>(from[r * stride + c]);
-    }
-  }
-}
-
-// op(x)[row .. , column .. ] in f32, with the stride it then has; the layout stays.
-std::int64_t convert_panel(const BFloat16* x, std::int64_t stride, Layout layout, std::int64_t row,
-                           std::int64_t column, std::int64_t rows, std::int64_t columns, float* to) {
+// Copies op(x)[row .. , column .. ] as it lies in memory, converted; returns the stride it then has.
+template <class T, class Sum>
+std::int64_t gather(const T* x, std::int64_t stride, Layout layout, std::int64_t row, std::int64_t column,
+                    std::int64_t rows, std::int64_t columns, Sum* to) {
   const auto* from = operand_at(x, stride, layout, row, column);
   if (layout == Layout::transposed) std::swap(rows, columns);
-  convert(from, stride, rows, columns, to);
-  return columns;
+  const auto to_stride = columns + panel_padding;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t c = 0; c < columns; ++c) {
+      to[r * to_stride + c] = static_cast<Sum>(from[r * stride + c]);
+    }
+  }
+  return to_stride;
 }
 
-// A bf16 product of at most Scratch::rows x Scratch::columns outputs, into f32.
-void bf16_block(const Gemm<BFloat16, float>& p, Scratch& scratch) {
-  Gemm<float> part{.m = p.m, .n = p.n, .a = scratch.a.data(), .a_layout = p.a_layout,
-                   .b = scratch.b.data(), .b_layout = p.b_layout, .c = p.c,
-                   .c_stride = p.c_stride, .into = p.into, .alpha = p.alpha};
+// A product of at most panel_rows x panel_columns outputs.
+template <class T, class Sum>
+void block_product(const Gemm<T, Sum>& p) {
+  constexpr bool convert = !std::is_same_v<T, Sum>;
+  if constexpr (!convert) {
+    const bool far_apart =
+        p.a_layout == Layout::transposed &&
+        p.a_stride * static_cast<std::int64_t>(sizeof(T)) >= far_apart_bytes;
+    if (!far_apart || p.n == 1) return tile_product(p);
+  }
+  Scratch<Sum> scratch;
+  Gemm<Sum> part{.m = p.m, .n = p.n, .a = scratch.a, .a_layout = p.a_layout, .b_stride = p.b_stride,
+                 .b_layout = p.b_layout, .c = p.c, .c_stride = p.c_stride, .into = p.into,
+                 .alpha = p.alpha};
   if (p.k == 0) tile_product(part);
-  for (std::int64_t k = 0; k < p.k; k += Scratch::inner) {
-    part.k = std::min(Scratch::inner, p.k - k);
-    part.a_stride = convert_panel(p.a, p.a_stride, p.a_layout, 0, k, p.m, part.k, scratch.a.data());
-    part.b_stride = convert_panel(p.b, p.b_stride, p.b_layout, k, 0, part.k, p.n, scratch.b.data());
+  for (std::int64_t k = 0; k < p.k; k += panel_depth) {
+    part.k = std::min(panel_depth, p.k - k);
+    part.a_stride = gather(p.a, p.a_stride, p.a_layout, 0, k, p.m, part.k, scratch.a);
+    if constexpr (convert) {
+      part.b = scratch.b();
+      part.b_stride = gather(p.b, p.b_stride, p.b_layout, k, 0, part.k, p.n, scratch.b());
+    } else {
+      part.b = operand_at(p.b, p.b_stride, p.b_layout, k, 0);
+    }
     tile_product(part);
     part.into = Into::sum;
   }
@@ -116,54 +137,42 @@ void bf16_block(const Gemm<BFloat16, float>& p, Scratch& scratch) {
 
 // Adds up the terms of one tile: the product at each of the offsets.
 template <class T>
-void sum_of_products(const Gemm<T>& tile, std::span<const ProductOffsets> terms) {
+void sum_of_products(const Gemm<T, Accumulator<T>>& tile, std::span<const ProductOffsets> terms) {
   auto part = tile;
   for (const auto& offset : terms) {
     part.a = tile.a + offset.a;
     part.b = tile.b + offset.b;
     part.c = tile.c + offset.c;
-    tile_product(part);
-    part.into = Into::sum;
-  }
-}
-
-void sum_of_products(const Gemm<BFloat16, float>& tile, std::span<const ProductOffsets> terms) {
-  auto& scratch = scratch_of_thread();
-  auto part = tile;
-  for (const auto& offset : terms) {
-    part.a = tile.a + offset.a;
-    part.b = tile.b + offset.b;
-    part.c = tile.c + offset.c;
-    bf16_block(part, scratch);
+    block_product(part);
     part.into = Into::sum;
   }
 }
 
 // Into a bf16 result the whole sum is rounded once.
 void sum_of_products(const Gemm<BFloat16, BFloat16>& tile, std::span<const ProductOffsets> terms) {
-  auto& scratch = scratch_of_thread();
+  float* sums = Scratch<float>().c();
   Gemm<BFloat16, float> part{.m = tile.m, .n = tile.n, .k = tile.k, .a_stride = tile.a_stride,
                              .a_layout = tile.a_layout, .b_stride = tile.b_stride,
-                             .b_layout = tile.b_layout, .c = scratch.c.data(), .c_stride = tile.n,
+                             .b_layout = tile.b_layout, .c = sums, .c_stride = tile.n,
                              .alpha = tile.alpha};
   for (const auto& offset : terms) {
     part.a = tile.a + offset.a;
     part.b = tile.b + offset.b;
-    bf16_block(part, scratch);
+    block_product(part);
     part.into = Into::sum;
   }
   for (std::int64_t i = 0; i < tile.m; ++i) {
     BFloat16* row = tile.c + terms[0].c + i * tile.c_stride;
     for (std::int64_t j = 0; j < tile.n; ++j) {
       const float before = tile.into == Into::sum ? static_cast<float>(row[j]) : 0.0F;
-      row[j] = BFloat16(before + scratch.c[static_cast<std::size_t>(i * tile.n + j)]);
+      row[j] = BFloat16(before + sums[i * tile.n + j]);
     }
   }
 }
 
 template <class Result>
 void bf16_product(const Gemm<BFloat16, Result>& p) {
-  const Tiling tile{.rows = Scratch::rows, .columns = Scratch::columns};
+  const Tiling tile{.rows = panel_rows, .columns = panel_columns};
   const ProductOffsets only;
   for (std::int64_t row = 0; row < p.m; row += tile.rows) {
     for (std::int64_t column = 0; column < p.n; column += tile.columns) {
