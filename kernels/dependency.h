@@ -97,6 +97,20 @@ constexpr Gather<Y, Table, Index, Dim> gather(Y y, Table table, Index index, Dim
   return {y, table, index, dim};
 }
 
+// y has index's shape and holds elements of x: along `dim` the one that the integer names, at the same
+// place in every other dimension. It depends on that element and on the integer.
+template <class Y, class X, class Index, class Dim>
+struct TakeAlong {
+  Y y;
+  X x;
+  Index index;
+  Dim dim;
+};
+template <class Y, class X, class Index, class Dim>
+constexpr TakeAlong<Y, X, Index, Dim> take_along(Y y, X x, Index index, Dim dim) {
+  return {y, x, index, dim};
+}
+
 // y is the inputs of a list one after the other along `dim`.
 template <class Y, class List, class Dim>
 struct Concatenate {

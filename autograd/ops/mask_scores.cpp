@@ -1,0 +1,42 @@
+#include "autograd/ops/mask_scores.h"
+
+#include "autograd/ops/floating_operand.h"
+#include "autograd/record.h"
+#include "kernels/mask_scores.h"
+
+namespace lookback {
+namespace {
+
+struct MaskScoresBackward {
+  static constexpr std::string_view name = "mask_scores";
+  CausalMask mask;
+
+  std::vector<Tensor> operator()(const Tensor& dy, Needed) const {
+    const auto dx = empty(dy.shape(), dy.dtype(), dy.device());
+    kernels::mask_scores_backward(dy.backend(),
+                                  {.dy = contiguous(dy), .dx = dx, .mask = mask.view()});
+    return {dx};
+  }
+};
+
+}  // namespace
+
+Tensor mask_scores(const Tensor& given_scores, const CausalMask& mask) {
+  const Check check{"mask_scores"};
+  const auto scores = floating_operand("mask_scores", given_scores);
+  const int rank = scores.rank();
+  check(rank >= 2, "scores {} must have at least two dimensions, queries and keys", scores.shape());
+  if (mask.document_start.defined()) {
+    const Shape expected{rank > 2 ? scores.size(0) : 1, scores.size(-2)};
+    check(mask.document_start.shape() == expected && mask.document_start.dtype() == DType::i64,
+          "document_start {} {} must be int64 {}: scores are {}", mask.document_start.dtype(),
+          mask.document_start.shape(), expected, scores.shape());
+  }
+  check(mask.offset >= 0 && mask.window >= 0, "offset {} and window {} must not be negative",
+        mask.offset, mask.window);
+  const auto y = empty_like(scores);
+  kernels::mask_scores_forward(scores.backend(), {.x = scores, .y = y, .mask = mask.view()});
+  return record<MaskScoresBackward>(y, {scores}, [&] { return MaskScoresBackward{mask}; });
+}
+
+}  // namespace lookback

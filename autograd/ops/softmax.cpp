@@ -1,0 +1,33 @@
+#include "autograd/ops/softmax.h"
+
+#include "autograd/ops/rows.h"
+#include "autograd/record.h"
+#include "kernels/softmax.h"
+
+namespace lookback {
+namespace {
+
+struct SoftmaxBackward {
+  static constexpr std::string_view name = "softmax";
+  SavedTensor y;
+
+  std::vector<Tensor> operator()(const Tensor& dy, Needed) const {
+    const auto dx = empty(dy.shape(), dy.dtype(), dy.device());
+    kernels::softmax_backward(dy.backend(),
+                              {.dy = as_rows(dy), .y = as_rows(y.get()), .dx = as_rows(dx)});
+    return {dx};
+  }
+};
+
+}  // namespace
+
+Tensor softmax(const Tensor& x) {
+  const Check check{"softmax"};
+  check(is_floating(x.dtype()), "x {} must have a floating dtype", x.dtype());
+  check(x.rank() > 0, "x {} must have at least one dimension", x.shape());
+  const auto y = empty_like(x);
+  kernels::softmax_forward(x.backend(), {.x = as_rows(x), .y = as_rows(y)});
+  return record<SoftmaxBackward>(y, {x}, [&] { return SoftmaxBackward{y}; });
+}
+
+}  // namespace lookback

@@ -1,0 +1,46 @@
+#include "kernels/mask_scores.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "runtime/parallel.h"
+
+namespace lookback::kernels {
+namespace {
+
+// y = x where visible, else `hidden`.
+template <class T>
+void select(const In& x, const Out& y, const CausalMask& mask, T hidden) {
+  const std::int64_t queries = y.size(-2), keys = y.size(-1);
+  const std::int64_t rows = y.numel() / std::max<std::int64_t>(1, keys);
+  const std::int64_t rows_per_sequence = y.rank() > 2 ? rows / y.size(0) : rows;
+  const std::int64_t chunk = std::max<std::int64_t>(1, (1 << 15) / std::max<std::int64_t>(1, keys));
+  parallel_for(rows, chunk, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      const auto range = mask.keys_of(r / rows_per_sequence, r % queries, keys);
+      const T* from = x.as<T>() + r * keys;
+      T* to = y.as<T>() + r * keys;
+      std::fill(to, to + range.first, hidden);
+      std::copy(from + range.first, from + range.last, to + range.first);
+      std::fill(to + range.last, to + keys, hidden);
+    }
+  });
+}
+
+void forward(const MaskScoresForward& a) {
+  if (a.y.numel() == 0) return;
+  visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
+    select(a.x, a.y, a.mask, T(-std::numeric_limits<float>::infinity()));
+  });
+}
+
+void backward(const MaskScoresBackward& a) {
+  if (a.dx.numel() == 0) return;
+  visit_floating(a.dx.dtype, [&]<class T>(TypeTag<T>) { select(a.dy, a.dx, a.mask, T(0.0F)); });
+}
+
+const Registration forward_registered{mask_scores_forward, Backend::cpu, forward};
+const Registration backward_registered{mask_scores_backward, Backend::cpu, backward};
+
+}  // namespace
+}  // namespace lookback::kernels

@@ -1,0 +1,30 @@
+// y[o, j, i] = x[o, index[o, j, i], i], where the middle dimension is `dim` of all three.
+// x, index, y: contiguous, equal shapes but along `dim`, y of index's; index is i64.
+// Throws Error naming position, index and size where an index is not in [0, x.size(dim)).
+#pragma once
+
+#include "kernels/dependency.h"
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct GatherForward {
+  In x, index;
+  Out y;
+  int dim;
+  static constexpr auto dependency =
+      take_along(&GatherForward::y, &GatherForward::x, &GatherForward::index, &GatherForward::dim);
+};
+
+// dx[o, n, i] = sum of dy[o, j, i] over the j with index[o, j, i] = n, in their order. dx:
+// contiguous, in the accumulator dtype of dy's. The index has been checked by forward.
+struct GatherBackward {
+  In dy, index;
+  Out dx;
+  int dim;
+};
+
+inline Slot<GatherForward> gather_forward{"gather_forward"};
+inline BackwardSlot<GatherBackward> gather_backward{"gather_backward"};
+
+}  // namespace lookback::kernels

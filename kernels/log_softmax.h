@@ -1,0 +1,27 @@
+// y[r, c] = x[r, c] - m[r] - ln sum_c e^(x[r, c] - m[r]),  m[r] = max_c x[r, c]
+// -inf is a hidden entry and stays -inf, also in a row of nothing else. x, y: [rows, columns],
+// columns contiguous, rows at any stride. One floating dtype; sums in the accumulator dtype.
+#pragma once
+
+#include "kernels/dependency.h"
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct LogSoftmaxForward {
+  In x;
+  Out y;
+  static constexpr auto dependency =
+      each_row(outputs(&LogSoftmaxForward::y), rows(&LogSoftmaxForward::x));
+};
+
+// dx = dy - e^y sum_c dy, over the entries that are not hidden; exactly 0 at those that are.
+struct LogSoftmaxBackward {
+  In dy, y;
+  Out dx;
+};
+
+inline Slot<LogSoftmaxForward> log_softmax_forward{"log_softmax_forward"};
+inline BackwardSlot<LogSoftmaxBackward> log_softmax_backward{"log_softmax_backward"};
+
+}  // namespace lookback::kernels

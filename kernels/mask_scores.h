@@ -1,0 +1,30 @@
+// y[b, .., t, s] = x[b, .., t, s] where the mask shows key s to row t of sequence b, -inf
+// elsewhere: a select, so that nothing a hidden score holds gets through. x, y: [(b, ..,) t, s]
+// contiguous, one floating dtype; with two dimensions there is one sequence.
+#pragma once
+
+#include "kernels/causal_mask.h"
+#include "kernels/dependency.h"
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct MaskScoresForward {
+  In x;
+  Out y;
+  CausalMask mask;
+  static constexpr auto dependency =
+      select_visible(&MaskScoresForward::y, &MaskScoresForward::x, &MaskScoresForward::mask);
+};
+
+// dx = dy where visible, 0 elsewhere. Operands as above.
+struct MaskScoresBackward {
+  In dy;
+  Out dx;
+  CausalMask mask;
+};
+
+inline Slot<MaskScoresForward> mask_scores_forward{"mask_scores_forward"};
+inline BackwardSlot<MaskScoresBackward> mask_scores_backward{"mask_scores_backward"};
+
+}  // namespace lookback::kernels
