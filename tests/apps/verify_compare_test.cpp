@@ -1,5 +1,5 @@
 // The measure of `verify`: each number below is worked out by hand from the definition.
-#include "apps/verify_compare.h"
+#include "apps/verify/compare.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "apps/verify_compare.h"
+#include "apps/verify/compare.h"
 
 #include <algorithm>
 #include <cmath>

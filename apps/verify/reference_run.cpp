@@ -1,0 +1,175 @@
+#include "apps/verify/reference_run.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "apps/verify/compare.h"
+#include "autograd/grad_mode.h"
+#include "autograd/gradient.h"
+#include "autograd/ops/contiguous.h"
+#include "nn/adamw.h"
+#include "nn/llama/llama.h"
+#include "nn/parameter_files.h"
+#include "runtime/json.h"
+
+namespace lookback {
+namespace {
+
+constexpr std::string_view operation = "verify";
+const std::string parameter_prefix = "param.";
+
+using Results = std::map<std::string, Tensor>;
+
+const std::string& metadata_of(const SafetensorsFile& reference, const std::string& key) {
+  const auto found = reference.metadata().find(key);
+  if (found == reference.metadata().end()) {
+    fail(operation, "{}: its metadata holds no {}, so no reference file as oracle.py makes them",
+         reference.source(), in_quotes(key));
+  }
+  return found->second;
+}
+
+// Whether the file holds tensors of the group that results in this dtype are held against.
+bool wants(const SafetensorsFile& reference, ReferenceGroup group, DType dtype) {
+  return default_tolerance(dtype, group).has_value() &&
+         std::ranges::any_of(reference.names(),
+                             [&](const auto& name) { return reference_group(name) == group; });
+}
+
+Tensor ids_of(const SafetensorsFile& reference) {
+  const auto ids = reference.load("input_ids");
+  if (ids.dtype() != DType::i64 || ids.rank() != 2) {
+    fail(operation, "{}: input_ids is {} {}: must be int64 (batch, tokens)", reference.source(),
+         ids.dtype(), ids.shape());
+  }
+  return ids;
+}
+
+// The settings of the metadata's "optimizer", a JSON object; every one must be there.
+struct Training {
+  double learning_rate, max_grad_norm;
+  AdamWOptions adamw;
+};
+Training training_of(const SafetensorsFile& reference) {
+  const auto where = reference.source() + ": optimizer";
+  const auto object = parse_json(metadata_of(reference, "optimizer"), operation, where);
+  const auto number = [&](const char* key) {
+    const bool there = object.is_object() && object.contains(key) && object[key].is_number();
+    if (!there) fail(operation, "{}: {} must be a number", where, key);
+    return object[key].get<double>();
+  };
+  return {.learning_rate = number("learning_rate"),
+          .max_grad_norm = number("max_grad_norm"),
+          .adamw = {.beta1 = number("beta1"),
+                    .beta2 = number("beta2"),
+                    .epsilon = number("epsilon"),
+                    .weight_decay = number("weight_decay")}};
+}
+
+class ReferenceRun {
+ public:
+  ReferenceRun(const SafetensorsFile& file, const ReferenceRunOptions& options)
+      : reference(file),
+        dtype(options.dtype),
+        ids(ids_of(file)),
+        targets(next_token_targets(ids)),
+        llama(parse_llama_config(metadata_of(file, "config"), file.source() + ": config"),
+              precision_of(dtype)),
+        parameters(llama.parameters()),
+        forward_options{.attention = options.attention} {
+    load_parameters(parameters, reference, parameter_prefix);
+  }
+
+  Results run() {
+    forward();
+    if (wants(reference, ReferenceGroup::grad, dtype)) gradients();
+    if (wants(reference, ReferenceGroup::trace, dtype)) trace();
+    if (wants(reference, ReferenceGroup::train, dtype)) train();
+    return std::move(results);
+  }
+
+ private:
+  Tensor mean_loss_of_input() const {
+    return mean_loss(llama.loss(ids, targets, {}, forward_options));
+  }
+
+  void forward() {
+    const NoGrad no_grad;
+    results["out.logits"] = llama.logits(ids, forward_options);
+    results["out.loss"] = mean_loss_of_input();
+  }
+
+  void gradients() {
+    backward(mean_loss_of_input());
+    for (const auto& parameter : parameters) {
+      const auto& weights = parameter.tensor;
+      const auto grad = gradient(weights);
+      results["grad." + parameter.name] =
+          grad.defined() ? contiguous(grad) : zeros(weights.shape(), weights.dtype());
+    }
+    clear_gradients(parameters);
+  }
+
+  void trace() {
+    const NoGrad no_grad;
+    Trace trace;
+    auto traced = forward_options;
+    traced.trace = &trace;
+    llama.model.forward(ids, traced);
+    for (std::size_t l = 0; l < trace.attention_weights.size(); ++l) {
+      results[fmt::format("trace.attn.{}", l)] = contiguous(trace.attention_weights[l]);
+    }
+    for (std::size_t l = 0; l < trace.hidden_states.size(); ++l) {
+      results[fmt::format("trace.hidden.{}", l)] = contiguous(trace.hidden_states[l]);
+    }
+  }
+
+  // As many steps as the file has losses (or norms), from its weights, on its one batch.
+  void train() {
+    const auto training = training_of(reference);
+    const auto* name = reference.contains("train.losses") ? "train.losses" : "train.grad_norms";
+    const auto& shape = reference.info(name).shape;
+    if (shape.size() != 1)
+      fail(operation, "{}: {} must have one dimension", reference.source(), name);
+    AdamW adamw(parameters, training.adamw);
+    std::vector<double> losses, norms;
+    for (std::int64_t step = 0; step < shape[0]; ++step) {
+      clear_gradients(parameters);
+      const auto loss = mean_loss_of_input();
+      backward(loss);
+      losses.push_back(loss.item());
+      norms.push_back(gradient_norm(parameters));
+      adamw.step(training.learning_rate, clipping_factor(norms.back(), training.max_grad_norm));
+    }
+    results["train.losses"] = from_values(losses, {shape[0]});
+    results["train.grad_norms"] = from_values(norms, {shape[0]});
+  }
+
+  const SafetensorsFile& reference;
+  DType dtype;
+  Tensor ids, targets;
+  Llama llama;
+  std::vector<NamedParameter> parameters;
+  ForwardOptions forward_options;
+  Results results;
+};
+
+}  // namespace
+
+DType dtype_of_reference(const SafetensorsFile& reference) {
+  bool all_bf16 = true;
+  for (const auto& name : reference.names()) {
+    if (!name.starts_with(parameter_prefix)) continue;
+    const auto& dtype = reference.info(name).dtype;
+    if (dtype == "F64") return DType::f64;
+    all_bf16 &= dtype == "BF16";
+  }
+  return all_bf16 ? DType::bf16 : DType::f32;
+}
+
+std::map<std::string, Tensor> run_reference(const SafetensorsFile& reference,
+                                            const ReferenceRunOptions& options) {
+  return ReferenceRun(reference, options).run();
+}
+
+}  // namespace lookback
