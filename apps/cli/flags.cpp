@@ -37,12 +37,13 @@ template <class Target, class Rule>
 Flag number_flag(std::string name, std::string placeholder, Target& target, Rule rule,
                  std::string help) {
   const auto flag = "--" + name;
-  return {.name = std::move(name),
-          .placeholder = std::move(placeholder),
-          .help = std::move(help),
-          .kind = Flag::Kind::number,
-          .set = [&target, rule, flag](const std::string& value) { target = rule.read(flag, value); },
-          .get = [&target] { return as_text(target); }};
+  return {
+      .name = std::move(name),
+      .placeholder = std::move(placeholder),
+      .help = std::move(help),
+      .kind = Flag::Kind::number,
+      .set = [&target, rule, flag](const std::string& value) { target = rule.read(flag, value); },
+      .get = [&target] { return as_text(target); }};
 }
 
 std::optional<std::string> unless_empty(const std::string& text) {
@@ -66,7 +67,8 @@ Flag& Flags::add(std::string name, double& target, NumberRule rule, std::string 
   return append(number_flag(std::move(name), "X", target, rule, std::move(help)));
 }
 
-Flag& Flags::add(std::string name, std::optional<double>& target, NumberRule rule, std::string help) {
+Flag& Flags::add(std::string name, std::optional<double>& target, NumberRule rule,
+                 std::string help) {
   return append(number_flag(std::move(name), "X", target, rule, std::move(help)));
 }
 
@@ -106,18 +108,19 @@ Flag& Flags::add_choice(std::string name, std::string& target, std::vector<std::
 
 Flag& Flags::add_toggle(std::string name, bool& target, std::string help) {
   const auto flag = "--" + name;
-  return append({.name = std::move(name),
-                 .placeholder = "",
-                 .help = std::move(help),
-                 .kind = Flag::Kind::toggle,
-                 .set =
-                     [&target, flag](const std::string& value) {
-                       if (value != "true" && value != "false") {
-                         usage_error("{} {}: takes no value, or true or false", flag, value);
-                       }
-                       target = value == "true";
-                     },
-                 .get = [&target] { return std::optional<std::string>(target ? "true" : "false"); }});
+  return append(
+      {.name = std::move(name),
+       .placeholder = "",
+       .help = std::move(help),
+       .kind = Flag::Kind::toggle,
+       .set =
+           [&target, flag](const std::string& value) {
+             if (value != "true" && value != "false") {
+               usage_error("{} {}: takes no value, or true or false", flag, value);
+             }
+             target = value == "true";
+           },
+       .get = [&target] { return std::optional<std::string>(target ? "true" : "false"); }});
 }
 
 const Flag* Flags::find(std::string_view name) const {
@@ -143,8 +146,8 @@ void Flags::set(const Flag& flag, const std::string& value) {
   given_names.insert(flag.name);
 }
 
-// `--some_name value` becomes `--some-name=value`, so that a value may begin with a dash. CLI11 wants
-// the empty value apart.
+// `--some_name value` becomes `--some-name=value`, so that a value may begin with a dash. CLI11
+// wants the empty value apart.
 std::vector<std::string> Flags::joined(std::span<const std::string> arguments) const {
   std::vector<std::string> result;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -225,7 +228,8 @@ std::string Flags::to_toml() const {
     if (const auto value = flag.get()) {
       auto key = flag.name;
       std::replace(key.begin(), key.end(), '-', '_');
-      result += toml_line(key, *value, flag.kind == Flag::Kind::text ? TomlType::text : TomlType::plain);
+      result +=
+          toml_line(key, *value, flag.kind == Flag::Kind::text ? TomlType::text : TomlType::plain);
     }
   }
   return result;

@@ -5,7 +5,8 @@
 //   flags.parse(arguments);
 //
 // What a target holds when it is declared is its default. Names may be written with - or _, values
-// as `--name value` or `--name=value`; the last of several wins. Everything refused is a UsageError.
+// as `--name value` or `--name=value`; the last of several wins. Everything refused is a
+// UsageError.
 #pragma once
 
 #include <cstdint>
@@ -57,7 +58,8 @@ class Flags {
   Flags& operator=(const Flags&) = delete;
 
   Flag& add(std::string name, std::int64_t& target, IntegerRule rule, std::string help);
-  Flag& add(std::string name, std::optional<std::int64_t>& target, IntegerRule rule, std::string help);
+  Flag& add(std::string name, std::optional<std::int64_t>& target, IntegerRule rule,
+            std::string help);
   Flag& add(std::string name, double& target, NumberRule rule, std::string help);
   Flag& add(std::string name, std::optional<double>& target, NumberRule rule, std::string help);
   // Any text; an empty target counts as not set.

@@ -20,7 +20,8 @@ std::string overview() {
   for (const auto& [name, entry] : commands()) {
     text += fmt::format("  {:<{}}  {}\n", name, width, entry.summary);
   }
-  return text + "\nlookback SUBCOMMAND --help lists its flags; lookback --version names the version.\n";
+  return text +
+         "\nlookback SUBCOMMAND --help lists its flags; lookback --version names the version.\n";
 }
 
 std::vector<std::string> command_names() {
@@ -91,9 +92,10 @@ int run_program(std::string_view version, std::span<const std::string> arguments
     return report(ExitCode::non_finite, error.what());
   } catch (const std::bad_alloc&) {
     const auto stats = memory_stats();
-    return report(ExitCode::failure,
-                  fmt::format("out of memory outside tensors; tensors hold {} bytes, {} more are cached",
-                              stats.live_bytes, stats.cached_bytes));
+    return report(
+        ExitCode::failure,
+        fmt::format("out of memory outside tensors; tensors hold {} bytes, {} more are cached",
+                    stats.live_bytes, stats.cached_bytes));
   } catch (const std::exception& error) {
     return report(ExitCode::failure, error.what());
   } catch (...) {

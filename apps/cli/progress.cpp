@@ -31,7 +31,8 @@ std::string duration_text(double seconds) {
 }
 
 std::string bar_text(std::int64_t done, std::int64_t total, std::string_view text, int columns) {
-  const auto share = static_cast<double>(done) / static_cast<double>(std::max<std::int64_t>(total, 1));
+  const auto share =
+      static_cast<double>(done) / static_cast<double>(std::max<std::int64_t>(total, 1));
   const auto full = static_cast<std::size_t>(share * bar_cells);
   std::string bar(full, '=');
   if (full < bar_cells) bar += '>';

@@ -1,5 +1,5 @@
-// How far a long job has come, on stderr: a bar that is drawn over itself on a terminal, plain lines
-// anywhere else, nothing at all with --quiet.
+// How far a long job has come, on stderr: a bar that is drawn over itself on a terminal, plain
+// lines anywhere else, nothing at all with --quiet.
 #pragma once
 
 #include <chrono>

@@ -35,6 +35,7 @@ inline constexpr IntegerRule at_least_one{.least = 1};
 inline constexpr NumberRule non_negative{.least = 0};
 inline constexpr NumberRule positive{.least = 0, .least_is = NumberRule::Bound::excluded};
 inline constexpr NumberRule zero_to_one{.least = 0, .most = 1};
-inline constexpr NumberRule below_one{.least = 0, .most = 1, .most_is = NumberRule::Bound::excluded};
+inline constexpr NumberRule below_one{
+    .least = 0, .most = 1, .most_is = NumberRule::Bound::excluded};
 
 }  // namespace lookback

@@ -23,11 +23,12 @@ void SessionFlags::declare(Flags& flags) {
 Device parse_device(const std::string& text) {
   if (text == "auto" || text == "cpu") return cpu_device;
   const bool is_cuda =
-      text == "cuda" || (text.starts_with("cuda:") && text.size() > 5 && text.size() < 9 &&
-                         std::all_of(text.begin() + 5, text.end(),
-                                     [](char c) { return c >= '0' && c <= '9'; }));
+      text == "cuda" ||
+      (text.starts_with("cuda:") && text.size() > 5 && text.size() < 9 &&
+       std::all_of(text.begin() + 5, text.end(), [](char c) { return c >= '0' && c <= '9'; }));
   if (!is_cuda) usage_error("--device {}: must be auto, cpu, cuda or cuda:N", text);
-  usage_error("--device {}: this build has no GPU kernels; --device cpu runs on the processor", text);
+  usage_error("--device {}: this build has no GPU kernels; --device cpu runs on the processor",
+              text);
 }
 
 Session SessionFlags::start() {

@@ -9,7 +9,8 @@
 namespace lookback {
 
 // Keys and values, unquoted, in the order of the file. Throws Error when the file cannot be read,
-// and UsageError, with path and key, for what is not one value per key: tables, arrays, a key twice.
+// and UsageError, with path and key, for what is not one value per key: tables, arrays, a key
+// twice.
 std::vector<std::pair<std::string, std::string>> read_toml(const std::string& path);
 
 enum class TomlType { text, plain };

@@ -21,12 +21,14 @@ class Presets final : public Command {
     std::string lines;
     auto listed = nlohmann::ordered_json::array();
     for (const auto& [name, preset] : presets()) {
-      lines += fmt::format("{}{:<{}}  {}", lines.empty() ? "" : "\n", name, width, preset.description);
+      lines +=
+          fmt::format("{}{:<{}}  {}", lines.empty() ? "" : "\n", name, width, preset.description);
       listed.push_back({{"name", name},
                         {"description", preset.description},
                         {"config", nlohmann::ordered_json::parse(preset.config)}});
     }
-    const nlohmann::ordered_json object{{"presets", listed}, {"faults", nlohmann::ordered_json::array()}};
+    const nlohmann::ordered_json object{{"presets", listed},
+                                        {"faults", nlohmann::ordered_json::array()}};
     session.console.result(faults ? "" : lines, object);
     return ExitCode::good;
   }

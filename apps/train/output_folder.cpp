@@ -47,7 +47,8 @@ class MadeFolders {
  public:
   ~MadeFolders() {
     std::error_code ignored;
-    for (auto folder = made.rbegin(); folder != made.rend(); ++folder) fs::remove_all(*folder, ignored);
+    for (auto folder = made.rbegin(); folder != made.rend(); ++folder)
+      fs::remove_all(*folder, ignored);
   }
   void make(const fs::path& folder) {
     fs::create_directory(folder);

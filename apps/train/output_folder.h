@@ -20,8 +20,8 @@ class OutputFolder {
   OutputFolder(std::filesystem::path directory, ExistingRun existing);
 
   // Calls write_first_files with a staging folder; what it wrote there then takes the earlier run's
-  // place. When anything fails before that, it is as if it had never been called: the earlier run is
-  // whole, and folders that were made are gone.
+  // place. When anything fails before that, it is as if it had never been called: the earlier run
+  // is whole, and folders that were made are gone.
   void begin(const std::function<void(const std::filesystem::path&)>& write_first_files);
 
   const std::filesystem::path& path() const { return directory; }

@@ -9,48 +9,61 @@
 namespace lookback {
 
 void TrainOptions::declare(Flags& flags) {
-  flags.add("config", config, "FILE|DIR|NAME", "the model: a config.json, a folder with one, or smoke, tiny, 124m");
+  flags.add("config", config, "FILE|DIR|NAME",
+            "the model: a config.json, a folder with one, or smoke, tiny, 124m");
   flags.add("preset", preset, "NAME", "a variant laid over the config: see `lookback presets`");
   flags.add("init-from", init_from, "DIR", "start from the weights of a model folder");
-  flags.add("data", data, "SPEC", "builtin:stories|uniform|markov|fixed, a text, a .bin of tokens, a folder or glob");
+  flags.add("data", data, "SPEC",
+            "builtin:stories|uniform|markov|fixed, a text, a .bin of tokens, a folder or glob");
   flags.add("validation-data", validation_data, "SPEC", "without it: the last 5 % of the data");
   flags.add("tokenizer", tokenizer, "NAME", "bytes, for text; built-in data bring their own words");
   flags.add("batch-size", batch_size, at_least_one, "sequences per micro-step");
-  flags.add("gradient-accumulation-steps", gradient_accumulation_steps, at_least_one, "micro-steps per step");
+  flags.add("gradient-accumulation-steps", gradient_accumulation_steps, at_least_one,
+            "micro-steps per step");
   flags.add("block-size", block_size, at_least_one, "tokens of a training sequence, less one");
   flags.add("max-steps", max_steps, at_least_one, "optimiser steps; wins over --epochs");
   flags.add("epochs", epochs, at_least_one, "passes over the training data");
   flags.add("learning-rate", learning_rate, non_negative, "its peak");
-  flags.add_choice("lr-scheduler-type", lr_scheduler_type, {"cosine", "linear", "constant"}, "after warming up");
+  flags.add_choice("lr-scheduler-type", lr_scheduler_type, {"cosine", "linear", "constant"},
+                   "after warming up");
   flags.add("warmup-steps", warmup_steps, at_least_zero, "wins over --warmup-ratio");
   flags.add("warmup-ratio", warmup_ratio, zero_to_one, "share of the steps to warm up");
-  flags.add("min-learning-rate-ratio", min_learning_rate_ratio, zero_to_one, "where the schedule ends, of the peak");
-  flags.add("weight-decay", weight_decay, non_negative, "decoupled; parameters of two or more dimensions");
+  flags.add("min-learning-rate-ratio", min_learning_rate_ratio, zero_to_one,
+            "where the schedule ends, of the peak");
+  flags.add("weight-decay", weight_decay, non_negative,
+            "decoupled; parameters of two or more dimensions");
   flags.add("adam-beta1", adam_beta1, below_one, "decay of the first moment");
   flags.add("adam-beta2", adam_beta2, below_one, "decay of the second moment");
   flags.add("adam-epsilon", adam_epsilon, positive, "added to the root of the second moment");
   flags.add("max-grad-norm", max_grad_norm, non_negative, "clips the gradient; 0: no clipping");
   flags.add_choice("dtype", dtype, {"float32", "float64", "bfloat16"}, "number format");
-  flags.add("eval-steps", eval_steps, at_least_one, "steps between evaluations; without it a tenth of the run");
-  flags.add("eval-batches", eval_batches, at_least_one, "batches of an evaluation; the last one is larger");
+  flags.add("eval-steps", eval_steps, at_least_one,
+            "steps between evaluations; without it a tenth of the run");
+  flags.add("eval-batches", eval_batches, at_least_one,
+            "batches of an evaluation; the last one is larger");
   flags.add("logging-steps", logging_steps, at_least_one, "steps between lines of metrics.jsonl");
-  flags.add("save-steps", save_steps, at_least_one, "steps between checkpoints; without it one at the end");
-  flags.add("save-total-limit", save_total_limit, at_least_one, "checkpoints that are kept, the newest");
+  flags.add("save-steps", save_steps, at_least_one,
+            "steps between checkpoints; without it one at the end");
+  flags.add("save-total-limit", save_total_limit, at_least_one,
+            "checkpoints that are kept, the newest");
   flags.add("output-dir", output_dir, "DIR", "where the model and everything about the run goes");
   flags.add_toggle("overwrite", overwrite, "replaces a run that --output-dir holds").not_recorded();
-  flags.add("options", options_file, "FILE.toml", "values of flags; those on the command line win").not_recorded();
+  flags.add("options", options_file, "FILE.toml", "values of flags; those on the command line win")
+      .not_recorded();
 }
 
 void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_tokens) {
   if (!options.max_steps) {
     if (!training_tokens) {
-      usage_error("--max-steps is missing: {} has no end, so it has no epochs either", options.data);
+      usage_error("--max-steps is missing: {} has no end, so it has no epochs either",
+                  options.data);
     }
     // In floating point the product cannot overflow; a step of 2^53 tokens is one step an epoch.
     const double step_tokens = static_cast<double>(options.block_size) *
                                static_cast<double>(options.batch_size) *
                                static_cast<double>(options.gradient_accumulation_steps);
-    const double epoch = std::max(1.0, std::floor(static_cast<double>(*training_tokens - 1) / step_tokens));
+    const double epoch =
+        std::max(1.0, std::floor(static_cast<double>(*training_tokens - 1) / step_tokens));
     const double steps = epoch * static_cast<double>(options.epochs);
     if (steps > 1e15) usage_error("--epochs {}: more steps than can be counted", options.epochs);
     options.max_steps = static_cast<std::int64_t>(steps);

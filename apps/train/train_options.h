@@ -46,9 +46,9 @@ struct TrainOptions {
 };
 
 // Fills in what was left to the program, from the number of training tokens (none: endless data):
-// max_steps, warmup_steps, eval_steps, save_steps. S = max_steps or epochs x E steps, where an epoch
-// is E = max(1, floor((n - 1) / (T x batch size x accumulation))); W = ceil(warmup_ratio x S);
-// evaluations every max(1, floor(S / 10)) steps. Throws UsageError for endless data without
+// max_steps, warmup_steps, eval_steps, save_steps. S = max_steps or epochs x E steps, where an
+// epoch is E = max(1, floor((n - 1) / (T x batch size x accumulation))); W = ceil(warmup_ratio x
+// S); evaluations every max(1, floor(S / 10)) steps. Throws UsageError for endless data without
 // max_steps.
 void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_tokens);
 

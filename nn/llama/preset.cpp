@@ -14,7 +14,8 @@ std::map<std::string, Preset, std::less<>>& registered_presets() {
   return map;
 }
 
-const PresetRegistration plain{"llama", {.description = "the plain Llama: no layer looks back", .config = "{}"}};
+const PresetRegistration plain{
+    "llama", {.description = "the plain Llama: no layer looks back", .config = "{}"}};
 
 }  // namespace
 

@@ -25,26 +25,33 @@ TEST(CommandLine, HelpAndVersion) {
 
 TEST(CommandLine, NamesTheNearest) {
   expect_error(run_lookback({}), 2, "which subcommand?");
-  expect_error(run_lookback({"preset"}), 2, "unknown subcommand preset: the nearest subcommand is presets");
-  expect_error(run_lookback({"presets", "--fautls"}), 2, "unknown flag --fautls: the nearest is --faults");
+  expect_error(run_lookback({"preset"}), 2,
+               "unknown subcommand preset: the nearest subcommand is presets");
+  expect_error(run_lookback({"presets", "--fautls"}), 2,
+               "unknown flag --fautls: the nearest is --faults");
   expect_error(run_lookback({"presets", "-q"}), 2, "unknown flag -q");
   expect_error(run_lookback({"presets", "llama"}), 2, "unexpected argument llama");
   expect_error(run_lookback({"--json", "presets"}), 2, "before the subcommand");
 }
 
 TEST(CommandLine, RefusesValuesWithTheRule) {
-  for (const auto* value : {"0", "-1", "nan", "1.5", "", "1e3", "0x2", "2000", "99999999999999999999"}) {
-    expect_error(run_lookback({"presets", "--threads", value}), 2, "must be an integer from 1 to 1024");
+  for (const auto* value :
+       {"0", "-1", "nan", "1.5", "", "1e3", "0x2", "2000", "99999999999999999999"}) {
+    expect_error(run_lookback({"presets", "--threads", value}), 2,
+                 "must be an integer from 1 to 1024");
   }
-  expect_error(run_lookback({"presets", "--seed=-1"}), 2, "--seed -1: must be an integer of at least 0");
+  expect_error(run_lookback({"presets", "--seed=-1"}), 2,
+               "--seed -1: must be an integer of at least 0");
   expect_error(run_lookback({"presets", "--seed"}), 2, "--seed needs a value (N)");
   expect_error(run_lookback({"presets", "--seed", "--json"}), 2, "--seed needs a value (N)");
   expect_error(run_lookback({"presets", "--json=maybe"}), 2, "--json");
-  expect_error(run_lookback({"presets", "--device", "gpu"}), 2, "must be auto, cpu, cuda or cuda:N");
+  expect_error(run_lookback({"presets", "--device", "gpu"}), 2,
+               "must be auto, cpu, cuda or cuda:N");
 }
 
 TEST(CommandLine, DashesUnderscoresAndEqualsSigns) {
-  EXPECT_EQ(run_lookback({"presets", "--seed=3", "--threads", "1", "--device=cpu", "--quiet"}).code, 0);
+  EXPECT_EQ(run_lookback({"presets", "--seed=3", "--threads", "1", "--device=cpu", "--quiet"}).code,
+            0);
   EXPECT_EQ(run_lookback({"presets", "--seed", "x", "--seed", "3"}).code, 0);  // the last one wins
 }
 

@@ -47,8 +47,8 @@ struct Example {
 
 TEST(Flags, ReadsEveryKind) {
   Example x;
-  x.flags.parse(Arguments{"--max_steps=3", "--warm-up", "0", "--rate", "2e-4", "--ratio=0.5", "--data", "a b",
-                          "--prompt", "--max", "--dtype", "float64", "--cache"});
+  x.flags.parse(Arguments{"--max_steps=3", "--warm-up", "0", "--rate", "2e-4", "--ratio=0.5",
+                          "--data", "a b", "--prompt", "--max", "--dtype", "float64", "--cache"});
   EXPECT_EQ(x.steps, 3);
   EXPECT_EQ(x.warm_up, 0);
   EXPECT_EQ(x.rate, 2e-4);
@@ -64,11 +64,13 @@ TEST(Flags, ReadsEveryKind) {
 TEST(Flags, RefusesNumbers) {
   for (const auto* value : {"nan", "-nan", "inf", "-inf", "0", "-1", "1e999", "1,5", "x", ""}) {
     Example x;
-    EXPECT_THAT(x.error({"--rate", value}), HasSubstr("must be a finite number greater than 0")) << value;
+    EXPECT_THAT(x.error({"--rate", value}), HasSubstr("must be a finite number greater than 0"))
+        << value;
     EXPECT_EQ(x.rate, 1e-3);
   }
   for (const auto* value : {"1", "-0.1", "nan"}) {
-    EXPECT_THAT(Example().error({"--ratio", value}), HasSubstr("of at least 0 and below 1")) << value;
+    EXPECT_THAT(Example().error({"--ratio", value}), HasSubstr("of at least 0 and below 1"))
+        << value;
   }
   EXPECT_THAT(Example().error({"--dtype", "float23"}), HasSubstr("the nearest is float32"));
 }
@@ -76,7 +78,8 @@ TEST(Flags, RefusesNumbers) {
 TEST(Flags, AnOptionsFileComesBackAsItWas) {
   const tests::TemporaryDirectory folder;
   const auto path = (folder.path() / "options.toml").string();
-  for (const std::string text : {"it's # 1", "say \"so\"", "C:\\x", "a,b [c] = d", "true", "12", " "}) {
+  for (const std::string text :
+       {"it's # 1", "say \"so\"", "C:\\x", "a,b [c] = d", "true", "12", " "}) {
     Example first;
     first.flags.parse(Arguments{"--data", text, "--rate", "0.1", "--warm-up=5", "--cache"});
     tests::write_text(path, first.flags.to_toml());
@@ -99,7 +102,8 @@ TEST(Flags, RefusesOptionsFiles) {
     return Example().error({"--options", path});
   };
   EXPECT_EQ(error("max_steps = 3 # three\n\n# nothing\nrate = 1e-2\n"), "");
-  EXPECT_THAT(error("max_stesp = 3\n"), HasSubstr("unknown key max_stesp: the nearest is max-steps"));
+  EXPECT_THAT(error("max_stesp = 3\n"),
+              HasSubstr("unknown key max_stesp: the nearest is max-steps"));
   EXPECT_THAT(error("options = \"x\"\n"), HasSubstr("unknown key options"));
   EXPECT_THAT(error("[train]\nrate = 1\n"), HasSubstr("in no table"));
   EXPECT_THAT(error("rate = [1, 2]\n"), HasSubstr("one value"));

@@ -88,8 +88,9 @@ TEST(OutputFolder, AFailedStartLeavesEverythingAsItWas) {
   EXPECT_TRUE(fs::is_empty(folder.path()));
 
   write_run(folder.path(), "old");
-  EXPECT_NE(error_of([&] { OutputFolder(folder.path(), ExistingRun::replaced).begin(fail_half_way); }),
-            "");
+  EXPECT_NE(
+      error_of([&] { OutputFolder(folder.path(), ExistingRun::replaced).begin(fail_half_way); }),
+      "");
   EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"config.json", "model.safetensors"}));
   EXPECT_EQ(read_text(folder.path() / "config.json"), "old");
 }
@@ -98,7 +99,8 @@ TEST(OutputFolder, SaysWhyAFolderCannotBeWritten) {
   const TemporaryDirectory folder;
   write_text(folder.path() / "file", "");
   const auto error = error_of([&] {
-    OutputFolder(folder.path() / "file" / "run", ExistingRun::refused).begin([](const fs::path&) {});
+    OutputFolder(folder.path() / "file" / "run", ExistingRun::refused).begin([](const fs::path&) {
+    });
   });
   EXPECT_THAT(error, testing::HasSubstr("file/run: cannot be written: Not a directory"));
 }

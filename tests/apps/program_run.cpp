@@ -25,8 +25,9 @@ void limit(int resource, const std::optional<std::size_t>& bytes) {
 }
 
 // In the child: never returns.
-[[noreturn]] void become_lookback(const std::vector<char*>& arguments, const ProgramOptions& options,
-                                  const std::string& out, const std::string& err) {
+[[noreturn]] void become_lookback(const std::vector<char*>& arguments,
+                                  const ProgramOptions& options, const std::string& out,
+                                  const std::string& err) {
   const auto redirect = [](const char* path, int flags, int target) {
     const int file = open(path, flags, 0600);
     if (file < 0 || dup2(file, target) < 0) _exit(127);
@@ -43,7 +44,8 @@ void limit(int resource, const std::optional<std::size_t>& bytes) {
 
 }  // namespace
 
-ProgramResult run_lookback(const std::vector<std::string>& arguments, const ProgramOptions& options) {
+ProgramResult run_lookback(const std::vector<std::string>& arguments,
+                           const ProgramOptions& options) {
   const TemporaryDirectory folder;
   const std::string out = folder.path() / "out", err = folder.path() / "err";
   std::vector<std::string> all = {program().string()};

@@ -25,7 +25,8 @@ struct ProgramOptions {
 };
 
 // `lookback` with these arguments, stdin empty; waits for its end.
-ProgramResult run_lookback(const std::vector<std::string>& arguments, const ProgramOptions& options = {});
+ProgramResult run_lookback(const std::vector<std::string>& arguments,
+                           const ProgramOptions& options = {});
 
 // One line `lookback: error: ...` on stderr, nothing on stdout, this exit code, this text in it.
 void expect_error(const ProgramResult& result, int code, const std::string& text);

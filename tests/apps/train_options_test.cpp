@@ -33,7 +33,8 @@ TEST(TrainOptions, StepsWinOverShares) {
   EXPECT_EQ(options.max_steps, 401);
   EXPECT_EQ(options.warmup_steps, 41) << "ceil(0.1 x 401)";
   EXPECT_EQ(options.eval_steps, 40);
-  TrainOptions given{.max_steps = 401, .warmup_steps = 7, .warmup_ratio = 0.1, .eval_steps = 3, .save_steps = 5};
+  TrainOptions given{
+      .max_steps = 401, .warmup_steps = 7, .warmup_ratio = 0.1, .eval_steps = 3, .save_steps = 5};
   resolve_steps(given, std::nullopt);
   EXPECT_EQ(given.warmup_steps, 7);
   EXPECT_EQ(given.eval_steps, 3);

@@ -1,0 +1,42 @@
+// What `lookback bench` can measure: each benchmark is one file that registers itself.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+#include "apps/cli/command.h"
+#include "nn/llama/llama.h"
+
+namespace lookback {
+
+struct BenchOptions {
+  std::string config = "smoke";
+  std::string preset = "llama";
+  std::int64_t batch_size = 4;
+  std::int64_t block_size = 256;
+  std::string dtype = "float32";
+  std::int64_t steps = 8;
+};
+
+using Benchmark = nlohmann::ordered_json (*)(const BenchOptions&, const Session&);
+
+// By name.
+std::map<std::string, Benchmark, std::less<>>& benchmarks();
+
+struct BenchmarkRegistration {
+  BenchmarkRegistration(std::string name, Benchmark run) {
+    benchmarks().emplace(std::move(name), run);
+  }
+};
+
+// The model the options name, with its own vocabulary and values drawn from the seed.
+std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t seed);
+
+// Random tokens, [rows, columns] i64.
+Tensor random_tokens(std::int64_t rows, std::int64_t columns, std::int64_t vocabulary,
+                     std::uint64_t seed);
+
+}  // namespace lookback

@@ -1,0 +1,23 @@
+// bench machine: what the machine can do at most.
+#include "kernels/cpu/machine.h"
+
+#include <nlohmann/json.hpp>
+
+#include "apps/bench/benchmark.h"
+
+namespace lookback {
+namespace {
+
+nlohmann::ordered_json bench_machine(const BenchOptions&, const Session&) {
+  const auto machine = kernels::measure_machine();
+  return {{"fma_gflops", machine.fma_gflops},
+          {"bf16_gflops", machine.bf16_gflops},
+          {"triad_gbps", machine.triad_gbps},
+          {"cores", machine.cores},
+          {"isa", machine.isa}};
+}
+
+const BenchmarkRegistration registered{"machine", bench_machine};
+
+}  // namespace
+}  // namespace lookback

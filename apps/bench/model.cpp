@@ -1,0 +1,37 @@
+#include <algorithm>
+
+#include "apps/bench/benchmark.h"
+#include "apps/model/dtype_name.h"
+#include "apps/model/model_choice.h"
+#include "nn/initialise.h"
+#include "runtime/random.h"
+
+namespace lookback {
+
+std::map<std::string, Benchmark, std::less<>>& benchmarks() {
+  static auto& map = *new std::map<std::string, Benchmark, std::less<>>;
+  return map;
+}
+
+std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t seed) {
+  const auto config = choose_model(options.config, options.preset).config;
+  if (options.block_size > config.max_position_embeddings) {
+    usage_error("--block-size {}: must be at most max_position_embeddings={} of the config",
+                options.block_size, config.max_position_embeddings);
+  }
+  auto llama = std::make_unique<Llama>(config, precision_of(floating_dtype(options.dtype)));
+  initialise(llama->parameters(), config.initializer_range, seed);
+  return llama;
+}
+
+Tensor random_tokens(std::int64_t rows, std::int64_t columns, std::int64_t vocabulary,
+                     std::uint64_t seed) {
+  RandomStream random(seed, stream_of(RandomUse::training_data, 0));
+  const auto tokens = empty({rows, columns}, DType::i64);
+  std::ranges::generate(tokens.elements<std::int64_t>(), [&] {
+    return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(vocabulary)));
+  });
+  return tokens;
+}
+
+}  // namespace lookback

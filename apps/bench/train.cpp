@@ -1,0 +1,68 @@
+// bench train: the speed of a training step, and how much of the machine it uses.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "apps/bench/train_step.h"
+#include "apps/train/peak_memory.h"
+#include "kernels/cpu/machine.h"
+#include "runtime/allocator.h"
+
+namespace lookback {
+namespace {
+
+constexpr int warm_up_steps = 3;
+
+// Six operations per token and parameter of every matrix product (the projection to the vocabulary
+// is one, the embedding is not), and 6 L D T per token for causal attention, D = heads x head size.
+double model_flops_per_token(const Llama& llama, std::int64_t block_size) {
+  double weights = 0;
+  for (const auto& parameter : llama.parameters()) {
+    const bool is_lookup =
+        parameter.name == "model.embed_tokens.weight" && !llama.config.tie_word_embeddings;
+    if (parameter.tensor.rank() == 2 && !is_lookup)
+      weights += static_cast<double>(parameter.tensor.numel());
+  }
+  const auto& config = llama.config;
+  const auto attention =
+      config.num_hidden_layers * config.num_attention_heads * config.head_dim * block_size;
+  return 6 * (weights + static_cast<double>(attention));
+}
+
+double peak_gflops(const Llama& llama) {
+  const double bf16 =
+      llama.precision.products == Products::bfloat16 ? kernels::measure_bf16_gflops() : 0;
+  return bf16 > 0 ? bf16 : kernels::measure_fma_gflops();
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const auto middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+nlohmann::ordered_json bench_train(const BenchOptions& options, const Session& session) {
+  const auto llama = bench_model(options, session.seed);
+  BenchStep step(*llama, options);
+  std::vector<double> seconds;
+  for (std::int64_t i = 0; i < options.steps + warm_up_steps; ++i) {
+    const double taken = step.run(session.seed + static_cast<std::uint64_t>(i));
+    if (i >= warm_up_steps) seconds.push_back(taken);
+  }
+  const auto resident_bytes = peak_resident_bytes();
+  const double each = median(seconds);
+  const double rate = static_cast<double>(options.batch_size * options.block_size) / each;
+  std::int64_t parameters = 0;
+  for (const auto& parameter : llama->parameters()) parameters += parameter.tensor.numel();
+  const double flops = model_flops_per_token(*llama, options.block_size) * rate;
+  return {{"tokens_per_second", rate},
+          {"seconds_per_step", each},
+          {"peak_bytes", resident_bytes},
+          {"allocator_peak_bytes", memory_stats(session.device).peak_bytes},
+          {"parameters", parameters},
+          {"model_flops_utilisation", flops / 1e9 / peak_gflops(*llama)}};
+}
+
+const BenchmarkRegistration registered{"train", bench_train};
+
+}  // namespace
+}  // namespace lookback

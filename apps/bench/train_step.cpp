@@ -1,0 +1,30 @@
+#include "apps/bench/train_step.h"
+
+#include <chrono>
+
+#include "autograd/gradient.h"
+#include "autograd/ops/cross_entropy.h"
+
+namespace lookback {
+
+BenchStep::BenchStep(const Llama& model, const BenchOptions& options)
+    : llama(model),
+      batch_size(options.batch_size),
+      block_size(options.block_size),
+      parameters(model.parameters()),
+      optimizer(parameters, {}) {}
+
+double BenchStep::run(std::uint64_t seed) {
+  const auto ids = random_tokens(batch_size, block_size, llama.config.vocab_size, seed);
+  const auto targets = next_token_targets(ids);
+  const auto start = std::chrono::steady_clock::now();
+  const auto loss = llama.loss(ids, targets);
+  backward(loss.loss_sum);
+  const double share = 1 / loss.count.item();
+  const double norm = gradient_norm(parameters) * share;
+  optimizer.step(1e-4, clipping_factor(norm, 1.0) * share);
+  clear_gradients(parameters);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace lookback

@@ -1,0 +1,26 @@
+// The training step that `bench train` and `bench memory` measure.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "apps/bench/benchmark.h"
+#include "nn/adamw.h"
+
+namespace lookback {
+
+// Forward, loss, backward, clipping at 1.0 and AdamW on random tokens.
+class BenchStep {
+ public:
+  BenchStep(const Llama& model, const BenchOptions& options);
+  // Returns its seconds.
+  double run(std::uint64_t seed);
+
+ private:
+  const Llama& llama;
+  std::int64_t batch_size, block_size;
+  std::vector<NamedParameter> parameters;
+  AdamW optimizer;
+};
+
+}  // namespace lookback

@@ -1,0 +1,62 @@
+// lookback bench
+#include <nlohmann/json.hpp>
+
+#include "apps/bench/benchmark.h"
+#include "apps/model/dtype_name.h"
+
+namespace lookback {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// One line per figure, one per entry of a list.
+void write_lines(const Json& value, const std::string& name, std::string& text) {
+  if (value.is_object() && (name.empty() || name == "gflops")) {
+    for (const auto& [key, each] : value.items()) write_lines(each, key, text);
+    return;
+  }
+  if (value.is_array()) {
+    for (const auto& each : value) write_lines(each, "", text);
+    return;
+  }
+  const auto figure =
+      value.is_number_float() ? fmt::format("{:.6g}", value.get<double>()) : value.dump();
+  text += (text.empty() ? "" : "\n") + fmt::format("{:<28} {}", name, figure);
+}
+
+class Bench final : public Command {
+ public:
+  void declare(Flags& flags) override {
+    std::vector<std::string> names;
+    for (const auto& [name, run] : benchmarks()) names.push_back(name);
+    flags.add_positional({.placeholder = "WHAT",
+                          .help = "machine, gemm, ops, train, decode or memory",
+                          .choices = names,
+                          .target = &what});
+    flags.add("config", options.config, "FILE|DIR|NAME",
+              "the model: a config.json, or smoke, tiny, 124m");
+    flags.add("preset", options.preset, "NAME", "a variant laid over the config");
+    flags.add("batch-size", options.batch_size, at_least_one, "sequences");
+    flags.add("block-size", options.block_size, at_least_one, "tokens of a sequence");
+    flags.add_choice("dtype", options.dtype, floating_dtype_names, "number format");
+    flags.add("steps", options.steps, at_least_one, "steps (tokens, for decode) that are measured");
+  }
+
+  ExitCode run(const Session& session) override {
+    const auto object = benchmarks().at(what)(options, session);
+    std::string text;
+    write_lines(object, "", text);
+    session.console.result(text, object);
+    return ExitCode::good;
+  }
+
+ private:
+  std::string what;
+  BenchOptions options;
+};
+
+const CommandRegistration<Bench> registered{"bench",
+                                            "measures this machine and how fast Lookback is on it"};
+
+}  // namespace
+}  // namespace lookback

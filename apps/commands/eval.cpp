@@ -1,0 +1,96 @@
+// lookback eval
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numbers>
+#include <optional>
+
+#include "apps/cli/command.h"
+#include "apps/data/open.h"
+#include "apps/model/dtype_name.h"
+#include "apps/model/model_folder.h"
+#include "apps/train/evaluate.h"
+#include "apps/train/run_record.h"
+
+namespace lookback {
+namespace {
+
+class Eval final : public Command {
+ public:
+  void declare(Flags& flags) override {
+    flags.add_positional({.placeholder = "DIR", .help = "a model folder", .target = &directory});
+    flags.add("data", data, "SPEC", "without it: the run's own");
+    flags.add_choice("split", split, {"train", "validation", "all"},
+                     "part of the data; without it all of --data, or the run's validation");
+    flags.add("block-size", block_size, at_least_one, "tokens of context; without it the run's");
+    flags.add_choice("dtype", dtype, floating_dtype_names, "number format; without it the run's");
+  }
+
+  ExitCode run(const Session& session) override {
+    const auto record = read_run_record(directory);
+    if (data.empty() && !record) {
+      usage_error("--data is missing: {} is not the folder of a run, which would name its data",
+                  directory);
+    }
+    if (dtype.empty()) dtype = record ? record->options.dtype : "float32";
+    const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
+    const auto most = llama->config.max_position_embeddings;
+    if (!block_size)
+      block_size = record ? record->options.block_size : std::min<std::int64_t>(256, most);
+    if (*block_size > most) {
+      usage_error("--block-size {}: must be at most max_position_embeddings={} of the config",
+                  *block_size, most);
+    }
+    const auto source = open(*llama, record, session.seed);
+    const auto batch_size = record ? record->options.batch_size : TrainOptions().batch_size;
+    report(session, *source,
+           evaluate(*llama, *source, whole_evaluation(*source, batch_size, *block_size)));
+    return ExitCode::good;
+  }
+
+ private:
+  std::shared_ptr<const TokenSource> open(const Llama& llama,
+                                          const std::optional<RunRecord>& record,
+                                          std::uint64_t seed) {
+    DataOptions wanted{.data = data, .seed = seed, .block_size = *block_size};
+    if (data.empty()) {
+      wanted.data = record->options.data;
+      wanted.validation_data = record->options.validation_data;
+      wanted.seed = record->seed;
+      if (split.empty()) split = "validation";
+    } else if (split.empty()) {
+      split = "all";
+    }
+    wanted.vocabulary_size = llama.config.vocab_size;
+    return open_evaluation(wanted, split_of(split));
+  }
+
+  void report(const Session& session, const TokenSource& source,
+              const Evaluation& evaluation) const {
+    nlohmann::ordered_json object{{"loss", evaluation.loss},
+                                  {"perplexity", std::exp(evaluation.loss)},
+                                  {"accuracy", evaluation.accuracy}};
+    auto text = fmt::format("loss {:.6f} nats per token, perplexity {:.4f}, accuracy {:.4f}",
+                            evaluation.loss, std::exp(evaluation.loss), evaluation.accuracy);
+    if (source.is_text()) {
+      object["bits_per_byte"] = evaluation.loss / std::numbers::ln2;
+      text += fmt::format(", {:.4f} bits per byte", evaluation.loss / std::numbers::ln2);
+    }
+    object["tokens"] = evaluation.tokens;
+    text += fmt::format(", over {} tokens", evaluation.tokens);
+    if (evaluation.floor) {
+      object["floor"] = *evaluation.floor;
+      object["floor_error"] = *evaluation.floor_error;
+      text += fmt::format("; floor {:.6f}, standard error of the difference {:.6f}",
+                          *evaluation.floor, *evaluation.floor_error);
+    }
+    session.console.result(text, object);
+  }
+
+  std::string directory, data, split, dtype;
+  std::optional<std::int64_t> block_size;
+};
+
+const CommandRegistration<Eval> registered{"eval", "measures a model's loss on data"};
+
+}  // namespace
+}  // namespace lookback

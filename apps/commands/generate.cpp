@@ -1,0 +1,96 @@
+// lookback generate
+#include "nn/llama/generate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "apps/cli/command.h"
+#include "apps/data/open.h"
+#include "apps/model/dtype_name.h"
+#include "apps/model/model_folder.h"
+#include "apps/train/run_record.h"
+
+namespace lookback {
+namespace {
+
+constexpr std::int64_t default_new_tokens = 128;
+
+class Generate final : public Command {
+ public:
+  void declare(Flags& flags) override {
+    flags.add_positional({.placeholder = "DIR", .help = "a model folder", .target = &directory});
+    flags.add("prompt", prompt, "TEXT", "what the text begins with");
+    flags.add("max-new-tokens", new_tokens, at_least_one,
+              "tokens to add; without it 128, or what fits");
+    flags.add("temperature", temperature, non_negative,
+              "logits are divided by it; 0: the most likely token");
+    flags.add("top-k", top_k, at_least_one, "pick among the k most likely tokens");
+    flags.add("top-p", top_p, share,
+              "pick among the most likely tokens that hold this probability");
+    flags.add_toggle("no-cache", no_cache, "runs the whole text again for every token");
+    flags.add("tokenizer", tokenizer, "NAME", "bytes or stories; without it the run's, or bytes");
+    flags.add_choice("dtype", dtype, floating_dtype_names, "number format; without it the run's");
+  }
+
+  ExitCode run(const Session& session) override {
+    if (!prompt) usage_error("--prompt is missing: the text to begin with");
+    const auto record = read_run_record(directory);
+    if (dtype.empty()) dtype = record ? record->options.dtype : "float32";
+    if (tokenizer.empty()) tokenizer = record ? record->options.tokenizer : "bytes";
+    const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
+    const auto& config = llama->config;
+    const auto words = make_tokenizer(tokenizer, config.vocab_size);
+    if (words->vocabulary_size() > config.vocab_size) {
+      usage_error("--tokenizer {}: has {} words, the model {}", tokenizer, words->vocabulary_size(),
+                  config.vocab_size);
+    }
+    auto tokens = prompt_tokens(*words);
+    const auto prompt_length = static_cast<std::int64_t>(tokens.size());
+
+    const GenerationOptions options{
+        .max_new_tokens = new_tokens.value_or(std::clamp<std::int64_t>(
+            config.max_position_embeddings - prompt_length, 0, default_new_tokens)),
+        .caching = no_cache ? Caching::none : Caching::keys_and_values,
+        .sampling = {.temperature = temperature,
+                     .top_k = top_k.value_or(0),
+                     .top_p = top_p,
+                     .seed = session.seed}};
+    const auto start = std::chrono::steady_clock::now();
+    const auto generation = generate(*llama, tokens, options);
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+    tokens.insert(tokens.end(), generation.tokens.begin(), generation.tokens.end());
+    const auto text = words->decode(tokens);
+    const auto count = static_cast<double>(generation.tokens.size());
+    session.console.result(text, {{"text", text},
+                                  {"tokens", generation.tokens},
+                                  {"tokens_per_second", seconds > 0 ? count / seconds : 0.0},
+                                  {"cache_bytes_per_token", generation.cache_bytes_per_token}});
+    return ExitCode::good;
+  }
+
+ private:
+  static constexpr NumberRule share{.least = 0, .least_is = NumberRule::Bound::excluded, .most = 1};
+
+  // An empty prompt starts where a document starts, for tokenizers that know such a place.
+  std::vector<std::int64_t> prompt_tokens(const Tokenizer& words) const {
+    auto tokens = words.encode(*prompt);
+    if (tokens.empty() && words.document_end()) tokens.push_back(*words.document_end());
+    if (tokens.empty()) usage_error("--prompt is empty: it needs at least one token");
+    return tokens;
+  }
+
+  std::string directory, tokenizer, dtype;
+  std::optional<std::string> prompt;
+  std::optional<std::int64_t> new_tokens, top_k;
+  double temperature = 1, top_p = 1;
+  bool no_cache = false;
+};
+
+const CommandRegistration<Generate> registered{"generate", "continues a text with a model"};
+
+}  // namespace
+}  // namespace lookback

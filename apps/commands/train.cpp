@@ -1,0 +1,137 @@
+// lookback train
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "apps/data/open.h"
+#include "apps/model/dtype_name.h"
+#include "apps/model/model_choice.h"
+#include "apps/model/model_folder.h"
+#include "apps/train/output_folder.h"
+#include "apps/train/peak_memory.h"
+#include "apps/train/training_run.h"
+#include "nn/initialise.h"
+#include "runtime/replacing_file.h"
+
+namespace lookback {
+namespace {
+
+namespace fs = std::filesystem;
+
+// As a path is found from any folder.
+void make_absolute(std::string& path) {
+  if (!path.empty()) path = fs::absolute(path).lexically_normal().string();
+}
+
+void make_data_absolute(std::string& spec) {
+  if (!spec.starts_with("builtin:")) make_absolute(spec);
+}
+
+class Train final : public Command {
+ public:
+  void declare(Flags& flags) override { options.declare(flags); }
+
+  ExitCode run(const Session& session) override {
+    check_flags();
+    OutputFolder output(options.output_dir,
+                        options.overwrite ? ExistingRun::replaced : ExistingRun::refused);
+    auto choice = choose_model(options.config, options.preset);
+    const auto data = open(session, choice);
+    resolve_steps(options, data.training->tokens());
+    const Llama llama(choice.config, precision_of(floating_dtype(options.dtype)));
+    if (options.init_from.empty()) {
+      initialise(llama.parameters(), choice.config.initializer_range, session.seed);
+    } else {
+      load_weights(llama, options.init_from);
+    }
+    const auto recorded = session.flags->to_toml();
+    output.begin([&](const fs::path& folder) {
+      save_model(llama, folder);
+      ReplacingFile file(folder / "options.toml");
+      file.write(recorded);
+      file.commit();
+    });
+    const auto summary = TrainingRun(llama, data, options, session).run();
+    report(session, llama, summary);
+    return summary.end == TrainingSummary::End::reached ? ExitCode::good : ExitCode::interrupted;
+  }
+
+ private:
+  void check_flags() {
+    if (options.data.empty()) usage_error("--data is missing: a text file, or builtin:stories");
+    if (options.config.empty()) options.config = options.init_from;
+    if (options.config.empty())
+      usage_error("--config is missing: smoke, tiny, 124m or a config.json");
+    if (!is_built_in_config(options.config)) make_absolute(options.config);
+    make_absolute(options.init_from);
+    make_absolute(options.output_dir);
+    make_data_absolute(options.data);
+    make_data_absolute(options.validation_data);
+  }
+
+  // Opens the data, and settles with them the vocabulary, the tokenizer and the block size.
+  TokenData open(const Session& session, ModelChoice& choice) {
+    DataOptions wanted{.data = options.data,
+                       .validation_data = options.validation_data,
+                       .seed = session.seed,
+                       .block_size = options.block_size};
+    auto& config = choice.config;
+    if (options.block_size > config.max_position_embeddings) {
+      usage_error("--block-size {}: must be at most max_position_embeddings={} of the config",
+                  options.block_size, config.max_position_embeddings);
+    }
+    if (choice.vocabulary == ModelChoice::Vocabulary::given)
+      wanted.vocabulary_size = config.vocab_size;
+    auto data = open_data(wanted);
+    const auto& tokenizer = data.training->tokenizer();
+    if (choice.vocabulary == ModelChoice::Vocabulary::of_data)
+      config.vocab_size = tokenizer.vocabulary_size();
+    if (!options.tokenizer.empty() && options.tokenizer != tokenizer.name()) {
+      usage_error("--tokenizer {}: {} speaks {}", options.tokenizer, options.data,
+                  tokenizer.name());
+    }
+    options.tokenizer = tokenizer.name();
+    return data;
+  }
+
+  void report(const Session& session, const Llama& llama, const TrainingSummary& summary) const {
+    std::int64_t count = 0;
+    for (const auto& parameter : llama.parameters()) count += parameter.tensor.numel();
+    nlohmann::ordered_json object{{"steps", summary.steps},
+                                  {"loss", summary.loss},
+                                  {"validation_loss", nullptr},
+                                  {"validation_accuracy", nullptr},
+                                  {"floor", nullptr},
+                                  {"floor_error", nullptr},
+                                  {"tokens_per_second", summary.tokens_per_second},
+                                  {"parameters", count},
+                                  {"peak_bytes", peak_resident_bytes()},
+                                  {"output_dir", options.output_dir}};
+    auto text = fmt::format("{} steps, {} parameters, {:.0f} tokens/s: loss {:.4f}", summary.steps,
+                            count, summary.tokens_per_second, summary.loss);
+    if (const auto& evaluation = summary.evaluation) {
+      object["validation_loss"] = evaluation->loss;
+      object["validation_accuracy"] = evaluation->accuracy;
+      text += fmt::format(", validation loss {:.4f}", evaluation->loss);
+      if (evaluation->floor) {
+        object["floor"] = *evaluation->floor;
+        object["floor_error"] = *evaluation->floor_error;
+        text += fmt::format(", floor {:.4f}", *evaluation->floor);
+      }
+    }
+    session.console.result(text + "; the model is in " + options.output_dir, object);
+    if (summary.end == TrainingSummary::End::interrupted) {
+      print_error(
+          fmt::format("interrupted after step {} of {}: the model and checkpoint-{} are in {}; "
+                      "--init-from {} starts a new run from these weights\n",
+                      summary.steps, *options.max_steps, summary.steps, options.output_dir,
+                      options.output_dir));
+    }
+  }
+
+  TrainOptions options;
+};
+
+const CommandRegistration<Train> registered{"train", "trains a model and writes it to a folder"};
+
+}  // namespace
+}  // namespace lookback

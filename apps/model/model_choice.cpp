@@ -1,0 +1,43 @@
+#include "apps/model/model_choice.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "nn/llama/preset.h"
+#include "runtime/check.h"
+#include "runtime/nearest_name.h"
+
+namespace lookback {
+namespace {
+
+LlamaConfig lay_over(const LlamaConfig& config, const Preset& preset, const std::string& where) {
+  const auto keys = nlohmann::json::parse(preset.config);
+  if (keys.empty()) return config;
+  auto merged = nlohmann::json::parse(to_json(config));
+  merged.update(keys);
+  return parse_llama_config(merged.dump(), where);
+}
+
+}  // namespace
+
+bool is_built_in_config(const std::string& name) {
+  const auto names = built_in_config_names();
+  return std::ranges::find(names, name) != names.end();
+}
+
+ModelChoice choose_model(const std::string& config, const std::string& preset) {
+  const auto& variant = find_preset(preset);
+  const auto where = fmt::format("{} with preset {}", config, preset);
+  if (is_built_in_config(config)) {
+    return {lay_over(built_in_llama_config(config), variant, where),
+            ModelChoice::Vocabulary::of_data};
+  }
+  if (!std::filesystem::exists(config)) {
+    fail("config", "{}: no such file or folder; the nearest built-in config is {}", config,
+         nearest_name(std::filesystem::path(config).filename().string(), built_in_config_names()));
+  }
+  return {lay_over(read_llama_config(config), variant, where), ModelChoice::Vocabulary::given};
+}
+
+}  // namespace lookback

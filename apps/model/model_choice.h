@@ -1,0 +1,25 @@
+// From --config and --preset to the shape of a model.
+#pragma once
+
+#include <string>
+
+#include "nn/llama/config.h"
+
+namespace lookback {
+
+struct ModelChoice {
+  // Whether the number of words is part of the choice, or follows the data (built-in configs).
+  enum class Vocabulary { given, of_data };
+  LlamaConfig config;
+  Vocabulary vocabulary = Vocabulary::given;
+};
+
+// smoke, tiny, 124m. Such a name is never read as a path: ./tiny is one.
+bool is_built_in_config(const std::string& name);
+
+// `config`: a config.json, a folder with one, or the name of a built-in; the preset's keys are laid
+// over it. Throws Error for what cannot be read or makes no model, naming the nearest built-in
+// where no such file is there.
+ModelChoice choose_model(const std::string& config, const std::string& preset);
+
+}  // namespace lookback

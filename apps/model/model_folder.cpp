@@ -1,0 +1,38 @@
+#include "apps/model/model_folder.h"
+
+#include "nn/parameter_files.h"
+#include "runtime/replacing_file.h"
+#include "runtime/safetensors.h"
+
+namespace lookback {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto config_name = "config.json";
+constexpr auto weights_name = "model.safetensors";
+
+}  // namespace
+
+std::unique_ptr<Llama> load_model(const fs::path& directory, Precision precision) {
+  const Check check{"model"};
+  check(fs::is_directory(directory), "{}: is not a folder with {} and {}", directory.string(),
+        config_name, weights_name);
+  const auto config = read_llama_config((directory / config_name).string());
+  auto llama = std::make_unique<Llama>(config, precision);
+  load_weights(*llama, directory);
+  return llama;
+}
+
+void load_weights(const Llama& llama, const fs::path& directory) {
+  load_parameters(llama.parameters(), SafetensorsFile::open(directory / weights_name));
+}
+
+void save_model(const Llama& llama, const fs::path& directory) {
+  save_parameters(llama.parameters(), (directory / weights_name).string());
+  ReplacingFile config(directory / config_name);
+  config.write(to_json(llama.config, llama.precision.storage));
+  config.commit();
+}
+
+}  // namespace lookback

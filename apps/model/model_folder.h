@@ -1,0 +1,21 @@
+// A model on disk: config.json and model.safetensors, as other programs know them.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "nn/llama/llama.h"
+
+namespace lookback {
+
+// Builds the model of DIR/config.json and loads DIR/model.safetensors. Throws Error naming the file
+// and what is wrong.
+std::unique_ptr<Llama> load_model(const std::filesystem::path& directory, Precision precision);
+
+// Fills a model that is there from DIR/model.safetensors.
+void load_weights(const Llama& llama, const std::filesystem::path& directory);
+
+// Each file appears whole or not at all; the weights first.
+void save_model(const Llama& llama, const std::filesystem::path& directory);
+
+}  // namespace lookback

@@ -1,0 +1,17 @@
+// Where a number first went wrong.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/data/token_source.h"
+#include "nn/llama/llama.h"
+
+namespace lookback {
+
+// Runs the step once more, forward and backward, and looks at what every operation writes. Names
+// the first that wrote a NaN or an infinity: "silu_mul of model.layers.2.mlp in the forward pass
+// wrote nan first", with the parameter that held one already where that is the cause.
+std::string first_non_finite(const Llama& llama, const std::vector<TokenBatch>& micro_batches);
+
+}  // namespace lookback

@@ -1,0 +1,24 @@
+#include "apps/train/run_record.h"
+
+#include "apps/cli/session.h"
+
+namespace lookback {
+
+std::optional<RunRecord> read_run_record(const std::filesystem::path& directory) {
+  auto path = directory / "options.toml";
+  const auto folder = std::filesystem::absolute(directory / "").parent_path();
+  if (!exists(path) && folder.filename().string().starts_with("checkpoint-")) {
+    path = folder.parent_path() / "options.toml";
+  }
+  if (!exists(path)) return std::nullopt;
+  RunRecord record;
+  SessionFlags session;
+  Flags flags;
+  record.options.declare(flags);
+  session.declare(flags);
+  flags.read_toml(path.string());
+  record.seed = static_cast<std::uint64_t>(session.seed);
+  return record;
+}
+
+}  // namespace lookback

@@ -1,0 +1,18 @@
+// Batches of tokens as the model takes them.
+#pragma once
+
+#include "apps/data/token_source.h"
+#include "runtime/tensor.h"
+
+namespace lookback {
+
+struct TokenTensors {
+  Tensor ids, targets;  // [B, T] i64
+};
+
+inline TokenTensors token_tensors(const TokenBatch& batch) {
+  const Shape shape{batch.rows, batch.columns};
+  return {from_values(batch.inputs, shape), from_values(batch.targets, shape)};
+}
+
+}  // namespace lookback

@@ -1,0 +1,167 @@
+#include "apps/train/training_run.h"
+
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "apps/cli/interrupt.h"
+#include "apps/model/model_folder.h"
+#include "apps/train/non_finite.h"
+#include "nn/schedule.h"
+
+namespace lookback {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double rate(std::int64_t count, double seconds) {
+  return seconds > 0 ? static_cast<double>(count) / seconds : 0.0;
+}
+
+Schedule schedule_of(const TrainOptions& options) {
+  return {.kind = parse_schedule_kind(options.lr_scheduler_type),
+          .peak = options.learning_rate,
+          .warmup_steps = *options.warmup_steps,
+          .total_steps = *options.max_steps,
+          .minimum_ratio = options.min_learning_rate_ratio};
+}
+
+}  // namespace
+
+TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
+                         const TrainOptions& train_options, const Session& session)
+    : llama(model),
+      parameters(model.parameters()),
+      data(token_data),
+      options(train_options),
+      total_steps(*train_options.max_steps),
+      optimizer(parameters, {.beta1 = options.adam_beta1,
+                             .beta2 = options.adam_beta2,
+                             .epsilon = options.adam_epsilon,
+                             .weight_decay = options.weight_decay}),
+      metrics(std::filesystem::path(options.output_dir) / "metrics.jsonl"),
+      progress(session.console, total_steps) {
+  state.seed = session.seed;
+}
+
+bool TrainingRun::at_multiple_of(std::int64_t interval) const {
+  return state.step % interval == 0 || state.step == total_steps;
+}
+
+double TrainingRun::tokens_per_second() const { return rate(state.tokens, state.seconds); }
+
+TrainingSummary TrainingRun::run() {
+  const InterruptWatch interrupt;
+  while (state.step < total_steps) {
+    take_step();
+    const bool interrupted = interrupt.requested() && state.step < total_steps;
+    if (at_multiple_of(options.logging_steps) || interrupted) log_step();
+    if (at_multiple_of(*options.eval_steps)) evaluate_model();
+    if (at_multiple_of(*options.save_steps) || interrupted) save_state();
+    if (interrupted) {
+      save_model(llama, options.output_dir);
+      summary.end = TrainingSummary::End::interrupted;
+      break;
+    }
+  }
+  summary.steps = state.step;
+  summary.tokens_per_second = tokens_per_second();
+  return summary;
+}
+
+void TrainingRun::take_step() {
+  const auto start = Clock::now();
+  std::vector<TokenBatch> batches;
+  for (std::int64_t i = 0; i < options.gradient_accumulation_steps; ++i) {
+    batches.push_back(
+        data.training->training_batch(state.step, i, options.batch_size, options.block_size));
+  }
+  measures = accumulate_gradients(llama, batches);
+  if (!measures.finite()) stop(batches);
+  learning_rate = schedule_of(options).learning_rate(state.step);
+  const double clipping = clipping_factor(measures.grad_norm, options.max_grad_norm);
+  optimizer.step(learning_rate, clipping * measures.gradient_share);
+  clear_gradients(parameters);
+
+  const double seconds = seconds_since(start);
+  ++state.step;
+  state.tokens += measures.tokens;
+  state.seconds += seconds;
+  window.loss += measures.loss;
+  ++window.steps;
+  window.tokens += measures.tokens;
+  window.targets += measures.targets;
+  window.correct += measures.correct;
+  window.seconds += seconds;
+  const double left = state.seconds / static_cast<double>(state.step) *
+                      static_cast<double>(total_steps - state.step);
+  progress.show(state.step,
+                fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s", state.step, total_steps,
+                            measures.loss, tokens_per_second()),
+                left);
+}
+
+void TrainingRun::stop(const std::vector<TokenBatch>& batches) const {
+  const bool loss_is_finite = std::isfinite(measures.loss);
+  const auto where = first_non_finite(llama, batches);
+  if (loss_is_finite) save_model(llama, options.output_dir);
+  throw NonFiniteError(
+      fmt::format("step {}: the {} is not finite; {}; {} keeps the {}", state.step + 1,
+                  loss_is_finite ? "gradient norm" : "loss", where, options.output_dir,
+                  loss_is_finite ? "model before this step" : "last model that was evaluated"));
+}
+
+void TrainingRun::write_line(const Json& object) { metrics.append(object.dump()); }
+
+void TrainingRun::log_step() {
+  const double loss = window.loss / static_cast<double>(window.steps);
+  write_line({{"step", state.step},
+              {"loss", loss},
+              {"accuracy", rate(window.correct, static_cast<double>(window.targets))},
+              {"grad_norm", measures.grad_norm},
+              {"learning_rate", learning_rate},
+              {"tokens", state.tokens},
+              {"tokens_per_second", rate(window.tokens, window.seconds)},
+              {"seconds", state.seconds}});
+  progress.plain_line(fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s", state.step,
+                                  total_steps, loss, rate(window.tokens, window.seconds)));
+  summary.loss = loss;
+  window = {};
+}
+
+void TrainingRun::evaluate_model() {
+  auto plan = whole_evaluation(*data.validation, options.batch_size, options.block_size);
+  if (state.step < total_steps) plan.batches = options.eval_batches;
+  const auto evaluation = evaluate(llama, *data.validation, plan);
+  if (!std::isfinite(evaluation.loss)) {
+    throw NonFiniteError(
+        fmt::format("step {}: the validation loss is not finite; {} keeps the last "
+                    "model whose loss was",
+                    state.step, options.output_dir));
+  }
+  Json line{{"step", state.step},
+            {"validation_loss", evaluation.loss},
+            {"validation_accuracy", evaluation.accuracy}};
+  auto text =
+      fmt::format("step {}/{}  validation loss {:.4f}", state.step, total_steps, evaluation.loss);
+  if (evaluation.floor) {
+    line["floor"] = *evaluation.floor;
+    line["floor_error"] = *evaluation.floor_error;
+    text += fmt::format(", floor {:.4f}", *evaluation.floor);
+  }
+  write_line(line);
+  progress.line(text);
+  save_model(llama, options.output_dir);
+  summary.evaluation = evaluation;
+}
+
+void TrainingRun::save_state() const {
+  save_checkpoint(options.output_dir, llama, optimizer, state, options.save_total_limit);
+}
+
+}  // namespace lookback

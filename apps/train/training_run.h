@@ -1,0 +1,72 @@
+// A run from its first step to its last: steps, lines of metrics.jsonl, evaluations, checkpoints.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <vector>
+
+#include "apps/cli/command.h"
+#include "apps/cli/progress.h"
+#include "apps/train/checkpoint.h"
+#include "apps/train/evaluate.h"
+#include "apps/train/metrics_file.h"
+#include "apps/train/train_options.h"
+#include "apps/train/training_step.h"
+
+namespace lookback {
+
+struct TrainingSummary {
+  enum class End { reached, interrupted };
+  End end = End::reached;
+  std::int64_t steps = 0;
+  double loss = 0;                            // of the last line of metrics.jsonl
+  std::optional<Evaluation> evaluation = {};  // the last one
+  double tokens_per_second = 0;               // while training
+};
+
+class TrainingRun {
+ public:
+  // Everything is in place: the steps resolved, and the output folder begun, holding the model as
+  // it is now. The arguments outlive the run.
+  TrainingRun(const Llama& model, const TokenData& token_data, const TrainOptions& train_options,
+              const Session& program_session);
+
+  // Trains, writing into the output folder; after every evaluation it holds the model evaluated.
+  // Ctrl-C ends the run after the step, with a checkpoint. Throws NonFiniteError when a loss or a
+  // gradient is not finite. The folder then keeps the last good model: the one before that step
+  // where its loss was finite, else the last one that was evaluated (or the first).
+  TrainingSummary run();
+
+ private:
+  // What the next line of metrics.jsonl tells about.
+  struct Window {
+    double loss = 0;  // summed over steps
+    double seconds = 0;
+    std::int64_t steps = 0, tokens = 0, targets = 0, correct = 0;
+  };
+
+  void take_step();
+  void log_step();
+  void evaluate_model();
+  void save_state() const;
+  [[noreturn]] void stop(const std::vector<TokenBatch>& batches) const;
+  void write_line(const nlohmann::ordered_json& object);
+  bool at_multiple_of(std::int64_t interval) const;
+  double tokens_per_second() const;
+
+  const Llama& llama;
+  const std::vector<NamedParameter> parameters;
+  const TokenData& data;
+  const TrainOptions& options;
+  const std::int64_t total_steps;
+  AdamW optimizer;
+  MetricsFile metrics;
+  Progress progress;
+  TrainerState state;
+  Window window;
+  StepMeasures measures;  // of the last step
+  double learning_rate = 0;
+  TrainingSummary summary;
+};
+
+}  // namespace lookback

@@ -1,0 +1,27 @@
+// The gradients of one optimiser step: forward and backward of every micro-batch.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "apps/data/token_source.h"
+#include "nn/llama/llama.h"
+
+namespace lookback {
+
+struct StepMeasures {
+  double loss = 0;            // nats per valid target, over all micro-batches
+  double grad_norm = 0;       // of that loss, before clipping
+  double gradient_share = 1;  // the gradients held by the parameters times this are that loss's
+  std::int64_t tokens = 0;    // fed in
+  std::int64_t targets = 0;   // valid ones
+  std::int64_t correct = 0;   // of them, those the model found most likely
+  bool finite() const;
+};
+
+// Loss = (sum over all micro-batches) / (all valid targets). The parameters, clear before, then
+// hold the gradients of the sum: dividing is left to the optimiser's gradient scale, where it costs
+// nothing.
+StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches);
+
+}  // namespace lookback
