@@ -1,9 +1,11 @@
 // The grammar of builtin:stories: a constant of the program. Whoever changes a word here changes
 // the floor of every run; the tests say what must hold.
 //
-// What there is to learn: who has which name, pronoun, toy, colour, pet, place and relative is
-// decided once and needed again sentences later, and a pet's voice and food, a place's water and
-// the weather's name follow from the word. A model that sees two words back cannot know them.
+// What there is to learn: the child's name and pronoun, the animal, the toy, the place and the
+// relative are decided once and needed again sentences later; an animal's voice and food and a
+// place's water follow from the word. A model that sees two words back cannot know them. These
+// lists are short, so that a small model finds out within minutes; what is not needed again
+// comes from longer ones.
 #include "apps/data/story_grammar.h"
 
 namespace lookback {
@@ -12,37 +14,46 @@ namespace {
 const std::vector<StoryWords> word_lists = {
     {"name",
      "he him his child",
-     {"Tom he him his boy",    "Ben he him his boy",    "Max he him his boy",
-      "Sam he him his boy",    "Leo he him his boy",    "Jack he him his boy",
-      "Finn he him his boy",   "Noah he him his boy",   "Hugo he him his boy",
-      "Oscar he him his boy",  "Lily she her her girl", "Mia she her her girl",
-      "Anna she her her girl", "Ella she her her girl", "Rose she her her girl",
-      "Lucy she her her girl", "Zoe she her her girl",  "Emma she her her girl",
-      "Ivy she her her girl",  "Clara she her her girl"}},
-    {"relative", "", {"mother", "father", "grandmother", "grandfather", "aunt", "uncle"}},
-    {"trait", "", {"kind", "brave", "clever", "shy", "gentle", "curious", "polite", "quiet"}},
-    {"colour", "", {"red", "blue", "green", "yellow", "purple", "white", "black", "pink"}},
-    {"toy",
-     "",
-     {"ball", "kite", "boat", "hat", "scarf", "drum", "doll", "truck", "robot", "whistle", "flute",
-      "puppet"}},
-    {"place",
-     "water",
-     {"park pond", "beach sea", "farm well", "forest stream", "garden fountain", "castle moat",
-      "valley river", "village lake"}},
+     {"Tom he him his boy", "Ben he him his boy", "Max he him his boy", "Leo he him his boy",
+      "Lily she her her girl", "Mia she her her girl", "Anna she her her girl",
+      "Rose she her her girl"}},
+    {"relative", "", {"mother", "father", "aunt", "uncle"}},
     {"pet",
      "called food",
      {"dog barked bones", "cat meowed fish", "duck quacked bread", "pig grunted corn",
-      "horse neighed hay", "goat bleated grass", "mouse squeaked cheese", "bird chirped seeds"}},
+      "goat bleated grass", "mouse squeaked cheese"}},
+    {"toy", "", {"ball", "kite", "boat", "hat", "drum", "doll"}},
+    {"place",
+     "water",
+     {"park pond", "beach sea", "farm well", "forest stream", "castle moat", "valley river"}},
+    {"trait",
+     "",
+     {"kind", "brave", "clever", "shy", "gentle", "curious", "polite", "quiet", "cheerful",
+      "careful"}},
+    {"colour",
+     "",
+     {"red", "blue", "green", "yellow", "purple", "white", "black", "pink", "brown", "golden"}},
+    {"size", "", {"big", "small", "fat", "thin", "young", "old", "lazy", "funny"}},
     {"weather",
-     "cause",
-     {"sunny sun", "windy wind", "rainy rain", "snowy snow", "foggy fog", "stormy storm"}},
+     "",
+     {"sunny", "windy", "rainy", "snowy", "foggy", "stormy", "cloudy", "warm", "cold", "lovely"}},
     {"person",
      "",
-     {"farmer", "baker", "sailor", "teacher", "painter", "doctor", "singer", "hunter"}},
-    {"mood", "", {"sad", "tired", "lonely", "hungry", "worried", "bored"}},
-    {"food", "", {"soup", "cake", "pie", "rice", "pizza", "salad", "pudding", "noodles"}},
-    {"hiding", "", {"bench", "rock", "tree", "bush", "log", "fence", "wagon", "table"}},
+     {"farmer", "baker", "sailor", "teacher", "painter", "doctor", "singer", "hunter", "king",
+      "queen"}},
+    {"mood",
+     "",
+     {"sad", "tired", "lonely", "worried", "bored", "angry", "happy", "sleepy", "busy", "proud"}},
+    {"food",
+     "",
+     {"soup", "cake", "pie", "rice", "pizza", "salad", "pudding", "noodles", "pancakes",
+      "cookies"}},
+    {"hiding",
+     "",
+     {"bench", "rock", "tree", "bush", "log", "fence", "wagon", "table", "wall", "bridge"}},
+    {"manner",
+     "",
+     {"happily", "quickly", "slowly", "loudly", "softly", "proudly", "suddenly", "twice"}},
 };
 
 const std::vector<StoryRule> rules = {
@@ -55,40 +66,44 @@ const std::vector<StoryRule> rules = {
      "{hero.his} {relative=relative} gave {hero.him} a {colour=colour} {toy=toy} ."},
     // goes out with an animal
     {"trip", 2, "meeting",
-     "one {weather=weather} day , {hero.he} went to the {place=place} with {hero.his} {pet=pet} ."},
+     "one {weather=weather} day , {hero.he} went to the {place=place} with {hero.his} {size=size} "
+     "{pet=pet} ."},
     {"trip", 1, "meeting",
-     "on a {weather=weather} morning , {hero} and {hero.his} {pet=pet} walked to the "
+     "on a {weather=weather} morning , {hero} and {hero.his} {size=size} {pet=pet} walked to the "
      "{place=place} ."},
     // and meets somebody.
     {"meeting", 2, "plot", "there {hero.he} met a {mood=mood} {person=person} ."},
     {"meeting", 1, "plot",
-     "near the {place.water} {hero.he} saw a {person=person} who was very {mood=mood} ."},
+     "near the {place.water} {hero.he} saw a {person=person} who looked very {mood=mood} ."},
 
     // The toy is lost.
     {"plot", 2, "rescue", "then the {toy} fell into the {place.water} ."},
     {"plot", 1, "rescue", "“ oh no , my {toy} fell into the {place.water} ! ” said {hero} ."},
-    {"rescue", 1, "close", "the {pet} {pet.called} and brought back the {colour} {toy} ."},
     {"rescue", 1, "close",
-     "the {person} pulled the {colour} {toy} out while the {pet} {pet.called} ."},
+     "the {pet} {pet.called} {manner=manner} and brought it back to {hero.him} ."},
+    {"rescue", 1, "close",
+     "with a long stick {hero.he} pulled it out while the {pet} {pet.called} {manner=manner} ."},
 
     // Everyone eats.
-    {"plot", 2, "feed", "“ do you want some {food=food} ? ” said {hero} to the {person} ."},
+    {"plot", 2, "feed", "“ do you want some {food=food} ? ” said {hero} with a smile ."},
     {"plot", 1, "feed", "{hero} opened {hero.his} bag and found some {food=food} ."},
-    {"feed", 1, "close", "the {person} ate the {food} and gave {pet.food} to the {pet} ."},
-    {"feed", 1, "close", "the {pet} {pet.called} , so {hero.he} gave it some {pet.food} too ."},
+    {"feed", 1, "close", "then {hero.he} gave {pet.food} to the {pet} ."},
+    {"feed", 1, "close",
+     "the {pet} {pet.called} {manner=manner} , so {hero.he} gave it some {pet.food} too ."},
 
     // The animal hides.
     {"plot", 2, "found", "but the {pet} ran away and hid behind the {spot=hiding} ."},
     {"plot", 1, "found", "“ where is my {pet} ? ” said {hero} by the {spot=hiding} ."},
-    {"found", 1, "close", "the {pet} {pet.called} , and the {person} looked under the {spot} ."},
-    {"found", 1, "close", "soon {hero.he} heard how it {pet.called} near the {spot} ."},
+    {"found", 1, "close", "soon {hero.he} heard how it {pet.called} {manner=manner} ."},
+    {"found", 1, "close",
+     "the {pet} {pet.called} {manner=manner} when {hero.he} looked under a {wrong=hiding-spot} ."},
 
     // Home.
-    {"close", 1, "end", "when the {weather.cause} was gone , {hero} left the {place} ."},
-    {"close", 1, "end",
-     "at home the {trait} {hero.child} told {hero.his} {relative} about the {mood} {person} ."},
+    {"close", 1, "end", "in the evening {hero} and the {pet} left the {place} ."},
+    {"close", 1, "end", "at home {hero.he} told {hero.his} {relative} all about the {place} ."},
     {"close", 1, "end", "{hero.his} {relative} came and took {hero.him} and the {toy} home ."},
-    {"close", 1, "end", "“ what a {weather} day ! ” said {hero} to {hero.his} {relative} ."},
+    {"close", 1, "end",
+     "“ what a {weather} day ! ” said {hero} to {hero.his} {relative} before bed ."},
 };
 
 }  // namespace

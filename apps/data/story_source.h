@@ -14,7 +14,7 @@ namespace lookback {
 
 // A token is a word, a punctuation mark or the separator. In text, words are joined by spaces,
 // marks stand where they do in English, a document ends with its line, and sentences begin with a
-// capital letter: tokens are lower-case except names and "I". encode() is the way back; it
+// capital letter: tokens are lower-case except names. encode() is the way back; it
 // takes plain quotation marks too, opening and closing in turn.
 class StoryTokenizer final : public Tokenizer {
  public:

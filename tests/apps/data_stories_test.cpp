@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "apps/data/story_grammar.h"
@@ -267,7 +268,8 @@ TEST(Stories, ReadAsEnglish) {
 TEST(Stories, PromptsAreEncoded) {
   const StoryTokenizer tokenizer{grammar()};
   EXPECT_EQ(tokenizer.encode("Once upon a time, Tom"), tokenizer.encode("once upon a time , Tom"));
-  EXPECT_EQ(tokenizer.encode("\"What a day!\" said Tom."), tokenizer.encode("“What a day!” said Tom."));
+  EXPECT_EQ(tokenizer.encode("\"What a warm day!\" said Tom."),
+            tokenizer.encode("“What a warm day!” said Tom."));
   EXPECT_TRUE(tokenizer.encode("").empty());
   EXPECT_EQ(tokenizer.document_end(), StoryGrammar::separator);
   EXPECT_THAT(error_of([&] { tokenizer.encode("Tom met a dragon."); }),
@@ -313,6 +315,21 @@ TEST(StoryGrammar, SumsOverRulesThatBeginAlike) {
   state.advance(id("."));
   EXPECT_DOUBLE_EQ(state.advance(StoryGrammar::separator), 1.0);
   EXPECT_DOUBLE_EQ(state.probability(id("Bob")), 1.0 / 3);
+
+  // What is drawn is scored as it was drawn, every second name but the first equally often.
+  RandomStream random{1, 1};
+  std::map<std::pair<std::int64_t, std::int64_t>, int> pairs;
+  for (int i = 0; i < 12000; ++i) {
+    Tokens story;
+    const double drawn = small.sample(random, story);
+    StoryState fresh{small};
+    double scored = 0;
+    for (const auto token : story) scored += std::log(fresh.advance(token));
+    ASSERT_NEAR(scored, drawn, 1e-14);
+    if (story.size() > 6) ++pairs[{story[0], story[4]}];
+  }
+  EXPECT_EQ(pairs.size(), 6u);
+  for (const auto& [pair, count] : pairs) EXPECT_NEAR(count, 1500, 5 * std::sqrt(1500.0));
 }
 
 TEST(StoryGrammar, RefusesTablesThatMakeNoSense) {
