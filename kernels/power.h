@@ -16,7 +16,7 @@ struct PowerForward {
       elementwise(&PowerForward::y, &PowerForward::x, &PowerForward::exponent);
 };
 
-// dx = dy p x^(p - 1), 0 where p is 0. dexponent = dy y ln x; where x is 0, the limit: 0 (p > 0).
+// dx = dy p x^(p - 1), 0 where p is 0. dexponent = dy y ln x, and 0 where x is 0 and p >= 0.
 // dx and dexponent have y's shape, before broadcasting is undone; absent where not needed.
 struct PowerBackward {
   In dy, x, exponent;

@@ -30,7 +30,7 @@ Sum base_slope(Sum x, Sum p) {
 
 template <class Sum>
 Sum exponent_slope(Sum x, Sum p) {
-  return x == 0 && p > 0 ? Sum(0) : std::pow(x, p) * std::log(x);
+  return x == 0 && p >= 0 ? Sum(0) : std::pow(x, p) * std::log(x);
 }
 
 void backward(const PowerBackward& a) {

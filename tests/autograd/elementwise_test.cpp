@@ -6,6 +6,7 @@
 #include <limits>
 #include <numbers>
 
+#include "autograd/gradient.h"
 #include "autograd/ops/exp.h"
 #include "autograd/ops/gelu.h"
 #include "autograd/ops/log.h"
@@ -84,6 +85,25 @@ const OpCase power_case{"power",
                          .low = 0.5,
                          .high = 2,
                          .large = 0}};
+
+// The slopes of 0 ^ p are never NaN. And plain exponents keep more than bf16's eight bits.
+TEST(Power, AtZeroAndWithPlainExponents) {
+  const auto x = from_values(std::vector<double>{0, 0, 4}, {3});
+  const auto p = from_values(std::vector<double>{2, 0, 0.5}, {3});
+  set_requires_grad(x);
+  set_requires_grad(p);
+  const auto y = power(x, p);
+  EXPECT_EQ(to_doubles(y), (std::vector<double>{0, 1, 2}));
+  backward(y, ones({3}));
+  EXPECT_EQ(to_doubles(gradient(x)), (std::vector<double>{0, 0, 0.25}));
+  const auto slopes = to_doubles(gradient(p));
+  EXPECT_EQ(slopes[0], 0);
+  EXPECT_EQ(slopes[1], 0);
+  EXPECT_DOUBLE_EQ(slopes[2], 2 * std::log(4.0));
+  const auto base = empty({1}, DType::bf16);
+  *base.data<BFloat16>() = BFloat16(65536.0F);
+  EXPECT_EQ(power(base, 0.626953125).item(), 1048.0);  // 2 ^ 10.03, and not 2 ^ 10
+}
 
 struct Accuracy {
   const char* name;
