@@ -1,0 +1,170 @@
+// The same files under transformers' and safetensors' own hands. Skipped where Python has neither.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "apps/model/model_folder.h"
+#include "autograd/grad_mode.h"
+#include "nn/initialise.h"
+#include "nn/llama/config_keys.h"
+#include "runtime/random.h"
+#include "runtime/safetensors.h"
+#include "tests/apps/program_run.h"
+#include "tests/paths.h"
+#include "tests/python/python_run.h"
+
+namespace lookback::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using std::string;
+using ::testing::IsEmpty;
+
+// Writes the logits of a model folder for some tokens, and has transformers make its own.
+json opened_by_transformers(const fs::path& folder, DType dtype) {
+  const TemporaryDirectory scratch;
+  const auto llama = load_model(folder, precision_of(dtype));
+  const auto ids = empty({2, 19}, DType::i64);
+  RandomStream random(3, 0);
+  for (auto& id : ids.elements<std::int64_t>()) {
+    id = static_cast<std::int64_t>(
+        random.below(static_cast<std::uint64_t>(llama->config.vocab_size)));
+  }
+  const NoGrad no_grad;
+  write_safetensors(scratch.path() / "logits", {{"ids", ids}, {"logits", llama->logits(ids)}});
+  return run_python("open_folder.py", {folder, scratch.path() / "logits"});
+}
+
+void expect_same_model(const json& opened, const string& dtype) {
+  EXPECT_LT(opened["difference"], 1e-4) << opened;
+  EXPECT_GT(opened["largest"], 0.1);
+  EXPECT_EQ(opened["dtype"], "torch." + dtype);
+  EXPECT_THAT(opened["missing"], IsEmpty());
+  EXPECT_THAT(opened["unexpected"], IsEmpty());
+}
+
+TEST(PythonInterop, ATrainedFolderOpensInTransformers) {
+  LOOKBACK_NEEDS_PYTHON();
+  const TemporaryDirectory scratch;
+  const auto folder = scratch.path() / "run";
+  const auto trained =
+      run_lookback({"train", "--config", "smoke", "--data", "builtin:markov", "--max-steps", "3",
+                    "--batch-size", "2", "--block-size", "32", "--output-dir", folder, "--quiet"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  expect_same_model(opened_by_transformers(folder, DType::f32), "float32");
+}
+
+TEST(PythonInterop, EveryKindOfModelOpensInTransformers) {
+  LOOKBACK_NEEDS_PYTHON();
+  auto config = built_in_llama_config("smoke");
+  config.hidden_size = 48;
+  config.num_hidden_layers = 2;
+  config.num_attention_heads = 4;
+  config.num_key_value_heads = 1;
+  config.head_dim = 10;
+  config.tie_word_embeddings = false;
+  config.attention_bias = config.mlp_bias = true;
+  config.rms_norm_eps = 1e-3;
+  config.rope_theta = 500;
+  for (const auto kind :
+       {RopeScaling::Kind::none, RopeScaling::Kind::linear, RopeScaling::Kind::llama3}) {
+    config.rope_scaling = {.kind = kind,
+                           .factor = kind == RopeScaling::Kind::none ? 1.0 : 4.0,
+                           .original_max_position_embeddings = 16};
+    const auto dtype = kind == RopeScaling::Kind::linear ? DType::f64 : DType::f32;
+    const Llama llama(config, precision_of(dtype));
+    initialise(llama.parameters(), 0.2, 5);
+    const TemporaryDirectory folder;
+    save_model(llama, folder.path());
+    expect_same_model(opened_by_transformers(folder.path(), dtype), string(name_of(dtype)));
+  }
+}
+
+TEST(PythonInterop, AFolderOfTransformersEvaluatesToItsLoss) {
+  LOOKBACK_NEEDS_PYTHON();
+  const TemporaryDirectory scratch;
+  const auto text = scratch.path() / "text.txt";
+  string words;
+  for (int i = 0; i < 150; ++i) words += std::to_string(i * i) + (i % 7 == 0 ? ".\n" : " sheep ");
+  write_text(text, words);
+  const std::vector<string> options = {
+      "{}",
+      R"({"tie_word_embeddings": true, "attention_bias": true, "mlp_bias": true, "head_dim": 6})",
+      R"({"num_key_value_heads": 4, "rope_scaling": {"rope_type": "linear", "factor": 2.0}})",
+      R"({"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+          "high_freq_factor": 4.0, "original_max_position_embeddings": 16}})",
+      R"({"float16": true})"};
+  for (const auto& each : options) {
+    const TemporaryDirectory folder;
+    const auto theirs = run_python("save_folder.py", {folder.path(), text, "64", each});
+    const auto ours = run_lookback({"eval", folder.path(), "--data", text, "--json"});
+    ASSERT_EQ(ours.code, 0) << ours.err;
+    const auto result = json::parse(ours.out);
+    EXPECT_EQ(result["tokens"], theirs["tokens"]);
+    EXPECT_NEAR(result["loss"].get<double>(), theirs["loss"].get<double>(), 1e-5) << each;
+    EXPECT_NEAR(result["accuracy"].get<double>(), theirs["accuracy"].get<double>(), 1e-3) << each;
+  }
+}
+
+TEST(PythonInterop, IgnoredKeysAndDefaultsAreThoseOfTransformers) {
+  LOOKBACK_NEEDS_PYTHON();
+  const auto keys = run_python("config_keys.py");
+  if (keys["version"] != "4.47.1")
+    GTEST_SKIP() << "transformers is " << keys["version"] << ", the list of 4.47.1";
+  std::vector<string> expected = {"use_cache"},
+                      listed(ignored_config_keys.begin(), ignored_config_keys.end());
+  for (const string key : keys["every_model"]) {
+    if (!key.starts_with('_') && key != "tie_word_embeddings") expected.push_back(key);
+  }
+  EXPECT_THAT(listed, testing::UnorderedElementsAreArray(expected));
+  auto config = parse_llama_config(keys["llama"].dump(), "LlamaConfig()");
+  config.carried.clear();
+  EXPECT_EQ(config, LlamaConfig{});
+}
+
+// Files with a few bytes changed: nothing is taken here that the official reader refuses, and what
+// only we refuse is what we refuse on purpose.
+TEST(PythonInterop, HeadersAreReadAsStrictlyAsByTheOfficialReader) {
+  LOOKBACK_NEEDS_PYTHON();
+  const TemporaryDirectory scratch;
+  const auto good = scratch.path() / "good";
+  write_safetensors(good, {{"a", zeros({2, 3}, DType::f32)},
+                           {"b", zeros({}, DType::i64)},
+                           {"c", zeros({0, 4}, DType::u8)}});
+  const auto bytes = read_text(good);
+  std::uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  std::map<string, string> refused = {{"good", ""}};
+  constexpr std::string_view alphabet = "0123456789,[]{}:\" abFI_-.e";
+  for (int trial = 0; trial < 3000; ++trial) {
+    RandomStream random(23, static_cast<std::uint64_t>(trial));
+    auto changed = bytes;
+    for (auto flips = 1 + random.below(2); flips > 0; --flips) {
+      changed[8 + random.below(header)] = alphabet[random.below(alphabet.size())];
+    }
+    const auto path = scratch.path() / std::to_string(trial);
+    write_text(path, changed);
+    auto& reason = refused[path.filename()];
+    try {
+      SafetensorsFile::open(path);
+    } catch (const Error& error) {
+      reason = error.what();
+    }
+  }
+  int taken = 0;
+  const auto official = run_python("open_safetensors.py", {scratch.path()});
+  for (const auto& [name, reason] : refused) {
+    taken += reason.empty() ? 1 : 0;
+    if (official[name] == reason.empty()) continue;
+    EXPECT_THAT(reason, testing::AnyOf(testing::HasSubstr("stands twice")))
+        << name << read_text(scratch.path() / name);
+  }
+  EXPECT_GT(taken, 20);
+  EXPECT_LT(taken, 2000);
+}
+
+}  // namespace
+}  // namespace lookback::tests

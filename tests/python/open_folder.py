@@ -1,0 +1,22 @@
+"""open_folder.py FOLDER LOGITS.safetensors: a model folder, opened by transformers.
+
+LOGITS holds `ids` and the `logits` that somebody else's program got for them. Prints the largest
+difference from transformers' logits, and what it thought of the folder.
+"""
+import json
+import sys
+
+import torch
+from safetensors.torch import load_file
+from transformers import LlamaForCausalLM
+
+folder, file = sys.argv[1:]
+model, report = LlamaForCausalLM.from_pretrained(folder, output_loading_info=True, torch_dtype="auto")
+theirs = load_file(file)
+with torch.no_grad():
+    logits = model(theirs["ids"]).logits
+print(json.dumps({
+    "difference": (logits.double() - theirs["logits"].double()).abs().max().item(),
+    "largest": logits.abs().max().item(),
+    "dtype": str(model.dtype),
+    "missing": report["missing_keys"], "unexpected": report["unexpected_keys"]}))
