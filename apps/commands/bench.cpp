@@ -9,6 +9,21 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+std::string written(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  return value.is_number_float() ? fmt::format("{:.4g}", value.get<double>()) : value.dump();
+}
+
+// One entry of a list: its first two fields as the row's name, then the figures.
+void write_row(const Json& entry, std::string& text) {
+  std::string row;
+  for (const auto& [key, each] : entry.items()) {
+    row += each.is_string() ? fmt::format("{:<30} ", written(each))
+                            : fmt::format(" {} {:<10}", key, written(each));
+  }
+  text += (text.empty() ? "" : "\n") + row;
+}
+
 // One line per figure, one per entry of a list.
 void write_lines(const Json& value, const std::string& name, std::string& text) {
   if (value.is_object() && (name.empty() || name == "gflops")) {
@@ -16,12 +31,10 @@ void write_lines(const Json& value, const std::string& name, std::string& text) 
     return;
   }
   if (value.is_array()) {
-    for (const auto& each : value) write_lines(each, "", text);
+    for (const auto& each : value) write_row(each, text);
     return;
   }
-  const auto figure =
-      value.is_number_float() ? fmt::format("{:.6g}", value.get<double>()) : value.dump();
-  text += (text.empty() ? "" : "\n") + fmt::format("{:<28} {}", name, figure);
+  text += (text.empty() ? "" : "\n") + fmt::format("{:<28} {}", name, written(value));
 }
 
 class Bench final : public Command {

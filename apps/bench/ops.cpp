@@ -1,0 +1,127 @@
+// bench ops: every operation of a training step at the model's shapes, beside what the machine can do.
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "apps/bench/train_step.h"
+#include "kernels/cpu/machine.h"
+#include "kernels/slot.h"
+
+namespace lookback {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// One operation at one shape, over all its calls.
+struct Measured {
+  std::string name, shape;
+  double seconds = 0;  // of the fastest call
+  double flops = 0;    // of one call; 0 where the operation is no product
+  double bytes = 0;    // read and written by one call, every operand once
+};
+
+double elements(const Shape& shape) { return static_cast<double>(shape.numel()); }
+
+// Multiply-adds count as two. The products' operands come first in their argument structs.
+double flops_of(std::string_view name, const std::vector<kernels::In>& inputs,
+                const std::vector<kernels::Out>& outputs) {
+  if (name == "matmul_forward") {
+    return 2 * elements(outputs[0].sizes) * static_cast<double>(inputs[0].size(-1));
+  }
+  if (name == "linear_cross_entropy_forward") {  // logits, and from them dx and dweight
+    return 6 * elements(inputs[0].sizes) * static_cast<double>(inputs[1].size(0));
+  }
+  const bool forward = name == "attention_forward";
+  if (!forward && name != "attention_backward") return 0;
+  // q or dy [B, T, H, dk] first; two products over half of T x T forward, five backward.
+  const auto& q = inputs[0];
+  return (forward ? 2 : 5) * elements(q.sizes) * static_cast<double>(q.size(1));
+}
+
+double bytes_of(const std::vector<kernels::In>& inputs, const std::vector<kernels::Out>& outputs) {
+  double total = 0;
+  const auto add = [&](const kernels::Operand& x) {
+    total += elements(x.sizes) * static_cast<double>(size_of(x.dtype));
+  };
+  std::ranges::for_each(inputs, add);
+  std::ranges::for_each(outputs, add);
+  return total;
+}
+
+std::string shapes_of(const std::vector<kernels::In>& inputs) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(2, inputs.size()); ++i) {
+    text += (i == 0 ? "" : " x ") + to_string(inputs[i].sizes);
+  }
+  return text;
+}
+
+// Times each kernel call from the end of the one before it: an operation's share of the tape's own
+// work is included. The first call of a pass has no call before it and is left out.
+class Stopwatch {
+ public:
+  void start() { last = Clock::time_point{}; }
+
+  void lap(const kernels::SlotBase& slot, const std::vector<kernels::In>& inputs,
+           const std::vector<kernels::Out>& outputs) {
+    const auto now = Clock::now();
+    const double seconds = std::chrono::duration<double>(now - last).count();
+    const bool first = last == Clock::time_point{};
+    if (!first) keep({std::string(slot.name), shapes_of(inputs), seconds,
+                      flops_of(slot.name, inputs, outputs), bytes_of(inputs, outputs)});
+    last = Clock::now();
+  }
+
+  std::vector<Measured> slowest_first() const {
+    auto sorted = all;
+    std::ranges::stable_sort(sorted, std::greater{}, &Measured::seconds);
+    return sorted;
+  }
+
+ private:
+  void keep(Measured found) {
+    const auto same = std::ranges::find_if(all, [&](const Measured& each) {
+      return each.name == found.name && each.shape == found.shape;
+    });
+    if (same == all.end()) {
+      all.push_back(std::move(found));
+    } else {
+      same->seconds = std::min(same->seconds, found.seconds);
+    }
+  }
+
+  Clock::time_point last;
+  std::vector<Measured> all;
+};
+
+nlohmann::ordered_json bench_ops(const BenchOptions& options, const Session& session) {
+  const auto llama = bench_model(options, session.seed);
+  BenchStep step(*llama, options);
+  Stopwatch stopwatch;
+  {
+    const kernels::ObserveKernels observe(
+        [&](const auto& slot, const auto& in, const auto& out) { stopwatch.lap(slot, in, out); });
+    for (std::int64_t i = 0; i < options.steps; ++i) {
+      stopwatch.start();
+      step.run(session.seed + static_cast<std::uint64_t>(i));
+    }
+  }
+  const auto machine = kernels::measure_machine();
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& each : stopwatch.slowest_first()) {
+    const double gflops = each.flops / each.seconds / 1e9;
+    const double gbps = each.bytes / each.seconds / 1e9;
+    list.push_back({{"name", each.name},
+                    {"shape", each.shape},
+                    {"seconds", each.seconds},
+                    {"gflops", gflops},
+                    {"gbps", gbps},
+                    {"of_limit", std::max(gflops / machine.fma_gflops, gbps / machine.triad_gbps)}});
+  }
+  return {{"operations", list}};
+}
+
+const BenchmarkRegistration registered{"ops", bench_ops};
+
+}  // namespace
+}  // namespace lookback
