@@ -6,16 +6,17 @@
 #include "apps/model/dtype_name.h"
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
-#include "apps/train/output_folder.h"
 #include "apps/train/peak_memory.h"
 #include "apps/train/training_run.h"
 #include "nn/initialise.h"
-#include "runtime/replacing_file.h"
 
 namespace lookback {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Of one micro-step: more than any machine holds, and few enough to be counted in bytes.
+constexpr std::int64_t most_tokens = std::int64_t{1} << 40;
 
 // As a path is found from any folder.
 void make_absolute(std::string& path) {
@@ -43,14 +44,7 @@ class Train final : public Command {
     } else {
       load_weights(llama, options.init_from);
     }
-    const auto recorded = session.flags->to_toml();
-    output.begin([&](const fs::path& folder) {
-      save_model(llama, folder);
-      ReplacingFile file(folder / "options.toml");
-      file.write(recorded);
-      file.commit();
-    });
-    const auto summary = TrainingRun(llama, data, options, session).run();
+    const auto summary = TrainingRun(llama, data, options, output, session).run();
     report(session, llama, summary);
     return summary.end == TrainingSummary::End::reached ? ExitCode::good : ExitCode::interrupted;
   }
@@ -61,6 +55,10 @@ class Train final : public Command {
     if (options.config.empty()) options.config = options.init_from;
     if (options.config.empty())
       usage_error("--config is missing: smoke, tiny, 124m or a config.json");
+    if (options.batch_size > most_tokens / options.block_size) {
+      usage_error("--batch-size {} x --block-size {}: must be at most {} tokens",
+                  options.batch_size, options.block_size, most_tokens);
+    }
     if (!is_built_in_config(options.config)) make_absolute(options.config);
     make_absolute(options.init_from);
     make_absolute(options.output_dir);

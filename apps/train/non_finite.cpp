@@ -5,7 +5,6 @@
 
 #include "apps/train/token_tensors.h"
 #include "autograd/gradient.h"
-#include "autograd/ops/cross_entropy.h"
 #include "kernels/slot.h"
 #include "nn/adamw.h"
 
@@ -50,6 +49,23 @@ class Search {
  public:
   explicit Search(std::vector<NamedParameter> of_model) : parameters(std::move(of_model)) {}
 
+  // Watches while `run` does its work.
+  template <class Run>
+  void during(const Run& run) {
+    const kernels::ObserveKernels observe(
+        [this](const auto& slot, const auto& inputs, const auto& outputs) {
+          look(slot, inputs, outputs);
+        });
+    run();
+  }
+
+  std::string verdict() const {
+    return found.empty() ? "no operation wrote it when it ran again" : found;
+  }
+
+  std::string_view pass = "forward";
+
+ private:
   void look(const kernels::SlotBase& slot, const std::vector<kernels::In>& inputs,
             const std::vector<kernels::Out>& outputs) {
     for (std::size_t i = 0; found.empty() && i < outputs.size(); ++i) {
@@ -62,10 +78,6 @@ class Search {
     }
   }
 
-  std::string_view pass = "forward";
-  std::string found;
-
- private:
   std::string fault_of_parameter(const kernels::In& input) const {
     for (const auto& parameter : parameters) {
       if (parameter.tensor.raw_data() != input.data) continue;
@@ -77,6 +89,7 @@ class Search {
   }
 
   std::vector<NamedParameter> parameters;
+  std::string found;
 };
 
 }  // namespace
@@ -85,22 +98,25 @@ std::string first_non_finite(const Llama& llama, const std::vector<TokenBatch>& 
   const auto parameters = llama.parameters();
   clear_gradients(parameters);
   Search search(parameters);
-  {
-    const kernels::ObserveKernels observe(
-        [&](const auto& slot, const auto& inputs, const auto& outputs) {
-          search.look(slot, inputs, outputs);
-        });
+  search.during([&] {
     for (const auto& batch : micro_batches) {
       const auto [ids, targets] = token_tensors(batch);
       search.pass = "forward";
-      const auto loss = mean_loss(llama.loss(ids, targets));
+      const auto loss = llama.loss(ids, targets);
       search.pass = "backward";
-      backward(loss);
+      backward(loss.loss_sum);
     }
     gradient_norm(parameters);
-  }
+  });
   clear_gradients(parameters);
-  return search.found.empty() ? "no operation wrote it when the step ran again" : search.found;
+  return search.verdict();
+}
+
+std::string first_non_finite(const Llama& llama, const TokenSource& source,
+                             const EvaluationPlan& plan) {
+  Search search(llama.parameters());
+  search.during([&] { evaluate(llama, source, plan); });
+  return search.verdict();
 }
 
 }  // namespace lookback

@@ -8,6 +8,7 @@
 #include "apps/model/model_folder.h"
 #include "apps/train/non_finite.h"
 #include "nn/schedule.h"
+#include "runtime/replacing_file.h"
 
 namespace lookback {
 namespace {
@@ -34,19 +35,32 @@ Schedule schedule_of(const TrainOptions& options) {
 }  // namespace
 
 TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
-                         const TrainOptions& train_options, const Session& session)
+                         const TrainOptions& train_options, OutputFolder& output_folder,
+                         const Session& program_session)
     : llama(model),
       parameters(model.parameters()),
       data(token_data),
       options(train_options),
       total_steps(*train_options.max_steps),
+      output(output_folder),
+      session(program_session),
       optimizer(parameters, {.beta1 = options.adam_beta1,
                              .beta2 = options.adam_beta2,
                              .epsilon = options.adam_epsilon,
                              .weight_decay = options.weight_decay}),
-      metrics(std::filesystem::path(options.output_dir) / "metrics.jsonl"),
       progress(session.console, total_steps) {
   state.seed = session.seed;
+}
+
+void TrainingRun::begin_folder() {
+  const auto recorded = session.flags->to_toml();
+  output.begin([&](const std::filesystem::path& folder) {
+    save_model(llama, folder);
+    ReplacingFile file(folder / "options.toml");
+    file.write(recorded);
+    file.commit();
+  });
+  metrics.emplace(output.path() / "metrics.jsonl");
 }
 
 bool TrainingRun::at_multiple_of(std::int64_t interval) const {
@@ -64,7 +78,7 @@ TrainingSummary TrainingRun::run() {
     if (at_multiple_of(*options.eval_steps)) evaluate_model();
     if (at_multiple_of(*options.save_steps) || interrupted) save_state();
     if (interrupted) {
-      save_model(llama, options.output_dir);
+      save_model(llama, output.path());
       summary.end = TrainingSummary::End::interrupted;
       break;
     }
@@ -83,6 +97,7 @@ void TrainingRun::take_step() {
   }
   measures = accumulate_gradients(llama, batches);
   if (!measures.finite()) stop(batches);
+  if (state.step == 0) begin_folder();
   learning_rate = schedule_of(options).learning_rate(state.step);
   const double clipping = clipping_factor(measures.grad_norm, options.max_grad_norm);
   optimizer.step(learning_rate, clipping * measures.gradient_share);
@@ -109,14 +124,18 @@ void TrainingRun::take_step() {
 void TrainingRun::stop(const std::vector<TokenBatch>& batches) const {
   const bool loss_is_finite = std::isfinite(measures.loss);
   const auto where = first_non_finite(llama, batches);
-  if (loss_is_finite) save_model(llama, options.output_dir);
-  throw NonFiniteError(
-      fmt::format("step {}: the {} is not finite; {}; {} keeps the {}", state.step + 1,
-                  loss_is_finite ? "gradient norm" : "loss", where, options.output_dir,
-                  loss_is_finite ? "model before this step" : "last model that was evaluated"));
+  auto kept = fmt::format("{} keeps the last model that was evaluated", options.output_dir);
+  if (state.step == 0) {
+    kept = "nothing was written";
+  } else if (loss_is_finite) {
+    save_model(llama, output.path());
+    kept = fmt::format("{} keeps the model before this step", options.output_dir);
+  }
+  throw NonFiniteError(fmt::format("step {}: the {} is not finite; {}; {}", state.step + 1,
+                                   loss_is_finite ? "gradient norm" : "loss", where, kept));
 }
 
-void TrainingRun::write_line(const Json& object) { metrics.append(object.dump()); }
+void TrainingRun::write_line(const Json& object) { metrics->append(object.dump()); }
 
 void TrainingRun::log_step() {
   const double loss = window.loss / static_cast<double>(window.steps);
@@ -139,10 +158,9 @@ void TrainingRun::evaluate_model() {
   if (state.step < total_steps) plan.batches = options.eval_batches;
   const auto evaluation = evaluate(llama, *data.validation, plan);
   if (!std::isfinite(evaluation.loss)) {
-    throw NonFiniteError(
-        fmt::format("step {}: the validation loss is not finite; {} keeps the last "
-                    "model whose loss was",
-                    state.step, options.output_dir));
+    throw NonFiniteError(fmt::format(
+        "step {}: the validation loss is not finite; {}; {} keeps the last model whose loss was",
+        state.step, first_non_finite(llama, *data.validation, plan), options.output_dir));
   }
   Json line{{"step", state.step},
             {"validation_loss", evaluation.loss},
@@ -156,12 +174,12 @@ void TrainingRun::evaluate_model() {
   }
   write_line(line);
   progress.line(text);
-  save_model(llama, options.output_dir);
+  save_model(llama, output.path());
   summary.evaluation = evaluation;
 }
 
 void TrainingRun::save_state() const {
-  save_checkpoint(options.output_dir, llama, optimizer, state, options.save_total_limit);
+  save_checkpoint(output.path(), llama, optimizer, state, options.save_total_limit);
 }
 
 }  // namespace lookback

@@ -10,6 +10,7 @@
 #include "apps/train/checkpoint.h"
 #include "apps/train/evaluate.h"
 #include "apps/train/metrics_file.h"
+#include "apps/train/output_folder.h"
 #include "apps/train/train_options.h"
 #include "apps/train/training_step.h"
 
@@ -26,15 +27,15 @@ struct TrainingSummary {
 
 class TrainingRun {
  public:
-  // Everything is in place: the steps resolved, and the output folder begun, holding the model as
-  // it is now. The arguments outlive the run.
+  // The options' steps are resolved. The arguments outlive the run.
   TrainingRun(const Llama& model, const TokenData& token_data, const TrainOptions& train_options,
-              const Session& program_session);
+              OutputFolder& output_folder, const Session& program_session);
 
-  // Trains, writing into the output folder; after every evaluation it holds the model evaluated.
-  // Ctrl-C ends the run after the step, with a checkpoint. Throws NonFiniteError when a loss or a
-  // gradient is not finite. The folder then keeps the last good model: the one before that step
-  // where its loss was finite, else the last one that was evaluated (or the first).
+  // Trains. The output folder is begun when the first gradients are there: what cannot even start
+  // leaves nothing behind. From then on it holds a whole model: the one that training started from,
+  // then the last one that was evaluated. Ctrl-C ends the run after the step, with a checkpoint.
+  // Throws NonFiniteError when a loss or a gradient is not finite. The folder then keeps the last
+  // good model: the one before that step where its loss was finite, else the one it held.
   TrainingSummary run();
 
  private:
@@ -45,6 +46,7 @@ class TrainingRun {
     std::int64_t steps = 0, tokens = 0, targets = 0, correct = 0;
   };
 
+  void begin_folder();
   void take_step();
   void log_step();
   void evaluate_model();
@@ -59,8 +61,10 @@ class TrainingRun {
   const TokenData& data;
   const TrainOptions& options;
   const std::int64_t total_steps;
+  OutputFolder& output;
+  const Session& session;
   AdamW optimizer;
-  MetricsFile metrics;
+  std::optional<MetricsFile> metrics;  // once the folder is begun
   Progress progress;
   TrainerState state;
   Window window;

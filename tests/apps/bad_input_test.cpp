@@ -1,0 +1,202 @@
+// Everything a user can get wrong: one clear line, an exit code, and nothing left behind.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+
+#include "tests/apps/small_run.h"
+
+namespace lookback::tests {
+namespace {
+
+namespace fs = std::filesystem;
+
+class BadInput : public testing::Test {
+ protected:
+  // Refused, and no trace of a run.
+  void refused(const std::vector<std::string>& more, int code, const std::string& text,
+               const ProgramOptions& options = {}) const {
+    expect_error(small.train(more, options), code, text);
+    EXPECT_FALSE(fs::exists(small.run())) << text;
+  }
+  void with_model(const std::string& key, const nlohmann::json& value, const std::string& text) {
+    auto model = small.model;
+    model[key] = value;
+    write_text(small.config(), model.dump());
+    refused({}, 1, text);
+  }
+  std::string file(const std::string& name, const std::string& content) const {
+    const auto path = small.path() / name;
+    write_text(path, content);
+    return path;
+  }
+
+  SmallRun small;
+};
+
+TEST_F(BadInput, Flags) {
+  refused({"--bach-size=2"}, 2, "unknown flag --bach-size: the nearest is --batch-size");
+  refused({"--batch-size=0"}, 2, "--batch-size 0: must be an integer of at least 1");
+  refused({"--max-steps=-3"}, 2, "--max-steps -3: must be an integer of at least 1");
+  refused({"--max-steps", "-3"}, 2, "--max-steps -3: must be an integer of at least 1");
+  refused({"--learning-rate=nan"}, 2, "--learning-rate nan: must be a finite number of at least 0");
+  refused({"--learning-rate=-1e-3"}, 2, "--learning-rate -1e-3");
+  refused({"--adam-beta2=1"}, 2,
+          "--adam-beta2 1: must be a finite number of at least 0 and below 1");
+  refused({"--warmup-ratio=1.5"}, 2, "and at most 1");
+  refused({"--lr-scheduler-type=cosin"}, 2, "the nearest is cosine");
+  refused({"--dtype=float16"}, 2, "must be one of float32, float64, bfloat16");
+  refused({"--tokenizer=stories"}, 2, "speaks bytes");
+  refused({"--block-size=65"}, 2, "--block-size 65: must be at most max_position_embeddings=64");
+  refused({"--preset=lama"}, 1, "the nearest is llama");
+  refused({"--config=smok"}, 1, "the nearest built-in config is smoke");
+  refused({"--config="}, 2, "--config is missing");
+  refused({"--data="}, 2, "--data is missing");
+  refused({"--batch-size=4611686018427387904"}, 2, "must be at most 1099511627776 tokens");
+}
+
+TEST_F(BadInput, Data) {
+  refused({"--data", small.path() / "absent.txt"}, 1, "absent.txt");
+  refused({"--data", file("empty.txt", "")}, 1, "empty.txt");
+  refused({"--data", file("short.txt", "too short")}, 1, "short.txt");
+  refused({"--data", file("odd.bin", "abc")}, 1, "odd.bin");
+  refused({"--data", file("large.bin", std::string(2000, '\x7f'))}, 1, "large.bin");
+  refused({"--data=builtin:storys"}, 1, "stories");
+  refused({"--data", small.path() / "*.none"}, 1, "no file matches");
+  const auto unreadable = file("unreadable.txt", "x");
+  fs::permissions(unreadable, fs::perms::none);
+  if (!std::ifstream(unreadable)) refused({"--data", unreadable}, 1, "unreadable.txt");
+  expect_error(run_lookback({"train", "--config=smoke", "--data=builtin:stories", "--output-dir",
+                             small.run()}),
+               2, "--max-steps is missing");
+}
+
+TEST_F(BadInput, Configs) {
+  with_model("hidden_size", 18, "hidden_size");
+  with_model("num_key_value_heads", 3, "num_key_value_heads");
+  with_model("head_dim", 3, "head_dim");
+  with_model("hidden_sise", 3, "hidden_size");
+  with_model("hidden_size", "16", "hidden_size");
+  with_model("attention_dropout", 0.1, "attention_dropout");
+  with_model("vocab_size", 255, "vocab");
+  write_text(small.config(), "{\"hidden_size\": 16,");
+  refused({}, 1, "config.json");
+}
+
+TEST_F(BadInput, Weights) {
+  ASSERT_EQ(small.train().code, 0);
+  const auto weights = read_text(fs::path(small.run()) / "model.safetensors");
+  const auto path = small.path() / "model.safetensors";
+  const auto eval = [&] {
+    return run_lookback({"eval", small.path(), "--data", small.text(), "--quiet"});
+  };
+  expect_error(eval(), 1, "model.safetensors");
+  write_text(path, weights.substr(0, weights.size() / 2));
+  expect_error(eval(), 1, "model.safetensors");
+  write_text(path, weights);
+  EXPECT_EQ(eval().code, 0);
+
+  auto renamed = weights;  // one name that is missing, and one that nobody expects
+  const std::string name = "model.layers.1.mlp.up_proj.weight";
+  ASSERT_NE(renamed.find(name), std::string::npos);
+  renamed.replace(renamed.find(name), name.size(), "model.layers.1.mlp.op_proj.weight");
+  write_text(path, renamed);
+  const auto both = eval();
+  expect_error(both, 1, "missing: " + name);
+  expect_error(both, 1, "unexpected: model.layers.1.mlp.op_proj.weight");
+
+  auto larger = small.model;
+  larger["intermediate_size"] = 48;
+  write_text(small.config(), larger.dump());
+  write_text(path, weights);
+  const auto shapes = eval();
+  expect_error(shapes, 1, "model.layers.0.mlp.gate_proj.weight is (32, 16), must be (48, 16)");
+  expect_error(shapes, 1, "model.layers.1.mlp.down_proj.weight is (16, 32), must be (16, 48)");
+  expect_error(run_lookback({"eval", small.path() / "nowhere"}), 2, "--data is missing");
+  expect_error(run_lookback({"eval", small.path() / "nowhere", "--data", small.text()}), 1,
+               "nowhere");
+}
+
+TEST_F(BadInput, OutputFolders) {
+  ASSERT_EQ(small.train().code, 0);
+  const auto contents = [&] {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : fs::recursive_directory_iterator(small.run())) {
+      if (entry.is_regular_file()) files[entry.path()] = read_text(entry.path());
+    }
+    return files;
+  };
+  const auto before = contents();
+  expect_error(small.train(), 1, "holds a run already; --overwrite replaces it");
+  // A new run that cannot start leaves the old one whole, also where it may replace it.
+  expect_error(small.train({"--overwrite", "--data=absent.txt"}), 1, "absent.txt");
+  expect_error(small.train({"--overwrite", "--batch-size=0"}), 2, "--batch-size");
+  expect_error(small.train({"--overwrite"}, {.largest_file_bytes = 10'000}), 1,
+               "model.safetensors");
+  expect_error(small.train({"--overwrite", "--init-from", small.path()}), 1, "model.safetensors");
+  EXPECT_EQ(contents(), before);
+  EXPECT_EQ(small.train({"--overwrite", "--seed=3"}).code, 0);
+  EXPECT_NE(contents(), before);
+  expect_error(small.train({"--output-dir", small.text()}), 1, "is not a folder");
+  expect_error(small.train({"--output-dir", small.text() + "/run"}), 1, "cannot be written");
+}
+
+TEST_F(BadInput, AFullDisk) {
+  // Too small for the weights: seen before the first step. (stderr is a file under the same limit.)
+  refused({}, 1, "File too large", {.largest_file_bytes = 10'000});
+  // Large enough for the weights, too small for the optimiser's state.
+  ASSERT_EQ(small.train().code, 0);
+  const auto weight_bytes = fs::file_size(fs::path(small.run()) / "model.safetensors");
+  const auto result =
+      small.train({"--overwrite", "--save-steps=3"}, {.largest_file_bytes = weight_bytes});
+  expect_error(result, 1, "optimizer.safetensors");
+  for (const auto& entry : fs::recursive_directory_iterator(small.run())) {
+    const auto name = entry.path().filename().string();
+    EXPECT_EQ(name.find("partial"), std::string::npos) << name;
+    EXPECT_EQ(name.find("checkpoint"), std::string::npos) << name;
+  }
+  EXPECT_EQ(run_lookback({"eval", small.run()}).code, 0) << "the last whole model is there";
+}
+
+TEST_F(BadInput, OutOfMemory) {
+  small.model["hidden_size"] = 4'000'000;
+  small.model["intermediate_size"] = 4'000'000;
+  write_text(small.config(), small.model.dump());
+  refused({}, 1, "out of memory", {.largest_memory_bytes = std::size_t{8} << 30});
+  write_text(small.config(), SmallRun().model.dump());
+  refused({"--batch-size=10000000"}, 1, "out of memory",
+          {.largest_memory_bytes = std::size_t{1} << 30});
+}
+
+TEST_F(BadInput, NumbersThatAreNotFinite) {
+  // A learning rate that breaks the model in its first step: the second step's loss says so.
+  const auto result = small.train({"--learning-rate=1e38", "--eval-steps=6"});
+  expect_error(result, 4, "step 2: the ");
+  EXPECT_THAT(result.err,
+              testing::ContainsRegex("of [a-z_.0-9]+ in the (forward|backward) pass wrote"));
+  const auto kept = run_lookback({"eval", small.run(), "--json"});
+  ASSERT_EQ(kept.code, 0) << kept.err;
+  EXPECT_NEAR(SmallRun::json(kept).at("loss").get<double>(), 5.545, 0.2) << "the model before it";
+
+  // The same, seen by an evaluation.
+  const auto evaluated = small.train({"--learning-rate=1e38", "--overwrite"});
+  expect_error(evaluated, 4, "step 1: the validation loss is not finite; ");
+  EXPECT_THAT(evaluated.err,
+              testing::ContainsRegex("in the forward pass wrote (nan|inf|-inf) first"));
+  EXPECT_EQ(run_lookback({"eval", small.run(), "--json"}).out, kept.out);
+
+  // Weights that are broken already: the parameter is named, and no run begins.
+  auto weights = read_text(fs::path(small.run()) / "model.safetensors");
+  std::fill(weights.end() - 4, weights.end(), '\xff');
+  write_text(fs::path(small.run()) / "model.safetensors", weights);
+  const std::string second = small.path() / "second";
+  const auto broken = small.train({"--init-from", small.run(), "--output-dir", second});
+  expect_error(broken, 4, "step 1: the loss is not finite");
+  EXPECT_THAT(broken.err, testing::ContainsRegex("\\(model\\.[a-z_.0-9]+ held nan\\)"));
+  EXPECT_FALSE(fs::exists(second));
+}
+
+}  // namespace
+}  // namespace lookback::tests
