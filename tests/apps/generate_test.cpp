@@ -1,0 +1,136 @@
+// lookback generate and lookback bench, through the program.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tests/apps/small_run.h"
+
+namespace lookback::tests {
+namespace {
+
+using Json = nlohmann::json;
+
+class GenerateProgram : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(small.train({"--max-steps=30", "--learning-rate=0.02"}).code, 0);
+  }
+
+  ProgramResult generate(const std::vector<std::string>& more) const {
+    std::vector<std::string> arguments = {"generate", small.run(), "--json", "--max-new-tokens=24"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_lookback(arguments);
+  }
+  Json sample(const std::vector<std::string>& more) const {
+    const auto result = generate(more);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return SmallRun::json(result);
+  }
+
+  SmallRun small;
+};
+
+TEST_F(GenerateProgram, TheCacheChangesNothing) {
+  for (const std::string dtype : {"float64", "float32"}) {
+    const auto cached = sample({"--prompt=so it", "--temperature=0", "--dtype", dtype});
+    const auto whole =
+        sample({"--prompt=so it", "--temperature=0", "--dtype", dtype, "--no-cache"});
+    EXPECT_EQ(cached.at("tokens"), whole.at("tokens"));
+    EXPECT_EQ(cached.at("tokens").size(), 24U);
+    // Keys and values of 2 layers, 2 heads of 4 numbers.
+    EXPECT_EQ(cached.at("cache_bytes_per_token"), 2 * 2 * 2 * 4 * (dtype == "float64" ? 8 : 4));
+    EXPECT_EQ(whole.at("cache_bytes_per_token"), 0);
+    EXPECT_GT(cached.at("tokens_per_second"), 0);
+  }
+}
+
+TEST_F(GenerateProgram, SamplesByTheSeed) {
+  const auto one = sample({"--prompt=so", "--seed=1"});
+  EXPECT_EQ(sample({"--prompt=so", "--seed=1"}).at("tokens"), one.at("tokens"));
+  EXPECT_NE(sample({"--prompt=so", "--seed=2"}).at("tokens"), one.at("tokens"));
+  const auto greedy = sample({"--prompt=so", "--temperature=0"}).at("tokens");
+  EXPECT_EQ(sample({"--prompt=so", "--top-k=1"}).at("tokens"), greedy);
+  EXPECT_EQ(sample({"--prompt=so", "--top-p=1e-9"}).at("tokens"), greedy);
+  EXPECT_TRUE(one.at("text").get<std::string>().starts_with("so"));
+}
+
+TEST_F(GenerateProgram, TextIsAllOnStdout) {
+  const auto result = run_lookback({"generate", small.run(), "--prompt", "-so", "--temperature=0"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(result.out.starts_with("-so"));
+  EXPECT_EQ(result.out.size(), 3U + 61U + 1U)
+      << "as many bytes as fit 64 positions, and a line break";
+  EXPECT_EQ(result.err, "");
+}
+
+TEST_F(GenerateProgram, RefusesWhatMakesNoText) {
+  expect_error(run_lookback({"generate", small.run()}), 2, "--prompt is missing");
+  expect_error(generate({"--prompt="}), 2, "--prompt is empty");
+  expect_error(generate({"--prompt=x", "--temperature=-1"}), 2, "--temperature -1");
+  expect_error(generate({"--prompt=x", "--top-p=0"}), 2, "--top-p 0");
+  expect_error(generate({"--prompt=x", "--top-k=0"}), 2, "--top-k 0");
+  expect_error(generate({"--prompt=x", "--max-new-tokens=64"}), 1, "max_position_embeddings=64");
+  expect_error(generate({"--prompt=x", "--tokenizer=words"}), 1, "words");
+  expect_error(run_lookback({"generate", "--prompt=x"}), 2, "DIR is missing");
+  expect_error(run_lookback({"generate", small.path() / "none", "--prompt=x"}), 1,
+               "is not a folder");
+}
+
+TEST(GenerateStories, StartWithoutAPrompt) {
+  SmallRun small;
+  small.model["vocab_size"] = 1024;
+  write_text(small.config(), small.model.dump());
+  ASSERT_EQ(small.train({"--data=builtin:stories", "--max-steps=1", "--eval-batches=1"}).code, 0);
+  const auto result =
+      run_lookback({"generate", small.run(), "--prompt=", "--max-new-tokens=3", "--json"});
+  // A model of 1024 words may draw one that the stories do not have: then that is what it says.
+  if (result.code == 0) {
+    EXPECT_EQ(SmallRun::json(result).at("tokens").size(), 3U);
+  } else {
+    expect_error(result, 1, "stories");
+  }
+}
+
+std::set<std::string> keys_of(const Json& object) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : object.items()) keys.insert(key);
+  return keys;
+}
+
+TEST(BenchProgram, MeasuresWhatItPromises) {
+  const SmallRun small;
+  const auto bench = [&](const std::string& what) {
+    const auto result = run_lookback(
+        {"bench", what, "--json", "--config", small.config(), "--block-size=16", "--steps=2"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return SmallRun::json(result);
+  };
+  const auto machine = bench("machine");
+  EXPECT_EQ(keys_of(machine),
+            (std::set<std::string>{"fma_gflops", "bf16_gflops", "triad_gbps", "cores", "isa"}));
+  EXPECT_GT(machine.at("fma_gflops"), 0.1);
+  const auto train = bench("train");
+  EXPECT_EQ(keys_of(train), (std::set<std::string>{"tokens_per_second", "seconds_per_step",
+                                                   "peak_bytes", "allocator_peak_bytes",
+                                                   "parameters", "model_flops_utilisation"}));
+  EXPECT_NEAR(
+      train.at("tokens_per_second").get<double>() * train.at("seconds_per_step").get<double>(),
+      4 * 16, 1e-6);
+  // Embedding; 2 layers of q, k, v, o, the MLP and two norms; the last norm.
+  EXPECT_EQ(train.at("parameters"), 256 * 16 + 2 * (2 * 256 + 2 * 128 + 3 * 512 + 32) + 16);
+  EXPECT_EQ(keys_of(bench("decode")),
+            (std::set<std::string>{"tokens_per_second", "seconds_to_first_token",
+                                   "cache_bytes_per_token"}));
+  const auto memory = bench("memory");
+  EXPECT_EQ(keys_of(memory), (std::set<std::string>{"predicted_bytes", "measured_bytes"}));
+  const auto operations = bench("ops").at("operations");
+  ASSERT_GT(operations.size(), 10U);
+  EXPECT_EQ(keys_of(operations.at(0)),
+            (std::set<std::string>{"name", "shape", "seconds", "gflops", "gbps", "of_limit"}));
+  expect_error(run_lookback({"bench", "memry"}), 2, "the nearest is memory");
+  expect_error(run_lookback({"bench"}), 2, "WHAT is missing");
+}
+
+}  // namespace
+}  // namespace lookback::tests
