@@ -11,7 +11,7 @@
 namespace lookback {
 namespace {
 
-constexpr int bar_cells = 24;
+constexpr int bar_cells = 16;  // leaves room for the text on 80 columns
 constexpr auto drawing_interval = std::chrono::milliseconds(100);
 constexpr std::string_view clear_line = "\r\x1b[K";
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <string_view>
 #include <system_error>
 
@@ -32,14 +33,18 @@ std::vector<fs::path> entries_of_run(const fs::path& directory) {
   return result;
 }
 
-// The folders on the way to `directory` (itself last) that are not there yet.
-std::vector<fs::path> missing_folders(const fs::path& directory) {
-  std::vector<fs::path> result;
-  for (auto folder = fs::absolute(directory).lexically_normal(); !fs::exists(folder);
-       folder = folder.parent_path()) {
-    result.insert(result.begin(), folder);
+// The folders on the way to `directory` (itself last) that are not there yet, and the one that is.
+struct Way {
+  fs::path existing;
+  std::vector<fs::path> missing;
+};
+
+Way way_to(const fs::path& directory) {
+  Way way{.existing = fs::absolute(directory).lexically_normal(), .missing = {}};
+  for (; !fs::exists(way.existing); way.existing = way.existing.parent_path()) {
+    way.missing.insert(way.missing.begin(), way.existing);
   }
-  return result;
+  return way;
 }
 
 // The folders that were made are removed again, unless kept.
@@ -60,9 +65,9 @@ class MadeFolders {
   std::vector<fs::path> made;
 };
 
-// The system's own words, without the library's.
-[[noreturn]] void refuse(const fs::path& directory, const fs::filesystem_error& error) {
-  fail("output", "{}: cannot be written: {}", directory.string(), error.code().message());
+[[noreturn]] void refuse(const fs::path& directory, int error) {
+  fail("output", "{}: cannot be written: {}", directory.string(),
+       std::generic_category().message(error));
 }
 
 }  // namespace
@@ -80,15 +85,18 @@ OutputFolder::OutputFolder(fs::path output_directory, ExistingRun existing)
     check(existing == ExistingRun::replaced || !holds_run(directory),
           "{}: holds a run already; --overwrite replaces it, another --output-dir keeps it",
           directory.string());
+    // Seen here, before an hour of work: that a file is in the way, and whose folder it is.
+    const auto nearest = way_to(directory).existing / "";
+    if (access(nearest.c_str(), W_OK | X_OK) != 0) refuse(directory, errno);
   } catch (const fs::filesystem_error& error) {
-    refuse(directory, error);
+    refuse(directory, error.code().value());
   }
 }
 
 void OutputFolder::begin(const std::function<void(const fs::path&)>& write_first_files) {
   try {
     MadeFolders folders, staging_folder;
-    for (const auto& folder : missing_folders(directory)) folders.make(folder);
+    for (const auto& folder : way_to(directory).missing) folders.make(folder);
     const auto staging = directory / fmt::format(".starting-{}", getpid());
     staging_folder.make(staging);
     write_first_files(staging);
@@ -99,7 +107,7 @@ void OutputFolder::begin(const std::function<void(const fs::path&)>& write_first
     for (const auto& entry : fs::directory_iterator(staging)) first_files.push_back(entry.path());
     for (const auto& file : first_files) fs::rename(file, directory / file.filename());
   } catch (const fs::filesystem_error& error) {
-    refuse(directory, error);
+    refuse(directory, error.code().value());
   }
 }
 

@@ -15,8 +15,8 @@ bool holds_run(const std::filesystem::path& directory);
 
 class OutputFolder {
  public:
-  // Throws Error where `directory` is no folder, or holds a run that may not be replaced. Changes
-  // nothing.
+  // Throws Error where `directory` is no folder, holds a run that may not be replaced, or cannot be
+  // written. Changes nothing.
   OutputFolder(std::filesystem::path directory, ExistingRun existing);
 
   // Calls write_first_files with a staging folder; what it wrote there then takes the earlier run's

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <set>
 #include <string>
@@ -95,14 +96,22 @@ TEST(OutputFolder, AFailedStartLeavesEverythingAsItWas) {
   EXPECT_EQ(read_text(folder.path() / "config.json"), "old");
 }
 
-TEST(OutputFolder, SaysWhyAFolderCannotBeWritten) {
+TEST(OutputFolder, SaysAtOnceWhyAFolderCannotBeWritten) {
   const TemporaryDirectory folder;
   write_text(folder.path() / "file", "");
-  const auto error = error_of([&] {
-    OutputFolder(folder.path() / "file" / "run", ExistingRun::refused).begin([](const fs::path&) {
-    });
-  });
-  EXPECT_THAT(error, testing::HasSubstr("file/run: cannot be written: Not a directory"));
+  const auto error = [](const fs::path& path) {
+    return error_of([&] { OutputFolder(path, ExistingRun::refused); });
+  };
+  EXPECT_THAT(error(folder.path() / "file" / "run"),
+              testing::HasSubstr("file/run: cannot be written: Not a directory"));
+  EXPECT_EQ(error(folder.path() / "a" / "b" / ""), "");
+  const auto closed = folder.path() / "closed";
+  fs::create_directory(closed);
+  fs::permissions(closed, fs::perms::owner_read);
+  if (geteuid() != 0) {  // nothing is closed to root
+    EXPECT_THAT(error(closed / "run"), testing::HasSubstr("Permission denied"));
+  }
+  fs::permissions(closed, fs::perms::owner_all);
 }
 
 TEST(MetricsFile, AppendsWholeLines) {

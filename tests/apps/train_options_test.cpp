@@ -51,9 +51,9 @@ TEST(Progress, TellsDurationsAndShares) {
   EXPECT_EQ(duration_text(754), "12:34");
   EXPECT_EQ(duration_text(10800), "3:00:00");
   EXPECT_EQ(duration_text(-1), "0:00");
-  EXPECT_EQ(bar_text(0, 4, "x", 80), "[>                       ]   0%  x");
-  EXPECT_EQ(bar_text(3, 4, "x", 80), "[==================>     ]  75%  x");
-  EXPECT_EQ(bar_text(4, 4, "x", 80), "[========================] 100%  x");
+  EXPECT_EQ(bar_text(0, 4, "x", 80), "[>               ]   0%  x");
+  EXPECT_EQ(bar_text(3, 4, "x", 80), "[============>   ]  75%  x");
+  EXPECT_EQ(bar_text(4, 4, "x", 80), "[================] 100%  x");
   EXPECT_EQ(bar_text(4, 4, "x", 11).size(), 10U);
 }
 
