@@ -66,13 +66,13 @@ const std::vector<StoryRule> rules = {
      "{hero.his} {relative=relative} gave {hero.him} a {colour=colour} {toy=toy} ."},
     // goes out with an animal
     {"trip", 2, "meeting",
-     "one {weather=weather} day , {hero.he} went to the {place=place} with {hero.his} {size=size} "
-     "{pet=pet} ."},
+     "one {weather=weather} day , {hero.he} took {hero.his} {size=size} {pet=pet} to the "
+     "{place=place} ."},
     {"trip", 1, "meeting",
      "on a {weather=weather} morning , {hero} and {hero.his} {size=size} {pet=pet} walked to the "
      "{place=place} ."},
     // and meets somebody.
-    {"meeting", 2, "plot", "there {hero.he} met a {mood=mood} {person=person} ."},
+    {"meeting", 1, "plot", "there {hero.he} met a {mood=mood} {person=person} ."},
     {"meeting", 1, "plot",
      "near the {place.water} {hero.he} saw a {person=person} who looked very {mood=mood} ."},
 
@@ -99,7 +99,7 @@ const std::vector<StoryRule> rules = {
      "the {pet} {pet.called} {manner=manner} when {hero.he} looked under a {wrong=hiding-spot} ."},
 
     // Home.
-    {"close", 1, "end", "in the evening {hero} and the {pet} left the {place} ."},
+    {"close", 1, "end", "in the evening {hero} and the {pet} went home ."},
     {"close", 1, "end", "at home {hero.he} told {hero.his} {relative} all about the {place} ."},
     {"close", 1, "end", "{hero.his} {relative} came and took {hero.him} and the {toy} home ."},
     {"close", 1, "end",

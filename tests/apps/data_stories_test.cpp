@@ -274,7 +274,7 @@ TEST(Stories, PromptsAreEncoded) {
   EXPECT_EQ(tokenizer.document_end(), StoryGrammar::separator);
   EXPECT_THAT(error_of([&] { tokenizer.encode("Tom met a dragon."); }),
               HasSubstr("\"dragon\" is none of the"));
-  EXPECT_THAT(error_of([&] { tokenizer.encode("the gardn"); }), HasSubstr("nearest is \"garden\""));
+  EXPECT_THAT(error_of([&] { tokenizer.encode("the forst"); }), HasSubstr("nearest is \"forest\""));
   EXPECT_THAT(error_of([&] { tokenizer.decode(Tokens{100000}); }), HasSubstr("token 100000"));
 }
 
