@@ -37,7 +37,7 @@ bool wants(const SafetensorsFile& reference, ReferenceGroup group, DType dtype) 
 }
 
 Tensor ids_of(const SafetensorsFile& reference) {
-  const auto ids = reference.load("input_ids");
+  auto ids = reference.load("input_ids");
   if (ids.dtype() != DType::i64 || ids.rank() != 2) {
     fail(operation, "{}: input_ids is {} {}: must be int64 (batch, tokens)", reference.source(),
          ids.dtype(), ids.shape());

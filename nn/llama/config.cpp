@@ -132,7 +132,7 @@ std::string scaling_name(const ObjectReader& reader, std::string_view where) {
   const bool has_new = reader.find("rope_type") != nullptr;
   const bool has_old = reader.find("type") != nullptr;
   if (!has_new && !has_old) return "default";
-  const auto name = reader.text(has_new ? "rope_type" : "type");
+  auto name = reader.text(has_new ? "rope_type" : "type");
   if (has_new && has_old && reader.text("type") != name) {
     fail(operation, "{}: rope_scaling.type is {} and rope_scaling.rope_type is {}: they must agree",
          where, in_quotes(reader.text("type")), in_quotes(name));

@@ -14,6 +14,9 @@ struct ConfigField {
   T LlamaConfig::*member;
 };
 
+using ConfigSize = ConfigField<std::int64_t>;
+using ConfigSwitch = ConfigField<bool>;
+
 struct ConfigNumber {
   std::string_view key;
   double LlamaConfig::*member;
@@ -21,12 +24,12 @@ struct ConfigNumber {
 };
 
 inline constexpr std::array size_fields = {
-    ConfigField{"vocab_size", &LlamaConfig::vocab_size},
-    ConfigField{"hidden_size", &LlamaConfig::hidden_size},
-    ConfigField{"intermediate_size", &LlamaConfig::intermediate_size},
-    ConfigField{"num_hidden_layers", &LlamaConfig::num_hidden_layers},
-    ConfigField{"num_attention_heads", &LlamaConfig::num_attention_heads},
-    ConfigField{"max_position_embeddings", &LlamaConfig::max_position_embeddings},
+    ConfigSize{"vocab_size", &LlamaConfig::vocab_size},
+    ConfigSize{"hidden_size", &LlamaConfig::hidden_size},
+    ConfigSize{"intermediate_size", &LlamaConfig::intermediate_size},
+    ConfigSize{"num_hidden_layers", &LlamaConfig::num_hidden_layers},
+    ConfigSize{"num_attention_heads", &LlamaConfig::num_attention_heads},
+    ConfigSize{"max_position_embeddings", &LlamaConfig::max_position_embeddings},
 };
 
 inline constexpr std::array number_fields = {
@@ -36,9 +39,9 @@ inline constexpr std::array number_fields = {
 };
 
 inline constexpr std::array switch_fields = {
-    ConfigField{"tie_word_embeddings", &LlamaConfig::tie_word_embeddings},
-    ConfigField{"attention_bias", &LlamaConfig::attention_bias},
-    ConfigField{"mlp_bias", &LlamaConfig::mlp_bias},
+    ConfigSwitch{"tie_word_embeddings", &LlamaConfig::tie_word_embeddings},
+    ConfigSwitch{"attention_bias", &LlamaConfig::attention_bias},
+    ConfigSwitch{"mlp_bias", &LlamaConfig::mlp_bias},
 };
 
 }  // namespace lookback

@@ -13,7 +13,6 @@ namespace lookback::tests {
 namespace {
 
 using std::string;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 using Values = std::map<string, std::vector<double>>;

@@ -48,7 +48,7 @@ ProgramResult verify(std::vector<string> files, const std::vector<string>& flags
 json verify_json(const std::vector<string>& files, std::vector<string> flags = {}) {
   flags.push_back("--json");
   const auto result = verify(files, flags);
-  const auto object = json::parse(result.out);
+  auto object = json::parse(result.out);
   EXPECT_EQ(result.code, object["passed"] ? 0 : 3);
   EXPECT_EQ(object["files"].size(), files.size());
   return object;

@@ -116,20 +116,22 @@ TEST(Config, UnknownKeysAreNamedWithTheNearestKnownOne) {
 }
 
 TEST(Config, WrongTypesAndValuesAreNamed) {
-  const string integer = "must be an integer from 1 to 2147483647";
+  const string integer = ": must be an integer from 1 to 2147483647";
   for (const char* key :
        {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
         "num_attention_heads", "num_key_value_heads", "head_dim", "max_position_embeddings"}) {
-    const string start = "[config] c.json: " + string(key) + " is ";
-    EXPECT_EQ(error_with(key, "32"), start + "\"32\" (string): " + integer);
-    EXPECT_EQ(error_with(key, 32.0), start + "32.0 (number): " + integer);
-    EXPECT_EQ(error_with(key, true), start + "true (boolean): " + integer);
-    EXPECT_EQ(error_with(key, 0), start + "0 (number): " + integer);
-    EXPECT_EQ(error_with(key, -4), start + "-4 (number): " + integer);
-    EXPECT_EQ(error_with(key, 2147483648), start + "2147483648 (number): " + integer);
+    const auto said = [&](const char* value) {
+      return fmt::format("[config] c.json: {} is {}{}", key, value, integer);
+    };
+    EXPECT_EQ(error_with(key, "32"), said("\"32\" (string)"));
+    EXPECT_EQ(error_with(key, 32.0), said("32.0 (number)"));
+    EXPECT_EQ(error_with(key, true), said("true (boolean)"));
+    EXPECT_EQ(error_with(key, 0), said("0 (number)"));
+    EXPECT_EQ(error_with(key, -4), said("-4 (number)"));
+    EXPECT_EQ(error_with(key, 2147483648), said("2147483648 (number)"));
     EXPECT_THAT(error_of("{\"" + string(key) + "\": 99999999999999999999999}"), HasSubstr(integer));
   }
-  EXPECT_EQ(error_with("hidden_size", nullptr), "[config] c.json: hidden_size is null: " + integer);
+  EXPECT_EQ(error_with("hidden_size", nullptr), "[config] c.json: hidden_size is null" + integer);
   EXPECT_EQ(error_with("rope_theta", "10000"),
             "[config] c.json: rope_theta is \"10000\" (string): must be a number above 0");
   EXPECT_THAT(error_with("rope_theta", 0), HasSubstr("must be a number above 0"));
