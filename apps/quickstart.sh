@@ -7,7 +7,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/build.sh"
 parse_build_dir build "$@"
 set -- "${rest[@]}"
-output_dir=$build_dir/quickstart
+own_dir=$build_dir/quickstart
+output_dir=$own_dir
 options=()
 while [ $# -gt 0 ]; do
   case $1 in
@@ -28,12 +29,16 @@ lookback=$build_dir/bin/lookback
 
 train=("$lookback" train --config smoke --data builtin:stories --max-steps 400 --batch-size 8
   --block-size 256 --learning-rate 2e-3 --warmup-steps 40 --output-dir "$output_dir")
-if [ ${#options[@]} -eq 0 ] && [ "$output_dir/model.safetensors" -nt "$lookback" ]; then
-  echo "Trained before by this very program; it would give the same numbers again."
+if [ "$output_dir" = "$own_dir" ]; then train+=(--overwrite); fi
+# Made when a plain quickstart has ended: newer than the program and these options while it stands.
+finished=$build_dir/quickstart.finished
+if [ ${#options[@]} -eq 0 ] && [ "$output_dir" = "$own_dir" ] && [ -d "$own_dir" ] &&
+  [ "$finished" -nt "$lookback" ] && [ "$finished" -nt "${BASH_SOURCE[0]}" ]; then
+  echo "Trained before by this very program: training again would give the same numbers."
 else
-  # Only a folder of this script's own is written over.
-  if [ "$output_dir" = "$build_dir/quickstart" ]; then train+=(--overwrite); fi
+  rm -f "$finished"
   "${train[@]}" "${options[@]}"
+  if [ ${#options[@]} -eq 0 ] && [ "$output_dir" = "$own_dir" ]; then touch "$finished"; fi
 fi
 
 # The last number of that name in the run's metrics.
