@@ -26,8 +26,10 @@ double multiply_adds(int rounds, float* sink) {
   const hn::ScalableTag<float> d;
   const auto factor = hn::Set(d, 0.999F);
   const auto add = hn::Set(d, 0.001F);
-  auto c0 = hn::Iota(d, 0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0;
-  auto c6 = c0, c7 = c0, c8 = c0, c9 = c0, c10 = c0, c11 = c0;
+  // No two chains may begin alike: the compiler would run them as one.
+  auto c0 = hn::Iota(d, 0), c1 = hn::Iota(d, 1), c2 = hn::Iota(d, 2), c3 = hn::Iota(d, 3);
+  auto c4 = hn::Iota(d, 4), c5 = hn::Iota(d, 5), c6 = hn::Iota(d, 6), c7 = hn::Iota(d, 7);
+  auto c8 = hn::Iota(d, 8), c9 = hn::Iota(d, 9), c10 = hn::Iota(d, 10), c11 = hn::Iota(d, 11);
   for (int i = 0; i < rounds; ++i) {
     c0 = hn::MulAdd(c0, factor, add);
     c1 = hn::MulAdd(c1, factor, add);
@@ -116,7 +118,7 @@ __attribute__((target("avx512f,avx512bf16"))) double bf16_dot_products(int round
   constexpr int chains = 12;
   const auto pair = _mm512_cvtne2ps_pbh(_mm512_set1_ps(0.5F), _mm512_set1_ps(0.25F));
   __m512 sums[chains];
-  for (auto& sum : sums) sum = _mm512_setzero_ps();
+  for (int i = 0; i < chains; ++i) sums[i] = _mm512_set1_ps(static_cast<float>(i));
   for (int i = 0; i < rounds; ++i) {
 #pragma GCC unroll 12
     for (auto& sum : sums) sum = _mm512_dpbf16_ps(sum, pair, pair);
