@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -24,7 +25,7 @@ struct PhiloxBlock {
   std::uint32_t word[4];
 
   // i = 0, 1: words 2i (low) and 2i + 1 (high).
-  LOOKBACK_HOST_DEVICE constexpr std::uint64_t pair(int i) const {
+  LOOKBACK_HOST_DEVICE constexpr std::uint64_t pair(std::size_t i) const {
     return word[2 * i] | static_cast<std::uint64_t>(word[2 * i + 1]) << 32;
   }
 };
@@ -160,7 +161,7 @@ LOOKBACK_HOST_DEVICE inline double normal_from_bits(std::uint64_t bits) {
 LOOKBACK_HOST_DEVICE inline double normal_at(std::uint64_t seed, std::uint64_t stream,
                                              std::uint64_t index) {
   const PhiloxBlock block = Philox{seed, stream}.block(index >> 1);
-  return normal_from_bits(block.pair(static_cast<int>(index & 1)));
+  return normal_from_bits(block.pair(index & 1));
 }
 
 }  // namespace lookback

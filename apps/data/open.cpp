@@ -157,7 +157,7 @@ TokenData open_data(const DataOptions& options) {
   const Opened data{options.data};
   const Opened validation_data = apart ? Opened{options.validation_data} : data;
   const Maker maker{options, {&data, &validation_data}};
-  const TokenData result = {
+  TokenData result = {
       .training = make_part(maker, data, apart && data.array ? Split::all : Split::train),
       .validation = make_part(maker, validation_data, apart ? Split::all : Split::validation)};
 
@@ -188,7 +188,7 @@ std::shared_ptr<const TokenSource> open_evaluation(const DataOptions& options, S
   const bool apart = !options.validation_data.empty();
   const Opened data{split == Split::validation && apart ? options.validation_data : options.data};
   const Maker maker{options, {&data}};
-  const auto source = make_part(maker, data, apart && data.array ? Split::all : split);
+  auto source = make_part(maker, data, apart && data.array ? Split::all : split);
   check_length(*source, data.spec, "evaluation", 2, "one to feed and one to score");
   return source;
 }
