@@ -2,19 +2,19 @@
 // case of this one contract:
 //
 //   score[b, h, t, s] = sum_p scales[p] * q[p][b, t, h, :] . k[p][b, s, g(h), :]
-//   log_sum_exp[b, h, t] = ln sum_s exp(score[b, h, t, s])         over the keys the mask shows to t
-//   y[b, t, h, :] = sum_s exp(score[b, h, t, s] - log_sum_exp[b, h, t]) v[b, s, g(h), :]
+//   log_sum_exp[b, h, t] = ln sum_s exp(score[b, h, t, s])         over the keys the mask shows to
+//   t y[b, t, h, :] = sum_s exp(score[b, h, t, s] - log_sum_exp[b, h, t]) v[b, s, g(h), :]
 //
-// Query head h reads key/value head g(h) = h / (H / G), in place: G divides H. A list of pieces stands
-// for one head size split over several tensors (accumulated scores); most models have one piece.
-// With `given_log_sum_exp` the weights of an earlier run are replayed on new values: the
+// Query head h reads key/value head g(h) = h / (H / G), in place: G divides H. A list of pieces
+// stands for one head size split over several tensors (accumulated scores); most models have one
+// piece. With `given_log_sum_exp` the weights of an earlier run are replayed on new values: the
 // log-sum-exp is read instead of computed.
 //
-// q[p] [B, T, H, K_p], k[p] [B, S, G, K_p], v [B, S, G, V]: any strides but the last, which is 1, so
-// that splitting a projection into heads copies nothing. scales [P] and both log-sum-exps [B, H, T] in
-// the accumulator's dtype (f32 for f32 and bf16, f64 for f64), contiguous. y [B, T, H, V] contiguous,
-// of v's dtype. Scores, weights and sums are kept in the accumulator's dtype; bf16 operands are
-// converted exactly, results rounded once.
+// q[p] [B, T, H, K_p], k[p] [B, S, G, K_p], v [B, S, G, V]: any strides but the last, which is 1,
+// so that splitting a projection into heads copies nothing. scales [P] and both log-sum-exps [B, H,
+// T] in the accumulator's dtype (f32 for f32 and bf16, f64 for f64), contiguous. y [B, T, H, V]
+// contiguous, of v's dtype. Scores, weights and sums are kept in the accumulator's dtype; bf16
+// operands are converted exactly, results rounded once.
 //
 // A row that sees no key has y = 0, log_sum_exp = -inf, and passes no gradient.
 #pragma once
@@ -34,7 +34,7 @@ struct AttentionForward {
   In scales;
   In given_log_sum_exp = {};  // absent: compute it
   Out y;
-  Out log_sum_exp = {};       // absent where it is given
+  Out log_sum_exp = {};  // absent where it is given
   CausalMask mask = {};
   static constexpr auto dependency =
       attend(outputs(&AttentionForward::y, &AttentionForward::log_sum_exp), &AttentionForward::q,
@@ -48,9 +48,9 @@ inline Slot<AttentionForward> attention_forward{"attention_forward"};
 //   dP = dy v^T,  dS = P (dP - D),  dv = P^T dy,
 //   dq[p] += scales[p] dS k[p],  dk[p] += scales[p] dS^T q[p],  dscales[p] = sum dS (q[p] . k[p])
 // The log-sum-exp is a function of q and k, also where it was given: the same formulas hold for a
-// replay, with its own y. Every output is optional (absent, or an absent entry of its list). dq and dk
-// are added to, once per use of the pieces; dv and dscales are written. They have the dtypes of q, k,
-// v and scales, any strides but the last, which is 1.
+// replay, with its own y. Every output is optional (absent, or an absent entry of its list). dq and
+// dk are added to, once per use of the pieces; dv and dscales are written. They have the dtypes of
+// q, k, v and scales, any strides but the last, which is 1.
 struct AttentionBackward {
   In dy;  // as y
   InList q;
@@ -68,8 +68,8 @@ struct AttentionBackward {
 };
 inline BackwardSlot<AttentionBackward> attention_backward{"attention_backward"};
 
-// Backward gives each sequence and key/value head to one worker, which is the least arithmetic. Where
-// these are few, the keys are cut into this many segments as well.
+// Backward gives each sequence and key/value head to one worker, which is the least arithmetic.
+// Where these are few, the keys are cut into this many segments as well.
 inline std::int64_t attention_key_segments(const TensorView& k) {
   constexpr std::int64_t enough_workers = 16;
   constexpr std::int64_t least_segment = 512;

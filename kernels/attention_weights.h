@@ -1,12 +1,14 @@
-// Explicit attention: the weights as a tensor that can be kept, looked at, and applied to new values.
-// The same contract as kernels/attention.h, in two halves:
+// Explicit attention: the weights as a tensor that can be kept, looked at, and applied to new
+// values. The same contract as kernels/attention.h, in two halves:
 //
 //   weights[b, h, t, s] = softmax over the keys s that the mask shows to t of
 //                         sum_p scales[p] * q[p][b, t, h, :] . k[p][b, s, g(h), :];   0 elsewhere
-//   y[b, t, h, :] = sum_s weights[b, h, t, s] v[b, s, g(h), :]                 over the keys shown to t
+//   y[b, t, h, :] = sum_s weights[b, h, t, s] v[b, s, g(h), :]                 over the keys shown
+//   to t
 //
-// Operands as there; weights [B, H, T, S] contiguous, of the operands' dtype. The softmax is computed in
-// the accumulator's dtype; bf16 weights are rounded once. A row that sees no key is 0 everywhere.
+// Operands as there; weights [B, H, T, S] contiguous, of the operands' dtype. The softmax is
+// computed in the accumulator's dtype; bf16 weights are rounded once. A row that sees no key is 0
+// everywhere.
 #pragma once
 
 #include "kernels/attention.h"
@@ -39,12 +41,13 @@ struct AttentionWeightsBackward {
   Out workspace;  // u8, at least attention_backward_workspace_bytes() of them
   CausalMask mask = {};
 };
-inline BackwardSlot<AttentionWeightsBackward> attention_weights_backward{"attention_weights_backward"};
+inline BackwardSlot<AttentionWeightsBackward> attention_weights_backward{
+    "attention_weights_backward"};
 
 // Here heads are split by key/value head and place in its group, so that values broadcast over the
 // group as in any matrix product: head h is (g, i) with h = g * (H / G) + i. What the mask hides is
-// not read. weights [B, G, H / G, T, S] contiguous, v [B, G, 1, S, V] and y [B, G, H / G, T, V] with any
-// strides but the last, which is 1.
+// not read. weights [B, G, H / G, T, S] contiguous, v [B, G, 1, S, V] and y [B, G, H / G, T, V]
+// with any strides but the last, which is 1.
 struct ApplyAttentionWeightsForward {
   In weights;
   In v;
@@ -57,8 +60,8 @@ struct ApplyAttentionWeightsForward {
 inline Slot<ApplyAttentionWeightsForward> apply_attention_weights_forward{
     "apply_attention_weights_forward"};
 
-// dweights = dy v^T where the mask shows, 0 elsewhere; dv = sum over the group of weights^T dy. Both
-// are written, and optional.
+// dweights = dy v^T where the mask shows, 0 elsewhere; dv = sum over the group of weights^T dy.
+// Both are written, and optional.
 struct ApplyAttentionWeightsBackward {
   In dy;  // as y
   In weights;

@@ -1,6 +1,6 @@
 // Which keys a query may look at. One rule, asked by every path that attends; it becomes a tensor
-// nowhere but where weights are explicit. Masked means excluded: a hidden key's score is never read,
-// its weight is exactly 0, and nothing it holds (not even NaN) reaches the row.
+// nowhere but where weights are explicit. Masked means excluded: a hidden key's score is never
+// read, its weight is exactly 0, and nothing it holds (not even NaN) reaches the row.
 //
 //   key s is visible to query row t of sequence b  <=>  first_key <= s < last_key, with
 //   last_key  = min(S, offset + t + 1)

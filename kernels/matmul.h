@@ -1,10 +1,10 @@
 // Batched matrix products on strided views:
 //   y[.., m, n] = alpha * sum_k a[.., m, k] b[.., k, n]
-// The leading dimensions of a and b broadcast by numpy's rule; y has the broadcast ones (a rank of at
-// most six in all). A transposed operand is a view with swapped strides. In a and b one of the last
-// two dimensions has stride 1 or size 1 (see in_place()); in y it is the last. f32, f64, bf16; y has
-// the dtype of a and b, or f32 for bf16 operands. Sums in f32 for f32 and bf16, in f64 for f64; a bf16
-// result is rounded once. y overlaps neither operand.
+// The leading dimensions of a and b broadcast by numpy's rule; y has the broadcast ones (a rank of
+// at most six in all). A transposed operand is a view with swapped strides. In a and b one of the
+// last two dimensions has stride 1 or size 1 (see in_place()); in y it is the last. f32, f64, bf16;
+// y has the dtype of a and b, or f32 for bf16 operands. Sums in f32 for f32 and bf16, in f64 for
+// f64; a bf16 result is rounded once. y overlaps neither operand.
 #pragma once
 
 #include "kernels/dependency.h"
@@ -13,11 +13,12 @@
 namespace lookback::kernels {
 
 struct MatmulForward {
-  In a;  // [.., M, K]
-  In b;  // [.., K, N]
+  In a;   // [.., M, K]
+  In b;   // [.., K, N]
   Out y;  // [.., M, N]
   double alpha = 1.0;
-  static constexpr auto dependency = contract(&MatmulForward::y, &MatmulForward::a, &MatmulForward::b);
+  static constexpr auto dependency =
+      contract(&MatmulForward::y, &MatmulForward::a, &MatmulForward::b);
 };
 inline Slot<MatmulForward> matmul_forward{"matmul_forward"};
 
@@ -25,8 +26,8 @@ inline Slot<MatmulForward> matmul_forward{"matmul_forward"};
 // broadcast to: it receives the sum over them, in order. This is how a gradient comes back to an
 // operand that was broadcast.
 struct MatmulBackward {
-  In a;  // [.., M, K]
-  In b;  // [.., K, N]
+  In a;     // [.., M, K]
+  In b;     // [.., K, N]
   InOut y;  // [.., M, N]
   double alpha = 1.0;
 };

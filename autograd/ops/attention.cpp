@@ -40,8 +40,8 @@ struct AttentionBackward {
 };
 
 // `log_sum_exp` is read where `given`, else written.
-Tensor attend(const AttentionPieces& pieces, const Tensor& v, const Tensor& given, const Tensor& log_sum_exp,
-              const CausalMask& mask) {
+Tensor attend(const AttentionPieces& pieces, const Tensor& v, const Tensor& given,
+              const Tensor& log_sum_exp, const CausalMask& mask) {
   const auto& q = pieces.q[0];
   const auto y = empty({q.size(0), q.size(1), q.size(2), v.size(3)}, v.dtype(), v.device());
   kernels::attention_forward(v.backend(), {.q = detail::views_of(pieces.q),
@@ -78,8 +78,8 @@ Tensor attention_replay(const AttentionPieces& given_pieces, const Tensor& log_s
   const Shape one_each{q.size(0), q.size(2), q.size(1)};
   const Check check{"attention_replay"};
   check(log_sum_exp.shape() == one_each && log_sum_exp.dtype() == pieces.scales.dtype(),
-        "log_sum_exp {} of {} must be {} of {}: one number for each row and head", log_sum_exp.shape(),
-        log_sum_exp.dtype(), one_each, pieces.scales.dtype());
+        "log_sum_exp {} of {} must be {} of {}: one number for each row and head",
+        log_sum_exp.shape(), log_sum_exp.dtype(), one_each, pieces.scales.dtype());
   const auto given = contiguous(log_sum_exp);
   return attend(pieces, detail::dense_rows(given_v), given, given, mask);
 }

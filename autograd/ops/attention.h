@@ -9,9 +9,9 @@
 namespace lookback {
 
 // What the scores are made of: scores = sum_p scales[p] q[p] k[p]^T.
-// q[p] [B, T, H, K_p], k[p] [B, S, G, K_p] (query head h reads key head h / (H / G)), one floating dtype;
-// scales [P] in the accumulator's dtype (f32 for f32 and bf16, f64 for f64). Strided views are read
-// where they lie if their last dimension is dense, else copied.
+// q[p] [B, T, H, K_p], k[p] [B, S, G, K_p] (query head h reads key head h / (H / G)), one floating
+// dtype; scales [P] in the accumulator's dtype (f32 for f32 and bf16, f64 for f64). Strided views
+// are read where they lie if their last dimension is dense, else copied.
 struct AttentionPieces {
   std::vector<Tensor> q;
   std::vector<Tensor> k;
@@ -29,8 +29,8 @@ struct AttentionResult {
 AttentionResult attention(const AttentionPieces& pieces, const Tensor& v, const CausalMask& mask);
 
 // The weights of an earlier attention() of the same pieces and mask, applied to other values (whose
-// head size may differ): exp(scores - log_sum_exp) v. The gradient goes to the pieces as well, through
-// the weights as a whole.
+// head size may differ): exp(scores - log_sum_exp) v. The gradient goes to the pieces as well,
+// through the weights as a whole.
 Tensor attention_replay(const AttentionPieces& pieces, const Tensor& log_sum_exp, const Tensor& v,
                         const CausalMask& mask);
 

@@ -30,7 +30,8 @@ struct SavedPieces {
   AttentionPieces get() const;
 };
 
-// Gradients of the pieces, in the order of inputs_of(): zeros to add to where needed, else undefined.
+// Gradients of the pieces, in the order of inputs_of(): zeros to add to where needed, else
+// undefined.
 struct PieceGradients {
   std::vector<Tensor> q, k;
   Tensor scales, workspace;

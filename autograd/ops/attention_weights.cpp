@@ -35,14 +35,16 @@ struct AttentionWeightsBackward {
 Tensor group_weights(const Tensor& x, std::int64_t key_heads) {
   const auto group = x.size(1) / key_heads;
   const auto& s = x.strides();
-  return x.alias({x.size(0), key_heads, group, x.size(2), x.size(3)}, {s[0], s[1] * group, s[1], s[2], s[3]});
+  return x.alias({x.size(0), key_heads, group, x.size(2), x.size(3)},
+                 {s[0], s[1] * group, s[1], s[2], s[3]});
 }
 
 // [B, T, H, V] seen as [B, G, H / G, T, V].
 Tensor group_heads(const Tensor& x, std::int64_t key_heads) {
   const auto group = x.size(2) / key_heads;
   const auto& s = x.strides();
-  return x.alias({x.size(0), key_heads, group, x.size(1), x.size(3)}, {s[0], s[2] * group, s[2], s[1], s[3]});
+  return x.alias({x.size(0), key_heads, group, x.size(1), x.size(3)},
+                 {s[0], s[2] * group, s[2], s[1], s[3]});
 }
 
 struct ApplyAttentionWeightsBackward {
@@ -86,25 +88,28 @@ Tensor attention_weights(const AttentionPieces& given_pieces, const CausalMask& 
   });
 }
 
-Tensor apply_attention_weights(const Tensor& given_weights, const Tensor& given_v, const CausalMask& mask) {
+Tensor apply_attention_weights(const Tensor& given_weights, const Tensor& given_v,
+                               const CausalMask& mask) {
   const Check check{"apply_attention_weights"};
-  check(given_weights.rank() == 4 && given_v.rank() == 4, "weights {} and v {} must have four dimensions",
-        given_weights.shape(), given_v.shape());
+  check(given_weights.rank() == 4 && given_v.rank() == 4,
+        "weights {} and v {} must have four dimensions", given_weights.shape(), given_v.shape());
   const auto weights = contiguous(given_weights);
   const auto v = detail::dense_rows(given_v);
   const auto heads = weights.size(1);
   const auto key_heads = v.size(2);
   check(weights.size(0) == v.size(0) && weights.size(3) == v.size(1),
         "weights {} must agree with v {} in sequences and keys", weights.shape(), v.shape());
-  check(key_heads > 0 && heads % key_heads == 0, "weights {} has {} heads, no multiple of the {} of v {}",
-        weights.shape(), heads, key_heads, v.shape());
-  check(weights.dtype() == v.dtype() && is_floating(v.dtype()), "weights are {}, v is {}: both must have one floating dtype",
-        weights.dtype(), v.dtype());
+  check(key_heads > 0 && heads % key_heads == 0,
+        "weights {} has {} heads, no multiple of the {} of v {}", weights.shape(), heads, key_heads,
+        v.shape());
+  check(weights.dtype() == v.dtype() && is_floating(v.dtype()),
+        "weights are {}, v is {}: both must have one floating dtype", weights.dtype(), v.dtype());
   const auto y = empty({v.size(0), weights.size(2), heads, v.size(3)}, v.dtype(), v.device());
-  kernels::apply_attention_weights_forward(v.backend(), {.weights = group_weights(weights, key_heads),
-                                                         .v = group_heads(v, key_heads),
-                                                         .y = group_heads(y, key_heads),
-                                                         .mask = mask.view()});
+  kernels::apply_attention_weights_forward(v.backend(),
+                                           {.weights = group_weights(weights, key_heads),
+                                            .v = group_heads(v, key_heads),
+                                            .y = group_heads(y, key_heads),
+                                            .mask = mask.view()});
   return record<ApplyAttentionWeightsBackward>(y, {weights, v}, [&] {
     return ApplyAttentionWeightsBackward{weights, v, mask};
   });

@@ -10,8 +10,8 @@ namespace lookback {
 // Saves the pieces and the weights. Throws on other shapes and dtypes.
 Tensor attention_weights(const AttentionPieces& pieces, const CausalMask& mask);
 
-// weights [B, H, T, S] applied to v [B, S, G, V] -> [B, T, H, V]. `mask` is the one the weights were made
-// with: what it hides is not read. Saves both operands.
+// weights [B, H, T, S] applied to v [B, S, G, V] -> [B, T, H, V]. `mask` is the one the weights
+// were made with: what it hides is not read. Saves both operands.
 Tensor apply_attention_weights(const Tensor& weights, const Tensor& v, const CausalMask& mask);
 
 }  // namespace lookback

@@ -20,12 +20,14 @@ Tensor transposed(const Tensor& x) {
 }
 
 Shape leading(const Shape& shape) {
-  return Shape(std::span<const std::int64_t>(shape.begin(), static_cast<std::size_t>(shape.rank() - 2)));
+  return Shape(
+      std::span<const std::int64_t>(shape.begin(), static_cast<std::size_t>(shape.rank() - 2)));
 }
 
 // a b, summed over the dimensions that `shape` was broadcast along.
 Tensor product_of_shape(const Tensor& a, const Tensor& b, const Shape& shape) {
-  const bool broadcast = leading(shape) != broadcast_shapes("matmul", leading(a.shape()), leading(b.shape()));
+  const bool broadcast =
+      leading(shape) != broadcast_shapes("matmul", leading(a.shape()), leading(b.shape()));
   if (!broadcast) {
     const auto y = empty(shape, a.dtype(), a.device());
     kernels::matmul_forward(a.backend(), {.a = a, .b = b, .y = y});
@@ -60,13 +62,13 @@ Tensor matmul(const Tensor& given_a, const Tensor& given_b) {
   const auto& b_shape = given_b.shape();
   check(a_shape.rank() >= 2 && b_shape.rank() >= 2,
         "a {} x b {}: both must have two dimensions at least", a_shape, b_shape);
-  check(a_shape[-1] == b_shape[-2], "a {} x b {}: a.dim(-1)={} must equal b.dim(-2)={}", a_shape, b_shape,
-        a_shape[-1], b_shape[-2]);
+  check(a_shape[-1] == b_shape[-2], "a {} x b {}: a.dim(-1)={} must equal b.dim(-2)={}", a_shape,
+        b_shape, a_shape[-1], b_shape[-2]);
   check(given_a.dtype() == given_b.dtype() && is_floating(given_a.dtype()),
         "a is {}, b is {}: both must have one floating dtype", given_a.dtype(), given_b.dtype());
   auto shape = broadcast_shapes("matmul", leading(a_shape), leading(b_shape));
-  check(shape.rank() + 2 <= Shape::max_rank, "a {} x b {}: more than {} dimensions", a_shape, b_shape,
-        Shape::max_rank);
+  check(shape.rank() + 2 <= Shape::max_rank, "a {} x b {}: more than {} dimensions", a_shape,
+        b_shape, Shape::max_rank);
   shape.push_back(a_shape[-2]);
   shape.push_back(b_shape[-1]);
   const auto a = readable(given_a);

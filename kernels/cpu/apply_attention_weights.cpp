@@ -17,18 +17,24 @@ struct Grouped {
 };
 template <class T, class Operand>
 Grouped<T> grouped(const Operand& x) {
-  return {x.template as<std::remove_const_t<T>>(), x.stride(0), x.stride(1), x.stride(2), x.stride(3)};
+  return {x.template as<std::remove_const_t<T>>(), x.stride(0), x.stride(1), x.stride(2),
+          x.stride(3)};
 }
 
 struct Sizes {
   std::int64_t sequences, key_heads, group, rows, keys, width;
 };
 Sizes sizes_of(const In& weights, const In& v) {
-  return {.sequences = weights.size(0), .key_heads = weights.size(1), .group = weights.size(2),
-          .rows = weights.size(3), .keys = weights.size(4), .width = v.size(4)};
+  return {.sequences = weights.size(0),
+          .key_heads = weights.size(1),
+          .group = weights.size(2),
+          .rows = weights.size(3),
+          .keys = weights.size(4),
+          .width = v.size(4)};
 }
 
-// Calls body(sequence, key head, place, first row) for every block of rows, those that see most first.
+// Calls body(sequence, key head, place, first row) for every block of rows, those that see most
+// first.
 template <class Body>
 void for_each_block(const Sizes& sizes, const Body& body) {
   const auto blocks = blocks_of(sizes.rows, query_rows);
@@ -75,7 +81,8 @@ void apply(const ApplyAttentionWeightsForward& a) {
     }
     for (std::int64_t i = 0; i < rows; ++i) {
       T* to = y.at(sequence, key_head, place, row + i);
-      for (std::int64_t d = 0; d < sizes.width; ++d) to[d] = static_cast<T>(sums[i * sizes.width + d]);
+      for (std::int64_t d = 0; d < sizes.width; ++d)
+        to[d] = static_cast<T>(sums[i * sizes.width + d]);
     }
   });
 }
@@ -97,23 +104,31 @@ void weights_gradient(const ApplyAttentionWeightsBackward& a) {
     for (std::int64_t i = 0; i < rows; ++i) {
       std::fill_n(dweights.at(sequence, key_head, place, row + i), sizes.keys, T{});
     }
-    const auto from = read_rows(dy.at(sequence, key_head, place, row), dy.row_stride, rows, sizes.width,
-                                scratch);
+    const auto from =
+        read_rows(dy.at(sequence, key_head, place, row), dy.row_stride, rows, sizes.width, scratch);
     Sum* tile = scratch.take(query_rows * tile_stride);
     for (auto first = mask.any.first; first < mask.any.last; first += key_columns) {
       auto of_chunk = scratch;
       const auto columns = std::min(key_columns, mask.any.last - first);
       const auto values = read_rows(v.at(sequence, key_head, 0, first), v.row_stride, columns,
                                     sizes.width, of_chunk);
-      tile_product(Gemm<Sum>{.m = rows, .n = columns, .k = sizes.width, .a = from.data,
-                             .a_stride = from.stride, .b = values.data, .b_stride = values.stride,
-                             .b_layout = Layout::transposed, .c = tile, .c_stride = tile_stride});
+      tile_product(Gemm<Sum>{.m = rows,
+                             .n = columns,
+                             .k = sizes.width,
+                             .a = from.data,
+                             .a_stride = from.stride,
+                             .b = values.data,
+                             .b_stride = values.stride,
+                             .b_layout = Layout::transposed,
+                             .c = tile,
+                             .c_stride = tile_stride});
       std::array<KeyRange, query_rows> visible;
       mask.relative(first, columns, rows, visible.data());
       for (std::int64_t i = 0; i < rows; ++i) {
         T* to = dweights.at(sequence, key_head, place, row + i) + first;
         const auto& seen = visible[static_cast<std::size_t>(i)];
-        for (auto s = seen.first; s < seen.last; ++s) to[s] = static_cast<T>(tile[i * tile_stride + s]);
+        for (auto s = seen.first; s < seen.last; ++s)
+          to[s] = static_cast<T>(tile[i * tile_stride + s]);
       }
     }
   });
@@ -156,15 +171,23 @@ void values_gradient(const ApplyAttentionWeightsBackward& a) {
         }
         const auto from = read_rows(dy.at(sequence, key_head, place, row), dy.row_stride, rows,
                                     sizes.width, of_block);
-        tile_product(Gemm<Sum>{.m = count, .n = sizes.width, .k = rows, .a = tile,
-                               .a_stride = tile_stride, .a_layout = Layout::transposed, .b = from.data,
-                               .b_stride = from.stride, .c = sums + (begin - first) * sizes.width,
-                               .c_stride = sizes.width, .into = Into::sum});
+        tile_product(Gemm<Sum>{.m = count,
+                               .n = sizes.width,
+                               .k = rows,
+                               .a = tile,
+                               .a_stride = tile_stride,
+                               .a_layout = Layout::transposed,
+                               .b = from.data,
+                               .b_stride = from.stride,
+                               .c = sums + (begin - first) * sizes.width,
+                               .c_stride = sizes.width,
+                               .into = Into::sum});
       }
     }
     for (std::int64_t s = 0; s < columns; ++s) {
       T* to = dv.at(sequence, key_head, 0, first + s);
-      for (std::int64_t d = 0; d < sizes.width; ++d) to[d] = static_cast<T>(sums[s * sizes.width + d]);
+      for (std::int64_t d = 0; d < sizes.width; ++d)
+        to[d] = static_cast<T>(sums[s * sizes.width + d]);
     }
   });
 }

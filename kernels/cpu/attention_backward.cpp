@@ -24,7 +24,9 @@ class Backward {
       const auto segment = pieces.segment_of(worker);
       pieces.begin(segment);
       for (auto first = segment.first; first < segment.last; first += key_columns) {
-        chunk(segment, {.sequence = segment.sequence, .key_head = segment.key_head, .first = first,
+        chunk(segment, {.sequence = segment.sequence,
+                        .key_head = segment.key_head,
+                        .first = first,
                         .columns = std::min(key_columns, segment.last - first)});
       }
     });
@@ -43,11 +45,12 @@ class Backward {
   void chunk(const KeySegment& segment, const KeyChunk& at) const {
     Scratch<Sum> scratch(scratch_numbers);
     const auto keys = pieces.begin(at, scratch);
-    const Values values{read_rows(v.at(at.sequence, at.first, at.key_head), v.row_stride, at.columns,
-                                  v.width, scratch),
+    const Values values{read_rows(v.at(at.sequence, at.first, at.key_head), v.row_stride,
+                                  at.columns, v.width, scratch),
                         scratch.take(at.columns * v.width)};
     std::fill_n(values.dv, at.columns * v.width, Sum{0});
-    for (auto head = at.key_head * sizes.group(); head < (at.key_head + 1) * sizes.group(); ++head) {
+    for (auto head = at.key_head * sizes.group(); head < (at.key_head + 1) * sizes.group();
+         ++head) {
       for (std::int64_t row = 0; row < sizes.rows; row += query_rows) {
         block(segment, keys, values, row, head, scratch);
       }
@@ -78,13 +81,20 @@ class Backward {
     const ScoreTile<Sum> weights{scratch.take(query_rows * tile_stride), rows, columns, tile_stride,
                                  visible.data()};
     pieces.scores(queries, keys, first, weights);
-    weights_from_log_sum_exp(weights, a.log_sum_exp.as<Sum>() +
-                                          (at.sequence * sizes.heads + head) * sizes.rows + row);
+    weights_from_log_sum_exp(
+        weights, a.log_sum_exp.as<Sum>() + (at.sequence * sizes.heads + head) * sizes.rows + row);
     if (dv.data != nullptr) {
-      tile_product(Gemm<Sum>{.m = columns, .n = v.width, .k = rows, .a = weights.data,
-                             .a_stride = tile_stride, .a_layout = Layout::transposed, .b = dy.data,
-                             .b_stride = dy.stride, .c = values.dv + first * v.width,
-                             .c_stride = v.width, .into = Into::sum});
+      tile_product(Gemm<Sum>{.m = columns,
+                             .n = v.width,
+                             .k = rows,
+                             .a = weights.data,
+                             .a_stride = tile_stride,
+                             .a_layout = Layout::transposed,
+                             .b = dy.data,
+                             .b_stride = dy.stride,
+                             .c = values.dv + first * v.width,
+                             .c_stride = v.width,
+                             .into = Into::sum});
     }
     if (!wants_scores) return;
     const auto y = read_rows(a.y.as<T>() + offset, row_stride, rows, v.width, scratch);
@@ -93,9 +103,16 @@ class Backward {
       row_dot[static_cast<std::size_t>(i)] = dot(dy.row(i), y.row(i), v.width);
     }
     Sum* gradient = scratch.take(query_rows * tile_stride);
-    tile_product(Gemm<Sum>{.m = rows, .n = columns, .k = v.width, .a = dy.data, .a_stride = dy.stride,
-                           .b = values.v.row(first), .b_stride = values.v.stride,
-                           .b_layout = Layout::transposed, .c = gradient, .c_stride = tile_stride});
+    tile_product(Gemm<Sum>{.m = rows,
+                           .n = columns,
+                           .k = v.width,
+                           .a = dy.data,
+                           .a_stride = dy.stride,
+                           .b = values.v.row(first),
+                           .b_stride = values.v.stride,
+                           .b_layout = Layout::transposed,
+                           .c = gradient,
+                           .c_stride = tile_stride});
     score_gradient(weights, gradient, tile_stride, row_dot.data());
     pieces.add(segment, keys, first, row, head, queries,
                {gradient, rows, columns, tile_stride, visible.data()}, scratch);
@@ -111,8 +128,7 @@ class Backward {
 };
 
 void backward(const AttentionBackward& arguments) {
-  visit_floating(arguments.v.dtype,
-                 [&]<class T>(TypeTag<T>) { Backward<T>(arguments).run(); });
+  visit_floating(arguments.v.dtype, [&]<class T>(TypeTag<T>) { Backward<T>(arguments).run(); });
 }
 
 const Registration registered{attention_backward, Backend::cpu, backward};

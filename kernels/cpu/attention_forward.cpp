@@ -21,7 +21,8 @@ class Forward {
       widths.push_back(piece.width);
       total_width += piece.width;
     }
-    scratch_numbers = query_rows * (tile_stride + v.width) + read_scratch<T>(query_rows, total_width) +
+    scratch_numbers = query_rows * (tile_stride + v.width) +
+                      read_scratch<T>(query_rows, total_width) +
                       read_scratch<T>(key_columns, total_width + v.width);
   }
 
@@ -33,7 +34,8 @@ class Forward {
     const auto heads = across_heads ? sizes.key_heads : sizes.heads;
     const auto blocks = blocks_of(rows, query_rows);
     parallel_for(sizes.sequences * heads * blocks, 1, [&](std::int64_t task, std::int64_t) {
-      const auto first = (blocks - 1 - task % blocks) * query_rows;  // those that see most come first
+      const auto first =
+          (blocks - 1 - task % blocks) * query_rows;  // those that see most come first
       const auto head = task / blocks % heads;
       const auto count = std::min(query_rows, rows - first);
       const auto sequence = task / blocks / heads;
@@ -79,8 +81,8 @@ class Forward {
     Sum* scores = scratch.take(query_rows * tile_stride);
     for (auto first = mask.any.first; first < mask.any.last; first += key_columns) {
       auto of_chunk = scratch;
-      chunk(at, mask, queries, first, std::min(key_columns, mask.any.last - first), scores, y, totals,
-            of_chunk);
+      chunk(at, mask, queries, first, std::min(key_columns, mask.any.last - first), scores, y,
+            totals, of_chunk);
     }
     finish(at, y, totals);
   }
@@ -126,7 +128,8 @@ class Forward {
         const bool saw_something = sum != 0;
         if (saw_something) scale_row(row, 1 / sum, v.width);
         a.log_sum_exp.as<Sum>()[log_sum_exp_at(at) + i] =
-            saw_something ? totals.maximum[static_cast<std::size_t>(i)] + std::log(sum) : minus_infinity;
+            saw_something ? totals.maximum[static_cast<std::size_t>(i)] + std::log(sum)
+                          : minus_infinity;
       }
       const auto position = at.sequence * sizes.rows + at.row + i * at.step;
       const auto head = at.head + i * (1 - at.step);
@@ -144,8 +147,7 @@ class Forward {
 };
 
 void forward(const AttentionForward& arguments) {
-  visit_floating(arguments.v.dtype,
-                 [&]<class T>(TypeTag<T>) { Forward<T>(arguments).run(); });
+  visit_floating(arguments.v.dtype, [&]<class T>(TypeTag<T>) { Forward<T>(arguments).run(); });
 }
 
 const Registration registered{attention_forward, Backend::cpu, forward};

@@ -18,8 +18,9 @@ struct ScoreTile {
   const KeyRange* visible = nullptr;  // per row, in columns of the tile
 };
 
-// One step of the streaming softmax: scores become exp(score - maximum), `maximum` and `sum` take the
-// tile in, and `rescale` is what the sums made so far must be multiplied by. They begin as -inf and 0.
+// One step of the streaming softmax: scores become exp(score - maximum), `maximum` and `sum` take
+// the tile in, and `rescale` is what the sums made so far must be multiplied by. They begin as -inf
+// and 0.
 void online_softmax(const ScoreTile<float>& tile, float* maximum, float* sum, float* rescale);
 void online_softmax(const ScoreTile<double>& tile, double* maximum, double* sum, double* rescale);
 
@@ -34,8 +35,8 @@ void softmax_rows(const ScoreTile<double>& tile);
 // `gradient` (same rows and columns) holds dP and becomes dS = P (dP - row_dot[row]).
 void score_gradient(const ScoreTile<float>& weights, float* gradient, std::int64_t gradient_stride,
                     const float* row_dot);
-void score_gradient(const ScoreTile<double>& weights, double* gradient, std::int64_t gradient_stride,
-                    const double* row_dot);
+void score_gradient(const ScoreTile<double>& weights, double* gradient,
+                    std::int64_t gradient_stride, const double* row_dot);
 
 // The dot product of two rows of `count` numbers.
 float dot(const float* a, const float* b, std::int64_t count);

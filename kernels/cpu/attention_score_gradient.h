@@ -1,11 +1,11 @@
-// From the gradient of the scores to those of the queries, keys and scales: the part that attention's
-// backward and that of explicit weights share.
+// From the gradient of the scores to those of the queries, keys and scales: the part that
+// attention's backward and that of explicit weights share.
 //
 //   dq[p] += scales[p] dS k[p],  dk[p] += scales[p] dS^T q[p],  dscales[p] = sum dS (q[p] . k[p])
 //
 // The work is cut by sequence, key/value head and segment of the keys (one worker each), then by
-// chunk of keys, query head and block of query rows, in this order within a worker. The last sum costs
-// no product of its own: it is the dot product of q with dS k.
+// chunk of keys, query head and block of query rows, in this order within a worker. The last sum
+// costs no product of its own: it is the dot product of q with dS k.
 #pragma once
 
 #include "kernels/attention.h"
@@ -63,7 +63,9 @@ class ScoreGradient {
     const auto length = blocks_of(blocks_of(sizes.keys, segments), key_columns) * key_columns;
     const auto index = worker % segments;
     const auto pair = worker / segments;
-    return {.index = index, .sequence = pair / sizes.key_heads, .key_head = pair % sizes.key_heads,
+    return {.index = index,
+            .sequence = pair / sizes.key_heads,
+            .key_head = pair % sizes.key_heads,
             .first = std::min(sizes.keys, index * length),
             .last = std::min(sizes.keys, (index + 1) * length)};
   }
@@ -116,8 +118,8 @@ class ScoreGradient {
     return result;
   }
 
-  void scores(const std::vector<RowSpan<Sum>>& queries_of_block, const Chunk& chunk, std::int64_t first,
-              const ScoreTile<Sum>& tile) const {
+  void scores(const std::vector<RowSpan<Sum>>& queries_of_block, const Chunk& chunk,
+              std::int64_t first, const ScoreTile<Sum>& tile) const {
     auto keys = chunk.keys;
     for (auto& piece : keys) piece = piece.from(first);
     score_tile(queries_of_block, keys, widths, a.scales.template as<Sum>(), tile);
@@ -134,18 +136,30 @@ class ScoreGradient {
       const auto& queries_of_piece = queries_of_block[at];
       if (wants_dq(p) || a.dscales.present()) {
         Sum* through = scratch.take(gradient.rows * width);  // dS k
-        tile_product(Gemm<Sum>{.m = gradient.rows, .n = width, .k = gradient.columns,
-                               .a = gradient.data, .a_stride = gradient.stride,
-                               .b = chunk.keys[at].row(first), .b_stride = chunk.keys[at].stride,
-                               .c = through, .c_stride = width});
-        add_through(segment, p, row, head, scale, queries_of_piece, {through, width}, gradient.rows);
+        tile_product(Gemm<Sum>{.m = gradient.rows,
+                               .n = width,
+                               .k = gradient.columns,
+                               .a = gradient.data,
+                               .a_stride = gradient.stride,
+                               .b = chunk.keys[at].row(first),
+                               .b_stride = chunk.keys[at].stride,
+                               .c = through,
+                               .c_stride = width});
+        add_through(segment, p, row, head, scale, queries_of_piece, {through, width},
+                    gradient.rows);
       }
       if (wants_dk(p)) {
-        tile_product(Gemm<Sum>{.m = gradient.columns, .n = width, .k = gradient.rows,
-                               .a = gradient.data, .a_stride = gradient.stride,
-                               .a_layout = Layout::transposed, .b = queries_of_piece.data,
-                               .b_stride = queries_of_piece.stride, .c = chunk.dk[at] + first * width,
-                               .c_stride = width, .into = Into::sum,
+        tile_product(Gemm<Sum>{.m = gradient.columns,
+                               .n = width,
+                               .k = gradient.rows,
+                               .a = gradient.data,
+                               .a_stride = gradient.stride,
+                               .a_layout = Layout::transposed,
+                               .b = queries_of_piece.data,
+                               .b_stride = queries_of_piece.stride,
+                               .c = chunk.dk[at] + first * width,
+                               .c_stride = width,
+                               .into = Into::sum,
                                .alpha = static_cast<double>(scale)});
       }
     }
@@ -173,7 +187,8 @@ class ScoreGradient {
     }
     for (std::int64_t p = 0; a.dscales.present() && p < pieces(); ++p) {
       Sum total = 0;
-      for (std::int64_t worker = 0; worker < workers(); ++worker) total += scale_parts[worker * pieces() + p];
+      for (std::int64_t worker = 0; worker < workers(); ++worker)
+        total += scale_parts[worker * pieces() + p];
       a.dscales.template as<Sum>()[p] = total;
     }
   }
@@ -185,8 +200,12 @@ class ScoreGradient {
     std::int64_t count;
   };
 
-  bool wants_dq(std::int64_t p) const { return !dq.empty() && dq[static_cast<std::size_t>(p)].data != nullptr; }
-  bool wants_dk(std::int64_t p) const { return !dk.empty() && dk[static_cast<std::size_t>(p)].data != nullptr; }
+  bool wants_dq(std::int64_t p) const {
+    return !dq.empty() && dq[static_cast<std::size_t>(p)].data != nullptr;
+  }
+  bool wants_dk(std::int64_t p) const {
+    return !dk.empty() && dk[static_cast<std::size_t>(p)].data != nullptr;
+  }
   std::int64_t dq_numbers(std::int64_t p) const {
     return sizes.sequences * sizes.rows * sizes.heads * widths[static_cast<std::size_t>(p)];
   }
@@ -194,15 +213,16 @@ class ScoreGradient {
     const auto pair = segment.sequence * sizes.key_heads + segment.key_head;
     return scale_parts + (pair * segments + segment.index) * pieces();
   }
-  PartialRow dq_row(std::int64_t p, const KeySegment& segment, std::int64_t row, std::int64_t head) const {
+  PartialRow dq_row(std::int64_t p, const KeySegment& segment, std::int64_t row,
+                    std::int64_t head) const {
     const auto width = widths[static_cast<std::size_t>(p)];
     const auto at = ((segment.sequence * sizes.rows + row) * sizes.heads + head) * width;
     return {dq_parts[static_cast<std::size_t>(p)] + segment.index * dq_numbers(p) + at, width};
   }
 
   // dq += scale (dS k), dscale += q . (dS k), for a block of rows.
-  void add_through(const KeySegment& segment, std::int64_t p, std::int64_t row, std::int64_t head, Sum scale,
-                   const RowSpan<Sum>& queries_of_piece, const RowSpan<Sum>& through,
+  void add_through(const KeySegment& segment, std::int64_t p, std::int64_t row, std::int64_t head,
+                   Sum scale, const RowSpan<Sum>& queries_of_piece, const RowSpan<Sum>& through,
                    std::int64_t rows) const {
     const auto piece = static_cast<std::size_t>(p);
     const auto width = widths[piece];
@@ -225,19 +245,21 @@ class ScoreGradient {
   void add_parts_of_dq(std::int64_t p) const {
     const auto piece = static_cast<std::size_t>(p);
     const auto width = widths[piece];
-    parallel_for(sizes.sequences * sizes.rows, 16, [&](std::int64_t begin_row, std::int64_t end_row) {
-      for (auto i = begin_row; i < end_row; ++i) {
-        for (std::int64_t head = 0; head < sizes.heads; ++head) {
-          T* to = dq[piece].at(i / sizes.rows, i % sizes.rows, head);
-          const Sum* from = dq_parts[piece] + (i * sizes.heads + head) * width;
-          for (std::int64_t d = 0; d < width; ++d) {
-            Sum total = from[d];
-            for (std::int64_t part = 1; part < segments; ++part) total += from[part * dq_numbers(p) + d];
-            to[d] = static_cast<T>(static_cast<Sum>(to[d]) + total);
-          }
-        }
-      }
-    });
+    parallel_for(sizes.sequences * sizes.rows, 16,
+                 [&](std::int64_t begin_row, std::int64_t end_row) {
+                   for (auto i = begin_row; i < end_row; ++i) {
+                     for (std::int64_t head = 0; head < sizes.heads; ++head) {
+                       T* to = dq[piece].at(i / sizes.rows, i % sizes.rows, head);
+                       const Sum* from = dq_parts[piece] + (i * sizes.heads + head) * width;
+                       for (std::int64_t d = 0; d < width; ++d) {
+                         Sum total = from[d];
+                         for (std::int64_t part = 1; part < segments; ++part)
+                           total += from[part * dq_numbers(p) + d];
+                         to[d] = static_cast<T>(static_cast<Sum>(to[d]) + total);
+                       }
+                     }
+                   }
+                 });
   }
 
   const Arguments& a;
@@ -248,7 +270,7 @@ class ScoreGradient {
   const std::vector<Heads<T>> dq, dk;
   std::vector<std::int64_t> widths;
   std::int64_t total_width = 0;
-  Sum* scale_parts = nullptr;   // [worker, piece]
+  Sum* scale_parts = nullptr;  // [worker, piece]
   std::vector<Sum*> dq_parts;  // per piece: [segment, B, T, H, K_p]
 };
 

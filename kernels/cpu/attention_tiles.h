@@ -16,10 +16,13 @@ namespace lookback::kernels {
 
 inline constexpr std::int64_t query_rows = 64;
 inline constexpr std::int64_t key_columns = 256;
-// Rows of a tile of scores lie this far apart: not a power of two, so that they spread over the cache.
+// Rows of a tile of scores lie this far apart: not a power of two, so that they spread over the
+// cache.
 inline constexpr std::int64_t tile_stride = key_columns + 16;
 
-constexpr std::int64_t blocks_of(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
+constexpr std::int64_t blocks_of(std::int64_t count, std::int64_t size) {
+  return (count + size - 1) / size;
+}
 
 // A [B, T, H, D] operand.
 template <class T>
@@ -41,7 +44,8 @@ auto heads_of(const Operand& x) {
 template <class T, class List>
 auto heads_of_each(const List& list) {
   std::vector<decltype(heads_of<T>(list[0]))> pieces;
-  for (const auto& x : list) pieces.push_back(x.present() ? heads_of<T>(x) : decltype(heads_of<T>(x)){});
+  for (const auto& x : list)
+    pieces.push_back(x.present() ? heads_of<T>(x) : decltype(heads_of<T>(x)){});
   return pieces;
 }
 
@@ -52,8 +56,11 @@ struct AttentionSizes {
   std::int64_t group() const { return heads / key_heads; }
 };
 inline AttentionSizes sizes_of(const InList& q, const InList& k) {
-  return {.sequences = q[0].size(0), .rows = q[0].size(1), .heads = q[0].size(2),
-          .keys = k[0].size(1), .key_heads = k[0].size(2)};
+  return {.sequences = q[0].size(0),
+          .rows = q[0].size(1),
+          .heads = q[0].size(2),
+          .keys = k[0].size(1),
+          .key_heads = k[0].size(2)};
 }
 
 // Rows of numbers in the accumulator's dtype.
@@ -92,7 +99,7 @@ class Scratch {
 // converted into scratch.
 template <class T>
 RowSpan<Accumulator<T>> read_rows(const T* from, std::int64_t stride, std::int64_t rows,
-                               std::int64_t columns, Scratch<Accumulator<T>>& scratch) {
+                                  std::int64_t columns, Scratch<Accumulator<T>>& scratch) {
   if constexpr (std::is_same_v<T, Accumulator<T>>) {
     return {from, stride};
   } else {
@@ -128,7 +135,8 @@ struct BlockMask {
     }
   }
   // What the rows see of keys [first, first + columns), counted from `first`.
-  void relative(std::int64_t first, std::int64_t columns, std::int64_t count, KeyRange* visible) const {
+  void relative(std::int64_t first, std::int64_t columns, std::int64_t count,
+                KeyRange* visible) const {
     for (std::int64_t i = 0; i < count; ++i) {
       const auto& range = rows[static_cast<std::size_t>(i)];
       visible[i] = {std::clamp<std::int64_t>(range.first - first, 0, columns),
@@ -140,11 +148,19 @@ struct BlockMask {
 // tile = sum_p scales[p] q[p] k[p]^T.
 template <class Sum>
 void score_tile(const std::vector<RowSpan<Sum>>& q, const std::vector<RowSpan<Sum>>& k,
-                const std::vector<std::int64_t>& widths, const Sum* scales, const ScoreTile<Sum>& tile) {
+                const std::vector<std::int64_t>& widths, const Sum* scales,
+                const ScoreTile<Sum>& tile) {
   for (std::size_t p = 0; p < q.size(); ++p) {
-    tile_product(Gemm<Sum>{.m = tile.rows, .n = tile.columns, .k = widths[p], .a = q[p].data,
-                           .a_stride = q[p].stride, .b = k[p].data, .b_stride = k[p].stride,
-                           .b_layout = Layout::transposed, .c = tile.data, .c_stride = tile.stride,
+    tile_product(Gemm<Sum>{.m = tile.rows,
+                           .n = tile.columns,
+                           .k = widths[p],
+                           .a = q[p].data,
+                           .a_stride = q[p].stride,
+                           .b = k[p].data,
+                           .b_stride = k[p].stride,
+                           .b_layout = Layout::transposed,
+                           .c = tile.data,
+                           .c_stride = tile.stride,
                            .into = p == 0 ? Into::overwrite : Into::sum,
                            .alpha = static_cast<double>(scales[p])});
   }
@@ -156,9 +172,16 @@ void score_tile(const std::vector<RowSpan<Sum>>& q, const std::vector<RowSpan<Su
 template <class Sum>
 void weigh_values(const ScoreTile<Sum>& weights, const RowSpan<Sum>& v, std::int64_t width, Sum* y,
                   std::int64_t y_stride) {
-  Gemm<Sum> product{.m = weights.rows, .n = width, .k = weights.columns, .a = weights.data,
-                    .a_stride = weights.stride, .b = v.data, .b_stride = v.stride, .c = y,
-                    .c_stride = y_stride, .into = Into::sum};
+  Gemm<Sum> product{.m = weights.rows,
+                    .n = width,
+                    .k = weights.columns,
+                    .a = weights.data,
+                    .a_stride = weights.stride,
+                    .b = v.data,
+                    .b_stride = v.stride,
+                    .c = y,
+                    .c_stride = y_stride,
+                    .into = Into::sum};
   // The values that some row does not see lie before the last first and behind the first last.
   std::int64_t hidden_before = 0;
   std::int64_t hidden_from = weights.columns;

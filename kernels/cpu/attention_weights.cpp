@@ -48,8 +48,8 @@ class Forward {
     for (std::size_t p = 0; p < q.size(); ++p) {
       queries.push_back(
           read_rows(q[p].at(sequence, row, head), q[p].row_stride, rows, widths[p], scratch));
-      keys.push_back(read_rows(k[p].at(sequence, first, head / sizes.group()), k[p].row_stride, columns,
-                               widths[p], scratch));
+      keys.push_back(read_rows(k[p].at(sequence, first, head / sizes.group()), k[p].row_stride,
+                               columns, widths[p], scratch));
     }
     std::array<KeyRange, query_rows> visible;
     mask.relative(first, columns, rows, visible.data());
@@ -91,7 +91,9 @@ class Backward {
       const auto segment = pieces.segment_of(worker);
       pieces.begin(segment);
       for (auto first = segment.first; first < segment.last; first += key_columns) {
-        chunk(segment, {.sequence = segment.sequence, .key_head = segment.key_head, .first = first,
+        chunk(segment, {.sequence = segment.sequence,
+                        .key_head = segment.key_head,
+                        .first = first,
                         .columns = std::min(key_columns, segment.last - first)});
       }
     });
@@ -105,7 +107,8 @@ class Backward {
   void chunk(const KeySegment& segment, const KeyChunk& at) const {
     Scratch<Sum> scratch(scratch_numbers);
     const auto keys = pieces.begin(at, scratch);
-    for (auto head = at.key_head * sizes.group(); head < (at.key_head + 1) * sizes.group(); ++head) {
+    for (auto head = at.key_head * sizes.group(); head < (at.key_head + 1) * sizes.group();
+         ++head) {
       for (std::int64_t row = 0; row < sizes.rows; row += query_rows) {
         block(segment, keys, row, head, scratch);
       }
@@ -133,9 +136,9 @@ class Backward {
       const auto start = at.first + first;
       for (std::int64_t s = 0; s < columns; ++s) {
         const bool seen = visible[static_cast<std::size_t>(i)].contains(s);
-        gradient[i * tile_stride + s] =
-            seen ? static_cast<Sum>(weight[start + s]) * (static_cast<Sum>(dweight[start + s]) - center)
-                 : Sum{0};
+        gradient[i * tile_stride + s] = seen ? static_cast<Sum>(weight[start + s]) *
+                                                   (static_cast<Sum>(dweight[start + s]) - center)
+                                             : Sum{0};
       }
     }
     pieces.add(segment, keys, first, row, head, queries,

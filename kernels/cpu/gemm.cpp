@@ -17,8 +17,8 @@ constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b 
 constexpr std::int64_t panel_rows = 256;
 constexpr std::int64_t panel_columns = 512;
 
-// Tiles of the output. Large ones cost least (each packs its panels afresh), but there must be enough
-// of them for many threads, none so small that starting it costs more than its work.
+// Tiles of the output. Large ones cost least (each packs its panels afresh), but there must be
+// enough of them for many threads, none so small that starting it costs more than its work.
 struct Tiling {
   std::int64_t rows = panel_rows;
   std::int64_t columns = panel_columns;
@@ -70,9 +70,9 @@ Gemm<T, Result> tile_of(const Gemm<T, Result>& p, const Tiling& tile, std::int64
   return part;
 }
 
-// Panels are gathered piece by piece of k into scratch of this thread, 3 MiB at most, where they must
-// be converted, and where Eigen would read them badly: it packs a transposed `a` four columns at a
-// time, and a large stride then loses each line of the cache before its next four are wanted.
+// Panels are gathered piece by piece of k into scratch of this thread, 3 MiB at most, where they
+// must be converted, and where Eigen would read them badly: it packs a transposed `a` four columns
+// at a time, and a large stride then loses each line of the cache before its next four are wanted.
 constexpr std::int64_t panel_depth = 512;
 constexpr std::int64_t panel_padding = 16;  // not a power of two: the rows spread over the cache
 constexpr std::int64_t far_apart_bytes = 2048;
@@ -91,10 +91,11 @@ struct Scratch {
   }
 };
 
-// Copies op(x)[row .. , column .. ] as it lies in memory, converted; returns the stride it then has.
+// Copies op(x)[row .. , column .. ] as it lies in memory, converted; returns the stride it then
+// has.
 template <class T, class Sum>
-std::int64_t gather(const T* x, std::int64_t stride, Layout layout, std::int64_t row, std::int64_t column,
-                    std::int64_t rows, std::int64_t columns, Sum* to) {
+std::int64_t gather(const T* x, std::int64_t stride, Layout layout, std::int64_t row,
+                    std::int64_t column, std::int64_t rows, std::int64_t columns, Sum* to) {
   const auto* from = operand_at(x, stride, layout, row, column);
   if (layout == Layout::transposed) std::swap(rows, columns);
   const auto to_stride = columns + panel_padding;
@@ -111,14 +112,20 @@ template <class T, class Sum>
 void block_product(const Gemm<T, Sum>& p) {
   constexpr bool convert = !std::is_same_v<T, Sum>;
   if constexpr (!convert) {
-    const bool far_apart =
-        p.a_layout == Layout::transposed &&
-        p.a_stride * static_cast<std::int64_t>(sizeof(T)) >= far_apart_bytes;
+    const bool far_apart = p.a_layout == Layout::transposed &&
+                           p.a_stride * static_cast<std::int64_t>(sizeof(T)) >= far_apart_bytes;
     if (!far_apart || p.n == 1) return tile_product(p);
   }
   Scratch<Sum> scratch;
-  Gemm<Sum> part{.m = p.m, .n = p.n, .a = scratch.a, .a_layout = p.a_layout, .b_stride = p.b_stride,
-                 .b_layout = p.b_layout, .c = p.c, .c_stride = p.c_stride, .into = p.into,
+  Gemm<Sum> part{.m = p.m,
+                 .n = p.n,
+                 .a = scratch.a,
+                 .a_layout = p.a_layout,
+                 .b_stride = p.b_stride,
+                 .b_layout = p.b_layout,
+                 .c = p.c,
+                 .c_stride = p.c_stride,
+                 .into = p.into,
                  .alpha = p.alpha};
   if (p.k == 0) tile_product(part);
   for (std::int64_t k = 0; k < p.k; k += panel_depth) {
@@ -151,9 +158,15 @@ void sum_of_products(const Gemm<T, Accumulator<T>>& tile, std::span<const Produc
 // Into a bf16 result the whole sum is rounded once.
 void sum_of_products(const Gemm<BFloat16, BFloat16>& tile, std::span<const ProductOffsets> terms) {
   float* sums = Scratch<float>().c();
-  Gemm<BFloat16, float> part{.m = tile.m, .n = tile.n, .k = tile.k, .a_stride = tile.a_stride,
-                             .a_layout = tile.a_layout, .b_stride = tile.b_stride,
-                             .b_layout = tile.b_layout, .c = sums, .c_stride = tile.n,
+  Gemm<BFloat16, float> part{.m = tile.m,
+                             .n = tile.n,
+                             .k = tile.k,
+                             .a_stride = tile.a_stride,
+                             .a_layout = tile.a_layout,
+                             .b_stride = tile.b_stride,
+                             .b_layout = tile.b_layout,
+                             .c = sums,
+                             .c_stride = tile.n,
                              .alpha = tile.alpha};
   for (const auto& offset : terms) {
     part.a = tile.a + offset.a;
@@ -206,18 +219,20 @@ void tiled(const Gemm<T, Result>& p, std::span<const ProductOffsets> offsets, st
 template <class Sum, class Result>
 void add_parts(const Gemm<Sum, Result>& p, std::span<const Sum> parts) {
   const auto outputs = static_cast<std::size_t>(p.m * p.n);
-  parallel_for(p.m, std::max<std::int64_t>(1, 4096 / p.n), [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = begin; i < end; ++i) {
-      for (std::int64_t j = 0; j < p.n; ++j) {
-        Result& c = p.c[i * p.c_stride + j];
-        Sum sum = p.into == Into::sum ? static_cast<Sum>(c) : Sum{0};
-        for (auto at = static_cast<std::size_t>(i * p.n + j); at < parts.size(); at += outputs) {
-          sum += parts[at];
-        }
-        c = static_cast<Result>(sum);
-      }
-    }
-  });
+  parallel_for(p.m, std::max<std::int64_t>(1, 4096 / p.n),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (auto i = begin; i < end; ++i) {
+                   for (std::int64_t j = 0; j < p.n; ++j) {
+                     Result& c = p.c[i * p.c_stride + j];
+                     Sum sum = p.into == Into::sum ? static_cast<Sum>(c) : Sum{0};
+                     for (auto at = static_cast<std::size_t>(i * p.n + j); at < parts.size();
+                          at += outputs) {
+                       sum += parts[at];
+                     }
+                     c = static_cast<Result>(sum);
+                   }
+                 }
+               });
 }
 
 // Parts of k of fixed size, then their sum in order.
@@ -235,14 +250,24 @@ void split_along_k(const Gemm<T, Result>& p) {
         .b = operand_at(p.b, p.b_stride, p.b_layout, part * chunk, 0) - p.b,
         .c = part * p.m * p.n};
   }
-  Gemm<T, Sum> piece{.m = p.m, .n = p.n, .k = chunk, .a = p.a, .a_stride = p.a_stride,
-                     .a_layout = p.a_layout, .b = p.b, .b_stride = p.b_stride,
-                     .b_layout = p.b_layout, .c = sums.data(), .c_stride = p.n, .alpha = p.alpha};
+  Gemm<T, Sum> piece{.m = p.m,
+                     .n = p.n,
+                     .k = chunk,
+                     .a = p.a,
+                     .a_stride = p.a_stride,
+                     .a_layout = p.a_layout,
+                     .b = p.b,
+                     .b_stride = p.b_stride,
+                     .b_layout = p.b_layout,
+                     .c = sums.data(),
+                     .c_stride = p.n,
+                     .alpha = p.alpha};
   const auto all = std::span<const ProductOffsets>(offsets).first(static_cast<std::size_t>(parts));
   tiled(piece, all.first(static_cast<std::size_t>(full_parts)), 1);
   piece.k = p.k - full_parts * chunk;
   tiled(piece, all.subspan(static_cast<std::size_t>(full_parts)), 1);
-  add_parts<Sum, Result>({.m = p.m, .n = p.n, .c = p.c, .c_stride = p.c_stride, .into = p.into}, sums);
+  add_parts<Sum, Result>({.m = p.m, .n = p.n, .c = p.c, .c_stride = p.c_stride, .into = p.into},
+                         sums);
 }
 
 }  // namespace
@@ -268,8 +293,8 @@ void gemm_batch(const Gemm<T, Result>& product, std::span<const ProductOffsets> 
   tiled(product, offsets, terms);
 }
 
-#define LOOKBACK_INSTANTIATE(T, Result)          \
-  template void gemm(const Gemm<T, Result>&);    \
+#define LOOKBACK_INSTANTIATE(T, Result)       \
+  template void gemm(const Gemm<T, Result>&); \
   template void gemm_batch(const Gemm<T, Result>&, std::span<const ProductOffsets>, std::int64_t);
 LOOKBACK_INSTANTIATE(float, float)
 LOOKBACK_INSTANTIATE(double, double)

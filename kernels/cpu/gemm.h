@@ -1,8 +1,8 @@
 // Matrix products of the CPU backend, on raw pointers.
 //
-//   gemm(Gemm<T, Result>{.m, .n, .k, .a, .a_stride, .a_layout, .b, ..., .c, .c_stride, .into, .alpha})
-//   c[m, n] = alpha * op(a)[m, k] op(b)[k, n]        (Into::overwrite: c is not read)
-//   c[m, n] += alpha * op(a)[m, k] op(b)[k, n]       (Into::sum)
+//   gemm(Gemm<T, Result>{.m, .n, .k, .a, .a_stride, .a_layout, .b, ..., .c, .c_stride, .into,
+//   .alpha}) c[m, n] = alpha * op(a)[m, k] op(b)[k, n]        (Into::overwrite: c is not read) c[m,
+//   n] += alpha * op(a)[m, k] op(b)[k, n]       (Into::sum)
 //
 // Row-major, leading strides in elements (gemm_arguments.h). f32 with sums in f32, f64 with sums in
 // f64; bf16 operands into an f32 or a bf16 result, products and sums in f32 (into a bf16 result the
@@ -34,8 +34,8 @@ struct ProductOffsets {
   std::int64_t c = 0;
 };
 
-// Many products of the same sizes, strides and layouts, on all threads. With `terms` > 1 each run of
-// that many neighbours in `offsets` has one c, which receives their sum, added in order.
+// Many products of the same sizes, strides and layouts, on all threads. With `terms` > 1 each run
+// of that many neighbours in `offsets` has one c, which receives their sum, added in order.
 template <class T, class Result>
 void gemm_batch(const Gemm<T, Result>& product, std::span<const ProductOffsets> offsets,
                 std::int64_t terms = 1);
@@ -50,7 +50,8 @@ extern template void gemm(const Gemm<float, float>&);
 extern template void gemm(const Gemm<double, double>&);
 extern template void gemm(const Gemm<BFloat16, float>&);
 extern template void gemm(const Gemm<BFloat16, BFloat16>&);
-extern template void gemm_batch(const Gemm<float, float>&, std::span<const ProductOffsets>, std::int64_t);
+extern template void gemm_batch(const Gemm<float, float>&, std::span<const ProductOffsets>,
+                                std::int64_t);
 extern template void gemm_batch(const Gemm<double, double>&, std::span<const ProductOffsets>,
                                 std::int64_t);
 extern template void gemm_batch(const Gemm<BFloat16, float>&, std::span<const ProductOffsets>,

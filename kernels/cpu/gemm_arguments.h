@@ -1,5 +1,5 @@
-// The description of one matrix product. Included by the translation units that are compiled for one
-// instruction set, so it includes nothing that brings inline functions with it.
+// The description of one matrix product. Included by the translation units that are compiled for
+// one instruction set, so it includes nothing that brings inline functions with it.
 #pragma once
 
 #include <cstdint>

@@ -28,8 +28,9 @@ namespace {
 
 constexpr std::array<Isa, 3> all_sets{Isa::baseline, Isa::avx2, Isa::avx512};
 
-// AMD's processors up to family 25 (Zen 4) have 256-bit multipliers: on Zen 4 Eigen's AVX2 build was
-// the faster or an equal one, and with few-row products clearly faster. Elsewhere wider is better.
+// AMD's processors up to family 25 (Zen 4) have 256-bit multipliers: on Zen 4 Eigen's AVX2 build
+// was the faster or an equal one, and with few-row products clearly faster. Elsewhere wider is
+// better.
 bool prefers_avx2() {
   unsigned eax = 0;
   unsigned ebx = 0;

@@ -1,7 +1,7 @@
-// Which instruction set the CPU kernels run on. Chosen once, by what the processor and the operating
-// system support and by the processor's family, never by timing: the same machine always gets the
-// same bits. The environment variable LOOKBACK_ISA=baseline|avx2|avx512 overrides the choice and
-// also holds the Highway kernels to that set.
+// Which instruction set the CPU kernels run on. Chosen once, by what the processor and the
+// operating system support and by the processor's family, never by timing: the same machine always
+// gets the same bits. The environment variable LOOKBACK_ISA=baseline|avx2|avx512 overrides the
+// choice and also holds the Highway kernels to that set.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // What this machine can do at most, measured here and now: the yardstick beside which kernels are
-// quoted. Each figure takes less than half a second and is the best of many short runs on all threads.
+// quoted. Each figure takes less than half a second and is the best of many short runs on all
+// threads.
 #pragma once
 
 #include <string>
@@ -7,8 +8,8 @@
 namespace lookback::kernels {
 
 struct Machine {
-  // f32 multiply-adds in independent chains in registers, on the widest instruction set that Highway
-  // knows here; two operations each.
+  // f32 multiply-adds in independent chains in registers, on the widest instruction set that
+  // Highway knows here; two operations each.
   double fma_gflops = 0;
   // The same for AVX512-BF16 dot products (pairs of bf16 summed in f32); 0 where there are none.
   double bf16_gflops = 0;

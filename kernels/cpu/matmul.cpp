@@ -8,8 +8,8 @@
 namespace lookback::kernels {
 namespace {
 
-// Stride of leading dimension `dim` of the broadcast shape, whose rank is `rank`; 0 where x lacks the
-// dimension or repeats its one element.
+// Stride of leading dimension `dim` of the broadcast shape, whose rank is `rank`; 0 where x lacks
+// the dimension or repeats its one element.
 std::int64_t leading_stride(const Operand& x, int dim, int rank) {
   const int own = dim - (rank - x.rank());
   return own < 0 || x.size(own) == 1 ? 0 : x.stride(own);
@@ -20,8 +20,8 @@ std::int64_t leading_size(const Operand& x, int dim, int rank) {
   return own < 0 ? 1 : x.size(own);
 }
 
-// Where each product of the batch begins. `terms` neighbours share one result: the dimensions that y
-// lacks run fastest.
+// Where each product of the batch begins. `terms` neighbours share one result: the dimensions that
+// y lacks run fastest.
 struct Batch {
   std::vector<ProductOffsets> offsets{{}};
   std::int64_t terms = 1;
@@ -39,8 +39,8 @@ Batch batch_of(const In& a, const In& b, const Out& y) {
     batch.offsets.reserve(outer.size() * static_cast<std::size_t>(size));
     for (const auto& start : outer) {
       for (std::int64_t i = 0; i < size; ++i) {
-        batch.offsets.push_back({.a = start.a + i * step.a, .b = start.b + i * step.b,
-                                 .c = start.c + i * step.c});
+        batch.offsets.push_back(
+            {.a = start.a + i * step.a, .b = start.b + i * step.b, .c = start.c + i * step.c});
       }
     }
   };
@@ -102,8 +102,13 @@ void run(Gemm<T, Result> p, const Batch& batch) {
 
 template <class T, class Result>
 void multiply(const In& a, const In& b, const Out& y, Into into, double alpha) {
-  Gemm<T, Result> p{.m = a.size(-2), .n = b.size(-1), .k = a.size(-1), .c = y.as<Result>(),
-                    .c_stride = y.stride(-2), .into = into, .alpha = alpha};
+  Gemm<T, Result> p{.m = a.size(-2),
+                    .n = b.size(-1),
+                    .k = a.size(-1),
+                    .c = y.as<Result>(),
+                    .c_stride = y.stride(-2),
+                    .into = into,
+                    .alpha = alpha};
   place(a, p.a, p.a_stride, p.a_layout);
   place(b, p.b, p.b_stride, p.b_layout);
   run(p, batch_of(a, b, y));

@@ -1,9 +1,9 @@
 // The body of the translation units tile_product_{baseline,avx2,avx512}.cpp: Eigen's product, once
 // per instruction set. Each of them defines LOOKBACK_TILE_ISA, is compiled with that set's flags
-// (CMakeLists.txt goes by the file's name), and gets an Eigen of its own by renaming the namespace: otherwise the
-// linker would keep one copy of each inline function, and an old CPU could meet an AVX-512
-// instruction. For the same reason nothing here may leave an inline function of std:: behind;
-// tests/kernels/isa_symbols.cmake looks.
+// (CMakeLists.txt goes by the file's name), and gets an Eigen of its own by renaming the namespace:
+// otherwise the linker would keep one copy of each inline function, and an old CPU could meet an
+// AVX-512 instruction. For the same reason nothing here may leave an inline function of std::
+// behind; tests/kernels/isa_symbols.cmake looks.
 #pragma once
 
 // GCC 12's AVX-512 intrinsics start from registers that are undefined on purpose (GCC bug 105593).

@@ -13,7 +13,8 @@ const CausalMask plain_mask{.offset = 3, .window = 6};
 // Two documents: the second begins at key 4.
 CausalMask documents_mask(std::int64_t sequences, std::int64_t rows, std::int64_t offset) {
   const auto start = empty({sequences, rows}, DType::i64);
-  for (std::int64_t i = 0; i < start.numel(); ++i) start.data<std::int64_t>()[i] = offset + i % rows >= 4 ? 4 : 0;
+  for (std::int64_t i = 0; i < start.numel(); ++i)
+    start.data<std::int64_t>()[i] = offset + i % rows >= 4 ? 4 : 0;
   return {.offset = offset, .document_start = start};
 }
 
@@ -25,8 +26,8 @@ bool visible(const CausalMask& mask, std::int64_t b, std::int64_t t, std::int64_
 }
 
 // weights[b, h, t, s], from contiguous operands in f64.
-Tensor reference_weights(const std::vector<Tensor>& q, const std::vector<Tensor>& k, const Tensor& scales,
-                         const CausalMask& mask) {
+Tensor reference_weights(const std::vector<Tensor>& q, const std::vector<Tensor>& k,
+                         const Tensor& scales, const CausalMask& mask) {
   const auto rows = q[0].size(1);
   const auto heads = q[0].size(2);
   const auto keys = k[0].size(1);
@@ -36,7 +37,8 @@ Tensor reference_weights(const std::vector<Tensor>& q, const std::vector<Tensor>
     for (std::size_t p = 0; p < q.size(); ++p) {
       const auto width = q[p].size(3);
       const double* query = q[p].data<double>() + ((b * rows + t) * heads + h) * width;
-      const double* key = k[p].data<double>() + ((b * keys + s) * key_heads + h / (heads / key_heads)) * width;
+      const double* key =
+          k[p].data<double>() + ((b * keys + s) * key_heads + h / (heads / key_heads)) * width;
       for (std::int64_t d = 0; d < width; ++d) sum += scales.data<double>()[p] * query[d] * key[d];
     }
     return sum;
@@ -69,7 +71,8 @@ Tensor reference_values(const Tensor& weights, const Tensor& v, const CausalMask
     for (std::int64_t s = 0; s < keys; ++s) {
       if (!visible(mask, b, t, s)) continue;
       sum += weights.data<double>()[((b * heads + h) * rows + t) * keys + s] *
-             v.data<double>()[((b * keys + s) * key_heads + h / (heads / key_heads)) * width + i % width];
+             v.data<double>()[((b * keys + s) * key_heads + h / (heads / key_heads)) * width +
+                              i % width];
     }
     return sum;
   });
@@ -108,17 +111,25 @@ const OpCase attention_case{
      .call = [](const Inputs& in) { return attention(one_piece(in), in[2], plain_mask).y; },
      .reference =
          [](const Inputs& in) {
-           const auto weights = reference_weights({in[0]}, {in[1]}, fixed_scales(in[0], {0.7}), plain_mask);
+           const auto weights =
+               reference_weights({in[0]}, {in[1]}, fixed_scales(in[0], {0.7}), plain_mask);
            return reference_values(weights, in[2], plain_mask);
          },
      .terms = keys_of,
      .large = 4,  // scores of a hundred
      .refused =
-         {{[] { attention(zero_pieces({1, 2, 3, 4}, {1, 2, 2, 4}), zeros_f64({1, 2, 2, 4}), {}); },
-           "[attention] piece 0: q (1, 2, 3, 4) has 3 heads, no multiple of the 2 of k (1, 2, 2, 4)"},
-          {[] { attention(zero_pieces({1, 2, 4, 4}, {1, 2, 2, 3}), zeros_f64({1, 2, 2, 4}), {}); },
+         {{[] {
+             attention(zero_pieces({1, 2, 3, 4}, {1, 2, 2, 4}), zeros_f64({1, 2, 2, 4}), {});
+           },
+           "[attention] piece 0: q (1, 2, 3, 4) has 3 heads, no multiple of the 2 of k (1, 2, 2, "
+           "4)"},
+          {[] {
+             attention(zero_pieces({1, 2, 4, 4}, {1, 2, 2, 3}), zeros_f64({1, 2, 2, 4}), {});
+           },
            "q (1, 2, 4, 4) and k (1, 2, 2, 3) must agree in sequences and head size"},
-          {[] { attention(zero_pieces({1, 2, 4, 4}, {1, 2, 2, 4}), zeros_f64({1, 3, 2, 4}), {}); },
+          {[] {
+             attention(zero_pieces({1, 2, 4, 4}, {1, 2, 2, 4}), zeros_f64({1, 3, 2, 4}), {});
+           },
            "[attention] v (1, 3, 2, 4)"},
           {[] {
              auto pieces = zero_pieces({1, 2, 4, 4}, {1, 2, 2, 4});
@@ -126,9 +137,15 @@ const OpCase attention_case{
              attention(pieces, zeros_f64({1, 2, 2, 4}), {});
            },
            "scales (2,) of float64 must be (1,) of float64"},
-          {[] { attention_replay(zero_pieces({1, 2, 4, 4}, {1, 2, 2, 4}), zeros_f64({1, 2, 4}), zeros_f64({1, 2, 2, 4}), {}); },
+          {[] {
+             attention_replay(zero_pieces({1, 2, 4, 4}, {1, 2, 2, 4}), zeros_f64({1, 2, 4}),
+                              zeros_f64({1, 2, 2, 4}), {});
+           },
            "[attention_replay] log_sum_exp (1, 2, 4) of float64 must be (1, 4, 2) of float64"},
-          {[] { attention(zero_pieces({1, 2, 4, 4}, {1, 2, 2, 4}), zeros_f64({1, 2, 2, 4}), {.window = -1}); },
+          {[] {
+             attention(zero_pieces({1, 2, 4, 4}, {1, 2, 2, 4}), zeros_f64({1, 2, 2, 4}),
+                       {.window = -1});
+           },
            "window -1 must not be negative"}}}};
 
 // Two pieces, learned scales, documents. Inputs: q0, k0, q1, k1, scales, v.
@@ -141,12 +158,14 @@ const OpCase pieces_case{
                 {{1, 70, 2, 2}, {1, 72, 1, 2}, {1, 70, 2, 3}, {1, 72, 1, 3}, {2}, {1, 72, 1, 5}}},
      .call =
          [](const Inputs& in) {
-           return attention(two_pieces(in), in[5], documents_mask(in[0].size(0), in[0].size(1), 2)).y;
+           return attention(two_pieces(in), in[5], documents_mask(in[0].size(0), in[0].size(1), 2))
+               .y;
          },
      .reference =
          [](const Inputs& in) {
            const auto mask = documents_mask(in[0].size(0), in[0].size(1), 2);
-           return reference_values(reference_weights({in[0], in[2]}, {in[1], in[3]}, in[4], mask), in[5], mask);
+           return reference_values(reference_weights({in[0], in[2]}, {in[1], in[3]}, in[4], mask),
+                                   in[5], mask);
          },
      .terms = keys_of,
      .factor = 16,
@@ -162,14 +181,16 @@ const OpCase replay_case{
            const auto pieces = one_piece(in);
            const auto values = empty(in[1].shape(), in[1].dtype());
            for (std::int64_t i = 0; i < values.numel(); ++i) {
-             visit_floating(values.dtype(), [&]<class T>(TypeTag<T>) { values.data<T>()[i] = T(0.5F); });
+             visit_floating(values.dtype(),
+                            [&]<class T>(TypeTag<T>) { values.data<T>()[i] = T(0.5F); });
            }
            const auto earlier = attention(pieces, values, plain_mask);
            return attention_replay(pieces, earlier.log_sum_exp, in[2], plain_mask);
          },
      .reference =
          [](const Inputs& in) {
-           const auto weights = reference_weights({in[0]}, {in[1]}, fixed_scales(in[0], {0.7}), plain_mask);
+           const auto weights =
+               reference_weights({in[0]}, {in[1]}, fixed_scales(in[0], {0.7}), plain_mask);
            return reference_values(weights, in[2], plain_mask);
          },
      .terms = keys_of,
@@ -182,7 +203,10 @@ const OpCase weights_case{
                 {{1, 2, 1, 2}, {1, 0, 1, 2}, {1, 2, 1, 1}, {1, 0, 1, 1}, {2}},
                 {{1, 70, 2, 2}, {1, 72, 1, 2}, {1, 70, 2, 3}, {1, 72, 1, 3}, {2}}},
      .call = [](const Inputs& in) { return attention_weights(two_pieces(in), plain_mask); },
-     .reference = [](const Inputs& in) { return reference_weights({in[0], in[2]}, {in[1], in[3]}, in[4], plain_mask); },
+     .reference =
+         [](const Inputs& in) {
+           return reference_weights({in[0], in[2]}, {in[1], in[3]}, in[4], plain_mask);
+         },
      .terms = keys_of,
      .factor = 32,
      .large = 0,
@@ -190,13 +214,19 @@ const OpCase weights_case{
 
 const OpCase apply_case{
     "apply_attention_weights",
-    {.shapes = {{{2, 4, 3, 7}, {2, 7, 2, 5}}, {{1, 1, 1, 0}, {1, 0, 1, 2}}, {{1, 2, 70, 73}, {1, 73, 1, 4}}},
+    {.shapes = {{{2, 4, 3, 7}, {2, 7, 2, 5}},
+                {{1, 1, 1, 0}, {1, 0, 1, 2}},
+                {{1, 2, 70, 73}, {1, 73, 1, 4}}},
      .call = [](const Inputs& in) { return apply_attention_weights(in[0], in[1], plain_mask); },
      .reference = [](const Inputs& in) { return reference_values(in[0], in[1], plain_mask); },
      .terms = [](const Shapes& shapes) { return static_cast<double>(shapes[1][1]); },
-     .refused = {{[] { apply_attention_weights(zeros_f64({1, 3, 2, 4}), zeros_f64({1, 4, 2, 4}), {}); },
+     .refused = {{[] {
+                    apply_attention_weights(zeros_f64({1, 3, 2, 4}), zeros_f64({1, 4, 2, 4}), {});
+                  },
                   "weights (1, 3, 2, 4) has 3 heads, no multiple of the 2 of v (1, 4, 2, 4)"},
-                 {[] { apply_attention_weights(zeros_f64({1, 2, 2, 4}), zeros_f64({1, 5, 2, 4}), {}); },
+                 {[] {
+                    apply_attention_weights(zeros_f64({1, 2, 2, 4}), zeros_f64({1, 5, 2, 4}), {});
+                  },
                   "must agree with v (1, 5, 2, 4) in sequences and keys"}}}};
 
 }  // namespace

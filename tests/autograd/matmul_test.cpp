@@ -10,7 +10,8 @@ Tensor reference(const Inputs& in) {
   const auto& a = in[0];
   const auto& b = in[1];
   const auto leading = [](const Tensor& x) {
-    return Shape(std::span<const std::int64_t>(x.shape().begin(), static_cast<std::size_t>(x.rank() - 2)));
+    return Shape(
+        std::span<const std::int64_t>(x.shape().begin(), static_cast<std::size_t>(x.rank() - 2)));
   };
   auto shape = broadcast_shapes("reference", leading(a), leading(b));
   const auto rows = a.size(-2);
@@ -46,7 +47,7 @@ const OpCase matmul_case{
     "matmul",
     {.shapes = {{{3, 5}, {5, 4}},
                 {{2, 3, 5}, {2, 5, 4}},
-                {{4, 3, 2}, {2, 3}},          // one larger product in disguise
+                {{4, 3, 2}, {2, 3}},  // one larger product in disguise
                 {{3, 2}, {4, 2, 3}},
                 {{2, 1, 3, 2}, {3, 2, 4}},
                 {{1, 1}, {1, 1}},
@@ -57,11 +58,21 @@ const OpCase matmul_case{
      .call = [](const Inputs& in) { return matmul(in[0], in[1]); },
      .reference = reference,
      .terms = [](const Shapes& shapes) { return static_cast<double>(shapes[0][-1]); },
-     .refused = {{[] { matmul(ones({4, 8, 16}), ones({4, 12, 32})); },
+     .refused = {{[] {
+                    matmul(ones({4, 8, 16}), ones({4, 12, 32}));
+                  },
                   "[matmul] a (4, 8, 16) x b (4, 12, 32): a.dim(-1)=16 must equal b.dim(-2)=12"},
-                 {[] { matmul(ones({8}), ones({8, 2})); }, "both must have two dimensions at least"},
-                 {[] { matmul(ones({2, 3, 4}), ones({3, 4, 5})); }, "[matmul]"},
-                 {[] { matmul(ones({2, 3}), ones({3, 2}, DType::f32)); },
+                 {[] {
+                    matmul(ones({8}), ones({8, 2}));
+                  },
+                  "both must have two dimensions at least"},
+                 {[] {
+                    matmul(ones({2, 3, 4}), ones({3, 4, 5}));
+                  },
+                  "[matmul]"},
+                 {[] {
+                    matmul(ones({2, 3}), ones({3, 2}, DType::f32));
+                  },
                   "a is float64, b is float32: both must have one floating dtype"}}}};
 
 }  // namespace

@@ -21,7 +21,9 @@ std::size_t place(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 Tensor bytes(std::size_t count) { return empty({static_cast<std::int64_t>(count)}, DType::u8); }
 
-std::vector<In> views(const std::vector<Tensor>& tensors) { return {tensors.begin(), tensors.end()}; }
+std::vector<In> views(const std::vector<Tensor>& tensors) {
+  return {tensors.begin(), tensors.end()};
+}
 
 // [B, T, H, V] seen as [B, G, H / G, T, V].
 Tensor grouped(const Tensor& x, std::int64_t group) {
@@ -48,7 +50,9 @@ Numbers numbers_of(const Tensor& x) {
       at += rest % x.size(dim) * x.strides()[dim];
       rest /= x.size(dim);
     }
-    visit_floating(x.dtype(), [&]<class T>(TypeTag<T>) { values.push_back(static_cast<double>(x.data<T>()[at])); });
+    visit_floating(x.dtype(), [&]<class T>(TypeTag<T>) {
+      values.push_back(static_cast<double>(x.data<T>()[at]));
+    });
   }
   return values;
 }
@@ -89,9 +93,14 @@ void AttentionProblem<T>::forward(Run& run, const Tensor& given) const {
   if (!given.defined()) {
     run.log_sum_exp = empty({shape.sequences, shape.heads, shape.rows}, scales.dtype());
   }
-  attention_forward(Backend::cpu, {.q = views(q), .k = views(k), .v = v, .scales = scales,
-                                   .given_log_sum_exp = given, .y = run.y,
-                                   .log_sum_exp = run.log_sum_exp, .mask = mask()});
+  attention_forward(Backend::cpu, {.q = views(q),
+                                   .k = views(k),
+                                   .v = v,
+                                   .scales = scales,
+                                   .given_log_sum_exp = given,
+                                   .y = run.y,
+                                   .log_sum_exp = run.log_sum_exp,
+                                   .mask = mask()});
   if (given.defined()) run.log_sum_exp = given;
 }
 
@@ -105,19 +114,28 @@ void AttentionProblem<T>::backward(Run& run) const {
   run.dv = empty(v.shape(), v.dtype());
   run.dscales = empty(scales.shape(), scales.dtype());
   const auto queries = views(q);
-  attention_backward(
-      Backend::cpu,
-      {.dy = dy, .q = queries, .k = views(k), .v = v, .scales = scales, .y = run.y,
-       .log_sum_exp = run.log_sum_exp, .dq = {run.dq.begin(), run.dq.end()},
-       .dk = {run.dk.begin(), run.dk.end()}, .dv = run.dv, .dscales = run.dscales,
-       .workspace = bytes(attention_backward_workspace_bytes(queries, k[0].view())), .mask = mask()});
+  attention_backward(Backend::cpu,
+                     {.dy = dy,
+                      .q = queries,
+                      .k = views(k),
+                      .v = v,
+                      .scales = scales,
+                      .y = run.y,
+                      .log_sum_exp = run.log_sum_exp,
+                      .dq = {run.dq.begin(), run.dq.end()},
+                      .dk = {run.dk.begin(), run.dk.end()},
+                      .dv = run.dv,
+                      .dscales = run.dscales,
+                      .workspace = bytes(attention_backward_workspace_bytes(queries, k[0].view())),
+                      .mask = mask()});
 }
 
 template <class T>
 Tensor AttentionProblem<T>::explicit_weights() const {
   const auto weights = empty({shape.sequences, shape.heads, shape.rows, shape.keys}, v.dtype());
-  attention_weights_forward(Backend::cpu, {.q = views(q), .k = views(k), .scales = scales,
-                                           .weights = weights, .mask = mask()});
+  attention_weights_forward(
+      Backend::cpu,
+      {.q = views(q), .k = views(k), .scales = scales, .weights = weights, .mask = mask()});
   return weights;
 }
 
@@ -133,11 +151,15 @@ typename AttentionProblem<T>::Run AttentionProblem<T>::explicit_run(const Tensor
     return x.alias({x.size(0), shape.key_heads, group, x.size(2), x.size(3)},
                    {s[0], s[1] * group, s[1], s[2], s[3]});
   };
-  apply_attention_weights_forward(Backend::cpu, {.weights = split(weights), .v = grouped(v, 1),
-                                                 .y = grouped(run.y, group), .mask = mask()});
-  apply_attention_weights_backward(
-      Backend::cpu, {.dy = grouped(dy, group), .weights = split(weights), .v = grouped(v, 1),
-                     .dweights = split(dweights), .dv = grouped(run.dv, 1), .mask = mask()});
+  apply_attention_weights_forward(
+      Backend::cpu,
+      {.weights = split(weights), .v = grouped(v, 1), .y = grouped(run.y, group), .mask = mask()});
+  apply_attention_weights_backward(Backend::cpu, {.dy = grouped(dy, group),
+                                                  .weights = split(weights),
+                                                  .v = grouped(v, 1),
+                                                  .dweights = split(dweights),
+                                                  .dv = grouped(run.dv, 1),
+                                                  .mask = mask()});
   run.dscales = empty(scales.shape(), scales.dtype());
   for (std::size_t p = 0; p < q.size(); ++p) {
     run.dq.push_back(zeros(q[p].shape(), q[p].dtype()));
@@ -145,11 +167,16 @@ typename AttentionProblem<T>::Run AttentionProblem<T>::explicit_run(const Tensor
   }
   const auto queries = views(q);
   attention_weights_backward(
-      Backend::cpu,
-      {.dweights = dweights, .weights = weights, .q = queries, .k = views(k), .scales = scales,
-       .dq = {run.dq.begin(), run.dq.end()}, .dk = {run.dk.begin(), run.dk.end()},
-       .dscales = run.dscales,
-       .workspace = bytes(attention_backward_workspace_bytes(queries, k[0].view())), .mask = mask()});
+      Backend::cpu, {.dweights = dweights,
+                     .weights = weights,
+                     .q = queries,
+                     .k = views(k),
+                     .scales = scales,
+                     .dq = {run.dq.begin(), run.dq.end()},
+                     .dk = {run.dk.begin(), run.dk.end()},
+                     .dscales = run.dscales,
+                     .workspace = bytes(attention_backward_workspace_bytes(queries, k[0].view())),
+                     .mask = mask()});
   return run;
 }
 
@@ -159,7 +186,8 @@ AttentionAnswer AttentionProblem<T>::answer() const {
   AttentionAnswer r;
   r.weights.assign(place(s.sequences * s.heads * s.rows * s.keys), 0);
   r.y.assign(place(dy.numel()), 0);
-  r.log_sum_exp.assign(place(s.sequences * s.heads * s.rows), -std::numeric_limits<double>::infinity());
+  r.log_sum_exp.assign(place(s.sequences * s.heads * s.rows),
+                       -std::numeric_limits<double>::infinity());
   for (std::size_t p = 0; p < q.size(); ++p) {
     r.dq.emplace_back(place(q[p].numel()), 0.0);
     r.dk.emplace_back(place(k[p].numel()), 0.0);
@@ -175,7 +203,8 @@ AttentionAnswer AttentionProblem<T>::answer() const {
       for (std::int64_t t = 0; t < s.rows; ++t) {
         const auto visible = [&](std::int64_t key) {  // written from the words, not from the mask
           const auto position = s.offset + t;
-          return key <= position && (s.window == 0 || position - key < s.window) && key >= start_of(b, t);
+          return key <= position && (s.window == 0 || position - key < s.window) &&
+                 key >= start_of(b, t);
         };
         const auto piece_score = [&](std::size_t p, std::int64_t key) {
           double sum = 0;
@@ -189,7 +218,8 @@ AttentionAnswer AttentionProblem<T>::answer() const {
         for (std::int64_t key = 0; key < s.keys; ++key) {
           if (!visible(key)) continue;
           for (std::size_t p = 0; p < q.size(); ++p) {
-            score[place(key)] += element<Accumulator<T>>(scales, {static_cast<std::int64_t>(p)}) * piece_score(p, key);
+            score[place(key)] += element<Accumulator<T>>(scales, {static_cast<std::int64_t>(p)}) *
+                                 piece_score(p, key);
           }
           total += std::exp(score[place(key)]);
         }
@@ -206,7 +236,8 @@ AttentionAnswer AttentionProblem<T>::answer() const {
             const double dout = element<T>(dy, {b, t, h, d});
             const double value = element<T>(v, {b, key, g, d});
             r.y[place(((b * s.rows + t) * s.heads + h) * s.value_width + d)] += weight * value;
-            r.dv[place(((b * s.keys + key) * s.key_heads + g) * s.value_width + d)] += weight * dout;
+            r.dv[place(((b * s.keys + key) * s.key_heads + g) * s.value_width + d)] +=
+                weight * dout;
             dweight += dout * value;
           }
           dscore[place(key)] = dweight;

@@ -22,12 +22,26 @@ const std::vector<AttentionShape>& shapes() {
       {.rows = 70, .keys = 70, .heads = 2, .key_heads = 1, .window = 5},
       {.rows = 300, .keys = 300, .window = 33},
       {.sequences = 2, .rows = 65, .keys = 65, .heads = 2, .key_heads = 1, .documents = true},
-      {.rows = 20, .keys = 50, .heads = 2, .key_heads = 2, .offset = 30, .window = 12, .documents = true},
-      {.rows = 5, .keys = 3},                                  // more rows than keys
-      {.rows = 4, .keys = 6, .offset = -2},                    // rows that see nothing
-      {.rows = 3, .keys = 0}, {.rows = 0, .keys = 3}, {.sequences = 0, .rows = 3, .keys = 3},
+      {.rows = 20,
+       .keys = 50,
+       .heads = 2,
+       .key_heads = 2,
+       .offset = 30,
+       .window = 12,
+       .documents = true},
+      {.rows = 5, .keys = 3},                // more rows than keys
+      {.rows = 4, .keys = 6, .offset = -2},  // rows that see nothing
+      {.rows = 3, .keys = 0},
+      {.rows = 0, .keys = 3},
+      {.sequences = 0, .rows = 3, .keys = 3},
       {.rows = 1, .keys = 1, .widths = {1}, .value_width = 1},
-      {.rows = 270, .keys = 600, .heads = 2, .key_heads = 1, .widths = {3, 2}, .value_width = 4, .offset = 330},
+      {.rows = 270,
+       .keys = 600,
+       .heads = 2,
+       .key_heads = 1,
+       .widths = {3, 2},
+       .value_width = 4,
+       .offset = 330},
       {.rows = 1100, .keys = 1100, .heads = 2, .key_heads = 1, .widths = {4}, .value_width = 4},
   };
   return all;
@@ -140,10 +154,12 @@ TYPED_TEST(Attention, BackwardAddsToTheGradientsOfQueriesAndKeys) {
       const auto dq = numbers_of(run.dq[p]);
       const auto dk = numbers_of(run.dk[p]);
       for (std::size_t i = 0; i < dq.size(); ++i) {
-        ASSERT_NEAR(dq[i], 2 * answer.dq[p][i], 16 * tolerance<TypeParam>() * (1 + std::abs(dq[i])));
+        ASSERT_NEAR(dq[i], 2 * answer.dq[p][i],
+                    16 * tolerance<TypeParam>() * (1 + std::abs(dq[i])));
       }
       for (std::size_t i = 0; i < dk.size(); ++i) {
-        ASSERT_NEAR(dk[i], 2 * answer.dk[p][i], 256 * tolerance<TypeParam>() * (1 + std::abs(dk[i])));
+        ASSERT_NEAR(dk[i], 2 * answer.dk[p][i],
+                    256 * tolerance<TypeParam>() * (1 + std::abs(dk[i])));
       }
     }
   }
@@ -162,8 +178,8 @@ TYPED_TEST(Attention, SameBitsAtAnyNumberOfThreads) {
       const auto weights = problem.explicit_weights();
       const auto made = problem.explicit_run(weights);
       auto& all = bits[threads - 1];
-      for (const auto& x : {run.y, run.log_sum_exp, run.dq[0], run.dk[0], run.dv, run.dscales, weights,
-                            made.y, made.dq[0], made.dk[0], made.dv, made.dscales}) {
+      for (const auto& x : {run.y, run.log_sum_exp, run.dq[0], run.dk[0], run.dv, run.dscales,
+                            weights, made.y, made.dq[0], made.dk[0], made.dv, made.dscales}) {
         all.push_back(numbers_of(x));
       }
     }
@@ -210,10 +226,36 @@ TYPED_TEST(Attention, HiddenKeysAndValuesAreExcluded) {
   }
 }
 
+// A NaN in a row's own query is seen in all that the row gives, and in no other row.
+TYPED_TEST(Attention, NanOfAQueryIsNotSwallowed) {
+  const AttentionShape shape{.rows = 70, .keys = 70};
+  const AttentionProblem<TypeParam> problem(shape);
+  problem.q[0].template data<TypeParam>()[50 * 11] = static_cast<TypeParam>(NAN);
+  typename AttentionProblem<TypeParam>::Run run;
+  problem.forward(run);
+  const auto weights = problem.explicit_weights();
+  const auto applied = problem.explicit_run(weights);
+  for (std::int64_t t = 0; t < shape.rows; ++t) {
+    const bool broken = t == 50;
+    const auto first = static_cast<std::size_t>(t * 8);
+    EXPECT_EQ(std::isnan(numbers_of(run.y)[first]), broken) << t;
+    EXPECT_EQ(std::isnan(numbers_of(applied.y)[first]), broken) << t;
+    EXPECT_EQ(std::isnan(numbers_of(run.log_sum_exp)[static_cast<std::size_t>(t)]), broken) << t;
+    EXPECT_EQ(std::isnan(numbers_of(weights)[static_cast<std::size_t>(t * 70)]), broken) << t;
+  }
+}
+
 // Central differences of sum(y dy) in double: independent of every formula above.
 TEST(AttentionGradient, AgreesWithFiniteDifferences) {
-  const AttentionShape shape{.sequences = 2, .rows = 6, .keys = 9, .heads = 4, .key_heads = 2, .widths = {3, 2},
-                             .value_width = 5, .offset = 3, .window = 5};
+  const AttentionShape shape{.sequences = 2,
+                             .rows = 6,
+                             .keys = 9,
+                             .heads = 4,
+                             .key_heads = 2,
+                             .widths = {3, 2},
+                             .value_width = 5,
+                             .offset = 3,
+                             .window = 5};
   const AttentionProblem<double> problem(shape);
   AttentionProblem<double>::Run run;
   problem.forward(run);
@@ -222,7 +264,8 @@ TEST(AttentionGradient, AgreesWithFiniteDifferences) {
     AttentionProblem<double>::Run at;
     problem.forward(at);
     double sum = 0;
-    for (std::int64_t i = 0; i < at.y.numel(); ++i) sum += at.y.data<double>()[i] * problem.dy.data<double>()[i];
+    for (std::int64_t i = 0; i < at.y.numel(); ++i)
+      sum += at.y.data<double>()[i] * problem.dy.data<double>()[i];
     return sum;
   };
   const auto check = [&](const Tensor& x, const Tensor& gradient) {

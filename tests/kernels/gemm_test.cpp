@@ -37,8 +37,8 @@ struct Problem {
   std::vector<T> a, b;
   std::vector<Result> before, c;
 
-  Problem(std::int64_t m, std::int64_t n, std::int64_t k, Layout a_layout, Layout b_layout, Into into,
-          double alpha, std::int64_t spare) {
+  Problem(std::int64_t m, std::int64_t n, std::int64_t k, Layout a_layout, Layout b_layout,
+          Into into, double alpha, std::int64_t spare) {
     const bool a_as_is = a_layout == Layout::as_is;
     const bool b_as_is = b_layout == Layout::as_is;
     const auto a_stride = (a_as_is ? k : m) + spare;
@@ -54,18 +54,28 @@ struct Problem {
       }
     }
     c = before;
-    product = {.m = m, .n = n, .k = k, .a = a.data(), .a_stride = a_stride, .a_layout = a_layout,
-               .b = b.data(), .b_stride = b_stride, .b_layout = b_layout, .c = c.data(),
-               .c_stride = n + spare, .into = into, .alpha = alpha};
+    product = {.m = m,
+               .n = n,
+               .k = k,
+               .a = a.data(),
+               .a_stride = a_stride,
+               .a_layout = a_layout,
+               .b = b.data(),
+               .b_stride = b_stride,
+               .b_layout = b_layout,
+               .c = c.data(),
+               .c_stride = n + spare,
+               .into = into,
+               .alpha = alpha};
   }
 
   double exact(std::int64_t i, std::int64_t j) const {
     long double sum = 0;  // so that the reference's own rounding does not count
     for (std::int64_t p = 0; p < product.k; ++p) {
-      const auto in_a = product.a_layout == Layout::as_is ? i * product.a_stride + p
-                                                          : p * product.a_stride + i;
-      const auto in_b = product.b_layout == Layout::as_is ? p * product.b_stride + j
-                                                          : j * product.b_stride + p;
+      const auto in_a =
+          product.a_layout == Layout::as_is ? i * product.a_stride + p : p * product.a_stride + i;
+      const auto in_b =
+          product.b_layout == Layout::as_is ? p * product.b_stride + j : j * product.b_stride + p;
       sum += static_cast<long double>(at(a, in_a)) * at(b, in_b);
     }
     const double old = product.into == Into::sum ? at(before, i * product.c_stride + j) : 0.0;
@@ -76,7 +86,8 @@ struct Problem {
   double tolerance() const {
     const double scale = std::max(1.0, std::abs(product.alpha));
     const double size = 1.0 + scale * std::sqrt(static_cast<double>(product.k));
-    return 8.0 * size * epsilon_of(accumulator_of(dtype_of<T>)) + 2.0 * size * epsilon_of(dtype_of<Result>);
+    return 8.0 * size * epsilon_of(accumulator_of(dtype_of<T>)) +
+           2.0 * size * epsilon_of(dtype_of<Result>);
   }
 
   void expect_right() const {
@@ -124,8 +135,8 @@ TEST(Gemm, AwkwardSizesBf16) { check_sizes<BFloat16, BFloat16>({0, 1, 31, 130});
 // One dimension at a time beyond a tile, a chunk of k, or a piece of bf16 scratch.
 template <class T, class Result>
 void check_long() {
-  const std::int64_t long_sizes[][3] = {{1025, 3, 33}, {3, 1025, 33}, {33, 31, 1025}, {1, 1025, 1025},
-                                        {5, 7, 9001},  {300, 520, 65}};
+  const std::int64_t long_sizes[][3] = {{1025, 3, 33},   {3, 1025, 33}, {33, 31, 1025},
+                                        {1, 1025, 1025}, {5, 7, 9001},  {300, 520, 65}};
   for (const auto& [m, n, k] : long_sizes) {
     for (const auto a_layout : layouts) {
       for (const auto b_layout : layouts) {
@@ -163,7 +174,8 @@ void check_same_bits() {
         const auto two = run_with_threads<T, Result>(2, m, n, k, a_layout, b_layout);
         const auto five = run_with_threads<T, Result>(5, m, n, k, a_layout, b_layout);
         for (std::size_t i = 0; i < one.size(); ++i) {
-          ASSERT_EQ(static_cast<double>(one[i]), static_cast<double>(two[i])) << m << "x" << n << "x" << k;
+          ASSERT_EQ(static_cast<double>(one[i]), static_cast<double>(two[i]))
+              << m << "x" << n << "x" << k;
           ASSERT_EQ(static_cast<double>(one[i]), static_cast<double>(five[i]));
         }
       }
@@ -183,13 +195,28 @@ TEST(Gemm, BatchGivesEachItsOwnResult) {
   const auto b = random_values<double>(k * n, 2);
   std::vector<double> c(count * m * n, NAN);
   std::vector<ProductOffsets> offsets;
-  for (std::int64_t i = 0; i < count; ++i) offsets.push_back({.a = i * m * k, .b = 0, .c = i * m * n});
-  gemm_batch(Gemm<double>{.m = m, .n = n, .k = k, .a = a.data(), .a_stride = k, .b = b.data(),
-                          .b_stride = n, .c = c.data(), .c_stride = n},
+  for (std::int64_t i = 0; i < count; ++i)
+    offsets.push_back({.a = i * m * k, .b = 0, .c = i * m * n});
+  gemm_batch(Gemm<double>{.m = m,
+                          .n = n,
+                          .k = k,
+                          .a = a.data(),
+                          .a_stride = k,
+                          .b = b.data(),
+                          .b_stride = n,
+                          .c = c.data(),
+                          .c_stride = n},
              offsets);
   std::vector<double> whole(count * m * n, NAN);
-  gemm(Gemm<double>{.m = count * m, .n = n, .k = k, .a = a.data(), .a_stride = k, .b = b.data(),
-                    .b_stride = n, .c = whole.data(), .c_stride = n});
+  gemm(Gemm<double>{.m = count * m,
+                    .n = n,
+                    .k = k,
+                    .a = a.data(),
+                    .a_stride = k,
+                    .b = b.data(),
+                    .b_stride = n,
+                    .c = whole.data(),
+                    .c_stride = n});
   for (std::size_t i = 0; i < c.size(); ++i) ASSERT_NEAR(c[i], whole[i], 1e-14);
 }
 
@@ -207,8 +234,15 @@ TEST(Gemm, BatchAddsTheTermsOfOneResult) {
   for (std::int64_t i = 0; i < results * terms; ++i) {
     offsets.push_back({.a = i * k * m, .b = i * k * n, .c = i / terms * m * n});
   }
-  Gemm<double> product{.m = m, .n = n, .k = k, .a = a.data(), .a_stride = m,
-                       .a_layout = Layout::transposed, .b = b.data(), .b_stride = n, .c = c.data(),
+  Gemm<double> product{.m = m,
+                       .n = n,
+                       .k = k,
+                       .a = a.data(),
+                       .a_stride = m,
+                       .a_layout = Layout::transposed,
+                       .b = b.data(),
+                       .b_stride = n,
+                       .c = c.data(),
                        .c_stride = n};
   gemm_batch(product, offsets, terms);
   product.k = terms * k;

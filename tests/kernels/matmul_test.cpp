@@ -87,7 +87,8 @@ void expect_product(const Tensor& a, const Tensor& b, const Shape& leading) {
 
 template <class T>
 void check_layouts(const Shape& a_leading, const Shape& b_leading, const Shape& leading) {
-  const std::int64_t sizes[][3] = {{3, 5, 7}, {1, 33, 8}, {33, 1, 8}, {31, 2, 1}, {4, 4, 0}, {0, 3, 2}};
+  const std::int64_t sizes[][3] = {{3, 5, 7},  {1, 33, 8}, {33, 1, 8},
+                                   {31, 2, 1}, {4, 4, 0},  {0, 3, 2}};
   for (const auto& [m, n, k] : sizes) {
     auto a_shape = a_leading;
     a_shape.push_back(m);
@@ -106,7 +107,7 @@ template <class T>
 void check_all() {
   check_layouts<T>({}, {}, {});
   check_layouts<T>({2, 3}, {2, 3}, {2, 3});
-  check_layouts<T>({4}, {}, {4});            // one larger product in disguise
+  check_layouts<T>({4}, {}, {4});  // one larger product in disguise
   check_layouts<T>({}, {4}, {4});
   check_layouts<T>({2, 1, 3}, {5, 1}, {2, 5, 3});
   check_layouts<T>({0}, {1}, {0});
