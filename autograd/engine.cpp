@@ -110,8 +110,8 @@ class BackwardPass {
     if (!gradient.defined()) return;
     check_shape(*edge.node, edge.output, gradient);
     auto& total = visit.gradients[edge.output];
-    total = total.defined() ? sum_gradients(std::exchange(total, {}), gradient)
-                            : std::move(gradient);
+    total =
+        total.defined() ? sum_gradients(std::exchange(total, {}), gradient) : std::move(gradient);
   }
 
   void step(Node& node, std::vector<Tensor>& gradients) {
@@ -135,10 +135,11 @@ class BackwardPass {
 
   static std::vector<Tensor> run_node(Node& node, const std::vector<Tensor>& gradients) {
     if (node.released()) {
-      fail("backward",
-           "a second backward through {}: its saved tensors were dropped by the first, which should "
-           "be told AfterBackward::retain",
-           describe(node));
+      fail(
+          "backward",
+          "a second backward through {}: its saved tensors were dropped by the first, which should "
+          "be told AfterBackward::retain",
+          describe(node));
     }
     auto results = node.backward(gradients, Needed(node.edges));
     if (results.size() != node.edges.size()) {
@@ -165,9 +166,7 @@ class BackwardPass {
 
 }  // namespace
 
-std::string running_node() {
-  return current_node == nullptr ? "no node" : describe(*current_node);
-}
+std::string running_node() { return current_node == nullptr ? "no node" : describe(*current_node); }
 
 bool retaining() { return current_after == AfterBackward::retain; }
 

@@ -16,7 +16,8 @@ constexpr double output_share = 1e-3;
 
 // Weights of the outputs: of both signs, never near zero, without any period that a sum could hide.
 double weight_of(std::int64_t i) {
-  return (i % 3 == 1 ? -1.0 : 1.0) * (0.5 + 0.5 * std::fabs(std::sin(1.0 + 0.7 * static_cast<double>(i))));
+  return (i % 3 == 1 ? -1.0 : 1.0) *
+         (0.5 + 0.5 * std::fabs(std::sin(1.0 + 0.7 * static_cast<double>(i))));
 }
 
 // The memory of element i, in row-major order, of a view of any strides.
@@ -82,8 +83,9 @@ void compare(const Tensor& input, std::size_t which, const std::vector<double>& 
     if (!(ratio <= 1)) result.passed = false;
     if (ratio > result.worst_ratio || std::isnan(ratio)) {
       result.worst_ratio = ratio;
-      result.message = fmt::format("input {} {} element {}: analytic {:.12g}, numeric {:.12g}, bound {:.3g}",
-                                   which, to_string(input.shape()), i, ours, numeric[i], bound);
+      result.message =
+          fmt::format("input {} {} element {}: analytic {:.12g}, numeric {:.12g}, bound {:.3g}",
+                      which, to_string(input.shape()), i, ours, numeric[i], bound);
     }
   }
 }
@@ -93,7 +95,8 @@ void compare(const Tensor& input, std::size_t which, const std::vector<double>& 
 GradcheckResult gradcheck(const CheckedFunction& fn, const std::vector<Tensor>& inputs) {
   for (const auto& input : inputs) {
     if (!is_floating(input.dtype())) continue;
-    if (input.dtype() != DType::f64) fail("gradcheck", "inputs must be float64, not {}", input.dtype());
+    if (input.dtype() != DType::f64)
+      fail("gradcheck", "inputs must be float64, not {}", input.dtype());
     if (requires_grad(input)) clear_gradient(input);
   }
   run_backward(fn, inputs);

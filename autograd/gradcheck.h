@@ -21,8 +21,8 @@ struct GradcheckResult {
 // w fixed random weights, with central differences of step 1e-5. Per input
 //   max |analytic - numeric| <= 1e-6 max(max |numeric|, 1e-3 max |output|);
 // empty inputs pass. Every floating input must be f64: throws otherwise, for in f32 the differences
-// are noise. Inputs are changed in place and put back; they may be non-contiguous, but their elements
-// must not overlap.
+// are noise. Inputs are changed in place and put back; they may be non-contiguous, but their
+// elements must not overlap.
 GradcheckResult gradcheck(const CheckedFunction& fn, const std::vector<Tensor>& inputs);
 
 }  // namespace lookback

@@ -50,7 +50,8 @@ void set_requires_grad(const Tensor& x) {
   const Check check{"requires_grad"};
   check(is_floating(x.dtype()), "a tensor of {} has no gradient: use a floating type", x.dtype());
   auto& state = own_gradient_state(x);
-  check(!state.producer, "x {} was made by an operation: only leaves collect a gradient", x.shape());
+  check(!state.producer, "x {} was made by an operation: only leaves collect a gradient",
+        x.shape());
   state.requires_grad = true;
 }
 

@@ -53,9 +53,9 @@ Edge edge_to(const Tensor& x);
 enum class AfterBackward { release, retain };
 
 // Runs the tape backwards from x, a tensor of one element (or with a given gradient of its shape),
-// and adds to the gradients of the leaves. Nodes run in descending order of their making, each once,
-// so the bits are the same each time. Saved tensors are dropped on the way unless told to retain;
-// a second backward through a dropped node throws.
+// and adds to the gradients of the leaves. Nodes run in descending order of their making, each
+// once, so the bits are the same each time. Saved tensors are dropped on the way unless told to
+// retain; a second backward through a dropped node throws.
 void backward(const Tensor& x, AfterBackward after = AfterBackward::release);
 void backward(const Tensor& x, const Tensor& gradient_of_x,
               AfterBackward after = AfterBackward::release);

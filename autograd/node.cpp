@@ -37,7 +37,8 @@ Node::~Node() {
 }
 
 std::string describe(const Node& node) {
-  const std::string_view place = node.scope->empty() ? "the top level" : std::string_view(*node.scope);
+  const std::string_view place =
+      node.scope->empty() ? "the top level" : std::string_view(*node.scope);
   return fmt::format("{} at {}", node.name(), place);
 }
 

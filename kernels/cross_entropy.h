@@ -3,10 +3,11 @@
 //   loss_sum = sum_r nats[r],  count = number of rows not ignored,
 //   correct = number of those whose target is the first of their largest logits
 // logits: [N, V], columns contiguous, rows at any stride; targets: [..] i64 contiguous, N in all;
-// loss_sum []; count, correct [] i64, correct absent where it is not wanted; nats, maximum, sum [N].
-// The largest logit of a row is subtracted first. All in the accumulator dtype, loss_sum added up in
-// f64. maximum[r] and sum[r] = sum_v e^(logits[r, v] - maximum[r]) are kept for backward. A NaN logit
-// makes its row's nats NaN. Throws Error for a target that is neither in [0, V) nor ignore_index.
+// loss_sum []; count, correct [] i64, correct absent where it is not wanted; nats, maximum, sum
+// [N]. The largest logit of a row is subtracted first. All in the accumulator dtype, loss_sum added
+// up in f64. maximum[r] and sum[r] = sum_v e^(logits[r, v] - maximum[r]) are kept for backward. A
+// NaN logit makes its row's nats NaN. Throws Error for a target that is neither in [0, V) nor
+// ignore_index.
 #pragma once
 
 #include "kernels/dependency.h"
@@ -25,8 +26,8 @@ struct CrossEntropyForward {
                  &CrossEntropyForward::logits, &CrossEntropyForward::targets);
 };
 
-// dlogits[r, v] = dloss_sum (e^(logits[r, v] - maximum[r]) / sum[r] - (v = targets[r])); rows that are
-// ignored get 0. dloss_sum: []; dlogits: [N, V] contiguous.
+// dlogits[r, v] = dloss_sum (e^(logits[r, v] - maximum[r]) / sum[r] - (v = targets[r])); rows that
+// are ignored get 0. dloss_sum: []; dlogits: [N, V] contiguous.
 struct CrossEntropyBackward {
   In dloss_sum, logits, targets, maximum, sum;
   Out dlogits;

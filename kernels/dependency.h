@@ -97,8 +97,8 @@ constexpr Gather<Y, Table, Index, Dim> gather(Y y, Table table, Index index, Dim
   return {y, table, index, dim};
 }
 
-// y has index's shape and holds elements of x: along `dim` the one that the integer names, at the same
-// place in every other dimension. It depends on that element and on the integer.
+// y has index's shape and holds elements of x: along `dim` the one that the integer names, at the
+// same place in every other dimension. It depends on that element and on the integer.
 template <class Y, class X, class Index, class Dim>
 struct TakeAlong {
   Y y;
@@ -164,7 +164,8 @@ constexpr Attend<Y, Q, K, V, Other, Mask> attend(Y y, Q q, K k, V v, Other other
 }
 
 // Explicit attention weights: y[b, h, t, s] depends, where the mask shows s to t, on the pieces'
-// Q[b, t, h], on K[b, s', g(h)] of every s' shown to t and on the scales; elsewhere it is a known 0.
+// Q[b, t, h], on K[b, s', g(h)] of every s' shown to t and on the scales; elsewhere it is a known
+// 0.
 template <class Y, class Q, class K, class Other, class Mask>
 struct AttendWeights {
   Y y;
@@ -174,7 +175,8 @@ struct AttendWeights {
   Mask mask;
 };
 template <class Y, class Q, class K, class Other, class Mask>
-constexpr AttendWeights<Y, Q, K, Other, Mask> attend_weights(Y y, Q q, K k, Other other, Mask mask) {
+constexpr AttendWeights<Y, Q, K, Other, Mask> attend_weights(Y y, Q q, K k, Other other,
+                                                             Mask mask) {
   return {y, q, k, other, mask};
 }
 

@@ -16,10 +16,10 @@ struct EmbeddingForward {
       gather(&EmbeddingForward::y, &EmbeddingForward::table, &EmbeddingForward::ids);
 };
 
-// dtable[v] = sum of dy[i..] over the positions where ids[i..] = v, in the order of the positions, in
-// the accumulator dtype; rows that nothing picked are zero. The ids have been checked by forward.
-// Scratch: first_position [V] and next_position [ids.numel()], i64: the positions of each id as a
-// linked list.
+// dtable[v] = sum of dy[i..] over the positions where ids[i..] = v, in the order of the positions,
+// in the accumulator dtype; rows that nothing picked are zero. The ids have been checked by
+// forward. Scratch: first_position [V] and next_position [ids.numel()], i64: the positions of each
+// id as a linked list.
 struct EmbeddingBackward {
   In dy, ids;
   Out dtable, first_position, next_position;

@@ -21,8 +21,8 @@ struct RmsNormForward {
 };
 
 // dx = r (w dy - x r^2 mean_d(w dy x)) + dsum, dweight = sum over rows of dy x r; r = inverse_rms.
-// dsum [rows, columns] is a gradient that reached x by another way; it may be absent (zero). dweight
-// is absent where it is not needed; row_partials: [ceil(rows / 64), columns] scratch in the
+// dsum [rows, columns] is a gradient that reached x by another way; it may be absent (zero).
+// dweight is absent where it is not needed; row_partials: [ceil(rows / 64), columns] scratch in the
 // accumulator dtype, present with dweight, whose rows are added up in order.
 struct RmsNormBackward {
   In dy, x, weight, inverse_rms, dsum;

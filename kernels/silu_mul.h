@@ -1,7 +1,7 @@
 // The gated activation of Llama's MLP (Shazeer 2020, SwiGLU):
 //   y[r, f] = silu(gate[r, f]) * up[r, f],  silu(z) = z / (1 + e^-z)
-// gate, up: [rows, F], the last dimension contiguous, rows at any stride, so that both may be halves
-// of one product's result; y: the same. Arithmetic in the accumulator dtype.
+// gate, up: [rows, F], the last dimension contiguous, rows at any stride, so that both may be
+// halves of one product's result; y: the same. Arithmetic in the accumulator dtype.
 #pragma once
 
 #include "kernels/dependency.h"
@@ -16,7 +16,8 @@ struct SiluMulForward {
       elementwise(&SiluMulForward::y, &SiluMulForward::gate, &SiluMulForward::up);
 };
 
-// With s = 1 / (1 + e^-gate): dgate = dy up s (1 + gate (1 - s)), dup = dy gate s. Operands as above.
+// With s = 1 / (1 + e^-gate): dgate = dy up s (1 + gate (1 - s)), dup = dy gate s. Operands as
+// above.
 struct SiluMulBackward {
   In dy, gate, up;
   Out dgate, dup;

@@ -61,7 +61,9 @@ class ObserveKernels {
 };
 
 template <class Arguments>
-concept DeclaresDependency = requires { Arguments::dependency; };
+concept DeclaresDependency = requires {
+  Arguments::dependency;
+};
 
 // Where the backends leave their kernel for one operation. A forward slot's arguments must declare
 // their dependency kind (kernels/dependency.h): without it this does not compile.

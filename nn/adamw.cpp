@@ -32,7 +32,8 @@ void AdamW::step(double learning_rate, double gradient_scale) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const auto& tensor = parameters[i].tensor;
     const auto g = gradient(tensor);
-    held.push_back(g.defined() ? contiguous(g) : zeros(tensor.shape(), tensor.dtype(), tensor.device()));
+    held.push_back(g.defined() ? contiguous(g)
+                               : zeros(tensor.shape(), tensor.dtype(), tensor.device()));
     arguments.parameters.emplace_back(tensor);
     arguments.first_moments.emplace_back(moments[i].first_moment);
     arguments.second_moments.emplace_back(moments[i].second_moment);

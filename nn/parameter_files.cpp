@@ -38,7 +38,8 @@ bool same_elements(const Tensor& a, const Tensor& b) {
 }
 
 // A head stored beside a tied model is the embedding once more, or the file is of another model.
-std::optional<std::string> fault_of_tied_head(const SafetensorsFile& file, const std::string& prefix) {
+std::optional<std::string> fault_of_tied_head(const SafetensorsFile& file,
+                                              const std::string& prefix) {
   const auto embedding = prefix + std::string(embedding_name);
   const auto head = prefix + std::string(head_name);
   if (!file.contains(embedding)) return std::nullopt;
@@ -61,7 +62,8 @@ std::string misfits(const std::map<std::string, Tensor>& parameters, const Safet
     }
     const auto& sizes = file.info(prefix + name).shape;
     if (std::ranges::equal(sizes, tensor.shape())) continue;
-    append(mis_shaped, fmt::format("{} is ({}), must be {}", name, fmt::join(sizes, ", "), tensor.shape()));
+    append(mis_shaped,
+           fmt::format("{} is ({}), must be {}", name, fmt::join(sizes, ", "), tensor.shape()));
   }
   for (const auto& name : names_below(file, prefix)) {
     if (parameters.contains(name)) continue;

@@ -14,7 +14,8 @@ struct Precision {
   Products products = Products::native;
 };
 
-// float32, float64: as they are; bfloat16: float32 storage with bfloat16 products. Throws otherwise.
+// float32, float64: as they are; bfloat16: float32 storage with bfloat16 products. Throws
+// otherwise.
 Precision precision_of(DType dtype);
 
 }  // namespace lookback

@@ -38,7 +38,9 @@ class Registry {
 
   // A file-level object of this type adds a part before main.
   struct Add {
-    Add(std::string name, Factory factory) { factories().emplace(std::move(name), std::move(factory)); }
+    Add(std::string name, Factory factory) {
+      factories().emplace(std::move(name), std::move(factory));
+    }
   };
 
  private:

@@ -7,7 +7,8 @@ namespace lookback {
 
 RmsNorm::RmsNorm(std::int64_t dimension, double norm_epsilon, Precision precision)
     : epsilon(norm_epsilon) {
-  weight = register_parameter("weight", empty({dimension}, precision.storage), Initial::constant(1));
+  weight =
+      register_parameter("weight", empty({dimension}, precision.storage), Initial::constant(1));
 }
 
 RmsNorm::Normalised RmsNorm::forward(const ResidualSum& x) const {

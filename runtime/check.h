@@ -45,7 +45,8 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-[[noreturn]] void raise(std::string_view operation, fmt::string_view message, fmt::format_args arguments);
+[[noreturn]] void raise(std::string_view operation, fmt::string_view message,
+                        fmt::format_args arguments);
 
 // `throw Error` with a formatted message: fail("safetensors", "{}: ...", path).
 template <class... Values>
@@ -62,7 +63,8 @@ class Check {
   explicit Check(std::string_view operation_name) : operation(operation_name) {}
 
   template <class... Values>
-  void operator()(bool holds, fmt::format_string<Values...> message, const Values&... values) const {
+  void operator()(bool holds, fmt::format_string<Values...> message,
+                  const Values&... values) const {
     if (!holds) raise(operation, message, fmt::make_format_args(values...));
   }
 

@@ -108,9 +108,10 @@ class CpuAllocator final : public Allocator {
 
   [[noreturn]] void out_of_memory(std::size_t bytes) const {
     const auto now = with_largest_free_block();
-    throw OutOfMemory(fmt::format(
-        "[memory] out of memory on cpu: {} bytes asked for, {} bytes live, {} bytes cached, largest free block {} bytes",
-        bytes, now.live_bytes, now.cached_bytes, now.largest_free_block_bytes));
+    throw OutOfMemory(
+        fmt::format("[memory] out of memory on cpu: {} bytes asked for, {} bytes live, {} bytes "
+                    "cached, largest free block {} bytes",
+                    bytes, now.live_bytes, now.cached_bytes, now.largest_free_block_bytes));
   }
 
   mutable std::mutex mutex;
@@ -123,7 +124,8 @@ class CpuAllocator final : public Allocator {
 Allocator& allocator_for(Device device) {
   // Never destroyed: tensors with static lifetime may still give blocks back at exit.
   static auto& cpu = *new CpuAllocator;
-  if (device.backend != Backend::cpu) fail("memory", "this build has no allocator for device {}", static_cast<int>(device.backend));
+  if (device.backend != Backend::cpu)
+    fail("memory", "this build has no allocator for device {}", static_cast<int>(device.backend));
   return cpu;
 }
 

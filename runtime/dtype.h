@@ -35,10 +35,10 @@ inline constexpr bool is_element_type = false;
 template <class T>
 inline constexpr DType dtype_of = DType::u8;
 
-#define LOOKBACK_ELEMENT_TYPE(type, value)          \
-  template <>                                       \
+#define LOOKBACK_ELEMENT_TYPE(type, value)            \
+  template <>                                         \
   inline constexpr bool is_element_type<type> = true; \
-  template <>                                       \
+  template <>                                         \
   inline constexpr DType dtype_of<type> = DType::value;
 LOOKBACK_ELEMENT_TYPE(float, f32)
 LOOKBACK_ELEMENT_TYPE(double, f64)

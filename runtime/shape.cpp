@@ -23,7 +23,9 @@ std::int64_t Shape::numel() const {
 void Shape::push_back(std::int64_t size) { insert(count, size); }
 
 void Shape::insert(int dim, std::int64_t size) {
-  if (count == max_rank) fail("shape", "{} has {} dimensions already: that is the most a tensor can have", *this, max_rank);
+  if (count == max_rank)
+    fail("shape", "{} has {} dimensions already: that is the most a tensor can have", *this,
+         max_rank);
   std::copy_backward(begin() + dim, end(), end() + 1);
   ++count;
   values[position(dim)] = size;
@@ -58,7 +60,9 @@ Shape broadcast_shapes(std::string_view operation, const Shape& a, const Shape& 
     const auto size_a = back <= a.rank() ? a[-back] : 1;
     const auto size_b = back <= b.rank() ? b[-back] : 1;
     if (size_a != size_b && size_a != 1 && size_b != 1) {
-      fail(operation, "a {} and b {} do not broadcast: a.dim(-{})={} must equal b.dim(-{})={}, or one of them be 1",
+      fail(operation,
+           "a {} and b {} do not broadcast: a.dim(-{})={} must equal b.dim(-{})={}, or one of them "
+           "be 1",
            a, b, back, size_a, back, size_b);
     }
     result[-back] = size_a == 1 ? size_b : size_a;
@@ -68,7 +72,8 @@ Shape broadcast_shapes(std::string_view operation, const Shape& a, const Shape& 
 
 int normalise_dim(std::string_view operation, int dim, int rank) {
   if (dim < -rank || dim >= rank) {
-    fail(operation, "dim={} is out of range: a tensor of {} dimensions has {} to {}", dim, rank, -rank, rank - 1);
+    fail(operation, "dim={} is out of range: a tensor of {} dimensions has {} to {}", dim, rank,
+         -rank, rank - 1);
   }
   return dim < 0 ? dim + rank : dim;
 }

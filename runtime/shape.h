@@ -42,7 +42,9 @@ class Shape {
   }
 
  private:
-  std::size_t position(int dim) const { return static_cast<std::size_t>(dim < 0 ? dim + count : dim); }
+  std::size_t position(int dim) const {
+    return static_cast<std::size_t>(dim < 0 ? dim + count : dim);
+  }
 
   std::array<std::int64_t, max_rank> values{};
   int count = 0;

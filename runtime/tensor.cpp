@@ -4,7 +4,8 @@
 
 namespace lookback {
 
-Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, DType dtype, std::int64_t offset)
+Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, DType dtype,
+               std::int64_t offset)
     : body(std::make_shared<Body>(
           Body{std::move(storage), shape, strides, shape.numel(), offset, dtype, nullptr})) {}
 

@@ -25,7 +25,8 @@ struct AutogradState {
 class Tensor {
  public:
   Tensor() = default;  // undefined: no shape, no memory
-  Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, DType dtype, std::int64_t offset = 0);
+  Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, DType dtype,
+         std::int64_t offset = 0);
 
   bool defined() const { return body != nullptr; }
   const Shape& shape() const { return body->shape; }
@@ -41,7 +42,8 @@ class Tensor {
   // The first element. Throws Error when T is not the dtype.
   template <class T>
   T* data() const {
-    if (dtype_of<T> != dtype()) fail("tensor", "data read as {}, the tensor holds {}", dtype_of<T>, dtype());
+    if (dtype_of<T> != dtype())
+      fail("tensor", "data read as {}, the tensor holds {}", dtype_of<T>, dtype());
     return static_cast<T*>(raw_data());
   }
   void* raw_data() const {
@@ -50,7 +52,8 @@ class Tensor {
   // All elements of a contiguous tensor.
   template <class T>
   std::span<T> elements() const {
-    if (!is_contiguous()) fail("tensor", "elements() of a tensor {} that is not contiguous", shape());
+    if (!is_contiguous())
+      fail("tensor", "elements() of a tensor {} that is not contiguous", shape());
     return {data<T>(), static_cast<std::size_t>(numel())};
   }
   // The one number of a tensor with one element, converted.
@@ -94,7 +97,8 @@ Tensor zeros(const Shape& shape, DType dtype, Device device = cpu_device);
 template <class T>
 Tensor from_values(std::span<const T> values, const Shape& shape) {
   if (static_cast<std::int64_t>(values.size()) != shape.numel()) {
-    fail("from_values", "{} values for shape {} of {} elements", values.size(), shape, shape.numel());
+    fail("from_values", "{} values for shape {} of {} elements", values.size(), shape,
+         shape.numel());
   }
   auto result = empty(shape, dtype_of<T>);
   std::copy(values.begin(), values.end(), result.template data<T>());

@@ -15,8 +15,8 @@ namespace {
 //   q and attention's output; k and v                                   2 H dk + 2 G dk
 //   gate, up and their product                                          3 F
 //   a log-sum-exp per head, an inverse rms per norm                     H + 2
-// and behind the last layer the stream, its norm, and the gradients that the loss made of them: 3 D,
-// and V D of the projection's weight. Backward then frees a layer's share and makes its weights'
+// and behind the last layer the stream, its norm, and the gradients that the loss made of them: 3
+// D, and V D of the projection's weight. Backward then frees a layer's share and makes its weights'
 // gradients instead: the peak is at the loss, or where backward has least gained, or at the
 // optimiser, when all gradients are there.
 struct StepMemory {
@@ -41,8 +41,9 @@ struct StepMemory {
     const double table = number(c.vocab_size) * hidden;
     const double tables = c.tie_word_embeddings ? table : 2 * table;
     always = 3 * element * all;
-    layer_saved = element * tokens *
-                  (4 * hidden + 2 * queries + 2 * keys + 3 * ffn + number(c.num_attention_heads) + 2);
+    layer_saved =
+        element * tokens *
+        (4 * hidden + 2 * queries + 2 * keys + 3 * ffn + number(c.num_attention_heads) + 2);
     layer_weights = element * (all - tables - hidden) / number(c.num_hidden_layers);
     ends_saved = element * tokens * 3 * hidden;
     head_gradient = table_gradient = element * table;

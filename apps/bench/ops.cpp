@@ -1,4 +1,5 @@
-// bench ops: every operation of a training step at the model's shapes, beside what the machine can do.
+// bench ops: every operation of a training step at the model's shapes, beside what the machine can
+// do.
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -67,8 +68,9 @@ class Stopwatch {
     const auto now = Clock::now();
     const double seconds = std::chrono::duration<double>(now - last).count();
     const bool first = last == Clock::time_point{};
-    if (!first) keep({std::string(slot.name), shapes_of(inputs), seconds,
-                      flops_of(slot.name, inputs, outputs), bytes_of(inputs, outputs)});
+    if (!first)
+      keep({std::string(slot.name), shapes_of(inputs), seconds,
+            flops_of(slot.name, inputs, outputs), bytes_of(inputs, outputs)});
     last = Clock::now();
   }
 
@@ -111,12 +113,13 @@ nlohmann::ordered_json bench_ops(const BenchOptions& options, const Session& ses
   for (const auto& each : stopwatch.slowest_first()) {
     const double gflops = each.flops / each.seconds / 1e9;
     const double gbps = each.bytes / each.seconds / 1e9;
-    list.push_back({{"name", each.name},
-                    {"shape", each.shape},
-                    {"seconds", each.seconds},
-                    {"gflops", gflops},
-                    {"gbps", gbps},
-                    {"of_limit", std::max(gflops / machine.fma_gflops, gbps / machine.triad_gbps)}});
+    list.push_back(
+        {{"name", each.name},
+         {"shape", each.shape},
+         {"seconds", each.seconds},
+         {"gflops", gflops},
+         {"gbps", gbps},
+         {"of_limit", std::max(gflops / machine.fma_gflops, gbps / machine.triad_gbps)}});
   }
   return {{"operations", list}};
 }

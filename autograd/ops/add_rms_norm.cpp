@@ -28,16 +28,19 @@ struct AddRmsNormBackward {
 
 void check_arguments(const Tensor& x, const Tensor& a, const Tensor& weight) {
   const Check check{"add_rms_norm"};
-  check(x.rank() > 0 && a.shape() == x.shape(), "x {} and a {} must have one shape", x.shape(), a.shape());
+  check(x.rank() > 0 && a.shape() == x.shape(), "x {} and a {} must have one shape", x.shape(),
+        a.shape());
   check(weight.shape() == Shape{x.size(-1)}, "weight {} must be ({},): x is {}", weight.shape(),
         x.size(-1), x.shape());
   check(is_floating(x.dtype()) && a.dtype() == x.dtype() && weight.dtype() == x.dtype(),
-        "x {}, a {} and weight {} must have one floating dtype", x.dtype(), a.dtype(), weight.dtype());
+        "x {}, a {} and weight {} must have one floating dtype", x.dtype(), a.dtype(),
+        weight.dtype());
 }
 
 }  // namespace
 
-AddRmsNormResult add_rms_norm(const Tensor& x, const Tensor& a, const Tensor& weight, double epsilon) {
+AddRmsNormResult add_rms_norm(const Tensor& x, const Tensor& a, const Tensor& weight,
+                              double epsilon) {
   check_arguments(x, a, weight);
   const auto scale = contiguous(weight.detach());
   const AddRmsNormResult result{empty_like(x), empty_like(x)};

@@ -12,6 +12,7 @@ struct AddRmsNormResult {
 // A residual addition and the norm that reads it, in one pass over memory; backward joins the
 // gradients of both results in one pass too. x, a [.., D] of one shape, rows at any stride, weight
 // [D], one floating dtype. Saves the sum, weight and one number per row. Throws on other shapes.
-AddRmsNormResult add_rms_norm(const Tensor& x, const Tensor& a, const Tensor& weight, double epsilon);
+AddRmsNormResult add_rms_norm(const Tensor& x, const Tensor& a, const Tensor& weight,
+                              double epsilon);
 
 }  // namespace lookback

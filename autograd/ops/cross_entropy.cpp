@@ -31,10 +31,12 @@ struct CrossEntropyBackward {
   }
 };
 
-void check_arguments(const Tensor& logits, const Tensor& targets, const CrossEntropyOptions& options) {
+void check_arguments(const Tensor& logits, const Tensor& targets,
+                     const CrossEntropyOptions& options) {
   const Check check{"cross_entropy"};
   check(logits.rank() > 0 && is_floating(logits.dtype()),
-        "logits {} {} must be floating with at least one dimension", logits.dtype(), logits.shape());
+        "logits {} {} must be floating with at least one dimension", logits.dtype(),
+        logits.shape());
   auto rows = logits.shape();
   rows.erase(rows.rank() - 1);
   check(targets.dtype() == DType::i64 && targets.shape() == rows,

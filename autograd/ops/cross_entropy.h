@@ -11,7 +11,8 @@ namespace lookback {
 struct CrossEntropyOptions {
   std::int64_t ignore_index = -100;  // rows with this target do not count
   bool count_correct = false;        // fill CrossEntropyResult::correct
-  // Fill CrossEntropyResult::nats. Refused where a gradient is recorded: none would flow through it.
+  // Fill CrossEntropyResult::nats. Refused where a gradient is recorded: none would flow through
+  // it.
   bool keep_nats = false;
 };
 
@@ -24,8 +25,8 @@ struct CrossEntropyResult {
 
 // Cross entropy in nats of logits [.., V] against targets [..] i64. The log-softmax is in the
 // accumulator dtype. With no row that counts, loss_sum and the gradient are 0. Saves logits and two
-// numbers per row. Throws for a target outside [0, V) that is not ignore_index, naming its position,
-// and for other shapes.
+// numbers per row. Throws for a target outside [0, V) that is not ignore_index, naming its
+// position, and for other shapes.
 CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& targets,
                                  const CrossEntropyOptions& options = {});
 

@@ -40,8 +40,9 @@ Tensor embedding(const Tensor& given_ids, const Tensor& given_table) {
   shape.push_back(table.size(1));
   const auto y = empty(shape, table.dtype(), table.device());
   kernels::embedding_forward(table.backend(), {.ids = ids, .table = table, .y = y});
-  return record<EmbeddingBackward>(y, {ids, table},
-                                   [&] { return EmbeddingBackward{ids, table.shape()}; });
+  return record<EmbeddingBackward>(y, {ids, table}, [&] {
+    return EmbeddingBackward{ids, table.shape()};
+  });
 }
 
 }  // namespace lookback

@@ -45,7 +45,8 @@ struct LinearBackward {
 void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias, Products products) {
   const Check check{"linear"};
   check(x.rank() > 0 && weight.rank() == 2 && weight.size(1) == x.size(-1),
-        "weight {} must be (N, {}): x is {}", weight.shape(), x.rank() > 0 ? x.size(-1) : 0, x.shape());
+        "weight {} must be (N, {}): x is {}", weight.shape(), x.rank() > 0 ? x.size(-1) : 0,
+        x.shape());
   check(is_floating(x.dtype()) && weight.dtype() == x.dtype(),
         "x {} and weight {} must have one floating dtype", x.dtype(), weight.dtype());
   check_products(check, x.dtype(), products);
@@ -65,10 +66,12 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Product
   shape[-1] = weight.size(0);
   const auto y = empty(shape, x.dtype(), x.device());
   const auto y_rows = as_rows(y);
-  multiply_into(y_rows, product_operand(rows, products), transposed(product_operand(matrix, products)));
+  multiply_into(y_rows, product_operand(rows, products),
+                transposed(product_operand(matrix, products)));
   if (bias.defined()) kernels::add_forward(y.backend(), {.a = y_rows, .b = bias, .y = y_rows});
-  return record<LinearBackward>(
-      y, {x, weight, bias}, [&] { return LinearBackward{rows, matrix, x.shape(), products}; });
+  return record<LinearBackward>(y, {x, weight, bias}, [&] {
+    return LinearBackward{rows, matrix, x.shape(), products};
+  });
 }
 
 }  // namespace lookback

@@ -43,18 +43,20 @@ struct LinearCrossEntropyBackward {
   }
 };
 
-void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& targets, Products products,
-                     const CrossEntropyOptions& options) {
+void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& targets,
+                     Products products, const CrossEntropyOptions& options) {
   const Check check{"linear_cross_entropy"};
   check(x.rank() > 0 && weight.rank() == 2 && weight.size(1) == x.size(-1),
-        "weight {} must be (V, {}): x is {}", weight.shape(), x.rank() > 0 ? x.size(-1) : 0, x.shape());
+        "weight {} must be (V, {}): x is {}", weight.shape(), x.rank() > 0 ? x.size(-1) : 0,
+        x.shape());
   check(is_floating(x.dtype()) && weight.dtype() == x.dtype(),
         "x {} and weight {} must have one floating dtype", x.dtype(), weight.dtype());
   check_products(check, x.dtype(), products);
   auto rows = x.shape();
   rows.erase(rows.rank() - 1);
-  check(targets.dtype() == DType::i64 && targets.shape() == rows, "targets {} {} must be int64 {}: x is {}",
-        targets.dtype(), targets.shape(), rows, x.shape());
+  check(targets.dtype() == DType::i64 && targets.shape() == rows,
+        "targets {} {} must be int64 {}: x is {}", targets.dtype(), targets.shape(), rows,
+        x.shape());
   if (options.keep_nats) no_gradient("linear_cross_entropy with keep_nats", {x, weight});
 }
 

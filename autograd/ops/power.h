@@ -8,7 +8,8 @@ namespace lookback {
 // integers. The exponent is not rounded to bf16.
 Tensor power(const Tensor& x, double exponent);
 // The same with exponents that may be learned, broadcast by numpy's rule; one floating dtype. The
-// gradient to the exponent is dy y ln x, and 0 where x is 0 and the exponent at least that. Saves both.
+// gradient to the exponent is dy y ln x, and 0 where x is 0 and the exponent at least that. Saves
+// both.
 Tensor power(const Tensor& x, const Tensor& exponent);
 
 }  // namespace lookback

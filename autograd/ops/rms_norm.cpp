@@ -41,8 +41,9 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
                                           .y = as_rows(y),
                                           .inverse_rms = inverse_rms,
                                           .epsilon = epsilon});
-  return record<RmsNormBackward>(
-      y, {x, weight}, [&] { return RmsNormBackward{rows, scale, inverse_rms, x.shape()}; });
+  return record<RmsNormBackward>(y, {x, weight}, [&] {
+    return RmsNormBackward{rows, scale, inverse_rms, x.shape()};
+  });
 }
 
 }  // namespace lookback

@@ -55,13 +55,12 @@ Tensor rope(const Tensor& given_x, const RopeTables& tables, std::int64_t positi
   no_gradient("rope", {tables.cos, tables.sin});
   const auto x = with_contiguous_heads(given_x);
   const auto y = empty_like(x);
-  kernels::rope_forward(x.backend(), {.x = x,
-                                      .cos = tables.cos,
-                                      .sin = tables.sin,
-                                      .y = y,
-                                      .position_offset = position_offset});
-  return record<RopeBackward>(
-      y, {x}, [&] { return RopeBackward{tables.cos, tables.sin, position_offset}; });
+  kernels::rope_forward(
+      x.backend(),
+      {.x = x, .cos = tables.cos, .sin = tables.sin, .y = y, .position_offset = position_offset});
+  return record<RopeBackward>(y, {x}, [&] {
+    return RopeBackward{tables.cos, tables.sin, position_offset};
+  });
 }
 
 }  // namespace lookback

@@ -5,10 +5,11 @@
 
 namespace lookback {
 
-// Rotary position embedding (Su et al. 2021), half-split: the pair (x[i], x[i + dk / 2]) turns by the
-// angle of position position_offset + t. x [B, T, H, dk]: any strides (copied only where the last
-// dimension is not contiguous); tables as rope_tables() makes them, in the accumulator dtype of x,
-// for at least position_offset + T positions -> [B, T, H, dk] contiguous. Saves the tables' handles.
+// Rotary position embedding (Su et al. 2021), half-split: the pair (x[i], x[i + dk / 2]) turns by
+// the angle of position position_offset + t. x [B, T, H, dk]: any strides (copied only where the
+// last dimension is not contiguous); tables as rope_tables() makes them, in the accumulator dtype
+// of x, for at least position_offset + T positions -> [B, T, H, dk] contiguous. Saves the tables'
+// handles.
 Tensor rope(const Tensor& x, const RopeTables& tables, std::int64_t position_offset = 0);
 
 }  // namespace lookback

@@ -16,9 +16,9 @@ double scaled(double frequency, const RopeScaling& scaling) {
   }
   const double wave = 2 * std::numbers::pi / frequency;
   const double turns = scaling.original_max_position_embeddings / wave;
-  const double kept = std::clamp((turns - scaling.low_freq_factor) /
-                                     (scaling.high_freq_factor - scaling.low_freq_factor),
-                                 0.0, 1.0);
+  const double kept = std::clamp(
+      (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor), 0.0,
+      1.0);
   return frequency * (kept + (1 - kept) / scaling.factor);
 }
 
@@ -27,9 +27,11 @@ void check_scaling(const Check& check, const RopeScaling& scaling) {
   check(scaling.factor > 0, "factor {} must be positive", scaling.factor);
   if (scaling.kind == RopeScaling::Kind::linear) return;
   check(scaling.high_freq_factor != scaling.low_freq_factor,
-        "low_freq_factor and high_freq_factor are both {}: they must differ", scaling.low_freq_factor);
+        "low_freq_factor and high_freq_factor are both {}: they must differ",
+        scaling.low_freq_factor);
   check(scaling.original_max_position_embeddings > 0,
-        "original_max_position_embeddings {} must be positive", scaling.original_max_position_embeddings);
+        "original_max_position_embeddings {} must be positive",
+        scaling.original_max_position_embeddings);
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ Tensor as_rows(const Tensor& x) {
   std::int64_t rows = 1;
   for (int dim = 0; dim < x.rank() - 1; ++dim) rows *= x.size(dim);
   const auto stride = x.numel() == 0 ? columns : row_stride(x);
-  if (stride == 0 && x.numel() > 0) return contiguous(x.detach()).alias({rows, columns}, {columns, 1});
+  if (stride == 0 && x.numel() > 0)
+    return contiguous(x.detach()).alias({rows, columns}, {columns, 1});
   return x.alias({rows, columns}, {stride, 1});
 }
 

@@ -9,8 +9,8 @@ namespace lookback {
 // stride. Throws for other shapes.
 Tensor silu_mul(const Tensor& gate, const Tensor& up);
 
-// The same of one tensor [.., 2F], as a fused projection makes it: the first half of each row is the
-// gate, the second is up -> [.., F]. Throws where the last size is odd.
+// The same of one tensor [.., 2F], as a fused projection makes it: the first half of each row is
+// the gate, the second is up -> [.., F]. Throws where the last size is odd.
 Tensor silu_mul(const Tensor& gate_up);
 
 }  // namespace lookback

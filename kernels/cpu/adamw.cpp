@@ -42,16 +42,17 @@ void step_chunk(const AdamWStep& a, const ListChunk& chunk) {
 
 void update(const AdamWStep& a) {
   const auto chunks = chunks_of(a.parameters, list_chunk_elements);
-  parallel_for(static_cast<std::int64_t>(chunks.size()), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto c = begin; c < end; ++c) {
-      const auto& chunk = chunks[static_cast<std::size_t>(c)];
-      if (a.parameters[chunk.tensor].dtype == DType::f64) {
-        step_chunk<double>(a, chunk);
-      } else {
-        step_chunk<float>(a, chunk);
-      }
-    }
-  });
+  parallel_for(static_cast<std::int64_t>(chunks.size()), 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (auto c = begin; c < end; ++c) {
+                   const auto& chunk = chunks[static_cast<std::size_t>(c)];
+                   if (a.parameters[chunk.tensor].dtype == DType::f64) {
+                     step_chunk<double>(a, chunk);
+                   } else {
+                     step_chunk<float>(a, chunk);
+                   }
+                 }
+               });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -64,8 +65,9 @@ namespace lookback::kernels {
 namespace {
 
 HWY_EXPORT(update);
-const Registration registered{adamw_step, Backend::cpu,
-                              [](const AdamWStep& a) { HWY_DYNAMIC_DISPATCH(update)(a); }};
+const Registration registered{adamw_step, Backend::cpu, [](const AdamWStep& a) {
+                                HWY_DYNAMIC_DISPATCH(update)(a);
+                              }};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -7,7 +7,8 @@ namespace {
 
 void forward(const AddForward& a) {
   visit_any(a.y.dtype, [&]<class T>(TypeTag<T>) {
-    map_elements<T>(a.y, [](auto left, auto right) { return left + right; }, a.a, a.b);
+    map_elements<T>(
+        a.y, [](auto left, auto right) { return left + right; }, a.a, a.b);
   });
 }
 

@@ -34,9 +34,9 @@ void store_some(D d, hn::Vec<D> v, T* to, std::size_t count) {
 // e^x of a score less its row's maximum. NaN stays NaN, which Highway's Exp would make 0.
 //
 // In f32: x = n ln 2 + r, the polynomial of Highway's Exp in r, times 2^n. About half of its
-// instructions, since x is neither large nor asked to give denormal numbers: below 2^-126 the weight
-// is 0, which also spares the products that follow the slow arithmetic of such numbers. Relative
-// error at most 3 units of the last place.
+// instructions, since x is neither large nor asked to give denormal numbers: below 2^-126 the
+// weight is 0, which also spares the products that follow the slow arithmetic of such numbers.
+// Relative error at most 3 units of the last place.
 template <class D, class V = hn::Vec<D>>
 V exp_of(D d, V x) {
   using T = hn::TFromD<D>;

@@ -31,7 +31,8 @@ void copy_elements(const CopyForward& a) {
         return;
       }
     }
-    for (std::int64_t i = 0; i < length; ++i) target[i * steps[0]] = convert<To>(source[i * steps[1]]);
+    for (std::int64_t i = 0; i < length; ++i)
+      target[i * steps[0]] = convert<To>(source[i * steps[1]]);
   });
 }
 

@@ -100,12 +100,14 @@ namespace {
 
 HWY_EXPORT(forward);
 HWY_EXPORT(backward);
-const Registration forward_registered{
-    cross_entropy_forward, Backend::cpu,
-    [](const CrossEntropyForward& a) { HWY_DYNAMIC_DISPATCH(forward)(a); }};
-const Registration backward_registered{
-    cross_entropy_backward, Backend::cpu,
-    [](const CrossEntropyBackward& a) { HWY_DYNAMIC_DISPATCH(backward)(a); }};
+const Registration forward_registered{cross_entropy_forward, Backend::cpu,
+                                      [](const CrossEntropyForward& a) {
+                                        HWY_DYNAMIC_DISPATCH(forward)(a);
+                                      }};
+const Registration backward_registered{cross_entropy_backward, Backend::cpu,
+                                       [](const CrossEntropyBackward& a) {
+                                         HWY_DYNAMIC_DISPATCH(backward)(a);
+                                       }};
 
 }  // namespace
 }  // namespace lookback::kernels

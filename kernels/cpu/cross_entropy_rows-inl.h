@@ -73,7 +73,8 @@ bool is_first_largest(const T* x, std::int64_t target, Accumulator<T> maximum) {
   for (; i + lanes <= target; i += lanes) {
     if (!hn::AllFalse(d, hn::Eq(load(d, x + i), hn::Set(d, maximum)))) return false;
   }
-  return std::none_of(x + i, x + target, [&](T value) { return static_cast<Sum>(value) == maximum; });
+  return std::none_of(x + i, x + target,
+                      [&](T value) { return static_cast<Sum>(value) == maximum; });
 }
 
 }  // namespace lookback::simd::HWY_NAMESPACE

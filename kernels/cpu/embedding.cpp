@@ -21,12 +21,13 @@ void forward(const EmbeddingForward& a) {
   const auto row_bytes = static_cast<std::size_t>(a.table.size(1)) * size_of(a.table.dtype);
   const auto* table = a.table.as<std::byte>();
   auto* y = a.y.as<std::byte>();
-  parallel_for(a.ids.numel(), rows_per_chunk(a.table.size(1)), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      std::memcpy(y + static_cast<std::size_t>(i) * row_bytes,
-                  table + static_cast<std::size_t>(id[i]) * row_bytes, row_bytes);
-    }
-  });
+  parallel_for(a.ids.numel(), rows_per_chunk(a.table.size(1)),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   std::memcpy(y + static_cast<std::size_t>(i) * row_bytes,
+                               table + static_cast<std::size_t>(id[i]) * row_bytes, row_bytes);
+                 }
+               });
 }
 
 // Threads own rows of the table, so that nothing is added to by two of them.

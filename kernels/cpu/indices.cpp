@@ -27,7 +27,8 @@ void check_indices(std::string_view operation, std::string_view what, const In& 
       fail(operation, "{} {} at {} of {} must be in [0, {}), or {} to be ignored", what, index[i],
            place, indices.sizes, limit, *ignored);
     }
-    fail(operation, "{} {} at {} of {} must be in [0, {})", what, index[i], place, indices.sizes, limit);
+    fail(operation, "{} {} at {} of {} must be in [0, {})", what, index[i], place, indices.sizes,
+         limit);
   }
 }
 

@@ -57,25 +57,46 @@ class Chunk {
 
   // Returns how many predictions are right; 0 where that is not asked for.
   std::int64_t run() const {
-    gemm(Gemm<T, Sum>{.m = rows, .n = vocabulary, .k = dimension, .a = x(), .a_stride = a.x.stride(0),
-                      .b = weight(), .b_stride = a.weight.stride(0), .b_layout = Layout::transposed,
-                      .c = a.logits.template as<Sum>(), .c_stride = vocabulary});
+    gemm(Gemm<T, Sum>{.m = rows,
+                      .n = vocabulary,
+                      .k = dimension,
+                      .a = x(),
+                      .a_stride = a.x.stride(0),
+                      .b = weight(),
+                      .b_stride = a.weight.stride(0),
+                      .b_layout = Layout::transposed,
+                      .c = a.logits.template as<Sum>(),
+                      .c_stride = vocabulary});
     std::atomic<std::int64_t> correct = 0;
-    const auto at_once = std::max<std::int64_t>(1, (1 << 14) / std::max<std::int64_t>(1, vocabulary));
+    const auto at_once =
+        std::max<std::int64_t>(1, (1 << 14) / std::max<std::int64_t>(1, vocabulary));
     parallel_for(rows, at_once, [&](std::int64_t from, std::int64_t to) {
       std::int64_t here = 0;
       for (auto r = from; r < to; ++r) here += finish_row(r) ? 1 : 0;
       correct += here;
     });
     if (a.dx.present()) {
-      gemm(Gemm<T, Sum>{.m = rows, .n = dimension, .k = vocabulary, .a = dlogits, .a_stride = vocabulary,
-                        .b = weight(), .b_stride = a.weight.stride(0),
-                        .c = a.dx.template as<Sum>() + begin * dimension, .c_stride = dimension});
+      gemm(Gemm<T, Sum>{.m = rows,
+                        .n = dimension,
+                        .k = vocabulary,
+                        .a = dlogits,
+                        .a_stride = vocabulary,
+                        .b = weight(),
+                        .b_stride = a.weight.stride(0),
+                        .c = a.dx.template as<Sum>() + begin * dimension,
+                        .c_stride = dimension});
     }
     if (a.dweight.present()) {
-      gemm(Gemm<T, Sum>{.m = vocabulary, .n = dimension, .k = rows, .a = dlogits, .a_stride = vocabulary,
-                        .a_layout = Layout::transposed, .b = x(), .b_stride = a.x.stride(0),
-                        .c = a.dweight.template as<Sum>(), .c_stride = dimension,
+      gemm(Gemm<T, Sum>{.m = vocabulary,
+                        .n = dimension,
+                        .k = rows,
+                        .a = dlogits,
+                        .a_stride = vocabulary,
+                        .a_layout = Layout::transposed,
+                        .b = x(),
+                        .b_stride = a.x.stride(0),
+                        .c = a.dweight.template as<Sum>(),
+                        .c_stride = dimension,
                         .into = begin == 0 ? Into::overwrite : Into::sum});
     }
     return correct;
@@ -146,9 +167,10 @@ namespace lookback::kernels {
 namespace {
 
 HWY_EXPORT(forward);
-const Registration forward_registered{
-    linear_cross_entropy_forward, Backend::cpu,
-    [](const LinearCrossEntropyForward& a) { HWY_DYNAMIC_DISPATCH(forward)(a); }};
+const Registration forward_registered{linear_cross_entropy_forward, Backend::cpu,
+                                      [](const LinearCrossEntropyForward& a) {
+                                        HWY_DYNAMIC_DISPATCH(forward)(a);
+                                      }};
 
 }  // namespace
 }  // namespace lookback::kernels

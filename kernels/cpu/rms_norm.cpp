@@ -148,15 +148,17 @@ namespace {
 HWY_EXPORT(forward);
 HWY_EXPORT(add_forward);
 HWY_EXPORT(backward);
-const Registration forward_registered{
-    rms_norm_forward, Backend::cpu,
-    [](const RmsNormForward& a) { HWY_DYNAMIC_DISPATCH(forward)(a); }};
-const Registration add_forward_registered{
-    add_rms_norm_forward, Backend::cpu,
-    [](const AddRmsNormForward& a) { HWY_DYNAMIC_DISPATCH(add_forward)(a); }};
-const Registration backward_registered{
-    rms_norm_backward, Backend::cpu,
-    [](const RmsNormBackward& a) { HWY_DYNAMIC_DISPATCH(backward)(a); }};
+const Registration forward_registered{rms_norm_forward, Backend::cpu, [](const RmsNormForward& a) {
+                                        HWY_DYNAMIC_DISPATCH(forward)(a);
+                                      }};
+const Registration add_forward_registered{add_rms_norm_forward, Backend::cpu,
+                                          [](const AddRmsNormForward& a) {
+                                            HWY_DYNAMIC_DISPATCH(add_forward)(a);
+                                          }};
+const Registration backward_registered{rms_norm_backward, Backend::cpu,
+                                       [](const RmsNormBackward& a) {
+                                         HWY_DYNAMIC_DISPATCH(backward)(a);
+                                       }};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -19,8 +19,8 @@ void rotate(const T* x, const Sum* cos, const Sum* sin, Sum direction, std::int6
 }
 
 template <class T>
-void rotate_all(const In& x, const In& cos, const In& sin, const Out& y, std::int64_t position_offset,
-                Accumulator<T> direction) {
+void rotate_all(const In& x, const In& cos, const In& sin, const Out& y,
+                std::int64_t position_offset, Accumulator<T> direction) {
   using Sum = Accumulator<T>;
   const std::int64_t positions = x.size(1);
   const std::int64_t heads = x.size(2);

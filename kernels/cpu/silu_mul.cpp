@@ -84,10 +84,13 @@ namespace {
 
 HWY_EXPORT(forward);
 HWY_EXPORT(backward);
-const Registration forward_registered{silu_mul_forward, Backend::cpu,
-                                      [](const SiluMulForward& a) { HWY_DYNAMIC_DISPATCH(forward)(a); }};
+const Registration forward_registered{silu_mul_forward, Backend::cpu, [](const SiluMulForward& a) {
+                                        HWY_DYNAMIC_DISPATCH(forward)(a);
+                                      }};
 const Registration backward_registered{silu_mul_backward, Backend::cpu,
-                                       [](const SiluMulBackward& a) { HWY_DYNAMIC_DISPATCH(backward)(a); }};
+                                       [](const SiluMulBackward& a) {
+                                         HWY_DYNAMIC_DISPATCH(backward)(a);
+                                       }};
 
 }  // namespace
 }  // namespace lookback::kernels

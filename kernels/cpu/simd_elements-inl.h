@@ -1,6 +1,6 @@
-// Vectors of any floating dtype, in its accumulator type, for the Highway kernels; included once per
-// instruction set. A kernel handles the elements that fill no vector one by one, through the same
-// code with a tag of one lane: see for_each_vector().
+// Vectors of any floating dtype, in its accumulator type, for the Highway kernels; included once
+// per instruction set. A kernel handles the elements that fill no vector one by one, through the
+// same code with a tag of one lane: see for_each_vector().
 #if defined(LOOKBACK_KERNELS_CPU_SIMD_ELEMENTS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LOOKBACK_KERNELS_CPU_SIMD_ELEMENTS_INL_H
 #undef LOOKBACK_KERNELS_CPU_SIMD_ELEMENTS_INL_H
@@ -52,8 +52,8 @@ HWY_INLINE void store(D, hn::Vec<D> v, BFloat16* to) {
              &to->bits);
 }
 
-// body(d, i) for i = 0, lanes, 2 lanes, ..., then one element at a time; `d` is the tag of the vector
-// that begins at i.
+// body(d, i) for i = 0, lanes, 2 lanes, ..., then one element at a time; `d` is the tag of the
+// vector that begins at i.
 template <class Sum, class Body>
 HWY_INLINE void for_each_vector(std::int64_t count, const Body& body) {
   const hn::ScalableTag<Sum> d;
@@ -94,7 +94,8 @@ HWY_INLINE hn::Vec<D> exp_of_negative(D d, hn::Vec<D> x) {
 // 1 / (1 + e^-x). The argument of Exp ends where its range does: there the result is 0 to rounding.
 template <class D>
 HWY_INLINE hn::Vec<D> sigmoid(D d, hn::Vec<D> x) {
-  const auto largest = hn::Set(d, static_cast<hn::TFromD<D>>(sizeof(hn::TFromD<D>) == 4 ? 104 : 706));
+  const auto largest =
+      hn::Set(d, static_cast<hn::TFromD<D>>(sizeof(hn::TFromD<D>) == 4 ? 104 : 706));
   const auto one = hn::Set(d, 1);
   const auto result = hn::Div(one, hn::Add(one, hn::Exp(d, hn::Min(largest, hn::Neg(x)))));
   return hn::IfThenElse(hn::Eq(x, x), result, x);

@@ -12,8 +12,8 @@ namespace lookback {
 class AttentionMechanism : public Module {
  public:
   static constexpr std::string_view family = "attention";
-  // normed [B, T, D], this layer's normalised input -> [B, T, D]. Reads the pass's mask, rope tables,
-  // cache and earlier records; writes what the pass needs into `record`.
+  // normed [B, T, D], this layer's normalised input -> [B, T, D]. Reads the pass's mask, rope
+  // tables, cache and earlier records; writes what the pass needs into `record`.
   virtual Tensor forward(const Tensor& normed, const ForwardPass& pass,
                          LayerRecord& record) const = 0;
   // What the mechanism itself wants recorded by every layer.

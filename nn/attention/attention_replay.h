@@ -5,9 +5,9 @@
 
 namespace lookback {
 
-// Made by the attention mechanism of the layer that recorded it, with that layer's mask inside: what
-// a later layer can do with it is apply the recorded weights, already masked and normalised, to new
-// values, and nothing else. Gradients flow through it to whatever the weights were made of.
+// Made by the attention mechanism of the layer that recorded it, with that layer's mask inside:
+// what a later layer can do with it is apply the recorded weights, already masked and normalised,
+// to new values, and nothing else. Gradients flow through it to whatever the weights were made of.
 class AttentionReplay {
  public:
   virtual ~AttentionReplay() = default;

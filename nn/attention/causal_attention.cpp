@@ -1,5 +1,5 @@
-// Causal softmax attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023) and rotary
-// position embeddings (Su et al. 2021): the plain Llama's.
+// Causal softmax attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023) and
+// rotary position embeddings (Su et al. 2021): the plain Llama's.
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rope.h"
 #include "nn/attention/attention_mechanism.h"
@@ -46,8 +46,7 @@ class CausalAttention final : public AttentionMechanism {
       record.query = query;
       record.key = key;
     }
-    const auto attended =
-        record_attention(scores->pieces(query, key, pass.records), value, pass);
+    const auto attended = record_attention(scores->pieces(query, key, pass.records), value, pass);
     if (pass.needs.replay) record.replay = attended.replay;
     return o_proj.forward(
         reshape(attended.output, {normed.size(0), normed.size(1), heads * head_dim}));

@@ -1,5 +1,5 @@
-// Running attention on given pieces, in the way the pass asks for, and keeping what it takes to apply
-// the same weights again.
+// Running attention on given pieces, in the way the pass asks for, and keeping what it takes to
+// apply the same weights again.
 #pragma once
 
 #include <memory>

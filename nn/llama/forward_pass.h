@@ -10,8 +10,8 @@
 
 namespace lookback {
 
-// How attention is computed: same results. `streaming` never holds a T x T matrix; `explicit_weights`
-// makes the weights as a tensor.
+// How attention is computed: same results. `streaming` never holds a T x T matrix;
+// `explicit_weights` makes the weights as a tensor.
 enum class AttentionPath { streaming, explicit_weights };
 
 // What a run writes down for somebody who wants to look.
@@ -28,10 +28,10 @@ struct ForwardOptions {
 
 struct ForwardPass {
   ForwardOptions options;
-  std::int64_t position = 0;       // of the first token
-  CausalMask mask;                 // made in one place, handed to every path that attends
+  std::int64_t position = 0;  // of the first token
+  CausalMask mask;            // made in one place, handed to every path that attends
   RopeTables rope;
-  RecordNeeds needs;               // what the schemes of all layers want recorded
+  RecordNeeds needs;                 // what the schemes of all layers want recorded
   std::vector<LayerRecord> records;  // of the layers that have run; empty when nothing is needed
 };
 

@@ -27,8 +27,8 @@ struct Generation {
   std::size_t cache_bytes_per_token = 0;
 };
 
-// Throws Error for an empty prompt, a token outside the vocabulary, and where the prompt and the new
-// tokens would not fit max_position_embeddings.
+// Throws Error for an empty prompt, a token outside the vocabulary, and where the prompt and the
+// new tokens would not fit max_position_embeddings.
 Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
                     const GenerationOptions& options);
 

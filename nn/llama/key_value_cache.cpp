@@ -31,10 +31,12 @@ KeyValueCache::KeysAndValues KeyValueCache::append(std::int64_t layer, std::int6
   const auto& cached_values = all_values[static_cast<std::size_t>(layer)];
   const std::int64_t end = position + keys.size(1);
   if (end > cached_keys.size(1)) {
-    fail("key_value_cache", "{} positions do not fit a cache made for {}", end, cached_keys.size(1));
+    fail("key_value_cache", "{} positions do not fit a cache made for {}", end,
+         cached_keys.size(1));
   }
   kernels::copy_forward(keys.backend(), {.x = keys, .y = positions_of(cached_keys, position, end)});
-  kernels::copy_forward(values.backend(), {.x = values, .y = positions_of(cached_values, position, end)});
+  kernels::copy_forward(values.backend(),
+                        {.x = values, .y = positions_of(cached_values, position, end)});
   return {positions_of(cached_keys, 0, end), positions_of(cached_values, 0, end)};
 }
 

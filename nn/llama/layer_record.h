@@ -12,8 +12,8 @@ class DecoderLayer;
 
 // What the schemes of a model want recorded. The plain Llama wants nothing.
 struct RecordNeeds {
-  bool replay = false;  // the attention weights, to be applied again
-  bool scores = false;  // queries and keys, for accumulated scores
+  bool replay = false;   // the attention weights, to be applied again
+  bool scores = false;   // queries and keys, for accumulated scores
   bool outputs = false;  // the outputs of attention and MLP as they were
   bool any() const { return replay || scores || outputs; }
   friend RecordNeeds operator|(RecordNeeds a, RecordNeeds b) {

@@ -81,7 +81,8 @@ Tensor Llama::last_logits(const Tensor& ids, const ForwardOptions& options) cons
   const auto normed = model.forward(ids, options);
   const auto tokens = ids.size(1);
   const Scope scope("lm_head");
-  const auto last = reshape(slice(normed, 1, tokens - 1, tokens), {ids.size(0), config.hidden_size});
+  const auto last =
+      reshape(slice(normed, 1, tokens - 1, tokens), {ids.size(0), config.hidden_size});
   return linear(last, vocabulary_weight(), {}, precision.products);
 }
 

@@ -18,7 +18,8 @@ std::vector<Candidate> by_likelihood(std::span<const double> logits, double temp
   const double largest = *std::max_element(logits.begin(), logits.end());
   std::vector<Candidate> candidates;
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    candidates.push_back({static_cast<std::int64_t>(i), std::exp((logits[i] - largest) / temperature)});
+    candidates.push_back(
+        {static_cast<std::int64_t>(i), std::exp((logits[i] - largest) / temperature)});
   }
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const auto& a, const auto& b) { return a.weight > b.weight; });
@@ -35,15 +36,15 @@ void keep_share(std::vector<Candidate>& candidates, double share) {
   const double enough = share * total_weight(candidates);
   double held = 0;
   std::size_t kept = 0;
-  while (kept < candidates.size() && (kept == 0 || held < enough)) held += candidates[kept++].weight;
+  while (kept < candidates.size() && (kept == 0 || held < enough))
+    held += candidates[kept++].weight;
   candidates.resize(kept);
 }
 
 }  // namespace
 
 Sampler::Sampler(const SamplingOptions& sampling_options)
-    : options(sampling_options),
-      random(options.seed, stream_of(RandomUse::generation, 0)) {
+    : options(sampling_options), random(options.seed, stream_of(RandomUse::generation, 0)) {
   const Check check{"sampling"};
   check(std::isfinite(options.temperature) && options.temperature >= 0,
         "temperature {} must be a number of 0 or more", options.temperature);

@@ -16,8 +16,8 @@ struct SamplingOptions {
   std::uint64_t seed = 0;
 };
 
-// The i-th pick depends on the options' seed, i and the logits alone. Throws Error for a negative or
-// non-finite temperature, top_k < 0, top_p outside (0, 1]. Ties go to the smaller token.
+// The i-th pick depends on the options' seed, i and the logits alone. Throws Error for a negative
+// or non-finite temperature, top_k < 0, top_p outside (0, 1]. Ties go to the smaller token.
 class Sampler {
  public:
   explicit Sampler(const SamplingOptions& sampling_options);

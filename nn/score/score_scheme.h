@@ -15,8 +15,9 @@ namespace lookback {
 class ScoreScheme : public Module {
  public:
   static constexpr std::string_view family = "score_scheme";
-  // The pieces of this layer's scores, sum_p scales[p] q[p] k[p]^T before mask and softmax, from its own
-  // query [B, T, H, dk] and key [B, S, G, dk] (after rope) and the records of the layers before it.
+  // The pieces of this layer's scores, sum_p scales[p] q[p] k[p]^T before mask and softmax, from
+  // its own query [B, T, H, dk] and key [B, S, G, dk] (after rope) and the records of the layers
+  // before it.
   virtual AttentionPieces pieces(const Tensor& query, const Tensor& key,
                                  const std::vector<LayerRecord>& earlier) const = 0;
   virtual RecordNeeds needs() const = 0;

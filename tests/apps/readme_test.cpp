@@ -1,4 +1,5 @@
-// The commands that README.md shows, run in their order in one folder, with fewer and smaller steps.
+// The commands that README.md shows, run in their order in one folder, with fewer and smaller
+// steps.
 #include <sstream>
 #include <string>
 #include <vector>

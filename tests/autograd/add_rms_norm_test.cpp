@@ -16,8 +16,9 @@ namespace {
 
 constexpr double epsilon = 1e-5;
 
-const std::vector<Shapes> shapes = {{{2, 3, 5}, {2, 3, 5}, {5}}, {{1, 1}, {1, 1}, {1}}, {{0, 7}, {0, 7}, {7}},
-                                    {{7}, {7}, {7}}, {{3, 0}, {3, 0}, {0}}, {{3, 1025}, {3, 1025}, {1025}},
+const std::vector<Shapes> shapes = {{{2, 3, 5}, {2, 3, 5}, {5}}, {{1, 1}, {1, 1}, {1}},
+                                    {{0, 7}, {0, 7}, {7}},       {{7}, {7}, {7}},
+                                    {{3, 0}, {3, 0}, {0}},       {{3, 1025}, {3, 1025}, {1025}},
                                     {{130, 31}, {130, 31}, {31}}};
 
 Tensor ones(const Shape& shape) {
@@ -25,12 +26,15 @@ Tensor ones(const Shape& shape) {
 }
 
 // Element i of the sum, or of the normed rows.
-double sum_at(const Inputs& in, std::int64_t i) { return in[0].data<double>()[i] + in[1].data<double>()[i]; }
+double sum_at(const Inputs& in, std::int64_t i) {
+  return in[0].data<double>()[i] + in[1].data<double>()[i];
+}
 
 double normed_at(const Inputs& in, std::int64_t i) {
   const auto columns = in[2].numel();
   double squares = 0;
-  for (auto d = i / columns * columns; d < (i / columns + 1) * columns; ++d) squares += sum_at(in, d) * sum_at(in, d);
+  for (auto d = i / columns * columns; d < (i / columns + 1) * columns; ++d)
+    squares += sum_at(in, d) * sum_at(in, d);
   return sum_at(in, i) / std::sqrt(squares / static_cast<double>(columns) + epsilon) *
          in[2].data<double>()[i % columns];
 }
@@ -38,39 +42,50 @@ double normed_at(const Inputs& in, std::int64_t i) {
 double columns_of(const Shapes& of) { return static_cast<double>(of[2].numel()); }
 
 // Both results are used, so that backward joins two gradients.
-const OpCase both_case{
-    "add_rms_norm",
-    {.shapes = shapes,
-     .call =
-         [](const Inputs& in) {
-           const auto result = add_rms_norm(in[0], in[1], in[2], epsilon);
-           return stack({result.sum, result.normed}, 0);
-         },
-     .reference =
-         [](const Inputs& in) {
-           auto shape = in[0].shape();
-           const auto count = shape.numel();
-           shape.insert(0, 2);
-           return make_f64(shape, [&](std::int64_t i) { return i < count ? sum_at(in, i) : normed_at(in, i - count); });
-         },
-     .terms = columns_of,
-     .refused = {{[] { add_rms_norm(ones({2, 3}), ones({3}), ones({3}), epsilon); },
-                  "[add_rms_norm] x (2, 3) and a (3,) must have one shape"},
-                 {[] { add_rms_norm(ones({2, 3}), ones({2, 3}), ones({4}), epsilon); },
-                  "[add_rms_norm] weight (4,) must be (3,): x is (2, 3)"}}}};
+const OpCase both_case{"add_rms_norm",
+                       {.shapes = shapes,
+                        .call =
+                            [](const Inputs& in) {
+                              const auto result = add_rms_norm(in[0], in[1], in[2], epsilon);
+                              return stack({result.sum, result.normed}, 0);
+                            },
+                        .reference =
+                            [](const Inputs& in) {
+                              auto shape = in[0].shape();
+                              const auto count = shape.numel();
+                              shape.insert(0, 2);
+                              return make_f64(shape, [&](std::int64_t i) {
+                                return i < count ? sum_at(in, i) : normed_at(in, i - count);
+                              });
+                            },
+                        .terms = columns_of,
+                        .refused = {{[] {
+                                       add_rms_norm(ones({2, 3}), ones({3}), ones({3}), epsilon);
+                                     },
+                                     "[add_rms_norm] x (2, 3) and a (3,) must have one shape"},
+                                    {[] {
+                                       add_rms_norm(ones({2, 3}), ones({2, 3}), ones({4}), epsilon);
+                                     },
+                                     "[add_rms_norm] weight (4,) must be (3,): x is (2, 3)"}}}};
 
 const OpCase normed_case{
     "add_rms_norm/normed",
     {.shapes = shapes,
      .call = [](const Inputs& in) { return add_rms_norm(in[0], in[1], in[2], epsilon).normed; },
-     .reference = [](const Inputs& in) { return make_f64(in[0].shape(), [&](std::int64_t i) { return normed_at(in, i); }); },
+     .reference =
+         [](const Inputs& in) {
+           return make_f64(in[0].shape(), [&](std::int64_t i) { return normed_at(in, i); });
+         },
      .terms = columns_of}};
 
 const OpCase sum_case{
     "add_rms_norm/sum",
     {.shapes = shapes,
      .call = [](const Inputs& in) { return add_rms_norm(in[0], in[1], in[2], epsilon).sum; },
-     .reference = [](const Inputs& in) { return make_f64(in[0].shape(), [&](std::int64_t i) { return sum_at(in, i); }); }}};
+     .reference =
+         [](const Inputs& in) {
+           return make_f64(in[0].shape(), [&](std::int64_t i) { return sum_at(in, i); });
+         }}};
 
 struct Run {
   std::vector<double> normed, dx, da, dweight;
@@ -83,7 +98,8 @@ Run run(Way way) {
   const Shape shape{70, 33};
   const auto wave = [&](const Shape& of, double frequency) {
     std::vector<float> values(static_cast<std::size_t>(of.numel()));
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(std::sin(frequency * static_cast<double>(i + 1)));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>(std::sin(frequency * static_cast<double>(i + 1)));
     return from_values(values, of);
   };
   const auto x = wave(shape, 0.3), a = wave(shape, 0.7), weight = wave({33}, 1.1);
@@ -98,14 +114,16 @@ Run run(Way way) {
   const Tensor roots[] = {result.sum, result.normed};
   const Tensor gradients[] = {wave(shape, 1.3), wave(shape, 1.9)};
   backward(roots, gradients, AfterBackward::release);
-  return {to_doubles(result.normed), to_doubles(gradient(x)), to_doubles(gradient(a)), to_doubles(gradient(weight))};
+  return {to_doubles(result.normed), to_doubles(gradient(x)), to_doubles(gradient(a)),
+          to_doubles(gradient(weight))};
 }
 
 TEST(AddRmsNorm, HasTheBitsOfAddAndRmsNorm) { EXPECT_EQ(run(Way::fused), run(Way::in_two)); }
 
 TEST(AddRmsNorm, IsOneKernelEachWay) {
   std::vector<std::string> names;
-  const kernels::ObserveKernels watch([&](const auto& slot, const auto&, const auto&) { names.emplace_back(slot.name); });
+  const kernels::ObserveKernels watch(
+      [&](const auto& slot, const auto&, const auto&) { names.emplace_back(slot.name); });
   const auto x = from_values<float>({1, 2}, {1, 2}), weight = from_values<float>({1, 1}, {2});
   const auto a = x.detach();
   set_requires_grad(x);

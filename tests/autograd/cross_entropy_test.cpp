@@ -29,15 +29,22 @@ double row_nats(const double* logits, std::int64_t columns, std::int64_t target)
 
 const OpCase cross_entropy_case{
     "cross_entropy",
-    {.shapes = {{{2, 3, 5}, {2, 3}}, {{4, 4}, {4}}, {{3, 1}, {3}}, {{0, 7}, {0}}, {{31, 33}, {31}}, {{9, 1025}, {9}}},
-     .call = [](const Inputs& in) { return cross_entropy(in[0], in[1], {.ignore_index = 0}).loss_sum; },
+    {.shapes = {{{2, 3, 5}, {2, 3}},
+                {{4, 4}, {4}},
+                {{3, 1}, {3}},
+                {{0, 7}, {0}},
+                {{31, 33}, {31}},
+                {{9, 1025}, {9}}},
+     .call =
+         [](const Inputs& in) { return cross_entropy(in[0], in[1], {.ignore_index = 0}).loss_sum; },
      .reference =
          [](const Inputs& in) {
            const auto columns = in[0].size(-1);
            double total = 0;
            for (std::int64_t r = 0; r < in[1].numel(); ++r) {
              const auto target = in[1].data<std::int64_t>()[r];
-             if (target != 0) total += row_nats(in[0].data<double>() + r * columns, columns, target);
+             if (target != 0)
+               total += row_nats(in[0].data<double>() + r * columns, columns, target);
            }
            return make_f64({}, [=](auto) { return total; });
          },
@@ -53,20 +60,29 @@ const OpCase cross_entropy_case{
            return targets;
          },
      .terms = [](const Shapes& shapes) { return static_cast<double>(shapes[0][-1]); },
-     .refused = {{[] { cross_entropy(ones({3, 4}), integers({0, 4, 1})); },
-                  "[cross_entropy] target 4 at (1,) of (3,) must be in [0, 4), or -100 to be ignored"},
-                 {[] { cross_entropy(ones({3, 4}), integers({0, -1, 1})); }, "target -1 at (1,)"},
-                 {[] { cross_entropy(ones({3, 4}), integers({0, 1})); },
-                  "[cross_entropy] targets int64 (2,) must be int64 (3,): logits are (3, 4)"},
-                 {[] {
-                    const auto logits = ones({1, 4});
-                    set_requires_grad(logits);
-                    cross_entropy(logits, integers({1}), {.keep_nats = true});
-                  },
-                  "[cross_entropy with keep_nats]"}}}};
+     .refused =
+         {{[] {
+             cross_entropy(ones({3, 4}), integers({0, 4, 1}));
+           },
+           "[cross_entropy] target 4 at (1,) of (3,) must be in [0, 4), or -100 to be ignored"},
+          {[] {
+             cross_entropy(ones({3, 4}), integers({0, -1, 1}));
+           },
+           "target -1 at (1,)"},
+          {[] {
+             cross_entropy(ones({3, 4}), integers({0, 1}));
+           },
+           "[cross_entropy] targets int64 (2,) must be int64 (3,): logits are (3, 4)"},
+          {[] {
+             const auto logits = ones({1, 4});
+             set_requires_grad(logits);
+             cross_entropy(logits, integers({1}), {.keep_nats = true});
+           },
+           "[cross_entropy with keep_nats]"}}}};
 
 TEST(CrossEntropy, CountsAndKeepsNats) {
-  const auto logits = from_values<double>({1, 3, 2, /**/ 5, 5, 0, /**/ 5, 5, 0, /**/ 9, 0, 0}, {4, 3});
+  const auto logits =
+      from_values<double>({1, 3, 2, /**/ 5, 5, 0, /**/ 5, 5, 0, /**/ 9, 0, 0}, {4, 3});
   const auto targets = integers({1, 0, 1, -100});
   const auto result = cross_entropy(logits, targets, {.count_correct = true, .keep_nats = true});
   EXPECT_EQ(result.count.item(), 3);
@@ -84,7 +100,8 @@ TEST(CrossEntropy, CountsAndKeepsNats) {
 
 TEST(CrossEntropy, TheFirstLargestIsFoundInLongRows) {
   for (const std::int64_t first : {0, 1, 31, 500, 999}) {
-    const auto logits = make_f64({1, 1000}, [&](std::int64_t v) { return v == first || v == 999 ? 2.0 : 1.0; });
+    const auto logits =
+        make_f64({1, 1000}, [&](std::int64_t v) { return v == first || v == 999 ? 2.0 : 1.0; });
     const auto correct = [&](std::int64_t target) {
       return cross_entropy(logits, integers({target}), {.count_correct = true}).correct.item();
     };
@@ -96,9 +113,11 @@ TEST(CrossEntropy, TheFirstLargestIsFoundInLongRows) {
 
 TEST(CrossEntropy, WithoutAnyTargetLossAndGradientAreZero) {
   for (const std::int64_t rows : {0, 3}) {
-    const auto logits = from_values(std::vector<float>(static_cast<std::size_t>(rows * 5), 1), {rows, 5});
+    const auto logits =
+        from_values(std::vector<float>(static_cast<std::size_t>(rows * 5), 1), {rows, 5});
     set_requires_grad(logits);
-    const auto result = cross_entropy(logits, integers(std::vector<std::int64_t>(static_cast<std::size_t>(rows), -100)));
+    const auto result = cross_entropy(
+        logits, integers(std::vector<std::int64_t>(static_cast<std::size_t>(rows), -100)));
     EXPECT_EQ(result.count.item(), 0);
     const auto loss = mean_loss(result);
     EXPECT_EQ(loss.item(), 0);
@@ -119,19 +138,22 @@ TEST(CrossEntropy, OneClassCostsNothing) {
 
 TEST(CrossEntropy, OneRowNeedsNoRowDimension) {
   const auto logits = from_values<double>({1, 2, 3}, {3});
-  const auto result = cross_entropy(logits, from_values<std::int64_t>({1}, {}), {.keep_nats = true});
+  const auto result =
+      cross_entropy(logits, from_values<std::int64_t>({1}, {}), {.keep_nats = true});
   EXPECT_NEAR(result.loss_sum.item(), row_nats(logits.data<double>(), 3, 1), 1e-15);
   EXPECT_EQ(result.nats.shape(), Shape{});
 }
 
 TEST(CrossEntropy, ASmallLossBesideALargeLogitKeepsItsDigits) {
   const auto logits = from_values<float>({1e6F, 1e6F - 12}, {1, 2});
-  EXPECT_NEAR(cross_entropy(logits, integers({0})).loss_sum.item(), std::log1p(std::exp(-12.0)), 6e-8);
+  EXPECT_NEAR(cross_entropy(logits, integers({0})).loss_sum.item(), std::log1p(std::exp(-12.0)),
+              6e-8);
 }
 
 TEST(CrossEntropy, ANanAndAnInfinityShow) {
   const auto loss = [](double strange, std::int64_t place, std::int64_t target) {
-    const auto logits = make_f64({1, 40}, [&](std::int64_t v) { return v == place ? strange : 1.0; });
+    const auto logits =
+        make_f64({1, 40}, [&](std::int64_t v) { return v == place ? strange : 1.0; });
     return cross_entropy(logits, integers({target})).loss_sum.item();
   };
   const double nan = std::numeric_limits<double>::quiet_NaN();

@@ -60,7 +60,8 @@ TEST(Engine, AnInPlaceWriteAfterSavingIsAnError) {
     backward(y, make_f64({1, 2}, [](std::int64_t) { return 1.0; }));
     FAIL();
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("rms_norm at model"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("rms_norm at model"), std::string::npos)
+        << error.what();
   }
 }
 

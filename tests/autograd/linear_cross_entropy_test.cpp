@@ -21,7 +21,8 @@ Tensor ones(const Shape& shape) {
 
 Tensor waves(const Shape& shape, double frequency, DType dtype) {
   const auto x = empty(shape, dtype);
-  const auto values = make_f64(shape, [=](std::int64_t i) { return std::sin(frequency * static_cast<double>(i + 1)); });
+  const auto values = make_f64(
+      shape, [=](std::int64_t i) { return std::sin(frequency * static_cast<double>(i + 1)); });
   kernels::copy_forward(Backend::cpu, {.x = values, .y = x});
   return x;
 }
@@ -37,8 +38,13 @@ Tensor targets_below(std::int64_t vocabulary, const Shape& shape) {
 
 const OpCase linear_cross_entropy_case{
     "linear_cross_entropy",
-    {.shapes = {{{2, 3, 4}, {5, 4}, {2, 3}}, {{4, 4}, {4, 4}, {4}}, {{3, 2}, {1, 2}, {3}}, {{0, 7}, {3, 7}, {0}},
-                {{5, 0}, {4, 0}, {5}}, {{31, 33}, {65, 33}, {31}}, {{9, 20}, {1025, 20}, {9}}},
+    {.shapes = {{{2, 3, 4}, {5, 4}, {2, 3}},
+                {{4, 4}, {4, 4}, {4}},
+                {{3, 2}, {1, 2}, {3}},
+                {{0, 7}, {3, 7}, {0}},
+                {{5, 0}, {4, 0}, {5}},
+                {{31, 33}, {65, 33}, {31}},
+                {{9, 20}, {1025, 20}, {9}}},
      .call = [](const Inputs& in) { return linear_cross_entropy(in[0], in[1], in[2]).loss_sum; },
      .reference =
          [](const Inputs& in) {
@@ -66,12 +72,20 @@ const OpCase linear_cross_entropy_case{
          },
      .terms = [](const Shapes& shapes) { return static_cast<double>(shapes[1].numel()); },
      .large = 3,  // the reference sums plain exponentials
-     .refused = {{[] { linear_cross_entropy(ones({2, 3}), ones({4, 5}), targets_below(4, {2})); },
+     .refused = {{[] {
+                    linear_cross_entropy(ones({2, 3}), ones({4, 5}), targets_below(4, {2}));
+                  },
                   "[linear_cross_entropy] weight (4, 5) must be (V, 3): x is (2, 3)"},
-                 {[] { linear_cross_entropy(ones({2, 3}), ones({4, 3}), targets_below(4, {3})); },
+                 {[] {
+                    linear_cross_entropy(ones({2, 3}), ones({4, 3}), targets_below(4, {3}));
+                  },
                   "[linear_cross_entropy] targets int64 (3,) must be int64 (2,): x is (2, 3)"},
-                 {[] { linear_cross_entropy(ones({2, 3}), ones({4, 3}), from_values<std::int64_t>({0, 4}, {2})); },
-                  "[linear_cross_entropy] target 4 at (1,) of (2,) must be in [0, 4), or -100 to be ignored"}}}};
+                 {[] {
+                    linear_cross_entropy(ones({2, 3}), ones({4, 3}),
+                                         from_values<std::int64_t>({0, 4}, {2}));
+                  },
+                  "[linear_cross_entropy] target 4 at (1,) of (2,) must be in [0, 4), or -100 to "
+                  "be ignored"}}}};
 
 struct Run {
   std::vector<double> loss, dx, dweight;
@@ -79,13 +93,13 @@ struct Run {
 
 enum class Way { fused, in_two };
 
-Run run(Way way, const Tensor& given_x, const Tensor& given_weight, const Tensor& targets, Products products) {
+Run run(Way way, const Tensor& given_x, const Tensor& given_weight, const Tensor& targets,
+        Products products) {
   const auto x = given_x.detach(), weight = given_weight.detach();
   set_requires_grad(x);
   set_requires_grad(weight);
-  const auto result = way == Way::fused
-                          ? linear_cross_entropy(x, weight, targets, products)
-                          : cross_entropy(linear(x, weight, {}, products), targets);
+  const auto result = way == Way::fused ? linear_cross_entropy(x, weight, targets, products)
+                                        : cross_entropy(linear(x, weight, {}, products), targets);
   const auto loss = mean_loss(result);
   backward(loss);
   return {to_doubles(loss), to_doubles(gradient(x)), to_doubles(gradient(weight))};
@@ -98,7 +112,8 @@ void expect_near(const std::vector<double>& a, const std::vector<double>& b, dou
   for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], relative * largest) << i;
 }
 
-void expect_same(const Tensor& x, const Tensor& weight, const Tensor& targets, Products products, double relative) {
+void expect_same(const Tensor& x, const Tensor& weight, const Tensor& targets, Products products,
+                 double relative) {
   const auto fused = run(Way::fused, x, weight, targets, products);
   const auto in_two = run(Way::in_two, x, weight, targets, products);
   expect_near(fused.loss, in_two.loss, relative);
@@ -110,9 +125,11 @@ void expect_same(const Tensor& x, const Tensor& weight, const Tensor& targets, P
 constexpr std::int64_t many_words = 40000;
 
 TEST(LinearCrossEntropy, EqualsLinearAndCrossEntropy) {
-  const auto x = waves({300, 3}, 0.37, DType::f32), weight = waves({many_words, 3}, 0.71, DType::f32);
+  const auto x = waves({300, 3}, 0.37, DType::f32),
+             weight = waves({many_words, 3}, 0.71, DType::f32);
   expect_same(x, weight, targets_below(many_words, {300}), Products::native, 1e-5);
-  const auto x64 = waves({4, 5, 70}, 0.37, DType::f64), weight64 = waves({33, 70}, 0.71, DType::f64);
+  const auto x64 = waves({4, 5, 70}, 0.37, DType::f64),
+             weight64 = waves({33, 70}, 0.71, DType::f64);
   expect_same(x64, weight64, targets_below(33, {4, 5}), Products::native, 1e-14);
 }
 
@@ -128,7 +145,8 @@ TEST(LinearCrossEntropy, HonoursBfloat16Products) {
 }
 
 TEST(LinearCrossEntropy, SeveralChunksHaveTheSameBitsAtAnyNumberOfThreads) {
-  const auto x = waves({300, 3}, 0.37, DType::f32), weight = waves({many_words, 3}, 0.71, DType::f32);
+  const auto x = waves({300, 3}, 0.37, DType::f32),
+             weight = waves({many_words, 3}, 0.71, DType::f32);
   const auto targets = targets_below(many_words, {300});
   const int before = num_threads();
   set_num_threads(1);
@@ -143,7 +161,8 @@ TEST(LinearCrossEntropy, SeveralChunksHaveTheSameBitsAtAnyNumberOfThreads) {
 
 TEST(LinearCrossEntropy, TheLogitsNeverExist) {
   const std::int64_t rows = 600;
-  const auto x = waves({rows, 3}, 0.37, DType::f32), weight = waves({many_words, 3}, 0.71, DType::f32);
+  const auto x = waves({rows, 3}, 0.37, DType::f32),
+             weight = waves({many_words, 3}, 0.71, DType::f32);
   set_requires_grad(x);
   set_requires_grad(weight);
   auto& allocator = allocator_for(cpu_device);
@@ -168,7 +187,8 @@ TEST(LinearCrossEntropy, CountsAndKeepsNatsLikeCrossEntropy) {
   set_requires_grad(weight);
   EXPECT_THROW(linear_cross_entropy(x, weight, targets, Products::native, options), Error);
   const NoGrad no_grad;
-  EXPECT_EQ(to_doubles(linear_cross_entropy(x, weight, targets, Products::native, options).nats), to_doubles(fused.nats));
+  EXPECT_EQ(to_doubles(linear_cross_entropy(x, weight, targets, Products::native, options).nats),
+            to_doubles(fused.nats));
 }
 
 TEST(LinearCrossEntropy, WithoutAnyTargetLossAndGradientsAreZero) {
@@ -195,7 +215,8 @@ struct Pass {
 Pass pass(const Tensor& loss_sum, const Tensor& weight, float upstream, AfterBackward after) {
   Pass result;
   clear_gradient(weight);
-  const kernels::ObserveKernels watch([&](const auto& slot, const auto&, const auto&) { result.kernels.emplace_back(slot.name); });
+  const kernels::ObserveKernels watch(
+      [&](const auto& slot, const auto&, const auto&) { result.kernels.emplace_back(slot.name); });
   backward(loss_sum, from_values<float>({upstream}, {}), after);
   result.gradient = to_doubles(gradient(weight));
   result.kernels.pop_back();  // to_doubles's copy
@@ -211,7 +232,8 @@ TEST(LinearCrossEntropy, BackwardScalesOnlyWhenItMust) {
   EXPECT_TRUE(plain.kernels.empty());
   const auto halved = pass(loss(), weight, 0.5F, AfterBackward::release);
   EXPECT_EQ(halved.kernels.size(), 1u);
-  for (std::size_t i = 0; i < plain.gradient.size(); ++i) EXPECT_EQ(halved.gradient[i], plain.gradient[i] / 2);
+  for (std::size_t i = 0; i < plain.gradient.size(); ++i)
+    EXPECT_EQ(halved.gradient[i], plain.gradient[i] / 2);
 }
 
 TEST(LinearCrossEntropy, ASecondBackwardSeesTheSameGradients) {

@@ -51,15 +51,27 @@ double inner_size(const Shapes& shapes) { return static_cast<double>(shapes[1][1
 
 const OpCase linear_case{
     "linear",
-    {.shapes = {{{2, 3, 4}, {5, 4}}, {{4}, {1, 4}}, {{0, 3}, {2, 3}}, {{2, 3}, {0, 3}}, {{3, 0}, {2, 0}},
-                {{31, 33}, {65, 33}}, {{3, 1025}, {130, 1025}}},
+    {.shapes = {{{2, 3, 4}, {5, 4}},
+                {{4}, {1, 4}},
+                {{0, 3}, {2, 3}},
+                {{2, 3}, {0, 3}},
+                {{3, 0}, {2, 0}},
+                {{31, 33}, {65, 33}},
+                {{3, 1025}, {130, 1025}}},
      .call = [](const Inputs& in) { return linear(in[0], in[1]); },
      .reference = from_formula,
      .terms = inner_size,
-     .refused = {{[] { linear(ones({2, 3}), ones({4, 5})); }, "[linear] weight (4, 5) must be (N, 3): x is (2, 3)"},
-                 {[] { linear(ones({2, 3}), ones({4, 3}), ones({3})); },
+     .refused = {{[] {
+                    linear(ones({2, 3}), ones({4, 5}));
+                  },
+                  "[linear] weight (4, 5) must be (N, 3): x is (2, 3)"},
+                 {[] {
+                    linear(ones({2, 3}), ones({4, 3}), ones({3}));
+                  },
                   "[linear] bias float64 (3,) must be float64 (4,): weight is (4, 3)"},
-                 {[] { linear(ones({2, 3}), ones({4, 3}), {}, Products::bfloat16); },
+                 {[] {
+                    linear(ones({2, 3}), ones({4, 3}), {}, Products::bfloat16);
+                  },
                   "[linear] products in bfloat16 are made of float32 tensors, not float64"}}}};
 
 const OpCase linear_bias_case{
@@ -73,7 +85,8 @@ struct Gradients {
   std::vector<double> y, dx, dweight;
 };
 
-Gradients run(const Tensor& given_x, const Tensor& given_weight, const Tensor& dy, Products products) {
+Gradients run(const Tensor& given_x, const Tensor& given_weight, const Tensor& dy,
+              Products products) {
   const auto x = given_x.detach(), weight = given_weight.detach();
   set_requires_grad(x);
   set_requires_grad(weight);
@@ -95,7 +108,8 @@ TEST(Linear, Bfloat16ProductsRoundTheOperandsAndNothingElse) {
   near(ours.dweight, expected.dweight);
   const auto exact = run(x, weight, dy, Products::native);
   double difference = 0;
-  for (std::size_t i = 0; i < ours.y.size(); ++i) difference = std::max(difference, std::fabs(ours.y[i] - exact.y[i]));
+  for (std::size_t i = 0; i < ours.y.size(); ++i)
+    difference = std::max(difference, std::fabs(ours.y[i] - exact.y[i]));
   EXPECT_GT(difference, 1e-3);
 }
 
@@ -125,7 +139,9 @@ TEST(Linear, OnlyTheGradientsThatAreNeededAreComputed) {
   set_requires_grad(weight);
   const auto y = linear(x, weight);
   int calls = 0;
-  const kernels::ObserveKernels watch([&](const auto& slot, const auto&, const auto&) { calls += slot.name == "matmul_forward" ? 1 : 0; });
+  const kernels::ObserveKernels watch([&](const auto& slot, const auto&, const auto&) {
+    calls += slot.name == "matmul_forward" ? 1 : 0;
+  });
   backward(y, waves({2, 4}, 1));
   EXPECT_EQ(calls, 1);
   EXPECT_FALSE(gradient(x).defined());

@@ -30,7 +30,8 @@ const OpCase last{"mean/last",
                   over({-1}, KeepDims::no, {{2, 3, 5}, {1}, {0, 7}, {33, 1025}, {3, 70001}})};
 const OpCase first{"mean/first",
                    over({0}, KeepDims::yes, {{5, 3, 2}, {1}, {7, 0}, {1025, 131}, {9001, 3}})};
-const OpCase outer{"mean/outer", over({0, -1}, KeepDims::no, {{3, 4, 5}, {31, 2, 33}, {300, 2, 41}})};
+const OpCase outer{"mean/outer",
+                   over({0, -1}, KeepDims::no, {{3, 4, 5}, {31, 2, 33}, {300, 2, 41}})};
 const OpCase middle{"mean/middle", over({1}, KeepDims::no, {{3, 4, 5}, {2, 130, 129}})};
 const OpCase none{"mean/none", over({}, KeepDims::no, {{3, 4}, {}})};
 const OpCase all{

@@ -1,5 +1,6 @@
-// The operations of a Llama's step that are bound by memory, on the shapes of llama-tiny at B4 T256:
-// bytes_per_second counts each operand once, to be held against `lookback bench machine`'s triad.
+// The operations of a Llama's step that are bound by memory, on the shapes of llama-tiny at B4
+// T256: bytes_per_second counts each operand once, to be held against `lookback bench machine`'s
+// triad.
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -37,7 +38,8 @@ void count_floats(benchmark::State& state, std::int64_t floats) {
 }
 
 // One backward of `result` per iteration, its gradients thrown away.
-void time_backward(benchmark::State& state, const Tensor& result, const std::vector<Tensor>& leaves) {
+void time_backward(benchmark::State& state, const Tensor& result,
+                   const std::vector<Tensor>& leaves) {
   const auto upstream = filled(result.shape());
   for (auto _ : state) {
     backward(result, upstream, AfterBackward::retain);
@@ -82,14 +84,16 @@ void silu_mul_backward(benchmark::State& state) {
 BENCHMARK(silu_mul_backward)->UseRealTime();
 
 void add_rms_norm_forward(benchmark::State& state) {
-  const auto x = filled({rows, dimension}), a = filled({rows, dimension}), weight = filled({dimension});
+  const auto x = filled({rows, dimension}), a = filled({rows, dimension}),
+             weight = filled({dimension});
   for (auto _ : state) add_rms_norm(x, a, weight, 1e-5);
   count_floats(state, 4 * x.numel());
 }
 BENCHMARK(add_rms_norm_forward)->UseRealTime();
 
 void add_rms_norm_backward(benchmark::State& state) {
-  const auto x = filled({rows, dimension}), a = filled({rows, dimension}), weight = filled({dimension});
+  const auto x = filled({rows, dimension}), a = filled({rows, dimension}),
+             weight = filled({dimension});
   time_backward(state, add_rms_norm(x, a, weight, 1e-5).normed, {x, a, weight});
   count_floats(state, 3 * x.numel());
 }
@@ -111,11 +115,12 @@ BENCHMARK(cross_entropy_backward)->UseRealTime();
 
 // Forward with both gradients: three products of rows x vocabulary x dimension.
 void linear_cross_entropy_with_gradients(benchmark::State& state) {
-  const auto x = filled({rows, dimension}), weight = filled({vocabulary, dimension}), targets = tokens();
+  const auto x = filled({rows, dimension}), weight = filled({vocabulary, dimension}),
+             targets = tokens();
   for (auto _ : state) linear_cross_entropy(x, weight, targets);
   const auto multiply_adds = 3 * rows * vocabulary * dimension;
-  state.counters["flops"] = benchmark::Counter(2.0 * static_cast<double>(multiply_adds * state.iterations()),
-                                               benchmark::Counter::kIsRate);
+  state.counters["flops"] = benchmark::Counter(
+      2.0 * static_cast<double>(multiply_adds * state.iterations()), benchmark::Counter::kIsRate);
 }
 BENCHMARK(linear_cross_entropy_with_gradients)->UseRealTime();
 

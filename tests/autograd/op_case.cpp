@@ -70,25 +70,29 @@ void expect_close(const Tensor& ours, const Tensor& reference, double bound_fact
     if (std::isfinite(value)) largest = std::max(largest, std::fabs(value));
   }
   // Below its smallest normal number a dtype has no relative precision left.
-  const double smallest = dtype == DType::f64 ? std::numeric_limits<double>::min()
-                                              : static_cast<double>(std::numeric_limits<float>::min());
+  const double smallest = dtype == DType::f64
+                              ? std::numeric_limits<double>::min()
+                              : static_cast<double>(std::numeric_limits<float>::min());
   const double bound = bound_factor * epsilon_of(dtype) * largest + smallest;
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (std::isfinite(b[i])) {
-      ASSERT_LE(std::fabs(a[i] - b[i]), bound) << "element " << i << ": " << a[i] << " against " << b[i];
+      ASSERT_LE(std::fabs(a[i] - b[i]), bound)
+          << "element " << i << ": " << a[i] << " against " << b[i];
     } else {
       ASSERT_TRUE(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) << "element " << i;
     }
   }
 }
 
-void compare_forward(const OpCaseOptions& options, const Shapes& shapes, DType dtype, double scale) {
+void compare_forward(const OpCaseOptions& options, const Shapes& shapes, DType dtype,
+                     double scale) {
   const auto inputs = as_dtype(draw(options, shapes, scale), dtype);
   const double terms = options.terms ? std::max(1.0, options.terms(shapes)) : 1.0;
   const auto reference = options.reference(as_dtype(inputs, DType::f64));
   const auto ours = options.call(inputs);
   EXPECT_TRUE(ours.dtype() == dtype || ours.dtype() == accumulator_of(dtype));
-  expect_close(ours, reference, options.factor * std::sqrt(terms), ours.dtype() == dtype ? dtype : ours.dtype());
+  expect_close(ours, reference, options.factor * std::sqrt(terms),
+               ours.dtype() == dtype ? dtype : ours.dtype());
 }
 
 std::string label(const Shapes& shapes) {
@@ -113,7 +117,9 @@ std::vector<double> run_bits(const OpCaseOptions& options, const Inputs& drawn) 
   const auto y = options.call(inputs);
   auto bits = to_doubles(y);
   if (!requires_grad(y)) return bits;
-  backward(y, converted(make_f64(y.shape(), [](std::int64_t i) { return std::sin(static_cast<double>(i)); }), y.dtype()));
+  backward(y, converted(make_f64(y.shape(),
+                                 [](std::int64_t i) { return std::sin(static_cast<double>(i)); }),
+                        y.dtype()));
   for (const auto& x : inputs) {
     if (!gradient(x).defined()) continue;
     const auto more = to_doubles(gradient(x));
@@ -159,8 +165,9 @@ TEST_P(Operation, Gradcheck) {
       }
       const auto result = gradcheck(options().call, inputs);
       EXPECT_TRUE(result.passed) << result.message;
-      expect_close(options().call(inputs).detach(), options().reference(as_dtype(inputs, DType::f64)),
-                   options().factor * 8, DType::f64);
+      expect_close(options().call(inputs).detach(),
+                   options().reference(as_dtype(inputs, DType::f64)), options().factor * 8,
+                   DType::f64);
     }
   }
   EXPECT_TRUE(checked) << "no variant is small enough for central differences";
@@ -170,7 +177,8 @@ TEST_P(Operation, SameBitsAtAnyNumberOfThreads) {
   const int before = num_threads();
   for (const auto& shapes : options().shapes) {
     SCOPED_TRACE(label(shapes));
-    const auto inputs = as_dtype(draw(options(), shapes, 1), options().dtypes.back() == DType::f64 ? DType::f64 : DType::f32);
+    const auto inputs = as_dtype(draw(options(), shapes, 1),
+                                 options().dtypes.back() == DType::f64 ? DType::f64 : DType::f32);
     set_num_threads(1);
     const auto one = run_bits(options(), inputs);
     set_num_threads(3);
@@ -195,13 +203,15 @@ TEST_P(Operation, RefusesBadInputs) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Operation, ::testing::ValuesIn(OpCase::all()), [](const ::testing::TestParamInfo<const OpCase*>& instance) {
-  auto text = instance.param->name;
-  for (auto& letter : text) {
-    if (std::isalnum(static_cast<unsigned char>(letter)) == 0) letter = '_';
-  }
-  return text;
-});
+INSTANTIATE_TEST_SUITE_P(All, Operation, ::testing::ValuesIn(OpCase::all()),
+                         [](const ::testing::TestParamInfo<const OpCase*>& instance) {
+                           auto text = instance.param->name;
+                           for (auto& letter : text) {
+                             if (std::isalnum(static_cast<unsigned char>(letter)) == 0)
+                               letter = '_';
+                           }
+                           return text;
+                         });
 
 TEST(OperationRegistry, EveryOperationOnTheTapeHasACase) {
   for (const auto* kind = detail::NodeKind::first(); kind != nullptr; kind = kind->next()) {

@@ -1,7 +1,7 @@
 // One case per differentiable operation; the runner makes the tests from it (op_case.cpp):
-// forward against the reference in f64, f32 and bf16, gradcheck in f64, non-contiguous inputs, large
-// magnitudes, the same bits at one and at three threads, and the error texts. A test fails for every
-// operation on the tape that has no case of its name, so nothing is forgotten.
+// forward against the reference in f64, f32 and bf16, gradcheck in f64, non-contiguous inputs,
+// large magnitudes, the same bits at one and at three threads, and the error texts. A test fails
+// for every operation on the tape that has no case of its name, so nothing is forgotten.
 #pragma once
 
 #include <functional>

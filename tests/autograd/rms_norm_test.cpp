@@ -9,7 +9,12 @@ namespace {
 
 const OpCase rms_norm_case{
     "rms_norm",
-    {.shapes = {{{2, 3, 5}, {5}}, {{1, 1}, {1}}, {{0, 7}, {7}}, {{7}, {7}}, {{33, 1025}, {1025}}, {{130, 31}, {31}}},
+    {.shapes = {{{2, 3, 5}, {5}},
+                {{1, 1}, {1}},
+                {{0, 7}, {7}},
+                {{7}, {7}},
+                {{33, 1025}, {1025}},
+                {{130, 31}, {31}}},
      .call = [](const Inputs& in) { return rms_norm(in[0], in[1], 1e-5); },
      .reference =
          [](const Inputs& in) {
@@ -18,12 +23,17 @@ const OpCase rms_norm_case{
            const auto* weight = in[1].data<double>();
            return make_f64(in[0].shape(), [=](std::int64_t i) {
              double squares = 0;
-             for (auto d = i / columns * columns; d < (i / columns + 1) * columns; ++d) squares += x[d] * x[d];
-             return x[i] / std::sqrt(squares / static_cast<double>(columns) + 1e-5) * weight[i % columns];
+             for (auto d = i / columns * columns; d < (i / columns + 1) * columns; ++d)
+               squares += x[d] * x[d];
+             return x[i] / std::sqrt(squares / static_cast<double>(columns) + 1e-5) *
+                    weight[i % columns];
            });
          },
      .terms = [](const Shapes& shapes) { return static_cast<double>(shapes[1].numel()); },
-     .refused = {{[] { rms_norm(make_f64({2, 3}, [](auto) { return 1.0; }), make_f64({4}, [](auto) { return 1.0; }), 1e-5); },
+     .refused = {{[] {
+                    rms_norm(make_f64({2, 3}, [](auto) { return 1.0; }),
+                             make_f64({4}, [](auto) { return 1.0; }), 1e-5);
+                  },
                   "[rms_norm] weight (4,) must be (3,): x is (2, 3)"}}}};
 
 }  // namespace

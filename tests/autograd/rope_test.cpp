@@ -26,8 +26,9 @@ Tensor rotated(const Inputs& in) {
     const auto d = i % size;
     const auto t = i / size / heads % positions;
     const auto pair = d % (size / 2);
-    const double angle = static_cast<double>(offset + t) *
-                         std::pow(100.0, -2.0 * static_cast<double>(pair) / static_cast<double>(size));
+    const double angle =
+        static_cast<double>(offset + t) *
+        std::pow(100.0, -2.0 * static_cast<double>(pair) / static_cast<double>(size));
     const double real = x[i - d + pair], imaginary = x[i - d + pair + size / 2];
     return d < size / 2 ? real * std::cos(angle) - imaginary * std::sin(angle)
                         : imaginary * std::cos(angle) + real * std::sin(angle);
@@ -40,31 +41,52 @@ Tensor ones(const Shape& shape) {
 
 const OpCase rope_case{
     "rope",
-    {.shapes = {{{2, 3, 2, 4}}, {{1, 1, 1, 2}}, {{0, 2, 1, 4}}, {{1, 0, 3, 6}}, {{1, 2, 0, 4}}, {{1, 2, 3, 0}},
+    {.shapes = {{{2, 3, 2, 4}},
+                {{1, 1, 1, 2}},
+                {{0, 2, 1, 4}},
+                {{1, 0, 3, 6}},
+                {{1, 2, 0, 4}},
+                {{1, 2, 3, 0}},
                 {{2, 33, 3, 1026}}},
      .call = [](const Inputs& in) { return rope(in[0], tables_for(in[0]), offset); },
      .reference = rotated,
      // The reference rounds the frequency by another way, and the position multiplies that.
-     .terms = [](const Shapes& shapes) { return std::pow(static_cast<double>(offset + shapes[0][1]), 2); },
-     .refused = {{[] { rope(ones({1, 4, 1, 6}), rope_tables(6, 6, 100.0, {}, DType::f64), 3); },
+     .terms =
+         [](const Shapes& shapes) {
+           return std::pow(static_cast<double>(offset + shapes[0][1]), 2);
+         },
+     .refused = {{[] {
+                    rope(ones({1, 4, 1, 6}), rope_tables(6, 6, 100.0, {}, DType::f64), 3);
+                  },
                   "[rope] positions 3 to 6 are asked for: the tables hold 0 to 5"},
-                 {[] { rope(ones({1, 4, 1, 6}), rope_tables(6, 4, 100.0, {}, DType::f64)); },
+                 {[] {
+                    rope(ones({1, 4, 1, 6}), rope_tables(6, 4, 100.0, {}, DType::f64));
+                  },
                   "[rope] cos (6, 2) and sin (6, 2) must be (positions, 3): x is (1, 4, 1, 6)"},
-                 {[] { rope(ones({1, 4, 1, 6}), rope_tables(6, 6, 100.0)); }, "must be float64: x is float64"},
-                 {[] { rope(ones({1, 4, 1, 5}), rope_tables(6, 4, 100.0)); }, "even head size"}}}};
+                 {[] {
+                    rope(ones({1, 4, 1, 6}), rope_tables(6, 6, 100.0));
+                  },
+                  "must be float64: x is float64"},
+                 {[] {
+                    rope(ones({1, 4, 1, 5}), rope_tables(6, 4, 100.0));
+                  },
+                  "even head size"}}}};
 
 TEST(Rope, SplitHeadsAreReadInPlace) {
   // The query part of a row that holds queries, keys and values of two heads each.
-  const auto joined = make_f64({2, 5, 3 * 2 * 4}, [](std::int64_t i) { return std::sin(static_cast<double>(i)); });
+  const auto joined =
+      make_f64({2, 5, 3 * 2 * 4}, [](std::int64_t i) { return std::sin(static_cast<double>(i)); });
   const auto queries = joined.alias({2, 5, 2, 4}, {5 * 24, 24, 4, 1}, 8);
   const void* read = nullptr;
   Tensor y;
   {
-    const kernels::ObserveKernels watch([&](const auto&, const auto& inputs, const auto&) { read = inputs[0].data; });
+    const kernels::ObserveKernels watch(
+        [&](const auto&, const auto& inputs, const auto&) { read = inputs[0].data; });
     y = rope(queries, tables_for(queries), offset);
   }
   EXPECT_EQ(read, queries.raw_data());
-  const auto copy = make_f64({2, 5, 2, 4}, [&](std::int64_t i) { return joined.data<double>()[i / 8 * 24 + 8 + i % 8]; });
+  const auto copy = make_f64(
+      {2, 5, 2, 4}, [&](std::int64_t i) { return joined.data<double>()[i / 8 * 24 + 8 + i % 8]; });
   EXPECT_EQ(to_doubles(y), to_doubles(rope(copy, tables_for(copy), offset)));
 }
 
@@ -75,7 +97,8 @@ TEST(Rope, TablesThatRequireAGradientAreRefused) {
   EXPECT_THROW(rope(x, tables), Error);
 }
 
-void expect_table(const RopeTables& tables, std::int64_t position, std::int64_t pair, double cos, double sin) {
+void expect_table(const RopeTables& tables, std::int64_t position, std::int64_t pair, double cos,
+                  double sin) {
   const auto at = position * tables.cos.size(1) + pair;
   EXPECT_NEAR(tables.cos.data<double>()[at], cos, 1e-12) << position << ", " << pair;
   EXPECT_NEAR(tables.sin.data<double>()[at], sin, 1e-12) << position << ", " << pair;
@@ -83,9 +106,11 @@ void expect_table(const RopeTables& tables, std::int64_t position, std::int64_t 
 
 // Numbers from the reference implementation in Python (rope_frequencies of tests/golden's oracle).
 TEST(RopeTables, MatchTheOracle) {
-  expect_table(rope_tables(8, 8, 10000, {}, DType::f64), 7, 1, 0.7648421872844884, 0.6442176872376911);
+  expect_table(rope_tables(8, 8, 10000, {}, DType::f64), 7, 1, 0.7648421872844884,
+               0.6442176872376911);
   const RopeScaling linear{.kind = RopeScaling::Kind::linear, .factor = 4};
-  expect_table(rope_tables(8, 8, 10000, linear, DType::f64), 7, 1, 0.9847265389049334, 0.17410813759359597);
+  expect_table(rope_tables(8, 8, 10000, linear, DType::f64), 7, 1, 0.9847265389049334,
+               0.17410813759359597);
   const RopeScaling llama3{.kind = RopeScaling::Kind::llama3, .factor = 8};
   const auto tables = rope_tables(4002, 64, 500000, llama3, DType::f64);
   expect_table(tables, 4001, 0, 0.1807565851480881, -0.9835278628110146);     // kept
@@ -108,9 +133,10 @@ TEST(RopeTables, RefuseWhatHasNoMeaning) {
   EXPECT_THROW(rope_tables(4, 5, 10000), Error);
   EXPECT_THROW(rope_tables(4, 4, 0), Error);
   EXPECT_THROW(rope_tables(4, 4, 10000, {.kind = RopeScaling::Kind::linear, .factor = 0}), Error);
-  EXPECT_THROW(rope_tables(4, 4, 10000,
-                           {.kind = RopeScaling::Kind::llama3, .low_freq_factor = 2, .high_freq_factor = 2}),
-               Error);
+  EXPECT_THROW(
+      rope_tables(4, 4, 10000,
+                  {.kind = RopeScaling::Kind::llama3, .low_freq_factor = 2, .high_freq_factor = 2}),
+      Error);
 }
 
 }  // namespace

@@ -34,7 +34,8 @@ TEST(AsRows, WhatHasOneStrideBetweenRowsStaysWhereItIs) {
 
 TEST(AsRows, WhatHasNotIsCopied) {
   const auto memory = counted(240);
-  expect_rows(memory.alias({2, 3, 10}, {100, 40, 1}), 6, Memory::copied);  // a gap after each second
+  expect_rows(memory.alias({2, 3, 10}, {100, 40, 1}), 6,
+              Memory::copied);  // a gap after each second
   expect_rows(memory.alias({3, 2, 40}, {40, 120, 1}), 6, Memory::copied);  // rows in another order
   expect_rows(memory.alias({40, 6}, {1, 40}), 40, Memory::copied);
   expect_rows(memory.alias({4, 40}, {0, 1}), 4, Memory::copied);   // one row, repeated

@@ -19,7 +19,11 @@ Tensor ones(const Shape& shape) {
 
 const OpCase silu_mul_case{
     "silu_mul",
-    {.shapes = {{{2, 3, 5}, {2, 3, 5}}, {{1}, {1}}, {{0, 3}, {0, 3}}, {{3, 0}, {3, 0}}, {{31, 33}, {31, 33}},
+    {.shapes = {{{2, 3, 5}, {2, 3, 5}},
+                {{1}, {1}},
+                {{0, 3}, {0, 3}},
+                {{3, 0}, {3, 0}},
+                {{31, 33}, {31, 33}},
                 {{40, 1025}, {40, 1025}}},
      .call = [](const Inputs& in) { return silu_mul(in[0], in[1]); },
      .reference =
@@ -28,7 +32,10 @@ const OpCase silu_mul_case{
              return silu(in[0].data<double>()[i]) * in[1].data<double>()[i];
            });
          },
-     .refused = {{[] { silu_mul(ones({2, 3}), ones({3, 2})); }, "[silu_mul] gate (2, 3) and up (3, 2) must have one shape"}}}};
+     .refused = {{[] {
+                    silu_mul(ones({2, 3}), ones({3, 2}));
+                  },
+                  "[silu_mul] gate (2, 3) and up (3, 2) must have one shape"}}}};
 
 const OpCase silu_mul_halves_case{
     "silu_mul/halves",
@@ -43,7 +50,10 @@ const OpCase silu_mul_halves_case{
              return silu(row[i % half]) * row[i % half + half];
            });
          },
-     .refused = {{[] { silu_mul(ones({2, 3})); }, "[silu_mul] gate_up (2, 3) must have an even last size"}}}};
+     .refused = {{[] {
+                    silu_mul(ones({2, 3}));
+                  },
+                  "[silu_mul] gate_up (2, 3) must have an even last size"}}}};
 
 template <class T>
 void expect_limits() {

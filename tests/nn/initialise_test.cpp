@@ -31,7 +31,8 @@ TEST(Initialise, DrawsNormalNumbersAndSetsConstants) {
   EXPECT_NEAR(sum / count, 0, 5 * 0.02 / std::sqrt(count));
   EXPECT_NEAR(std::sqrt(squares / count), 0.02, 5 * 0.02 / std::sqrt(2 * count));
   for (const double x : to_doubles(find(parameters, "model.norm.weight").tensor)) EXPECT_EQ(x, 1);
-  for (const double x : to_doubles(find(parameters, "model.layers.0.self_attn.q_proj.bias").tensor)) {
+  for (const double x :
+       to_doubles(find(parameters, "model.layers.0.self_attn.q_proj.bias").tensor)) {
     EXPECT_EQ(x, 0);
   }
 }
@@ -44,7 +45,8 @@ TEST(Initialise, DependsOnSeedAndNameAlone) {
   const auto other = make_llama(config, DType::f64, 3);
   const auto reseeded = make_llama(config, DType::f64, 4);
   for (const auto& parameter : other->parameters()) {
-    EXPECT_EQ(to_doubles(parameter.tensor), to_doubles(find(one->parameters(), parameter.name).tensor));
+    EXPECT_EQ(to_doubles(parameter.tensor),
+              to_doubles(find(one->parameters(), parameter.name).tensor));
   }
   const std::string query = "model.layers.0.self_attn.q_proj.weight";
   const std::string key = "model.layers.0.mlp.up_proj.weight";
@@ -59,7 +61,8 @@ TEST(Initialise, SinglePrecisionRoundsTheSameNumbers) {
   const auto narrow = make_llama(small_config(), DType::f32);
   const auto a = to_doubles(wide->model.embed_tokens.weight);
   const auto b = to_doubles(narrow->model.embed_tokens.weight);
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_EQ(static_cast<float>(a[i]), static_cast<float>(b[i]));
+  for (std::size_t i = 0; i < a.size(); ++i)
+    EXPECT_EQ(static_cast<float>(a[i]), static_cast<float>(b[i]));
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ double largest_difference(const Tensor& a, const Tensor& b) {
   const auto right = to_doubles(b);
   EXPECT_EQ(left.size(), right.size());
   double largest = 0;
-  for (std::size_t i = 0; i < left.size(); ++i) largest = std::max(largest, std::fabs(left[i] - right[i]));
+  for (std::size_t i = 0; i < left.size(); ++i)
+    largest = std::max(largest, std::fabs(left[i] - right[i]));
   return largest;
 }
 
@@ -92,7 +93,9 @@ TEST(Llama, StreamingTracesTheSameWeights) {
   Trace streaming, explicit_weights;
   llama->logits(ids, {.trace = &streaming});
   llama->logits(ids, {.attention = AttentionPath::explicit_weights, .trace = &explicit_weights});
-  EXPECT_LT(largest_difference(streaming.attention_weights[1], explicit_weights.attention_weights[1]), 1e-12);
+  EXPECT_LT(
+      largest_difference(streaming.attention_weights[1], explicit_weights.attention_weights[1]),
+      1e-12);
 }
 
 TEST(Llama, LooksAtNothingAhead) {
@@ -164,7 +167,8 @@ TEST(Llama, GeneratesTheSameTokensWithAndWithoutACache) {
     options.caching = Caching::none;
     const auto full = generate(*llama, {1, 2, 3}, options);
     EXPECT_EQ(cached.tokens, full.tokens);
-    const auto per_layer = static_cast<std::size_t>(2 * config.num_key_value_heads * config.head_dim * 8);
+    const auto per_layer =
+        static_cast<std::size_t>(2 * config.num_key_value_heads * config.head_dim * 8);
     EXPECT_EQ(cached.cache_bytes_per_token, 2 * per_layer);
   }
 }

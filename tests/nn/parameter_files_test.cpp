@@ -54,9 +54,10 @@ TEST_F(ParameterFiles, AllMisfitsStandInOneErrorAndNothingChanges) {
   const auto llama = make_llama(config);
   const auto before = values_of(*llama);
   const auto text = complaint(*llama, path);
-  for (const auto* part :
-       {"missing: model.layers.0.self_attn.k_proj.bias", "unexpected: model.layers.1.input_layernorm.weight",
-        "mis-shaped: lm_head.weight is (13, 8), must be (14, 8)", "model.embed_tokens.weight is (13, 8)"}) {
+  for (const auto* part : {"missing: model.layers.0.self_attn.k_proj.bias",
+                           "unexpected: model.layers.1.input_layernorm.weight",
+                           "mis-shaped: lm_head.weight is (13, 8), must be (14, 8)",
+                           "model.embed_tokens.weight is (13, 8)"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " in: " << text;
   }
   EXPECT_EQ(text.find('\n'), std::string::npos);
@@ -68,7 +69,8 @@ TEST_F(ParameterFiles, ATiedModelTakesAHeadThatIsItsEmbedding) {
   config.tie_word_embeddings = true;
   const auto llama = make_llama(config);
   NamedTensors tensors;
-  for (const auto& parameter : llama->parameters()) tensors.emplace_back(parameter.name, parameter.tensor);
+  for (const auto& parameter : llama->parameters())
+    tensors.emplace_back(parameter.name, parameter.tensor);
   tensors.emplace_back("lm_head.weight", llama->model.embed_tokens.weight);
   tensors.emplace_back("model.layers.0.self_attn.rotary_emb.inv_freq", zeros({1}, DType::f32));
   write_safetensors(path, tensors);
