@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // The largest tile: what the panels of scratch hold.
-constexpr std::int64_t panel_rows = 256;
+constexpr std::int64_t panel_rows = 512;
 constexpr std::int64_t panel_columns = 512;
 
 // Tiles of the output. Large ones cost least (each packs its panels afresh), but there must be
@@ -23,7 +23,7 @@ struct Tiling {
   std::int64_t rows = panel_rows;
   std::int64_t columns = panel_columns;
 };
-constexpr std::int64_t enough_tiles = 16;
+constexpr std::int64_t enough_tiles = 8;
 constexpr std::int64_t least_tile_rows = 64;
 constexpr std::int64_t least_tile_columns = 128;
 constexpr std::int64_t least_tile_work = 1 << 18;  // multiply-adds
@@ -70,7 +70,7 @@ Gemm<T, Result> tile_of(const Gemm<T, Result>& p, const Tiling& tile, std::int64
   return part;
 }
 
-// Panels are gathered piece by piece of k into scratch of this thread, 3 MiB at most, where they
+// Panels are gathered piece by piece of k into scratch of this thread (of f32: 1 MiB each) where they
 // must be converted, and where Eigen would read them badly: it packs a transposed `a` four columns
 // at a time, and a large stride then loses each line of the cache before its next four are wanted.
 constexpr std::int64_t panel_depth = 512;

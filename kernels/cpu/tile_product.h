@@ -58,7 +58,7 @@ void tile_product(const Gemm<T>& p) {
 // Eigen's blocking, and with it the order of the sums, follows the sizes of the caches: they are
 // fixed here, so that bits do not depend on the machine's.
 TileKernels tile_kernels() {
-  Eigen::setCpuCacheSizes(32 * 1024, 512 * 1024, 2 * 1024 * 1024);
+  Eigen::setCpuCacheSizes(64 * 1024, 512 * 1024, 2 * 1024 * 1024);
   return {.f32 = tile_product<float>, .f64 = tile_product<double>};
 }
 
