@@ -38,6 +38,9 @@ class Allocator {
 
 Allocator& allocator_for(Device device);
 
+// The size class of a request on the CPU: what it counts for in the books.
+std::size_t block_bytes_of(std::size_t requested_bytes);
+
 inline MemoryStats memory_stats(Device device = cpu_device) {
   return allocator_for(device).stats();
 }

@@ -14,13 +14,17 @@ namespace {
 
 constexpr std::size_t alignment = 64;
 
+}  // namespace
+
 // Four classes between two powers of two: at most a quarter of a block is lost, and blocks of
 // nearby sizes are interchangeable. Small requests share the class of 64 bytes.
-std::size_t size_class(std::size_t bytes) {
+std::size_t block_bytes_of(std::size_t bytes) {
   if (bytes <= alignment) return alignment;
   const std::size_t step = std::max(alignment, std::bit_floor(bytes - 1) / 4);
   return (bytes + step - 1) / step * step;
 }
+
+namespace {
 
 class CpuAllocator final : public Allocator {
  public:
@@ -28,7 +32,7 @@ class CpuAllocator final : public Allocator {
 
   std::byte* allocate(std::size_t bytes) override {
     if (bytes > (std::size_t{1} << 62)) out_of_memory(bytes);
-    const auto block_bytes = size_class(bytes);
+    const auto block_bytes = block_bytes_of(bytes);
     const std::lock_guard guard(mutex);
     auto* block = take_cached(block_bytes);
     if (block == nullptr) block = fresh(block_bytes);
@@ -46,7 +50,7 @@ class CpuAllocator final : public Allocator {
   }
 
   void deallocate(std::byte* block, std::size_t bytes) noexcept override {
-    const auto block_bytes = size_class(bytes);
+    const auto block_bytes = block_bytes_of(bytes);
     const std::lock_guard guard(mutex);
     books.live_bytes -= block_bytes;
     try {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/train_step.h"
+#include "autograd/ops/linear_cross_entropy.h"
 #include "runtime/allocator.h"
 
 namespace lookback {
@@ -15,63 +16,78 @@ namespace {
 //   q and attention's output; k and v                                   2 H dk + 2 G dk
 //   gate, up and their product                                          3 F
 //   a log-sum-exp per head, an inverse rms per norm                     H + 2
-// and behind the last layer the stream, its norm, and the gradients that the loss made of them: 3
-// D, and V D of the projection's weight. Backward then frees a layer's share and makes its weights'
+// and behind the last layer the stream, its norm, and the gradient that the loss made of it: 3 D,
+// and V D of the projection's weight. Backward then frees a layer's share and makes its weights'
 // gradients instead: the peak is at the loss, or where backward has least gained, or at the
-// optimiser, when all gradients are there.
-struct StepMemory {
-  double always = 0;          // weights and moments
-  double layer_saved = 0;     // activations of one layer
-  double layer_weights = 0;   // of one layer: the size of its gradients
-  double ends_saved = 0;      // activations behind the last layer
-  double head_gradient = 0;   // of the projection to the vocabulary
-  double table_gradient = 0;  // of the embedding
-  double loss_scratch = 0;    // a chunk of logits
-  double layer_scratch = 0;   // gradients on their way through one MLP
+// optimiser, when all gradients are there. Every tensor counts as the block it is given.
+class StepMemory {
+ public:
+  StepMemory(const Llama& model, std::int64_t tokens)
+      : llama(model),
+        count(tokens),
+        element(static_cast<std::int64_t>(size_of(model.precision.storage))) {}
 
-  StepMemory(const Llama& llama, double tokens) {
+  std::int64_t peak_bytes() const {
     const auto& c = llama.config;
-    const auto number = [](std::int64_t x) { return static_cast<double>(x); };
-    const double element = static_cast<double>(size_of(llama.precision.storage));
-    const double hidden = number(c.hidden_size), ffn = number(c.intermediate_size);
-    const double queries = number(c.num_attention_heads * c.head_dim);
-    const double keys = number(c.num_key_value_heads * c.head_dim);
-    double all = 0;
-    for (const auto& parameter : llama.parameters()) all += number(parameter.tensor.numel());
-    const double table = number(c.vocab_size) * hidden;
-    const double tables = c.tie_word_embeddings ? table : 2 * table;
-    always = 3 * element * all;
-    layer_saved =
-        element * tokens *
-        (4 * hidden + 2 * queries + 2 * keys + 3 * ffn + number(c.num_attention_heads) + 2);
-    layer_weights = element * (all - tables - hidden) / number(c.num_hidden_layers);
-    ends_saved = element * tokens * 3 * hidden;
-    head_gradient = table_gradient = element * table;
-    loss_scratch = element * std::min(tokens * number(c.vocab_size), loss_chunk_logits);
-    layer_scratch = element * tokens * (3 * ffn + 2 * hidden);
-  }
-
-  double peak_bytes(std::int64_t layers) const {
-    const auto count = static_cast<double>(layers);
-    const double fixed = always + head_gradient;
-    double peak = fixed + count * layer_saved + ends_saved + loss_scratch;
-    for (double done = 0; done < count; ++done) {
-      const double saved = (count - done) * layer_saved;
-      peak = std::max(peak, fixed + saved + done * layer_weights + layer_scratch);
+    const auto layers = c.num_hidden_layers;
+    const auto saved = layer_activations();
+    const auto gradients = layer_weights();
+    const auto table = block(c.vocab_size * c.hidden_size);
+    const auto fixed = weights_and_moments() + table;
+    auto peak = fixed + layers * saved + 3 * per_token(c.hidden_size) + loss_scratch();
+    for (std::int64_t done = 0; done < layers; ++done) {
+      // In the MLP: gradients of gate, up and their product (the product itself is gone by then),
+      // of the stream, and of the MLP's output.
+      const auto scratch = 2 * per_token(c.intermediate_size) + 2 * per_token(c.hidden_size);
+      peak = std::max(peak, fixed + (layers - done) * saved + done * gradients + scratch);
     }
-    return std::max(peak, fixed + count * layer_weights + table_gradient);
+    return std::max(peak, fixed + layers * gradients + table);
   }
 
-  static constexpr double loss_chunk_logits = 1 << 23;  // linear_cross_entropy's
+ private:
+  std::int64_t block(std::int64_t elements) const {
+    return static_cast<std::int64_t>(block_bytes_of(static_cast<std::size_t>(elements * element)));
+  }
+  std::int64_t per_token(std::int64_t elements) const { return block(count * elements); }
+
+  std::int64_t weights_and_moments() const {
+    std::int64_t sum = 0;
+    for (const auto& parameter : llama.parameters()) sum += 3 * block(parameter.tensor.numel());
+    return sum;
+  }
+  std::int64_t layer_weights() const {
+    std::int64_t sum = 0;
+    for (const auto& parameter : llama.model.layers.front()->parameters()) {
+      sum += block(parameter.tensor.numel());
+    }
+    return sum;
+  }
+  std::int64_t layer_activations() const {
+    const auto& c = llama.config;
+    return 4 * per_token(c.hidden_size) + 2 * per_token(c.num_attention_heads * c.head_dim) +
+           2 * per_token(c.num_key_value_heads * c.head_dim) + 3 * per_token(c.intermediate_size) +
+           per_token(c.num_attention_heads) + 2 * per_token(1);
+  }
+  // The chunk of logits that exists at one time (linear_cross_entropy), as f32 and, where products
+  // round, as bf16 beside the rounded operands.
+  std::int64_t loss_scratch() const {
+    const auto vocabulary = llama.config.vocab_size, hidden = llama.config.hidden_size;
+    const auto rows = logit_rows_at_once(count, vocabulary);
+    const auto own = block(rows * vocabulary) + per_token(1);
+    if (llama.precision.products == Products::native) return own;
+    return own + (block(rows * vocabulary) + per_token(hidden) + block(vocabulary * hidden)) / 2;
+  }
+
+  const Llama& llama;
+  std::int64_t count, element;
 };
 
 nlohmann::ordered_json bench_memory(const BenchOptions& options, const Session& session) {
   const auto llama = bench_model(options, session.seed);
-  const auto tokens = static_cast<double>(options.batch_size * options.block_size);
-  const auto predicted = StepMemory(*llama, tokens).peak_bytes(llama->config.num_hidden_layers);
+  const auto predicted = StepMemory(*llama, options.batch_size * options.block_size).peak_bytes();
   BenchStep step(*llama, options);
   for (std::uint64_t i = 0; i < 2; ++i) step.run(session.seed + i);
-  return {{"predicted_bytes", static_cast<std::uint64_t>(predicted)},
+  return {{"predicted_bytes", predicted},
           {"measured_bytes", memory_stats(session.device).peak_bytes}};
 }
 

@@ -13,14 +13,6 @@
 namespace lookback {
 namespace {
 
-// Rows of logits that exist at one time: as many as fit 32 MiB in f32, so that the products are
-// large and the memory small. A function of the shape alone: the chunks decide the order of sums.
-std::int64_t rows_per_chunk(std::int64_t rows, std::int64_t vocabulary) {
-  constexpr std::int64_t most_logits = 1 << 23;
-  constexpr std::int64_t least_rows = 64;
-  return std::min(rows, std::max(least_rows, most_logits / std::max<std::int64_t>(1, vocabulary)));
-}
-
 struct LinearCrossEntropyBackward {
   static constexpr std::string_view name = "linear_cross_entropy";
   Tensor dx, dweight;  // of loss_sum; undefined where not needed
@@ -70,6 +62,12 @@ Tensor in_dtype(const Tensor& gradient, DType dtype) {
 
 }  // namespace
 
+std::int64_t logit_rows_at_once(std::int64_t rows, std::int64_t vocabulary) {
+  constexpr std::int64_t most_logits = 1 << 23;
+  constexpr std::int64_t least_rows = 64;
+  return std::min(rows, std::max(least_rows, most_logits / std::max<std::int64_t>(1, vocabulary)));
+}
+
 CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,
                                         const Tensor& given_targets, Products products,
                                         const CrossEntropyOptions& options) {
@@ -81,7 +79,7 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,
   const auto fresh = [&](const Shape& shape, DType type) { return empty(shape, type, x.device()); };
   const bool needs_dx = grad_enabled() && requires_grad(x);
   const bool needs_dweight = grad_enabled() && requires_grad(weight);
-  const auto chunk = rows_per_chunk(rows.size(0), matrix.size(0));
+  const auto chunk = logit_rows_at_once(rows.size(0), matrix.size(0));
   CrossEntropyResult result;
   result.loss_sum = fresh({}, dtype);
   result.count = fresh({}, DType::i64);

@@ -15,4 +15,8 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,
                                         const Tensor& targets, Products products = Products::native,
                                         const CrossEntropyOptions& options = {});
 
+// Rows of logits that exist at one time: as many as fit 32 MiB in f32, so that the products are
+// large and the memory small. A function of the shape alone: the chunks decide the order of sums.
+std::int64_t logit_rows_at_once(std::int64_t rows, std::int64_t vocabulary);
+
 }  // namespace lookback

@@ -132,5 +132,24 @@ TEST(BenchProgram, MeasuresWhatItPromises) {
   expect_error(run_lookback({"bench"}), 2, "WHAT is missing");
 }
 
+// What a step needs, worked out beforehand: at the optimiser's peak (few tokens), at the loss (many
+// tokens, many words), and in backward.
+TEST(BenchProgram, PredictsTheMemoryOfAStep) {
+  for (const std::vector<std::string>& shape :
+       {std::vector<std::string>{"--batch-size=1", "--block-size=32"},
+        {"--batch-size=2", "--block-size=256"},
+        {"--batch-size=2", "--block-size=128", "--dtype=float64"},
+        {"--batch-size=8", "--block-size=128", "--dtype=bfloat16"}}) {
+    std::vector<std::string> arguments{"bench", "memory", "--json", "--config=smoke"};
+    arguments.insert(arguments.end(), shape.begin(), shape.end());
+    const auto result = run_lookback(arguments);
+    ASSERT_EQ(result.code, 0) << result.err;
+    const auto memory = SmallRun::json(result);
+    const auto predicted = memory.at("predicted_bytes").get<double>();
+    EXPECT_NEAR(predicted / memory.at("measured_bytes").get<double>(), 1, 0.01)
+        << ::testing::PrintToString(shape);
+  }
+}
+
 }  // namespace
 }  // namespace lookback::tests
