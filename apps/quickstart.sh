@@ -44,6 +44,7 @@ fi
 # The last number of that name in the run's metrics.
 metric() { sed -n "s/.*\"$1\": *\([^,}]*\).*/\1/p" "$output_dir/metrics.jsonl" | tail -n 1; }
 echo
+export LC_NUMERIC=C  # the numbers are written with a point
 echo "Loss, in nats per word:"
 printf '  %-12s%.4f\n' train "$(metric loss)" validation "$(metric validation_loss)"
 floor=$(metric floor)

@@ -1,8 +1,9 @@
 #include "apps/data/batch_rows.h"
 
 #include <algorithm>
+#include <new>
 
-#include "runtime/check.h"
+#include "runtime/allocator.h"
 
 namespace lookback {
 
@@ -11,10 +12,17 @@ TokenBatch empty_batch(std::int64_t rows, std::int64_t columns) {
   check(rows >= 1 && columns >= 1, "a batch of {} rows and {} columns: both must be at least 1",
         rows, columns);
   const auto numbers = static_cast<std::size_t>(rows * columns);
-  return {.rows = rows,
-          .columns = columns,
-          .inputs = std::vector<std::int64_t>(numbers, 0),
-          .targets = std::vector<std::int64_t>(numbers, ignored_target)};
+  try {
+    return {.rows = rows,
+            .columns = columns,
+            .inputs = std::vector<std::int64_t>(numbers, 0),
+            .targets = std::vector<std::int64_t>(numbers, ignored_target)};
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemory(fmt::format(
+        "[data] out of memory: a batch of {} rows of {} tokens asks for {} bytes, {} bytes are "
+        "live in tensors",
+        rows, columns, 2 * numbers * sizeof(std::int64_t), memory_stats().live_bytes));
+  }
 }
 
 void set_row(TokenBatch& batch, std::int64_t row, std::span<const std::int64_t> sequence) {

@@ -166,7 +166,11 @@ TEST_F(BadInput, OutOfMemory) {
   write_text(small.config(), small.model.dump());
   refused({}, 1, "out of memory", {.largest_memory_bytes = std::size_t{8} << 30});
   write_text(small.config(), SmallRun().model.dump());
-  refused({"--batch-size=10000000"}, 1, "out of memory",
+  // Before there is a tensor, and when there are: what was asked for, and what is in use.
+  refused({"--batch-size=10000000"}, 1,
+          "out of memory: a batch of 10000000 rows of 16 tokens asks for 2560000000 bytes",
+          {.largest_memory_bytes = std::size_t{1} << 30});
+  refused({"--batch-size=200000"}, 1, " bytes asked for, ",
           {.largest_memory_bytes = std::size_t{1} << 30});
 }
 
