@@ -82,6 +82,20 @@ constexpr Contract<Y, A, B> contract(Y y, A a, B b) {
   return {y, a, b};
 }
 
+// y[m, n] depends, for every i, on a[i][m, :] and b[i][:, n] of two lists of one length, and on
+// added[n] where that is present.
+template <class Y, class AList, class BList, class Added>
+struct ContractEach {
+  Y y;
+  AList a;
+  BList b;
+  Added added;
+};
+template <class Y, class AList, class BList, class Added>
+constexpr ContractEach<Y, AList, BList, Added> contract_each(Y y, AList a, BList b, Added added) {
+  return {y, a, b, added};
+}
+
 // y holds slices of `table` along `dim` picked by the integers of `index`, and depends on the slice
 // picked and on the integer. Without a dim member the slices are rows (dimension 0).
 template <class Y, class Table, class Index, class Dim>

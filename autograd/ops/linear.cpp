@@ -5,18 +5,9 @@
 #include "autograd/ops/unbroadcast.h"
 #include "autograd/record.h"
 #include "kernels/add.h"
-#include "kernels/matmul.h"
 
 namespace lookback {
 namespace {
-
-Tensor transposed(const Tensor& matrix) {
-  return matrix.alias({matrix.size(1), matrix.size(0)}, {matrix.strides()[1], matrix.strides()[0]});
-}
-
-void multiply_into(const Tensor& y, const Tensor& a, const Tensor& b) {
-  kernels::matmul_forward(y.backend(), {.a = a, .b = b, .y = y});
-}
 
 // dx = dy weight, dweight = dy^T x, dbias = sum of the rows of dy.
 struct LinearBackward {
@@ -35,7 +26,7 @@ struct LinearBackward {
     }
     if (needed[1]) {
       result[1] = empty({dy.size(1), x_shape[-1]}, dy.dtype(), dy.device());
-      multiply_into(result[1], transposed(dy_operand), product_operand(x.get(), products));
+      multiply_into(result[1], transposed_matrix(dy_operand), product_operand(x.get(), products));
     }
     if (needed[2]) result[2] = unbroadcast(dy, {dy.size(1)});
     return result;
@@ -67,7 +58,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Product
   const auto y = empty(shape, x.dtype(), x.device());
   const auto y_rows = as_rows(y);
   multiply_into(y_rows, product_operand(rows, products),
-                transposed(product_operand(matrix, products)));
+                transposed_matrix(product_operand(matrix, products)));
   if (bias.defined()) kernels::add_forward(y.backend(), {.a = y_rows, .b = bias, .y = y_rows});
   return record<LinearBackward>(y, {x, weight, bias}, [&] {
     return LinearBackward{rows, matrix, x.shape(), products};

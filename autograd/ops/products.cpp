@@ -1,6 +1,7 @@
 #include "autograd/ops/products.h"
 
 #include "kernels/copy.h"
+#include "kernels/matmul.h"
 
 namespace lookback {
 
@@ -9,6 +10,14 @@ Tensor product_operand(const Tensor& matrix, Products products) {
   const auto rounded = empty(matrix.shape(), DType::bf16, matrix.device());
   kernels::copy_forward(matrix.backend(), {.x = matrix, .y = rounded});
   return rounded;
+}
+
+Tensor transposed_matrix(const Tensor& matrix) {
+  return matrix.alias({matrix.size(1), matrix.size(0)}, {matrix.strides()[1], matrix.strides()[0]});
+}
+
+void multiply_into(const Tensor& y, const Tensor& a, const Tensor& b, double alpha) {
+  kernels::matmul_forward(y.backend(), {.a = a, .b = b, .y = y, .alpha = alpha});
 }
 
 void check_products(const Check& check, DType dtype, Products products) {

@@ -70,9 +70,10 @@ Gemm<T, Result> tile_of(const Gemm<T, Result>& p, const Tiling& tile, std::int64
   return part;
 }
 
-// Panels are gathered piece by piece of k into scratch of this thread (of f32: 1 MiB each) where they
-// must be converted, and where Eigen would read them badly: it packs a transposed `a` four columns
-// at a time, and a large stride then loses each line of the cache before its next four are wanted.
+// Panels are gathered piece by piece of k into scratch of this thread (of f32: 1 MiB each) where
+// they must be converted, and where Eigen would read them badly: it packs a transposed `a` four
+// columns at a time, and a large stride then loses each line of the cache before its next four are
+// wanted.
 constexpr std::int64_t panel_depth = 512;
 constexpr std::int64_t panel_padding = 16;  // not a power of two: the rows spread over the cache
 constexpr std::int64_t far_apart_bytes = 2048;
@@ -142,43 +143,47 @@ void block_product(const Gemm<T, Sum>& p) {
   }
 }
 
-// Adds up the terms of one tile: the product at each of the offsets.
-template <class T>
-void sum_of_products(const Gemm<T, Accumulator<T>>& tile, std::span<const ProductOffsets> terms) {
-  auto part = tile;
-  for (const auto& offset : terms) {
-    part.a = tile.a + offset.a;
-    part.b = tile.b + offset.b;
-    part.c = tile.c + offset.c;
-    block_product(part);
-    part.into = Into::sum;
+// One tile of a result: the sum of `count` products, `product(i)` of them, added in order; then
+// `row`, where there is one, is added to each of its rows. Into a bf16 result the whole sum is
+// rounded once.
+template <class T, class Result, class Products>
+void sum_of_products(const Gemm<T, Result>& tile, std::size_t count, const Products& product,
+                     const Result* row = nullptr) {
+  using Sum = Accumulator<T>;
+  constexpr bool in_place = std::is_same_v<Result, Sum>;
+  Sum* sums = nullptr;
+  if constexpr (in_place) {
+    sums = tile.c;
+  } else {
+    sums = Scratch<Sum>().c();
   }
-}
-
-// Into a bf16 result the whole sum is rounded once.
-void sum_of_products(const Gemm<BFloat16, BFloat16>& tile, std::span<const ProductOffsets> terms) {
-  float* sums = Scratch<float>().c();
-  Gemm<BFloat16, float> part{.m = tile.m,
-                             .n = tile.n,
-                             .k = tile.k,
-                             .a_stride = tile.a_stride,
-                             .a_layout = tile.a_layout,
-                             .b_stride = tile.b_stride,
-                             .b_layout = tile.b_layout,
-                             .c = sums,
-                             .c_stride = tile.n,
-                             .alpha = tile.alpha};
-  for (const auto& offset : terms) {
-    part.a = tile.a + offset.a;
-    part.b = tile.b + offset.b;
-    block_product(part);
-    part.into = Into::sum;
+  const auto stride = in_place ? tile.c_stride : tile.n;
+  auto into = in_place ? tile.into : Into::overwrite;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Gemm<T, Result> p = product(i);
+    block_product(Gemm<T, Sum>{.m = tile.m,
+                               .n = tile.n,
+                               .k = p.k,
+                               .a = p.a,
+                               .a_stride = p.a_stride,
+                               .a_layout = p.a_layout,
+                               .b = p.b,
+                               .b_stride = p.b_stride,
+                               .b_layout = p.b_layout,
+                               .c = sums,
+                               .c_stride = stride,
+                               .into = into,
+                               .alpha = tile.alpha});
+    into = Into::sum;
   }
+  if (in_place && row == nullptr) return;
   for (std::int64_t i = 0; i < tile.m; ++i) {
-    BFloat16* row = tile.c + terms[0].c + i * tile.c_stride;
+    Result* to = tile.c + i * tile.c_stride;
     for (std::int64_t j = 0; j < tile.n; ++j) {
-      const float before = tile.into == Into::sum ? static_cast<float>(row[j]) : 0.0F;
-      row[j] = BFloat16(before + sums[i * tile.n + j]);
+      Sum total = sums[i * stride + j];
+      if (row != nullptr) total += static_cast<Sum>(row[j]);
+      if (!in_place && tile.into == Into::sum) total += static_cast<Sum>(to[j]);
+      to[j] = static_cast<Result>(total);
     }
   }
 }
@@ -186,34 +191,50 @@ void sum_of_products(const Gemm<BFloat16, BFloat16>& tile, std::span<const Produ
 template <class Result>
 void bf16_product(const Gemm<BFloat16, Result>& p) {
   const Tiling tile{.rows = panel_rows, .columns = panel_columns};
-  const ProductOffsets only;
   for (std::int64_t row = 0; row < p.m; row += tile.rows) {
     for (std::int64_t column = 0; column < p.n; column += tile.columns) {
-      sum_of_products(tile_of(p, tile, row, column), {&only, 1});
+      const auto part = tile_of(p, tile, row, column);
+      sum_of_products(part, 1, [&](std::size_t) { return part; });
     }
   }
+}
+
+// Calls body(result, tiling, row, column) for each tile of `results` outputs of m x n, on all
+// threads; k: the multiply-adds of one number of an output.
+template <class Body>
+void for_each_tile(std::int64_t results, std::int64_t m, std::int64_t n, std::int64_t k,
+                   const Body& body) {
+  if (m == 0 || n == 0 || results == 0) return;
+  const auto tile = choose_tiling(m, n, k, results);
+  const auto tile_columns = ceil_div(n, tile.columns);
+  const auto tiles = ceil_div(m, tile.rows) * tile_columns;
+  const auto work = std::max<std::int64_t>(1, tile.rows * tile.columns * k);
+  const auto tiles_at_once = std::max<std::int64_t>(1, least_tile_work / work);
+  parallel_for(results * tiles, tiles_at_once, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i) {
+      body(i / tiles, tile, i % tiles / tile_columns * tile.rows,
+           i % tiles % tile_columns * tile.columns);
+    }
+  });
 }
 
 // The whole of k in one go, cut along m and n.
 template <class T, class Result>
 void tiled(const Gemm<T, Result>& p, std::span<const ProductOffsets> offsets, std::int64_t terms) {
-  if (p.m == 0 || p.n == 0 || offsets.empty()) return;
   const auto results = static_cast<std::int64_t>(offsets.size()) / terms;
-  const auto tile = choose_tiling(p.m, p.n, p.k * terms, results);
-  const auto tile_columns = ceil_div(p.n, tile.columns);
-  const auto tiles = ceil_div(p.m, tile.rows) * tile_columns;
-  const auto work = std::max<std::int64_t>(1, tile.rows * tile.columns * p.k * terms);
-  const auto tiles_at_once = std::max<std::int64_t>(1, least_tile_work / work);
-  parallel_for(results * tiles, tiles_at_once, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = begin; i < end; ++i) {
-      const auto result = i / tiles;
-      const auto row = i % tiles / tile_columns * tile.rows;
-      const auto column = i % tiles % tile_columns * tile.columns;
-      sum_of_products(tile_of(p, tile, row, column),
-                      offsets.subspan(static_cast<std::size_t>(result * terms),
-                                      static_cast<std::size_t>(terms)));
-    }
-  });
+  for_each_tile(
+      results, p.m, p.n, p.k * terms,
+      [&](std::int64_t result, const Tiling& tiling, std::int64_t row, std::int64_t column) {
+        const auto* first = &offsets[static_cast<std::size_t>(result * terms)];
+        auto tile = tile_of(p, tiling, row, column);
+        tile.c += first->c;
+        sum_of_products(tile, static_cast<std::size_t>(terms), [&](std::size_t i) {
+          auto term = tile;
+          term.a += first[i].a;
+          term.b += first[i].b;
+          return term;
+        });
+      });
 }
 
 template <class Sum, class Result>
@@ -293,9 +314,24 @@ void gemm_batch(const Gemm<T, Result>& product, std::span<const ProductOffsets> 
   tiled(product, offsets, terms);
 }
 
-#define LOOKBACK_INSTANTIATE(T, Result)       \
-  template void gemm(const Gemm<T, Result>&); \
-  template void gemm_batch(const Gemm<T, Result>&, std::span<const ProductOffsets>, std::int64_t);
+template <class T, class Result>
+void gemm_sum(std::span<const Gemm<T, Result>> products, const Result* row) {
+  const auto& first = products[0];
+  std::int64_t k = 0;
+  for (const auto& product : products) k += product.k;
+  for_each_tile(1, first.m, first.n, k,
+                [&](std::int64_t, const Tiling& tiling, std::int64_t at, std::int64_t column) {
+                  sum_of_products(
+                      tile_of(first, tiling, at, column), products.size(),
+                      [&](std::size_t i) { return tile_of(products[i], tiling, at, column); },
+                      row == nullptr ? nullptr : row + column);
+                });
+}
+
+#define LOOKBACK_INSTANTIATE(T, Result)                                                            \
+  template void gemm(const Gemm<T, Result>&);                                                      \
+  template void gemm_batch(const Gemm<T, Result>&, std::span<const ProductOffsets>, std::int64_t); \
+  template void gemm_sum(std::span<const Gemm<T, Result>>, const Result*);
 LOOKBACK_INSTANTIATE(float, float)
 LOOKBACK_INSTANTIATE(double, double)
 LOOKBACK_INSTANTIATE(BFloat16, float)

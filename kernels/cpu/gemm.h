@@ -40,6 +40,12 @@ template <class T, class Result>
 void gemm_batch(const Gemm<T, Result>& product, std::span<const ProductOffsets> offsets,
                 std::int64_t terms = 1);
 
+// The sum of at least one product of the same m, n, c, c_stride, into and alpha, in one result, on
+// all threads: added in order, tile by tile of the result. `row` [n], where not null, is added to
+// each row of the sum; a bf16 result is rounded once, after that.
+template <class T, class Result>
+void gemm_sum(std::span<const Gemm<T, Result>> products, const Result* row = nullptr);
+
 // On the calling thread alone: for use inside a loop that is parallel already.
 inline void tile_product(const Gemm<float>& product) { chosen_tile_kernels().f32(product); }
 inline void tile_product(const Gemm<double>& product) { chosen_tile_kernels().f64(product); }
@@ -58,5 +64,9 @@ extern template void gemm_batch(const Gemm<BFloat16, float>&, std::span<const Pr
                                 std::int64_t);
 extern template void gemm_batch(const Gemm<BFloat16, BFloat16>&, std::span<const ProductOffsets>,
                                 std::int64_t);
+extern template void gemm_sum(std::span<const Gemm<float, float>>, const float*);
+extern template void gemm_sum(std::span<const Gemm<double, double>>, const double*);
+extern template void gemm_sum(std::span<const Gemm<BFloat16, float>>, const float*);
+extern template void gemm_sum(std::span<const Gemm<BFloat16, BFloat16>>, const BFloat16*);
 
 }  // namespace lookback::kernels

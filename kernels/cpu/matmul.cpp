@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/gemm_operand.h"
 
 namespace lookback::kernels {
 namespace {
@@ -55,15 +56,6 @@ Batch batch_of(const In& a, const In& b, const Out& y) {
     }
   }
   return batch;
-}
-
-// Fills in how a matrix of two dimensions lies in memory.
-template <class T>
-void place(const In& x, const T*& data, std::int64_t& stride, Layout& layout) {
-  data = x.as<T>();
-  const bool rows = x.stride(-1) == 1 || x.size(-1) <= 1;
-  layout = rows && (x.stride(-1) == 1 || x.stride(-2) != 1) ? Layout::as_is : Layout::transposed;
-  stride = layout == Layout::as_is ? x.stride(-2) : x.stride(-1);
 }
 
 // Whether the offset of every product is `step` more than its neighbour's.

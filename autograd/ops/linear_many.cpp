@@ -1,0 +1,100 @@
+#include "autograd/ops/linear_many.h"
+
+#include "autograd/ops/rows.h"
+#include "autograd/ops/unbroadcast.h"
+#include "autograd/record.h"
+#include "kernels/add.h"
+#include "kernels/sum_of_products.h"
+
+namespace lookback {
+namespace {
+
+struct LinearManyBackward {
+  static constexpr std::string_view name = "linear_many";
+  SavedTensor x;  // a matrix
+  std::vector<SavedTensor> weights;
+  Shape x_shape;
+  Products products;
+
+  std::vector<Tensor> operator()(std::span<const Tensor> given, Needed needed) const {
+    const auto count = weights.size();
+    std::vector<Tensor> result(1 + 2 * count);
+    std::vector<Tensor> operands;  // dy_i and weight_i, of the outputs that have a gradient
+    const auto x_operand = product_operand(x.get(), products);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!given[i].defined()) continue;
+      const auto dy = as_rows(given[i]);
+      const auto dy_operand = product_operand(dy, products);
+      if (needed[0]) {
+        operands.push_back(dy_operand);
+        operands.push_back(product_operand(weights[i].get(), products));
+      }
+      if (needed[1 + i]) {
+        result[1 + i] = empty({dy.size(1), x_shape[-1]}, dy.dtype(), dy.device());
+        multiply_into(result[1 + i], transposed_matrix(dy_operand), x_operand);
+      }
+      if (needed[1 + count + i]) result[1 + count + i] = unbroadcast(dy, {dy.size(1)});
+    }
+    if (!needed[0]) return result;
+    result[0] = empty(x_shape, x.get().dtype(), x.get().device());
+    kernels::SumOfProductsForward arguments{.a = {}, .b = {}, .y = as_rows(result[0])};
+    for (std::size_t i = 0; i < operands.size(); i += 2) {
+      arguments.a.emplace_back(operands[i]);
+      arguments.b.emplace_back(operands[i + 1]);
+    }
+    kernels::sum_of_products_forward(result[0].backend(), arguments);
+    return result;
+  }
+};
+
+void check_arguments(const Tensor& x, const std::vector<Tensor>& weights,
+                     const std::vector<Tensor>& biases, Products products) {
+  const Check check{"linear_many"};
+  check(!weights.empty(), "there must be at least one weight");
+  check(biases.empty() || biases.size() == weights.size(),
+        "{} biases: there must be none, or one entry to each of the {} weights", biases.size(),
+        weights.size());
+  check(x.rank() > 0 && is_floating(x.dtype()), "x {} {} must be floating rows", x.dtype(),
+        x.shape());
+  check_products(check, x.dtype(), products);
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const auto& weight = weights[i];
+    check(weight.rank() == 2 && weight.size(1) == x.size(-1) && weight.dtype() == x.dtype(),
+          "weight {}, {} {}, must be {} (N, {}): x is {}", i, weight.dtype(), weight.shape(),
+          x.dtype(), x.size(-1), x.shape());
+    if (biases.empty() || !biases[i].defined()) continue;
+    check(biases[i].shape() == Shape{weight.size(0)} && biases[i].dtype() == x.dtype(),
+          "bias {}, {} {}, must be {} ({},): weight is {}", i, biases[i].dtype(), biases[i].shape(),
+          x.dtype(), weight.size(0), weight.shape());
+  }
+}
+
+}  // namespace
+
+std::vector<Tensor> linear_many(const Tensor& x, const std::vector<Tensor>& weights,
+                                const std::vector<Tensor>& biases, Products products) {
+  check_arguments(x, weights, biases, products);
+  const auto rows = as_rows(x);
+  const auto x_operand = product_operand(rows, products);
+  std::vector<Tensor> outputs, matrices;
+  std::vector<Tensor> inputs{x};
+  inputs.insert(inputs.end(), weights.begin(), weights.end());
+  inputs.insert(inputs.end(), biases.begin(), biases.end());
+  inputs.resize(1 + 2 * weights.size());
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    matrices.push_back(as_rows(weights[i]));
+    auto shape = x.shape();
+    shape[-1] = weights[i].size(0);
+    outputs.push_back(empty(shape, x.dtype(), x.device()));
+    const auto y = as_rows(outputs[i]);
+    multiply_into(y, x_operand, transposed_matrix(product_operand(matrices[i], products)));
+    if (biases.empty() || !biases[i].defined()) continue;
+    kernels::add_forward(y.backend(), {.a = y, .b = biases[i], .y = y});
+  }
+  record_all<LinearManyBackward>(outputs, inputs, [&] {
+    return LinearManyBackward{rows, {matrices.begin(), matrices.end()}, x.shape(), products};
+  });
+  return outputs;
+}
+
+}  // namespace lookback

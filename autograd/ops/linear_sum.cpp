@@ -1,0 +1,106 @@
+#include "autograd/ops/linear_sum.h"
+
+#include <algorithm>
+
+#include "autograd/ops/contiguous.h"
+#include "autograd/ops/rows.h"
+#include "autograd/ops/unbroadcast.h"
+#include "autograd/record.h"
+#include "kernels/sum_of_products.h"
+
+namespace lookback {
+namespace {
+
+// dx_i = alpha dy weight_i, dweight_i = alpha dy^T x_i, dbias = sum of the rows of dy.
+struct LinearSumBackward {
+  struct Term {
+    SavedTensor x, weight;  // matrices
+    Shape x_shape;
+  };
+
+  static constexpr std::string_view name = "linear_sum";
+  std::vector<Term> terms;
+  double alpha;
+  Products products;
+
+  std::vector<Tensor> operator()(const Tensor& given_dy, Needed needed) const {
+    const auto dy = as_rows(given_dy);
+    const auto dy_operand = product_operand(dy, products);
+    const auto count = terms.size();
+    std::vector<Tensor> result(2 * count + 1);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto& [x, weight, x_shape] = terms[i];
+      if (needed[i]) {
+        result[i] = empty(x_shape, dy.dtype(), dy.device());
+        multiply_into(as_rows(result[i]), dy_operand, product_operand(weight.get(), products),
+                      alpha);
+      }
+      if (needed[count + i]) {
+        result[count + i] = empty({dy.size(1), x_shape[-1]}, dy.dtype(), dy.device());
+        multiply_into(result[count + i], transposed_matrix(dy_operand),
+                      product_operand(x.get(), products), alpha);
+      }
+    }
+    if (needed[2 * count]) result[2 * count] = unbroadcast(dy, {dy.size(1)});
+    return result;
+  }
+};
+
+void check_arguments(const std::vector<LinearTerm>& terms, const Tensor& bias, Products products) {
+  const Check check{"linear_sum"};
+  check(!terms.empty(), "there must be at least one term");
+  const auto& first = terms[0];
+  const auto dtype = first.x.dtype();
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const auto& [x, weight] = terms[i];
+    check(x.rank() > 0 && x.rank() == first.x.rank() &&
+              std::equal(x.shape().begin(), x.shape().end() - 1, first.x.shape().begin()),
+          "x {} of term {} must have the shape of term 0's, {}, but for the last size", x.shape(),
+          i, first.x.shape());
+    check(weight.rank() == 2 && weight.size(0) == first.weight.size(0) &&
+              weight.size(1) == x.size(-1),
+          "weight {} of term {} must be ({}, {}): x is {}", weight.shape(), i,
+          first.weight.rank() > 0 ? first.weight.size(0) : 0, x.size(-1), x.shape());
+    check(is_floating(dtype) && x.dtype() == dtype && weight.dtype() == dtype,
+          "x {} and weight {} of term {} must have term 0's dtype, {}, a floating one", x.dtype(),
+          weight.dtype(), i, dtype);
+  }
+  check_products(check, dtype, products);
+  if (!bias.defined()) return;
+  check(bias.shape() == Shape{first.weight.size(0)} && bias.dtype() == dtype,
+        "bias {} {} must be {} ({},): the weights are {}", bias.dtype(), bias.shape(), dtype,
+        first.weight.size(0), first.weight.shape());
+}
+
+}  // namespace
+
+Tensor linear_sum(const std::vector<LinearTerm>& terms, const Tensor& bias, double alpha,
+                  Products products) {
+  check_arguments(terms, bias, products);
+  auto shape = terms[0].x.shape();
+  shape[-1] = terms[0].weight.size(0);
+  const auto y = empty(shape, terms[0].x.dtype(), terms[0].x.device());
+  std::vector<Tensor> inputs(2 * terms.size() + 1);
+  std::vector<LinearSumBackward::Term> saved;
+  std::vector<Tensor> operands;  // alive until the product is done
+  kernels::SumOfProductsForward arguments{.a = {}, .b = {}, .y = as_rows(y), .alpha = alpha};
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const auto x = as_rows(terms[i].x), weight = as_rows(terms[i].weight);
+    operands.push_back(product_operand(x, products));
+    arguments.a.emplace_back(operands.back());
+    operands.push_back(product_operand(weight, products));
+    arguments.b.emplace_back(transposed_matrix(operands.back()));
+    inputs[i] = terms[i].x;
+    inputs[terms.size() + i] = terms[i].weight;
+    saved.push_back({x, weight, terms[i].x.shape()});
+  }
+  const auto dense_bias = bias.defined() ? contiguous(bias.detach()) : bias;
+  arguments.bias = dense_bias;
+  inputs.back() = bias;
+  kernels::sum_of_products_forward(y.backend(), arguments);
+  return record<LinearSumBackward>(y, std::span<const Tensor>(inputs), [&] {
+    return LinearSumBackward{saved, alpha, products};
+  });
+}
+
+}  // namespace lookback

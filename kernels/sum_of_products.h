@@ -1,0 +1,27 @@
+// The sum of several matrix products in one result, which is written once:
+//   y[m, n] = alpha * sum_i sum_k a[i][m, k] b[i][k, n] + bias[n]
+// the product of the a[i] side by side and the b[i] on top of each other, none of them copied.
+// a[i] [M, K_i] and b[i] [K_i, N], at least one pair: one of the dimensions has stride 1 or size 1
+// (in_place() in kernels/matmul.h); K_i may differ, and be 0. y [M, N]: dense rows, at any stride.
+// f32, f64, bf16; y has the dtype of the operands, or f32 for bf16 operands; bias has y's. Sums in
+// f32 for f32 and bf16, in f64 for f64, in the order of the list; a bf16 result is rounded once.
+#pragma once
+
+#include "kernels/dependency.h"
+#include "kernels/slot.h"
+
+namespace lookback::kernels {
+
+struct SumOfProductsForward {
+  InList a;
+  InList b;
+  In bias = {};  // [N], dense; absent: 0
+  Out y;
+  double alpha = 1.0;
+  static constexpr auto dependency =
+      contract_each(&SumOfProductsForward::y, &SumOfProductsForward::a, &SumOfProductsForward::b,
+                    &SumOfProductsForward::bias);
+};
+inline Slot<SumOfProductsForward> sum_of_products_forward{"sum_of_products_forward"};
+
+}  // namespace lookback::kernels
