@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing of apps/packages.txt: bash apps/install_packages.sh build [test] [tidy]
+# Installs what is missing of apps/packages.txt: bash apps/install_packages.sh build [test] [tidy] [fuzz]
 # Does nothing, and needs no network, when everything is there.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -8,8 +8,11 @@ command -v dpkg-query >/dev/null || {
   echo "Not a Debian system: install what apps/packages.txt lists by your own means." >&2
   exit 0
 }
-wanted=$(awk -v purposes=" $* " '!/^#/ && NF { if (index(purposes, " " (NF > 1 ? $2 : "build") " "))
-                                                 print $1 }' "$here/packages.txt")
+wanted=$(awk -v purposes=" $* " '
+  !/^#/ && NF {
+    if (NF == 1) $2 = "build"
+    for (i = 2; i <= NF; ++i) if (index(purposes, " " $i " ")) { print $1; next }
+  }' "$here/packages.txt")
 missing=()
 for package in $wanted; do
   status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)

@@ -2,12 +2,12 @@
 # Feeds the reader of safetensors files invented bytes, under AddressSanitizer and
 # UndefinedBehaviorSanitizer, until the time is over or something is found:
 #   bash tests/fuzz.sh [SECONDS, 60] [--build-dir DIR]
-# Needs clang++ with libFuzzer (Debian: clang, libclang-rt-dev, libomp-dev).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
 parse_build_dir build-fuzz "$@"
 seconds=${rest[0]:-60}
-command -v clang++ >/dev/null || { echo "$0: needs clang++ (apt-get install clang)" >&2; exit 2; }
+bash "$root/apps/install_packages.sh" build fuzz
+command -v clang++ >/dev/null || { echo "$0: needs clang++ with libFuzzer" >&2; exit 2; }
 
 cmake -S "$root" -B "$build_dir" --log-level=NOTICE -DCMAKE_CXX_COMPILER=clang++ \
   -DCMAKE_BUILD_TYPE=RelWithDebInfo -DLOOKBACK_FUZZ=ON \
