@@ -1,7 +1,9 @@
 #include "autograd/checkpoint.h"
 
+#include <unordered_set>
 #include <utility>
 
+#include "autograd/engine.h"
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
 #include "autograd/record.h"
@@ -9,50 +11,61 @@
 namespace lookback {
 namespace {
 
-thread_local bool inside = false;
-
-// Marks the first run of a checkpointed function on this thread.
-class Inside {
+// The parameters that a checkpointed function reads in its first run on this thread, in the order
+// in which it meets them. Where checkpoints nest, the outer function reads what the inner one
+// reads.
+class FirstRun {
  public:
-  Inside() : previous(std::exchange(inside, true)) {}
-  ~Inside() { inside = previous; }
-  Inside(const Inside&) = delete;
-  Inside& operator=(const Inside&) = delete;
+  FirstRun() : outer(std::exchange(innermost, this)) {}
+  ~FirstRun() { innermost = outer; }
+  FirstRun(const FirstRun&) = delete;
+  FirstRun& operator=(const FirstRun&) = delete;
+
+  static FirstRun* current() { return innermost; }
+  void meet(const Tensor& parameter) {
+    for (auto* run = this; run != nullptr; run = run->outer) {
+      if (run->met.insert(gradient_state(parameter)).second) run->parameters.push_back(parameter);
+    }
+  }
+  const std::vector<Tensor>& read() const { return parameters; }
 
  private:
-  bool previous;
+  static inline thread_local FirstRun* innermost = nullptr;
+  FirstRun* outer;
+  std::unordered_set<const GradientState*> met;
+  std::vector<Tensor> parameters;
 };
 
+// Its inputs are those of the function, then the parameters that the function reads: so the pass
+// that runs this node knows which leaves are not complete before it.
 struct CheckpointBackward {
   static constexpr std::string_view name = "checkpoint";
   CheckpointedFunction fn;
   std::vector<SavedTensor> inputs;
-  std::vector<char> differentiable;
+  std::size_t parameters;
 
   std::vector<Tensor> operator()(std::span<const Tensor> output_gradients, Needed needed) const {
-    std::vector<Tensor> fresh;
+    std::vector<Tensor> stand_ins;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const auto saved = inputs[i].get();
-      fresh.push_back(saved.defined() ? saved.detach() : Tensor{});
-      if (differentiable[i] != 0 && needed[i]) set_requires_grad(fresh.back());
+      stand_ins.push_back(saved.defined() ? saved.detach() : Tensor{});
+      if (needed[i]) set_requires_grad(stand_ins.back());
     }
-    {
-      const EnableGrad enable;
-      const auto outputs = fn(fresh);
-      backward(outputs, output_gradients, AfterBackward::release);
-    }
-    std::vector<Tensor> gradients;
-    for (const auto& input : fresh) gradients.push_back(gradient(input));
-    return gradients;
+    const EnableGrad enable;
+    backward_within(fn(stand_ins), output_gradients, stand_ins);
+    // All gradients have reached their places.
+    return std::vector<Tensor>(inputs.size() + parameters);
   }
 };
 
 }  // namespace
 
 void check_checkpoint_input(std::string_view operation, const Tensor& input) {
-  if (!inside) return;
+  auto* run = FirstRun::current();
+  if (run == nullptr) return;
   const auto* state = gradient_state(input);
-  if (state == nullptr || !state->requires_grad || state->is_parameter) return;
+  if (state == nullptr || !state->requires_grad) return;
+  if (state->is_parameter) return run->meet(input);
   fail("checkpoint",
        "{} inside the checkpointed function reads a tensor {} that requires a gradient and is "
        "neither an input nor a parameter: pass it as an input",
@@ -61,24 +74,21 @@ void check_checkpoint_input(std::string_view operation, const Tensor& input) {
 
 std::vector<Tensor> checkpoint(const CheckpointedFunction& fn, const std::vector<Tensor>& inputs) {
   std::vector<Tensor> detached;
-  for (const auto& input : inputs) detached.push_back(input.defined() ? input.detach() : input);
+  for (const auto& input : inputs) {
+    check_checkpoint_input(CheckpointBackward::name, input);
+    detached.push_back(input.defined() ? input.detach() : input);
+  }
   std::vector<Tensor> outputs;
+  auto sources = inputs;
   {
     const NoGrad no_grad;
-    const Inside mark;
+    const FirstRun run;
     outputs = fn(detached);
+    sources.insert(sources.end(), run.read().begin(), run.read().end());
   }
-  if (!grad_enabled()) return outputs;
-  // Parameters inside fn need their gradients even when no input does: the node is always recorded.
-  auto node = std::make_shared<detail::RecordedNode<CheckpointBackward>>([&] {
-    CheckpointBackward saved{fn, {}, {}};
-    for (const auto& input : inputs) {
-      saved.inputs.emplace_back(input);
-      saved.differentiable.push_back(requires_grad(input) ? 1 : 0);
-    }
-    return saved;
-  }());
-  detail::connect(node, outputs, inputs);
+  record_all<CheckpointBackward>(outputs, sources, [&] {
+    return CheckpointBackward{fn, {inputs.begin(), inputs.end()}, sources.size() - inputs.size()};
+  });
   return outputs;
 }
 

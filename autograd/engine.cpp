@@ -44,17 +44,31 @@ struct RunsLater {
   }
 };
 
-// One backward pass. It holds its own counts, so that passes can nest (a checkpoint runs one
-// inside another) even where they meet in a leaf.
+class BackwardPass;
+
+// The pass around another, and where in it the gradients of leaves belong that are not the same
+// leaves there.
+struct Outside {
+  BackwardPass* pass = nullptr;
+  std::unordered_map<std::shared_ptr<Node>, Edge> places = {};
+};
+
+// One backward pass. It holds its own counts, so that passes can nest: a checkpoint runs one inside
+// another. The inner one then has no leaves: what reaches them goes out to the pass around it,
+// whose sums so receive the same terms in the same order as without the checkpoint.
 class BackwardPass {
  public:
   BackwardPass(std::span<const Tensor> roots, std::span<const Tensor> gradients,
-               AfterBackward after_pass)
-      : after(after_pass) {
+               AfterBackward after_pass, Outside around = {})
+      : after(after_pass), outside(std::move(around)) {
     std::vector<std::shared_ptr<Node>> starts;
     for (std::size_t i = 0; i < roots.size(); ++i) {
       if (!gradients[i].defined() || !requires_grad(roots[i])) continue;
       const auto edge = edge_to(roots[i]);
+      if (leads_out(edge)) {
+        hand_out(edge, gradients[i]);
+        continue;
+      }
       const auto [found, fresh] = visits.try_emplace(edge.node.get());
       if (fresh) starts.push_back(edge.node);
       deliver(found->second, edge, gradients[i]);
@@ -67,6 +81,7 @@ class BackwardPass {
 
   void run() {
     const NoGrad no_grad;
+    const RunningPass running(*this);
     while (!ready.empty()) {
       const auto node = ready.top();
       ready.pop();
@@ -75,7 +90,23 @@ class BackwardPass {
     }
   }
 
+  // The innermost pass that runs on this thread.
+  static BackwardPass* current() { return innermost; }
+
  private:
+  static inline thread_local BackwardPass* innermost = nullptr;
+
+  class RunningPass {
+   public:
+    explicit RunningPass(BackwardPass& pass) : previous(std::exchange(innermost, &pass)) {}
+    ~RunningPass() { innermost = previous; }
+    RunningPass(const RunningPass&) = delete;
+    RunningPass& operator=(const RunningPass&) = delete;
+
+   private:
+    BackwardPass* previous;
+  };
+
   struct Visit {
     std::int64_t uses = 0;  // edges that still have to deliver
     std::vector<Tensor> gradients;
@@ -89,7 +120,7 @@ class BackwardPass {
       const auto* node = open.back();
       open.pop_back();
       for (const auto& edge : node->edges) {
-        if (!edge.node) continue;
+        if (!edge.node || leads_out(edge)) continue;
         const auto [found, fresh] = visits.try_emplace(edge.node.get());
         if (fresh) open.push_back(edge.node.get());
         ++found->second.uses;
@@ -112,6 +143,28 @@ class BackwardPass {
     auto& total = visit.gradients[edge.output];
     total =
         total.defined() ? sum_gradients(std::exchange(total, {}), gradient) : std::move(gradient);
+  }
+
+  bool leads_out(const Edge& edge) const { return outside.pass != nullptr && edge.node->is_leaf(); }
+
+  // Passes on what reached a leaf of this pass.
+  void hand_out(const Edge& edge, Tensor gradient) {
+    const auto found = outside.places.find(edge.node);
+    outside.pass->receive(found == outside.places.end() ? edge : found->second,
+                          std::move(gradient));
+  }
+
+  // Takes in what a pass within this one hands out.
+  void receive(const Edge& edge, Tensor gradient) {
+    if (leads_out(edge)) return hand_out(edge, std::move(gradient));
+    const auto found = visits.find(edge.node.get());
+    if (found == visits.end()) {
+      fail("backward",
+           "{} reads inside a checkpoint a tensor {} that was not read in the first run: the "
+           "function must compute the same both times",
+           running_node(), edge.node->outputs[edge.output].shape);
+    }
+    deliver(found->second, edge, std::move(gradient));
   }
 
   void step(Node& node, std::vector<Tensor>& gradients) {
@@ -153,6 +206,10 @@ class BackwardPass {
     for (std::size_t i = 0; i < node.edges.size(); ++i) {
       const auto& edge = node.edges[i];
       if (!edge.node) continue;
+      if (leads_out(edge)) {
+        if (results[i].defined()) hand_out(edge, std::exchange(results[i], {}));
+        continue;
+      }
       auto& visit = visits.at(edge.node.get());
       deliver(visit, edge, std::exchange(results[i], {}));
       if (--visit.uses == 0) ready.push(edge.node);
@@ -160,6 +217,7 @@ class BackwardPass {
   }
 
   AfterBackward after;
+  Outside outside;
   std::unordered_map<const Node*, Visit> visits;
   std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, RunsLater> ready;
 };
@@ -169,6 +227,16 @@ class BackwardPass {
 std::string running_node() { return current_node == nullptr ? "no node" : describe(*current_node); }
 
 bool retaining() { return current_after == AfterBackward::retain; }
+
+void backward_within(std::span<const Tensor> roots, std::span<const Tensor> gradients,
+                     std::span<const Tensor> stand_ins) {
+  Outside outside{.pass = BackwardPass::current()};
+  for (std::size_t i = 0; i < stand_ins.size(); ++i) {
+    const auto inside = edge_to(stand_ins[i]);
+    if (inside.node) outside.places.emplace(inside.node, current_node->edges[i]);
+  }
+  BackwardPass(roots, gradients, AfterBackward::release, std::move(outside)).run();
+}
 
 void backward(std::span<const Tensor> roots, std::span<const Tensor> gradients,
               AfterBackward after) {

@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "autograd/gradient.h"
 #include "autograd/ops/add.h"
+#include "autograd/ops/linear.h"
+#include "autograd/ops/multiply.h"
 #include "autograd/ops/rms_norm.h"
 #include "tests/autograd/op_case.h"
 
@@ -37,6 +41,114 @@ TEST(Checkpoint, GivesTheSameGradientsToTheBit) {
   EXPECT_EQ(gradients[1], gradients[3]);
 }
 
+Tensor waves(const Shape& shape, double frequency) {
+  std::vector<float> values(static_cast<std::size_t>(shape.numel()));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>(std::sin(frequency * static_cast<double>(i + 1)));
+  return from_values(values, shape);
+}
+
+enum class Way { plain, checkpointed, nested };
+
+// A chain of four segments in f32 that share parameters, with sums of many terms: a gradient that
+// is added up in another order, or in parts, has other bits.
+class Chain {
+ public:
+  std::vector<Tensor> parameters;
+  std::vector<std::vector<std::vector<double>>> seen_by_hooks;  // per parameter and backward pass
+
+  Chain() : seen_by_hooks(7) {
+    parameters = {shared, outer_too, norm};
+    parameters.insert(parameters.end(), own.begin(), own.end());
+    for (const auto& parameter : parameters) set_parameter(parameter);
+    for (std::size_t p = 0; p < parameters.size(); ++p) {
+      add_hook(parameters[p], [this, p](const Tensor& g) {
+        seen_by_hooks[p].push_back(to_doubles(g));
+        return g * g;  // a hook on parts of the gradient would change their sum
+      });
+    }
+  }
+
+  // What reaches x and the parameters from one step, x and what every segment reads being fresh.
+  std::vector<std::vector<double>> step(Way way, double frequency) {
+    const auto x = waves({3, 5, width}, frequency);
+    set_requires_grad(x);
+    auto h = linear(x, outer_too);
+    const auto record = h;  // read by every segment, twice, and by the end
+    for (std::size_t l = 0; l < own.size(); ++l) h = run(way, l, {h, record})[0];
+    backward(add(linear(h, outer_too), record), waves({3, 5, width}, frequency + 0.1));
+    std::vector<std::vector<double>> bits{to_doubles(gradient(x))};
+    for (const auto& parameter : parameters) bits.push_back(to_doubles(gradient(parameter)));
+    return bits;
+  }
+
+ private:
+  static constexpr std::int64_t width = 8;
+
+  Inputs segment(std::size_t l, const Inputs& in) const {
+    const auto normed = rms_norm(in[0] + in[1], norm, 1e-5);
+    const auto once = linear(normed, shared);
+    const auto twice = linear(once * in[1], shared);
+    return {in[0] + linear(twice, own[l]) * rms_norm(once, norm, 1e-5), twice};
+  }
+
+  Inputs run(Way way, std::size_t l, const Inputs& in) const {
+    const auto whole = [this, l](const Inputs& inner) { return segment(l, inner); };
+    if (way == Way::plain) return whole(in);
+    if (way == Way::checkpointed) return checkpoint(whole, in);
+    return checkpoint([whole](const Inputs& inner) { return checkpoint(whole, inner); }, in);
+  }
+
+  Tensor shared = waves({width, width}, 0.7);
+  Tensor outer_too = waves({width, width}, 0.9);
+  Tensor norm = waves({width}, 1.1);
+  std::vector<Tensor> own{waves({width, width}, 1.3), waves({width, width}, 1.5),
+                          waves({width, width}, 1.7), waves({width, width}, 1.9)};
+};
+
+class CheckpointChain : public ::testing::TestWithParam<Way> {};
+
+TEST_P(CheckpointChain, HasTheBitsOfThePlainOneAlsoWhereGradientsAccumulate) {
+  Chain plain, ours;
+  for (const double frequency : {0.31, 0.37, 0.41}) {
+    const auto expected = plain.step(Way::plain, frequency);
+    const auto got = ours.step(GetParam(), frequency);
+    ASSERT_EQ(expected.size(), 8U);
+    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(got[i], expected[i]) << i;
+  }
+  for (std::size_t p = 0; p < plain.parameters.size(); ++p) {
+    EXPECT_EQ(plain.seen_by_hooks[p].size(), 3U) << p;
+    EXPECT_EQ(ours.seen_by_hooks[p], plain.seen_by_hooks[p]) << p;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, CheckpointChain, ::testing::Values(Way::checkpointed, Way::nested));
+
+TEST(Checkpoint, RecordsNothingWhereNothingNeedsAGradient) {
+  const auto weight = ramp({3});
+  const auto run = [&](const Inputs& in) { return Inputs{rms_norm(in[0], weight, 1e-5)}; };
+  EXPECT_FALSE(requires_grad(checkpoint(run, {ramp({2, 3})})[0]));
+}
+
+TEST(Checkpoint, AFunctionThatReadsAnotherParameterTheSecondTimeIsAnError) {
+  const auto first = ramp({3}), second = ramp({3});
+  for (const auto& weight : {first, second}) set_parameter(weight);
+  int runs = 0;
+  const auto y = checkpoint(
+      [&](const Inputs& in) { return Inputs{rms_norm(in[0], ++runs == 1 ? first : second, 1e-5)}; },
+      {ramp({2, 3})})[0];
+  try {
+    backward(y, ramp({2, 3}));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(
+        std::string(error.what())
+            .find("[backward] rms_norm at the top level reads inside a checkpoint a tensor (3,) "),
+        std::string::npos)
+        << error.what();
+  }
+}
+
 TEST(Checkpoint, ReachesParametersOfModules) {
   const auto weight = ramp({3});
   set_parameter(weight);
@@ -50,6 +162,11 @@ TEST(Checkpoint, RefusesATensorWhoseGradientItWouldLose) {
   set_requires_grad(outsider);
   const auto run = [&](const Inputs& in) { return Inputs{rms_norm(in[0], outsider, 1e-5)}; };
   EXPECT_THROW(checkpoint(run, {ramp({2, 3})}), Error);
+  const auto inner = [&](const Inputs& in) {
+    return checkpoint_case.options.call({in[0], outsider});
+  };
+  EXPECT_THROW(checkpoint([&](const Inputs& in) { return Inputs{inner(in)}; }, {ramp({2, 3})}),
+               Error);
 }
 
 }  // namespace
