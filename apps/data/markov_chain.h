@@ -2,7 +2,7 @@
 //
 // 64 states in 4 groups of 16; state 16 g + i is member i of group g. From any state the next group
 // is k with probability group_probability[k], whatever came before; the next member of it is
-//   member(g, i, k) = (a i + b) mod 16,  a = 2 ((3 g + 5 k) mod 8) + 1,  b = (7 g + 11 k + 3)
+//   member(g, i, k) = (a i + b) mod 16,  a = 2 ((3 g + 5 k) mod 8) + 1,  b = (7 g + 6 k + 3)
 //   mod 16.
 // So each state has 4 successors, one in each group. a is odd, so for each g and k the map of i is
 // a permutation, and the distribution pi(16 g + i) = group_probability[g] / 16 stays as it is:
