@@ -58,31 +58,35 @@ TEST_F(BadInput, Flags) {
 }
 
 TEST_F(BadInput, Data) {
-  refused({"--data", small.path() / "absent.txt"}, 1, "absent.txt");
-  refused({"--data", file("empty.txt", "")}, 1, "empty.txt");
-  refused({"--data", file("short.txt", "too short")}, 1, "short.txt");
-  refused({"--data", file("odd.bin", "abc")}, 1, "odd.bin");
-  refused({"--data", file("large.bin", std::string(2000, '\x7f'))}, 1, "large.bin");
-  refused({"--data=builtin:storys"}, 1, "stories");
+  refused({"--data", small.path() / "absent.txt"}, 1, "absent.txt: there is no such file");
+  refused({"--data", file("empty.txt", "")}, 1, "empty.txt: is empty");
+  refused({"--data", file("short.txt", "too short")}, 1,
+          "short.txt: 8 tokens for training are too few: one block (block size 16 + 1) needs 17");
+  refused({"--data", file("odd.bin", std::string(2001, '\1'))}, 1,
+          "odd.bin: an odd number of bytes (2001)");
+  refused({"--data", file("large.bin", std::string(2000, '\x7f'))}, 1,
+          "large.bin: token 32639 at position 0 is outside the vocabulary of 256");
+  refused({"--data=builtin:storys"}, 1, "did you mean builtin:stories?");
   refused({"--data", small.path() / "*.none"}, 1, "no file matches");
   const auto unreadable = file("unreadable.txt", "x");
   fs::permissions(unreadable, fs::perms::none);
-  if (!std::ifstream(unreadable)) refused({"--data", unreadable}, 1, "unreadable.txt");
+  if (!std::ifstream(unreadable))
+    refused({"--data", unreadable}, 1, "unreadable.txt: cannot be read");
   expect_error(run_lookback({"train", "--config=smoke", "--data=builtin:stories", "--output-dir",
                              small.run()}),
                2, "--max-steps is missing");
 }
 
 TEST_F(BadInput, Configs) {
-  with_model("hidden_size", 18, "hidden_size");
-  with_model("num_key_value_heads", 3, "num_key_value_heads");
-  with_model("head_dim", 3, "head_dim");
-  with_model("hidden_sise", 3, "hidden_size");
-  with_model("hidden_size", "16", "hidden_size");
-  with_model("attention_dropout", 0.1, "attention_dropout");
-  with_model("vocab_size", 255, "vocab");
+  with_model("hidden_size", 18, "hidden_size is 18: must be a multiple");
+  with_model("num_key_value_heads", 3, "must be a multiple of num_key_value_heads, 3");
+  with_model("head_dim", 3, "the head size is 3: must be even");
+  with_model("hidden_sise", 3, "the nearest is hidden_size");
+  with_model("hidden_size", "16", "hidden_size is \"16\" (string): must be an integer");
+  with_model("attention_dropout", 0.1, "attention_dropout is 0.1 (number): must be 0");
+  with_model("vocab_size", 255, "vocab_size must be at least 256");
   write_text(small.config(), "{\"hidden_size\": 16,");
-  refused({}, 1, "config.json");
+  refused({}, 1, "config.json: parse error");
 }
 
 TEST_F(BadInput, Weights) {
