@@ -31,6 +31,24 @@ void Module::collect(const std::string& prefix, std::vector<NamedParameter>& res
   }
 }
 
+std::vector<std::pair<std::string, Tensor>> Module::effects() const {
+  std::vector<std::pair<std::string, Tensor>> result;
+  collect("", result);
+  return result;
+}
+
+void Module::collect(const std::string& prefix,
+                     std::vector<std::pair<std::string, Tensor>>& result) const {
+  const auto effect = own_parameters.empty() ? Tensor{} : taking_effect();
+  for (const auto& parameter : own_parameters) {
+    if (effect.defined()) result.emplace_back(prefix + parameter.name, effect);
+  }
+  for (const auto* child : children) {
+    const auto dot = child->own_name.empty() ? "" : ".";
+    child->collect(prefix + child->own_name + dot, result);
+  }
+}
+
 void clear_gradients(const std::vector<NamedParameter>& parameters) {
   for (const auto& parameter : parameters) clear_gradient(parameter.tensor);
 }

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "autograd/scope.h"
@@ -36,6 +37,11 @@ class Module {
 
   // All parameters of this module and those below it, in the order of registration.
   std::vector<NamedParameter> parameters() const;
+  // Of every module below that has one, by the names of its parameters: taking_effect().
+  std::vector<std::pair<std::string, Tensor>> effects() const;
+  // For a module whose few parameters act through a function (a softmax, a power): the numbers
+  // that take effect, in f32 or f64. Undefined: the parameters are what they are.
+  virtual Tensor taking_effect() const { return {}; }
   // The name the parent registered it under; empty at the root.
   const std::string& name() const { return own_name; }
 
@@ -50,6 +56,8 @@ class Module {
 
  private:
   void collect(const std::string& prefix, std::vector<NamedParameter>& result) const;
+  void collect(const std::string& prefix,
+               std::vector<std::pair<std::string, Tensor>>& result) const;
 
   std::string own_name;
   std::vector<NamedParameter> own_parameters;

@@ -83,11 +83,14 @@ std::string misfits(const std::map<std::string, Tensor>& parameters, const Safet
 }  // namespace
 
 void load_parameters(const std::vector<NamedParameter>& parameters, const SafetensorsFile& file,
-                     const std::string& prefix) {
+                     const std::string& prefix, const NamesAdvice& advice) {
   std::map<std::string, Tensor> by_name;
   for (const auto& parameter : parameters) by_name.emplace(parameter.name, parameter.tensor);
   const auto problems = misfits(by_name, file, prefix);
-  if (!problems.empty()) fail("load", "{} does not fit the model{}", file.source(), problems);
+  if (!problems.empty()) {
+    fail("load", "{} does not fit the model{}{}", file.source(), problems,
+         advice ? advice(names_below(file, prefix)) : "");
+  }
   for (const auto& [name, tensor] : by_name) {
     kernels::copy_forward(tensor.backend(), {.x = file.load(prefix + name), .y = tensor});
     tensor.storage()->bump_version();

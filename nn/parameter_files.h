@@ -1,6 +1,7 @@
 // Weights in safetensors files, under Hugging Face's names.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,9 +14,11 @@ namespace lookback {
 // name is the parameter's), converted to the parameters' dtype. Checks both ways first: all
 // missing, unexpected and mis-shaped names stand in one error, and then nothing has been changed.
 // A "lm_head.weight" beside a tied model is accepted where it equals the embedding; rotary tables
-// that old checkpoints carry ("...rotary_emb.inv_freq") are left out.
+// that old checkpoints carry ("...rotary_emb.inv_freq") are left out. `advice` may add to the error
+// what the file's names look like.
+using NamesAdvice = std::function<std::string(const std::vector<std::string>& names)>;
 void load_parameters(const std::vector<NamedParameter>& parameters, const SafetensorsFile& file,
-                     const std::string& prefix = "");
+                     const std::string& prefix = "", const NamesAdvice& advice = {});
 
 // Writes them whole or not at all, in the parameters' dtype.
 void save_parameters(const std::vector<NamedParameter>& parameters, const std::string& path);

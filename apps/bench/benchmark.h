@@ -19,6 +19,8 @@ struct BenchOptions {
   std::int64_t block_size = 256;
   std::string dtype = "float32";
   std::int64_t steps = 8;
+  std::string record = "qk";
+  bool gradient_checkpointing = false;
 };
 
 using Benchmark = nlohmann::ordered_json (*)(const BenchOptions&, const Session&);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "apps/model/record_choice.h"
 #include "autograd/gradient.h"
 #include "autograd/ops/cross_entropy.h"
 
@@ -11,14 +12,18 @@ BenchStep::BenchStep(const Llama& model, const BenchOptions& options)
     : llama(model),
       batch_size(options.batch_size),
       block_size(options.block_size),
+      forward(recording(options.record, model, batch_size, block_size,
+                        options.gradient_checkpointing ? Gradients::none : Gradients::wanted)),
       parameters(model.parameters()),
-      optimizer(parameters, {}) {}
+      optimizer(parameters, {}) {
+  if (options.gradient_checkpointing) forward.activations = Activations::recomputed;
+}
 
 double BenchStep::run(std::uint64_t seed) {
   const auto ids = random_tokens(batch_size, block_size, llama.config.vocab_size, seed);
   const auto targets = next_token_targets(ids);
   const auto start = std::chrono::steady_clock::now();
-  const auto loss = llama.loss(ids, targets);
+  const auto loss = llama.loss(ids, targets, {}, forward);
   backward(loss.loss_sum);
   const double share = 1 / loss.count.item();
   const double norm = gradient_norm(parameters) * share;

@@ -19,6 +19,7 @@ class BenchStep {
  private:
   const Llama& llama;
   std::int64_t batch_size, block_size;
+  ForwardOptions forward;
   std::vector<NamedParameter> parameters;
   AdamW optimizer;
 };

@@ -3,6 +3,7 @@
 
 #include "apps/bench/benchmark.h"
 #include "apps/model/dtype_name.h"
+#include "apps/model/record_choice.h"
 
 namespace lookback {
 namespace {
@@ -52,6 +53,9 @@ class Bench final : public Command {
     flags.add("batch-size", options.batch_size, at_least_one, "sequences");
     flags.add("block-size", options.block_size, at_least_one, "tokens of a sequence");
     flags.add_choice("dtype", options.dtype, floating_dtype_names, "number format");
+    add_record_flag(flags, options.record);
+    flags.add_toggle("gradient-checkpointing", options.gradient_checkpointing,
+                     "keeps each layer's inputs alone and runs it again in backward");
     flags.add("steps", options.steps, at_least_one, "steps (tokens, for decode) that are measured");
   }
 

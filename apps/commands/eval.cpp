@@ -8,6 +8,7 @@
 #include "apps/data/open.h"
 #include "apps/model/dtype_name.h"
 #include "apps/model/model_folder.h"
+#include "apps/model/record_choice.h"
 #include "apps/train/evaluate.h"
 #include "apps/train/run_record.h"
 
@@ -41,9 +42,11 @@ class Eval final : public Command {
                   *block_size, most);
     }
     const auto source = open(*llama, record, session.seed);
+    const auto record_name = record ? record->options.record : TrainOptions().record;
     const auto batch_size = record ? record->options.batch_size : TrainOptions().batch_size;
     report(session, *source,
-           evaluate(*llama, *source, whole_evaluation(*source, batch_size, *block_size)));
+           evaluate(*llama, *source, whole_evaluation(*source, batch_size, *block_size),
+                    recording(record_name, *llama, batch_size, *block_size, Gradients::none)));
     return ExitCode::good;
   }
 

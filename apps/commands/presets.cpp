@@ -1,13 +1,18 @@
 // lookback presets: the model variants that --preset takes, and the faults that --fault takes.
-#include "nn/llama/preset.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "apps/cli/command.h"
+#include "nn/fault/fault.h"
+#include "nn/llama/preset.h"
 
 namespace lookback {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 class Presets final : public Command {
  public:
@@ -16,24 +21,47 @@ class Presets final : public Command {
   }
 
   ExitCode run(const Session& session) override {
-    std::size_t width = 0;
-    for (const auto& [name, preset] : presets()) width = std::max(width, name.size());
-    std::string lines;
-    auto listed = nlohmann::ordered_json::array();
-    for (const auto& [name, preset] : presets()) {
-      lines +=
-          fmt::format("{}{:<{}}  {}", lines.empty() ? "" : "\n", name, width, preset.description);
+    auto listed = Json::array();
+    for (const auto& [name, preset] : in_order()) {
       listed.push_back({{"name", name},
                         {"description", preset.description},
-                        {"config", nlohmann::ordered_json::parse(preset.config)}});
+                        {"config", Json::parse(preset.config)}});
     }
-    const nlohmann::ordered_json object{{"presets", listed},
-                                        {"faults", nlohmann::ordered_json::array()}};
-    session.console.result(faults ? "" : lines, object);
+    auto listed_faults = Json::array();
+    for (const auto& name : Faults::names()) {
+      listed_faults.push_back({{"name", name}, {"description", Faults::make(name)->description()}});
+    }
+    session.console.result(lines(faults ? listed_faults : listed),
+                           {{"presets", listed}, {"faults", listed_faults}});
     return ExitCode::good;
   }
 
  private:
+  // The plain Llama, the variants by name, and last what is broken on purpose.
+  static std::vector<std::pair<std::string, Preset>> in_order() {
+    const auto rank = [](const auto& entry) {
+      return entry.first == "llama" ? 0 : entry.first.starts_with("fault-") ? 2 : 1;
+    };
+    std::vector<std::pair<std::string, Preset>> all(presets().begin(), presets().end());
+    std::ranges::stable_sort(all, {}, rank);
+    return all;
+  }
+
+  // A name and its description each.
+  static std::string lines(const Json& entries) {
+    std::size_t width = 0;
+    for (const auto& entry : entries) {
+      width = std::max(width, entry.at("name").get_ref<const std::string&>().size());
+    }
+    std::string result;
+    for (const auto& entry : entries) {
+      result += fmt::format("{}{:<{}}  {}", result.empty() ? "" : "\n",
+                            entry.at("name").get_ref<const std::string&>(), width,
+                            entry.at("description").get_ref<const std::string&>());
+    }
+    return result;
+  }
+
   bool faults = false;
 };
 

@@ -8,7 +8,9 @@
 #include "apps/model/model_folder.h"
 #include "apps/train/peak_memory.h"
 #include "apps/train/training_run.h"
+#include "nn/fault/fault.h"
 #include "nn/initialise.h"
+#include "nn/llama/variant_of_weights.h"
 
 namespace lookback {
 namespace {
@@ -36,9 +38,16 @@ class Train final : public Command {
     OutputFolder output(options.output_dir,
                         options.overwrite ? ExistingRun::replaced : ExistingRun::refused);
     auto choice = choose_model(options.config, options.preset);
+    if (!options.init_from.empty()) {
+      choice.config = config_for_weights(choice.config, weight_names(options.init_from));
+    }
     const auto data = open(session, choice);
     resolve_steps(options, data.training->tokens());
     const Llama llama(choice.config, precision_of(floating_dtype(options.dtype)));
+    if (const auto& fault = choice.config.fault; !fault.empty()) {
+      print_error(fmt::format("lookback: warning: this model is broken on purpose: {} ({})\n",
+                              Faults::make(fault)->description(), fault));
+    }
     if (options.init_from.empty()) {
       initialise(llama.parameters(), choice.config.initializer_range, session.seed);
     } else {

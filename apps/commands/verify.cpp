@@ -4,6 +4,7 @@
 
 #include "apps/cli/command.h"
 #include "apps/model/dtype_name.h"
+#include "apps/model/record_choice.h"
 #include "apps/verify/compare.h"
 #include "apps/verify/reference_run.h"
 #include "runtime/replacing_file.h"
@@ -68,9 +69,7 @@ class Verify final : public Command {
                      "number format of the model; without it the file's");
     flags.add("tolerance", tolerance, non_negative,
               "for every tensor, in place of its group's own");
-    flags.add_choice(
-        "record", record, {"weights", "qk"},
-        "how attention is kept: its weights, or queries and keys from which they follow");
+    add_record_flag(flags, record);
     flags.add("report", report, "FILE", "writes the error of every tensor, as JSON");
   }
 
@@ -103,9 +102,7 @@ class Verify final : public Command {
                     .preset = preset == reference.metadata().end() ? "" : preset->second,
                     .dtype = dtype.empty() ? dtype_of_reference(reference) : floating_dtype(dtype),
                     .comparison = {}};
-    const auto attention =
-        record == "weights" ? AttentionPath::explicit_weights : AttentionPath::streaming;
-    const auto ours = run_reference(reference, {.dtype = verdict.dtype, .attention = attention});
+    const auto ours = run_reference(reference, {.dtype = verdict.dtype, .record = record});
     verdict.comparison = compare_with_reference(reference, ours, verdict.dtype, tolerance);
     return verdict;
   }

@@ -1,5 +1,6 @@
 #include "apps/model/model_folder.h"
 
+#include "nn/llama/variant_of_weights.h"
 #include "nn/parameter_files.h"
 #include "runtime/replacing_file.h"
 #include "runtime/safetensors.h"
@@ -18,14 +19,20 @@ std::unique_ptr<Llama> load_model(const fs::path& directory, Precision precision
   const Check check{"model"};
   check(fs::is_directory(directory), "{}: is not a folder with {} and {}", directory.string(),
         config_name, weights_name);
-  const auto config = read_llama_config((directory / config_name).string());
+  const auto config = config_for_weights(read_llama_config((directory / config_name).string()),
+                                         weight_names(directory));
   auto llama = std::make_unique<Llama>(config, precision);
   load_weights(*llama, directory);
   return llama;
 }
 
+std::vector<std::string> weight_names(const fs::path& directory) {
+  return SafetensorsFile::open(directory / weights_name).names();
+}
+
 void load_weights(const Llama& llama, const fs::path& directory) {
-  load_parameters(llama.parameters(), SafetensorsFile::open(directory / weights_name));
+  load_parameters(llama.parameters(), SafetensorsFile::open(directory / weights_name), "",
+                  [&](const auto& names) { return variant_advice(llama.config, names); });
 }
 
 void save_model(const Llama& llama, const fs::path& directory) {

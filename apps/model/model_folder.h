@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "nn/llama/llama.h"
 
@@ -11,6 +13,9 @@ namespace lookback {
 // Builds the model of DIR/config.json and loads DIR/model.safetensors. Throws Error naming the file
 // and what is wrong.
 std::unique_ptr<Llama> load_model(const std::filesystem::path& directory, Precision precision);
+
+// The names of the tensors in DIR/model.safetensors.
+std::vector<std::string> weight_names(const std::filesystem::path& directory);
 
 // Fills a model that is there from DIR/model.safetensors.
 void load_weights(const Llama& llama, const std::filesystem::path& directory);

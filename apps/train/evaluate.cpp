@@ -18,9 +18,10 @@ struct Sums {
   std::int64_t tokens = 0, correct = 0;
 };
 
-void add_batch(Sums& sums, const Llama& llama, const TokenSource& source, const TokenBatch& batch) {
+void add_batch(Sums& sums, const Llama& llama, const TokenSource& source, const TokenBatch& batch,
+               const ForwardOptions& forward) {
   const auto [ids, targets] = token_tensors(batch);
-  const auto loss = llama.loss(ids, targets, {.count_correct = true, .keep_nats = true});
+  const auto loss = llama.loss(ids, targets, {.count_correct = true, .keep_nats = true}, forward);
   sums.tokens += static_cast<std::int64_t>(loss.count.item());
   sums.correct += static_cast<std::int64_t>(loss.correct.item());
   const auto floor = source.has_floor() ? source.nats(batch) : std::vector<double>{};
@@ -40,7 +41,8 @@ void add_batch(Sums& sums, const Llama& llama, const TokenSource& source, const 
 
 }  // namespace
 
-Evaluation evaluate(const Llama& llama, const TokenSource& source, const EvaluationPlan& plan) {
+Evaluation evaluate(const Llama& llama, const TokenSource& source, const EvaluationPlan& plan,
+                    const ForwardOptions& forward) {
   const NoGrad no_grad;
   const auto rows = source.evaluation_rows(plan.block_size);
   const auto all = rows.value_or(std::numeric_limits<std::int64_t>::max());
@@ -48,7 +50,7 @@ Evaluation evaluate(const Llama& llama, const TokenSource& source, const Evaluat
   std::int64_t batch = 0;
   for (std::int64_t row = 0; row < all && (!plan.batches || batch < *plan.batches); ++batch) {
     const auto count = std::min(plan.batch_size, all - row);
-    add_batch(sums, llama, source, source.evaluation_batch(row, count, plan.block_size));
+    add_batch(sums, llama, source, source.evaluation_batch(row, count, plan.block_size), forward);
     row += count;
   }
   const Check check{"evaluation"};

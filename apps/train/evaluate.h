@@ -26,7 +26,8 @@ struct Evaluation {
 };
 
 // Goes through the source's rows in order. The same plan gives the same bits.
-Evaluation evaluate(const Llama& llama, const TokenSource& source, const EvaluationPlan& plan);
+Evaluation evaluate(const Llama& llama, const TokenSource& source, const EvaluationPlan& plan,
+                    const ForwardOptions& forward = {});
 
 // The last evaluation of a run, which `eval` repeats: all of a text, 100 batches of an endless
 // source.

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "apps/cli/exit_code.h"
+#include "apps/model/record_choice.h"
 
 namespace lookback {
 
@@ -37,6 +38,9 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("adam-epsilon", adam_epsilon, positive, "added to the root of the second moment");
   flags.add("max-grad-norm", max_grad_norm, non_negative, "clips the gradient; 0: no clipping");
   flags.add_choice("dtype", dtype, {"float32", "float64", "bfloat16"}, "number format");
+  add_record_flag(flags, record);
+  flags.add_toggle("gradient-checkpointing", gradient_checkpointing,
+                   "keeps each layer's inputs alone and runs it again in backward");
   flags.add("eval-steps", eval_steps, at_least_one,
             "steps between evaluations; without it a tenth of the run");
   flags.add("eval-batches", eval_batches, at_least_one,

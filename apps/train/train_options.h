@@ -31,6 +31,8 @@ struct TrainOptions {
   double adam_beta1 = 0.9, adam_beta2 = 0.95, adam_epsilon = 1e-8;
   double max_grad_norm = 1.0;
   std::string dtype = "float32";
+  std::string record = "qk";
+  bool gradient_checkpointing = false;
 
   std::optional<std::int64_t> eval_steps = {};
   std::int64_t eval_batches = 20;

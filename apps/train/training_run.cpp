@@ -6,7 +6,9 @@
 
 #include "apps/cli/interrupt.h"
 #include "apps/model/model_folder.h"
+#include "apps/model/record_choice.h"
 #include "apps/train/non_finite.h"
+#include "autograd/grad_mode.h"
 #include "nn/schedule.h"
 #include "runtime/replacing_file.h"
 
@@ -32,6 +34,28 @@ Schedule schedule_of(const TrainOptions& options) {
           .minimum_ratio = options.min_learning_rate_ratio};
 }
 
+ForwardOptions forward_options(const TrainOptions& options, const Llama& llama) {
+  const bool recomputed = options.gradient_checkpointing;
+  auto forward = recording(options.record, llama, options.batch_size, options.block_size,
+                           recomputed ? Gradients::none : Gradients::wanted);
+  if (recomputed) forward.activations = Activations::recomputed;
+  return forward;
+}
+
+// The numbers that learned weights and scales come to, by name.
+Json learned_numbers(const Llama& llama) {
+  const NoGrad no_grad;
+  auto learned = Json::object();
+  for (const auto& [name, effect] : llama.effects()) {
+    auto numbers = Json::array();
+    visit_floating(effect.dtype(), [&]<class T>(TypeTag<T>) {
+      for (const auto number : effect.elements<T>()) numbers.push_back(static_cast<double>(number));
+    });
+    learned[name] = numbers;
+  }
+  return learned;
+}
+
 }  // namespace
 
 TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
@@ -42,6 +66,7 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
       data(token_data),
       options(train_options),
       total_steps(*train_options.max_steps),
+      forward(forward_options(train_options, model)),
       output(output_folder),
       session(program_session),
       optimizer(parameters, {.beta1 = options.adam_beta1,
@@ -95,7 +120,7 @@ void TrainingRun::take_step() {
     batches.push_back(
         data.training->training_batch(state.step, i, options.batch_size, options.block_size));
   }
-  measures = accumulate_gradients(llama, batches);
+  measures = accumulate_gradients(llama, batches, forward);
   if (!measures.finite()) stop(batches);
   if (state.step == 0) begin_folder();
   learning_rate = schedule_of(options).learning_rate(state.step);
@@ -156,7 +181,7 @@ void TrainingRun::log_step() {
 void TrainingRun::evaluate_model() {
   auto plan = whole_evaluation(*data.validation, options.batch_size, options.block_size);
   if (state.step < total_steps) plan.batches = options.eval_batches;
-  const auto evaluation = evaluate(llama, *data.validation, plan);
+  const auto evaluation = evaluate(llama, *data.validation, plan, forward);
   if (!std::isfinite(evaluation.loss)) {
     throw NonFiniteError(fmt::format(
         "step {}: the validation loss is not finite; {}; {} keeps the last model whose loss was",
@@ -172,6 +197,7 @@ void TrainingRun::evaluate_model() {
     line["floor_error"] = *evaluation.floor_error;
     text += fmt::format(", floor {:.4f}", *evaluation.floor);
   }
+  if (auto learned = learned_numbers(llama); !learned.empty()) line["learned"] = learned;
   write_line(line);
   progress.line(text);
   save_model(llama, output.path());

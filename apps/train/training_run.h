@@ -61,6 +61,7 @@ class TrainingRun {
   const TokenData& data;
   const TrainOptions& options;
   const std::int64_t total_steps;
+  const ForwardOptions forward;
   OutputFolder& output;
   const Session& session;
   AdamW optimizer;

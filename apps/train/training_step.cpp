@@ -10,8 +10,8 @@
 namespace lookback {
 bool StepMeasures::finite() const { return std::isfinite(loss) && std::isfinite(grad_norm); }
 
-StepMeasures accumulate_gradients(const Llama& llama,
-                                  const std::vector<TokenBatch>& micro_batches) {
+StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
+                                  const ForwardOptions& forward) {
   StepMeasures result;
   for (const auto& batch : micro_batches) {
     result.targets += batch.scored();
@@ -21,7 +21,7 @@ StepMeasures accumulate_gradients(const Llama& llama,
   double loss_sum = 0;
   for (const auto& batch : micro_batches) {
     const auto [ids, targets] = token_tensors(batch);
-    const auto loss = llama.loss(ids, targets, {.count_correct = true});
+    const auto loss = llama.loss(ids, targets, {.count_correct = true}, forward);
     loss_sum += loss.loss_sum.item();
     result.correct += static_cast<std::int64_t>(loss.correct.item());
     backward(loss.loss_sum);

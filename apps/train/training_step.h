@@ -22,6 +22,7 @@ struct StepMeasures {
 // Loss = (sum over all micro-batches) / (all valid targets). The parameters, clear before, then
 // hold the gradients of the sum: dividing is left to the optimiser's gradient scale, where it costs
 // nothing.
-StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches);
+StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
+                                  const ForwardOptions& forward = {});
 
 }  // namespace lookback

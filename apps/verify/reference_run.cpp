@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "apps/model/record_choice.h"
 #include "apps/verify/compare.h"
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
 #include "autograd/ops/contiguous.h"
 #include "nn/adamw.h"
 #include "nn/llama/llama.h"
+#include "nn/llama/variant_of_weights.h"
 #include "nn/parameter_files.h"
 #include "runtime/json.h"
 
@@ -66,6 +68,12 @@ Training training_of(const SafetensorsFile& reference) {
                     .weight_decay = number("weight_decay")}};
 }
 
+LlamaConfig config_of(const SafetensorsFile& reference) {
+  auto config =
+      parse_llama_config(metadata_of(reference, "config"), reference.source() + ": config");
+  return config_for_weights(std::move(config), reference.names());
+}
+
 class ReferenceRun {
  public:
   ReferenceRun(const SafetensorsFile& file, const ReferenceRunOptions& options)
@@ -73,11 +81,12 @@ class ReferenceRun {
         dtype(options.dtype),
         ids(ids_of(file)),
         targets(next_token_targets(ids)),
-        llama(parse_llama_config(metadata_of(file, "config"), file.source() + ": config"),
-              precision_of(dtype)),
+        llama(config_of(file), precision_of(dtype)),
         parameters(llama.parameters()),
-        forward_options{.attention = options.attention} {
-    load_parameters(parameters, reference, parameter_prefix);
+        forward_options(
+            recording(options.record, llama, ids.size(0), ids.size(1), Gradients::wanted)) {
+    load_parameters(parameters, reference, parameter_prefix,
+                    [&](const auto& names) { return variant_advice(llama.config, names); });
   }
 
   Results run() {

@@ -1,6 +1,7 @@
 // The opening for attention: how a layer's tokens read from one another.
 #pragma once
 
+#include "nn/linear.h"
 #include "nn/llama/config.h"
 #include "nn/llama/forward_pass.h"
 #include "nn/module.h"
@@ -16,6 +17,9 @@ class AttentionMechanism : public Module {
   // tables, cache and earlier records; writes what the pass needs into `record`.
   virtual Tensor forward(const Tensor& normed, const ForwardPass& pass,
                          LayerRecord& record) const = 0;
+  // W^V and W^O, for the layers that run this one again.
+  virtual const Linear& value_projection() const = 0;
+  virtual const Linear& output_projection() const = 0;
   // What the mechanism itself wants recorded by every layer.
   virtual RecordNeeds needs() const = 0;
 };

@@ -1,6 +1,9 @@
 // Attention weights that were computed once and are applied again to other values.
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include "runtime/tensor.h"
 
 namespace lookback {
@@ -13,6 +16,10 @@ class AttentionReplay {
   virtual ~AttentionReplay() = default;
   // values [B, S, G, dv] -> weights times values [B, T, H, dv]
   virtual Tensor apply(const Tensor& values) const = 0;
+  // What it was made of, and the same replay made of other tensors of these shapes: for a
+  // checkpoint, which hands the tensors on in its own name.
+  virtual std::vector<Tensor> tensors() const = 0;
+  virtual std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& tensors) const = 0;
 };
 
 }  // namespace lookback

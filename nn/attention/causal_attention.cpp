@@ -21,7 +21,8 @@ class CausalAttention final : public AttentionMechanism {
         k_proj(config.hidden_size, key_value_heads * head_dim, bias_of(config), precision),
         v_proj(config.hidden_size, key_value_heads * head_dim, bias_of(config), precision),
         o_proj(heads * head_dim, config.hidden_size, bias_of(config), precision),
-        scores(ScoreSchemes::make("own", config, layer, precision)) {
+        scores(ScoreSchemes::make(config.score_scale.empty() ? "own" : config.score_scale, config,
+                                  layer, precision)) {
     register_module("q_proj", q_proj);
     register_module("k_proj", k_proj);
     register_module("v_proj", v_proj);
@@ -30,6 +31,8 @@ class CausalAttention final : public AttentionMechanism {
   }
 
   RecordNeeds needs() const override { return scores->needs(); }
+  const Linear& value_projection() const override { return v_proj; }
+  const Linear& output_projection() const override { return o_proj; }
 
   Tensor forward(const Tensor& normed, const ForwardPass& pass,
                  LayerRecord& record) const override {

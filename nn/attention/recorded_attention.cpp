@@ -2,6 +2,7 @@
 
 #include "autograd/grad_mode.h"
 #include "autograd/ops/attention_weights.h"
+#include "nn/fault/fault.h"
 
 namespace lookback {
 namespace {
@@ -16,6 +17,19 @@ class StreamingReplay final : public AttentionReplay {
 
   Tensor apply(const Tensor& values) const override {
     return attention_replay(pieces, log_sum_exp, values, mask);
+  }
+
+  std::vector<Tensor> tensors() const override {
+    std::vector<Tensor> all{log_sum_exp, pieces.scales};
+    all.insert(all.end(), pieces.q.begin(), pieces.q.end());
+    all.insert(all.end(), pieces.k.begin(), pieces.k.end());
+    return all;
+  }
+
+  std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& all) const override {
+    const auto first_key = all.begin() + 2 + static_cast<std::ptrdiff_t>(pieces.q.size());
+    AttentionPieces others{{all.begin() + 2, first_key}, {first_key, all.end()}, all[1]};
+    return std::make_shared<StreamingReplay>(std::move(others), all[0], mask);
   }
 
  private:
@@ -33,6 +47,12 @@ class KeptWeights final : public AttentionReplay {
     return apply_attention_weights(weights, values, mask);
   }
 
+  std::vector<Tensor> tensors() const override { return {weights}; }
+
+  std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& all) const override {
+    return std::make_shared<KeptWeights>(all[0], mask);
+  }
+
  private:
   Tensor weights;
   CausalMask mask;
@@ -46,8 +66,10 @@ RecordedAttention explicit_attention(const AttentionPieces& pieces, const Tensor
                                      const ForwardPass& pass) {
   const auto weights = attention_weights(pieces, pass.mask);
   trace_weights(pass, weights);
-  auto replay = std::make_shared<KeptWeights>(weights, pass.mask);
-  return {replay->apply(values), std::move(replay)};
+  auto replay = replay_of_weights(weights, pass.mask);
+  const auto output = replay->apply(values);
+  if (pass.fault != nullptr) replay = pass.fault->replay(pieces, weights, pass.mask);
+  return {output, std::move(replay)};
 }
 
 RecordedAttention streaming_attention(const AttentionPieces& pieces, const Tensor& values,
@@ -61,6 +83,11 @@ RecordedAttention streaming_attention(const AttentionPieces& pieces, const Tenso
 }
 
 }  // namespace
+
+std::shared_ptr<const AttentionReplay> replay_of_weights(const Tensor& weights,
+                                                         const CausalMask& mask) {
+  return std::make_shared<KeptWeights>(weights, mask);
+}
 
 RecordedAttention record_attention(const AttentionPieces& pieces, const Tensor& values,
                                    const ForwardPass& pass) {

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "nn/llama/config_fields.h"
 #include "nn/llama/config_keys.h"
-#include "runtime/json.h"
-#include "runtime/nearest_name.h"
+#include "nn/llama/config_reader.h"
+#include "nn/llama/variant_keys.h"
 #include "runtime/read_file.h"
 
 namespace lookback {
@@ -18,86 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view operation = "config";
-// Products of two sizes then fit into 64 bits.
-constexpr std::int64_t largest_size = std::numeric_limits<std::int32_t>::max();
-
-std::string described(const json& value) {
-  const auto text = value.dump(-1, ' ', true, json::error_handler_t::replace);
-  return value.is_null() ? text : fmt::format("{} ({})", text, value.type_name());
-}
-
-// The keys of one JSON object, read by name and type.
-class ObjectReader {
- public:
-  // `path` of the object inside the file: "" or "rope_scaling."
-  ObjectReader(const json& read_object, std::string_view file, std::string_view path)
-      : object(read_object), where(file), prefix(path) {}
-
-  const json* find(std::string_view key) const {
-    const auto found = object.find(key);
-    return found == object.end() || found->is_null() ? nullptr : &*found;
-  }
-
-  void read(std::string_view key, std::int64_t& target) const {
-    const auto found = object.find(key);
-    if (found == object.end()) return;
-    // What does not fit into 64 bits is read as a floating-point number.
-    const bool fits = found->is_number_integer() && *found >= 1 && *found <= largest_size;
-    check(fits, key, "must be an integer from 1 to {}", largest_size);
-    target = found->get<std::int64_t>();
-  }
-
-  using Least = ConfigNumber::Least;
-  void read(std::string_view key, double& target, Least least) const {
-    const auto found = object.find(key);
-    if (found == object.end()) return;
-    const bool fits = found->is_number() && (*found > 0 || (least == Least::zero && *found == 0));
-    check(fits, key, "must be a number {}", least == Least::zero ? "of at least 0" : "above 0");
-    target = found->get<double>();
-  }
-
-  void read(std::string_view key, bool& target) const {
-    const auto found = object.find(key);
-    if (found == object.end()) return;
-    check(found->is_boolean(), key, "must be true or false");
-    target = found->get<bool>();
-  }
-
-  void require(std::string_view key, const json& value) const {
-    const auto found = object.find(key);
-    check(found == object.end() || *found == value, key, "must be {}: nothing else works here",
-          value.dump());
-  }
-
-  std::string text(std::string_view key) const {
-    check(object.at(std::string(key)).is_string(), key, "must be a string");
-    return object.at(std::string(key)).get<std::string>();
-  }
-
-  template <class... Values>
-  void check(bool holds, std::string_view key, fmt::format_string<Values...> rule,
-             const Values&... values) const {
-    if (holds) return;
-    fail(operation, "{}: {}{} is {}: {}", where, prefix, key,
-         described(object.at(std::string(key))),
-         fmt::vformat(rule, fmt::make_format_args(values...)));
-  }
-
-  // Every key of the object must be among the known ones or ignored.
-  template <class Ignored>
-  void refuse_unknown(const std::vector<std::string_view>& known, const Ignored& ignored) const {
-    for (const auto& [key, value] : object.items()) {
-      if (std::ranges::find(known, key) != known.end() || ignored(key)) continue;
-      fail(operation, "{}: unknown key {}{}: the nearest is {}", where, prefix, in_quotes(key),
-           nearest_name(key, known));
-    }
-  }
-
- private:
-  const json& object;
-  std::string_view where, prefix;
-};
+constexpr auto operation = ConfigReader::operation;
 
 bool is_ignored(std::string_view key) {
   return key.starts_with('_') ||
@@ -128,7 +48,7 @@ double& scaling_number(RopeScaling& scaling, std::string_view key) {
 }
 
 // rope_type, or `type` as it was once called; "default" for neither.
-std::string scaling_name(const ObjectReader& reader, std::string_view where) {
+std::string scaling_name(const ConfigReader& reader, std::string_view where) {
   const bool has_new = reader.find("rope_type") != nullptr;
   const bool has_old = reader.find("type") != nullptr;
   if (!has_new && !has_old) return "default";
@@ -142,9 +62,10 @@ std::string scaling_name(const ObjectReader& reader, std::string_view where) {
 
 RopeScaling read_rope_scaling(const json& value, std::string_view where) {
   if (!value.is_object()) {
-    fail(operation, "{}: rope_scaling is {}: must be an object or null", where, described(value));
+    fail(operation, "{}: rope_scaling is {}: must be an object or null", where,
+         ConfigReader::described(value));
   }
-  const ObjectReader reader(value, where, "rope_scaling.");
+  const ConfigReader reader(value, where, "rope_scaling.");
   const auto name = scaling_name(reader, where);
   const auto kind = std::ranges::find(scaling_kinds(), name, &ScalingKind::name);
   if (kind == scaling_kinds().end()) {
@@ -160,29 +81,13 @@ RopeScaling read_rope_scaling(const json& value, std::string_view where) {
     if (reader.find(key) == nullptr) {
       fail(operation, "{}: rope_scaling of rope_type {} has no {}", where, name, key);
     }
-    reader.read(key, scaling_number(scaling, key), ObjectReader::Least::above_zero);
+    reader.read(key, scaling_number(scaling, key), ConfigReader::Least::above_zero);
   }
   if (scaling.kind == RopeScaling::Kind::llama3) {
     reader.check(scaling.high_freq_factor > scaling.low_freq_factor, "high_freq_factor",
                  "must be above low_freq_factor, {}", scaling.low_freq_factor);
   }
   return scaling;
-}
-
-// The three keys of METHODS' variants, and the model types that stood for them.
-void refuse_variants(const json& object, std::string_view where) {
-  for (const char* key : {"cross_layer_residual", "score_accumulation", "fault"}) {
-    const auto found = object.find(key);
-    if (found == object.end() || found->is_null()) continue;
-    fail(operation, "{}: {} makes a variant of the Llama, and this version has the plain one alone",
-         where, key);
-  }
-  const auto type = object.find("model_type");
-  if (type != object.end() && type->is_string() && type->get<std::string>().starts_with("method")) {
-    fail(operation,
-         "{}: model_type {} is a variant of the Llama, and this version has the plain one alone",
-         where, in_quotes(type->get<std::string>()));
-  }
 }
 
 std::vector<std::string_view> known_keys() {
@@ -196,7 +101,7 @@ std::vector<std::string_view> known_keys() {
   return keys;
 }
 
-void read_heads(const ObjectReader& reader, std::string_view where, LlamaConfig& config) {
+void read_heads(const ConfigReader& reader, std::string_view where, LlamaConfig& config) {
   const Check check{operation};
   const auto heads = config.num_attention_heads;
   config.num_key_value_heads = heads;
@@ -227,8 +132,7 @@ void read_heads(const ObjectReader& reader, std::string_view where, LlamaConfig&
 LlamaConfig parse_llama_config(std::string_view text, std::string_view where) {
   const auto object = parse_json(text, operation, where);
   if (!object.is_object()) fail(operation, "{}: must hold one JSON object", where);
-  refuse_variants(object, where);
-  const ObjectReader reader(object, where, "");
+  const ConfigReader reader(object, where, "");
   reader.refuse_unknown(known_keys(), is_ignored);
 
   LlamaConfig config;
@@ -242,6 +146,7 @@ LlamaConfig parse_llama_config(std::string_view text, std::string_view where) {
   if (const auto* scaling = reader.find("rope_scaling")) {
     config.rope_scaling = read_rope_scaling(*scaling, where);
   }
+  read_variant(object, where, config);
   for (const auto& [key, value] : object.items()) {
     if (is_ignored(key) && !key.starts_with('_')) config.carried.emplace(key, value.dump());
   }
@@ -257,8 +162,7 @@ LlamaConfig read_llama_config(const std::string& path) {
 
 std::string to_json(const LlamaConfig& config, DType weights) {
   nlohmann::ordered_json object;
-  object["architectures"] = {"LlamaForCausalLM"};
-  object["model_type"] = "llama";
+  write_model_type(config, object);
   for (const auto& field : size_fields) object[field.key] = config.*field.member;
   object["num_key_value_heads"] = config.num_key_value_heads;
   object["head_dim"] = config.head_dim;
@@ -278,6 +182,7 @@ std::string to_json(const LlamaConfig& config, DType weights) {
     object["rope_scaling"] = written;
   }
   for (const auto& field : switch_fields) object[field.key] = config.*field.member;
+  write_variant(config, object);
   for (const auto& [key, value] : config.carried) {
     if (!object.contains(key)) object[key] = nlohmann::ordered_json::parse(value);
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,20 @@
 #include "autograd/ops/rope_tables.h"
 
 namespace lookback {
+
+// What a layer adds to the residual stream at one of its sites: a weighted sum over its earlier
+// layers, and itself. docs/variants.md has the formulas.
+struct CrossLayerResidual {
+  enum class Site { mlp, attention };
+  enum class Weights { sum, mean, learned };
+  enum class Stream { add, replace };
+  std::string source;  // a name of ResidualSchemes: "recomputed", "stored"
+  Site site = Site::mlp;
+  Weights weights = Weights::sum;
+  Stream stream = Stream::add;
+  bool include_self = true;
+  friend bool operator==(const CrossLayerResidual&, const CrossLayerResidual&) = default;
+};
 
 // Defaults are those of transformers' LlamaConfig.
 struct LlamaConfig {
@@ -28,6 +43,11 @@ struct LlamaConfig {
   bool tie_word_embeddings = false;
   bool attention_bias = false;
   bool mlp_bias = false;
+  std::optional<CrossLayerResidual> cross_layer_residual = {};
+  // score_accumulation's scale, a name of ScoreSchemes; empty: each layer's own scores alone.
+  std::string score_scale = {};
+  // A known mistake, made on purpose (nn/fault/fault.h); empty: none.
+  std::string fault = {};
   // Keys that do not touch the computation (token ids, generation settings), with their JSON text:
   // to_json() hands them on.
   std::map<std::string, std::string> carried = {};

@@ -1,13 +1,24 @@
 #include "nn/llama/decoder_layer.h"
 
+#include "autograd/ops/multiply.h"
+
 namespace lookback {
+
+namespace {
+
+std::string_view residual_of(const LlamaConfig& config) {
+  return config.cross_layer_residual ? std::string_view(config.cross_layer_residual->source)
+                                     : "plain";
+}
+
+}  // namespace
 
 DecoderLayer::DecoderLayer(const LlamaConfig& config, std::int64_t layer, Precision precision)
     : input_layernorm(config.hidden_size, config.rms_norm_eps, precision),
       post_attention_layernorm(config.hidden_size, config.rms_norm_eps, precision),
       mlp(config, precision),
       attention(AttentionMechanisms::make("causal", config, layer, precision)),
-      residual(ResidualSchemes::make("plain", config, layer, precision)) {
+      residual(ResidualSchemes::make(residual_of(config), config, layer, precision)) {
   register_module("input_layernorm", input_layernorm);
   register_module("self_attn", *attention);
   register_module("post_attention_layernorm", post_attention_layernorm);
@@ -16,6 +27,15 @@ DecoderLayer::DecoderLayer(const LlamaConfig& config, std::int64_t layer, Precis
 }
 
 RecordNeeds DecoderLayer::needs() const { return attention->needs() | residual->needs(); }
+
+Tensor DecoderLayer::value_weight(const ForwardPass& pass) const {
+  const auto fold = [&] {
+    const Scope scope("folded_value");
+    return attention->value_projection().weight * input_layernorm.weight;
+  };
+  auto* cache = pass.options.cache;
+  return cache == nullptr ? fold() : cache->value_weight(pass.records.size(), fold);
+}
 
 ResidualSum DecoderLayer::forward(const ResidualSum& x, ForwardPass& pass) const {
   const auto scope = enter();
@@ -31,6 +51,7 @@ ResidualSum DecoderLayer::forward(const ResidualSum& x, ForwardPass& pass) const
     record.attention_output = attended;
     record.mlp_output = own;
   }
+  if (pass.needs.replay) record.value_weight = value_weight(pass);
   if (pass.needs.any()) {
     record.layer = this;
     pass.records.push_back(std::move(record));

@@ -18,11 +18,16 @@ class DecoderLayer final : public Module {
   // Runs the layer; appends its record to the pass where a scheme of the model needs one.
   ResidualSum forward(const ResidualSum& x, ForwardPass& pass) const;
   RecordNeeds needs() const;
+  const AttentionMechanism& self_attn() const { return *attention; }
 
   RmsNorm input_layernorm, post_attention_layernorm;
   LlamaMlp mlp;
 
  private:
+  // W^V with the gain of the norm before it folded into its columns: once per pass, or once per
+  // generation.
+  Tensor value_weight(const ForwardPass& pass) const;
+
   std::unique_ptr<AttentionMechanism> attention;
   std::unique_ptr<ResidualScheme> residual;
 };

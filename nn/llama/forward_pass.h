@@ -14,6 +14,10 @@ namespace lookback {
 // `explicit_weights` makes the weights as a tensor.
 enum class AttentionPath { streaming, explicit_weights };
 
+// What backward finds of a layer's inside: everything it needs, or the layer's inputs alone, from
+// which the layer is run again. Same gradients to the bit.
+enum class Activations { kept, recomputed };
+
 // What a run writes down for somebody who wants to look.
 struct Trace {
   std::vector<Tensor> attention_weights;  // per layer [B, H, T, S]
@@ -22,14 +26,18 @@ struct Trace {
 
 struct ForwardOptions {
   AttentionPath attention = AttentionPath::streaming;
+  Activations activations = Activations::kept;
   KeyValueCache* cache = nullptr;  // null: the sequences are whole
   Trace* trace = nullptr;
 };
 
+class Fault;
+
 struct ForwardPass {
   ForwardOptions options;
-  std::int64_t position = 0;  // of the first token
-  CausalMask mask;            // made in one place, handed to every path that attends
+  const Fault* fault = nullptr;  // of a model that is broken on purpose
+  std::int64_t position = 0;     // of the first token
+  CausalMask mask;               // made in one place, handed to every path that attends
   RopeTables rope;
   RecordNeeds needs;                 // what the schemes of all layers want recorded
   std::vector<LayerRecord> records;  // of the layers that have run; empty when nothing is needed

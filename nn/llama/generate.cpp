@@ -37,7 +37,6 @@ Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
   const auto room = static_cast<std::int64_t>(prompt.size()) + options.max_new_tokens;
   if (options.caching == Caching::keys_and_values) {
     cache.emplace(llama.config, 1, room, llama.precision.storage);
-    result.cache_bytes_per_token = cache->bytes_per_token();
   }
   ForwardOptions forward;
   forward.cache = cache ? &*cache : nullptr;
@@ -53,6 +52,7 @@ Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
     context.push_back(token);
     next_input = cache ? std::vector<std::int64_t>{token} : context;
   }
+  if (cache) result.cache_bytes_per_token = cache->bytes_per_token();
   return result;
 }
 

@@ -13,6 +13,16 @@ Tensor positions_of(const Tensor& cached, std::int64_t begin, std::int64_t end) 
   return cached.alias(shape, cached.strides(), begin * cached.strides()[1]);
 }
 
+Tensor append_to(const Tensor& cached, std::int64_t position, const Tensor& rows) {
+  no_gradient("key_value_cache", {rows});
+  const std::int64_t end = position + rows.size(1);
+  if (end > cached.size(1)) {
+    fail("key_value_cache", "{} positions do not fit a cache made for {}", end, cached.size(1));
+  }
+  kernels::copy_forward(rows.backend(), {.x = rows, .y = positions_of(cached, position, end)});
+  return positions_of(cached, 0, end);
+}
+
 }  // namespace
 
 KeyValueCache::KeyValueCache(const LlamaConfig& config, std::int64_t batch, std::int64_t capacity,
@@ -26,27 +36,35 @@ KeyValueCache::KeyValueCache(const LlamaConfig& config, std::int64_t batch, std:
 
 KeyValueCache::KeysAndValues KeyValueCache::append(std::int64_t layer, std::int64_t position,
                                                    const Tensor& keys, const Tensor& values) {
-  no_gradient("key_value_cache", {keys, values});
-  const auto& cached_keys = all_keys[static_cast<std::size_t>(layer)];
-  const auto& cached_values = all_values[static_cast<std::size_t>(layer)];
-  const std::int64_t end = position + keys.size(1);
-  if (end > cached_keys.size(1)) {
-    fail("key_value_cache", "{} positions do not fit a cache made for {}", end,
-         cached_keys.size(1));
+  return {append_to(all_keys[static_cast<std::size_t>(layer)], position, keys),
+          append_to(all_values[static_cast<std::size_t>(layer)], position, values)};
+}
+
+Tensor KeyValueCache::append_values(std::int64_t layer, std::int64_t earlier, std::int64_t position,
+                                    const Tensor& values) {
+  auto& cached = replayed_values[{layer, earlier}];
+  if (!cached.defined()) {
+    const auto capacity = all_values[0].size(1);
+    cached = empty({values.size(0), capacity, values.size(2), values.size(3)}, values.dtype());
   }
-  kernels::copy_forward(keys.backend(), {.x = keys, .y = positions_of(cached_keys, position, end)});
-  kernels::copy_forward(values.backend(),
-                        {.x = values, .y = positions_of(cached_values, position, end)});
-  return {positions_of(cached_keys, 0, end), positions_of(cached_values, 0, end)};
+  return append_to(cached, position, values);
+}
+
+Tensor KeyValueCache::value_weight(std::size_t layer, const std::function<Tensor()>& make) {
+  if (value_weights.size() <= layer) value_weights.resize(layer + 1);
+  auto& weight = value_weights[layer];
+  if (!weight.defined()) weight = make();
+  return weight;
 }
 
 std::size_t KeyValueCache::bytes_per_token() const {
   std::size_t bytes = 0;
-  for (const auto* side : {&all_keys, &all_values}) {
-    for (const auto& cached : *side) {
-      bytes += static_cast<std::size_t>(cached.size(2) * cached.size(3)) * size_of(cached.dtype());
-    }
-  }
+  const auto add = [&](const Tensor& cached) {
+    bytes += static_cast<std::size_t>(cached.size(2) * cached.size(3)) * size_of(cached.dtype());
+  };
+  for (const auto& keys : all_keys) add(keys);
+  for (const auto& values : all_values) add(values);
+  for (const auto& [place, values] : replayed_values) add(values);
   return bytes;
 }
 

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "nn/llama/config.h"
@@ -22,6 +25,13 @@ class KeyValueCache {
   KeysAndValues append(std::int64_t layer, std::int64_t position, const Tensor& keys,
                        const Tensor& values);
 
+  // The same for the values of layer `earlier` on layer `layer`'s input, of models that run earlier
+  // layers again. They get their room when they are first asked for.
+  Tensor append_values(std::int64_t layer, std::int64_t earlier, std::int64_t position,
+                       const Tensor& values);
+  // A weight that is derived from others and stays for the whole generation: made once.
+  Tensor value_weight(std::size_t layer, const std::function<Tensor()>& make);
+
   // The positions that every layer has seen.
   std::int64_t length() const { return positions; }
   // Called once per forward pass, after all layers.
@@ -31,6 +41,8 @@ class KeyValueCache {
 
  private:
   std::vector<Tensor> all_keys, all_values;  // per layer [B, capacity, G, dk]
+  std::map<std::pair<std::int64_t, std::int64_t>, Tensor> replayed_values;  // by layer and earlier
+  std::vector<Tensor> value_weights;                                        // per layer
   std::int64_t positions = 0;
 };
 

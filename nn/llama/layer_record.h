@@ -25,10 +25,16 @@ struct RecordNeeds {
 struct LayerRecord {
   const DecoderLayer* layer = nullptr;  // its W^V, W^O, norms and MLP, to be run again
   std::shared_ptr<const AttentionReplay> replay;
+  Tensor value_weight;      // [G dk, D]: W^V times the gain of the norm before it
   Tensor query;             // [B, T, H, dk], after rope
   Tensor key;               // [B, T, G, dk], after rope
   Tensor attention_output;  // [B, T, D]
   Tensor mlp_output;        // [B, T, D]
+
+  // All tensors it holds (undefined ones included), and the same record with others in their place:
+  // for a checkpoint.
+  std::vector<Tensor> tensors() const;
+  LayerRecord with(const std::vector<Tensor>& tensors) const;
 };
 
 }  // namespace lookback

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "autograd/grad_mode.h"
 #include "autograd/ops/linear_cross_entropy.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/slice.h"
+#include "nn/llama/checkpointed_layer.h"
 
 namespace lookback {
 
@@ -19,6 +21,7 @@ LlamaModel::LlamaModel(const LlamaConfig& llama_config, Precision model_precisio
     register_module(fmt::format("layers.{}", layer), *layers.back());
   }
   register_module("norm", norm);
+  if (!config.fault.empty()) fault = Faults::make(config.fault);
 }
 
 const RopeTables& LlamaModel::rope_for(std::int64_t positions) const {
@@ -43,6 +46,11 @@ ForwardPass LlamaModel::begin_pass(const Tensor& ids, const ForwardOptions& opti
         "a sequence of {} tokens is longer than max_position_embeddings={}", end,
         config.max_position_embeddings);
   pass.mask.offset = pass.position;
+  if (fault != nullptr) {
+    pass.fault = fault.get();
+    pass.options.attention = AttentionPath::explicit_weights;
+    pass.mask = fault->mask(pass.mask);
+  }
   pass.rope = rope_for(end);
   for (const auto& layer : layers) pass.needs = pass.needs | layer->needs();
   return pass;
@@ -52,11 +60,19 @@ Tensor LlamaModel::forward(const Tensor& ids, const ForwardOptions& options) con
   const auto scope = enter();
   auto pass = begin_pass(ids, options);
   ResidualSum x{embed_tokens.forward(ids), {}};
-  for (const auto& layer : layers) x = layer->forward(x, pass);
+  const bool checkpointing = options.activations == Activations::recomputed && grad_enabled() &&
+                             options.trace == nullptr && options.cache == nullptr;
+  for (const auto& layer : layers) {
+    x = checkpointing ? checkpointed_layer(*layer, x, pass) : layer->forward(x, pass);
+  }
   const auto [last, normed] = norm.forward(x);
   if (options.trace != nullptr) options.trace->hidden_states.push_back(last);
   if (options.cache != nullptr) options.cache->advance(ids.size(1));
   return normed;
+}
+
+Tensor LlamaModel::targets_of(const Tensor& ids, const Tensor& targets) const {
+  return fault == nullptr ? targets : fault->targets(ids, targets);
 }
 
 Llama::Llama(const LlamaConfig& llama_config, Precision model_precision)
@@ -91,8 +107,8 @@ CrossEntropyResult Llama::loss(const Tensor& ids, const Tensor& targets,
                                const ForwardOptions& options) const {
   const auto normed = model.forward(ids, options);
   const Scope scope("lm_head");
-  return linear_cross_entropy(normed, vocabulary_weight(), targets, precision.products,
-                              loss_options);
+  return linear_cross_entropy(normed, vocabulary_weight(), model.targets_of(ids, targets),
+                              precision.products, loss_options);
 }
 
 Tensor next_token_targets(const Tensor& ids) {

@@ -7,6 +7,7 @@
 
 #include "autograd/ops/cross_entropy.h"
 #include "nn/embedding.h"
+#include "nn/fault/fault.h"
 #include "nn/llama/decoder_layer.h"
 
 namespace lookback {
@@ -17,6 +18,10 @@ class LlamaModel final : public Module {
   LlamaModel(const LlamaConfig& llama_config, Precision precision);
   // ids i64 [B, T] -> the normalised output of the last layer, [B, T, D].
   Tensor forward(const Tensor& ids, const ForwardOptions& options) const;
+
+  // The targets that the loss is taken against: the given ones, but for a fault that says
+  // otherwise.
+  Tensor targets_of(const Tensor& ids, const Tensor& targets) const;
 
   Embedding embed_tokens;
   std::vector<std::unique_ptr<DecoderLayer>> layers;
@@ -29,6 +34,7 @@ class LlamaModel final : public Module {
 
   LlamaConfig config;
   Precision precision;
+  std::unique_ptr<const Fault> fault;  // null: none
   mutable RopeTables tables;
 };
 

@@ -23,4 +23,9 @@ Tensor LlamaMlp::forward(const Tensor& x) const {
   return down_proj.forward(silu_mul(gate_proj.forward(x), up_proj.forward(x)));
 }
 
+Tensor LlamaMlp::hidden(const Tensor& x) const {
+  const auto scope = enter();
+  return silu_mul(gate_proj.forward(x), up_proj.forward(x));
+}
+
 }  // namespace lookback

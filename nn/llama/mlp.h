@@ -10,6 +10,8 @@ class LlamaMlp final : public Module {
  public:
   LlamaMlp(const LlamaConfig& config, Precision precision);
   Tensor forward(const Tensor& x) const;
+  // What goes into down_proj, [B, T, F].
+  Tensor hidden(const Tensor& x) const;
 
   Linear gate_proj, up_proj, down_proj;
 };

@@ -200,8 +200,8 @@ TEST(Verify, RefusesWhatIsNoReferenceFile) {
   refused("metadata holds no \"config\"", [](auto&, auto& metadata) { metadata.erase("config"); });
   refused(": config: parse error at line 1",
           [](auto&, auto& metadata) { metadata["config"] = "{"; });
-  refused("fault makes a variant",
-          [](auto&, auto& metadata) { metadata["config"].insert(1, "\"fault\": \"unmasked\", "); });
+  refused("fault is \"masked\" (string): must be one of",
+          [](auto&, auto& metadata) { metadata["config"].insert(1, "\"fault\": \"masked\", "); });
   refused("holds no tensor \"input_ids\"",
           [](auto& tensors, auto&) { tensors.erase("input_ids"); });
   refused("input_ids is float64 (7,): must be int64 (batch, tokens)",

@@ -229,17 +229,6 @@ TEST(Config, RopeScaling) {
       HasSubstr("rope_scaling.high_freq_factor is 1 (number): must be above low_freq_factor, 1"));
 }
 
-TEST(Config, VariantsAreNotTakenForThePlainModel) {
-  for (const char* key : {"cross_layer_residual", "score_accumulation", "fault"}) {
-    EXPECT_EQ(error_with(key, json::object()),
-              "[config] c.json: " + string(key) +
-                  " makes a variant of the Llama, and this version has the plain one alone");
-  }
-  EXPECT_THAT(error_with("model_type", "method1-v3"),
-              HasSubstr("model_type \"method1-v3\" is a variant"));
-  EXPECT_EQ(error_with("model_type", "llama"), "");
-}
-
 TEST(Config, WhatIsWrittenIsReadBack) {
   auto config = built_in_llama_config("smoke");
   config.head_dim = 6;

@@ -1,0 +1,53 @@
+#include "apps/model/record_choice.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace lookback {
+namespace {
+
+// The machine's memory, or less where this process may not have as much.
+double memory_bytes() {
+  const double physical =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return physical;
+  return std::min(physical, static_cast<double>(limit.rlim_cur));
+}
+
+}  // namespace
+
+void add_record_flag(Flags& flags, std::string& record) {
+  flags.add_choice("record", record, {"weights", "qk"},
+                   "how attention is kept for later layers: its weights, or queries and keys from "
+                   "which they follow");
+}
+
+ForwardOptions recording(const std::string& record, const Llama& llama, std::int64_t batch_size,
+                         std::int64_t block_size, Gradients gradients) {
+  const auto& config = llama.config;
+  const bool weights = record == "weights" || !config.fault.empty();
+  if (!weights) return {};
+  // With gradients every layer's weights wait for backward; without, one layer's are there at once.
+  const auto kept = gradients == Gradients::wanted || config.cross_layer_residual
+                        ? config.num_hidden_layers
+                        : std::int64_t{1};
+  const double numbers = static_cast<double>(kept) * static_cast<double>(batch_size) *
+                         static_cast<double>(config.num_attention_heads) *
+                         static_cast<double>(block_size) * static_cast<double>(block_size);
+  const double bytes = numbers * static_cast<double>(size_of(llama.precision.storage));
+  const double most = memory_bytes();
+  if (bytes > most) {
+    fail("record",
+         "the attention weights of {} layers, {} x {} x {} x {} (batch, heads, tokens, tokens), "
+         "take {:.0f} bytes, and there are {:.0f}: {}",
+         kept, batch_size, config.num_attention_heads, block_size, block_size, bytes, most,
+         config.fault.empty() ? "--record qk holds none of them"
+                              : "a model with a fault keeps them; take fewer tokens");
+  }
+  return {.attention = AttentionPath::explicit_weights};
+}
+
+}  // namespace lookback

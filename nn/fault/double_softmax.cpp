@@ -1,0 +1,29 @@
+// The recorded weights, already masked and normalised, are masked and normalised a second time.
+#include "autograd/ops/mask_scores.h"
+#include "autograd/ops/softmax.h"
+#include "nn/fault/fault.h"
+#include "nn/llama/preset.h"
+
+namespace lookback {
+namespace {
+
+class DoubleSoftmax final : public Fault {
+ public:
+  std::string_view description() const override {
+    return "earlier layers run again with attention weights that passed the softmax twice";
+  }
+  std::shared_ptr<const AttentionReplay> replay(const AttentionPieces&, const Tensor& weights,
+                                                const CausalMask& mask) const override {
+    return replay_of_weights(softmax(mask_scores(weights, mask)), mask);
+  }
+};
+
+const Faults::Add registered{"double_softmax", [] { return std::make_unique<DoubleSoftmax>(); }};
+const PresetRegistration preset{
+    "fault-double-softmax",
+    {.description = "method1 whose recorded attention weights pass the softmax twice",
+     .config = R"({"cross_layer_residual": {"site": "mlp", "source": "recomputed", "weights": "sum",
+                   "stream": "add", "include_self": true}, "fault": "double_softmax"})"}};
+
+}  // namespace
+}  // namespace lookback

@@ -1,0 +1,23 @@
+// Attention without its mask, in every layer.
+#include "nn/fault/everything_visible.h"
+#include "nn/fault/fault.h"
+#include "nn/llama/preset.h"
+
+namespace lookback {
+namespace {
+
+class Unmasked final : public Fault {
+ public:
+  std::string_view description() const override {
+    return "attention without its mask, in every layer";
+  }
+  CausalMask mask(const CausalMask&) const override { return everything_visible(); }
+};
+
+const Faults::Add registered{"unmasked", [] { return std::make_unique<Unmasked>(); }};
+const PresetRegistration preset{
+    "fault-unmasked",
+    {.description = "attention without its mask", .config = R"({"fault": "unmasked"})"}};
+
+}  // namespace
+}  // namespace lookback

@@ -1,0 +1,81 @@
+#include "nn/llama/variant_of_weights.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "nn/llama/llama.h"
+#include "nn/llama/preset.h"
+
+namespace lookback {
+namespace {
+
+// Names below layers, "self_attn.q_proj.weight".
+std::set<std::string> names_in_layers(const std::vector<std::string>& names) {
+  constexpr std::string_view prefix = "model.layers.";
+  std::set<std::string> result;
+  for (const auto& name : names) {
+    if (!name.starts_with(prefix)) continue;
+    const auto dot = name.find('.', prefix.size());
+    if (dot != std::string::npos) result.insert(name.substr(dot + 1));
+  }
+  return result;
+}
+
+// Of the smallest model in which every extra parameter of a preset appears.
+std::set<std::string> names_of_preset(const std::string& keys) {
+  auto object = nlohmann::json::parse(keys.empty() ? "{}" : keys);
+  object.update({{"vocab_size", 1},
+                 {"hidden_size", 2},
+                 {"intermediate_size", 1},
+                 {"num_hidden_layers", 2},
+                 {"num_attention_heads", 1},
+                 {"attention_bias", true},
+                 {"mlp_bias", true}});
+  const Llama llama(parse_llama_config(object.dump(), "preset"), {});
+  std::vector<std::string> names;
+  for (const auto& parameter : llama.parameters()) names.push_back(parameter.name);
+  return names_in_layers(names);
+}
+
+std::set<std::string> without(const std::set<std::string>& names,
+                              const std::set<std::string>& some) {
+  std::set<std::string> rest;
+  std::ranges::set_difference(names, some, std::inserter(rest, rest.end()));
+  return rest;
+}
+
+}  // namespace
+
+std::string variant_of_weights(const std::vector<std::string>& names) {
+  const auto plain = names_of_preset("");
+  const auto extra = without(names_in_layers(names), plain);
+  if (extra.empty()) return "llama";
+  for (const auto& [name, preset] : presets()) {
+    if (name.starts_with("fault-")) continue;
+    if (without(names_of_preset(preset.config), plain) == extra) return name;
+  }
+  return "";
+}
+
+std::string variant_advice(const LlamaConfig& config, const std::vector<std::string>& names) {
+  const auto theirs = variant_of_weights(names);
+  std::vector<std::string> own;
+  for (const auto& parameter : Llama(config, {}).parameters()) own.push_back(parameter.name);
+  if (theirs.empty() || theirs == variant_of_weights(own)) return "";
+  return fmt::format("; by their names the weights are those of preset {}", theirs);
+}
+
+LlamaConfig config_for_weights(LlamaConfig config, const std::vector<std::string>& names) {
+  const auto type = config.carried.find("model_type");
+  const bool either = type != config.carried.end() && type->second == "\"method5-v4\"";
+  const auto shares = [](const std::string& name) {
+    return name.ends_with("self_attn.modified_scaling.score_params");
+  };
+  if (either && config.score_scale == "per_layer" && std::ranges::any_of(names, shares)) {
+    config.score_scale = "per_layer_share";
+  }
+  return config;
+}
+
+}  // namespace lookback

@@ -1,0 +1,59 @@
+#include "nn/residual/cross_layer_scheme.h"
+
+#include "autograd/ops/add.h"
+#include "autograd/ops/multiply.h"
+#include "autograd/ops/softmax.h"
+#include "autograd/ops/split.h"
+#include "nn/fault/fault.h"
+
+namespace lookback {
+
+CrossLayerScheme::CrossLayerScheme(const LlamaConfig& config, std::int64_t layer_index,
+                                   Precision precision, std::string parameter)
+    : cross(*config.cross_layer_residual), layer(layer_index) {
+  if (cross.weights != CrossLayerResidual::Weights::learned || layer == 0) return;
+  logits = register_parameter(std::move(parameter), empty({terms()}, precision.storage),
+                              Initial::constant(1));
+}
+
+ResidualSum CrossLayerScheme::after_attention(const Tensor& layer_input, const Tensor& own,
+                                              const ForwardPass& pass) const {
+  if (cross.site != Site::attention) return {layer_input, own};
+  return modified(layer_input, layer_input, own, pass);
+}
+
+ResidualSum CrossLayerScheme::after_mlp(const Tensor& layer_input, const Tensor& stream,
+                                        const Tensor& own, const ForwardPass& pass) const {
+  if (cross.site != Site::mlp) return {stream, own};
+  return modified(layer_input, stream, own, pass);
+}
+
+Tensor CrossLayerScheme::taking_effect() const {
+  return logits.defined() ? softmax(logits) : Tensor{};
+}
+
+LayerWeights CrossLayerScheme::weights(const ForwardPass& pass) const {
+  using Weights = CrossLayerResidual::Weights;
+  if (cross.weights == Weights::sum) return {};
+  if (cross.weights == Weights::mean) return {.uniform = 1.0 / static_cast<double>(terms())};
+  auto all = softmax(logits);
+  if (pass.fault != nullptr) all = pass.fault->layer_weights(all);
+  const std::vector<std::int64_t> one_each(static_cast<std::size_t>(terms()), 1);
+  return {.each = split(all, 0, one_each)};
+}
+
+ResidualSum CrossLayerScheme::modified(const Tensor& layer_input, const Tensor& stream,
+                                       const Tensor& own, const ForwardPass& pass) const {
+  if (layer == 0) return {stream, own};
+  const auto factors = weights(pass);
+  auto total = earlier_total(layer_input, pass, factors);
+  if (cross.include_self) {
+    const bool plain = factors.each.empty() && factors.uniform == 1;
+    const auto share = factors.each.empty() ? own * factors.uniform : own * factors.each.back();
+    total = total + (plain ? own : share);
+  }
+  if (cross.stream == CrossLayerResidual::Stream::replace) return {total, {}};
+  return {stream, total};
+}
+
+}  // namespace lookback

@@ -1,0 +1,51 @@
+// Cross-layer residuals: at one of its two sites layer l > 0 adds to the stream
+//   sum_{i < l} w_i term_i  +  w_l own       (without the last where include_self is false)
+// in place of its own output alone; or puts that sum in the stream's place (stream = replace).
+// weights: sum: w = 1; mean: w = 1 / m; learned: softmax of m logits, m the number of terms. Layer
+// 0 is a plain one. A scheme says what term_i is.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "nn/residual/residual_scheme.h"
+
+namespace lookback {
+
+// The factors of one sum. Either they are all `uniform`, or those of `each` (each a tensor [1]).
+struct LayerWeights {
+  double uniform = 1;
+  std::vector<Tensor> each = {};  // empty: uniform
+};
+
+class CrossLayerScheme : public ResidualScheme {
+ public:
+  ResidualSum after_attention(const Tensor& layer_input, const Tensor& own,
+                              const ForwardPass& pass) const final;
+  ResidualSum after_mlp(const Tensor& layer_input, const Tensor& stream, const Tensor& own,
+                        const ForwardPass& pass) const final;
+  Tensor taking_effect() const final;
+
+ protected:
+  using Site = CrossLayerResidual::Site;
+  // `parameter`: the name of the learned logits.
+  CrossLayerScheme(const LlamaConfig& config, std::int64_t layer_index, Precision precision,
+                   std::string parameter);
+
+  // sum_{i < l} w_i term_i [B, T, D]; `weights.each` may hold one more than l, this layer's own.
+  virtual Tensor earlier_total(const Tensor& layer_input, const ForwardPass& pass,
+                               const LayerWeights& weights) const = 0;
+
+  const CrossLayerResidual cross;
+  const std::int64_t layer;
+
+ private:
+  ResidualSum modified(const Tensor& layer_input, const Tensor& stream, const Tensor& own,
+                       const ForwardPass& pass) const;
+  LayerWeights weights(const ForwardPass& pass) const;
+  std::int64_t terms() const { return cross.include_self ? layer + 1 : layer; }
+
+  Tensor logits;  // undefined unless learned
+};
+
+}  // namespace lookback

@@ -1,0 +1,133 @@
+// source = recomputed: the terms are earlier layers run again on this layer's input x, with the
+// attention weights P_i they computed the first time:
+//   n_i = rms_norm(x; input_layernorm_i),  a_i = concat_heads(P_i (n_i W^V_i)) W^O_i
+//   m_i = mlp_i(rms_norm(x + a_i; post_attention_layernorm_i))
+// term_i is a_i at the attention site, m_i at the MLP site. All layers share x, so
+//   n_i W^V_i = (x / rms(x)) (g_i W^V_i): x is normalised once, the gains g_i are folded into the
+//   value weights, and all value projections are one operation on one input;
+//   sum_i w_i a_i, and sum_i w_i m_i, are one sum of products with the weights w_i W^O_i (w_i
+//   W^down_i).
+#include "autograd/ops/add.h"
+#include "autograd/ops/linear_many.h"
+#include "autograd/ops/linear_sum.h"
+#include "autograd/ops/multiply.h"
+#include "autograd/ops/reshape.h"
+#include "autograd/ops/rms_norm.h"
+#include "kernels/fill.h"
+#include "nn/llama/decoder_layer.h"
+#include "nn/residual/cross_layer_scheme.h"
+
+namespace lookback {
+namespace {
+
+// The terms of a sum of projections, each times its layer's factor.
+class FoldedProjections {
+ public:
+  explicit FoldedProjections(const LayerWeights& layer_weights) : factors(layer_weights) {}
+
+  void add(const Tensor& x, const Linear& projection) {
+    const auto folded = [&](const Tensor& weight) {
+      return factors.each.empty() ? weight : weight * factors.each[terms.size()];
+    };
+    if (projection.bias.defined()) {
+      const auto term = folded(projection.bias);
+      bias = bias.defined() ? bias + term : term;
+    }
+    terms.push_back({x, folded(projection.weight)});
+  }
+
+  Tensor sum(Products products) const {
+    const auto total_bias = bias.defined() && factors.uniform != 1 ? bias * factors.uniform : bias;
+    return linear_sum(terms, total_bias, factors.uniform, products);
+  }
+
+ private:
+  const LayerWeights& factors;
+  std::vector<LinearTerm> terms;
+  Tensor bias;  // undefined without biases
+};
+
+class RecomputedResidual final : public CrossLayerScheme {
+ public:
+  RecomputedResidual(const LlamaConfig& config, std::int64_t layer_index, Precision model_precision)
+      : CrossLayerScheme(config, layer_index, model_precision,
+                         config.cross_layer_residual->site == Site::mlp
+                             ? "modified_residual_mlp.layer_weights"
+                             : "modified_residual_attn.layer_weights"),
+        precision(model_precision),
+        epsilon(config.rms_norm_eps),
+        head_dim(config.head_dim),
+        ones(empty({config.hidden_size}, precision.storage)) {
+    kernels::fill(ones.backend(), {.y = ones, .value = 1});
+  }
+
+  RecordNeeds needs() const override { return {.replay = true}; }
+
+ private:
+  Tensor earlier_total(const Tensor& x, const ForwardPass& pass,
+                       const LayerWeights& factors) const override {
+    const Scope scope("recomputed");
+    const auto values = values_of_earlier(x, pass);
+    FoldedProjections projections(factors);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const Scope of_layer(std::to_string(i));
+      const auto& layer_i = *pass.records[i].layer;
+      const auto attended = attend(pass.records[i], values[i], x);
+      if (cross.site == Site::attention) {
+        projections.add(attended, layer_i.self_attn().output_projection());
+      } else {
+        projections.add(hidden_of_mlp(layer_i, attended, x), layer_i.mlp.down_proj);
+      }
+    }
+    return projections.sum(precision.products);
+  }
+
+  // The values of every earlier layer on x: [B, S, G, dk] each.
+  std::vector<Tensor> values_of_earlier(const Tensor& x, const ForwardPass& pass) const {
+    const auto normalised = rms_norm(x, ones, epsilon);
+    std::vector<Tensor> weights, biases;
+    for (const auto& record : pass.records) {
+      weights.push_back(record.value_weight);
+      biases.push_back(record.layer->self_attn().value_projection().bias);
+    }
+    auto values = linear_many(normalised, weights, biases, precision.products);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto& flat = values[i];
+      values[i] = reshape(flat, {flat.size(0), flat.size(1), flat.size(2) / head_dim, head_dim});
+      if (auto* cache = pass.options.cache) {
+        values[i] =
+            cache->append_values(layer, static_cast<std::int64_t>(i), pass.position, values[i]);
+      }
+    }
+    return values;
+  }
+
+  static Tensor attend(const LayerRecord& record, const Tensor& values, const Tensor& x) {
+    const Scope scope("self_attn");
+    const auto attended = record.replay->apply(values);
+    return reshape(attended, {x.size(0), x.size(1), attended.size(2) * attended.size(3)});
+  }
+
+  // What goes into the down projection of layer i.
+  static Tensor hidden_of_mlp(const DecoderLayer& layer_i, const Tensor& attended,
+                              const Tensor& x) {
+    const auto output = [&] {
+      const Scope scope("self_attn");
+      return layer_i.self_attn().output_projection().forward(attended);
+    }();
+    return layer_i.mlp.hidden(layer_i.post_attention_layernorm.forward({x, output}).normed);
+  }
+
+  Precision precision;
+  double epsilon;
+  std::int64_t head_dim;
+  Tensor ones;
+};
+
+const ResidualSchemes::Add registered{
+    "recomputed", [](const LlamaConfig& config, std::int64_t layer, Precision precision) {
+      return std::make_unique<RecomputedResidual>(config, layer, precision);
+    }};
+
+}  // namespace
+}  // namespace lookback

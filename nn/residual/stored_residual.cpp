@@ -1,0 +1,56 @@
+// source = stored: the terms are the outputs of earlier layers as they were.
+#include "autograd/ops/add.h"
+#include "autograd/ops/multiply.h"
+#include "nn/llama/preset.h"
+#include "nn/residual/cross_layer_scheme.h"
+
+namespace lookback {
+namespace {
+
+class StoredResidual final : public CrossLayerScheme {
+ public:
+  StoredResidual(const LlamaConfig& config, std::int64_t layer_index, Precision precision)
+      : CrossLayerScheme(config, layer_index, precision,
+                         config.cross_layer_residual->site == Site::mlp ? "mlp_residual_weights"
+                                                                        : "attn_residual_weights") {
+  }
+
+  RecordNeeds needs() const override { return {.outputs = true}; }
+
+ private:
+  Tensor earlier_total(const Tensor&, const ForwardPass& pass,
+                       const LayerWeights& weights) const override {
+    Tensor total;
+    for (std::size_t i = 0; i < pass.records.size(); ++i) {
+      const auto& record = pass.records[i];
+      auto term = cross.site == Site::mlp ? record.mlp_output : record.attention_output;
+      if (!weights.each.empty()) term = term * weights.each[i];
+      total = total.defined() ? total + term : term;
+    }
+    return weights.uniform == 1 ? total : total * weights.uniform;
+  }
+};
+
+const ResidualSchemes::Add registered{
+    "stored", [](const LlamaConfig& config, std::int64_t layer, Precision precision) {
+      return std::make_unique<StoredResidual>(config, layer, precision);
+    }};
+
+const PresetRegistration stored1{
+    "stored1",
+    {.description = "adds the mean of all MLP outputs so far, as they were",
+     .config = R"({"cross_layer_residual": {"site": "mlp", "source": "stored", "weights": "mean",
+                   "stream": "add", "include_self": true}})"}};
+const PresetRegistration stored2{
+    "stored2",
+    {.description = "adds the mean of all attention outputs so far, as they were",
+     .config = R"({"cross_layer_residual": {"site": "attention", "source": "stored",
+                   "weights": "mean", "stream": "add", "include_self": true}})"}};
+const PresetRegistration stored3{
+    "stored3",
+    {.description = "adds a learned average of all MLP outputs so far, as they were",
+     .config = R"({"cross_layer_residual": {"site": "mlp", "source": "stored",
+                   "weights": "learned", "stream": "add", "include_self": true}})"}};
+
+}  // namespace
+}  // namespace lookback
