@@ -130,10 +130,11 @@ TEST(VariantConfig, WhatIsWrongIsSaidWithWhatIsAllowed) {
   EXPECT_EQ(error_of({{"cross_layer_residual", {{"site", "mlp"}}}}),
             "[config] c.json: cross_layer_residual has no source");
   EXPECT_THAT(error_of({{"cross_layer_residual", "method1"}}), HasSubstr("must be an object"));
-  EXPECT_EQ(error_of({{"score_accumulation", {{"scale", "own"}}}}),
-            "[config] c.json: score_accumulation.scale is \"own\" (string): must be one of "
-            "per_layer, per_layer_free, per_layer_power, per_layer_share, power, power_dk, "
-            "sqrt_dk, sqrt_dk_m, sqrt_dk_sqrt_m");
+  EXPECT_EQ(
+      error_of({{"score_accumulation", {{"scale", "own"}}}}),
+      "[config] c.json: score_accumulation.scale is \"own\" (string): must be one of decayed, "
+      "per_layer, per_layer_free, per_layer_power, per_layer_share, power, power_dk, "
+      "sqrt_dk, sqrt_dk_m, sqrt_dk_sqrt_m");
   EXPECT_THAT(error_of({{"fault", "typo"}}),
               HasSubstr("fault is \"typo\" (string): must be one of double_softmax"));
 }

@@ -1,0 +1,38 @@
+// s_i = exp(-d (l - i)) / sqrt(dk) at layer l, d learned: scores count less the older they are.
+#include <cmath>
+
+#include "autograd/ops/cast.h"
+#include "autograd/ops/exp.h"
+#include "autograd/ops/multiply.h"
+#include "autograd/ops/negate.h"
+#include "nn/llama/preset.h"
+#include "nn/score/accumulated_scores.h"
+
+namespace lookback {
+namespace {
+
+class DecayedScores final : public AccumulatedScores {
+ public:
+  DecayedScores(const LlamaConfig& config, std::int64_t layer, Precision precision)
+      : AccumulatedScores(config, layer, precision) {
+    for (std::int64_t i = 0; i < m; ++i) ages.push_back(static_cast<double>(m - 1 - i));
+  }
+
+ private:
+  Tensor scales() const override {
+    const auto age = cast(from_values(ages, {m}), decay.dtype());
+    return exp(age * -decay) * (1 / std::sqrt(head_dim));
+  }
+
+  std::vector<double> ages;  // of layer i's scores, in layers
+  Tensor decay = one("decay", 0.1);
+};
+
+const ScoreSchemes::Add registered{"decayed", accumulated<DecayedScores>()};
+const PresetRegistration preset{
+    "decayed-scores",
+    {.description = "scores of all layers so far, the older the weaker, by a learned decay",
+     .config = R"({"score_accumulation": {"scale": "decayed"}})"}};
+
+}  // namespace
+}  // namespace lookback
