@@ -20,6 +20,9 @@ const std::vector<std::string> site_names{"mlp", "attention"};
 const std::vector<std::string> weights_names{"sum", "mean", "learned"};
 const std::vector<std::string> stream_names{"add", "replace"};
 
+// What is written. A variant's keys say which it is; any other type computes something else.
+constexpr std::string_view plain_type = "llama", variant_type = "lookback";
+
 // The model types of checkpoints that are in use, and the presets they mean.
 struct ModelType {
   std::string_view type, preset;
@@ -107,9 +110,10 @@ std::string_view preset_of(const json& object, std::string_view where) {
     if (each.type == type) return each.preset;
     known += fmt::format("{}{}", known.empty() ? "" : ", ", each.type);
   }
-  if (type.starts_with("method")) {
-    fail(ConfigReader::operation, "{}: model_type {} is no variant that is known: known are {}",
-         where, in_quotes(type), known);
+  if (type != plain_type && type != variant_type) {
+    fail(ConfigReader::operation,
+         "{}: model_type {} is neither {} nor a variant that is known: known are {}", where,
+         in_quotes(type), plain_type, known);
   }
   return {};
 }
@@ -142,7 +146,7 @@ void write_variant(const LlamaConfig& config, nlohmann::ordered_json& object) {
 void write_model_type(const LlamaConfig& config, nlohmann::ordered_json& object) {
   const bool variant = is_variant(config);
   object["architectures"] = {variant ? "LookbackForCausalLM" : "LlamaForCausalLM"};
-  object["model_type"] = variant ? "lookback" : "llama";
+  object["model_type"] = variant ? variant_type : plain_type;
 }
 
 }  // namespace lookback
