@@ -2,7 +2,7 @@
 """Lookback beside PyTorch, in turn, in one run: A B A B A B, medians and their ratio.
 
     python3 compare.py --program BUILD/bin/lookback --python INTERPRETER_WITH_TORCH
-        [--pairs 3] [--steps 8] [--threads N] [--only gemm|smoke|tiny|124m]...
+        [--pairs 3] [--steps 8] [--threads N] [--only gemm|smoke|tiny|124m|variants]...
 
 The yardstick is torch_step.py beside this file. Prints Markdown tables; figures of different runs
 do not belong side by side.
@@ -16,8 +16,12 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-WORKLOADS = ["gemm", "smoke", "tiny", "124m"]
+WORKLOADS = ["gemm", "smoke", "tiny", "124m", "variants"]
 BATCH_SIZE, BLOCK_SIZE = 4, 256
+# Preset, batch and block size, on llama-smoke.
+VARIANTS = [("llama", 4, 256), ("method1", 4, 256), ("method2", 4, 256), ("method3.2", 4, 256),
+            ("stored3", 4, 256), ("method5.1", 4, 256), ("method5.6", 4, 256),
+            ("llama", 1, 2048), ("method1", 1, 2048), ("method5.1", 1, 2048)]
 
 
 def options():
@@ -28,11 +32,11 @@ def options():
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--only", action="append", choices=WORKLOADS,
-                        help="default: gemm, smoke and tiny")
+                        help="default: gemm, smoke, tiny and variants")
     chosen = parser.parse_args()
     if chosen.pairs < 3:
         parser.error("--pairs must be at least 3: fewer say nothing on a shared machine")
-    chosen.only = chosen.only or ["gemm", "smoke", "tiny"]
+    chosen.only = chosen.only or ["gemm", "smoke", "tiny", "variants"]
     return chosen
 
 
@@ -86,15 +90,21 @@ def compare_gemm(o):
         print(f"| {shape} | {x:.0f} | {x / peak:.2f} | {y:.0f} | {x / y:.2f} |")
 
 
-def compare_step(o, name):
+def train_step(o, name, preset="llama", batch=BATCH_SIZE, block=BLOCK_SIZE):
+    """The results of a training step, ours and theirs."""
     a, b = in_turn(o,
-                   ours(o, "train", "--config", name, "--batch-size", BATCH_SIZE,
-                        "--block-size", BLOCK_SIZE, "--steps", o.steps),
-                   theirs(o, HERE / f"llama-{name}.json", "--batch", BATCH_SIZE,
-                          "--seq", BLOCK_SIZE, "--steps", o.steps))
+                   ours(o, "train", "--config", name, "--preset", preset, "--batch-size", batch,
+                        "--block-size", block, "--steps", o.steps),
+                   theirs(o, HERE / f"llama-{name}.json", "--preset", preset, "--batch", batch,
+                          "--seq", block, "--steps", o.steps))
     if a[0]["parameters"] != b[0]["parameters"]:
-        sys.exit(f"compare.py: {name} has {a[0]['parameters']} parameters here and "
+        sys.exit(f"compare.py: {name} {preset} has {a[0]['parameters']} parameters here and "
                  f"{b[0]['parameters']} in PyTorch")
+    return a, b
+
+
+def compare_step(o, name):
+    a, b = train_step(o, name)
     print(f"\n| llama-{name}, B{BATCH_SIZE} T{BLOCK_SIZE}, f32 | Lookback | PyTorch {b[0]['torch']} "
           "| ratio |")
     print("| --- | ---: | ---: | ---: |")
@@ -104,11 +114,28 @@ def compare_step(o, name):
         print(f"| {label} | {x / scale:.0f} | {y / scale:.0f} | {x / y:.2f} |")
 
 
+def compare_variants(o):
+    print("\n| llama-smoke, f32 | Lookback tokens/s | PyTorch tokens/s | ratio "
+          "| Lookback MB | PyTorch MB | ratio |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for preset, batch, block in VARIANTS:
+        a, b = train_step(o, "smoke", preset, batch, block)
+        x, y = median(a, "tokens_per_second"), median(b, "tokens_per_second")
+        u, v = median(a, "peak_bytes") / 1e6, median(b, "peak_bytes") / 1e6
+        print(f"| {preset}, B{batch} T{block} | {x:.0f} | {y:.0f} | {x / y:.2f} "
+              f"| {u:.0f} | {v:.0f} | {u / v:.2f} |", flush=True)
+
+
 def main():
     o = options()
     print(f"{cpu_name()}, {o.threads} threads, medians of {o.pairs} runs of each in turn.")
     for workload in o.only:
-        compare_gemm(o) if workload == "gemm" else compare_step(o, workload)
+        if workload == "gemm":
+            compare_gemm(o)
+        elif workload == "variants":
+            compare_variants(o)
+        else:
+            compare_step(o, workload)
 
 
 if __name__ == "__main__":
