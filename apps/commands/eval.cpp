@@ -7,6 +7,7 @@
 #include "apps/cli/command.h"
 #include "apps/data/open.h"
 #include "apps/model/dtype_name.h"
+#include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/record_choice.h"
 #include "apps/train/evaluate.h"
@@ -34,6 +35,7 @@ class Eval final : public Command {
     }
     if (dtype.empty()) dtype = record ? record->options.dtype : "float32";
     const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
+    warn_of_fault(llama->config);
     const auto most = llama->config.max_position_embeddings;
     if (!block_size)
       block_size = record ? record->options.block_size : std::min<std::int64_t>(256, most);

@@ -9,6 +9,7 @@
 #include "apps/cli/command.h"
 #include "apps/data/open.h"
 #include "apps/model/dtype_name.h"
+#include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
 #include "apps/train/run_record.h"
 
@@ -40,6 +41,7 @@ class Generate final : public Command {
     if (dtype.empty()) dtype = record ? record->options.dtype : "float32";
     if (tokenizer.empty()) tokenizer = record ? record->options.tokenizer : "bytes";
     const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
+    warn_of_fault(llama->config);
     const auto& config = llama->config;
     const auto words = make_tokenizer(tokenizer, config.vocab_size);
     if (words->vocabulary_size() > config.vocab_size) {

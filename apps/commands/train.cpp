@@ -4,11 +4,11 @@
 
 #include "apps/data/open.h"
 #include "apps/model/dtype_name.h"
+#include "apps/model/fault_warning.h"
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
 #include "apps/train/peak_memory.h"
 #include "apps/train/training_run.h"
-#include "nn/fault/fault.h"
 #include "nn/initialise.h"
 #include "nn/llama/variant_of_weights.h"
 
@@ -44,10 +44,7 @@ class Train final : public Command {
     const auto data = open(session, choice);
     resolve_steps(options, data.training->tokens());
     const Llama llama(choice.config, precision_of(floating_dtype(options.dtype)));
-    if (const auto& fault = choice.config.fault; !fault.empty()) {
-      print_error(fmt::format("lookback: warning: this model is broken on purpose: {} ({})\n",
-                              Faults::make(fault)->description(), fault));
-    }
+    warn_of_fault(choice.config);
     if (options.init_from.empty()) {
       initialise(llama.parameters(), choice.config.initializer_range, session.seed);
     } else {

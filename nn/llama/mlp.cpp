@@ -1,5 +1,6 @@
 #include "nn/llama/mlp.h"
 
+#include "autograd/ops/linear_many.h"
 #include "autograd/ops/silu_mul.h"
 
 namespace lookback {
@@ -9,10 +10,11 @@ Bias bias_of(const LlamaConfig& config) { return config.mlp_bias ? Bias::learned
 
 }  // namespace
 
-LlamaMlp::LlamaMlp(const LlamaConfig& config, Precision precision)
-    : gate_proj(config.hidden_size, config.intermediate_size, bias_of(config), precision),
-      up_proj(config.hidden_size, config.intermediate_size, bias_of(config), precision),
-      down_proj(config.intermediate_size, config.hidden_size, bias_of(config), precision) {
+LlamaMlp::LlamaMlp(const LlamaConfig& config, Precision model_precision)
+    : gate_proj(config.hidden_size, config.intermediate_size, bias_of(config), model_precision),
+      up_proj(config.hidden_size, config.intermediate_size, bias_of(config), model_precision),
+      down_proj(config.intermediate_size, config.hidden_size, bias_of(config), model_precision),
+      precision(model_precision) {
   register_module("gate_proj", gate_proj);
   register_module("up_proj", up_proj);
   register_module("down_proj", down_proj);
@@ -20,12 +22,19 @@ LlamaMlp::LlamaMlp(const LlamaConfig& config, Precision precision)
 
 Tensor LlamaMlp::forward(const Tensor& x) const {
   const auto scope = enter();
-  return down_proj.forward(silu_mul(gate_proj.forward(x), up_proj.forward(x)));
+  return down_proj.forward(gated(x));
 }
 
 Tensor LlamaMlp::hidden(const Tensor& x) const {
   const auto scope = enter();
-  return silu_mul(gate_proj.forward(x), up_proj.forward(x));
+  return gated(x);
+}
+
+// Gate and up read one input: one operation.
+Tensor LlamaMlp::gated(const Tensor& x) const {
+  const auto both = linear_many(x, {gate_proj.weight, up_proj.weight},
+                                {gate_proj.bias, up_proj.bias}, precision.products);
+  return silu_mul(both[0], both[1]);
 }
 
 }  // namespace lookback

@@ -8,12 +8,17 @@ namespace lookback {
 // SwiGLU (Shazeer 2020): down(silu(gate(x)) * up(x)). [B, T, D] -> [B, T, D].
 class LlamaMlp final : public Module {
  public:
-  LlamaMlp(const LlamaConfig& config, Precision precision);
+  LlamaMlp(const LlamaConfig& config, Precision model_precision);
   Tensor forward(const Tensor& x) const;
   // What goes into down_proj, [B, T, F].
   Tensor hidden(const Tensor& x) const;
 
   Linear gate_proj, up_proj, down_proj;
+
+ private:
+  Tensor gated(const Tensor& x) const;
+
+  Precision precision;
 };
 
 }  // namespace lookback

@@ -1,0 +1,14 @@
+#include "apps/model/fault_warning.h"
+
+#include "apps/cli/console.h"
+#include "nn/fault/fault.h"
+
+namespace lookback {
+
+void warn_of_fault(const LlamaConfig& config) {
+  if (config.fault.empty()) return;
+  print_error(fmt::format("lookback: warning: this model is broken on purpose: {} ({})\n",
+                          Faults::make(config.fault)->description(), config.fault));
+}
+
+}  // namespace lookback
