@@ -20,7 +20,8 @@ const std::vector<std::string> site_names{"mlp", "attention"};
 const std::vector<std::string> weights_names{"sum", "mean", "learned"};
 const std::vector<std::string> stream_names{"add", "replace"};
 
-// What is written. A variant's keys say which it is; any other type computes something else.
+// What is written. A variant's keys say which it is; other types are ignored, as every key of
+// transformers that says nothing about the computation.
 constexpr std::string_view plain_type = "llama", variant_type = "lookback";
 
 // The model types of checkpoints that are in use, and the presets they mean.
@@ -110,10 +111,9 @@ std::string_view preset_of(const json& object, std::string_view where) {
     if (each.type == type) return each.preset;
     known += fmt::format("{}{}", known.empty() ? "" : ", ", each.type);
   }
-  if (type != plain_type && type != variant_type) {
-    fail(ConfigReader::operation,
-         "{}: model_type {} is neither {} nor a variant that is known: known are {}", where,
-         in_quotes(type), plain_type, known);
+  if (type.starts_with("method")) {
+    fail(ConfigReader::operation, "{}: model_type {} is no variant that is known: known are {}",
+         where, in_quotes(type), known);
   }
   return {};
 }
