@@ -9,7 +9,7 @@
 namespace lookback {
 namespace {
 
-// Bytes of a training step of the plain Llama at its peak, by what is alive then. N = B T tokens.
+// Bytes of a training step at its peak, by what is alive then. N = B T tokens.
 //
 // Weights and AdamW's two moments are always there. Forward keeps, per layer and token:
 //   the residual stream before either norm, and both norms' outputs     4 D
@@ -20,6 +20,13 @@ namespace {
 // and V D of the projection's weight. Backward then frees a layer's share and makes its weights'
 // gradients instead: the peak is at the loss, or where backward has least gained, or at the
 // optimiser, when all gradients are there. Every tensor counts as the block it is given.
+//
+// Earlier layers that run again keep, per pair of layers and token, their values and what attention
+// made of them, G dk + H dk, and at the MLP site what their norm read and wrote, gate, up and their
+// product, 2 D + 3 F + 1; each layer but the first its normalised input, D + 1; and all layers
+// their folded value weights. Learned weights keep what they are multiplied with: this layer's own
+// output, and the scaled projection of each pair (or the stored outputs). The gradients of what
+// goes into a sum of projections appear together.
 class StepMemory {
  public:
   StepMemory(const Llama& model, std::int64_t tokens)
@@ -31,15 +38,20 @@ class StepMemory {
     const auto& c = llama.config;
     const auto layers = c.num_hidden_layers;
     const auto saved = layer_activations();
+    const auto variant = variant_activations(layers);
     const auto gradients = layer_weights();
     const auto table = block(c.vocab_size * c.hidden_size);
     const auto fixed = weights_and_moments() + table;
-    auto peak = fixed + layers * saved + 3 * per_token(c.hidden_size) + loss_scratch();
+    auto peak = fixed + layers * saved + variant + 3 * per_token(c.hidden_size) + loss_scratch();
+    peak = std::max(peak, fixed + layers * saved + variant + variant_gradients());
     for (std::int64_t done = 0; done < layers; ++done) {
       // In the MLP: gradients of gate, up and their product (the product itself is gone by then),
       // of the stream, and of the MLP's output.
       const auto scratch = 2 * per_token(c.intermediate_size) + 2 * per_token(c.hidden_size);
-      peak = std::max(peak, fixed + (layers - done) * saved + done * gradients + scratch);
+      // The last layer's earlier ones ran behind its MLP, or before it.
+      const auto ran = layers - done;
+      const auto left = variant_activations(runs_behind_mlp() ? ran - 1 : ran);
+      peak = std::max(peak, fixed + ran * saved + left + done * gradients + scratch);
     }
     return std::max(peak, fixed + layers * gradients + table);
   }
@@ -68,6 +80,48 @@ class StepMemory {
            2 * per_token(c.num_key_value_heads * c.head_dim) + 3 * per_token(c.intermediate_size) +
            per_token(c.num_attention_heads) + 2 * per_token(1);
   }
+  const CrossLayerResidual* recomputed() const {
+    const auto& cross = llama.config.cross_layer_residual;
+    return cross && cross->source == "recomputed" ? &*cross : nullptr;
+  }
+  // What goes into the output projection of an earlier layer.
+  std::int64_t projected(const CrossLayerResidual& cross) const {
+    const auto& c = llama.config;
+    return cross.site == CrossLayerResidual::Site::mlp ? c.intermediate_size
+                                                       : c.num_attention_heads * c.head_dim;
+  }
+
+  bool runs_behind_mlp() const {
+    return recomputed() != nullptr && recomputed()->site == CrossLayerResidual::Site::mlp;
+  }
+
+  // Of the first so many layers.
+  std::int64_t variant_activations(std::int64_t layers) const {
+    const auto& c = llama.config;
+    const auto& cross = c.cross_layer_residual;
+    if (!cross || layers < 1) return 0;
+    const auto pairs = layers * (layers - 1) / 2;
+    const bool learned = cross->weights == CrossLayerResidual::Weights::learned;
+    const auto own = learned ? (layers - 1) * per_token(c.hidden_size) : 0;
+    if (recomputed() == nullptr) return learned ? own + per_token(c.hidden_size) : 0;
+    auto pair = per_token(c.num_key_value_heads * c.head_dim) +
+                per_token(c.num_attention_heads * c.head_dim);
+    if (cross->site == CrossLayerResidual::Site::mlp) {
+      pair += 2 * per_token(c.hidden_size) + 3 * per_token(c.intermediate_size) + per_token(1);
+    }
+    if (learned) pair += block(c.hidden_size * projected(*cross));
+    return own + pairs * pair + (layers - 1) * (per_token(c.hidden_size) + per_token(1)) +
+           layers * block(c.num_key_value_heads * c.head_dim * c.hidden_size);
+  }
+
+  // Of the last layer's terms.
+  std::int64_t variant_gradients() const {
+    const auto* cross = recomputed();
+    if (cross == nullptr) return 0;
+    return (llama.config.num_hidden_layers - 1) * per_token(projected(*cross)) +
+           2 * per_token(llama.config.hidden_size);
+  }
+
   // The chunk of logits that exists at one time (linear_cross_entropy), as f32 and, where products
   // round, as bf16 beside the rounded operands.
   std::int64_t loss_scratch() const {

@@ -47,10 +47,8 @@ ResidualSum DecoderLayer::forward(const ResidualSum& x, ForwardPass& pass) const
   const auto [stream, mlp_input] = post_attention_layernorm.forward(site);
   const auto own = mlp.forward(mlp_input);
   const auto result = residual->after_mlp(layer_input, stream, own, pass);
-  if (pass.needs.outputs) {
-    record.attention_output = attended;
-    record.mlp_output = own;
-  }
+  if (pass.needs.attention_output) record.attention_output = attended;
+  if (pass.needs.mlp_output) record.mlp_output = own;
   if (pass.needs.replay) record.value_weight = value_weight(pass);
   if (pass.needs.any()) {
     record.layer = this;

@@ -12,12 +12,14 @@ class DecoderLayer;
 
 // What the schemes of a model want recorded. The plain Llama wants nothing.
 struct RecordNeeds {
-  bool replay = false;   // the attention weights, to be applied again
-  bool scores = false;   // queries and keys, for accumulated scores
-  bool outputs = false;  // the outputs of attention and MLP as they were
-  bool any() const { return replay || scores || outputs; }
+  bool replay = false;            // the attention weights, to be applied again
+  bool scores = false;            // queries and keys, for accumulated scores
+  bool attention_output = false;  // as it was
+  bool mlp_output = false;        // as it was
+  bool any() const { return replay || scores || attention_output || mlp_output; }
   friend RecordNeeds operator|(RecordNeeds a, RecordNeeds b) {
-    return {a.replay || b.replay, a.scores || b.scores, a.outputs || b.outputs};
+    return {a.replay || b.replay, a.scores || b.scores, a.attention_output || b.attention_output,
+            a.mlp_output || b.mlp_output};
   }
 };
 

@@ -15,7 +15,10 @@ class StoredResidual final : public CrossLayerScheme {
                                                                         : "attn_residual_weights") {
   }
 
-  RecordNeeds needs() const override { return {.outputs = true}; }
+  RecordNeeds needs() const override {
+    return cross.site == Site::mlp ? RecordNeeds{.mlp_output = true}
+                                   : RecordNeeds{.attention_output = true};
+  }
 
  private:
   Tensor earlier_total(const Tensor&, const ForwardPass& pass,

@@ -151,5 +151,16 @@ TEST(BenchProgram, PredictsTheMemoryOfAStep) {
   }
 }
 
+TEST(BenchProgram, PredictsTheMemoryOfTheVariants) {
+  for (const char* preset : {"method1", "method2", "method3.2", "stored3", "method5.1"}) {
+    const auto result = run_lookback(
+        {"bench", "memory", "--json", "--config=smoke", "--batch-size=2", "--preset", preset});
+    ASSERT_EQ(result.code, 0) << result.err;
+    const auto memory = SmallRun::json(result);
+    const auto predicted = memory.at("predicted_bytes").get<double>();
+    EXPECT_NEAR(predicted / memory.at("measured_bytes").get<double>(), 1, 0.02) << preset;
+  }
+}
+
 }  // namespace
 }  // namespace lookback::tests
