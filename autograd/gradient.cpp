@@ -21,7 +21,7 @@ class AccumulateGradient final : public Node {
     auto total = output_gradients[0];
     for (const auto& hook : leaf.hooks) total = hook(total);
     const bool first = !leaf.gradient.defined();
-    leaf.gradient = first ? total : sum_gradients(std::move(leaf.gradient), total);
+    leaf.gradient = first ? total.detach() : sum_gradients(std::move(leaf.gradient), total);
     return {};
   }
 
@@ -65,12 +65,12 @@ Tensor gradient(const Tensor& leaf) {
   return state == nullptr ? Tensor{} : state->gradient;
 }
 
-void set_gradient(const Tensor& leaf, Tensor value) {
+void set_gradient(const Tensor& leaf, const Tensor& value) {
   if (value.defined() && (value.shape() != leaf.shape() || value.dtype() != leaf.dtype())) {
     fail("set_gradient", "gradient {} {} must have the tensor's shape {} and dtype {}",
          value.dtype(), value.shape(), leaf.shape(), leaf.dtype());
   }
-  own_gradient_state(leaf).gradient = std::move(value);
+  own_gradient_state(leaf).gradient = value.defined() ? value.detach() : Tensor{};
 }
 
 void add_hook(const Tensor& x, GradientHook hook) {

@@ -38,9 +38,10 @@ void set_requires_grad(const Tensor& x);
 void set_parameter(const Tensor& x);
 
 // The gradient collected at a leaf: sum over the backward passes since it was last cleared;
-// undefined when there was none.
+// undefined when there was none. It keeps no history: a tensor may be its own gradient, or that of
+// a leaf it was made from, and both are freed.
 Tensor gradient(const Tensor& leaf);
-void set_gradient(const Tensor& leaf, Tensor value);
+void set_gradient(const Tensor& leaf, const Tensor& value);
 inline void clear_gradient(const Tensor& leaf) { set_gradient(leaf, {}); }
 
 // Called with the complete gradient of x, once per backward pass, before it is used; what it
