@@ -57,4 +57,4 @@ echo "A story it wrote:"
 "$lookback" generate "$output_dir" --prompt "once upon a time" --max-new-tokens 120 --seed 1
 echo
 echo "The model and every number of the run: $output_dir"
-echo "Go on with: $lookback train --help"
+printf 'Go on with: %q train --help\n' "$lookback"
