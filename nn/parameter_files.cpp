@@ -28,7 +28,7 @@ std::vector<std::string> names_below(const SafetensorsFile& file, const std::str
 bool same_elements(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape()) return false;
   const auto as_f64 = [](const Tensor& x) {
-    const auto y = empty(x.shape(), DType::f64);
+    auto y = empty(x.shape(), DType::f64);
     kernels::copy_forward(x.backend(), {.x = x, .y = y});
     return y;
   };
@@ -63,7 +63,8 @@ std::string misfits(const std::map<std::string, Tensor>& parameters, const Safet
     const auto& sizes = file.info(prefix + name).shape;
     if (std::ranges::equal(sizes, tensor.shape())) continue;
     append(mis_shaped,
-           fmt::format("{} is ({}), must be {}", name, fmt::join(sizes, ", "), tensor.shape()));
+           fmt::format("{} is ({}{}), must be {}", name, fmt::join(sizes, ", "),
+                       sizes.size() == 1 ? "," : "", tensor.shape()));
   }
   for (const auto& name : names_below(file, prefix)) {
     if (parameters.contains(name)) continue;

@@ -30,6 +30,85 @@ llama two-tokens --seq 2 --seed 9
 llama one-sequence --batch 1 --seed 10
 llama float32-long --float32 --layers 4 --batch 1 --seq 33 --seed 11
 
+# variant PRESET [options]: a preset in as few numbers as show it; its file bears its name.
+# at NAME PRESET [options]: the same, under another name (a point of the axes over the preset).
+at() {
+  local name=$1 preset=$2
+  shift 2
+  "$python" "$here/oracle.py" make "$folder/$name.safetensors" "$preset" \
+    --layers 3 --hidden 8 --heads 4 --kv-heads 2 --ffn 12 --vocab 13 --batch 2 --seq 6 "$@"
+}
+variant() {
+  at "$1" "$@"
+}
+
+variant method1 --steps 10 --seed 20
+variant method2 --steps 10 --kv-heads 1 --seed 21
+variant method3.1 --layers 4 --seed 22
+variant method3.2 --bias --tie --steps 10 --seed 23
+variant method4.1 --kv-heads 4 --float32 --seed 24
+variant method4.2 --layers 4 --bias --steps 10 --float32 --seed 25
+variant method1-replace --seed 26
+variant method2-replace --kv-heads 1 --bias --seed 27
+variant method1-simple --layers 4 --head-dim 4 --seed 28
+variant stored1 --layers 5 --seed 29
+variant stored2 --bias --kv-heads 1 --seed 30
+variant stored3 --layers 4 --tie --steps 10 --seed 31
+variant method5.1 --steps 10 --seed 32
+variant method5.2 --kv-heads 1 --layers 4 --float32 --seed 33
+variant method5.3 --bias --seed 34
+variant method5.4 --layers 4 --steps 10 --seed 35
+variant method5.5 --kv-heads 4 --steps 10 --seed 36
+variant method5.6 --layers 5 --seed 37
+variant method5.7 --tie --steps 10 --float32 --seed 38
+variant method5.8 --head-dim 6 --seed 39
+variant method5.5-share --layers 4 --kv-heads 1 --seed 40
+variant fault-unmasked-recompute --seed 41
+variant fault-double-softmax --kv-heads 1 --seed 42
+variant fault-unregistered --steps 10 --seed 43
+variant fault-unmasked --float32 --seed 44
+variant fault-shifted-labels --seed 45
+at method1-six-layers method1 --layers 6 --kv-heads 1 --seed 46
+at method2-one-layer method2 --layers 1 --seed 47
+
+# axes SITE SOURCE WEIGHTS STREAM INCLUDE_SELF SCALE [options]: any point of the axes; SCALE `none`:
+# each layer's own scores alone.
+axes() {
+  local site=$1 source=$2 weights=$3 stream=$4 include_self=$5 scale=$6
+  shift 6
+  local name=axes-$site-$source-$weights-$stream
+  [ "$include_self" = true ] || name+=-without-itself
+  [ "$scale" = none ] && scale= || name+=-$scale
+  at "$name" llama --cross "site=$site" "source=$source" "weights=$weights" "stream=$stream" \
+    "include_self=$include_self" --scale "$scale" "$@"
+}
+axes mlp recomputed mean add false none --bias --seed 50
+axes mlp recomputed learned replace false none --layers 4 --seed 51
+axes attention recomputed learned add false none --bias --steps 10 --seed 52
+axes attention recomputed mean replace true none --kv-heads 4 --seed 53
+axes attention stored learned replace false none --layers 4 --seed 54
+axes mlp stored sum add false none --kv-heads 1 --float32 --seed 55
+axes attention stored learned add true none --tie --steps 10 --seed 56
+axes mlp stored mean replace true none --bias --seed 57
+axes mlp recomputed sum add true sqrt_dk --steps 10 --seed 58
+axes attention recomputed learned add true per_layer_power --bias --seed 59
+axes mlp recomputed learned add false per_layer_share --kv-heads 1 --float32 --seed 60
+axes attention recomputed sum replace false power --kv-heads 4 --seed 61
+axes mlp stored learned add true per_layer --layers 4 --seed 62
+at fault-double-softmax-per_layer_free fault-double-softmax --scale per_layer_free --seed 63
+
+# Checkpoints of the model types that were in use before: the plain config and a model_type.
+older() {
+  local name=$1 model_type=$2
+  shift 2
+  at "$name" "$@"
+  "$python" "$here/older_model_type.py" "$folder/$name.safetensors" "$model_type"
+}
+older older-method1-v3 method1-v3 method1 --seed 70
+older older-method5-v4 method5-v4 method5.5 --seed 71
+older older-method5-v4-share method5-v4 method5.5-share --seed 72
+older older-method3-v2 method3-v2 stored3 --seed 73
+
 "$python" "$here/from_transformers.py" "$folder/transformers.safetensors"
 "$python" "$here/from_transformers.py" "$folder/transformers-tied.safetensors" --tie --bias \
   --rope-scaling '{"rope_type": "linear", "factor": 2.0}' --seed 1

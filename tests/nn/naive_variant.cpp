@@ -161,7 +161,7 @@ class NaiveModel {
   // What layer i says on another layer's input.
   Tensor again(std::int64_t i, const Tensor& x) const {
     auto attended = attend(i, layers[static_cast<std::size_t>(i)].weights,
-                                 norm(x, name(i, "input_layernorm.weight")));
+                           norm(x, name(i, "input_layernorm.weight")));
     if (config.cross_layer_residual->site == Site::attention) return attended;
     return mlp(i, norm(x + attended, name(i, "post_attention_layernorm.weight")));
   }
