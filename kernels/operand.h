@@ -84,7 +84,7 @@ constexpr std::size_t field_count() {
 
 // The fields of an aggregate as a tuple of references.
 template <class Arguments>
-auto fields_of(const Arguments& arguments) {
+auto fields_of(const Arguments& arguments) {  // NOLINT(readability-function-size): one case each
   constexpr auto count = field_count<Arguments>();
   if constexpr (count == 1) {
     const auto& [f0] = arguments;

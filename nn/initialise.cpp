@@ -37,11 +37,13 @@ void fill_with_normal(const Tensor& x, double standard_deviation, std::uint64_t 
 
 void initialise(const std::vector<NamedParameter>& parameters, double standard_deviation,
                 std::uint64_t seed) {
-  for (const auto& [name, tensor, initial] : parameters) {
+  for (const auto& parameter : parameters) {
+    const auto& tensor = parameter.tensor;
+    const auto& initial = parameter.initial;
     if (initial.kind == Initial::Kind::constant) {
       kernels::fill(tensor.backend(), {.y = tensor, .value = initial.value});
     } else {
-      const auto stream = stream_of(RandomUse::parameters, hash_of(name));
+      const auto stream = stream_of(RandomUse::parameters, hash_of(parameter.name));
       visit_floating(tensor.dtype(), [&]<class T>(TypeTag<T>) {
         fill_with_normal<T>(tensor, standard_deviation, seed, stream);
       });

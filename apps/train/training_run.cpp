@@ -46,12 +46,13 @@ ForwardOptions forward_options(const TrainOptions& options, const Llama& llama) 
 Json learned_numbers(const Llama& llama) {
   const NoGrad no_grad;
   auto learned = Json::object();
-  for (const auto& [name, effect] : llama.effects()) {
+  for (const auto& named : llama.effects()) {
+    const auto& effect = named.second;
     auto numbers = Json::array();
     visit_floating(effect.dtype(), [&]<class T>(TypeTag<T>) {
       for (const auto number : effect.elements<T>()) numbers.push_back(static_cast<double>(number));
     });
-    learned[name] = numbers;
+    learned[named.first] = numbers;
   }
   return learned;
 }

@@ -53,8 +53,9 @@ RopeTables rope_tables(std::int64_t positions, std::int64_t head_dim, double the
   const RopeTables tables{empty({positions, half}, dtype), empty({positions, half}, dtype)};
   visit_floating(dtype, [&]<class T>(TypeTag<T>) {
     for (std::int64_t i = 0; i < positions * half; ++i) {
+      const std::int64_t position = i / half;
       const double angle =
-          static_cast<double>(i / half) * frequency[static_cast<std::size_t>(i % half)];
+          static_cast<double>(position) * frequency[static_cast<std::size_t>(i % half)];
       tables.cos.data<T>()[i] = static_cast<T>(std::cos(angle));
       tables.sin.data<T>()[i] = static_cast<T>(std::sin(angle));
     }
