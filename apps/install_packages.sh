@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing of apps/packages.txt: bash apps/install_packages.sh build [test] [tidy] [fuzz]
+# Installs what is missing of apps/packages.txt: bash apps/install_packages.sh build [test] [tidy] [fuzz] [browser]
 # Does nothing, and needs no network, when everything is there.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -8,5 +8,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/run_ctest.sh"
 parse_build_dir build "$@"
 bash "$root/apps/install_packages.sh" build test
+if [ -n "${CI:-}" ] && ! command -v chromium >/dev/null; then
+  bash "$root/apps/install_packages.sh" browser || echo "going on without a browser" >&2
+fi
 build "$build_dir" --preset release -DLOOKBACK_TESTS=ON
 run_ctest "$build_dir" "${rest[@]}"

@@ -1,0 +1,73 @@
+// Reports in a real browser: nothing on the console, and something drawn on every canvas.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/apps/browser.h"
+#include "tests/apps/program_run.h"
+#include "tests/apps/sample_report.h"
+#include "tests/paths.h"
+
+namespace lookback::tests {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class ReportInABrowser : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!find_browser()) {
+      GTEST_SKIP() << "there is no Chromium: bash apps/install_packages.sh browser";
+    }
+  }
+  std::filesystem::path page() const { return folder.path() / "a report.html"; }
+
+  TemporaryDirectory folder;
+};
+
+TEST_F(ReportInABrowser, DrawsEveryPanelAtBothWidthsInBothSchemes) {
+  sample_report().write(page());
+  for (const int width : {1280, 390}) {
+    for (const auto scheme : {ColourScheme::light, ColourScheme::dark}) {
+      const auto result = render(page(), width, scheme);
+      ASSERT_TRUE(result.rendered) << result.dom.substr(0, 300);
+      EXPECT_THAT(result.console, IsEmpty());
+      EXPECT_EQ(result.told.at("errors"), "0");
+      // Two charts, two heat maps, four small maps, two large ones and their difference.
+      EXPECT_EQ(result.told.at("canvases"), "11");
+      EXPECT_EQ(result.told.at("blank"), "0");
+      EXPECT_EQ(result.told.at("arcs"), "2");
+      EXPECT_EQ(result.told.at("overflow"), "0") << "wider than its window of " << width;
+      // The one weight on the future is found.
+      EXPECT_THAT(result.dom, HasSubstr("reads the future in 1 cell<"));
+    }
+  }
+}
+
+TEST_F(ReportInABrowser, TextNeverBecomesMarkup) {
+  sample_report().write(page());
+  const auto result = render(page(), 1280, ColourScheme::light);
+  ASSERT_TRUE(result.rendered);
+  EXPECT_THAT(result.dom, Not(HasSubstr("<img src")));
+  EXPECT_THAT(result.dom, HasSubstr("&lt;/script&gt;&lt;script&gt;throw 'broke out'"));
+}
+
+// What the tests above rely on: an error and an empty canvas are seen.
+TEST_F(ReportInABrowser, ABrokenPageIsNoticed) {
+  auto html = sample_report().html();
+  const std::string begin = "const panels = {";
+  html.replace(html.find(begin), begin.size(),
+               "document.body.append(document.createElement('canvas'));"
+               "setTimeout(() => { throw new Error('broken'); }); " +
+                   begin);
+  write_text(page(), html);
+  const auto result = render(page(), 1280, ColourScheme::light);
+  ASSERT_TRUE(result.rendered);
+  EXPECT_THAT(result.console, Not(IsEmpty()));
+  EXPECT_EQ(result.told.at("errors"), "1");
+  EXPECT_EQ(result.told.at("blank"), "1");
+}
+
+}  // namespace
+}  // namespace lookback::tests
