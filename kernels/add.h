@@ -10,7 +10,8 @@ namespace lookback::kernels {
 struct AddForward {
   In a, b;
   Out y;
-  static constexpr auto dependency = elementwise(&AddForward::y, &AddForward::a, &AddForward::b);
+  static constexpr auto dependency = elementwise(&AddForward::y, &AddForward::a, &AddForward::b)
+                                         .absorbing(Absorbs::minus_infinity);
 };
 
 inline Slot<AddForward> add_forward{"add_forward"};

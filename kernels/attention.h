@@ -37,10 +37,9 @@ struct AttentionForward {
   Out log_sum_exp = {};  // absent where it is given
   CausalMask mask = {};
   static constexpr auto dependency =
-      attend(outputs(&AttentionForward::y, &AttentionForward::log_sum_exp), &AttentionForward::q,
-             &AttentionForward::k, &AttentionForward::v,
-             rows(&AttentionForward::scales, &AttentionForward::given_log_sum_exp),
-             &AttentionForward::mask);
+      attend(&AttentionForward::y, &AttentionForward::log_sum_exp, &AttentionForward::q,
+             &AttentionForward::k, &AttentionForward::v, &AttentionForward::scales,
+             &AttentionForward::given_log_sum_exp, &AttentionForward::mask);
 };
 inline Slot<AttentionForward> attention_forward{"attention_forward"};
 

@@ -23,7 +23,7 @@ struct AttentionWeightsForward {
   CausalMask mask = {};
   static constexpr auto dependency = attend_weights(
       &AttentionWeightsForward::weights, &AttentionWeightsForward::q, &AttentionWeightsForward::k,
-      shared(&AttentionWeightsForward::scales), &AttentionWeightsForward::mask);
+      &AttentionWeightsForward::scales, &AttentionWeightsForward::mask);
 };
 inline Slot<AttentionWeightsForward> attention_weights_forward{"attention_weights_forward"};
 

@@ -18,12 +18,18 @@ constexpr Outputs<Members...> outputs(Members... members) {
   return {{members...}};
 }
 
+// What makes the result known whatever the other inputs are: 0 * x = 0, -inf + x = -inf.
+enum class Absorbs { nothing, zero, minus_infinity };
+
 // y[i] depends on x[i] of every input, inputs broadcast to y by numpy's rule. Covers copies, casts
-// and rearrangements: those change the views, not the elements.
+// and rearrangements: those change the views, not the elements. Where all inputs are known
+// constants, so is the result.
 template <class Y, class... X>
 struct Elementwise {
   Y y;
   std::tuple<X...> x;
+  Absorbs absorbs = Absorbs::nothing;
+  constexpr Elementwise absorbing(Absorbs what) const { return {y, x, what}; }
 };
 template <class Y, class... X>
 constexpr Elementwise<Y, X...> elementwise(Y y, X... x) {
@@ -162,36 +168,40 @@ constexpr SelectVisible<Y, X, Mask> select_visible(Y y, X x, Mask mask) {
 }
 
 // Attention: y[b, t, h] depends, for every s that the mask shows to t, on the pieces' Q[b, t, h],
-// K[b, s, g(h)], V[b, s, g(h)], on the scales, and on the given log-sum-exps of row (b, h, t).
-template <class Y, class Q, class K, class V, class Other, class Mask>
+// K[b, s, g(h)], V[b, s, g(h)], on the scales, and on the given log-sum-exps of row (b, h, t);
+// log_sum_exp[b, h, t] on the same but V.
+template <class Y, class L, class Q, class K, class V, class Scales, class Given, class Mask>
 struct Attend {
-  Y y;  // outputs(...)
+  Y y;
+  L log_sum_exp;
   Q q;
   K k;
   V v;
-  Other other;  // rows(...): operands read at row t alone
+  Scales scales;
+  Given given_log_sum_exp;
   Mask mask;
 };
-template <class Y, class Q, class K, class V, class Other, class Mask>
-constexpr Attend<Y, Q, K, V, Other, Mask> attend(Y y, Q q, K k, V v, Other other, Mask mask) {
-  return {y, q, k, v, other, mask};
+template <class Y, class L, class Q, class K, class V, class Scales, class Given, class Mask>
+constexpr Attend<Y, L, Q, K, V, Scales, Given, Mask> attend(Y y, L log_sum_exp, Q q, K k, V v,
+                                                            Scales scales, Given given, Mask mask) {
+  return {y, log_sum_exp, q, k, v, scales, given, mask};
 }
 
 // Explicit attention weights: y[b, h, t, s] depends, where the mask shows s to t, on the pieces'
 // Q[b, t, h], on K[b, s', g(h)] of every s' shown to t and on the scales; elsewhere it is a known
 // 0.
-template <class Y, class Q, class K, class Other, class Mask>
+template <class Y, class Q, class K, class Scales, class Mask>
 struct AttendWeights {
   Y y;
   Q q;
   K k;
-  Other other;  // shared(...)
+  Scales scales;
   Mask mask;
 };
-template <class Y, class Q, class K, class Other, class Mask>
-constexpr AttendWeights<Y, Q, K, Other, Mask> attend_weights(Y y, Q q, K k, Other other,
-                                                             Mask mask) {
-  return {y, q, k, other, mask};
+template <class Y, class Q, class K, class Scales, class Mask>
+constexpr AttendWeights<Y, Q, K, Scales, Mask> attend_weights(Y y, Q q, K k, Scales scales,
+                                                              Mask mask) {
+  return {y, q, k, scales, mask};
 }
 
 // One number (or a few) out of everything: losses, counts, norms.

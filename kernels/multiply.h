@@ -12,7 +12,8 @@ struct MultiplyForward {
   In a, b;
   Out y;
   static constexpr auto dependency =
-      elementwise(&MultiplyForward::y, &MultiplyForward::a, &MultiplyForward::b);
+      elementwise(&MultiplyForward::y, &MultiplyForward::a, &MultiplyForward::b)
+          .absorbing(Absorbs::zero);
 };
 
 inline Slot<MultiplyForward> multiply_forward{"multiply_forward"};

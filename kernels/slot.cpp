@@ -18,8 +18,24 @@ std::string_view name_of(Backend backend) {
 
 }  // namespace
 
+SlotBase::~SlotBase() {
+  auto** place = &head;
+  while (*place != this) place = &(*place)->link;
+  *place = link;
+}
+
 void SlotBase::missing(Backend backend) const {
+  if (backend == Backend::taint && direction == Direction::forward) {
+    throw UndeclaredDependency(
+        fmt::format("[{}] declares no dependency kind (kernels/dependency.h): the taint device "
+                    "cannot follow it",
+                    name));
+  }
   fail(name, "this build has no kernel for backend {}", name_of(backend));
+}
+
+void SlotBase::misplaced() const {
+  fail(name, "an operand lives on the taint device, the others do not: move them all there");
 }
 
 ObserveKernels::ObserveKernels(KernelObserver callback)

@@ -11,8 +11,10 @@
 #include <string_view>
 
 #include "kernels/operand.h"
+#include "kernels/taint/dependency_call.h"
 #include "runtime/check.h"
 #include "runtime/device.h"
+#include "runtime/taint_memory.h"
 
 namespace lookback::kernels {
 
@@ -34,12 +36,19 @@ class SlotBase {
       : name(slot_name), direction(slot_direction), link(head) {
     head = this;
   }
-  ~SlotBase() = default;
+  ~SlotBase();  // leaves the list
   [[noreturn]] void missing(Backend backend) const;
+  [[noreturn]] void misplaced() const;
 
  private:
-  static inline constinit const SlotBase* head = nullptr;
-  const SlotBase* link;
+  static inline constinit SlotBase* head = nullptr;
+  SlotBase* link;
+};
+
+// No proof goes through an operation whose arguments declare no dependency kind.
+class UndeclaredDependency : public Error {
+ public:
+  using Error::Error;
 };
 
 // Sees every kernel call of this thread, after it ran. One at a time; see observe_kernels().
@@ -65,22 +74,32 @@ concept DeclaresDependency = requires {
   Arguments::dependency;
 };
 
-// Where the backends leave their kernel for one operation. A forward slot's arguments must declare
-// their dependency kind (kernels/dependency.h): without it this does not compile.
+// Where the backends leave their kernel for one operation. A forward slot's arguments declare their
+// dependency kind (kernels/dependency.h), and so have a kernel on the taint device: without it the
+// operation runs, but no proof goes through it, and the test that walks the slots fails.
 template <class Arguments, Direction slot_direction = Direction::forward>
 class Slot final : public SlotBase {
-  static_assert(slot_direction != Direction::forward || DeclaresDependency<Arguments>,
-                "a forward slot's arguments declare `static constexpr auto dependency`");
+  static constexpr bool follows_dependency =
+      slot_direction == Direction::forward && DeclaresDependency<Arguments>;
 
  public:
   using Kernel = void (*)(const Arguments&);
 
   explicit Slot(std::string_view slot_name) : SlotBase(slot_name, slot_direction) {}
-  bool filled(Backend backend) const override { return at(backend) != nullptr; }
+  bool filled(Backend backend) const override {
+    return (follows_dependency && backend == Backend::taint) || at(backend) != nullptr;
+  }
 
   void operator()(Backend backend, const Arguments& arguments) const {
+    if constexpr (follows_dependency) {
+      if (backend == Backend::taint) {
+        run_on_taint(arguments);
+        return;
+      }
+    }
     const auto kernel = at(backend);
     if (kernel == nullptr) missing(backend);
+    if (backend != Backend::taint && taint_in_use()) refuse_taint(arguments);
     kernel(arguments);
     if (const auto* observer = ObserveKernels::current()) report(*observer, arguments);
   }
@@ -89,6 +108,23 @@ class Slot final : public SlotBase {
   Kernel at(Backend backend) const { return kernels[static_cast<std::size_t>(backend)]; }
 
  private:
+  void run_on_taint(const Arguments& arguments) const {
+    const auto call = taint::describe(Arguments::dependency, arguments);
+    const std::function<void()> on_cpu = [&] {
+      if (at(Backend::cpu) == nullptr) missing(Backend::cpu);
+      at(Backend::cpu)(arguments);
+    };
+    taint::run(call, on_cpu);
+    if (const auto* observer = ObserveKernels::current()) report(*observer, arguments);
+  }
+
+  // Cells are no numbers: a kernel of another backend must not read them as such.
+  void refuse_taint(const Arguments& arguments) const {
+    for_each_operand(arguments, [&](const Operand& operand) {
+      if (operand.backend == Backend::taint) misplaced();
+    });
+  }
+
   void report(const KernelObserver& observer, const Arguments& arguments) const {
     std::vector<In> inputs;
     std::vector<Out> outputs;

@@ -37,6 +37,7 @@ class Allocator {
 };
 
 Allocator& allocator_for(Device device);
+Allocator& cpu_allocator();
 
 // The size class of a request on the CPU: what it counts for in the books.
 std::size_t block_bytes_of(std::size_t requested_bytes);

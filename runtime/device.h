@@ -16,5 +16,22 @@ struct Device {
 };
 
 inline constexpr Device cpu_device{};
+// Its elements are no numbers: each is the set of sources it may depend on (taint_memory.h).
+inline constexpr Device taint_device{.backend = Backend::taint};
+
+// Where a tensor is made that no device is named for: the CPU, but during the life of a guard (of
+// this thread), as with PyTorch's `with torch.device(...)`.
+Device default_device();
+
+class DefaultDevice {
+ public:
+  explicit DefaultDevice(Device device);
+  ~DefaultDevice();
+  DefaultDevice(const DefaultDevice&) = delete;
+  DefaultDevice& operator=(const DefaultDevice&) = delete;
+
+ private:
+  Device previous;
+};
 
 }  // namespace lookback

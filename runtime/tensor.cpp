@@ -21,12 +21,13 @@ bool Tensor::is_contiguous() const {
 
 double Tensor::item() const {
   if (numel() != 1) fail("item", "x {} must have one element", shape());
+  if (backend() == Backend::taint) fail("item", "an element of the taint device is no number");
   return visit_any(dtype(), [&]<class T>(TypeTag<T>) { return static_cast<double>(*data<T>()); });
 }
 
 TensorView Tensor::view() const {
   if (!defined()) return {};
-  return {raw_data(), dtype(), shape(), strides()};
+  return {raw_data(), dtype(), backend(), shape(), strides()};
 }
 
 Tensor Tensor::alias(const Shape& shape, const Strides& strides, std::int64_t offset) const {

@@ -89,9 +89,9 @@ class Tensor {
 };
 
 // Uninitialised elements.
-Tensor empty(const Shape& shape, DType dtype, Device device = cpu_device);
+Tensor empty(const Shape& shape, DType dtype, Device device = default_device());
 Tensor empty_like(const Tensor& x);  // contiguous
-Tensor zeros(const Shape& shape, DType dtype, Device device = cpu_device);
+Tensor zeros(const Shape& shape, DType dtype, Device device = default_device());
 
 // A tensor on the CPU with these elements, in row-major order; throws when their number differs.
 template <class T>
@@ -100,7 +100,7 @@ Tensor from_values(std::span<const T> values, const Shape& shape) {
     fail("from_values", "{} values for shape {} of {} elements", values.size(), shape,
          shape.numel());
   }
-  auto result = empty(shape, dtype_of<T>);
+  auto result = empty(shape, dtype_of<T>, cpu_device);
   std::copy(values.begin(), values.end(), result.template data<T>());
   return result;
 }

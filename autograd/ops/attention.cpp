@@ -66,7 +66,7 @@ AttentionResult attention(const AttentionPieces& given_pieces, const Tensor& giv
   detail::check_values("attention", pieces.k[0], given_v);
   const auto& q = pieces.q[0];
   const auto log_sum_exp =
-      empty({q.size(0), q.size(2), q.size(1)}, pieces.scales.dtype(), pieces.scales.device());
+      empty({q.size(0), q.size(2), q.size(1)}, pieces.scales.dtype(), q.device());
   return {attend(pieces, detail::dense_rows(given_v), {}, log_sum_exp, mask), log_sum_exp};
 }
 

@@ -28,19 +28,25 @@ void forward_row(const T* x, T* y, std::int64_t columns) {
     std::fill(y, y + columns, T(0.0F));
     return;
   }
+  // A hidden entry is 0 also in a row that holds a NaN.
   const auto exponential = [&](auto d, std::int64_t i) HWY_ATTR {
-    return exp_of_negative(d, hn::Sub(load(d, x + i), hn::Set(d, largest)));
+    const auto entry = load(d, x + i);
+    const auto hidden = hn::Eq(entry, hn::Set(d, -std::numeric_limits<Sum>::infinity()));
+    return hn::IfThenZeroElse(hidden, exp_of_negative(d, hn::Sub(entry, hn::Set(d, largest))));
   };
   const Sum total = sum_of<Sum>(columns, [&](auto d, std::int64_t i) HWY_ATTR {
     const auto e = exponential(d, i);
     if constexpr (std::is_same_v<T, Sum>) store(d, e, y + i);
     return e;
   });
+  const auto share = [&](auto d, auto e) HWY_ATTR {
+    return hn::IfThenZeroElse(hn::Eq(e, hn::Zero(d)), hn::Div(e, hn::Set(d, total)));
+  };
   for_each_vector<Sum>(columns, [&](auto d, std::int64_t i) HWY_ATTR {
     if constexpr (std::is_same_v<T, Sum>) {
-      store(d, hn::Div(load(d, y + i), hn::Set(d, total)), y + i);
+      store(d, share(d, load(d, y + i)), y + i);
     } else {
-      store(d, hn::Div(exponential(d, i), hn::Set(d, total)), y + i);
+      store(d, share(d, exponential(d, i)), y + i);
     }
   });
 }

@@ -66,7 +66,7 @@ class RecomputedResidual final : public CrossLayerScheme {
  private:
   Tensor earlier_total(const Tensor& x, const ForwardPass& pass,
                        const LayerWeights& factors) const override {
-    const Scope scope("recomputed");
+    const Scope scope("recompute");
     const auto values = values_of_earlier(x, pass);
     FoldedProjections projections(factors);
     for (std::size_t i = 0; i < values.size(); ++i) {

@@ -39,20 +39,6 @@ Tensor scattered(const Tensor& x) {
   return y;
 }
 
-Inputs draw(const OpCaseOptions& options, const Shapes& shapes, double scale) {
-  std::mt19937_64 random(shapes.size() * 1000 + static_cast<std::uint64_t>(shapes[0].numel()));
-  std::uniform_real_distribution<double> uniform(options.low, options.high);
-  Inputs inputs;
-  for (std::size_t i = 0; i < shapes.size(); ++i) {
-    auto special = options.input ? options.input(i, shapes[i], random) : Tensor{};
-    if (!special.defined()) {
-      special = make_f64(shapes[i], [&](std::int64_t) { return scale * uniform(random); });
-    }
-    inputs.push_back(special);
-  }
-  return inputs;
-}
-
 Inputs as_dtype(const Inputs& inputs, DType dtype) {
   Inputs result;
   for (const auto& x : inputs) {
@@ -86,7 +72,7 @@ void expect_close(const Tensor& ours, const Tensor& reference, double bound_fact
 
 void compare_forward(const OpCaseOptions& options, const Shapes& shapes, DType dtype,
                      double scale) {
-  const auto inputs = as_dtype(draw(options, shapes, scale), dtype);
+  const auto inputs = as_dtype(drawn_inputs(options, shapes, scale), dtype);
   const double terms = options.terms ? std::max(1.0, options.terms(shapes)) : 1.0;
   const auto reference = options.reference(as_dtype(inputs, DType::f64));
   const auto ours = options.call(inputs);
@@ -158,7 +144,7 @@ TEST_P(Operation, Gradcheck) {
     checked = true;
     for (const bool contiguous : {true, false}) {
       SCOPED_TRACE(label(shapes) + (contiguous ? "contiguous" : "scattered"));
-      auto inputs = draw(options(), shapes, 1);
+      auto inputs = drawn_inputs(options(), shapes, 1);
       for (auto& x : inputs) {
         if (!contiguous) x = scattered(x);
         if (is_floating(x.dtype())) set_requires_grad(x);
@@ -177,7 +163,7 @@ TEST_P(Operation, SameBitsAtAnyNumberOfThreads) {
   const int before = num_threads();
   for (const auto& shapes : options().shapes) {
     SCOPED_TRACE(label(shapes));
-    const auto inputs = as_dtype(draw(options(), shapes, 1),
+    const auto inputs = as_dtype(drawn_inputs(options(), shapes, 1),
                                  options().dtypes.back() == DType::f64 ? DType::f64 : DType::f32);
     set_num_threads(1);
     const auto one = run_bits(options(), inputs);
@@ -222,6 +208,20 @@ TEST(OperationRegistry, EveryOperationOnTheTapeHasACase) {
 }
 
 }  // namespace
+
+Inputs drawn_inputs(const OpCaseOptions& options, const Shapes& shapes, double scale) {
+  std::mt19937_64 random(shapes.size() * 1000 + static_cast<std::uint64_t>(shapes[0].numel()));
+  std::uniform_real_distribution<double> uniform(options.low, options.high);
+  Inputs inputs;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    auto special = options.input ? options.input(i, shapes[i], random) : Tensor{};
+    if (!special.defined()) {
+      special = make_f64(shapes[i], [&](std::int64_t) { return scale * uniform(random); });
+    }
+    inputs.push_back(special);
+  }
+  return inputs;
+}
 
 OpCase::OpCase(std::string case_name, OpCaseOptions case_options)
     : name(std::move(case_name)), options(std::move(case_options)) {

@@ -51,6 +51,10 @@ class OpCase {
   static const std::vector<const OpCase*>& all();
 };
 
+// Inputs of these shapes, f64 (integers as the case makes them), floating ones times `scale`; the
+// same ones each time.
+Inputs drawn_inputs(const OpCaseOptions& options, const Shapes& shapes, double scale);
+
 // A f64 tensor from a function of the flat index; for references.
 Tensor make_f64(const Shape& shape, const std::function<double(std::int64_t)>& value);
 // The elements of any floating tensor, row-major, as f64.

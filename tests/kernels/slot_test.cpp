@@ -8,11 +8,13 @@
 namespace lookback::kernels {
 namespace {
 
-TEST(Slots, EverySlotIsFilledOnTheCpu) {
+TEST(Slots, EverySlotIsFilled) {
   int slots = 0;
   for (const auto* slot = SlotBase::first(); slot != nullptr; slot = slot->next()) {
     ++slots;
     EXPECT_TRUE(slot->filled(Backend::cpu)) << slot->name << " has no kernel for the CPU";
+    EXPECT_TRUE(slot->direction != Direction::forward || slot->filled(Backend::taint))
+        << slot->name << ": its arguments declare no dependency kind (kernels/dependency.h)";
   }
   EXPECT_GT(slots, 0);
 }
@@ -20,10 +22,30 @@ TEST(Slots, EverySlotIsFilledOnTheCpu) {
 TEST(Slots, AMissingKernelIsNamed) {
   const auto x = zeros({2}, DType::f32);
   try {
-    add_forward(Backend::taint, {.a = x, .b = x, .y = x});
+    add_forward(Backend::cuda, {.a = x, .b = x, .y = x});
     FAIL();
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "[add_forward] this build has no kernel for backend taint");
+    EXPECT_STREQ(error.what(), "[add_forward] this build has no kernel for backend cuda");
+  }
+}
+
+// An operation that says nothing of its dependencies runs, but no proof goes through it.
+struct Undeclared {
+  In x;
+  Out y;
+};
+
+TEST(Slots, AnUndeclaredDependencyIsNamed) {
+  const Slot<Undeclared> undeclared_forward{"undeclared_forward"};
+  EXPECT_FALSE(undeclared_forward.filled(Backend::taint));
+  const auto x = zeros({2}, DType::f32, taint_device);
+  try {
+    undeclared_forward(Backend::taint, {.x = x, .y = x});
+    FAIL();
+  } catch (const UndeclaredDependency& error) {
+    EXPECT_STREQ(error.what(),
+                 "[undeclared_forward] declares no dependency kind (kernels/dependency.h): the "
+                 "taint device cannot follow it");
   }
 }
 

@@ -88,7 +88,7 @@ std::map<std::string, int> replays(const Tensor& result) {
     if (node == nullptr || !seen.insert(node.get()).second) continue;
     const bool attends = node->name() == "attention_replay" ||
                          node->name() == "apply_attention_weights" || node->name() == "attention";
-    if (attends && node->scope->find("recomputed") != std::string::npos) ++found[*node->scope];
+    if (attends && node->scope->find("recompute") != std::string::npos) ++found[*node->scope];
     for (const auto& edge : node->edges) pending.push_back(edge.node);
   }
   return found;
@@ -105,7 +105,7 @@ TEST_F(VariantEqualities, EveryPairOfLayersIsRecomputedOnce) {
         std::map<std::string, int> pairs;  // (l, i), each once: L (L - 1) / 2 of them
         for (std::int64_t l = 0; recomputes && l < layers; ++l) {
           for (std::int64_t i = 0; i < l; ++i)
-            pairs[fmt::format("model.layers.{}.recomputed.{}.self_attn", l, i)] = 1;
+            pairs[fmt::format("model.layers.{}.recompute.{}.self_attn", l, i)] = 1;
         }
         EXPECT_EQ(replays(llama->logits(ids, {.attention = path})), pairs) << preset;
       }

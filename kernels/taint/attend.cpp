@@ -1,0 +1,153 @@
+#include <limits>
+
+#include "kernels/taint/cells.h"
+#include "kernels/taint/dependency_call.h"
+
+namespace lookback::kernels::taint {
+namespace {
+
+// What each head vector x[b, t, h, :] of all pieces holds, [B, T, H].
+class HeadSets {
+ public:
+  explicit HeadSets(const InList& pieces)
+      : rows(pieces.front().size(1)), heads(pieces.front().size(2)) {
+    sets.resize(static_cast<std::size_t>(pieces.front().size(0) * rows * heads));
+    for (const auto& piece : pieces) {
+      const Cells cells(piece);
+      const auto starts = offsets_over(piece, 0, 3);
+      for (std::size_t i = 0; i < sets.size(); ++i) {
+        for (std::int64_t d = 0; d < piece.size(3); ++d) {
+          sets[i] |= cells.set(starts[i] + d * piece.stride(3));
+        }
+      }
+    }
+  }
+  SourceSet at(std::int64_t batch, std::int64_t row, std::int64_t head) const {
+    return sets[static_cast<std::size_t>((batch * rows + row) * heads + head)];
+  }
+
+ private:
+  std::int64_t rows, heads;
+  std::vector<SourceSet> sets;
+};
+
+// The scores of one call: what a row's normalisation depends on.
+class Scores {
+ public:
+  Scores(const InList& q, const InList& k, const In& scales, const CausalMask& visible)
+      : queries(q),
+        keys(k),
+        everywhere(union_of(scales)),
+        key_count(k.front().size(1)),
+        group(q.front().size(2) / std::max<std::int64_t>(1, k.front().size(2))),
+        mask(visible) {}
+
+  KeyRange keys_of(std::int64_t batch, std::int64_t row) const {
+    return mask.keys_of(batch, row, key_count);
+  }
+  // One row over all keys shown to it.
+  SourceSet row(std::int64_t batch, std::int64_t t, std::int64_t head) const {
+    const auto range = keys_of(batch, t);
+    auto set = everywhere | queries.at(batch, t, head);
+    for (auto s = range.first; s < range.last; ++s) set |= keys.at(batch, s, head / group);
+    return range.empty() ? SourceSet{0} : set;
+  }
+  std::int64_t key_head(std::int64_t head) const { return head / group; }
+
+ private:
+  HeadSets queries, keys;
+  SourceSet everywhere;
+  std::int64_t key_count, group;
+  const CausalMask& mask;
+};
+
+void write_attended(const AttendCall& call, const Scores& scores, std::int64_t batch,
+                    std::int64_t t, std::int64_t head, SourceSet row) {
+  const Cells v(call.v), y(call.y);
+  const auto range = scores.keys_of(batch, t);
+  const auto values = batch * call.v.stride(0) + scores.key_head(head) * call.v.stride(2);
+  const auto out = batch * call.y.stride(0) + t * call.y.stride(1) + head * call.y.stride(2);
+  for (std::int64_t d = 0; d < call.y.size(3); ++d) {
+    auto set = row;
+    for (auto s = range.first; s < range.last; ++s) {
+      set |= v.set(values + s * call.v.stride(1) + d * call.v.stride(3));
+    }
+    y.depend(out + d * call.y.stride(3), set);
+  }
+}
+
+}  // namespace
+
+void run(const AttendCall& call, const OnCpu&) {
+  const Scores scores(call.q, call.k, call.scales, call.mask);
+  const auto& q = call.q.front();
+  for (std::int64_t batch = 0; batch < q.size(0); ++batch) {
+    for (std::int64_t t = 0; t < q.size(1); ++t) {
+      for (std::int64_t head = 0; head < q.size(2); ++head) {
+        auto row = scores.row(batch, t, head);
+        const auto place = [&](const Operand& x) {
+          return batch * x.stride(0) + head * x.stride(1) + t * x.stride(2);
+        };
+        if (call.given_log_sum_exp.present()) {
+          row |= Cells(call.given_log_sum_exp).set(place(call.given_log_sum_exp));
+        }
+        if (call.log_sum_exp.present()) {
+          Cells(call.log_sum_exp).depend(place(call.log_sum_exp), row);
+        }
+        write_attended(call, scores, batch, t, head, row);
+      }
+    }
+  }
+}
+
+void run(const AttendWeightsCall& call, const OnCpu&) {
+  const Scores scores(call.q, call.k, call.scales, call.mask);
+  const Cells y(call.y);
+  for (std::int64_t batch = 0; batch < call.y.size(0); ++batch) {
+    for (std::int64_t head = 0; head < call.y.size(1); ++head) {
+      for (std::int64_t t = 0; t < call.y.size(2); ++t) {
+        const auto row = scores.row(batch, t, head);
+        const auto range = scores.keys_of(batch, t);
+        const auto out = batch * call.y.stride(0) + head * call.y.stride(1) + t * call.y.stride(2);
+        for (std::int64_t s = 0; s < call.y.size(3); ++s) {
+          const auto at = out + s * call.y.stride(3);
+          if (range.contains(s)) {
+            y.depend(at, row);
+          } else {
+            y.become(at, 0);
+          }
+        }
+      }
+    }
+  }
+}
+
+void run(const SelectVisibleCall& call, const OnCpu&) {
+  constexpr auto hidden = -std::numeric_limits<double>::infinity();
+  const Cells x(call.x), y(call.y);
+  const int rank = call.y.rank();
+  const auto rows = call.y.size(-2), keys = call.y.size(-1);
+  const auto matrices_in = offsets_over(call.x, 0, rank - 2);
+  const auto matrices_out = offsets_over(call.y, 0, rank - 2);
+  const auto sequences = rank > 2 ? call.y.size(0) : 1;
+  const auto per_sequence =
+      static_cast<std::int64_t>(matrices_out.size()) / std::max<std::int64_t>(1, sequences);
+  for (std::size_t matrix = 0; matrix < matrices_out.size(); ++matrix) {
+    const auto sequence = static_cast<std::int64_t>(matrix) / per_sequence;
+    for (std::int64_t t = 0; t < rows; ++t) {
+      for (std::int64_t s = 0; s < keys; ++s) {
+        const auto in = matrices_in[matrix] + t * call.x.stride(-2) + s * call.x.stride(-1);
+        const auto out = matrices_out[matrix] + t * call.y.stride(-2) + s * call.y.stride(-1);
+        if (!call.mask.visible(sequence, t, s, keys)) {
+          y.become(out, hidden);
+        } else if (x.known(in)) {
+          y.become(out, x.value(in));
+        } else {
+          y.depend(out, x.set(in));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace lookback::kernels::taint

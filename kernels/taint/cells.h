@@ -1,0 +1,59 @@
+// Operands as the taint device sees them: cells instead of numbers.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/operand.h"
+#include "runtime/taint_memory.h"
+
+namespace lookback::kernels::taint {
+
+using SourceSet = std::uint64_t;
+
+// The cells of one operand; offsets in elements from its first. An operand on the CPU holds known
+// constants that depend on nothing, and cannot be written: throws Error for an Out.
+class Cells {
+ public:
+  explicit Cells(const TensorView& operand);  // to read
+  explicit Cells(const Out& operand);         // to write
+
+  SourceSet set(std::int64_t offset) const { return sets == nullptr ? 0 : sets[offset]; }
+  bool known(std::int64_t offset) const { return flags == nullptr || flags[offset] != 0; }
+  double value(std::int64_t offset) const;  // of a known cell
+  bool is_known(std::int64_t offset, double number) const {
+    return known(offset) && value(offset) == number;
+  }
+
+  void depend(std::int64_t offset, SourceSet on) const {
+    sets[offset] = on;
+    flags[offset] = 0;
+  }
+  // Its number stands where it belongs.
+  void mark_known(std::int64_t offset) const {
+    sets[offset] = 0;
+    flags[offset] = 1;
+  }
+  void become(std::int64_t offset, double number) const;
+
+ private:
+  void find_cells(const TensorView& operand);
+
+  void* data;
+  DType dtype;
+  SourceSet* sets = nullptr;
+  std::uint8_t* flags = nullptr;
+};
+
+// Offsets of the elements over dimensions [first, last) of a view, row-major, the others at 0.
+std::vector<std::int64_t> offsets_over(const TensorView& view, int first, int last);
+inline std::vector<std::int64_t> all_offsets(const TensorView& view) {
+  return offsets_over(view, 0, view.sizes.rank());
+}
+// The view repeated to a shape by numpy's rule: strides 0 where it repeats itself.
+TensorView broadcast_view(const TensorView& view, const Shape& shape);
+
+// Union over all elements.
+SourceSet union_of(const In& operand);
+
+}  // namespace lookback::kernels::taint
