@@ -28,6 +28,7 @@ struct Session {
   std::uint64_t seed = 0;
   Console console;
   const Flags* flags = nullptr;  // all of this call, for options.toml
+  std::string version = {};      // of the program
 };
 
 class Command {

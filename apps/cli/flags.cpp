@@ -188,8 +188,11 @@ void Flags::take(std::vector<std::string> values) {
     }
     return;
   }
-  const auto& [placeholder, help, choices, target, targets] = *positional;
-  if (values.empty()) usage_error("{} is missing: {}", placeholder, help);
+  const auto& [placeholder, help, choices, target, targets, presence] = *positional;
+  if (values.empty()) {
+    if (presence == Positional::Presence::optional) return;
+    usage_error("{} is missing: {}", placeholder, help);
+  }
   for (const auto& value : values) {
     if (!choices.empty() && std::ranges::find(choices, value) == choices.end()) {
       usage_error("{}: must be one of {}; the nearest is {}", value, joined_names(choices),

@@ -49,6 +49,7 @@ struct Positional {
   // Exactly one of them is there: one value, or one and more.
   std::string* target = nullptr;
   std::vector<std::string>* targets = nullptr;
+  enum class Presence { required, optional } presence = Presence::required;
 };
 
 class Flags {

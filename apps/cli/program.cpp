@@ -30,7 +30,8 @@ std::vector<std::string> command_names() {
   return names;
 }
 
-ExitCode run_command(const std::string& name, std::span<const std::string> arguments) {
+ExitCode run_command(std::string_view version, const std::string& name,
+                     std::span<const std::string> arguments) {
   const auto found = commands().find(name);
   if (found == commands().end()) {
     const auto* kind = name.starts_with("-") ? "flag before the subcommand" : "subcommand";
@@ -49,6 +50,7 @@ ExitCode run_command(const std::string& name, std::span<const std::string> argum
   }
   auto session = session_flags.start();
   session.flags = &flags;
+  session.version = version;
   return command->run(session);
 }
 
@@ -67,7 +69,7 @@ ExitCode dispatch(std::string_view version, std::span<const std::string> argumen
     print(overview());
     return ExitCode::good;
   }
-  return run_command(first, arguments.subspan(1));
+  return run_command(version, first, arguments.subspan(1));
 }
 
 int report(ExitCode code, std::string_view message) {

@@ -8,7 +8,8 @@
 namespace lookback {
 
 void UniformSource::draw(RandomStream& random, std::span<std::int64_t> sequence) const {
-  for (auto& token : sequence) token = static_cast<std::int64_t>(random.below(vocabulary));
+  for (auto& token : sequence)
+    token = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(vocabulary)));
 }
 
 void UniformSource::score(std::span<const std::int64_t>, std::span<double> nats) const {

@@ -7,12 +7,11 @@
 
 namespace lookback {
 
-// 256 tokens, independent and equally likely: -ln p = ln 256 at every place.
+// 256 tokens (or as many as one says), independent and equally likely: -ln p = ln 256 everywhere.
 class UniformSource : public BuiltInSource {
  public:
-  static constexpr std::int64_t vocabulary = 256;
-
-  UniformSource(std::uint64_t seed, BuiltInPart part) : BuiltInSource(seed, part) {}
+  explicit UniformSource(std::uint64_t seed, BuiltInPart part, std::int64_t token_count = 256)
+      : BuiltInSource(seed, part), vocabulary(token_count), numbers(token_count) {}
   const Tokenizer& tokenizer() const override { return numbers; }
 
  protected:
@@ -20,7 +19,8 @@ class UniformSource : public BuiltInSource {
   void score(std::span<const std::int64_t> sequence, std::span<double> nats) const override;
 
  private:
-  NumberTokenizer numbers{vocabulary};
+  std::int64_t vocabulary;
+  NumberTokenizer numbers;
 };
 
 class FixedSource final : public UniformSource {

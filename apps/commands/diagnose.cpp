@@ -1,0 +1,125 @@
+// lookback diagnose
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "apps/cli/command.h"
+#include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/report_html.h"
+#include "apps/diagnosis/report_json.h"
+#include "apps/diagnosis/subject_choice.h"
+#include "apps/model/fault_warning.h"
+#include "runtime/replacing_file.h"
+
+namespace lookback {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Diagnose final : public Command {
+ public:
+  void declare(Flags& flags) override {
+    flags.add_positional({.placeholder = "DIR",
+                          .help = "a model folder or a run; without it --config and --preset",
+                          .target = &choice.folder,
+                          .presence = Positional::Presence::optional});
+    flags.add("config", choice.config, "FILE|DIR|NAME", "a model to start from its config");
+    flags.add("preset", choice.preset, "NAME", "a variant laid over the config");
+    flags.add("fault", choice.fault, "NAME", "makes a known mistake (presets --faults)");
+    flags.add("data", choice.data, "SPEC", "what it trains on; without it the run's, or built-in");
+    flags.add("block-size", choice.block_size, at_least_one, "tokens of a sequence (64)");
+    flags.add_toggle("quick", quick, "the checks of a minute: the default");
+    flags.add_toggle("full", full, "also trains the probes");
+    flags.add("output-dir", output_dir, "DIR", "where the reports go");
+  }
+
+  ExitCode run(const Session& session) override {
+    check_flags();
+    choice.effort = full ? Effort::full : Effort::quick;
+    choice.seed = session.seed;
+    const auto subject = choose_subject(choice);
+    warn_of_fault(subject.config);
+    const auto diagnosis = diagnose(subject);
+    const Provenance provenance{.command = command(session), .version = session.version};
+    const auto report = report_json(subject, diagnosis, provenance);
+    write(subject, diagnosis, provenance, report.dump(2) + "\n");
+    session.console.result(summary(diagnosis, provenance), report);
+    return diagnosis.verdict() == Verdict::healthy ? ExitCode::good : ExitCode::fault_found;
+  }
+
+ private:
+  void check_flags() const {
+    if (quick && full) usage_error("--quick and --full exclude each other");
+    if (choice.folder.empty() && choice.config.empty()) {
+      usage_error("which model? a folder, or --config smoke, tiny, 124m or a config.json");
+    }
+    if (!choice.folder.empty() && !choice.config.empty()) {
+      usage_error("{} and --config {}: give one of them", choice.folder, choice.config);
+    }
+    if (fs::exists(output_dir) && !fs::is_directory(output_dir)) {
+      usage_error("--output-dir {}: it is there, and is no folder", output_dir);
+    }
+  }
+
+  // Quotes what a shell would take apart.
+  static std::string quoted(const std::string& word) {
+    if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "_-./:=,") == std::string::npos &&
+        !word.empty()) {
+      return word;
+    }
+    std::string result = "'";
+    for (const char letter : word) result += letter == '\'' ? "'\\''" : std::string(1, letter);
+    return result + "'";
+  }
+
+  std::string command(const Session& session) const {
+    std::string text = "lookback diagnose";
+    const auto flag = [&](const std::string& name, const std::string& value) {
+      if (!value.empty()) text += " --" + name + " " + quoted(value);
+    };
+    if (!choice.folder.empty()) text += " " + quoted(choice.folder);
+    flag("config", choice.config);
+    if (choice.folder.empty()) flag("preset", choice.preset);
+    flag("fault", choice.fault);
+    flag("data", choice.data);
+    if (choice.block_size) flag("block-size", std::to_string(*choice.block_size));
+    text += full ? " --full" : " --quick";
+    flag("seed", std::to_string(session.seed));
+    flag("output-dir", output_dir);
+    return text;
+  }
+
+  // The page first: where report.json is, both are whole.
+  void write(const Subject& subject, const Diagnosis& diagnosis, const Provenance& provenance,
+             const std::string& json) const {
+    fs::create_directories(output_dir);
+    write_report_html(subject, diagnosis, provenance, fs::path(output_dir) / "report.html");
+    ReplacingFile file(fs::path(output_dir) / "report.json");
+    file.write(json);
+    file.commit();
+  }
+
+  std::string summary(const Diagnosis& diagnosis, const Provenance& provenance) const {
+    const auto& found = class_of(diagnosis.verdict());
+    auto text = fmt::format("verdict: {}. {}\ncausality: {}\nevidence: {}\n", found.name,
+                            found.meaning, name_of(diagnosis.statement), diagnosis.evidence());
+    const auto others = diagnosis.findings();
+    for (std::size_t i = 1; i < others.size(); ++i) {
+      text += fmt::format("also: {}. {}\n", name_of(others[i]), class_of(others[i]).meaning);
+    }
+    if (found.verdict != Verdict::healthy) text += fmt::format("to mend it: {}\n", found.remedy);
+    for (const auto& note : diagnosis.notes) text += fmt::format("note: {}\n", note);
+    return text + fmt::format("reports: {0}/report.html, {0}/report.json\nto repeat it: {1}",
+                              output_dir, provenance.command);
+  }
+
+  SubjectChoice choice;
+  bool quick = false, full = false;
+  std::string output_dir = "diagnosis";
+};
+
+const CommandRegistration<Diagnose> registered{
+    "diagnose", "proves that a model never looks ahead, and says why its loss is what it is"};
+
+}  // namespace
+}  // namespace lookback

@@ -1,0 +1,67 @@
+#include "apps/diagnosis/diagnosis.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace lookback {
+
+std::string_view name_of(Statement statement) {
+  switch (statement) {
+    case Statement::proved: return "proved";
+    case Statement::refuted: return "refuted";
+    case Statement::not_refuted: return "not refuted";
+  }
+  return "not refuted";
+}
+
+std::string_view name_of(CheckResult::Result result) {
+  switch (result) {
+    case CheckResult::Result::passed: return "passed";
+    case CheckResult::Result::failed: return "failed";
+    case CheckResult::Result::left_out: return "left out";
+  }
+  return "left out";
+}
+
+void Diagnosis::passed(std::string check, double value, double bound, std::string evidence) {
+  checks.push_back(
+      {std::move(check), CheckResult::Result::passed, value, bound, std::move(evidence), {}});
+}
+
+void Diagnosis::failed(Verdict finding, std::string check, double value, double bound,
+                       std::string evidence) {
+  checks.push_back(
+      {std::move(check), CheckResult::Result::failed, value, bound, std::move(evidence), finding});
+}
+
+void Diagnosis::left_out(std::string check, std::string why) {
+  checks.push_back({std::move(check), CheckResult::Result::left_out, 0, 0, std::move(why), {}});
+}
+
+std::vector<Verdict> Diagnosis::findings() const {
+  std::vector<Verdict> found;
+  for (const auto& check : checks) {
+    if (check.finding) found.push_back(*check.finding);
+  }
+  std::ranges::sort(found);
+  const auto repeated = std::ranges::unique(found);
+  found.erase(repeated.begin(), repeated.end());
+  return found;
+}
+
+Verdict Diagnosis::verdict() const {
+  const auto found = findings();
+  return found.empty() ? Verdict::healthy : found.front();
+}
+
+std::string Diagnosis::evidence() const {
+  const auto wanted = verdict();
+  for (const auto& check : checks) {
+    if (check.finding == wanted) return check.evidence;
+  }
+  return fmt::format("{} checks passed; causality: {}", checks.size(), name_of(statement));
+}
+
+}  // namespace lookback

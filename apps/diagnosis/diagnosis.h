@@ -1,0 +1,71 @@
+// What a diagnosis finds.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/diagnosis/leak.h"
+#include "apps/diagnosis/verdict.h"
+
+namespace lookback {
+
+// About causality only (DIAGNOSIS.md, section 1).
+enum class Statement { proved, refuted, not_refuted };
+std::string_view name_of(Statement statement);
+
+struct CheckResult {
+  std::string name = {};  // what was checked: "suffix swap, evaluation"
+  enum class Result { passed, failed, left_out } result = Result::passed;
+  double value = 0, bound = 0;          // what was measured, and what it is held against
+  std::string evidence = {};            // one sentence, with the place
+  std::optional<Verdict> finding = {};  // where it failed
+};
+std::string_view name_of(CheckResult::Result result);
+
+// A matrix to look at: the gradient picture, a curve's points.
+struct DiagnosisPicture {
+  std::string title = {}, look_for = {};
+  std::vector<std::string> row_labels = {}, column_labels = {};
+  std::vector<double> values = {};  // row by row
+};
+struct DiagnosisCurve {
+  std::string title = {}, look_for = {}, x_title = {}, y_title = {};
+  std::vector<std::string> labels = {};
+  struct Line {
+    std::string name;
+    std::vector<double> values;
+  };
+  std::vector<Line> lines = {};
+};
+
+struct LadderStep {
+  std::string axis;
+  Verdict verdict;
+};
+
+struct Diagnosis {
+  std::vector<CheckResult> checks = {};
+  Statement statement = Statement::not_refuted;
+  std::optional<Leak> leak = {};
+  std::vector<std::string> inert = {};  // parameters that never get a gradient, by construction
+  std::vector<LadderStep> ladder = {};
+  std::vector<DiagnosisPicture> pictures = {};
+  std::vector<DiagnosisCurve> curves = {};
+  std::vector<std::string> notes = {};  // what a curve shows, what was left out and why
+
+  // A check of `value` against `bound` that held, or did not: a finding.
+  void passed(std::string check, double value, double bound, std::string evidence);
+  void failed(Verdict finding, std::string check, double value, double bound, std::string evidence);
+  void left_out(std::string check, std::string why);
+
+  // Findings without repetition, in the order of the classes; never `healthy`.
+  std::vector<Verdict> findings() const;
+  // The first finding, or healthy.
+  Verdict verdict() const;
+  // The evidence of the verdict: that of the first check that found it.
+  std::string evidence() const;
+};
+
+}  // namespace lookback

@@ -1,0 +1,42 @@
+#include "apps/diagnosis/subject.h"
+
+#include "apps/model/model_folder.h"
+#include "nn/initialise.h"
+#include "runtime/random.h"
+
+namespace lookback {
+
+std::unique_ptr<Llama> Subject::fresh_model(DType dtype) const {
+  auto llama = std::make_unique<Llama>(config, precision_of(dtype));
+  initialise(llama->parameters(), config.initializer_range, seed);
+  return llama;
+}
+
+std::unique_ptr<Llama> Subject::model(DType dtype) const {
+  if (!folder) return fresh_model(dtype);
+  auto llama = std::make_unique<Llama>(config, precision_of(dtype));
+  load_weights(*llama, *folder);
+  return llama;
+}
+
+ForwardOptions Subject::forward() const {
+  const bool explicit_weights = !config.fault.empty() || options.record == "weights";
+  ForwardOptions result;
+  if (explicit_weights) result.attention = AttentionPath::explicit_weights;
+  return result;
+}
+
+TokenBatch Subject::batch(std::int64_t step, std::int64_t micro_step) const {
+  return data.training->training_batch(step, micro_step, batch_size, block_size);
+}
+
+Tensor Subject::random_ids(std::int64_t rows, std::int64_t columns, std::uint64_t stream) const {
+  const auto ids = empty({rows, columns}, DType::i64);
+  RandomStream random(seed, stream_of(RandomUse::diagnosis, stream));
+  for (auto& id : ids.elements<std::int64_t>()) {
+    id = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(config.vocab_size)));
+  }
+  return ids;
+}
+
+}  // namespace lookback

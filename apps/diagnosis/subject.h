@@ -1,0 +1,40 @@
+// What is diagnosed: a model with or without weights, what it trains on, and how.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "apps/data/token_source.h"
+#include "apps/train/run_record.h"
+#include "nn/llama/llama.h"
+
+namespace lookback {
+
+enum class Effort { quick, full };
+
+struct Subject {
+  LlamaConfig config;                           // names its fault, where it has one
+  std::optional<std::filesystem::path> folder;  // none: fresh weights, from the seed
+  std::optional<RunRecord> run;                 // of the folder, where a run made it
+  TrainOptions options;                         // the run's, or the defaults
+  TokenData data;                               // what training and validation read
+  Effort effort = Effort::quick;
+  std::uint64_t seed = 0;
+  std::int64_t block_size = 64;  // T of the checks
+  std::int64_t batch_size = 4;
+
+  // Fresh weights, from the seed.
+  std::unique_ptr<Llama> fresh_model(DType dtype = DType::f32) const;
+  // The folder's weights; without a folder fresh ones.
+  std::unique_ptr<Llama> model(DType dtype = DType::f32) const;
+  // How its runs go: with a fault attention weights are explicit.
+  ForwardOptions forward() const;
+  // A training batch [batch_size, block_size].
+  TokenBatch batch(std::int64_t step = 0, std::int64_t micro_step = 0) const;
+  // Random tokens [rows, columns] of the model's vocabulary, from the seed and `stream`.
+  Tensor random_ids(std::int64_t rows, std::int64_t columns, std::uint64_t stream = 0) const;
+};
+
+}  // namespace lookback

@@ -1,0 +1,90 @@
+#include "apps/diagnosis/subject_choice.h"
+
+#include "apps/data/open.h"
+#include "apps/data/uniform_source.h"
+#include "apps/model/model_choice.h"
+#include "apps/model/model_folder.h"
+#include "nn/fault/fault.h"
+#include "nn/llama/variant_of_weights.h"
+#include "runtime/nearest_name.h"
+
+namespace lookback {
+namespace {
+
+constexpr std::int64_t default_block_size = 64;
+
+// Tokens that no source speaks for: random ones of the model's own vocabulary.
+TokenData random_tokens(const Subject& subject) {
+  const auto source = [&] {
+    return std::make_shared<UniformSource>(subject.seed, BuiltInPart::fresh,
+                                           subject.config.vocab_size);
+  };
+  return {.training = source(), .validation = source()};
+}
+
+void open(Subject& subject, const std::string& spec, ModelChoice::Vocabulary vocabulary) {
+  DataOptions wanted{.data = spec, .seed = subject.seed, .block_size = subject.block_size};
+  if (spec.empty() && subject.run) {
+    wanted.data = subject.run->options.data;
+    wanted.validation_data = subject.run->options.validation_data;
+    wanted.seed = subject.run->seed;
+  }
+  if (wanted.data.empty() && vocabulary == ModelChoice::Vocabulary::of_data) {
+    wanted.data = "builtin:stories";
+  }
+  if (wanted.data.empty()) {
+    subject.data = random_tokens(subject);
+    return;
+  }
+  if (vocabulary == ModelChoice::Vocabulary::given) {
+    wanted.vocabulary_size = subject.config.vocab_size;
+  }
+  subject.data = open_data(wanted);
+  if (vocabulary == ModelChoice::Vocabulary::of_data) {
+    subject.config.vocab_size = subject.data.training->vocabulary_size();
+  }
+}
+
+ModelChoice model_of(const SubjectChoice& choice) {
+  if (choice.folder.empty()) return choose_model(choice.config, choice.preset);
+  const std::filesystem::path folder(choice.folder);
+  const auto config = read_llama_config(choice.folder);
+  return {.config = config_for_weights(config, weight_names(folder)),
+          .vocabulary = ModelChoice::Vocabulary::given};
+}
+
+}  // namespace
+
+Subject with_fault(const Subject& subject, const std::string& fault) {
+  const auto names = Faults::names();
+  if (!fault.empty() && !std::ranges::count(names, fault)) {
+    fail("fault", "there is no fault \"{}\": the nearest is {}", fault, nearest_name(fault, names));
+  }
+  auto result = subject;
+  result.config.fault = fault;
+  return result;
+}
+
+Subject choose_subject(const SubjectChoice& choice) {
+  const auto model = model_of(choice);
+  Subject subject;
+  subject.config = model.config;
+  subject.effort = choice.effort;
+  subject.seed = choice.seed;
+  if (!choice.folder.empty()) {
+    subject.folder = choice.folder;
+    subject.run = read_run_record(choice.folder);
+    if (subject.run) subject.options = subject.run->options;
+  }
+  if (!choice.fault.empty()) subject = with_fault(subject, choice.fault);
+  const auto most = subject.config.max_position_embeddings;
+  subject.block_size = choice.block_size.value_or(std::min(default_block_size, most));
+  if (subject.block_size > most) {
+    fail("diagnose", "a block size of {}: must be at most max_position_embeddings={} of the config",
+         subject.block_size, most);
+  }
+  open(subject, choice.data, model.vocabulary);
+  return subject;
+}
+
+}  // namespace lookback

@@ -1,0 +1,27 @@
+// From what people write to what is diagnosed.
+#pragma once
+
+#include <string>
+
+#include "apps/diagnosis/subject.h"
+
+namespace lookback {
+
+struct SubjectChoice {
+  std::string folder;  // DIR; empty: `config` and `preset`
+  std::string config, preset = "llama";
+  std::string fault;  // laid over either; empty: none
+  std::string data;   // SPEC; empty: the run's own, else builtin:stories, or random tokens
+  std::optional<std::int64_t> block_size;
+  Effort effort = Effort::quick;
+  std::uint64_t seed = 0;
+};
+
+// Throws Error for a folder without a model, a fault that nobody knows or that this model cannot
+// have, data that do not fit, and a block size that the model cannot take.
+Subject choose_subject(const SubjectChoice& choice);
+
+// The subject with another fault ("": none).
+Subject with_fault(const Subject& subject, const std::string& fault);
+
+}  // namespace lookback

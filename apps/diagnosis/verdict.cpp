@@ -1,0 +1,65 @@
+#include "apps/diagnosis/verdict.h"
+
+#include <array>
+
+namespace lookback {
+namespace {
+
+using enum Verdict;
+
+constexpr std::array classes{
+    VerdictClass{non_finite, "non-finite",
+                 "A number in the forward or backward pass is NaN or infinite.",
+                 "Look at the first operation that is named and at the ranges of its inputs."},
+    VerdictClass{no_valid_targets, "no-valid-targets",
+                 "No target of a batch counts, so its loss is 0 by definition.",
+                 "Look at the loss mask and at what sets targets to -100."},
+    VerdictClass{misaligned_targets, "misaligned-targets",
+                 "Targets are not the next tokens of their own row.",
+                 "Shift labels once, in one place; count only targets that are scored."},
+    VerdictClass{wrong_normalisation, "wrong-normalisation",
+                 "A norm takes its statistics over positions.",
+                 "Normalise over the features of each position."},
+    VerdictClass{
+        causal_leak, "causal-leak", "A position sees tokens that come after it.",
+        "Mask the operation that is named: exclude later keys, do not add a large number."},
+    VerdictClass{
+        cache_mismatch, "cache-mismatch",
+        "Decoding with a cache computes something else than the full forward pass.",
+        "Look at the position handed to the rotary embedding and at where keys are stored."},
+    VerdictClass{double_softmax, "double-softmax",
+                 "Something that is a distribution already passes a softmax.",
+                 "Hand logits to the loss, and scores to the softmax."},
+    VerdictClass{frozen, "frozen", "No parameter changes.",
+                 "Look at the learning rate and at whether gradients reach the parameters."},
+    VerdictClass{severed_path, "severed-path",
+                 "A path of the model that ought to carry values or gradients is cut.",
+                 "Look for a detach, or for a sum that replaces the residual stream."},
+    VerdictClass{unregistered_parameter, "unregistered-parameter",
+                 "A parameter does not learn while others of its layer do.",
+                 "Register it, hand it to the optimiser, and do not detach it."},
+    VerdictClass{broken_tying, "broken-tying", "Weights that the config ties are two tensors.",
+                 "Tie again after loading."},
+    VerdictClass{exploding_gradient, "exploding-gradient", "Gradients grow from layer to layer.",
+                 "Look at the initialisation and at what scales the residual stream."},
+    VerdictClass{vanishing_gradient, "vanishing-gradient",
+                 "Gradients die out on their way to the first layers.",
+                 "Look at the initialisation and at what scales the residual stream."},
+    VerdictClass{accumulation_mismatch, "accumulation-mismatch",
+                 "The same batch in other micro-batches has another loss or gradient.",
+                 "Divide the sum over all micro-batches by all valid targets."},
+    VerdictClass{contamination, "contamination", "Validation data hold training data.",
+                 "Split by documents, and look for repeated ones."},
+    VerdictClass{memorisation, "memorisation",
+                 "The model repeats its training data: its loss falls there alone.",
+                 "More data, fewer steps, or a smaller model."},
+    VerdictClass{healthy, "healthy", "All checks passed.", "Nothing to mend."},
+};
+
+}  // namespace
+
+std::span<const VerdictClass> verdict_classes() { return classes; }
+
+const VerdictClass& class_of(Verdict verdict) { return classes[static_cast<std::size_t>(verdict)]; }
+
+}  // namespace lookback
