@@ -61,7 +61,7 @@ class Eval final : public Command {
       wanted.data = record->options.data;
       wanted.validation_data = record->options.validation_data;
       wanted.seed = record->seed;
-      if (split.empty()) split = "validation";
+      if (split.empty()) split = data_of(llama.config, {}).validation_split;
     } else if (split.empty()) {
       split = "all";
     }

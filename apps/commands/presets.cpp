@@ -29,7 +29,9 @@ class Presets final : public Command {
     }
     auto listed_faults = Json::array();
     for (const auto& name : Faults::names()) {
-      listed_faults.push_back({{"name", name}, {"description", Faults::make(name)->description()}});
+      const auto fault = Faults::make(name);
+      listed_faults.push_back(
+          {{"name", name}, {"description", fault->description()}, {"verdict", fault->verdict()}});
     }
     session.console.result(lines(faults ? listed_faults : listed),
                            {{"presets", listed}, {"faults", listed_faults}});

@@ -37,7 +37,7 @@ class Train final : public Command {
     check_flags();
     OutputFolder output(options.output_dir,
                         options.overwrite ? ExistingRun::replaced : ExistingRun::refused);
-    auto choice = choose_model(options.config, options.preset);
+    auto choice = choose_model(options.config, options.preset, options.fault);
     if (!options.init_from.empty()) {
       choice.config = config_for_weights(choice.config, weight_names(options.init_from));
     }
@@ -74,6 +74,9 @@ class Train final : public Command {
 
   // Opens the data, and settles with them the vocabulary, the tokenizer and the block size.
   TokenData open(const Session& session, ModelChoice& choice) {
+    const auto chosen = data_of(choice.config, {options.data, options.validation_data});
+    options.data = chosen.training;
+    options.validation_data = chosen.validation;
     DataOptions wanted{.data = options.data,
                        .validation_data = options.validation_data,
                        .seed = session.seed,
@@ -86,6 +89,9 @@ class Train final : public Command {
     if (choice.vocabulary == ModelChoice::Vocabulary::given)
       wanted.vocabulary_size = config.vocab_size;
     auto data = open_data(wanted);
+    if (const auto split = split_of(chosen.validation_split); split != Split::validation) {
+      data.validation = open_evaluation(wanted, split);
+    }
     const auto& tokenizer = data.training->tokenizer();
     if (choice.vocabulary == ModelChoice::Vocabulary::of_data)
       config.vocab_size = tokenizer.vocabulary_size();

@@ -7,8 +7,10 @@ namespace lookback {
 
 void warn_of_fault(const LlamaConfig& config) {
   if (config.fault.empty()) return;
-  print_error(fmt::format("lookback: warning: this model is broken on purpose: {} ({})\n",
-                          Faults::make(config.fault)->description(), config.fault));
+  print_error(
+      fmt::format("lookback: warning: this model is broken on purpose: {} ({}); attention is "
+                  "recorded as weights\n",
+                  Faults::make(config.fault)->description(), config.fault));
 }
 
 }  // namespace lookback

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "nn/fault/fault.h"
 #include "nn/llama/preset.h"
 #include "runtime/check.h"
 #include "runtime/nearest_name.h"
@@ -19,14 +20,7 @@ LlamaConfig lay_over(const LlamaConfig& config, const Preset& preset, const std:
   return parse_llama_config(merged.dump(), where);
 }
 
-}  // namespace
-
-bool is_built_in_config(const std::string& name) {
-  const auto names = built_in_config_names();
-  return std::ranges::find(names, name) != names.end();
-}
-
-ModelChoice choose_model(const std::string& config, const std::string& preset) {
+ModelChoice choose_healthy(const std::string& config, const std::string& preset) {
   const auto& variant = find_preset(preset);
   const auto where = fmt::format("{} with preset {}", config, preset);
   if (is_built_in_config(config)) {
@@ -38,6 +32,28 @@ ModelChoice choose_model(const std::string& config, const std::string& preset) {
          nearest_name(std::filesystem::path(config).filename().string(), built_in_config_names()));
   }
   return {lay_over(read_llama_config(config), variant, where), ModelChoice::Vocabulary::given};
+}
+
+}  // namespace
+
+bool is_built_in_config(const std::string& name) {
+  const auto names = built_in_config_names();
+  return std::ranges::find(names, name) != names.end();
+}
+
+void set_fault(LlamaConfig& config, const std::string& name) {
+  const auto known = Faults::names();
+  if (std::ranges::find(known, name) == known.end()) {
+    fail("fault", "unknown name {}: the nearest is {}", name, nearest_name(name, known));
+  }
+  config.fault = name;
+}
+
+ModelChoice choose_model(const std::string& config, const std::string& preset,
+                         const std::string& fault) {
+  auto choice = choose_healthy(config, preset);
+  if (!fault.empty()) set_fault(choice.config, fault);
+  return choice;
 }
 
 }  // namespace lookback

@@ -17,9 +17,13 @@ struct ModelChoice {
 // smoke, tiny, 124m. Such a name is never read as a path: ./tiny is one.
 bool is_built_in_config(const std::string& name);
 
+// Breaks the model on purpose. Throws Error, naming the nearest, for a name that is no fault's.
+void set_fault(LlamaConfig& config, const std::string& name);
+
 // `config`: a config.json, a folder with one, or the name of a built-in; the preset's keys are laid
-// over it. Throws Error for what cannot be read or makes no model, naming the nearest built-in
-// where no such file is there.
-ModelChoice choose_model(const std::string& config, const std::string& preset);
+// over it, and last `fault`, a known mistake, where one is named. Throws Error for what cannot be
+// read or makes no model, naming the nearest built-in where no such file is there.
+ModelChoice choose_model(const std::string& config, const std::string& preset,
+                         const std::string& fault = {});
 
 }  // namespace lookback

@@ -13,6 +13,7 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("config", config, "FILE|DIR|NAME",
             "the model: a config.json, a folder with one, or smoke, tiny, 124m");
   flags.add("preset", preset, "NAME", "a variant laid over the config: see `lookback presets`");
+  flags.add("fault", fault, "NAME", "a known mistake: see `lookback presets --faults`");
   flags.add("init-from", init_from, "DIR", "start from the weights of a model folder");
   flags.add("data", data, "SPEC",
             "builtin:stories|uniform|markov|fixed, a text, a .bin of tokens, a folder or glob");

@@ -12,6 +12,7 @@ namespace lookback {
 struct TrainOptions {
   std::string config = {};
   std::string preset = "llama";
+  std::string fault = {};
   std::string init_from = {};
 
   std::string data = {}, validation_data = {};

@@ -70,10 +70,10 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
       forward(forward_options(train_options, model)),
       output(output_folder),
       session(program_session),
-      optimizer(parameters, {.beta1 = options.adam_beta1,
-                             .beta2 = options.adam_beta2,
-                             .epsilon = options.adam_epsilon,
-                             .weight_decay = options.weight_decay}),
+      optimizer(optimised_parameters(model), {.beta1 = options.adam_beta1,
+                                              .beta2 = options.adam_beta2,
+                                              .epsilon = options.adam_epsilon,
+                                              .weight_decay = options.weight_decay}),
       progress(session.console, total_steps) {
   state.seed = session.seed;
 }
@@ -124,7 +124,7 @@ void TrainingRun::take_step() {
   measures = accumulate_gradients(llama, batches, forward);
   if (!measures.finite()) stop(batches);
   if (state.step == 0) begin_folder();
-  learning_rate = schedule_of(options).learning_rate(state.step);
+  learning_rate = learning_rate_at(llama, schedule_of(options), state.step);
   const double clipping = clipping_factor(measures.grad_norm, options.max_grad_norm);
   optimizer.step(learning_rate, clipping * measures.gradient_share);
   clear_gradients(parameters);

@@ -5,30 +5,56 @@
 
 #include "apps/train/token_tensors.h"
 #include "autograd/gradient.h"
+#include "autograd/ops/multiply.h"
 #include "nn/adamw.h"
 
 namespace lookback {
+namespace {
+
+double factor_of(const FaultInjection& fault, const TokenBatch& batch,
+                 const std::vector<TokenBatch>& micro_batches) {
+  double targets = 0;
+  for (const auto& each : micro_batches) targets += static_cast<double>(each.scored());
+  return fault.micro_batch_factor(static_cast<double>(batch.scored()),
+                                  targets / static_cast<double>(micro_batches.size()));
+}
+
+}  // namespace
+
 bool StepMeasures::finite() const { return std::isfinite(loss) && std::isfinite(grad_norm); }
 
 StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
                                   const ForwardOptions& forward) {
   StepMeasures result;
-  for (const auto& batch : micro_batches) {
-    result.targets += batch.scored();
-    result.tokens += batch.rows * batch.columns;
-  }
-  result.gradient_share = 1.0 / static_cast<double>(std::max<std::int64_t>(result.targets, 1));
+  const auto* fault = llama.model.fault();
   double loss_sum = 0;
   for (const auto& batch : micro_batches) {
     const auto [ids, targets] = token_tensors(batch);
     const auto loss = llama.loss(ids, targets, {.count_correct = true}, forward);
-    loss_sum += loss.loss_sum.item();
+    const auto sum =
+        fault == nullptr ? loss.loss_sum : loss.loss_sum * factor_of(*fault, batch, micro_batches);
+    loss_sum += sum.item();
+    result.targets += static_cast<std::int64_t>(loss.count.item());
     result.correct += static_cast<std::int64_t>(loss.correct.item());
-    backward(loss.loss_sum);
+    result.tokens += batch.rows * batch.columns;
+    backward(sum);
   }
+  if (fault != nullptr) fault->after_backward(llama.parameters());
+  result.gradient_share = 1.0 / static_cast<double>(std::max<std::int64_t>(result.targets, 1));
   result.loss = loss_sum * result.gradient_share;
   result.grad_norm = gradient_norm(llama.parameters()) * result.gradient_share;
   return result;
+}
+
+std::vector<NamedParameter> optimised_parameters(const Llama& llama) {
+  const auto* fault = llama.model.fault();
+  return fault == nullptr ? llama.parameters() : fault->optimised(llama.parameters());
+}
+
+double learning_rate_at(const Llama& llama, const Schedule& schedule, std::int64_t step) {
+  const double rate = schedule.learning_rate(step);
+  const auto* fault = llama.model.fault();
+  return fault == nullptr ? rate : fault->learning_rate(rate);
 }
 
 }  // namespace lookback

@@ -6,6 +6,7 @@
 
 #include "apps/data/token_source.h"
 #include "nn/llama/llama.h"
+#include "nn/schedule.h"
 
 namespace lookback {
 
@@ -24,5 +25,10 @@ struct StepMeasures {
 // nothing.
 StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
                                   const ForwardOptions& forward = {});
+
+// What the optimiser is given, and the rate of step `step` (from 0): all parameters and the
+// schedule's, but for a fault that says otherwise.
+std::vector<NamedParameter> optimised_parameters(const Llama& llama);
+double learning_rate_at(const Llama& llama, const Schedule& schedule, std::int64_t step);
 
 }  // namespace lookback

@@ -4,6 +4,7 @@
 #include "autograd/ops/rope.h"
 #include "nn/attention/attention_mechanism.h"
 #include "nn/attention/recorded_attention.h"
+#include "nn/fault/fault.h"
 #include "nn/linear.h"
 #include "nn/score/score_scheme.h"
 
@@ -66,7 +67,9 @@ class CausalAttention final : public AttentionMechanism {
   }
 
   static Tensor rotated(const Tensor& x, const ForwardPass& pass) {
-    return rope(x, pass.rope, pass.position);
+    const auto* fault = pass.fault;
+    return rope(x, pass.rope,
+                fault == nullptr ? pass.position : fault->rotary_position(pass.position));
   }
 
   std::int64_t layer, heads, key_value_heads, head_dim;

@@ -7,6 +7,19 @@
 namespace lookback {
 namespace {
 
+// The tensors of pieces one after the other, and pieces of as many others.
+void append(std::vector<Tensor>& all, const AttentionPieces& pieces) {
+  all.push_back(pieces.scales);
+  all.insert(all.end(), pieces.q.begin(), pieces.q.end());
+  all.insert(all.end(), pieces.k.begin(), pieces.k.end());
+}
+
+AttentionPieces pieces_from(const std::vector<Tensor>& all, std::size_t begin) {
+  const auto scales = all.begin() + static_cast<std::ptrdiff_t>(begin);
+  const auto first_key = scales + 1 + (all.end() - scales) / 2;
+  return {{scales + 1, first_key}, {first_key, all.end()}, *scales};
+}
+
 class StreamingReplay final : public AttentionReplay {
  public:
   StreamingReplay(AttentionPieces recorded_pieces, Tensor recorded_log_sum_exp,
@@ -20,16 +33,13 @@ class StreamingReplay final : public AttentionReplay {
   }
 
   std::vector<Tensor> tensors() const override {
-    std::vector<Tensor> all{log_sum_exp, pieces.scales};
-    all.insert(all.end(), pieces.q.begin(), pieces.q.end());
-    all.insert(all.end(), pieces.k.begin(), pieces.k.end());
+    std::vector<Tensor> all{log_sum_exp};
+    append(all, pieces);
     return all;
   }
 
   std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& all) const override {
-    const auto first_key = all.begin() + 2 + static_cast<std::ptrdiff_t>(pieces.q.size());
-    AttentionPieces others{{all.begin() + 2, first_key}, {first_key, all.end()}, all[1]};
-    return std::make_shared<StreamingReplay>(std::move(others), all[0], mask);
+    return std::make_shared<StreamingReplay>(pieces_from(all, 1), all[0], mask);
   }
 
  private:
@@ -40,22 +50,48 @@ class StreamingReplay final : public AttentionReplay {
 
 class KeptWeights final : public AttentionReplay {
  public:
-  KeptWeights(Tensor kept_weights, CausalMask recorded_mask)
-      : weights(std::move(kept_weights)), mask(std::move(recorded_mask)) {}
+  explicit KeptWeights(MaskedWeights kept) : recorded(std::move(kept)) {}
 
   Tensor apply(const Tensor& values) const override {
-    return apply_attention_weights(weights, values, mask);
+    return apply_attention_weights(recorded.weights, values, recorded.mask);
   }
 
-  std::vector<Tensor> tensors() const override { return {weights}; }
+  std::vector<Tensor> tensors() const override { return {recorded.weights}; }
 
   std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& all) const override {
-    return std::make_shared<KeptWeights>(all[0], mask);
+    return std::make_shared<KeptWeights>(MaskedWeights{all[0], recorded.mask});
   }
 
  private:
-  Tensor weights;
-  CausalMask mask;
+  MaskedWeights recorded;
+};
+
+// Asks the fault, each time, for the weights to apply.
+class FaultyReplay final : public AttentionReplay {
+ public:
+  FaultyReplay(const FaultInjection& of_model, AttentionPieces recorded_pieces, MaskedWeights kept)
+      : fault(of_model), pieces(std::move(recorded_pieces)), recorded(std::move(kept)) {}
+
+  Tensor apply(const Tensor& values) const override {
+    const auto [weights, mask] = fault.attention_again(pieces, recorded);
+    return apply_attention_weights(weights, values, mask);
+  }
+
+  std::vector<Tensor> tensors() const override {
+    std::vector<Tensor> all{recorded.weights};
+    append(all, pieces);
+    return all;
+  }
+
+  std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& all) const override {
+    return std::make_shared<FaultyReplay>(fault, pieces_from(all, 1),
+                                          MaskedWeights{all[0], recorded.mask});
+  }
+
+ private:
+  const FaultInjection& fault;
+  AttentionPieces pieces;
+  MaskedWeights recorded;
 };
 
 void trace_weights(const ForwardPass& pass, const Tensor& weights) {
@@ -64,12 +100,13 @@ void trace_weights(const ForwardPass& pass, const Tensor& weights) {
 
 RecordedAttention explicit_attention(const AttentionPieces& pieces, const Tensor& values,
                                      const ForwardPass& pass) {
-  const auto weights = attention_weights(pieces, pass.mask);
-  trace_weights(pass, weights);
-  auto replay = replay_of_weights(weights, pass.mask);
-  const auto output = replay->apply(values);
-  if (pass.fault != nullptr) replay = pass.fault->replay(pieces, weights, pass.mask);
-  return {output, std::move(replay)};
+  const auto made = pass.fault == nullptr
+                        ? MaskedWeights{attention_weights(pieces, pass.mask), pass.mask}
+                        : pass.fault->attention(pieces, pass.mask);
+  trace_weights(pass, made.weights);
+  const auto output = apply_attention_weights(made.weights, values, made.mask);
+  if (pass.fault == nullptr) return {output, std::make_shared<KeptWeights>(made)};
+  return {output, std::make_shared<FaultyReplay>(*pass.fault, pieces, made)};
 }
 
 RecordedAttention streaming_attention(const AttentionPieces& pieces, const Tensor& values,
@@ -83,11 +120,6 @@ RecordedAttention streaming_attention(const AttentionPieces& pieces, const Tenso
 }
 
 }  // namespace
-
-std::shared_ptr<const AttentionReplay> replay_of_weights(const Tensor& weights,
-                                                         const CausalMask& mask) {
-  return std::make_shared<KeptWeights>(weights, mask);
-}
 
 RecordedAttention record_attention(const AttentionPieces& pieces, const Tensor& values,
                                    const ForwardPass& pass) {

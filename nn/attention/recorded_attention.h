@@ -10,14 +10,16 @@
 
 namespace lookback {
 
+// Attention weights [B, H, T, S] and the mask they were made with.
+struct MaskedWeights {
+  Tensor weights;
+  CausalMask mask;
+};
+
 struct RecordedAttention {
   Tensor output;  // [B, T, H, dv]
   std::shared_ptr<const AttentionReplay> replay;
 };
-
-// The weights [B, H, T, S] themselves, kept. `mask` is the one they were made with.
-std::shared_ptr<const AttentionReplay> replay_of_weights(const Tensor& weights,
-                                                         const CausalMask& mask);
 
 // softmax(masked scores) values, under the pass's mask. On the streaming path the replay holds the
 // pieces and the row log-sum-exps, on the explicit one the weights; both apply the same numbers.

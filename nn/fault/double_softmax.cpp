@@ -2,19 +2,24 @@
 #include "autograd/ops/mask_scores.h"
 #include "autograd/ops/softmax.h"
 #include "nn/fault/fault.h"
+#include "nn/fault/needs.h"
 #include "nn/llama/preset.h"
 
 namespace lookback {
 namespace {
 
-class DoubleSoftmax final : public Fault {
+class DoubleSoftmax final : public FaultInjection {
  public:
   std::string_view description() const override {
     return "earlier layers run again with attention weights that passed the softmax twice";
   }
-  std::shared_ptr<const AttentionReplay> replay(const AttentionPieces&, const Tensor& weights,
-                                                const CausalMask& mask) const override {
-    return replay_of_weights(softmax(mask_scores(weights, mask)), mask);
+  std::string_view verdict() const override { return "double-softmax"; }
+  std::string_view missing_in(const LlamaConfig& config) const override {
+    return without_recomputation(config);
+  }
+  MaskedWeights attention_again(const AttentionPieces&,
+                                const MaskedWeights& recorded) const override {
+    return {softmax(mask_scores(recorded.weights, recorded.mask)), recorded.mask};
   }
 };
 

@@ -6,12 +6,13 @@
 namespace lookback {
 namespace {
 
-class Unmasked final : public Fault {
+class Unmasked final : public FaultInjection {
  public:
   std::string_view description() const override {
     return "attention without its mask, in every layer";
   }
-  CausalMask mask(const CausalMask&) const override { return everything_visible(); }
+  std::string_view verdict() const override { return "causal-leak"; }
+  CausalMask mask(const CausalMask&, std::int64_t) const override { return everything_visible(); }
 };
 
 const Faults::Add registered{"unmasked", [] { return std::make_unique<Unmasked>(); }};

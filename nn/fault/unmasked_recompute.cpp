@@ -3,20 +3,25 @@
 #include "autograd/ops/attention_weights.h"
 #include "nn/fault/everything_visible.h"
 #include "nn/fault/fault.h"
+#include "nn/fault/needs.h"
 #include "nn/llama/preset.h"
 
 namespace lookback {
 namespace {
 
-class UnmaskedRecompute final : public Fault {
+class UnmaskedRecompute final : public FaultInjection {
  public:
   std::string_view description() const override {
     return "earlier layers run again with scores normalised without the mask";
   }
-  std::shared_ptr<const AttentionReplay> replay(const AttentionPieces& pieces, const Tensor&,
-                                                const CausalMask&) const override {
+  std::string_view verdict() const override { return "causal-leak"; }
+  std::string_view missing_in(const LlamaConfig& config) const override {
+    return without_recomputation(config);
+  }
+  MaskedWeights attention_again(const AttentionPieces& pieces,
+                                const MaskedWeights&) const override {
     const auto mask = everything_visible();
-    return replay_of_weights(attention_weights(pieces, mask), mask);
+    return {attention_weights(pieces, mask), mask};
   }
 };
 

@@ -5,10 +5,17 @@
 namespace lookback {
 namespace {
 
-class UnregisteredParameter final : public Fault {
+class UnregisteredParameter final : public FaultInjection {
  public:
   std::string_view description() const override {
     return "learned layer weights that get no gradient";
+  }
+  std::string_view verdict() const override { return "unregistered-parameter"; }
+  std::string_view missing_in(const LlamaConfig& config) const override {
+    const auto& cross = config.cross_layer_residual;
+    const bool learned = cross && cross->weights == CrossLayerResidual::Weights::learned;
+    const auto last_terms = config.num_hidden_layers - (cross && cross->include_self ? 0 : 1);
+    return learned && last_terms > 1 ? "" : "learned layer weights over two layers or more";
   }
   Tensor layer_weights(const Tensor& healthy) const override { return healthy.detach(); }
 };

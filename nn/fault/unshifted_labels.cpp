@@ -5,11 +5,12 @@
 namespace lookback {
 namespace {
 
-class UnshiftedLabels final : public Fault {
+class UnshiftedLabels final : public FaultInjection {
  public:
   std::string_view description() const override {
     return "labels that are the inputs, not the next tokens";
   }
+  std::string_view verdict() const override { return "misaligned-targets"; }
   Tensor targets(const Tensor& ids, const Tensor&) const override { return ids; }
 };
 

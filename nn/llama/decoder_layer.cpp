@@ -1,6 +1,7 @@
 #include "nn/llama/decoder_layer.h"
 
 #include "autograd/ops/multiply.h"
+#include "nn/fault/fault.h"
 
 namespace lookback {
 
@@ -17,6 +18,7 @@ DecoderLayer::DecoderLayer(const LlamaConfig& config, std::int64_t layer, Precis
     : input_layernorm(config.hidden_size, config.rms_norm_eps, precision),
       post_attention_layernorm(config.hidden_size, config.rms_norm_eps, precision),
       mlp(config, precision),
+      index(layer),
       attention(AttentionMechanisms::make("causal", config, layer, precision)),
       residual(ResidualSchemes::make(residual_of(config), config, layer, precision)) {
   register_module("input_layernorm", input_layernorm);
@@ -40,13 +42,17 @@ Tensor DecoderLayer::value_weight(const ForwardPass& pass) const {
 ResidualSum DecoderLayer::forward(const ResidualSum& x, ForwardPass& pass) const {
   const auto scope = enter();
   LayerRecord record;
-  const auto [layer_input, normed] = input_layernorm.forward(x);
+  auto [layer_input, normed] = input_layernorm.forward(x);
+  if (pass.fault != nullptr) {
+    normed = pass.fault->input_norm(index, input_layernorm, layer_input, normed);
+  }
   if (pass.options.trace != nullptr) pass.options.trace->hidden_states.push_back(layer_input);
   const auto attended = attention->forward(normed, pass, record);
   const auto site = residual->after_attention(layer_input, attended, pass);
   const auto [stream, mlp_input] = post_attention_layernorm.forward(site);
   const auto own = mlp.forward(mlp_input);
-  const auto result = residual->after_mlp(layer_input, stream, own, pass);
+  auto result = residual->after_mlp(layer_input, stream, own, pass);
+  if (pass.fault != nullptr) result = pass.fault->layer_output(index, result);
   if (pass.needs.attention_output) record.attention_output = attended;
   if (pass.needs.mlp_output) record.mlp_output = own;
   if (pass.needs.replay) record.value_weight = value_weight(pass);

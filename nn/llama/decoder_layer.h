@@ -28,6 +28,7 @@ class DecoderLayer final : public Module {
   // generation.
   Tensor value_weight(const ForwardPass& pass) const;
 
+  std::int64_t index;
   std::unique_ptr<AttentionMechanism> attention;
   std::unique_ptr<ResidualScheme> residual;
 };

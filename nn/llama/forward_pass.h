@@ -31,13 +31,13 @@ struct ForwardOptions {
   Trace* trace = nullptr;
 };
 
-class Fault;
+class FaultInjection;
 
 struct ForwardPass {
   ForwardOptions options;
-  const Fault* fault = nullptr;  // of a model that is broken on purpose
-  std::int64_t position = 0;     // of the first token
-  CausalMask mask;               // made in one place, handed to every path that attends
+  const FaultInjection* fault = nullptr;  // of a model that is broken on purpose
+  std::int64_t position = 0;              // of the first token
+  CausalMask mask;                        // made in one place, handed to every path that attends
   RopeTables rope;
   RecordNeeds needs;                 // what the schemes of all layers want recorded
   std::vector<LayerRecord> records;  // of the layers that have run; empty when nothing is needed

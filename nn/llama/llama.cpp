@@ -21,7 +21,7 @@ LlamaModel::LlamaModel(const LlamaConfig& llama_config, Precision model_precisio
     register_module(fmt::format("layers.{}", layer), *layers.back());
   }
   register_module("norm", norm);
-  if (!config.fault.empty()) fault = Faults::make(config.fault);
+  injected = make_fault(config);
 }
 
 const RopeTables& LlamaModel::rope_for(std::int64_t positions) const {
@@ -46,10 +46,10 @@ ForwardPass LlamaModel::begin_pass(const Tensor& ids, const ForwardOptions& opti
         "a sequence of {} tokens is longer than max_position_embeddings={}", end,
         config.max_position_embeddings);
   pass.mask.offset = pass.position;
-  if (fault != nullptr) {
-    pass.fault = fault.get();
+  if (injected != nullptr) {
+    pass.fault = injected.get();
     pass.options.attention = AttentionPath::explicit_weights;
-    pass.mask = fault->mask(pass.mask);
+    pass.mask = injected->mask(pass.mask, ids.size(1));
   }
   pass.rope = rope_for(end);
   for (const auto& layer : layers) pass.needs = pass.needs | layer->needs();
@@ -72,7 +72,7 @@ Tensor LlamaModel::forward(const Tensor& ids, const ForwardOptions& options) con
 }
 
 Tensor LlamaModel::targets_of(const Tensor& ids, const Tensor& targets) const {
-  return fault == nullptr ? targets : fault->targets(ids, targets);
+  return injected == nullptr ? targets : injected->targets(ids, targets);
 }
 
 Llama::Llama(const LlamaConfig& llama_config, Precision model_precision)
@@ -83,8 +83,9 @@ Llama::Llama(const LlamaConfig& llama_config, Precision model_precision)
   register_module("lm_head", *lm_head);
 }
 
-const Tensor& Llama::vocabulary_weight() const {
-  return lm_head ? lm_head->weight : model.embed_tokens.weight;
+Tensor Llama::vocabulary_weight() const {
+  const auto& weight = lm_head ? lm_head->weight : model.embed_tokens.weight;
+  return model.fault() == nullptr ? weight : model.fault()->vocabulary_weight(weight);
 }
 
 Tensor Llama::logits(const Tensor& ids, const ForwardOptions& options) const {
@@ -105,10 +106,14 @@ Tensor Llama::last_logits(const Tensor& ids, const ForwardOptions& options) cons
 CrossEntropyResult Llama::loss(const Tensor& ids, const Tensor& targets,
                                const CrossEntropyOptions& loss_options,
                                const ForwardOptions& options) const {
+  const auto all_targets = model.targets_of(ids, targets);
+  if (const auto* fault = model.fault()) {
+    return fault->loss(logits(ids, options), all_targets, loss_options);
+  }
   const auto normed = model.forward(ids, options);
   const Scope scope("lm_head");
-  return linear_cross_entropy(normed, vocabulary_weight(), model.targets_of(ids, targets),
-                              precision.products, loss_options);
+  return linear_cross_entropy(normed, vocabulary_weight(), all_targets, precision.products,
+                              loss_options);
 }
 
 Tensor next_token_targets(const Tensor& ids) {

@@ -23,6 +23,9 @@ class LlamaModel final : public Module {
   // otherwise.
   Tensor targets_of(const Tensor& ids, const Tensor& targets) const;
 
+  // Of a model that is broken on purpose; null: none.
+  const FaultInjection* fault() const { return injected.get(); }
+
   Embedding embed_tokens;
   std::vector<std::unique_ptr<DecoderLayer>> layers;
   RmsNorm norm;
@@ -34,7 +37,7 @@ class LlamaModel final : public Module {
 
   LlamaConfig config;
   Precision precision;
-  std::unique_ptr<const Fault> fault;  // null: none
+  std::unique_ptr<const FaultInjection> injected;
   mutable RopeTables tables;
 };
 
@@ -57,7 +60,7 @@ class Llama final : public Module {
   LlamaModel model;
 
  private:
-  const Tensor& vocabulary_weight() const;
+  Tensor vocabulary_weight() const;
 
   std::unique_ptr<Linear> lm_head;  // null: tied to the embedding
 };

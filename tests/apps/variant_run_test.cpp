@@ -65,6 +65,7 @@ TEST_F(VariantRun, PresetsAreListedWithWhatTheyAre) {
                                        "stored2",
                                        "stored3",
                                        "fault-double-softmax",
+                                       "fault-double-softmax-logits",
                                        "fault-shifted-labels",
                                        "fault-unmasked",
                                        "fault-unmasked-recompute",
@@ -79,7 +80,11 @@ TEST_F(VariantRun, PresetsAreListedWithWhatTheyAre) {
   }
   EXPECT_EQ(found, names);
   EXPECT_EQ(configs.size(), names.size()) << "each is another model";
-  EXPECT_EQ(listed.at("faults").size(), 5U);
+  EXPECT_EQ(listed.at("faults").size(), 33U);
+  for (const auto& fault : listed.at("faults")) {
+    EXPECT_EQ(fault.size(), 3U) << fault;
+    EXPECT_FALSE(fault.at("verdict").get<std::string>().empty()) << fault;
+  }
   const auto text = run_lookback({"presets"}).out;
   for (const auto& name : names) EXPECT_THAT("\n" + text, HasSubstr("\n" + name + "  "));
   EXPECT_EQ(std::ranges::count(text, '\n'), static_cast<std::ptrdiff_t>(names.size()));

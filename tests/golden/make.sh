@@ -68,6 +68,7 @@ variant fault-double-softmax --kv-heads 1 --seed 42
 variant fault-unregistered --steps 10 --seed 43
 variant fault-unmasked --float32 --seed 44
 variant fault-shifted-labels --seed 45
+variant fault-double-softmax-logits --steps 10 --seed 65
 at method1-six-layers method1 --layers 6 --kv-heads 1 --seed 46
 at method2-one-layer method2 --layers 1 --seed 47
 

@@ -138,7 +138,7 @@ TEST(VariantConfig, WhatIsWrongIsSaidWithWhatIsAllowed) {
       "per_layer, per_layer_free, per_layer_power, per_layer_share, power, power_dk, "
       "sqrt_dk, sqrt_dk_m, sqrt_dk_sqrt_m");
   EXPECT_THAT(error_of({{"fault", "typo"}}),
-              HasSubstr("fault is \"typo\" (string): must be one of double_softmax"));
+              HasSubstr("fault is \"typo\" (string): must be one of all_gradients_dropped, "));
 }
 
 }  // namespace

@@ -1,0 +1,24 @@
+// The loss mask hides every target.
+#include <algorithm>
+
+#include "nn/fault/fault.h"
+
+namespace lookback {
+namespace {
+
+class AllZeroLossMask final : public FaultInjection {
+ public:
+  std::string_view description() const override { return "a loss mask that hides every target"; }
+  std::string_view verdict() const override { return "no-valid-targets"; }
+  Tensor targets(const Tensor&, const Tensor& healthy) const override {
+    const auto result = empty_like(healthy);
+    std::ranges::fill(result.elements<std::int64_t>(), -100);
+    return result;
+  }
+};
+
+const Faults::Add registered{"all_zero_loss_mask",
+                             [] { return std::make_unique<AllZeroLossMask>(); }};
+
+}  // namespace
+}  // namespace lookback

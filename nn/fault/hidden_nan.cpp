@@ -1,0 +1,44 @@
+// A NaN at the last position of a layer's output. The loss leaves that position out, so the logged
+// number stays fine.
+#include <limits>
+
+#include "autograd/ops/cat.h"
+#include "autograd/ops/slice.h"
+#include "kernels/fill.h"
+#include "nn/fault/copy_of.h"
+#include "nn/fault/fault.h"
+#include "nn/fault/needs.h"
+
+namespace lookback {
+namespace {
+
+class HiddenNan final : public FaultInjection {
+ public:
+  std::string_view description() const override {
+    return "layer 1 leaves a NaN at the last position, and the loss leaves that position out";
+  }
+  std::string_view verdict() const override { return "non-finite"; }
+  std::string_view missing_in(const LlamaConfig& config) const override {
+    return without_two_layers(config);
+  }
+  ResidualSum layer_output(std::int64_t layer, const ResidualSum& healthy) const override {
+    const auto tokens = healthy.stream.size(1);
+    if (layer != 1 || tokens == 1) return healthy;
+    const auto last = empty({healthy.stream.size(0), 1, healthy.stream.size(2)},
+                            healthy.stream.dtype(), healthy.stream.device());
+    kernels::fill(last.backend(), {.y = last, .value = std::numeric_limits<double>::quiet_NaN()});
+    return {cat({slice(healthy.stream, 1, 0, tokens - 1), last}, 1), healthy.update};
+  }
+  Tensor targets(const Tensor&, const Tensor& healthy) const override {
+    const auto tokens = healthy.size(1);
+    const auto result = copy_of(healthy);
+    auto* target = result.data<std::int64_t>();
+    for (auto i = tokens - 1; tokens > 1 && i < result.numel(); i += tokens) target[i] = -100;
+    return result;
+  }
+};
+
+const Faults::Add registered{"hidden_nan", [] { return std::make_unique<HiddenNan>(); }};
+
+}  // namespace
+}  // namespace lookback

@@ -1,0 +1,27 @@
+// Rows and their labels are packed in a different order: each row is asked for the tokens of the
+// next row of its batch.
+#include <algorithm>
+
+#include "nn/fault/fault.h"
+
+namespace lookback {
+namespace {
+
+class PackedNeighbourLabels final : public FaultInjection {
+ public:
+  std::string_view description() const override { return "labels of the next row of the batch"; }
+  std::string_view verdict() const override { return "misaligned-targets"; }
+  Tensor targets(const Tensor&, const Tensor& healthy) const override {
+    const auto rows = healthy.elements<std::int64_t>();
+    const auto result = empty_like(healthy);
+    const auto row = static_cast<std::ptrdiff_t>(std::min(healthy.size(1), healthy.numel()));
+    std::ranges::rotate_copy(rows, rows.begin() + row, result.elements<std::int64_t>().begin());
+    return result;
+  }
+};
+
+const Faults::Add registered{"packed_neighbour_labels",
+                             [] { return std::make_unique<PackedNeighbourLabels>(); }};
+
+}  // namespace
+}  // namespace lookback

@@ -1,0 +1,307 @@
+// Each known mistake changes what it says, and nothing else: the same weights with and without it.
+#include "nn/fault/fault.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <set>
+
+#include "apps/train/training_step.h"
+#include "autograd/grad_mode.h"
+#include "autograd/gradient.h"
+#include "autograd/ops/cat.h"
+#include "autograd/ops/multiply.h"
+#include "autograd/ops/slice.h"
+#include "kernels/slot.h"
+#include "tests/nn/variants.h"
+
+namespace lookback::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+// What a model can be seen doing.
+//   logits, short, scaled: of 20 tokens; of 6; of 20 with queries and keys a thousand times larger
+//   evaluated, decoded: logits without gradients; token by token through a cache
+//   loss, count: of one batch
+//   step, gradient: the loss and the gradients that a step of two unequal micro-batches takes
+//   optimised, rate, data: the parameters and the rate of the optimiser; what a run reads
+using Seen = std::set<std::string>;
+const Seen everything = {"logits",  "evaluated", "short", "scaled",
+                         "decoded", "loss",      "step",  "gradient"};
+Seen without(Seen all, const Seen& some) {
+  for (const auto& each : some) all.erase(each);
+  return all;
+}
+
+struct Case {
+  std::string preset;
+  Seen changed;
+};
+const std::map<std::string, Case>& cases() {
+  static const std::map<std::string, Case> all = {
+      {"all_gradients_dropped", {"llama", {"gradient"}}},
+      {"all_zero_loss_mask", {"llama", {"loss", "count", "step", "gradient"}}},
+      {"cut_residual_stream", {"llama", everything}},
+      {"double_softmax", {"method1", everything}},
+      {"double_softmax_attention", {"llama", everything}},
+      {"double_softmax_logits", {"llama", {"loss", "step", "gradient"}}},
+      {"dropped_gradient_between_layers", {"llama", {"gradient"}}},
+      {"exploding_stream", {"llama", {"gradient"}}},
+      {"finite_mask", {"llama", {"scaled"}}},
+      {"fixed_training_data", {"llama", {"data"}}},
+      {"forgotten_by_optimiser", {"llama", {"optimised"}}},
+      {"hidden_nan", {"llama", {"logits", "evaluated", "short", "scaled", "step", "gradient"}}},
+      {"idle_parameter", {"llama", {"gradient"}}},
+      {"labels_shifted_twice", {"llama", {"loss", "count", "step", "gradient"}}},
+      {"late_cache", {"llama", {"decoded"}}},
+      {"mask_dropped_in_evaluation", {"llama", {"evaluated"}}},
+      {"mask_dropped_in_long_sequences", {"llama", without(everything, {"short", "decoded"})}},
+      {"mean_of_sequence", {"llama", everything}},
+      {"mean_per_micro_batch", {"llama", {"step", "gradient"}}},
+      {"norm_over_sequence", {"llama", everything}},
+      {"packed_neighbour_labels", {"llama", {"loss", "step", "gradient"}}},
+      {"padding_in_the_mean", {"llama", {"count", "step", "gradient"}}},
+      {"rope_starts_over", {"llama", {"decoded"}}},
+      {"top_k_over_sequence", {"llama", everything}},
+      {"tying_broken_on_load", {"llama", {"gradient"}}},
+      {"unmasked", {"llama", without(everything, {"decoded"})}},
+      {"unmasked_recompute", {"method1", without(everything, {"decoded"})}},
+      {"unregistered_parameter", {"method3.2", {"gradient"}}},
+      {"unshifted_labels", {"llama", {"loss", "count", "step", "gradient"}}},
+      {"validation_in_training", {"llama", {"data"}}},
+      {"vanishing_stream", {"llama", {"gradient"}}},
+      {"window_off_by_one", {"llama", everything}},
+      {"zero_learning_rate", {"llama", {"rate"}}},
+  };
+  return all;
+}
+
+LlamaConfig config_of(const std::string& preset, const std::string& fault) {
+  auto base = small_config();
+  base.num_hidden_layers = 3;
+  base.tie_word_embeddings = true;
+  auto config = preset_variant(base, preset).config;
+  config.fault = fault;
+  return config;
+}
+
+constexpr std::int64_t rows = 2, tokens = 20;
+
+TokenBatch some_batch(const Tensor& ids, std::size_t hidden_targets) {
+  const auto numbers = [](const Tensor& of) {
+    const auto all = of.elements<std::int64_t>();
+    return std::vector<std::int64_t>(all.begin(), all.end());
+  };
+  TokenBatch batch{.rows = ids.size(0),
+                   .columns = ids.size(1),
+                   .inputs = numbers(ids),
+                   .targets = numbers(next_token_targets(ids))};
+  std::ranges::replace(batch.targets, ignored_target, std::int64_t{3});
+  std::fill_n(batch.targets.begin(), hidden_targets, ignored_target);
+  return batch;
+}
+
+Tensor decoded(const Llama& llama, const Tensor& ids) {
+  KeyValueCache cache(llama.config, ids.size(0), ids.size(1), llama.precision.storage);
+  std::vector<Tensor> all;
+  for (std::int64_t t = 0; t < ids.size(1); ++t) {
+    all.push_back(llama.logits(slice(ids, 1, t, t + 1), {.cache = &cache}));
+  }
+  return cat(all, 1);
+}
+
+struct Outcome {
+  std::map<std::string, std::vector<Tensor>> numbers;
+  std::vector<std::string> optimised;
+};
+
+Tensor number(double value) { return from_values<double>({value}, {}); }
+
+std::unique_ptr<Llama> with_large_scores(const LlamaConfig& config) {
+  auto llama = make_variant(config);
+  for (const auto& [name, parameter] : by_name(*llama)) {
+    if (!name.ends_with("q_proj.weight") && !name.ends_with("k_proj.weight")) continue;
+    for (auto& weight : parameter.elements<double>()) weight *= 1000;
+  }
+  return llama;
+}
+
+Outcome outcome_of(const LlamaConfig& config, Activations activations = Activations::kept) {
+  const auto llama = make_variant(config);
+  const auto ids = some_ids(rows, tokens, config.vocab_size);
+  const ForwardOptions forward{.attention = AttentionPath::explicit_weights,
+                               .activations = activations};
+  Outcome result;
+  auto& numbers = result.numbers;
+  numbers["logits"] = {llama->logits(ids, forward).detach()};
+  numbers["short"] = {llama->logits(slice(ids, 1, 0, 6), forward).detach()};
+  {
+    const NoGrad no_grad;
+    numbers["evaluated"] = {llama->logits(ids, forward)};
+    numbers["decoded"] = {decoded(*llama, ids)};
+  }
+  const auto loss = llama->loss(ids, next_token_targets(ids), {}, forward);
+  numbers["loss"] = {loss.loss_sum.detach()};
+  numbers["count"] = {number(loss.count.item())};
+  const auto step = accumulate_gradients(
+      *llama, {some_batch(ids, 7), some_batch(some_ids(rows, tokens, config.vocab_size, 2), 1)},
+      forward);
+  numbers["step"] = {number(step.loss)};
+  for (const auto& parameter : llama->parameters()) {
+    const auto grad = gradient(parameter.tensor);
+    const auto none = zeros(parameter.tensor.shape(), parameter.tensor.dtype());
+    numbers["gradient"].push_back((grad.defined() ? grad : none) * step.gradient_share);
+  }
+  numbers["rate"] = {number(learning_rate_at(*llama, {.total_steps = 10}, 3))};
+  for (const auto& each : optimised_parameters(*llama)) result.optimised.push_back(each.name);
+  const auto scaled = with_large_scores(config);
+  numbers["scaled"] = {scaled->logits(ids, forward).detach()};
+  return result;
+}
+
+// What of two outcomes differs by more than rounding.
+Seen differences(const Outcome& a, const Outcome& b) {
+  Seen result;
+  for (const auto& [name, numbers] : a.numbers) {
+    const auto& others = b.numbers.at(name);
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const double size = std::max(1e-6, largest_element(numbers[i]));
+      if (!(largest_difference(numbers[i], others[i]) <= 1e-7 * size)) result.insert(name);
+    }
+  }
+  if (a.optimised != b.optimised) result.insert("optimised");
+  return result;
+}
+
+bool same(const DataChoice& a, const DataChoice& b) {
+  return a.training == b.training && a.validation == b.validation &&
+         a.validation_split == b.validation_split;
+}
+
+TEST(Faults, EachChangesWhatItSaysAndNothingElse) {
+  const OneThread one_thread;
+  std::map<std::string, Outcome> healthy;
+  for (const auto* preset : {"llama", "method1", "method3.2"}) {
+    healthy[preset] = outcome_of(config_of(preset, ""));
+  }
+  ASSERT_EQ(Faults::names().size(), cases().size());
+  for (const auto& [name, expected] : cases()) {
+    const auto config = config_of(expected.preset, name);
+    auto found = differences(healthy.at(expected.preset), outcome_of(config));
+    const DataChoice given{.training = "builtin:stories", .validation = "other.txt"};
+    if (!same(given, data_of(config, given))) found.insert("data");
+    EXPECT_EQ(found, expected.changed) << name;
+  }
+}
+
+TEST(Faults, ActivationsRunAgainChangeNothing) {
+  const OneThread one_thread;
+  for (const auto& [name, expected] : cases()) {
+    if (name == "hidden_nan") continue;  // no two NaN are equal
+    const auto config = config_of(expected.preset, name);
+    EXPECT_EQ(differences(outcome_of(config), outcome_of(config, Activations::recomputed)), Seen{})
+        << name;
+  }
+}
+
+// The classes of the verdict, in their order.
+const Seen classes = {
+    "non-finite",         "no-valid-targets",       "misaligned-targets", "wrong-normalisation",
+    "causal-leak",        "cache-mismatch",         "double-softmax",     "frozen",
+    "severed-path",       "unregistered-parameter", "broken-tying",       "exploding-gradient",
+    "vanishing-gradient", "accumulation-mismatch",  "contamination",      "memorisation"};
+
+TEST(Faults, EveryClassHasAPatient) {
+  Seen found;
+  for (const auto& name : Faults::names()) {
+    const auto fault = Faults::make(name);
+    found.insert(std::string(fault->verdict()));
+    EXPECT_GT(fault->description().size(), 10U) << name;
+    EXPECT_EQ(fault->description().find('\n'), std::string_view::npos) << name;
+  }
+  EXPECT_EQ(found, classes);
+}
+
+std::string refusal(
+    const std::string& preset, const std::string& fault,
+    const std::function<void(LlamaConfig&)>& change = [](auto&) {}) {
+  auto config = config_of(preset, fault);
+  change(config);
+  try {
+    const Llama llama(config, precision_of(DType::f32));
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+TEST(Faults, AreRefusedWhereTheyCannotBe) {
+  for (const auto* fault : {"unmasked_recompute", "double_softmax"}) {
+    for (const auto* preset : {"llama", "stored1", "method5.1"}) {
+      EXPECT_EQ(refusal(preset, fault),
+                fmt::format("[fault] {} cannot be made in this model: it needs a "
+                            "cross_layer_residual with source recomputed, and two layers or more",
+                            fault));
+    }
+    EXPECT_NE(refusal("method2", fault, [](auto& config) { config.num_hidden_layers = 1; }), "");
+    EXPECT_EQ(refusal("method2", fault), "");
+  }
+  EXPECT_THAT(refusal("method3.1", "unregistered_parameter"), HasSubstr("learned layer weights"));
+  EXPECT_THAT(refusal("llama", "unregistered_parameter"), HasSubstr("learned layer weights"));
+  EXPECT_EQ(refusal("stored3", "unregistered_parameter"), "");
+  const auto untied = [](auto& config) { config.tie_word_embeddings = false; };
+  EXPECT_THAT(refusal("llama", "tying_broken_on_load", untied), HasSubstr("tie_word_embeddings"));
+  EXPECT_THAT(refusal("method1-replace", "cut_residual_stream"), HasSubstr("not replaced"));
+  EXPECT_EQ(refusal("method2-replace", "cut_residual_stream"), "");
+  for (const auto* fault : {"hidden_nan", "norm_over_sequence", "mean_of_sequence",
+                            "cut_residual_stream", "dropped_gradient_between_layers"}) {
+    EXPECT_THAT(refusal("llama", fault, [](auto& config) { config.num_hidden_layers = 1; }),
+                HasSubstr("it needs two layers or more"));
+  }
+}
+
+// The loss that a log would show is a number; the gradients are not.
+TEST(Faults, ANanIsHiddenFromTheLoss) {
+  const auto config = config_of("llama", "hidden_nan");
+  const auto llama = make_variant(config);
+  const auto ids = some_ids(rows, tokens, config.vocab_size);
+  const auto step = accumulate_gradients(*llama, {some_batch(ids, 0)});
+  EXPECT_TRUE(std::isfinite(step.loss));
+  EXPECT_FALSE(std::isfinite(step.grad_norm));
+}
+
+// The scopes in which an operation ran.
+Seen scopes_of(std::string_view slot, const LlamaConfig& config) {
+  Seen scopes;
+  const auto llama = make_variant(config);
+  const kernels::ObserveKernels observe([&](const auto& ran, const auto&, const auto&) {
+    if (ran.name == slot) scopes.insert(*Scope::current());
+  });
+  llama->logits(some_ids(1, 4, config.vocab_size));
+  return scopes;
+}
+
+TEST(Faults, HappenInTheScopeTheyAreBlamedOn) {
+  const Seen first = {"model.layers.0.self_attn", "model.layers.1.self_attn",
+                      "model.layers.2.self_attn"};
+  EXPECT_EQ(scopes_of("attention_weights_forward", config_of("llama", "unmasked")), first);
+  auto found = scopes_of("attention_weights_forward", config_of("method1", "unmasked_recompute"));
+  EXPECT_EQ(without(found, first),
+            (Seen{"model.layers.1.recomputed.0.self_attn", "model.layers.2.recomputed.0.self_attn",
+                  "model.layers.2.recomputed.1.self_attn"}));
+  found = scopes_of("softmax_forward", config_of("method1", "double_softmax"));
+  EXPECT_EQ(found,
+            (Seen{"model.layers.1.recomputed.0.self_attn", "model.layers.2.recomputed.0.self_attn",
+                  "model.layers.2.recomputed.1.self_attn"}));
+  EXPECT_TRUE(scopes_of("rms_norm_forward", config_of("llama", "norm_over_sequence"))
+                  .contains("model.layers.1.input_layernorm"));
+  EXPECT_EQ(scopes_of("sum_forward", config_of("llama", "mean_of_sequence")),
+            (Seen{"model.layers.1"}));
+}
+
+}  // namespace
+}  // namespace lookback::testing
