@@ -1,0 +1,203 @@
+// The three proofs of DIAGNOSIS.md, section 1: taint, suffix swap, gradient. Together they make the
+// statement about causality; a difference that a suffix swap shows is a finding, and the proof
+// names its place.
+#include <algorithm>
+
+#include "apps/diagnosis/causal_proof.h"
+#include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/gradient_picture.h"
+#include "apps/diagnosis/leak_size.h"
+#include "apps/diagnosis/suffix_swap.h"
+#include "apps/diagnosis/weight_scale.h"
+
+namespace lookback {
+namespace {
+
+constexpr std::int64_t picture_tokens = 32;    // of the gradient picture: T backward passes at once
+constexpr std::int64_t every_cut_tokens = 17;  // so long a sequence is cut at every place
+
+struct Shown {
+  SwapDifference difference;
+  std::string how;  // "evaluation, fresh weights, queries and keys times 1024"
+};
+
+std::string joined(const std::vector<std::int64_t>& numbers) {
+  std::string text;
+  for (const auto number : numbers) text += fmt::format("{}{}", text.empty() ? "" : ", ", number);
+  return text;
+}
+
+class Causality final : public DiagnosisCheck {
+ public:
+  Verdict looks_for() const override { return Verdict::wrong_normalisation; }
+
+  void run(const Subject& subject, Diagnosis& diagnosis) const override {
+    const auto proof = prove(subject, diagnosis);
+    const auto shown = swap(subject);
+    diagnosis.statement = shown            ? Statement::refuted
+                          : proof.proved() ? Statement::proved
+                                           : Statement::not_refuted;
+    if (shown) diagnosis.leak = place(proof, *shown);
+    report_proof(proof, shown, diagnosis);
+    report_swap(subject, proof, shown, diagnosis);
+    report_gradient(subject, diagnosis);
+  }
+
+ private:
+  static CausalProof prove(const Subject& subject, Diagnosis& diagnosis) {
+    try {
+      return prove_causal(subject.config, proof_lengths(subject.block_size));
+    } catch (const Error& error) {
+      // An operation that reads numbers itself (a sort on the host) cannot run on sets.
+      diagnosis.notes.push_back(
+          fmt::format("the proof could not follow the model: {}", error.what()));
+      CausalProof none;
+      none.not_followed = error.what();
+      return none;
+    }
+  }
+
+  struct Trial {
+    Tensor ids, other;
+    std::vector<std::int64_t> cuts;
+  };
+
+  // A short sequence, cut everywhere, and a whole one, cut at some places.
+  static std::vector<Trial> trials(const Subject& subject) {
+    std::vector<Trial> result;
+    const auto add = [&](std::int64_t tokens, const std::vector<std::int64_t>& cuts) {
+      if (cuts.empty()) return;
+      const auto ids = subject.random_ids(1, tokens, 10);
+      result.push_back({ids, different(ids, subject.config.vocab_size), cuts});
+    };
+    const auto tokens = std::min(subject.block_size, every_cut_tokens);
+    add(tokens, every_cut(tokens));
+    if (subject.block_size > tokens) add(subject.block_size, some_cuts(subject.block_size));
+    return result;
+  }
+
+  // The first difference over models, weight scales, paths and sequences.
+  static std::optional<Shown> swap(const Subject& subject) {
+    const auto all_trials = trials(subject);
+    const auto try_model = [&](const auto& make, const std::string& weights) {
+      for (const auto& scale : weight_scales()) {
+        const auto llama = make();
+        apply(scale, *llama);
+        for (const auto& path : run_paths()) {
+          for (const auto& [ids, other, cuts] : all_trials) {
+            const auto found = suffix_swap(*llama, path, ids, other, cuts);
+            if (!found) continue;
+            return std::optional(
+                Shown{*found, fmt::format("{}, {}, {}", path.name, weights, scale.name)});
+          }
+        }
+      }
+      return std::optional<Shown>();
+    };
+    auto shown = try_model([&] { return subject.fresh_model(); }, "fresh weights");
+    if (!shown && subject.folder) {
+      shown = try_model([&] { return subject.model(); }, "the folder's weights");
+    }
+    return shown;
+  }
+
+  // Another token at every place.
+  static Tensor different(const Tensor& ids, std::int64_t vocabulary) {
+    const auto other = empty_like(ids);
+    for (std::int64_t i = 0; i < ids.numel(); ++i) {
+      const auto id = ids.data<std::int64_t>()[i];
+      other.data<std::int64_t>()[i] =
+          (id + 1 + i % std::max<std::int64_t>(1, vocabulary - 1)) % vocabulary;
+    }
+    return other;
+  }
+
+  static Leak place(const CausalProof& proof, const Shown& shown) {
+    if (proof.leak) return *proof.leak;
+    Leak leak;
+    leak.module = "unknown";
+    leak.operation = "a kernel that breaks its declared dependency";
+    leak.target = shown.difference.target;
+    leak.source = shown.difference.cut + 1;
+    return leak;
+  }
+
+  static void report_proof(const CausalProof& proof, const std::optional<Shown>& shown,
+                           Diagnosis& diagnosis) {
+    const auto where = fmt::format("sequences of {} tokens, {} ways to run", joined(proof.lengths),
+                                   proof.paths.size());
+    if (proof.proved() && shown) {
+      diagnosis.notes.push_back(
+          "the proof holds and a suffix swap refutes it: a kernel breaks its declared dependency");
+    }
+    if (proof.proved()) {
+      diagnosis.passed("taint", 0, 0,
+                       fmt::format("proved for all weights and all tokens: {}", where));
+    } else if (!proof.leak) {
+      diagnosis.left_out("taint", proof.not_followed);
+    } else if (shown) {
+      diagnosis.failed(proof.through_a_norm ? Verdict::wrong_normalisation : Verdict::causal_leak,
+                       "taint", 1, 0,
+                       fmt::format("{}, {}, {} tokens", describe(*proof.leak), proof.leaking_path,
+                                   proof.leaking_length));
+    } else {
+      diagnosis.left_out("taint",
+                         fmt::format("not refuted: {} may look ahead, and no suffix swap shows it",
+                                     describe(*proof.leak)));
+    }
+  }
+
+  static void report_swap(const Subject& subject, const CausalProof& proof,
+                          const std::optional<Shown>& shown, Diagnosis& diagnosis) {
+    if (!shown) {
+      diagnosis.passed("suffix swap", 0, 0,
+                       fmt::format("logits up to each cut are equal to the bit, {} ways to run",
+                                   run_paths().size()));
+      return;
+    }
+    const auto& difference = shown->difference;
+    const auto kind = proof.through_a_norm ? Verdict::wrong_normalisation : Verdict::causal_leak;
+    diagnosis.failed(kind, "suffix swap", difference.largest, 0,
+                     fmt::format("logits of position {} change with tokens after position {} ({})",
+                                 difference.target, difference.cut, shown->how));
+    const auto tokens = std::min(subject.block_size, picture_tokens);
+    const auto batch = subject.batch();
+    const auto ids = empty({1, tokens}, DType::i64);
+    std::copy_n(batch.inputs.begin(), tokens, ids.data<std::int64_t>());
+    diagnosis.notes.push_back(
+        fmt::format("the leak is worth {:.4f} nats per token with the weights as they are",
+                    leak_size(*subject.model(), ids, subject.forward())));
+  }
+
+  static void report_gradient(const Subject& subject, Diagnosis& diagnosis) {
+    const auto tokens = std::min(subject.block_size, picture_tokens);
+    const auto picture = gradient_picture(*subject.model(), subject.random_ids(1, tokens, 11),
+                                          subject.forward(), subject.seed);
+    std::vector<std::string> labels;
+    for (std::int64_t t = 0; t < tokens; ++t) labels.push_back(std::to_string(t));
+    diagnosis.pictures.push_back(
+        {.title = "Gradient of each position's logits to each position's embedding",
+         .look_for = "Everything right of the diagonal must be empty: it is the future.",
+         .row_labels = labels,
+         .column_labels = labels,
+         .values = picture.layers.front()});
+    const auto ahead = picture.largest_ahead(0);
+    if (!(ahead > 0)) {
+      diagnosis.passed("gradient", ahead, 0, "no gradient flows from a position to later ones");
+      return;
+    }
+    auto last = picture.layers.size();
+    while (last > 0 && !(picture.largest_ahead(last - 1) > 0)) --last;
+    diagnosis.failed(
+        diagnosis.findings().empty() ? Verdict::causal_leak : diagnosis.findings().front(),
+        "gradient", ahead, 0,
+        fmt::format("gradients reach later positions; from the input of layer {} on "
+                    "they do not",
+                    last));
+  }
+};
+
+const DiagnosisChecks::Add registered{"causality", [] { return std::make_unique<Causality>(); }};
+
+}  // namespace
+}  // namespace lookback

@@ -1,0 +1,86 @@
+#include "apps/diagnosis/gradient_picture.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "autograd/gradient.h"
+#include "autograd/ops/contiguous.h"
+#include "runtime/random.h"
+
+namespace lookback {
+namespace {
+
+// Row b of the batch is the same sequence, and its logits at position b alone have a gradient.
+Tensor one_position_per_row(const Tensor& logits, std::uint64_t seed) {
+  const auto upstream = zeros(logits.shape(), logits.dtype());
+  const auto tokens = logits.size(1), words = logits.size(2);
+  RandomStream random(seed, stream_of(RandomUse::diagnosis, 1));
+  visit_floating(upstream.dtype(), [&]<class T>(TypeTag<T>) {
+    for (std::int64_t row = 0; row < tokens; ++row) {
+      auto* const at = upstream.data<T>() + (row * tokens + row) * words;
+      for (std::int64_t v = 0; v < words; ++v) at[v] = static_cast<T>(random.normal());
+    }
+  });
+  return upstream;
+}
+
+// Norms over the last dimension of a gradient [T, T, D].
+std::vector<double> norms_of(const Tensor& gradient) {
+  const auto dense = contiguous(gradient);
+  const auto width = dense.size(2);
+  std::vector<double> norms;
+  visit_floating(dense.dtype(), [&]<class T>(TypeTag<T>) {
+    const auto elements = dense.elements<T>();
+    for (std::int64_t row = 0; row < dense.size(0) * dense.size(1); ++row) {
+      double sum = 0;
+      for (std::int64_t d = 0; d < width; ++d) {
+        const double each =
+            static_cast<double>(elements[static_cast<std::size_t>(row * width + d)]);
+        sum += each * each;
+      }
+      norms.push_back(std::sqrt(sum));
+    }
+  });
+  return norms;
+}
+
+}  // namespace
+
+double GradientPicture::largest_ahead(std::size_t layer) const {
+  double largest = 0;
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    for (auto s = t + 1; s < tokens; ++s) {
+      const auto each = layers[layer][static_cast<std::size_t>(t * tokens + s)];
+      if (each > largest) largest = each;
+    }
+  }
+  return largest;
+}
+
+GradientPicture gradient_picture(const Llama& llama, const Tensor& ids,
+                                 const ForwardOptions& forward, std::uint64_t seed) {
+  GradientPicture picture{.tokens = ids.size(1), .layers = {}};
+  const auto batch = empty({picture.tokens, picture.tokens}, DType::i64);
+  for (std::int64_t row = 0; row < picture.tokens; ++row) {
+    std::ranges::copy(ids.elements<std::int64_t>(),
+                      batch.data<std::int64_t>() + row * picture.tokens);
+  }
+  Trace trace;
+  auto options = forward;
+  options.trace = &trace;
+  const auto logits = llama.logits(batch, options);
+  const auto square = static_cast<std::size_t>(picture.tokens * picture.tokens);
+  picture.layers.assign(trace.hidden_states.size(), std::vector<double>(square));
+  for (std::size_t layer = 0; layer < trace.hidden_states.size(); ++layer) {
+    if (!requires_grad(trace.hidden_states[layer])) continue;  // cut off: nothing flows
+    add_hook(trace.hidden_states[layer], [&picture, layer](const Tensor& gradient) {
+      picture.layers[layer] = norms_of(gradient);
+      return gradient;
+    });
+  }
+  if (requires_grad(logits)) backward(logits, one_position_per_row(logits, seed));
+  clear_gradients(llama.parameters());
+  return picture;
+}
+
+}  // namespace lookback
