@@ -1,7 +1,6 @@
 #include "apps/diagnosis/causal_proof.h"
 
 #include <algorithm>
-#include <set>
 
 #include "apps/diagnosis/taint_trace.h"
 #include "autograd/grad_mode.h"
@@ -42,42 +41,32 @@ std::optional<Found> leak_in(const TaintTrace& trace, const Tensor& logits,
   if (operation != nullptr) {
     found.leak.module = operation->scope;
     found.leak.operation = operation->name;
-    found.through_a_norm = operation->reads_mixed && operation->scope.ends_with("norm");
+    found.through_a_norm = operation->scope.ends_with("norm");
   }
   place_in_layers(found.leak);
   return found;
 }
 
 // The sizes of a model that a token axis must not be mistaken for.
-std::set<std::int64_t> sizes_of(const LlamaConfig& config) {
+std::vector<std::int64_t> sizes_of(const LlamaConfig& config) {
   const auto heads = config.num_attention_heads, groups = config.num_key_value_heads;
-  return {1,
-          config.hidden_size,
-          config.intermediate_size,
-          2 * config.intermediate_size,
-          config.vocab_size,
-          heads,
-          groups,
-          heads / groups,
-          config.head_dim,
-          config.head_dim / 2,
-          heads * config.head_dim,
-          groups * config.head_dim};
+  return {config.hidden_size, 2 * config.intermediate_size, config.vocab_size,
+          heads * config.head_dim, groups * config.head_dim};
 }
 
+// The nearest length that divides no other size of the model: rows can then be told apart. The
+// length itself where there is none.
 std::int64_t distinct_length(const LlamaConfig& config, std::int64_t wanted) {
-  const auto taken = sizes_of(config);
-  const auto most = config.max_position_embeddings;
-  for (auto length = wanted; length <= most; ++length) {
-    if (!taken.contains(length)) return length;
+  const auto sizes = sizes_of(config);
+  const auto distinct = [&](std::int64_t length) {
+    return length > 1 && length <= config.max_position_embeddings &&
+           std::ranges::none_of(sizes, [&](auto size) { return size % length == 0; });
+  };
+  for (std::int64_t step = 0; step < config.max_position_embeddings; ++step) {
+    if (distinct(wanted + step)) return wanted + step;
+    if (distinct(wanted - step)) return wanted - step;
   }
-  for (auto length = std::min(wanted, most); length > 1; --length) {
-    if (!taken.contains(length)) return length;
-  }
-  fail("proof",
-       "no sequence length up to max_position_embeddings={} can be told from the model's "
-       "other sizes",
-       most);
+  return wanted;
 }
 
 class Prover {
@@ -117,7 +106,7 @@ class Prover {
   std::optional<Found> decode(const RunPath& path, std::int64_t length,
                               std::int64_t first_source) const {
     const NoGrad no_grad;
-    const auto half = distinct_length(config, std::max<std::int64_t>(1, length / 2));
+    const auto half = distinct_length(config, std::max<std::int64_t>(2, length / 2));
     KeyValueCache cache(config, 1, config.max_position_embeddings, DType::f32);
     ForwardOptions options;
     options.attention = path.attention;
@@ -163,15 +152,16 @@ CausalProof prove_causal(const LlamaConfig& config, const std::vector<std::int64
       fail("proof", "a sequence of {} tokens: the model takes 1 to max_position_embeddings={}",
            length, config.max_position_embeddings);
     }
-    const auto distinct = distinct_length(config, length);
-    if (!std::ranges::count(proof.lengths, distinct)) proof.lengths.push_back(distinct);
+    proof.lengths.push_back(length);
   }
   try {
     const Prover prover(config);
     for (const auto& path : paths) {
       for (const auto length : proof.lengths) {
-        const auto found = prover.leak(path, length);
+        auto found = prover.leak(path, length);
         if (!found) continue;
+        // Its place is found where rows can be told apart from every other size.
+        if (const auto placed = prover.leak(path, distinct_length(config, length))) found = placed;
         proof.leak = found->leak;
         proof.through_a_norm = found->through_a_norm;
         proof.leaking_path = path.name;

@@ -28,7 +28,7 @@ struct CausalProof {
   std::optional<Leak> leak;
   std::string leaking_path;
   std::int64_t leaking_length = 0;
-  // Whether the leak's statistics are those of a norm that mixes positions.
+  // Whether the leak enters in a norm: its statistics mix positions.
   bool through_a_norm = false;
   // What the device could not follow: an operation that declares no dependency. Empty: nothing.
   std::string not_followed;
@@ -36,8 +36,7 @@ struct CausalProof {
   bool proved() const { return !leak && not_followed.empty(); }
 };
 
-// Needs neither weights nor data. A length that the model cannot take is an Error; one that equals
-// another size of the model is raised until it is unlike them all, so that rows can be told apart.
+// Needs neither weights nor data. Throws Error for a length that the model cannot take.
 CausalProof prove_causal(const LlamaConfig& config, const std::vector<std::int64_t>& lengths,
                          const std::vector<RunPath>& paths = run_paths());
 

@@ -62,6 +62,7 @@ Subject with_fault(const Subject& subject, const std::string& fault) {
   }
   auto result = subject;
   result.config.fault = fault;
+  static_cast<void>(make_fault(result.config));  // throws where this model cannot have it
   return result;
 }
 

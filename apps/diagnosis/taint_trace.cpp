@@ -23,10 +23,11 @@ SourceSet later_than(std::int64_t position, const TokenRows& tokens) {
 
 bool on_taint(const TensorView& x) { return x.data != nullptr && x.backend == Backend::taint; }
 
-std::vector<int> dims_of_size(const TensorView& x, std::int64_t size) {
+// Dimensions that hold `size` rows, or heads times as many.
+std::vector<int> dims_of(const TensorView& x, std::int64_t size) {
   std::vector<int> dims;
   for (int dim = 0; dim < x.sizes.rank(); ++dim) {
-    if (x.sizes[dim] == size) dims.push_back(dim);
+    if (x.sizes[dim] > 0 && x.sizes[dim] % size == 0) dims.push_back(dim);
   }
   return dims;
 }
@@ -63,7 +64,9 @@ std::optional<LookAhead> look_ahead(const TensorView& x, int dim, const TokenRow
   for (std::int64_t row = 0; row < tokens.rows; ++row) {
     SourceSet seen = 0;
     for (const auto start : outer) {
-      for (const auto step : inner) seen |= cells.set(start + row * x.strides[dim] + step);
+      for (auto r = row; r < x.sizes[dim]; r += tokens.rows) {
+        for (const auto step : inner) seen |= cells.set(start + r * x.strides[dim] + step);
+      }
     }
     const auto position = tokens.offset + row;
     const auto later = seen & later_than(position, tokens);
@@ -81,29 +84,12 @@ TaintTrace::TaintTrace()
 // later keys, until they are normalised.
 bool TaintTrace::leaks(std::string_view operation, const kernels::Out& output) const {
   if (!on_taint(output) || tokens.rows == 0) return false;
-  const auto token_dims = dims_of_size(output, tokens.rows);
+  const auto token_dims = dims_of(output, tokens.rows);
   const auto keys = tokens.offset + tokens.rows;
   const bool key_axis =
-      token_dims.size() > 1 || (tokens.offset > 0 && !dims_of_size(output, keys).empty());
+      token_dims.size() > 1 || (tokens.offset > 0 && !dims_of(output, keys).empty());
   if (token_dims.empty() || (key_axis && !normalises_keys(operation))) return false;
   return look_ahead(output, token_dims.front(), tokens).has_value();
-}
-
-bool TaintTrace::mixes(const kernels::Out& output) const {
-  if (!on_taint(output) || !dims_of_size(output, tokens.rows).empty()) return false;
-  const Cells cells(output);
-  return std::ranges::any_of(offsets_over(output, 0, output.rank()),
-                             [&](auto offset) { return std::popcount(cells.set(offset)) > 1; });
-}
-
-bool TaintTrace::reads_mixture(const Operation& operation) const {
-  std::set<std::uint64_t> wanted(operation.inputs.begin(), operation.inputs.end());
-  for (auto earlier = operations.rbegin(); earlier != operations.rend(); ++earlier) {
-    if (earlier->scope != operation.scope || !any_of_in(earlier->outputs, wanted)) continue;
-    if (earlier->mixes_positions) return true;
-    wanted.insert(earlier->inputs.begin(), earlier->inputs.end());
-  }
-  return false;
 }
 
 void TaintTrace::note(const kernels::SlotBase& slot, const std::vector<kernels::In>& inputs,
@@ -114,9 +100,7 @@ void TaintTrace::note(const kernels::SlotBase& slot, const std::vector<kernels::
                       .outputs = serials_of(outputs)};
   for (const auto& output : outputs) {
     operation.looks_ahead |= leaks(operation.name, output);
-    operation.mixes_positions |= mixes(output);
   }
-  if (operation.looks_ahead) operation.reads_mixed = reads_mixture(operation);
   operations.push_back(std::move(operation));
 }
 

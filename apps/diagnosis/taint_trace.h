@@ -11,8 +11,8 @@
 
 namespace lookback {
 
-// Rows of the token axis: `rows` of them, the first at position `offset` of the sequence. Sources
-// are the 64 positions from `first_source`.
+// Rows of the token axis: `rows` of them (a number that divides no other size of the model), the
+// first at position `offset` of the sequence. Sources are the 64 positions from `first_source`.
 struct TokenRows {
   std::int64_t rows = 0;
   std::int64_t offset = 0;
@@ -23,8 +23,9 @@ struct LookAhead {
   std::int64_t target = 0, source = 0;
 };
 
-// The smallest target, and its smallest source, for which row t of x [.., rows along `dim`, ..]
-// holds a later position. x lives on the taint device.
+// The smallest target, and its smallest source, for which row t of x holds a later position. `dim`
+// holds the rows, once or several times over (heads): row r is that of token r mod rows. x lives on
+// the taint device.
 std::optional<LookAhead> look_ahead(const TensorView& x, int dim, const TokenRows& tokens);
 
 // Listens to every kernel of its thread during its lifetime.
@@ -40,9 +41,7 @@ class TaintTrace {
   struct Operation {
     std::string name, scope;
     std::vector<std::uint64_t> inputs, outputs;  // serials of memory blocks
-    bool mixes_positions = false;  // its result has no token axis and holds several positions
     bool looks_ahead = false;
-    bool reads_mixed = false;  // reads the result of one that mixes positions, in its own module
   };
   // The earliest operation on the way to `result` that looks ahead.
   const Operation* earliest_leak_to(const Tensor& result) const;
@@ -51,8 +50,6 @@ class TaintTrace {
   void note(const kernels::SlotBase& slot, const std::vector<kernels::In>& inputs,
             const std::vector<kernels::Out>& outputs);
   bool leaks(std::string_view operation, const kernels::Out& output) const;
-  bool mixes(const kernels::Out& output) const;
-  bool reads_mixture(const Operation& operation) const;
 
   TokenRows tokens;
   std::vector<Operation> operations;
