@@ -4,6 +4,7 @@
 
 #include "apps/cli/command.h"
 #include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/patients.h"
 #include "apps/diagnosis/report_html.h"
 #include "apps/diagnosis/report_json.h"
 #include "apps/diagnosis/subject_choice.h"
@@ -29,11 +30,14 @@ class Diagnose final : public Command {
     flags.add("block-size", choice.block_size, at_least_one, "tokens of a sequence (64)");
     flags.add_toggle("quick", quick, "the checks of a minute: the default");
     flags.add_toggle("full", full, "also trains the probes");
+    flags.add_toggle("table", table, "diagnoses every preset and every fault on small models");
+    flags.add("seeds", seeds, at_least_one, "of --table: from 0 on");
     flags.add("output-dir", output_dir, "DIR", "where the reports go");
   }
 
   ExitCode run(const Session& session) override {
     check_flags();
+    if (table) return examine_all(session);
     choice.effort = full ? Effort::full : Effort::quick;
     choice.seed = session.seed;
     const auto subject = choose_subject(choice);
@@ -48,6 +52,7 @@ class Diagnose final : public Command {
 
  private:
   void check_flags() const {
+    if (table) return;
     if (quick && full) usage_error("--quick and --full exclude each other");
     if (choice.folder.empty() && choice.config.empty()) {
       usage_error("which model? a folder, or --config smoke, tiny, 124m or a config.json");
@@ -58,6 +63,29 @@ class Diagnose final : public Command {
     if (fs::exists(output_dir) && !fs::is_directory(output_dir)) {
       usage_error("--output-dir {}: it is there, and is no folder", output_dir);
     }
+  }
+
+  // One line per patient, on stderr while it goes on.
+  ExitCode examine_all(const Session& session) const {
+    std::vector<PatientResult> results;
+    auto listed = nlohmann::ordered_json::array();
+    bool all_right = true;
+    for (const auto& patient : all_patients()) {
+      const auto result = examine(patient, seeds);
+      session.console.note(fmt::format("{}: {} of {} {}", patient.name, result.right,
+                                       result.diagnoses, name_of(patient.expected)));
+      listed.push_back({{"name", patient.name},
+                        {"expected", name_of(patient.expected)},
+                        {"diagnoses", result.diagnoses},
+                        {"right", result.right},
+                        {"verdicts", result.verdicts},
+                        {"place", result.place},
+                        {"seconds", result.seconds}});
+      all_right &= result.right == result.diagnoses;
+      results.push_back(result);
+    }
+    session.console.result(table_of(results), {{"patients", listed}, {"passed", all_right}});
+    return all_right ? ExitCode::good : ExitCode::fault_found;
   }
 
   // Quotes what a shell would take apart.
@@ -114,7 +142,8 @@ class Diagnose final : public Command {
   }
 
   SubjectChoice choice;
-  bool quick = false, full = false;
+  bool quick = false, full = false, table = false;
+  std::int64_t seeds = 1;
   std::string output_dir = "diagnosis";
 };
 

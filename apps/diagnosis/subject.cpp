@@ -1,10 +1,27 @@
 #include "apps/diagnosis/subject.h"
 
+#include <map>
+
 #include "apps/model/model_folder.h"
+#include "kernels/copy.h"
 #include "nn/initialise.h"
 #include "runtime/random.h"
 
 namespace lookback {
+namespace {
+
+// By name: a fault may add parameters of its own, which stay fresh.
+void copy_weights(const Llama& from, const Llama& to) {
+  std::map<std::string, Tensor> given;
+  for (const auto& parameter : from.parameters()) given[parameter.name] = parameter.tensor;
+  for (const auto& parameter : to.parameters()) {
+    const auto found = given.find(parameter.name);
+    if (found == given.end()) continue;
+    kernels::copy_forward(Backend::cpu, {.x = found->second, .y = parameter.tensor});
+  }
+}
+
+}  // namespace
 
 std::unique_ptr<Llama> Subject::fresh_model(DType dtype) const {
   auto llama = std::make_unique<Llama>(config, precision_of(dtype));
@@ -13,9 +30,13 @@ std::unique_ptr<Llama> Subject::fresh_model(DType dtype) const {
 }
 
 std::unique_ptr<Llama> Subject::model(DType dtype) const {
-  if (!folder) return fresh_model(dtype);
+  if (!has_weights()) return fresh_model(dtype);
   auto llama = std::make_unique<Llama>(config, precision_of(dtype));
-  load_weights(*llama, *folder);
+  if (weights != nullptr) {
+    copy_weights(*weights, *llama);
+  } else {
+    load_weights(*llama, *folder);
+  }
   return llama;
 }
 

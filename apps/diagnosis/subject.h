@@ -17,6 +17,7 @@ enum class Effort { quick, full };
 struct Subject {
   LlamaConfig config;                           // names its fault, where it has one
   std::optional<std::filesystem::path> folder;  // none: fresh weights, from the seed
+  std::shared_ptr<const Llama> weights;         // trained in this process, in place of a folder's
   std::optional<RunRecord> run;                 // of the folder, where a run made it
   TrainOptions options;                         // the run's, or the defaults
   TokenData data;                               // what training and validation read
@@ -27,7 +28,8 @@ struct Subject {
 
   // Fresh weights, from the seed.
   std::unique_ptr<Llama> fresh_model(DType dtype = DType::f32) const;
-  // The folder's weights; without a folder fresh ones.
+  bool has_weights() const { return folder || weights != nullptr; }
+  // The trained weights; where there are none, fresh ones.
   std::unique_ptr<Llama> model(DType dtype = DType::f32) const;
   // How its runs go: with a fault attention weights are explicit.
   ForwardOptions forward() const;

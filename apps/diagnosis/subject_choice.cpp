@@ -66,10 +66,10 @@ Subject with_fault(const Subject& subject, const std::string& fault) {
   return result;
 }
 
-Subject choose_subject(const SubjectChoice& choice) {
-  const auto model = model_of(choice);
+Subject subject_of(const LlamaConfig& config, ModelChoice::Vocabulary vocabulary,
+                   const SubjectChoice& choice) {
   Subject subject;
-  subject.config = model.config;
+  subject.config = config;
   subject.effort = choice.effort;
   subject.seed = choice.seed;
   if (!choice.folder.empty()) {
@@ -77,15 +77,20 @@ Subject choose_subject(const SubjectChoice& choice) {
     subject.run = read_run_record(choice.folder);
     if (subject.run) subject.options = subject.run->options;
   }
-  if (!choice.fault.empty()) subject = with_fault(subject, choice.fault);
+  subject = with_fault(subject, choice.fault.empty() ? config.fault : choice.fault);
   const auto most = subject.config.max_position_embeddings;
   subject.block_size = choice.block_size.value_or(std::min(default_block_size, most));
   if (subject.block_size > most) {
     fail("diagnose", "a block size of {}: must be at most max_position_embeddings={} of the config",
          subject.block_size, most);
   }
-  open(subject, choice.data, model.vocabulary);
+  open(subject, choice.data, vocabulary);
   return subject;
+}
+
+Subject choose_subject(const SubjectChoice& choice) {
+  const auto model = model_of(choice);
+  return subject_of(model.config, model.vocabulary, choice);
 }
 
 }  // namespace lookback

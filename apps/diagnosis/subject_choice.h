@@ -4,6 +4,7 @@
 #include <string>
 
 #include "apps/diagnosis/subject.h"
+#include "apps/model/model_choice.h"
 
 namespace lookback {
 
@@ -20,6 +21,10 @@ struct SubjectChoice {
 // Throws Error for a folder without a model, a fault that nobody knows or that this model cannot
 // have, data that do not fit, and a block size that the model cannot take.
 Subject choose_subject(const SubjectChoice& choice);
+
+// The same for a config that is there already; the choice's folder, config and preset do not count.
+Subject subject_of(const LlamaConfig& config, ModelChoice::Vocabulary vocabulary,
+                   const SubjectChoice& choice);
 
 // The subject with another fault ("": none).
 Subject with_fault(const Subject& subject, const std::string& fault);

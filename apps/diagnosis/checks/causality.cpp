@@ -95,8 +95,8 @@ class Causality final : public DiagnosisCheck {
       return std::optional<Shown>();
     };
     auto shown = try_model([&] { return subject.fresh_model(); }, "fresh weights");
-    if (!shown && subject.folder) {
-      shown = try_model([&] { return subject.model(); }, "the folder's weights");
+    if (!shown && subject.has_weights()) {
+      shown = try_model([&] { return subject.model(); }, "the trained weights");
     }
     return shown;
   }

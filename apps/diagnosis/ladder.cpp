@@ -1,0 +1,92 @@
+#include "apps/diagnosis/ladder.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "nn/fault/fault.h"
+
+namespace lookback {
+namespace {
+
+std::string_view name_of_weights(CrossLayerResidual::Weights weights) {
+  using enum CrossLayerResidual::Weights;
+  return weights == sum ? "sum" : weights == mean ? "mean" : "learned";
+}
+
+// The fault stays where the model can have it.
+LlamaConfig with_fault_where_possible(LlamaConfig config, const std::string& fault) {
+  config.fault = fault;
+  if (!fault.empty() && !Faults::make(fault)->missing_in(config).empty()) config.fault.clear();
+  return config;
+}
+
+class Climb {
+ public:
+  explicit Climb(const LlamaConfig& target) : goal(target), now(target) {
+    now.cross_layer_residual.reset();
+    now.score_scale.clear();
+    add("plain");
+  }
+
+  void add(std::string axis) {
+    rungs.push_back({std::move(axis), with_fault_where_possible(now, goal.fault)});
+  }
+
+  void climb_residual() {
+    const auto& wanted = *goal.cross_layer_residual;
+    now.cross_layer_residual = CrossLayerResidual{.source = "stored", .site = wanted.site};
+    auto& cross = *now.cross_layer_residual;
+    add("recording: outputs of earlier layers, as they were");
+    if (wanted.source != cross.source) {
+      cross.source = wanted.source;
+      add("recomputation: earlier layers run again with their masked weights");
+    }
+    if (wanted.weights != cross.weights) {
+      cross.weights = wanted.weights;
+      add(fmt::format("weights: {}", name_of_weights(wanted.weights)));
+    }
+    if (wanted.include_self != cross.include_self) {
+      cross.include_self = wanted.include_self;
+      add("without the layer's own output");
+    }
+    if (wanted.stream != cross.stream) {
+      cross.stream = wanted.stream;
+      add("stream: the sum replaces it");
+    }
+  }
+
+  void climb_scores() {
+    now.score_scale = goal.score_scale;
+    add(fmt::format("accumulated scores: {}", goal.score_scale));
+  }
+
+  std::vector<Rung> rungs;
+
+ private:
+  const LlamaConfig& goal;
+  LlamaConfig now;
+};
+
+}  // namespace
+
+std::vector<Rung> ladder_to(const LlamaConfig& config) {
+  Climb climb(config);
+  if (config.cross_layer_residual) climb.climb_residual();
+  if (!config.score_scale.empty()) climb.climb_scores();
+  return climb.rungs;
+}
+
+LlamaConfig shrunk(const LlamaConfig& config) {
+  auto small = config;
+  small.hidden_size = 32;
+  small.intermediate_size = 48;
+  small.num_hidden_layers = std::min<std::int64_t>(config.num_hidden_layers, 2);
+  small.num_attention_heads = 4;
+  small.num_key_value_heads = config.num_key_value_heads < config.num_attention_heads ? 2 : 4;
+  small.head_dim = 8;
+  small.max_position_embeddings = std::min<std::int64_t>(config.max_position_embeddings, 256);
+  return small;
+}
+
+}  // namespace lookback
