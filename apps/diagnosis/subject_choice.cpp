@@ -6,7 +6,6 @@
 #include "apps/model/model_folder.h"
 #include "nn/fault/fault.h"
 #include "nn/llama/variant_of_weights.h"
-#include "runtime/nearest_name.h"
 
 namespace lookback {
 namespace {
@@ -14,12 +13,13 @@ namespace {
 constexpr std::int64_t default_block_size = 64;
 
 // Tokens that no source speaks for: random ones of the model's own vocabulary.
-TokenData random_tokens(const Subject& subject) {
-  const auto source = [&] {
-    return std::make_shared<UniformSource>(subject.seed, BuiltInPart::fresh,
-                                           subject.config.vocab_size);
+TokenData random_tokens(const Subject& subject, Split validated) {
+  const auto source = [&](BuiltInPart part) {
+    return std::make_shared<UniformSource>(subject.seed, part, subject.config.vocab_size);
   };
-  return {.training = source(), .validation = source()};
+  return {
+      .training = source(BuiltInPart::training),
+      .validation = source(validated == Split::train ? BuiltInPart::training : BuiltInPart::fresh)};
 }
 
 void open(Subject& subject, const std::string& spec, ModelChoice::Vocabulary vocabulary) {
@@ -32,14 +32,21 @@ void open(Subject& subject, const std::string& spec, ModelChoice::Vocabulary voc
   if (wanted.data.empty() && vocabulary == ModelChoice::Vocabulary::of_data) {
     wanted.data = "builtin:stories";
   }
+  const auto chosen = data_of(subject.config, {wanted.data, wanted.validation_data});
+  wanted.data = chosen.training;
+  wanted.validation_data = chosen.validation;
+  const auto validated = split_of(chosen.validation_split);
   if (wanted.data.empty()) {
-    subject.data = random_tokens(subject);
+    subject.data = random_tokens(subject, validated);
     return;
   }
   if (vocabulary == ModelChoice::Vocabulary::given) {
     wanted.vocabulary_size = subject.config.vocab_size;
   }
   subject.data = open_data(wanted);
+  if (validated != Split::validation) {
+    subject.data.validation = open_evaluation(wanted, validated);
+  }
   if (vocabulary == ModelChoice::Vocabulary::of_data) {
     subject.config.vocab_size = subject.data.training->vocabulary_size();
   }
@@ -56,12 +63,8 @@ ModelChoice model_of(const SubjectChoice& choice) {
 }  // namespace
 
 Subject with_fault(const Subject& subject, const std::string& fault) {
-  const auto names = Faults::names();
-  if (!fault.empty() && !std::ranges::count(names, fault)) {
-    fail("fault", "there is no fault \"{}\": the nearest is {}", fault, nearest_name(fault, names));
-  }
   auto result = subject;
-  result.config.fault = fault;
+  set_fault(result.config, fault);
   static_cast<void>(make_fault(result.config));  // throws where this model cannot have it
   return result;
 }

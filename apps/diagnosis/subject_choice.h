@@ -26,7 +26,7 @@ Subject choose_subject(const SubjectChoice& choice);
 Subject subject_of(const LlamaConfig& config, ModelChoice::Vocabulary vocabulary,
                    const SubjectChoice& choice);
 
-// The subject with another fault ("": none).
+// The subject with another fault ("": none) and the same data.
 Subject with_fault(const Subject& subject, const std::string& fault);
 
 }  // namespace lookback

@@ -2,10 +2,53 @@
 // and with weights scaled by 8, stay clear of all of them.
 #pragma once
 
+#include <cstdint>
+
 namespace lookback::thresholds {
 
 // Standard errors below the floor at which data that cannot be predicted were seen: chance alone
 // gets there once in three million.
 inline constexpr double errors_below_floor = 5;
+
+// Cached decoding against the full pass in f64, of the largest logit: both do the same sums in
+// another order. Rounding gives 1e-12 at most, a position too few or too many 1e-5 at least, even
+// where fresh weights make all scores nearly equal.
+inline constexpr double cache_rounding = 1e-8;
+
+// How far the sum of a row of f32 or bf16 probabilities is from 1; logits miss it by far.
+inline constexpr double sum_of_a_distribution = 1e-3;
+
+// Makes scores of fresh weights differ by thousands: a softmax puts all weight on one key.
+inline constexpr float saturating_queries = 1e6F;
+// What a second softmax leaves above e / (e + t): rounding. One softmax goes beyond it by
+// 1 - e / (e + 1) = 0.27 and more.
+inline constexpr double second_softmax = 1e-3;
+
+// A gradient well above Adam's epsilon moves any weight by about the learning rate.
+inline constexpr double gradient_that_moves = 1e-5;
+
+// Growth per layer, on the way down, of the stream's gradient times the stream. Fresh and trained
+// models stay within [0.5, 2]; with all weights, norms too, times 8 the additions outgrow the
+// embedding and it is 20 at most. A factor of a hundred per layer overflows f32 in 19 layers.
+inline constexpr double exploding_per_layer = 100;
+inline constexpr double vanishing_per_layer = 0.01;
+
+// One batch in other micro-batches, in f64: rounding gives 1e-12, a mean of means parts of the
+// loss.
+inline constexpr double accumulation_rounding = 1e-8;
+
+// Spans that two independent texts do not share by chance; licences, headers and verses come back
+// in any text, hence the share.
+inline constexpr std::int64_t shared_span_tokens = 50;
+inline constexpr double shared_spans = 0.1;
+
+// Of 512 rows of an endless source all are new; of builtin:fixed an eighth.
+inline constexpr double new_rows = 0.5;
+
+// Validation costs more than training once a text is seen several times, and that is no fault. By
+// heart means: a nat more at least, by far more than chance, and training at less than half.
+inline constexpr double memorised_nats = 1;
+inline constexpr double errors_of_a_gap = 10;
+inline constexpr double memorised_share = 0.5;
 
 }  // namespace lookback::thresholds

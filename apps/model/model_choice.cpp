@@ -43,7 +43,7 @@ bool is_built_in_config(const std::string& name) {
 
 void set_fault(LlamaConfig& config, const std::string& name) {
   const auto known = Faults::names();
-  if (std::ranges::find(known, name) == known.end()) {
+  if (!name.empty() && std::ranges::find(known, name) == known.end()) {
     fail("fault", "unknown name {}: the nearest is {}", name, nearest_name(name, known));
   }
   config.fault = name;

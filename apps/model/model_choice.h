@@ -17,7 +17,8 @@ struct ModelChoice {
 // smoke, tiny, 124m. Such a name is never read as a path: ./tiny is one.
 bool is_built_in_config(const std::string& name);
 
-// Breaks the model on purpose. Throws Error, naming the nearest, for a name that is no fault's.
+// Breaks the model on purpose; "": not. Throws Error, naming the nearest, for a name that is no
+// fault's.
 void set_fault(LlamaConfig& config, const std::string& name);
 
 // `config`: a config.json, a folder with one, or the name of a built-in; the preset's keys are laid

@@ -1,7 +1,8 @@
 #include "apps/train/non_finite.h"
 
+#include <algorithm>
 #include <cmath>
-#include <optional>
+#include <limits>
 
 #include "apps/train/token_tensors.h"
 #include "autograd/gradient.h"
@@ -13,17 +14,18 @@ namespace {
 
 std::string name_of(double value) { return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf"; }
 
-// The first element of a view that is not finite.
-std::optional<std::string> non_finite_element(const TensorView& view) {
-  if (view.data == nullptr || !is_floating(view.dtype) || view.sizes.numel() == 0)
-    return std::nullopt;
-  return visit_floating(view.dtype, [&]<class T>(TypeTag<T>) -> std::optional<std::string> {
+bool is_numbers(const TensorView& view) {
+  return view.data != nullptr && is_floating(view.dtype) && view.sizes.numel() > 0;
+}
+
+// look(value) for every element of a floating view, until it returns false.
+template <class Look>
+void for_each_number(const TensorView& view, const Look& look) {
+  visit_floating(view.dtype, [&]<class T>(TypeTag<T>) {
     const auto rank = view.sizes.rank();
     std::vector<std::int64_t> index(static_cast<std::size_t>(rank), 0);
     const auto* element = static_cast<const T*>(view.data);
-    while (true) {
-      if (const auto value = static_cast<double>(*element); !std::isfinite(value))
-        return name_of(value);
+    while (look(static_cast<double>(*element))) {
       int dim = rank - 1;
       for (; dim >= 0; --dim) {
         auto& i = index[static_cast<std::size_t>(dim)];
@@ -32,9 +34,33 @@ std::optional<std::string> non_finite_element(const TensorView& view) {
         element -= i * view.strides[dim];
         i = 0;
       }
-      if (dim < 0) return std::nullopt;
+      if (dim < 0) return;
     }
   });
+}
+
+// The first element of a view that is not finite.
+std::optional<std::string> non_finite_element(const TensorView& view) {
+  std::optional<std::string> found;
+  if (!is_numbers(view)) return found;
+  for_each_number(view, [&](double value) {
+    if (!std::isfinite(value)) found = name_of(value);
+    return !found;
+  });
+  return found;
+}
+
+// "[-0.5, 2]", of what is finite.
+std::string range_of(const TensorView& view) {
+  double least = std::numeric_limits<double>::infinity(), most = -least;
+  for_each_number(view, [&](double value) {
+    if (std::isfinite(value)) {
+      least = std::min(least, value);
+      most = std::max(most, value);
+    }
+    return true;
+  });
+  return least > most ? "[]" : fmt::format("[{:.4g}, {:.4g}]", least, most);
 }
 
 // "rms_norm" of the slot rms_norm_forward.
@@ -62,6 +88,11 @@ class Search {
   std::string verdict() const {
     return found.empty() ? "no operation wrote it when it ran again" : found;
   }
+  // With the ranges of the operation's inputs.
+  std::optional<std::string> in_full() const {
+    if (found.empty()) return std::nullopt;
+    return ranges.empty() ? found : fmt::format("{}; its inputs lie in {}", found, ranges);
+  }
 
   std::string_view pass = "forward";
 
@@ -70,11 +101,16 @@ class Search {
             const std::vector<kernels::Out>& outputs) {
     for (std::size_t i = 0; found.empty() && i < outputs.size(); ++i) {
       const auto value = non_finite_element(outputs[i]);
-      if (!value) continue;
+      const bool hidden = operation_of(slot) == "mask_scores" && value == "-inf";
+      if (!value || hidden) continue;
       const auto& scope = *Scope::current();
       found = fmt::format("{} of {} in the {} pass wrote {} first", operation_of(slot),
                           scope.empty() ? "the whole model" : scope, pass, *value);
-      for (const auto& input : inputs) found += fault_of_parameter(input);
+      for (const auto& input : inputs) {
+        found += fault_of_parameter(input);
+        if (!is_numbers(input)) continue;
+        ranges += (ranges.empty() ? "" : ", ") + range_of(input);
+      }
     }
   }
 
@@ -89,12 +125,11 @@ class Search {
   }
 
   std::vector<NamedParameter> parameters;
-  std::string found;
+  std::string found, ranges;
 };
 
-}  // namespace
-
-std::string first_non_finite(const Llama& llama, const std::vector<TokenBatch>& micro_batches) {
+// A step, watched.
+Search search_of(const Llama& llama, const std::vector<TokenBatch>& micro_batches) {
   const auto parameters = llama.parameters();
   clear_gradients(parameters);
   Search search(parameters);
@@ -109,7 +144,18 @@ std::string first_non_finite(const Llama& llama, const std::vector<TokenBatch>& 
     gradient_norm(parameters);
   });
   clear_gradients(parameters);
-  return search.verdict();
+  return search;
+}
+
+}  // namespace
+
+std::optional<std::string> find_non_finite(const Llama& llama,
+                                           const std::vector<TokenBatch>& micro_batches) {
+  return search_of(llama, micro_batches).in_full();
+}
+
+std::string first_non_finite(const Llama& llama, const std::vector<TokenBatch>& micro_batches) {
+  return search_of(llama, micro_batches).verdict();
 }
 
 std::string first_non_finite(const Llama& llama, const TokenSource& source,

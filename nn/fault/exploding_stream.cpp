@@ -8,11 +8,11 @@ namespace {
 class ExplodingStream final : public FaultInjection {
  public:
   std::string_view description() const override {
-    return "each layer hands back a hundred times the stream's gradient";
+    return "each layer hands back a thousand times the stream's gradient";
   }
   std::string_view verdict() const override { return "exploding-gradient"; }
   ResidualSum layer_output(std::int64_t, const ResidualSum& healthy) const override {
-    return scale_gradient(healthy, 100);
+    return scale_gradient(healthy, 1000);
   }
 };
 

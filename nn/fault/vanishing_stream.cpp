@@ -8,11 +8,11 @@ namespace {
 class VanishingStream final : public FaultInjection {
  public:
   std::string_view description() const override {
-    return "each layer hands back a hundredth of the stream's gradient";
+    return "each layer hands back a thousandth of the stream's gradient";
   }
   std::string_view verdict() const override { return "vanishing-gradient"; }
   ResidualSum layer_output(std::int64_t, const ResidualSum& healthy) const override {
-    return scale_gradient(healthy, 0.01);
+    return scale_gradient(healthy, 0.001);
   }
 };
 

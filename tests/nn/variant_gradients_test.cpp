@@ -1,6 +1,5 @@
 // Gradients of whole small variants: against differences, and which of them are zero by
 // construction.
-#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +8,7 @@
 
 #include "autograd/gradcheck.h"
 #include "autograd/gradient.h"
+#include "nn/llama/inert_parameters.h"
 #include "tests/autograd/op_case.h"
 #include "tests/nn/variants.h"
 #include "tests/nn/variants_by_scale.h"
@@ -45,46 +45,6 @@ TEST_P(VariantsByScale, EveryGradientPassesTheCheck) {
   }
 }
 
-std::set<std::string> below(const Llama& llama, const std::vector<std::string>& prefixes) {
-  std::set<std::string> names;
-  for (const auto& parameter : llama.parameters()) {
-    for (const auto& prefix : prefixes) {
-      if (parameter.name.starts_with(prefix)) names.insert(parameter.name);
-    }
-  }
-  return names;
-}
-
-// The parameters whose gradient is zero by construction, as it is written down for the variants.
-std::set<std::string> inert(const Llama& llama) {
-  using Site = CrossLayerResidual::Site;
-  const auto& config = llama.config;
-  const auto layers = config.num_hidden_layers;
-  std::vector<std::string> prefixes;
-  const auto add = [&](std::int64_t layer, const std::vector<std::string>& parts) {
-    for (const auto& part : parts)
-      prefixes.push_back(fmt::format("model.layers.{}.{}", layer, part));
-  };
-  const std::vector<std::string> attention{"input_layernorm", "self_attn."};
-  const std::vector<std::string> mlp{"post_attention_layernorm", "mlp."};
-  const auto& cross = config.cross_layer_residual;
-  if (cross && !cross->include_self && layers > 1) {
-    const bool replace = cross->stream == CrossLayerResidual::Stream::replace;
-    const auto last = layers - 1;
-    add(last, cross->site == Site::attention ? attention : mlp);
-    if (cross->site == Site::mlp && replace) add(last, attention);
-    if (cross->site == Site::attention && replace && cross->source == "stored") add(last - 1, mlp);
-    const std::vector<std::string> learned{"modified_residual_", "mlp_residual_weights",
-                                           "attn_residual_weights"};
-    add(1, learned);  // of a single term
-    // What the layer before the last leaves in the stream is cut off, and nobody runs it again.
-    if (replace && cross->source == "stored") add(last - 1, learned);
-  }
-  if (config.score_scale == "power") add(0, {"self_attn.modified_scaling.b"});
-  if (config.score_scale == "per_layer_share") add(0, {"self_attn.modified_scaling.score_params"});
-  return below(llama, prefixes);
-}
-
 // Those whose gradient is nothing but rounding.
 std::set<std::string> without_gradient(const Llama& llama) {
   const auto ids = some_ids(2, 6, llama.config.vocab_size);
@@ -112,7 +72,7 @@ TEST_P(VariantsByScale, InertParametersAreThoseWrittenDown) {
     for (const auto& [name, config] : variants_with_scale(base, GetParam())) {
       const auto llama = make_variant(config);
       std::vector<std::string> different;
-      std::ranges::set_symmetric_difference(without_gradient(*llama), inert(*llama),
+      std::ranges::set_symmetric_difference(without_gradient(*llama), inert_parameters(*llama),
                                             std::back_inserter(different));
       EXPECT_THAT(different, ::testing::IsEmpty()) << layers << " layers: " << name;
     }

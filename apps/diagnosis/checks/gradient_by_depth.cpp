@@ -1,0 +1,67 @@
+// Whether gradients explode or vanish on their way down. What is held against the bounds is
+// |gradient| x |value| of the stream, which does not depend on the stream's scale.
+#include <cmath>
+
+#include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/hidden_gradients.h"
+#include "apps/diagnosis/thresholds.h"
+
+namespace lookback {
+namespace {
+
+class GradientByDepth final : public DiagnosisCheck {
+ public:
+  Verdict looks_for() const override { return Verdict::exploding_gradient; }
+  void run(const Subject& subject, Diagnosis& diagnosis) const override {
+    const std::string name = "gradient by depth";
+    const auto hidden = hidden_states(subject);
+    draw(hidden, diagnosis);
+    const auto steps = static_cast<double>(hidden.values.size()) - 1;
+    if (steps == 0) return diagnosis.left_out(name, "one layer has no depth");
+    const auto pull = [](double value, double gradient) { return value * gradient; };
+    const double growth = std::pow(pull(hidden.values.front(), hidden.gradients.front()) /
+                                       pull(hidden.values.back(), hidden.gradients.back()),
+                                   1 / steps);
+    if (!std::isfinite(growth) || growth == 0) {
+      return diagnosis.left_out(name, "no gradient goes from the last layer to the first");
+    }
+    const auto evidence = fmt::format(
+        "the gradient of the stream, times its size, grows by {:.3g} per layer on its way down; "
+        "the "
+        "stream itself goes from {:.3g} to {:.3g}",
+        growth, hidden.values.front(), hidden.values.back());
+    if (growth > thresholds::exploding_per_layer) {
+      diagnosis.failed(Verdict::exploding_gradient, name, growth, thresholds::exploding_per_layer,
+                       evidence);
+    } else if (growth < thresholds::vanishing_per_layer) {
+      diagnosis.failed(Verdict::vanishing_gradient, name, growth, thresholds::vanishing_per_layer,
+                       evidence);
+    } else {
+      diagnosis.passed(name, growth, thresholds::exploding_per_layer, evidence);
+    }
+  }
+
+ private:
+  static void draw(const HiddenStates& hidden, Diagnosis& diagnosis) {
+    DiagnosisCurve curve{
+        .title = "The stream and its gradient by depth",
+        .look_for = "Lines that rise or fall by powers of ten from layer to layer.",
+        .x_title = "input of layer",
+        .y_title = "log10 of the norm"};
+    DiagnosisCurve::Line values{.name = "stream", .values = {}},
+        gradients{.name = "its gradient", .values = {}};
+    for (std::size_t l = 0; l < hidden.values.size(); ++l) {
+      curve.labels.push_back(std::to_string(l));
+      values.values.push_back(std::log10(hidden.values[l]));
+      gradients.values.push_back(std::log10(hidden.gradients[l]));
+    }
+    curve.lines = {values, gradients};
+    diagnosis.curves.push_back(std::move(curve));
+  }
+};
+
+const DiagnosisChecks::Add registered{"gradient_by_depth",
+                                      [] { return std::make_unique<GradientByDepth>(); }};
+
+}  // namespace
+}  // namespace lookback

@@ -1,0 +1,57 @@
+#include "apps/diagnosis/step_probe.h"
+
+#include <algorithm>
+
+#include "apps/diagnosis/tensor_numbers.h"
+#include "apps/train/training_step.h"
+#include "autograd/gradient.h"
+#include "nn/adamw.h"
+
+namespace lookback {
+namespace {
+
+// Of a model that was given no number of steps: long enough for a warm-up to end.
+constexpr std::int64_t steps_of_no_run = 1000;
+
+Schedule schedule_of(const TrainOptions& options) {
+  return {.kind = parse_schedule_kind(options.lr_scheduler_type),
+          .peak = options.learning_rate,
+          .warmup_steps = options.warmup_steps.value_or(0),
+          .total_steps = options.max_steps.value_or(steps_of_no_run),
+          .minimum_ratio = options.min_learning_rate_ratio};
+}
+
+}  // namespace
+
+StepProbe probe_step(const Subject& subject) {
+  const auto llama = subject.model(DType::f64);
+  const auto& options = subject.options;
+  const auto measures = accumulate_gradients(*llama, {subject.batch()}, subject.forward());
+  StepProbe probe{.parameters = {},
+                  .learning_rate = learning_rate_at(*llama, schedule_of(options), 0),
+                  .loss = measures.loss,
+                  .targets = measures.targets};
+  const auto all = llama->parameters();
+  const auto optimised = optimised_parameters(*llama);
+  std::vector<std::vector<double>> before;
+  for (const auto& [name, tensor, initial] : all) {
+    before.push_back(numbers_of(tensor));
+    const bool given = std::ranges::count(optimised, name, &NamedParameter::name) > 0;
+    probe.parameters.push_back(
+        {.name = name,
+         .gradient = largest_number(gradient(tensor)) * measures.gradient_share,
+         .optimised = given});
+  }
+  AdamW(optimised, {.beta1 = options.adam_beta1,
+                    .beta2 = options.adam_beta2,
+                    .epsilon = options.adam_epsilon,
+                    .weight_decay = options.weight_decay})
+      .step(probe.learning_rate,
+            clipping_factor(measures.grad_norm, options.max_grad_norm) * measures.gradient_share);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    probe.parameters[i].changed = numbers_of(all[i].tensor) != before[i];
+  }
+  return probe;
+}
+
+}  // namespace lookback

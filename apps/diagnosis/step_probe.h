@@ -1,0 +1,28 @@
+// One optimiser step as `train` takes it, in f64, and what it does to each parameter.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/diagnosis/subject.h"
+
+namespace lookback {
+
+struct ParameterProbe {
+  std::string name;
+  double gradient = 0;     // its largest element, of the mean loss; 0 where there is none
+  bool optimised = false;  // whether the optimiser was given it
+  bool changed = false;    // whether the step changed any bit of it
+};
+
+struct StepProbe {
+  std::vector<ParameterProbe> parameters;
+  double learning_rate = 0;
+  double loss = 0;
+  std::int64_t targets = 0;
+};
+
+// The first step on the subject's weights and first batch.
+StepProbe probe_step(const Subject& subject);
+
+}  // namespace lookback

@@ -1,0 +1,51 @@
+#include "apps/diagnosis/tensor_numbers.h"
+
+#include <cmath>
+
+#include "autograd/ops/contiguous.h"
+
+namespace lookback {
+namespace {
+
+// The larger one, and NaN beside NaN.
+double larger(double a, double b) { return a > b || std::isnan(a) ? a : b; }
+
+}  // namespace
+
+std::vector<double> numbers_of(const Tensor& x) {
+  const auto dense = contiguous(x.detach());
+  std::vector<double> numbers;
+  numbers.reserve(static_cast<std::size_t>(x.numel()));
+  visit_floating(x.dtype(), [&]<class T>(TypeTag<T>) {
+    for (const auto number : dense.elements<T>()) numbers.push_back(static_cast<double>(number));
+  });
+  return numbers;
+}
+
+double largest_difference(const Tensor& a, const Tensor& b) {
+  const Check check{"largest_difference"};
+  check(a.shape() == b.shape(), "a {} and b {} must have one shape", a.shape(), b.shape());
+  const auto left = numbers_of(a), right = numbers_of(b);
+  double largest = 0;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    largest = larger(largest, left[i] == right[i] ? 0 : std::fabs(left[i] - right[i]));
+  }
+  return largest;
+}
+
+double largest_number(const Tensor& x) {
+  double largest = 0;
+  if (!x.defined()) return largest;
+  for (const double number : numbers_of(x)) largest = larger(largest, std::fabs(number));
+  return largest;
+}
+
+double norm_of(const Tensor& x) {
+  if (!x.defined()) return 0;
+  double largest = largest_number(x), sum = 0;
+  if (largest == 0 || !std::isfinite(largest)) return largest;
+  for (const double number : numbers_of(x)) sum += number / largest * (number / largest);
+  return largest * std::sqrt(sum);
+}
+
+}  // namespace lookback

@@ -1,0 +1,220 @@
+// Every known mistake gets its own verdict, and every healthy model none: fresh, after 50 steps,
+// and with its weights times 8.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "apps/data/open.h"
+#include "apps/diagnosis/diagnosis_check.h"
+#include "apps/model/model_folder.h"
+#include "apps/train/training_step.h"
+#include "nn/adamw.h"
+#include "nn/fault/fault.h"
+#include "nn/parameter_files.h"
+#include "tests/apps/small_subject.h"
+#include "tests/nn/variants.h"
+
+namespace lookback::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+std::vector<std::string> healthy_names() {
+  std::vector<std::string> names;
+  for (const auto& variant : lookback::testing::healthy_presets({})) {
+    if (!variant.name.ends_with("-replace")) names.push_back(variant.name);
+  }
+  return names;
+}
+
+std::string findings_of(const Diagnosis& diagnosis) {
+  std::string text;
+  for (const auto& check : diagnosis.checks) {
+    if (check.result == CheckResult::Result::passed) continue;
+    text += fmt::format("{} {}: {}\n", name_of(check.result), check.name, check.evidence);
+  }
+  return text;
+}
+
+// So many steps as `train` takes them.
+void train(const Subject& subject, const Llama& llama, int steps, double learning_rate) {
+  AdamW optimiser(llama.parameters(), {});
+  for (int step = 0; step < steps; ++step) {
+    const auto measures = accumulate_gradients(llama, {subject.batch(step)});
+    optimiser.step(learning_rate, measures.gradient_share * clipping_factor(measures.grad_norm, 1));
+    clear_gradients(llama.parameters());
+  }
+}
+
+void scale(const Llama& llama, float factor, int least_rank) {
+  for (const auto& parameter : llama.parameters()) {
+    if (parameter.tensor.rank() < least_rank) continue;
+    for (auto& weight : parameter.tensor.elements<float>()) weight *= factor;
+  }
+}
+
+class DiagnosisChecks : public ::testing::Test {
+ protected:
+  // The subject with these weights.
+  Subject with_weights(Subject subject, const Llama& llama) const {
+    subject.folder = small.path() / "model";
+    fs::create_directories(*subject.folder);
+    save_model(llama, *subject.folder);
+    return subject;
+  }
+
+  static void expect_healthy(const Subject& subject, const std::string& what) {
+    const auto diagnosis = diagnose(subject);
+    EXPECT_EQ(diagnosis.verdict(), Verdict::healthy) << what << "\n" << findings_of(diagnosis);
+    for (const auto& check : diagnosis.checks) {
+      EXPECT_NE(check.result, CheckResult::Result::left_out) << what << ": " << check.name;
+    }
+  }
+
+  // The evidence of the first check that found this; empty: none did.
+  static std::string evidence(const Subject& subject, Verdict finding) {
+    for (const auto& check : diagnose(subject).checks) {
+      if (check.finding == finding) return check.evidence;
+    }
+    return "";
+  }
+
+  const lookback::testing::OneThread one_thread;
+  const SmallSubjects small;
+};
+
+TEST_F(DiagnosisChecks, HealthyPresetsAreHealthy) {
+  const auto names = healthy_names();
+  EXPECT_EQ(names.size(), 20U);
+  for (const auto& name : names) {
+    const auto subject = small.subject(name);
+    expect_healthy(subject, name);
+    const auto llama = subject.model();
+    train(subject, *llama, 50, 1e-3);
+    expect_healthy(with_weights(subject, *llama), name + " after 50 steps");
+    for (const int least_rank : {0, 2}) {
+      const auto large = subject.model();
+      scale(*large, 8, least_rank);
+      expect_healthy(with_weights(subject, *large), name + " times 8");
+    }
+  }
+}
+
+TEST_F(DiagnosisChecks, EveryMistakeGetsItsVerdict) {
+  for (const auto& fault : Faults::names()) {
+    const std::string expected(Faults::make(fault)->verdict());
+    for (std::uint64_t seed = 0; seed < 3; ++seed) {
+      const auto found = diagnose(small.subject(SmallSubjects::preset_for(fault), fault, seed));
+      EXPECT_EQ(name_of(found.verdict()), expected) << fault << "\n" << findings_of(found);
+    }
+  }
+}
+
+TEST_F(DiagnosisChecks, AStreamThatIsReplacedIsSevered) {
+  for (const auto* preset : {"method1-replace", "method2-replace"}) {
+    EXPECT_EQ(diagnose(small.subject(preset)).verdict(), Verdict::severed_path) << preset;
+    EXPECT_THAT(evidence(small.subject(preset), Verdict::severed_path),
+                HasSubstr("model.layers.1: with o_proj and down_proj zero"));
+  }
+}
+
+TEST_F(DiagnosisChecks, SayWhere) {
+  const auto says = [&](const std::string& fault, Verdict finding) {
+    return evidence(small.subject(SmallSubjects::preset_for(fault), fault), finding);
+  };
+  EXPECT_THAT(says("hidden_nan", Verdict::non_finite),
+              HasSubstr("fill of model.layers.1 in the forward pass wrote nan first"));
+  EXPECT_THAT(says("labels_shifted_twice", Verdict::misaligned_targets),
+              HasSubstr("labels shifted twice"));
+  EXPECT_THAT(says("unshifted_labels", Verdict::misaligned_targets), HasSubstr("not shifted"));
+  EXPECT_THAT(says("padding_in_the_mean", Verdict::misaligned_targets),
+              HasSubstr("of 64 positions 32 have a target; the mean is over 64"));
+  EXPECT_THAT(says("double_softmax", Verdict::double_softmax),
+              HasSubstr(" in model.layers.1.recompute.0.self_attn"));
+  EXPECT_THAT(says("double_softmax_attention", Verdict::double_softmax),
+              HasSubstr(" in model.layers.0.self_attn, model.layers.1.self_attn"));
+  EXPECT_THAT(says("double_softmax_logits", Verdict::double_softmax), HasSubstr("5.2417"));
+  EXPECT_THAT(says("zero_learning_rate", Verdict::frozen), HasSubstr("changes 0 of 20"));
+  EXPECT_THAT(says("dropped_gradient_between_layers", Verdict::severed_path),
+              HasSubstr("model.layers.0: no gradient"));
+  EXPECT_THAT(says("forgotten_by_optimiser", Verdict::unregistered_parameter),
+              HasSubstr("model.layers.0.mlp.up_proj.weight"));
+  EXPECT_THAT(says("idle_parameter", Verdict::unregistered_parameter),
+              HasSubstr("model.layers.0.self_attn.k_proj.weight, "
+                        "model.layers.1.self_attn.k_proj.weight"));
+}
+
+TEST_F(DiagnosisChecks, ParametersThatAreInertByConstructionAreListed) {
+  const auto diagnosis = diagnose(small.subject("method1-simple"));
+  EXPECT_EQ(diagnosis.verdict(), Verdict::healthy) << findings_of(diagnosis);
+  EXPECT_THAT(diagnosis.inert, ::testing::Contains("model.layers.1.self_attn.q_proj.weight"));
+  EXPECT_EQ(diagnosis.inert.size(), 5U);
+  EXPECT_TRUE(diagnose(small.subject("method2")).inert.empty());
+}
+
+TEST_F(DiagnosisChecks, TyingIsLookedAtInTheFile) {
+  auto subject = small.subject("llama");
+  const auto llama = subject.model();
+  subject = with_weights(subject, *llama);
+  expect_healthy(subject, "tied");
+  auto parameters = llama->parameters();
+  auto head = zeros(llama->model.embed_tokens.weight.shape(), DType::f32);
+  parameters.push_back({"lm_head.weight", head, Initial::normal()});
+  save_parameters(parameters, *subject.folder / "model.safetensors");
+  EXPECT_EQ(diagnose(subject).verdict(), Verdict::broken_tying);
+  EXPECT_THAT(evidence(subject, Verdict::broken_tying),
+              HasSubstr("lm_head.weight and model.embed_tokens.weight differ by"));
+}
+
+// Letters by a formula: text `kind` has nothing in common with text `kind + 1`.
+std::string letters(int kind, int count) {
+  std::string text;
+  auto state = static_cast<std::uint64_t>(kind);
+  for (int i = 0; i < count; ++i) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    text += static_cast<char>('a' + (state >> 33) % 26);
+  }
+  return text;
+}
+
+class DiagnosisOfTexts : public DiagnosisChecks {
+ protected:
+  Subject subject(const std::string& training, const std::string& validation) const {
+    write_text(small.path() / "training.txt", training);
+    write_text(small.path() / "validation.txt", validation);
+    auto choice = small.choice("llama");
+    choice.data = small.path() / "training.txt";
+    auto result = choose_subject(choice);
+    result.data = open_data({.data = small.path() / "training.txt",
+                             .validation_data = small.path() / "validation.txt",
+                             .block_size = 32,
+                             .vocabulary_size = 512});
+    return result;
+  }
+};
+
+TEST_F(DiagnosisOfTexts, ValidationThatHoldsTrainingTextIsContaminated) {
+  const auto training = letters(1, 20000);
+  const auto clean = subject(training, letters(2, 4000));
+  EXPECT_EQ(evidence(clean, Verdict::contamination), "");
+  // A paragraph that comes back is no contamination.
+  const auto quoted = subject(training, letters(2, 4000) + training.substr(500, 200));
+  EXPECT_EQ(evidence(quoted, Verdict::contamination), "");
+  const auto half = subject(training, letters(2, 2000) + training.substr(500, 2000));
+  EXPECT_EQ(diagnose(half).verdict(), Verdict::contamination);
+  EXPECT_THAT(evidence(half, Verdict::contamination),
+              HasSubstr("% of the spans of 50 tokens in validation stand in the training data"));
+}
+
+TEST_F(DiagnosisOfTexts, AModelThatRepeatsItsTextIsMemorising) {
+  const auto fresh = subject(letters(1, 300), letters(2, 600));
+  const auto llama = fresh.model();
+  EXPECT_EQ(evidence(with_weights(fresh, *llama), Verdict::memorisation), "");
+  train(fresh, *llama, 400, 5e-3);
+  const auto trained = with_weights(fresh, *llama);
+  EXPECT_EQ(diagnose(trained).verdict(), Verdict::memorisation);
+  EXPECT_THAT(evidence(trained, Verdict::memorisation), HasSubstr("nats per token, validation"));
+}
+
+}  // namespace
+}  // namespace lookback::tests
