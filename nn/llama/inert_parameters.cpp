@@ -2,10 +2,33 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
+
+#include "autograd/gradient.h"
+#include "autograd/ops/contiguous.h"
 
 namespace lookback {
 namespace {
+
+// 1, 2, 3, ...: a gradient that no softmax cancels.
+Tensor ascending(const Tensor& x) {
+  const auto result = empty_like(x);
+  visit_floating(x.dtype(), [&]<class T>(TypeTag<T>) {
+    double next = 1;
+    for (auto& number : result.elements<T>()) number = static_cast<T>(next++);
+  });
+  return result;
+}
+
+bool is_zero(const Tensor& x) {
+  if (!x.defined()) return true;
+  const auto dense = contiguous(x);
+  return visit_floating(x.dtype(), [&]<class T>(TypeTag<T>) {
+    return std::ranges::all_of(dense.elements<T>(),
+                               [](T number) { return static_cast<double>(number) == 0; });
+  });
+}
 
 std::set<std::string> below(const Llama& llama, const std::vector<std::string>& prefixes) {
   std::set<std::string> names;
@@ -14,6 +37,21 @@ std::set<std::string> below(const Llama& llama, const std::vector<std::string>& 
       if (parameter.name.starts_with(prefix)) names.insert(parameter.name);
     }
   }
+  return names;
+}
+
+// Those that act through a function which is constant in them: the softmax of a single term, a
+// power of one.
+std::set<std::string> without_effect(const Llama& llama) {
+  const auto parameters = llama.parameters();
+  std::set<std::string> names;
+  for (const auto& [name, effect] : llama.effects()) {
+    clear_gradients(parameters);
+    backward(effect, ascending(effect), AfterBackward::retain);  // of one effect for several
+    const auto parameter = std::ranges::find(parameters, name, &NamedParameter::name);
+    if (is_zero(gradient(parameter->tensor))) names.insert(name);
+  }
+  clear_gradients(parameters);
   return names;
 }
 
@@ -39,13 +77,12 @@ std::set<std::string> inert_parameters(const Llama& llama) {
     if (cross->site == Site::attention && replace && cross->source == "stored") add(last - 1, mlp);
     const std::vector<std::string> learned{"modified_residual_", "mlp_residual_weights",
                                            "attn_residual_weights"};
-    add(1, learned);  // of a single term
     // What the layer before the last leaves in the stream is cut off, and nobody runs it again.
     if (replace && cross->source == "stored") add(last - 1, learned);
   }
-  if (config.score_scale == "power") add(0, {"self_attn.modified_scaling.b"});
-  if (config.score_scale == "per_layer_share") add(0, {"self_attn.modified_scaling.score_params"});
-  return below(llama, prefixes);
+  auto names = below(llama, prefixes);
+  names.merge(without_effect(llama));
+  return names;
 }
 
 }  // namespace lookback

@@ -8,7 +8,7 @@
 namespace lookback {
 
 // The names of the parameters whose gradient is zero by the variant's construction, and no fault
-// (docs/variants.md lists them).
+// (docs/variants.md lists them). Clears all gradients.
 std::set<std::string> inert_parameters(const Llama& llama);
 
 }  // namespace lookback

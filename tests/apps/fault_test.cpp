@@ -291,12 +291,12 @@ TEST(Faults, HappenInTheScopeTheyAreBlamedOn) {
   EXPECT_EQ(scopes_of("attention_weights_forward", config_of("llama", "unmasked")), first);
   auto found = scopes_of("attention_weights_forward", config_of("method1", "unmasked_recompute"));
   EXPECT_EQ(without(found, first),
-            (Seen{"model.layers.1.recomputed.0.self_attn", "model.layers.2.recomputed.0.self_attn",
-                  "model.layers.2.recomputed.1.self_attn"}));
+            (Seen{"model.layers.1.recompute.0.self_attn", "model.layers.2.recompute.0.self_attn",
+                  "model.layers.2.recompute.1.self_attn"}));
   found = scopes_of("softmax_forward", config_of("method1", "double_softmax"));
   EXPECT_EQ(found,
-            (Seen{"model.layers.1.recomputed.0.self_attn", "model.layers.2.recomputed.0.self_attn",
-                  "model.layers.2.recomputed.1.self_attn"}));
+            (Seen{"model.layers.1.recompute.0.self_attn", "model.layers.2.recompute.0.self_attn",
+                  "model.layers.2.recompute.1.self_attn"}));
   EXPECT_TRUE(scopes_of("rms_norm_forward", config_of("llama", "norm_over_sequence"))
                   .contains("model.layers.1.input_layernorm"));
   EXPECT_EQ(scopes_of("sum_forward", config_of("llama", "mean_of_sequence")),

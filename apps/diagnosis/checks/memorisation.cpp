@@ -20,7 +20,7 @@ class Memorisation final : public DiagnosisCheck {
   Verdict looks_for() const override { return Verdict::memorisation; }
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
     repeated_rows(subject, diagnosis);
-    if (subject.folder) gap(subject, diagnosis);
+    if (subject.has_weights()) gap(subject, diagnosis);
   }
 
  private:

@@ -1,0 +1,34 @@
+// Every patient gets its own verdict: the healthy presets, fresh and after 50 steps, and every
+// known mistake.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "apps/diagnosis/patients.h"
+#include "tests/nn/variants.h"
+
+namespace lookback::tests {
+namespace {
+
+class DiagnosisOfPatients : public ::testing::TestWithParam<Patient> {};
+
+TEST_P(DiagnosisOfPatients, IsTheirVerdict) {
+  const lookback::testing::OneThread one_thread;
+  const auto result = examine(GetParam(), 2);
+  EXPECT_EQ(result.right, result.diagnoses) << table_of({result});
+  EXPECT_GE(result.diagnoses, 2);
+  EXPECT_FALSE(result.place.empty());
+}
+
+std::string name_of(const ::testing::TestParamInfo<Patient>& info) {
+  auto name = info.param.name;
+  std::ranges::replace_if(
+      name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DiagnosisOfPatients, ::testing::ValuesIn(all_patients()), name_of);
+
+}  // namespace
+}  // namespace lookback::tests
