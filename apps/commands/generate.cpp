@@ -7,10 +7,10 @@
 #include <optional>
 
 #include "apps/cli/command.h"
-#include "apps/data/open.h"
 #include "apps/model/dtype_name.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
+#include "apps/model/prompt.h"
 #include "apps/train/run_record.h"
 
 namespace lookback {
@@ -43,12 +43,7 @@ class Generate final : public Command {
     const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
     warn_of_fault(llama->config);
     const auto& config = llama->config;
-    const auto words = make_tokenizer(tokenizer, config.vocab_size);
-    if (words->vocabulary_size() > config.vocab_size) {
-      usage_error("--tokenizer {}: has {} words, the model {}", tokenizer, words->vocabulary_size(),
-                  config.vocab_size);
-    }
-    auto tokens = prompt_tokens(*words);
+    auto [words, tokens] = read_prompt(*prompt, tokenizer, config);
     const auto prompt_length = static_cast<std::int64_t>(tokens.size());
 
     const GenerationOptions options{
@@ -76,14 +71,6 @@ class Generate final : public Command {
 
  private:
   static constexpr NumberRule share{.least = 0, .least_is = NumberRule::Bound::excluded, .most = 1};
-
-  // An empty prompt starts where a document starts, for tokenizers that know such a place.
-  std::vector<std::int64_t> prompt_tokens(const Tokenizer& words) const {
-    auto tokens = words.encode(*prompt);
-    if (tokens.empty() && words.document_end()) tokens.push_back(*words.document_end());
-    if (tokens.empty()) usage_error("--prompt is empty: it needs at least one token");
-    return tokens;
-  }
 
   std::string directory, tokenizer, dtype;
   std::optional<std::string> prompt;

@@ -23,7 +23,7 @@ function chartPanel(panel) {
           borderDash: i >= 8 ? [5, 3] : [],
           borderWidth: panel.form === "line" ? 2 : 0,
           pointRadius: panel.labels.length > 60 ? 0 : 2.5,
-          spanGaps: false,
+          spanGaps: panel.bridged,
         })),
       },
       options: chartOptions(panel),
@@ -32,7 +32,14 @@ function chartPanel(panel) {
   const columns = [panel.xTitle || "place", ...panel.series.map((series) => series.name)];
   const rows = () => panel.labels.map((label, i) =>
     [label, ...panel.series.map((series) => ({ n: series.values[i] }))]);
-  return element("figure", {}, element("figcaption", {}, panel.title), box,
+  const swatch = (series, i) => {
+    const line = element("span", { class: i >= 8 ? "line dashed" : "line" });
+    line.style.borderColor = `var(--series-${i % 8})`;
+    return element("span", {}, line, " " + series.name);
+  };
+  const legend = panel.series.length < 2 ? ""
+    : element("div", { class: "legend" }, ...panel.series.map(swatch));
+  return element("figure", {}, element("figcaption", {}, panel.title), legend, box,
     folded(["The numbers"], () => [tableOf(columns, rows())]));
 }
 
@@ -54,7 +61,7 @@ function chartOptions(panel) {
     interaction: { mode: "index", intersect: false },
     scales: { x: axis(panel.xTitle), y },
     plugins: {
-      legend: { display: panel.series.length > 1, labels: { color: colour("ink"), boxWidth: 14 } },
+      legend: { display: false },
       tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${formatted(item.raw)}` } },
     },
   };

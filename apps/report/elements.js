@@ -25,28 +25,27 @@ const colour = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 
 // What is drawn is drawn again when its width or the colours of the page change, until the function
-// that this gives back is called.
-const drawers = new Set();
+// that this gives back is called. (Widths change with the window alone: a ResizeObserver would also
+// see what drawing itself changes.)
+const drawn = new Set();
 function keepDrawn(container, draw) {
-  let width = -1;
-  drawers.add(draw);
-  // In the next frame: drawing changes sizes, which must not happen while they are observed.
-  const observer = new ResizeObserver(() => requestAnimationFrame(() => {
-    if (container.clientWidth !== width) {
-      width = container.clientWidth;
-      draw();
-    }
-  }));
-  observer.observe(container);
-  width = container.clientWidth;
+  const entry = { container, draw, width: container.clientWidth };
+  drawn.add(entry);
   draw();
-  return () => {
-    observer.disconnect();
-    drawers.delete(draw);
-  };
+  return () => drawn.delete(entry);
 }
+function redrawResized() {
+  for (const entry of drawn) {
+    const width = entry.container.clientWidth;
+    if (width === entry.width) continue;
+    entry.width = width;
+    entry.draw();
+  }
+}
+window.addEventListener("resize", redrawResized);
+window.addEventListener("load", redrawResized);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  for (const draw of drawers) draw();
+  for (const entry of drawn) entry.draw();
 });
 
 function channels(hex) {
@@ -82,7 +81,7 @@ function tableOf(columns, rows) {
       return element("td", { class: "number" }, formatted(value.n));
     }
     const place = /^[\w./-]+:\d+$/.test(value) || /^[\w-]+(\.[\w-]+)+$/.test(value);
-    return element("td", place ? { class: "place" } : {}, value);
+    return element("td", { class: place ? "place" : value.length > 40 ? "long" : null }, value);
   };
   return element("div", { class: "scroller tall", tabindex: "0", role: "group", "aria-label": "table" },
     element("table", {},

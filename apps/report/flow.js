@@ -22,7 +22,7 @@ class Flow {
     const width = this.box.clientWidth;
     if (width === 0) return;
     const count = this.panel.nodes.length;
-    const room = Math.min(width - 48, 110 * (count - 1));
+    const room = Math.min(width - 48, 150 * (count - 1));
     const x = (node) => 24 + (count > 1 ? (room * node) / (count - 1) : 0);
     const height = Math.min(room * 0.42, 300) + 50;
     const base = height - 30;
@@ -81,8 +81,8 @@ class Flow {
 function flowPanel(panel) {
   const flow = new Flow(panel);
   queueMicrotask(() => keepDrawn(flow.box, () => flow.draw()));
-  const legend = element("div", { class: "legend" }, "width: how much;", "colour:",
-    ...legendBar("against the layer's own output", "along it", "minus", "middle", "plus"));
+  const legend = element("div", { class: "legend" }, element("span", {}, "width: how much"),
+    ...legendBar("colour: against the layer's own", "along it", "minus", "middle", "plus"));
   return element("figure", {}, element("figcaption", {}, panel.title), flow.box, legend, flow.line,
     flow.notes);
 }

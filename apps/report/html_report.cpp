@@ -140,6 +140,7 @@ void HtmlReport::chart(const ReportChart& chart) {
        {"yTitle", chart.y_title},
        {"labels", chart.labels},
        {"series", series},
+       {"bridged", chart.gaps == ReportChart::Gaps::bridged},
        {"form", chart.kind == ReportChart::Kind::bars ? "bar" : "line"},
        {"scale", chart.scale == ReportChart::Scale::logarithmic ? "logarithmic" : "linear"}}));
 }

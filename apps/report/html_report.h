@@ -25,6 +25,8 @@ namespace lookback {
 struct ReportChart {
   enum class Kind { lines, bars };
   enum class Scale { linear, logarithmic };
+  // Whether lines go on over places without a value.
+  enum class Gaps { shown, bridged };
   struct Series {
     std::string name = {};
     std::vector<double> values = {};  // NaN: nothing at that place
@@ -35,6 +37,7 @@ struct ReportChart {
   std::vector<Series> series = {};
   Kind kind = Kind::lines;
   Scale scale = Scale::linear;
+  Gaps gaps = Gaps::shown;
 };
 
 // A small matrix whose numbers can be read one by one: at most a few thousand cells.
@@ -114,7 +117,7 @@ class HtmlReport {
   // The line under the title.
   void subtitle(std::string text) { under_title = std::move(text); }
   // Begins a section, which takes all that is added until the next. `id` is its place in links
-  // (letters, digits and -); `look_for` one sentence that tells the reader what to look for.
+  // (letters, digits and -); `look_for` tells the reader in a sentence what to look for.
   void section(std::string id, std::string heading, std::string look_for);
 
   void text(std::string_view paragraph);

@@ -167,7 +167,8 @@ function heatMapPanel(panel) {
   const legend = element("div", { class: "legend" },
     ...legendBar(formatted(least), formatted(most), ...ramps));
   queueMicrotask(() => map.show(map.box));
-  return element("figure", {}, element("figcaption", {}, panel.title), map.box, legend, map.line);
+  return element("figure", { class: columns <= 10 ? "small" : null },
+    element("figcaption", {}, panel.title), map.box, legend, map.line);
 }
 
 function shortNumber(value) {

@@ -32,7 +32,12 @@ function tell() {
   told.canvases = String(canvases.length);
   told.blank = String(canvases.filter(blank).length);
   told.arcs = String(document.querySelectorAll(".flow path").length);
-  told.overflow = String(Math.max(document.documentElement.scrollWidth - window.innerWidth, 0));
+  told.width = String(window.innerWidth);
+  // By how much anything that does not scroll is wider than its section.
+  const beyond = (canvas) => canvas.closest(".scroller") ? 0
+    : canvas.getBoundingClientRect().right - canvas.closest("section, body").getBoundingClientRect().right;
+  told.overflow = String(Math.ceil(Math.max(0, ...canvases.map(beyond),
+    document.documentElement.scrollWidth - window.innerWidth)));
 }
 window.addEventListener("error", () => {
   errors++;
@@ -46,8 +51,9 @@ function showPage(report) {
     element("li", {}, element("a", { href: "#" + section.id }, section.heading)))));
   const content = document.getElementById("content");
   for (const section of report.sections) {
+    const [, first, rest] = section.lookFor.match(/^(Look \w+ )?(.*)$/s);
     const lookFor = section.lookFor === "" ? [] : [element("p", { class: "look-for" },
-      element("b", {}, "Look for "), section.lookFor)];
+      element("b", {}, first || ""), rest)];
     const made = element("section", { id: section.id }, element("h2", {}, section.heading), ...lookFor);
     content.append(made);
     for (const panel of section.panels) made.append(panels[panel.kind](panel));

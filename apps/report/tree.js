@@ -8,9 +8,18 @@ class Tree {
     this.details = new Map();  // branch -> its details
     this.walk(panel.root, []);
     this.box = element("div", { class: "tree" }, this.branch(panel.root));
-    const top = this.details.get(panel.root);
-    top.open = true;
-    top.build();
+    // Open until there is something to choose from.
+    let few = [panel.root];
+    while (few.length > 0 && few.length < 4) {
+      few.forEach((branch) => this.open(branch));
+      few = few.flatMap((branch) => branch.branches);
+    }
+  }
+
+  open(branch) {
+    const details = this.details.get(branch);
+    details.open = true;
+    details.build();
   }
 
   walk(branch, way) {
@@ -48,11 +57,7 @@ class Tree {
   }
 
   goTo(id) {
-    for (const branch of this.ways.get(id)) {
-      const details = this.details.get(branch);
-      details.open = true;
-      details.build();
-    }
+    for (const branch of this.ways.get(id)) this.open(branch);
     for (const old of this.box.querySelectorAll(".found")) old.classList.remove("found");
     const item = this.box.querySelector(`[data-leaf="${id}"]`);
     item.classList.add("found");

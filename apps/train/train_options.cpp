@@ -51,6 +51,9 @@ void TrainOptions::declare(Flags& flags) {
             "steps between checkpoints; without it one at the end");
   flags.add("save-total-limit", save_total_limit, at_least_one,
             "checkpoints that are kept, the newest");
+  flags.add("inspect-every", inspect_every, at_least_one,
+            "steps between looks at the start of the validation data, as `lookback inspect` takes "
+            "them: OUTPUT_DIR/inspect/step-N; without it none");
   flags.add("output-dir", output_dir, "DIR", "where the model and everything about the run goes");
   flags.add_toggle("overwrite", overwrite, "replaces a run that --output-dir holds").not_recorded();
   flags.add("options", options_file, "FILE.toml", "values of flags; those on the command line win")

@@ -40,6 +40,7 @@ struct TrainOptions {
   std::int64_t logging_steps = 10;
   std::optional<std::int64_t> save_steps = {};
   std::int64_t save_total_limit = 3;
+  std::optional<std::int64_t> inspect_every = {};
 
   std::string output_dir = "run";
   bool overwrite = false;

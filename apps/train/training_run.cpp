@@ -1,10 +1,12 @@
 #include "apps/train/training_run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/interrupt.h"
+#include "apps/inspect/write_look.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/record_choice.h"
 #include "apps/train/non_finite.h"
@@ -16,6 +18,9 @@ namespace lookback {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// Of a look while training: more can hardly be read on a page.
+constexpr std::int64_t most_inspected_tokens = 64;
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
@@ -103,6 +108,7 @@ TrainingSummary TrainingRun::run() {
     if (at_multiple_of(options.logging_steps) || interrupted) log_step();
     if (at_multiple_of(*options.eval_steps)) evaluate_model();
     if (at_multiple_of(*options.save_steps) || interrupted) save_state();
+    if (options.inspect_every && state.step % *options.inspect_every == 0) inspect_model();
     if (interrupted) {
       save_model(llama, output.path());
       summary.end = TrainingSummary::End::interrupted;
@@ -203,6 +209,23 @@ void TrainingRun::evaluate_model() {
   progress.line(text);
   save_model(llama, output.path());
   summary.evaluation = evaluation;
+}
+
+void TrainingRun::inspect_model() const {
+  const auto columns = std::min(options.block_size, most_inspected_tokens);
+  const auto batch = data.validation->evaluation_batch(0, 1, columns);
+  OptimizerView view{.steps_taken = optimizer.steps_taken(),
+                     .options = adamw_options(options),
+                     .learning_rate = learning_rate,
+                     .origin = fmt::format("the optimiser after step {}", state.step)};
+  for (const auto& [name, first, second] : optimizer.states()) view.moments[name] = {first, second};
+  const auto inspection = inspect(llama, batch.inputs, forward, view);
+  write_look(output.path() / "inspect" / fmt::format("step-{}", state.step), inspection,
+             {.name = fmt::format("{} after step {}", options.output_dir, state.step),
+              .llama = llama,
+              .history = read_run_history(output.path()),
+              .optimizer = view},
+             data.validation->tokenizer());
 }
 
 void TrainingRun::save_state() const {

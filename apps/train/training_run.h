@@ -51,6 +51,7 @@ class TrainingRun {
   void log_step();
   void evaluate_model();
   void save_state() const;
+  void inspect_model() const;
   [[noreturn]] void stop(const std::vector<TokenBatch>& batches) const;
   void write_line(const nlohmann::ordered_json& object);
   bool at_multiple_of(std::int64_t interval) const;

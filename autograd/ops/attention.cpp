@@ -1,5 +1,6 @@
 #include "autograd/ops/attention.h"
 
+#include "autograd/mask_watch.h"
 #include "autograd/ops/attention_pieces.h"
 #include "autograd/ops/contiguous.h"
 #include "kernels/attention.h"
@@ -61,7 +62,8 @@ Tensor attend(const AttentionPieces& pieces, const Tensor& v, const Tensor& give
 }  // namespace
 
 AttentionResult attention(const AttentionPieces& given_pieces, const Tensor& given_v,
-                          const CausalMask& mask) {
+                          const CausalMask& mask, const std::source_location& where) {
+  MaskWatch::tell("attention", mask, where, given_pieces.q.size());
   const auto pieces = detail::checked_pieces("attention", given_pieces, mask);
   detail::check_values("attention", pieces.k[0], given_v);
   const auto& q = pieces.q[0];
@@ -71,7 +73,9 @@ AttentionResult attention(const AttentionPieces& given_pieces, const Tensor& giv
 }
 
 Tensor attention_replay(const AttentionPieces& given_pieces, const Tensor& log_sum_exp,
-                        const Tensor& given_v, const CausalMask& mask) {
+                        const Tensor& given_v, const CausalMask& mask,
+                        const std::source_location& where) {
+  MaskWatch::tell("attention_replay", mask, where, given_pieces.q.size());
   const auto pieces = detail::checked_pieces("attention_replay", given_pieces, mask);
   detail::check_values("attention_replay", pieces.k[0], given_v);
   const auto& q = pieces.q[0];

@@ -1,6 +1,7 @@
 // Attention, streaming: never holds T x S numbers. The formulas are in kernels/attention.h.
 #pragma once
 
+#include <source_location>
 #include <vector>
 
 #include "autograd/ops/causal_mask.h"
@@ -25,13 +26,16 @@ struct AttentionResult {
 };
 
 // softmax(scores, masked) v with v [B, S, G, V]. Saves q, k, v, y and one number per row and head.
-// A row that sees no key gives 0. Throws on other shapes and dtypes.
-AttentionResult attention(const AttentionPieces& pieces, const Tensor& v, const CausalMask& mask);
+// A row that sees no key gives 0. Throws on other shapes and dtypes. `where`, here and below: for
+// mask_watch.h.
+AttentionResult attention(const AttentionPieces& pieces, const Tensor& v, const CausalMask& mask,
+                          const std::source_location& where = std::source_location::current());
 
 // The weights of an earlier attention() of the same pieces and mask, applied to other values (whose
 // head size may differ): exp(scores - log_sum_exp) v. The gradient goes to the pieces as well,
 // through the weights as a whole.
 Tensor attention_replay(const AttentionPieces& pieces, const Tensor& log_sum_exp, const Tensor& v,
-                        const CausalMask& mask);
+                        const CausalMask& mask,
+                        const std::source_location& where = std::source_location::current());
 
 }  // namespace lookback

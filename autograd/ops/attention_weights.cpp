@@ -1,5 +1,6 @@
 #include "autograd/ops/attention_weights.h"
 
+#include "autograd/mask_watch.h"
 #include "autograd/ops/attention_pieces.h"
 #include "autograd/ops/contiguous.h"
 #include "kernels/attention_weights.h"
@@ -72,7 +73,9 @@ struct ApplyAttentionWeightsBackward {
 
 }  // namespace
 
-Tensor attention_weights(const AttentionPieces& given_pieces, const CausalMask& mask) {
+Tensor attention_weights(const AttentionPieces& given_pieces, const CausalMask& mask,
+                         const std::source_location& where) {
+  MaskWatch::tell("attention_weights", mask, where, given_pieces.q.size());
   const auto pieces = detail::checked_pieces("attention_weights", given_pieces, mask);
   const auto& q = pieces.q[0];
   const auto weights =
@@ -89,8 +92,9 @@ Tensor attention_weights(const AttentionPieces& given_pieces, const CausalMask& 
 }
 
 Tensor apply_attention_weights(const Tensor& given_weights, const Tensor& given_v,
-                               const CausalMask& mask) {
+                               const CausalMask& mask, const std::source_location& where) {
   const Check check{"apply_attention_weights"};
+  MaskWatch::tell("apply_attention_weights", mask, where);
   check(given_weights.rank() == 4 && given_v.rank() == 4,
         "weights {} and v {} must have four dimensions", given_weights.shape(), given_v.shape());
   const auto weights = contiguous(given_weights);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <source_location>
+
 #include "kernels/causal_mask.h"
 #include "runtime/tensor.h"
 
@@ -13,6 +15,8 @@ struct CausalMask {
   std::int64_t offset = 0;     // position of query row 0 among the keys: the length of the past
   std::int64_t window = 0;     // how many keys a row sees, itself included; 0: no limit
   Tensor document_start = {};  // [B, T] i64, or undefined
+  // The line that made it, for whoever follows its path (autograd/mask_watch.h).
+  std::source_location made = std::source_location::current();
   kernels::CausalMask view() const {
     return {.offset = offset, .window = window, .document_start = document_start};
   }

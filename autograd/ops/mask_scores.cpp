@@ -1,5 +1,6 @@
 #include "autograd/ops/mask_scores.h"
 
+#include "autograd/mask_watch.h"
 #include "autograd/ops/floating_operand.h"
 #include "autograd/record.h"
 #include "kernels/mask_scores.h"
@@ -21,7 +22,9 @@ struct MaskScoresBackward {
 
 }  // namespace
 
-Tensor mask_scores(const Tensor& given_scores, const CausalMask& mask) {
+Tensor mask_scores(const Tensor& given_scores, const CausalMask& mask,
+                   const std::source_location& where) {
+  MaskWatch::tell("mask_scores", mask, where);
   const Check check{"mask_scores"};
   const auto scores = floating_operand("mask_scores", given_scores);
   const int rank = scores.rank();

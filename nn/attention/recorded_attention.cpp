@@ -1,6 +1,7 @@
 #include "nn/attention/recorded_attention.h"
 
 #include "autograd/grad_mode.h"
+#include "autograd/mask_watch.h"
 #include "autograd/ops/attention_weights.h"
 #include "nn/fault/fault.h"
 
@@ -113,6 +114,7 @@ RecordedAttention streaming_attention(const AttentionPieces& pieces, const Tenso
                                       const ForwardPass& pass) {
   if (pass.options.trace != nullptr) {
     const NoGrad no_grad;  // only to be looked at
+    const MaskWatch::Pause unwatched;
     trace_weights(pass, attention_weights(pieces, pass.mask));
   }
   const auto [output, log_sum_exp] = attention(pieces, values, pass.mask);
@@ -123,6 +125,7 @@ RecordedAttention streaming_attention(const AttentionPieces& pieces, const Tenso
 
 RecordedAttention record_attention(const AttentionPieces& pieces, const Tensor& values,
                                    const ForwardPass& pass) {
+  if (auto* trace = pass.options.trace) trace->pieces.push_back(pieces);
   const bool streaming = pass.options.attention == AttentionPath::streaming;
   return streaming ? streaming_attention(pieces, values, pass)
                    : explicit_attention(pieces, values, pass);

@@ -1,5 +1,6 @@
 #include "nn/llama/decoder_layer.h"
 
+#include "autograd/ops/add.h"
 #include "autograd/ops/multiply.h"
 #include "nn/fault/fault.h"
 
@@ -46,13 +47,22 @@ ResidualSum DecoderLayer::forward(const ResidualSum& x, ForwardPass& pass) const
   if (pass.fault != nullptr) {
     normed = pass.fault->input_norm(index, input_layernorm, layer_input, normed);
   }
-  if (pass.options.trace != nullptr) pass.options.trace->hidden_states.push_back(layer_input);
   const auto attended = attention->forward(normed, pass, record);
   const auto site = residual->after_attention(layer_input, attended, pass);
   const auto [stream, mlp_input] = post_attention_layernorm.forward(site);
   const auto own = mlp.forward(mlp_input);
   auto result = residual->after_mlp(layer_input, stream, own, pass);
   if (pass.fault != nullptr) result = pass.fault->layer_output(index, result);
+  if (auto* trace = pass.options.trace) {
+    // Added up apart from the norm that reads it, so that the hidden state is a tensor whose
+    // gradient is whole: the same numbers.
+    if (result.stream.defined() && result.update.defined()) {
+      result = {result.stream + result.update, {}};
+    }
+    trace->hidden_states.push_back(layer_input);
+    trace->attention_outputs.push_back(attended);
+    trace->mlp_outputs.push_back(own);
+  }
   if (pass.needs.attention_output) record.attention_output = attended;
   if (pass.needs.mlp_output) record.mlp_output = own;
   if (pass.needs.replay) record.value_weight = value_weight(pass);

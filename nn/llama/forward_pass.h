@@ -1,6 +1,9 @@
 // One run of the model: what all layers share, and what they leave for one another.
 #pragma once
 
+#include <memory>
+#include <source_location>
+#include <string>
 #include <vector>
 
 #include "autograd/ops/attention.h"
@@ -20,8 +23,24 @@ enum class Activations { kept, recomputed };
 
 // What a run writes down for somebody who wants to look.
 struct Trace {
+  // A layer that ran the attention of an earlier one again, on its own values.
+  struct Replay {
+    std::int64_t layer = 0, source = 0;
+    std::shared_ptr<const AttentionReplay> replay;
+    const std::string* scope = nullptr;  // Scope::current() there
+    std::source_location where;          // the line that applied it
+  };
+  // A term of the sum that a cross-layer residual adds to the stream, its weight included.
+  struct Contribution {
+    std::int64_t layer = 0, source = 0;  // the same: the layer's own output
+    Tensor value;                        // [B, T, D]
+  };
   std::vector<Tensor> attention_weights;  // per layer [B, H, T, S]
+  std::vector<AttentionPieces> pieces;    // per layer, what its scores are made of
   std::vector<Tensor> hidden_states;      // the input of each layer, then the output of the last
+  std::vector<Tensor> attention_outputs, mlp_outputs;  // per layer, its own [B, T, D]
+  std::vector<Replay> replays;
+  std::vector<Contribution> contributions;
 };
 
 struct ForwardOptions {

@@ -45,7 +45,7 @@ ForwardPass LlamaModel::begin_pass(const Tensor& ids, const ForwardOptions& opti
   check(end <= config.max_position_embeddings,
         "a sequence of {} tokens is longer than max_position_embeddings={}", end,
         config.max_position_embeddings);
-  pass.mask.offset = pass.position;
+  pass.mask = {.offset = pass.position};
   if (injected != nullptr) {
     pass.fault = injected.get();
     pass.options.attention = AttentionPath::explicit_weights;

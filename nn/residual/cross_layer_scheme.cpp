@@ -42,6 +42,11 @@ LayerWeights CrossLayerScheme::weights(const ForwardPass& pass) const {
   return {.each = split(all, 0, one_each)};
 }
 
+void CrossLayerScheme::trace_term(const ForwardPass& pass, std::int64_t source,
+                                  const Tensor& value) const {
+  if (auto* trace = pass.options.trace) trace->contributions.push_back({layer, source, value});
+}
+
 ResidualSum CrossLayerScheme::modified(const Tensor& layer_input, const Tensor& stream,
                                        const Tensor& own, const ForwardPass& pass) const {
   if (layer == 0) return {stream, own};
@@ -50,6 +55,7 @@ ResidualSum CrossLayerScheme::modified(const Tensor& layer_input, const Tensor& 
   if (cross.include_self) {
     const bool plain = factors.each.empty() && factors.uniform == 1;
     const auto share = factors.each.empty() ? own * factors.uniform : own * factors.each.back();
+    trace_term(pass, layer, plain ? own : share);
     total = total + (plain ? own : share);
   }
   if (cross.stream == CrossLayerResidual::Stream::replace) return {total, {}};

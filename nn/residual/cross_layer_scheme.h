@@ -36,6 +36,9 @@ class CrossLayerScheme : public ResidualScheme {
   virtual Tensor earlier_total(const Tensor& layer_input, const ForwardPass& pass,
                                const LayerWeights& weights) const = 0;
 
+  // Writes a term into the pass's trace, where there is one.
+  void trace_term(const ForwardPass& pass, std::int64_t source, const Tensor& value) const;
+
   const CrossLayerResidual cross;
   const std::int64_t layer;
 

@@ -7,7 +7,9 @@
 //   value weights, and all value projections are one operation on one input;
 //   sum_i w_i a_i, and sum_i w_i m_i, are one sum of products with the weights w_i W^O_i (w_i
 //   W^down_i).
+#include "autograd/grad_mode.h"
 #include "autograd/ops/add.h"
+#include "autograd/ops/linear.h"
 #include "autograd/ops/linear_many.h"
 #include "autograd/ops/linear_sum.h"
 #include "autograd/ops/multiply.h"
@@ -29,11 +31,15 @@ class FoldedProjections {
     const auto folded = [&](const Tensor& weight) {
       return factors.each.empty() ? weight : weight * factors.each[terms.size()];
     };
-    if (projection.bias.defined()) {
-      const auto term = folded(projection.bias);
-      bias = bias.defined() ? bias + term : term;
-    }
+    biases.push_back(projection.bias.defined() ? folded(projection.bias) : Tensor{});
+    if (biases.back().defined()) bias = bias.defined() ? bias + biases.back() : biases.back();
     terms.push_back({x, folded(projection.weight)});
+  }
+
+  // What one of them adds to the sum, to be looked at.
+  Tensor term(std::size_t i, Products products) const {
+    const NoGrad no_grad;
+    return linear(terms[i].x, terms[i].weight, biases[i], products) * factors.uniform;
   }
 
   Tensor sum(Products products) const {
@@ -44,7 +50,8 @@ class FoldedProjections {
  private:
   const LayerWeights& factors;
   std::vector<LinearTerm> terms;
-  Tensor bias;  // undefined without biases
+  std::vector<Tensor> biases;
+  Tensor bias;  // their sum; undefined without biases
 };
 
 class RecomputedResidual final : public CrossLayerScheme {
@@ -72,12 +79,15 @@ class RecomputedResidual final : public CrossLayerScheme {
     for (std::size_t i = 0; i < values.size(); ++i) {
       const Scope of_layer(std::to_string(i));
       const auto& layer_i = *pass.records[i].layer;
-      const auto attended = attend(pass.records[i], values[i], x);
+      const auto attended = attend(pass, i, values[i], x);
       if (cross.site == Site::attention) {
         projections.add(attended, layer_i.self_attn().output_projection());
       } else {
         projections.add(hidden_of_mlp(layer_i, attended, x), layer_i.mlp.down_proj);
       }
+    }
+    for (std::size_t i = 0; pass.options.trace != nullptr && i < values.size(); ++i) {
+      trace_term(pass, static_cast<std::int64_t>(i), projections.term(i, precision.products));
     }
     return projections.sum(precision.products);
   }
@@ -102,9 +112,19 @@ class RecomputedResidual final : public CrossLayerScheme {
     return values;
   }
 
-  static Tensor attend(const LayerRecord& record, const Tensor& values, const Tensor& x) {
+  // The attention of layer i on these values.
+  Tensor attend(const ForwardPass& pass, std::size_t i, const Tensor& values,
+                const Tensor& x) const {
     const Scope scope("self_attn");
-    const auto attended = record.replay->apply(values);
+    const auto& replay = pass.records[i].replay;
+    const auto attended = replay->apply(values);
+    if (auto* trace = pass.options.trace) {
+      trace->replays.push_back({.layer = layer,
+                                .source = static_cast<std::int64_t>(i),
+                                .replay = replay,
+                                .scope = Scope::current(),
+                                .where = std::source_location::current()});
+    }
     return reshape(attended, {x.size(0), x.size(1), attended.size(2) * attended.size(3)});
   }
 

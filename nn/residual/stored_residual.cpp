@@ -1,4 +1,5 @@
 // source = stored: the terms are the outputs of earlier layers as they were.
+#include "autograd/grad_mode.h"
 #include "autograd/ops/add.h"
 #include "autograd/ops/multiply.h"
 #include "nn/llama/preset.h"
@@ -29,6 +30,10 @@ class StoredResidual final : public CrossLayerScheme {
       auto term = cross.site == Site::mlp ? record.mlp_output : record.attention_output;
       if (!weights.each.empty()) term = term * weights.each[i];
       total = total.defined() ? total + term : term;
+      if (pass.options.trace != nullptr) {
+        const NoGrad no_grad;
+        trace_term(pass, static_cast<std::int64_t>(i), term * weights.uniform);
+      }
     }
     return weights.uniform == 1 ? total : total * weights.uniform;
   }

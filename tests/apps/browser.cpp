@@ -25,16 +25,33 @@ std::optional<fs::path> find_browser() {
   return std::nullopt;
 }
 
+// A browser's own window has a least width, a frame in it has none. What the page told, and what
+// became of its document, is copied into the frame's own, which the browser then prints.
+std::string frame_around(const fs::path& page, int width) {
+  return fmt::format(R"(<!doctype html><html><body>
+<iframe style="border: 0" width="{}" height="900" src="file://{}"></iframe>
+<script>addEventListener("load", () => {{
+  const inner = document.querySelector("iframe").contentDocument;
+  setTimeout(() => {{
+    Object.assign(document.documentElement.dataset, inner.documentElement.dataset);
+    document.body.innerHTML = inner.body.innerHTML;
+  }}, 1000);
+}});</script></body></html>)",
+                     width, fs::absolute(page).string());
+}
+
 RenderedPage render(const fs::path& page, int width, ColourScheme scheme) {
   const TemporaryDirectory scratch;
   const auto dom = scratch.path() / "dom", log = scratch.path() / "log";
+  const auto frame = scratch.path() / "frame.html";
+  write_text(frame, frame_around(page, width));
   const auto command = fmt::format(
       "timeout 120 '{}' --headless --no-sandbox --disable-gpu --user-data-dir='{}' "
-      "--window-size={},900 --virtual-time-budget=8000 --blink-settings=preferredColorScheme={} "
-      "--enable-logging=stderr --dump-dom 'file://{}' >'{}' 2>'{}'",
-      find_browser()->string(), (scratch.path() / "profile").string(), width,
-      scheme == ColourScheme::dark ? 0 : 1, fs::absolute(page).string(), dom.string(),
-      log.string());
+      "--allow-file-access-from-files --window-size=1400,1000 --virtual-time-budget=8000 "
+      "--blink-settings=preferredColorScheme={} --enable-logging=stderr --dump-dom 'file://{}' "
+      ">'{}' 2>'{}'",
+      find_browser()->string(), (scratch.path() / "profile").string(),
+      scheme == ColourScheme::dark ? 0 : 1, frame.string(), dom.string(), log.string());
   RenderedPage result;
   if (std::system(command.c_str()) != 0)
     return result;  // NOLINT(cert-env33-c,concurrency-mt-unsafe)

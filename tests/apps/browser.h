@@ -13,10 +13,11 @@ namespace lookback::tests {
 std::optional<std::filesystem::path> find_browser();
 
 struct RenderedPage {
-  bool rendered = false;                    // the page told how it fared
-  std::map<std::string, std::string> told;  // errors, canvases, blank, arcs, overflow (page.js)
-  std::vector<std::string> console;         // what it wrote to the console
-  std::string dom;                          // the document as scripts left it
+  bool rendered = false;  // the page told how it fared
+  std::map<std::string, std::string>
+      told;                          // errors, canvases, blank, arcs, width, overflow (page.js)
+  std::vector<std::string> console;  // what it wrote to the console
+  std::string dom;                   // the document as scripts left it
 };
 
 enum class ColourScheme { light, dark };

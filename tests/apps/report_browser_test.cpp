@@ -33,6 +33,7 @@ TEST_F(ReportInABrowser, DrawsEveryPanelAtBothWidthsInBothSchemes) {
       const auto result = render(page(), width, scheme);
       ASSERT_TRUE(result.rendered) << result.dom.substr(0, 300);
       EXPECT_THAT(result.console, IsEmpty());
+      EXPECT_EQ(result.told.at("width"), std::to_string(width));
       EXPECT_EQ(result.told.at("errors"), "0");
       // Two charts, two heat maps, four small maps, two large ones and their difference.
       EXPECT_EQ(result.told.at("canvases"), "11");

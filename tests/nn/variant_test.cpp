@@ -35,7 +35,8 @@ Outcome naive(const Llama& llama, const Tensor& ids) {
   Outcome outcome;
   outcome.logits = run.logits;
   outcome.loss = mean_loss(cross_entropy(run.logits, next_token_targets(ids)));
-  outcome.trace = {std::move(run.attention_weights), std::move(run.hidden_states)};
+  outcome.trace.attention_weights = std::move(run.attention_weights);
+  outcome.trace.hidden_states = std::move(run.hidden_states);
   backward(outcome.loss);
   outcome.gradients = take_gradients(llama);
   return outcome;

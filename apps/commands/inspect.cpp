@@ -1,0 +1,78 @@
+// lookback inspect
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "apps/cli/command.h"
+#include "apps/inspect/write_look.h"
+#include "apps/model/dtype_name.h"
+#include "apps/model/fault_warning.h"
+#include "apps/model/model_folder.h"
+#include "apps/model/prompt.h"
+#include "apps/model/record_choice.h"
+#include "apps/train/run_record.h"
+
+namespace lookback {
+namespace {
+
+class Inspect final : public Command {
+ public:
+  void declare(Flags& flags) override {
+    flags.add_positional({.placeholder = "DIR", .help = "a model folder", .target = &directory});
+    flags.add("prompt", prompt, "TEXT", "what the model is shown");
+    flags.add("output-dir", output_dir, "OUT",
+              "where inspect.safetensors and report.html go; without it DIR/inspect");
+    flags.add("tokenizer", tokenizer, "NAME", "bytes or stories; without it the run's, or bytes");
+    flags.add_choice("dtype", dtype, floating_dtype_names, "number format; without it the run's");
+    add_record_flag(flags, record);
+  }
+
+  ExitCode run(const Session& session) override {
+    if (!prompt) usage_error("--prompt is missing: the text that the model is shown");
+    const auto run = read_run_record(directory);
+    const auto options = run ? run->options : TrainOptions{};
+    if (dtype.empty()) dtype = options.dtype;
+    if (tokenizer.empty()) tokenizer = run ? options.tokenizer : "bytes";
+    if (record.empty()) record = options.record;
+    const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
+    warn_of_fault(llama->config);
+    const auto [words, tokens] = read_prompt(*prompt, tokenizer, llama->config);
+    std::filesystem::path folder = output_dir;
+    if (output_dir.empty()) folder = std::filesystem::path(directory) / "inspect";
+    make_folder(folder);
+
+    const auto forward =
+        recording(record, *llama, 1, static_cast<std::int64_t>(tokens.size()), Gradients::wanted);
+    const auto optimizer = optimizer_of(directory, options);
+    const auto inspection = inspect(*llama, tokens, forward, optimizer);
+    write_look(folder, inspection,
+               {.name = directory,
+                .llama = *llama,
+                .history = read_run_history(directory),
+                .optimizer = optimizer},
+               *words);
+    report(session, inspection, folder);
+    return ExitCode::good;
+  }
+
+ private:
+  static void report(const Session& session, const Inspection& inspection,
+                     const std::filesystem::path& folder) {
+    const auto page = (folder / "report.html").string();
+    session.console.result(fmt::format("{} tokens, loss {:.4f}; open {}", inspection.tokens.size(),
+                                       inspection.loss, page),
+                           {{"tokens", inspection.tokens},
+                            {"loss", inspection.loss},
+                            {"report", page},
+                            {"tensors", (folder / "inspect.safetensors").string()}});
+  }
+
+  std::string directory, tokenizer, dtype, output_dir, record;
+  std::optional<std::string> prompt;
+};
+
+const CommandRegistration<Inspect> registered{
+    "inspect", "shows attention, gradients and the mask's path on a page"};
+
+}  // namespace
+}  // namespace lookback

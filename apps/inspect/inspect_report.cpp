@@ -1,0 +1,158 @@
+#include "apps/inspect/inspect_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+namespace lookback {
+namespace {
+
+constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
+
+// Whether text is whole, printable UTF-8 of one line; one wrong byte makes it false.
+bool is_printable(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x20 || byte == 0x7f) return false;
+    if (byte < 0x80) continue;
+    const std::size_t more = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : byte >= 0xc2 ? 1 : 0;
+    if (more == 0 || byte > 0xf4 || i + more >= text.size()) return false;
+    for (std::size_t k = 1; k <= more; ++k) {
+      if ((static_cast<unsigned char>(text[i + k]) & 0xc0U) != 0x80) return false;
+    }
+    i += more;
+  }
+  return true;
+}
+
+std::string label_of(const Tokenizer& words, std::int64_t token) {
+  const auto text = words.decode(std::vector{token});
+  if (text == " ") return "␣";
+  if (text == "\n") return "⏎";
+  if (text == "\t") return "⇥";
+  if (text.empty()) return fmt::format("#{}", token);
+  if (!is_printable(text)) {
+    std::string bytes = "0x";
+    for (const char c : text) bytes += fmt::format("{:02x}", static_cast<unsigned char>(c));
+    return bytes;
+  }
+  return text.starts_with(' ') ? "␣" + text.substr(1) : text;
+}
+
+std::string variant_of(const LlamaConfig& config) {
+  std::string text;
+  if (const auto& cross = config.cross_layer_residual) {
+    const bool mlp = cross->site == CrossLayerResidual::Site::mlp;
+    text =
+        fmt::format("every layer adds {} of the {} outputs of all earlier layers, {}",
+                    cross->weights == CrossLayerResidual::Weights::sum    ? "the sum"
+                    : cross->weights == CrossLayerResidual::Weights::mean ? "the mean"
+                                                                          : "a learned average",
+                    mlp ? "MLP" : "attention",
+                    cross->source == "recomputed" ? "run again on its own input" : cross->source);
+  }
+  if (!config.score_scale.empty()) {
+    text += fmt::format("{}scores of all layers so far, scale {}", text.empty() ? "" : "; ",
+                        config.score_scale);
+  }
+  if (text.empty()) text = "the plain Llama: no layer looks back";
+  if (!config.fault.empty()) text += fmt::format("; broken on purpose: {}", config.fault);
+  return text;
+}
+
+// The values of a curve at these steps.
+std::vector<double> at_steps(const RunHistory::Curve& curve, const std::set<std::int64_t>& steps) {
+  std::map<std::int64_t, double> known;
+  for (std::size_t i = 0; i < curve.steps.size(); ++i) known[curve.steps[i]] = curve.values[i];
+  std::vector<double> values;
+  for (const auto step : steps) values.push_back(known.contains(step) ? known[step] : nothing);
+  return values;
+}
+
+void add_curve(HtmlReport& report, const RunHistory& history) {
+  std::set<std::int64_t> steps;
+  std::vector<ReportChart::Series> series;
+  const std::pair<const char*, const RunHistory::Curve*> curves[] = {
+      {"training", &history.loss},
+      {"validation", &history.validation_loss},
+      {"floor", &history.floor}};
+  for (const auto& [name, curve] : curves) steps.insert(curve->steps.begin(), curve->steps.end());
+  if (steps.empty()) return;
+  ReportChart chart{.title = "The run so far",
+                    .x_title = "step",
+                    .y_title = "nats per token",
+                    .gaps = ReportChart::Gaps::bridged};
+  for (const auto step : steps) chart.labels.push_back(std::to_string(step));
+  for (const auto& [name, curve] : curves) {
+    if (!curve->steps.empty()) chart.series.push_back({name, at_steps(*curve, steps)});
+  }
+  report.chart(chart);
+}
+
+void add_overview(HtmlReport& report, const Inspection& inspection, const InspectedModel& model,
+                  const std::vector<std::string>& labels) {
+  const auto& config = model.llama.config;
+  std::int64_t count = 0;
+  for (const auto& parameter : inspection.parameters) count += parameter.shape.numel();
+  report.section(
+      "model", "The model and the prompt",
+      fmt::format("Look for tokens whose bar is far above the others: nothing before them told "
+                  "the model that they come. All bars near {:.2f}, the logarithm of the "
+                  "vocabulary's size, are a model that knows nothing yet.",
+                  std::log(static_cast<double>(config.vocab_size))));
+  report.facts(
+      {{"model", model.name},
+       {"variant", variant_of(config)},
+       {"shape",
+        fmt::format("{} layers, {} heads ({} of keys and values), width {}, "
+                    "vocabulary {}, {} parameters",
+                    config.num_hidden_layers, config.num_attention_heads,
+                    config.num_key_value_heads, config.hidden_size, config.vocab_size, count)},
+       {"prompt", fmt::format("{} tokens", inspection.tokens.size())},
+       {"loss", inspection.nats.empty()
+                    ? std::string("none: one token has no next one, so all gradients are 0")
+                    : fmt::format("{:.4f} nats per token, perplexity {:.4g}", inspection.loss,
+                                  std::exp(inspection.loss))}});
+  if (!inspection.nats.empty()) {
+    ReportChart chart{.title = "Cross entropy of each token, given those before it",
+                      .x_title = "token",
+                      .y_title = "nats",
+                      .labels = {labels.begin() + 1, labels.end()},
+                      .series = {{"nats", inspection.nats}},
+                      .kind = ReportChart::Kind::bars};
+    report.chart(chart);
+  }
+  add_curve(report, model.history);
+}
+
+}  // namespace
+
+std::vector<std::string> token_labels(const Tokenizer& words,
+                                      const std::vector<std::int64_t>& tokens) {
+  std::vector<std::string> labels;
+  for (const auto token : tokens) labels.push_back(label_of(words, token));
+  return labels;
+}
+
+HtmlReport inspect_report(const Inspection& inspection, const InspectedModel& model,
+                          const std::vector<std::string>& labels) {
+  HtmlReport report("A look into " + model.name);
+  std::string prompt;
+  for (const auto& label : labels) prompt += (prompt.empty() ? "" : " ") + label;
+  report.subtitle(prompt);
+  add_overview(report, inspection, model, labels);
+  add_attention(report, inspection, labels);
+  add_feeding(report, inspection, model.llama.config);
+  add_learned(report, inspection, model.history);
+  add_gradients(report, inspection);
+  add_updates(report, inspection, model.optimizer);
+  add_stream(report, inspection);
+  add_mask_path(report, inspection);
+  add_tape(report, inspection.tape);
+  return report;
+}
+
+}  // namespace lookback

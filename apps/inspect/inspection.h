@@ -1,0 +1,55 @@
+// One look into a model: a forward and a backward pass over one sequence, and all that is seen on
+// the way.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/inspect/attention_look.h"
+#include "apps/inspect/feeding.h"
+#include "apps/inspect/tape_walk.h"
+#include "apps/inspect/update_sizes.h"
+#include "autograd/mask_watch.h"
+#include "nn/llama/llama.h"
+
+namespace lookback {
+
+struct ParameterMeasures {
+  std::string name;
+  Shape shape;
+  double weight_norm = 0;
+  double gradient_norm = 0;  // NaN: no gradient reached it
+  double update_norm = 0;    // of the step in question
+};
+
+// Norms over all tokens, one for each layer (hidden_states: one more, the output of the last).
+struct NormsByDepth {
+  std::vector<double> hidden_states, attention_outputs, mlp_outputs;
+};
+
+struct Inspection {
+  std::vector<std::int64_t> tokens;
+  double loss = 0;           // nats per predicted token, next-token cross entropy
+  std::vector<double> nats;  // of tokens 1, 2, ..
+
+  std::vector<Tensor> attention;  // per layer [H, T, T]
+  HeadMeasures heads;
+  std::vector<InspectedReplay> replays;
+  Feeding outputs, scores;
+  std::vector<std::pair<std::string, std::vector<double>>> learned;  // as they take effect
+
+  std::vector<Tensor> hidden_states, attention_outputs, mlp_outputs;  // [T, D]
+  NormsByDepth activations, gradients;
+  std::vector<ParameterMeasures> parameters;
+  std::vector<TapeEntry> tape;
+  std::vector<MaskUse> mask_uses;
+};
+
+// The loss is the mean over the tokens of the next one's cross entropy. Leaves the parameters as
+// they are, and clear of gradients; they must have none before. At least one token. Throws Error
+// for tokens that the model does not take.
+Inspection inspect(const Llama& llama, const std::vector<std::int64_t>& tokens,
+                   const ForwardOptions& options, const OptimizerView& optimizer);
+
+}  // namespace lookback

@@ -1,0 +1,40 @@
+#include "apps/inspect/numbers.h"
+
+#include <cmath>
+
+#include "autograd/grad_mode.h"
+#include "autograd/ops/contiguous.h"
+
+namespace lookback {
+
+std::vector<double> numbers_of(const Tensor& x) {
+  const NoGrad no_grad;
+  const auto dense = contiguous(x);
+  std::vector<double> values;
+  values.reserve(static_cast<std::size_t>(dense.numel()));
+  visit_floating(dense.dtype(), [&]<class T>(TypeTag<T>) {
+    for (const auto value : dense.elements<T>()) values.push_back(static_cast<double>(value));
+  });
+  return values;
+}
+
+double norm(std::span<const double> values) {
+  double sum = 0;
+  for (const double value : values) sum += value * value;
+  return std::sqrt(sum);
+}
+
+double norm(const Tensor& x) { return norm(numbers_of(x)); }
+
+Tensor values_of(const Tensor& x) {
+  const NoGrad no_grad;
+  const auto dense = contiguous(x);
+  const auto copy = empty_like(dense);
+  visit_floating(dense.dtype(), [&]<class T>(TypeTag<T>) {
+    const auto from = dense.elements<T>();
+    std::copy(from.begin(), from.end(), copy.data<T>());
+  });
+  return copy;
+}
+
+}  // namespace lookback

@@ -1,0 +1,21 @@
+// Tensors as plain numbers, to measure and to write down.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "runtime/tensor.h"
+
+namespace lookback {
+
+// All elements in row-major order, whatever the strides and the floating dtype.
+std::vector<double> numbers_of(const Tensor& x);
+
+// sqrt of the sum of squares.
+double norm(std::span<const double> values);
+double norm(const Tensor& x);
+
+// The same numbers in memory of their own, without their gradient history.
+Tensor values_of(const Tensor& x);
+
+}  // namespace lookback

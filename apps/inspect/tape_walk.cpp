@@ -1,0 +1,87 @@
+#include "apps/inspect/tape_walk.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "apps/inspect/numbers.h"
+#include "autograd/gradient.h"
+
+namespace lookback {
+namespace {
+
+// All nodes that the loss came from: leaves, then operations, oldest first. (A leaf's node is made
+// when the first operation that reads it is already there.)
+std::vector<std::shared_ptr<Node>> nodes_behind(const Tensor& loss) {
+  std::vector<std::shared_ptr<Node>> found;
+  std::unordered_map<const Node*, bool> seen;
+  std::vector<std::shared_ptr<Node>> open{edge_to(loss).node};
+  while (!open.empty()) {
+    const auto node = open.back();
+    open.pop_back();
+    if (!node || std::exchange(seen[node.get()], true)) continue;
+    found.push_back(node);
+    for (const auto& edge : node->edges) open.push_back(edge.node);
+  }
+  std::ranges::sort(found, {}, [](const auto& node) {
+    return std::pair{!node->is_leaf(), node->sequence};
+  });
+  return found;
+}
+
+}  // namespace
+
+TapeWalk::TapeWalk(const Tensor& loss, const std::vector<NamedParameter>& of_model)
+    : parameters(of_model) {
+  const auto nodes = nodes_behind(loss);
+  std::unordered_map<const Node*, std::string> names;
+  for (const auto& parameter : parameters) {
+    if (const auto edge = edge_to(parameter.tensor); edge.node) {
+      names[edge.node.get()] = parameter.name;
+    }
+  }
+  std::unordered_map<const Node*, std::int64_t> ids;
+  for (const auto& node : nodes) {
+    const auto id = static_cast<std::int64_t>(noted.size()) + 1;
+    ids[node.get()] = id;
+    TapeEntry entry{.id = id, .operation = std::string(node->name()), .scope = *node->scope};
+    if (const auto found = names.find(node.get()); found != names.end()) {
+      entry.operation = "parameter";
+      entry.scope = found->second;
+    }
+    for (const auto& edge : node->edges) {
+      if (edge.node) entry.from.push_back(ids.at(edge.node.get()));
+    }
+    const auto square = squares.emplace_back(std::make_shared<double>(0));
+    for (auto& output : node->outputs) {
+      entry.outputs.push_back(output.shape);
+      entry.dtype = output.dtype;
+      if (node->is_leaf()) continue;
+      output.hooks.emplace_back([square](const Tensor& gradient) {
+        const double size = norm(gradient);
+        *square += size * size;
+        return gradient;
+      });
+    }
+    noted.push_back(std::move(entry));
+  }
+}
+
+std::vector<TapeEntry> TapeWalk::entries() const {
+  auto result = noted;
+  std::unordered_map<std::string_view, const Tensor*> by_name;
+  for (const auto& parameter : parameters) by_name[parameter.name] = &parameter.tensor;
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    auto& entry = result[i];
+    entry.gradient_norm = std::sqrt(*squares[i]);
+    if (!entry.is_parameter()) continue;
+    const auto& tensor = *by_name.at(entry.scope);
+    const auto collected = gradient(tensor);
+    entry.outputs = {tensor.shape()};
+    entry.dtype = tensor.dtype();
+    entry.gradient_norm = collected.defined() ? norm(collected) : 0;
+  }
+  return result;
+}
+
+}  // namespace lookback

@@ -1,0 +1,19 @@
+// The two files of a look into a model.
+#pragma once
+
+#include <filesystem>
+
+#include "apps/inspect/inspect_report.h"
+
+namespace lookback {
+
+// Makes the folder where it is missing. Throws Error where that cannot be, or something that is no
+// folder stands in its place.
+void make_folder(const std::filesystem::path& folder);
+
+// FOLDER/inspect.safetensors and FOLDER/report.html, each whole or not at all, the page last. The
+// folder is made where it is missing.
+void write_look(const std::filesystem::path& folder, const Inspection& inspection,
+                const InspectedModel& model, const Tokenizer& words);
+
+}  // namespace lookback

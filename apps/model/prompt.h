@@ -1,0 +1,25 @@
+// From what people write after --prompt to what a model is fed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/data/tokenizer.h"
+#include "nn/llama/config.h"
+
+namespace lookback {
+
+struct Prompt {
+  std::shared_ptr<const Tokenizer> words;
+  std::vector<std::int64_t> tokens;  // at least one
+};
+
+// An empty text starts where a document starts, for tokenizers that know such a place. Throws
+// UsageError for other empty texts and for a tokenizer with more words than the model, Error for a
+// text that it has no ids for.
+Prompt read_prompt(const std::string& text, const std::string& tokenizer,
+                   const LlamaConfig& config);
+
+}  // namespace lookback
