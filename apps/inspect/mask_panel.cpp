@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "apps/inspect/inspect_report.h"
 
@@ -78,8 +79,11 @@ class Rows {
     if (again != replays.end()) return add_reuse(use, *again->second);
     const bool attends = use.operation == "attention" || use.operation == "attention_weights";
     std::string largest;
-    if (attends && layer < inspection.attention.size()) {
-      largest = fmt::format("{:.3g}", largest_hidden_weight(inspection.attention[layer++]));
+    // The first that attends in a scope is its layer's own run.
+    if (attends && layers_seen.size() < inspection.attention.size() &&
+        layers_seen.insert(use.scope).second) {
+      const auto& weights = inspection.attention[layers_seen.size() - 1];
+      largest = fmt::format("{:.3g}", largest_hidden_weight(weights));
     }
     add({"applied", use.scope, std::string(use.operation), line_of(use.where), reason(use),
          largest});
@@ -102,7 +106,7 @@ class Rows {
 
   const Inspection& inspection;
   std::map<std::string, const InspectedReplay*, std::less<>> replays;
-  std::size_t layer = 0;
+  std::set<std::string, std::less<>> layers_seen;
 };
 
 }  // namespace

@@ -7,17 +7,6 @@
 
 namespace lookback {
 
-std::vector<double> numbers_of(const Tensor& x) {
-  const NoGrad no_grad;
-  const auto dense = contiguous(x);
-  std::vector<double> values;
-  values.reserve(static_cast<std::size_t>(dense.numel()));
-  visit_floating(dense.dtype(), [&]<class T>(TypeTag<T>) {
-    for (const auto value : dense.elements<T>()) values.push_back(static_cast<double>(value));
-  });
-  return values;
-}
-
 double norm(std::span<const double> values) {
   double sum = 0;
   for (const double value : values) sum += value * value;

@@ -2,14 +2,11 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
+#include "apps/diagnosis/tensor_numbers.h"
 #include "runtime/tensor.h"
 
 namespace lookback {
-
-// All elements in row-major order, whatever the strides and the floating dtype.
-std::vector<double> numbers_of(const Tensor& x);
 
 // sqrt of the sum of squares.
 double norm(std::span<const double> values);

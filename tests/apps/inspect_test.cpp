@@ -77,7 +77,7 @@ TEST(Inspect, ReplaysAreTheWeightsOfTheFirstRun) {
     const auto seen = look(llama, options);
     for (const auto& replay : seen.replays) {
       const auto& first = seen.attention[static_cast<std::size_t>(replay.source)];
-      EXPECT_LT(largest_difference(replay.weights, first), 1e-12);
+      EXPECT_LT(testing::largest_difference(replay.weights, first), 1e-12);
       EXPECT_LT(replay.source, replay.layer);
       ++pairs;
     }
@@ -123,23 +123,25 @@ TEST(Inspect, GradientNormsAreThoseOfAutograd) {
   });
 }
 
-// d loss / d hidden state, by moving the state: the loss changes by the gradient times the move.
+// In the plain Llama a layer's MLP is added to the stream last, so that the gradient of what it
+// puts out is the gradient of the stream behind it. And the embedding's output is the stream before
+// layer 0: where no token stands twice, its gradient is that of the embedding's weight.
 TEST(Inspect, TheStreamsGradientIsWhole) {
-  const auto llama = make_variant(preset_variant(three_layers(), "method3.2").config);
-  const auto seen = look(*llama);
-  // The input of layer 0 is the embedding's output: each row of its weight collects the gradients
-  // of the positions that hold the token. All tokens but 1 and 5 stand once.
+  auto config = three_layers();
+  config.tie_word_embeddings = false;
+  const auto llama = make_variant(config);
   const std::vector<std::int64_t> once{3, 4, 9, 2, 6};
+  const auto seen = inspect(*llama, once, {}, {.learning_rate = 1e-3}).gradients;
+  ASSERT_EQ(seen.hidden_states.size(), 4U);
+  for (std::size_t layer = 0; layer < 3; ++layer) {
+    EXPECT_GT(seen.mlp_outputs[layer], 0);
+    EXPECT_NEAR(seen.hidden_states[layer + 1], seen.mlp_outputs[layer], 1e-12);
+    EXPECT_GT(seen.attention_outputs[layer], 0);
+  }
   const auto ids = from_values(once, {1, static_cast<std::int64_t>(once.size())});
-  const auto short_look = inspect(*llama, once, {}, {.learning_rate = 1e-3});
   backward(mean_loss(llama->loss(ids, next_token_targets(ids))));
   const auto embedding = gradient(by_name(*llama).at("model.embed_tokens.weight"));
-  EXPECT_NEAR(short_look.gradients.hidden_states[0], norm(embedding), 1e-10);
-  clear_gradients(llama->parameters());
-  // Untied: the final norm's input is scaled by its gain alone, so no entry is missing.
-  for (const double size : seen.gradients.hidden_states) EXPECT_GT(size, 0);
-  EXPECT_EQ(seen.gradients.hidden_states.size(), 4U);
-  EXPECT_EQ(seen.gradients.attention_outputs.size(), 3U);
+  EXPECT_NEAR(seen.hidden_states[0], norm(embedding), 1e-12);
 }
 
 // The stream grows by what the layer adds: attention's output and the terms, weights included.
@@ -200,38 +202,49 @@ TEST(Inspect, HeadsAreMeasuredByTheirDefinition) {
   EXPECT_EQ(measures.first_token_mass[1], (0.5 + 0.25) / 2);
 }
 
-// The measured update is what AdamW then does, for a first step and for a later one.
-TEST(Inspect, UpdatesAreThoseOfTheOptimiser) {
-  const auto llama = make_variant(preset_variant(three_layers(), "method3.2").config);
+// What one step changed, per parameter.
+std::vector<double> changes(const Llama& llama, AdamW& optimizer, double learning_rate) {
   const auto ids = prompt_ids();
+  std::vector<std::vector<double>> before;
+  for (const auto& parameter : llama.parameters()) before.push_back(numbers_of(parameter.tensor));
+  backward(mean_loss(llama.loss(ids, next_token_targets(ids))));
+  optimizer.step(learning_rate, 1);
+  clear_gradients(llama.parameters());
+  std::vector<double> result;
+  for (const auto& parameter : llama.parameters()) {
+    auto change = numbers_of(parameter.tensor);
+    for (std::size_t k = 0; k < change.size(); ++k) change[k] -= before[result.size()][k];
+    result.push_back(norm(change));
+  }
+  return result;
+}
+
+TEST(Inspect, AFirstUpdateIsWhatTheOptimiserThenDoes) {
+  const auto llama = make_variant(preset_variant(three_layers(), "method3.2").config);
   const AdamWOptions options{.weight_decay = 0.3};
   AdamW optimizer(llama->parameters(), options);
-  OptimizerView view{.options = options, .learning_rate = 0.01};
-  for (int step = 0; step < 3; ++step) {
-    const auto seen = inspect(*llama, tokens, {}, view);
-    std::vector<std::vector<double>> before;
-    for (const auto& parameter : llama->parameters()) {
-      before.push_back(numbers_of(parameter.tensor));
+  const auto seen = look(*llama, {}, {.options = options, .learning_rate = 0.01});
+  const auto changed = changes(*llama, optimizer, 0.01);
+  for (std::size_t i = 0; i < changed.size(); ++i) {
+    EXPECT_NEAR(seen.parameters[i].update_norm, changed[i], 1e-10) << seen.parameters[i].name;
+  }
+}
+
+// With the moments that a step left behind, and no decay, the update is that step.
+TEST(Inspect, ALaterUpdateIsTheStepOfItsMoments) {
+  const auto llama = make_variant(preset_variant(three_layers(), "method3.2").config);
+  const AdamWOptions options{.weight_decay = 0};
+  AdamW optimizer(llama->parameters(), options);
+  for (int step = 1; step <= 3; ++step) {
+    const auto changed = changes(*llama, optimizer, 0.01);
+    OptimizerView view{.steps_taken = step, .options = options, .learning_rate = 0.01};
+    for (const auto& [name, first, second] : optimizer.states()) {
+      view.moments[name] = {first, second};
     }
-    if (step == 0) {
-      backward(mean_loss(llama->loss(ids, next_token_targets(ids))));
-      optimizer.step(0.01, 1);
-    } else {
-      // The moments as they are: their own gradient is the one that leaves them so.
-      for (std::size_t i = 0; i < before.size(); ++i) {
-        const auto& state = optimizer.states()[i];
-        EXPECT_GT(norm(state.first_moment), 0);
-      }
-      break;
+    const auto seen = look(*llama, {}, view);
+    for (std::size_t i = 0; i < changed.size(); ++i) {
+      EXPECT_NEAR(seen.parameters[i].update_norm, changed[i], 1e-10) << seen.parameters[i].name;
     }
-    std::size_t i = 0;
-    for (const auto& parameter : llama->parameters()) {
-      auto change = numbers_of(parameter.tensor);
-      for (std::size_t k = 0; k < change.size(); ++k) change[k] -= before[i][k];
-      EXPECT_NEAR(seen.parameters[i].update_norm, norm(change), 1e-10) << parameter.name;
-      ++i;
-    }
-    clear_gradients(llama->parameters());
   }
 }
 
