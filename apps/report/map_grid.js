@@ -122,11 +122,11 @@ class MapGrid {
       },
     });
     this.views.push(map);
-    const most = Math.max(...maps.map((one) => one.future));
-    const badge = !this.panel.causal ? "" : most === 0 ? element("span", { class: "soft" }, "nothing of the future")
+    const most = maps[0].future;
+    const badge = !this.panel.causal || maps.length > 1 ? "" : most === 0 ? element("span", { class: "soft" }, "nothing of the future")
       : element("span", { class: "bad" }, `reads the future in ${most} ${most === 1 ? "cell" : "cells"}`);
     const figure = element("figure", {}, element("figcaption", {}, caption), badge, map.box, map.line);
-    figure.style.width = maps.length && this.maps[i].length > 1 ? "min(100%, 30rem)" : "min(100%, 40rem)";
+    figure.style.width = maps.length && this.maps[i].length > 1 ? "min(100%, 27rem)" : "min(100%, 40rem)";
     return { figure, map };
   }
 
