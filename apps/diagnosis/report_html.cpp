@@ -50,7 +50,8 @@ void add_pictures(HtmlReport& report, const Diagnosis& diagnosis) {
                      .column_title = "embedding at position",
                      .row_labels = picture.row_labels,
                      .column_labels = picture.column_labels,
-                     .values = picture.values});
+                     .values = picture.values,
+                     .rule = ReportMapRule::causal});
   }
   for (std::size_t i = 0; i < diagnosis.curves.size(); ++i) {
     const auto& curve = diagnosis.curves[i];

@@ -126,7 +126,7 @@ void add_attention(HtmlReport& report, const Inspection& inspection,
                      .row_title = "query",
                      .column_title = "key",
                      .labels = labels,
-                     .rule = ReportMapGrid::Rule::causal};
+                     .rule = ReportMapRule::causal};
   for (std::int64_t layer = 0; layer < layers; ++layer) {
     const auto again = replays_of(inspection, layer);
     for (std::int64_t head = 0; head < heads; ++head) {

@@ -81,6 +81,7 @@ function tableOf(columns, rows) {
       return element("td", { class: "number" }, formatted(value.n));
     }
     const place = /^[\w./-]+:\d+$/.test(value) || /^[\w-]+(\.[\w-]+)+$/.test(value);
+    if (value === "failed") return element("td", { class: "bad" }, value);
     return element("td", { class: place ? "place" : value.length > 40 ? "long" : null }, value);
   };
   return element("div", { class: "scroller tall", tabindex: "0", role: "group", "aria-label": "table" },

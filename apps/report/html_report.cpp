@@ -157,7 +157,8 @@ void HtmlReport::heat_map(const ReportHeatMap& map) {
               {"rowLabels", map.row_labels},
               {"columnLabels", map.column_labels},
               {"values", numbers(map.values)},
-              {"diverging", diverging}}));
+              {"diverging", diverging},
+              {"causal", map.rule == ReportMapRule::causal}}));
 }
 
 void HtmlReport::map_grid(const ReportMapGrid& grid) {
@@ -188,7 +189,7 @@ void HtmlReport::map_grid(const ReportMapGrid& grid) {
               {"rowTitle", grid.row_title},
               {"columnTitle", grid.column_title},
               {"labels", grid.labels},
-              {"causal", grid.rule == ReportMapGrid::Rule::causal},
+              {"causal", grid.rule == ReportMapRule::causal},
               {"factor", factor},
               {"cells", std::move(cells)}}));
 }

@@ -40,6 +40,9 @@ struct ReportChart {
   Gaps gaps = Gaps::shown;
 };
 
+// causal: column s > row t is the future, where only 0 is allowed; it is drawn apart.
+enum class ReportMapRule { none, causal };
+
 // A small matrix whose numbers can be read one by one: at most a few thousand cells.
 struct ReportHeatMap {
   // sequential: from 0 (or the least) to the largest; diverging: around 0.
@@ -49,13 +52,12 @@ struct ReportHeatMap {
   std::vector<std::string> row_labels = {}, column_labels = {};
   std::vector<double> values = {};  // row by row; NaN: an empty cell
   Colours colours = Colours::sequential;
+  ReportMapRule rule = ReportMapRule::none;  // causal: of sequential colours
 };
 
 // A grid of large maps, all of the same rows and columns: small pictures, of which one is chosen
 // and shown with its labels. Values are from 0 to 1 (attention weights).
 struct ReportMapGrid {
-  // causal: column s > row t is the future, where only 0 is allowed; it is drawn apart.
-  enum class Rule { none, causal };
   struct Map {
     std::string name = {};
     std::vector<float> values = {};  // row by row
@@ -69,7 +71,7 @@ struct ReportMapGrid {
   std::vector<Cell> cells = {};  // grid row by grid row
   std::string row_title = {}, column_title = {};
   std::vector<std::string> labels = {};  // of both the rows and the columns of every map
-  Rule rule = Rule::none;
+  ReportMapRule rule = ReportMapRule::none;
   // The maps are reduced until they take no more than this: k x k values become their largest.
   std::int64_t most_bytes = 2'000'000;
 };
@@ -87,6 +89,7 @@ struct ReportFlow {
   std::vector<Edge> edges = {};
 };
 
+// Cells that say "failed" are marked.
 struct ReportTable {
   using Cell = std::variant<std::string, double, std::int64_t>;
   std::string title = {};

@@ -171,14 +171,9 @@ class MapGrid {
 function mapGridPanel(panel) {
   const grid = new MapGrid(panel);
   const box = element("div", { class: "scroller" }, grid.grid);
-  const key = (name, text) => {
-    const shade = element("span", { class: "box" });
-    shade.style.background = `var(--${name})`;
-    return element("span", {}, shade, " " + text);
-  };
   const legend = element("div", { class: "legend" },
     ...legendBar("0", "1 (the root is shaded)", "map-0", "map-1", "map-2", "map-3"),
-    ...(panel.causal ? [key("future", "hidden by the mask: 0"), key("leak-1", "hidden, but not 0: a leak")] : []));
+    ...(panel.causal ? causalKeys() : []));
   const rows = `Rows are ${panel.gridRowTitle}s, columns ${panel.gridColumnTitle}s; arrow keys choose one.`;
   const reduced = panel.factor === 1 ? [] : [element("p", { class: "soft" },
     `Shown reduced: ${panel.labels.length} places on each side, each cell is the largest of ` +

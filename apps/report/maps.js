@@ -136,6 +136,16 @@ class CellMap {
   }
 }
 
+// What the colours of the future mean.
+function causalKeys() {
+  const key = (name, text) => {
+    const shade = element("span", { class: "box" });
+    shade.style.background = `var(--${name})`;
+    return element("span", {}, shade, " " + text);
+  };
+  return [key("future", "the future: 0"), key("leak-1", "the future, but not 0: a leak")];
+}
+
 // A small matrix.
 function heatMapPanel(panel) {
   const columns = panel.columnLabels.length;
@@ -151,8 +161,12 @@ function heatMapPanel(panel) {
       const shade = ramp(...ramps);
       const empty = channels(colour("future"));
       const bad = channels(colour("leak-1"));
+      const leak = ramp("leak-0", "leak-1");
       return (row, column) => {
         const value = at(row, column);
+        if (panel.causal && column > row && finite(value)) {
+          return value === 0 ? empty : leak(Math.sqrt(Math.abs(value) / most));
+        }
         if (finite(value)) return shade((value - least) / (most - least));
         return value === "NaN" ? empty : bad;
       };
@@ -165,9 +179,9 @@ function heatMapPanel(panel) {
     },
   });
   const legend = element("div", { class: "legend" },
-    ...legendBar(formatted(least), formatted(most), ...ramps));
+    ...legendBar(formatted(least), formatted(most), ...ramps), ...(panel.causal ? causalKeys() : []));
   queueMicrotask(() => map.show(map.box));
-  return element("figure", { class: columns <= 10 ? "small" : null },
+  return element("figure", { class: columns <= 10 ? "small" : "wide" },
     element("figcaption", {}, panel.title), map.box, legend, map.line);
 }
 

@@ -11,7 +11,7 @@ namespace lookback::tests {
 inline constexpr auto hostile =
     "</script><script>throw 'broke out'</script>\"'&<img src=x>\xff\xe2\x80\xa8";
 
-inline ReportMapGrid sample_map_grid(std::int64_t side, ReportMapGrid::Rule rule) {
+inline ReportMapGrid sample_map_grid(std::int64_t side, ReportMapRule rule) {
   ReportMapGrid grid{.title = "attention",
                      .grid_row_title = "layer",
                      .grid_column_title = "head",
@@ -73,7 +73,7 @@ inline HtmlReport sample_report() {
                    .column_labels = {"0", "1"},
                    .values = {-1, 0.5, 1, -0.25},
                    .colours = ReportHeatMap::Colours::diverging});
-  report.map_grid(sample_map_grid(12, ReportMapGrid::Rule::causal));
+  report.map_grid(sample_map_grid(12, ReportMapRule::causal));
   report.section("graphs", "Graphs", "Arcs that are wide.");
   report.flow({.title = "who feeds whom",
                .nodes = {"layer 0", "layer 1", "layer 2"},
