@@ -50,5 +50,9 @@ inline constexpr double new_rows = 0.5;
 inline constexpr double memorised_nats = 1;
 inline constexpr double errors_of_a_gap = 10;
 inline constexpr double memorised_share = 0.5;
+// Or half of the rows and more repeated word for word, beyond what is repeated of others.
+inline constexpr double repeated_rows = 0.5;
+// A probe reads a text at most so often: nobody knows a text by heart after that.
+inline constexpr double epochs_of_a_probe = 4;
 
 }  // namespace lookback::thresholds

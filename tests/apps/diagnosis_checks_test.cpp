@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <map>
+
 #include "apps/data/open.h"
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/model/model_folder.h"
@@ -131,6 +134,43 @@ TEST_F(DiagnosisChecks, SayWhere) {
   EXPECT_THAT(says("idle_parameter", Verdict::unregistered_parameter),
               HasSubstr("model.layers.0.self_attn.k_proj.weight, "
                         "model.layers.1.self_attn.k_proj.weight"));
+}
+
+TEST_F(DiagnosisChecks, AWeightThatIsNoNumberIsNamed) {
+  const auto subject = small.subject("method1");
+  const auto llama = subject.model();
+  const auto& mlp = llama->model.layers[1]->mlp;
+  mlp.up_proj.weight.elements<float>()[7] = std::numeric_limits<float>::quiet_NaN();
+  const auto broken = with_weights(subject, *llama);
+  EXPECT_EQ(run_checks(broken).verdict(), Verdict::non_finite);
+  EXPECT_THAT(evidence(broken, Verdict::non_finite),
+              ::testing::MatchesRegex("matmul of model.layers.1.mlp in the forward pass wrote nan "
+                                      "first .model.layers.1.mlp.up_proj.weight held nan.; its "
+                                      "inputs lie in .*, .*"));
+}
+
+// One token has no other to attend to: no gradient of queries and keys, no second softmax.
+TEST_F(DiagnosisChecks, ASingleTokenIsNoFault) {
+  for (const auto* preset : {"llama", "method1", "method5.4"}) {
+    auto choice = small.choice(preset);
+    choice.block_size = 1;
+    const auto diagnosis = run_checks(choose_subject(choice));
+    EXPECT_EQ(diagnosis.verdict(), Verdict::healthy) << findings_of(diagnosis);
+  }
+}
+
+TEST_F(DiagnosisChecks, AProbeLearnsAFixedSetByHeart) {
+  auto subject = small.subject("llama", "fixed_training_data");
+  subject.effort = Effort::full;
+  std::map<std::string, CheckResult> checks;
+  for (const auto& check : run_checks(subject).checks) checks[check.name] = check;
+  const auto& probe = checks.at("loss on validation less that on training, after 400 steps");
+  EXPECT_EQ(probe.finding, Verdict::memorisation) << probe.evidence;
+  subject = small.subject("llama");
+  subject.effort = Effort::full;
+  const auto diagnosis = run_checks(subject);
+  EXPECT_EQ(diagnosis.verdict(), Verdict::healthy) << findings_of(diagnosis);
+  EXPECT_FALSE(diagnosis.curves.empty());
 }
 
 TEST_F(DiagnosisChecks, ParametersThatAreInertByConstructionAreListed) {

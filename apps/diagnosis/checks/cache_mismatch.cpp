@@ -1,4 +1,6 @@
 // Decoding with a cache against the full forward pass, in f64: the same logits but for rounding.
+#include <cmath>
+
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/tensor_numbers.h"
 #include "apps/diagnosis/thresholds.h"
@@ -44,6 +46,9 @@ class CacheMismatch final : public DiagnosisCheck {
         worst = begin;
       }
       begin = end;
+    }
+    if (!std::isfinite(largest_number(full))) {
+      return diagnosis.left_out(name, "the logits are not finite");
     }
     const double relative = largest / std::max(largest_number(full), 1e-300);
     const auto evidence = fmt::format(
