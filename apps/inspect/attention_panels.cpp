@@ -32,6 +32,9 @@ struct SameReplays {
   std::vector<std::int64_t> layers;
 
   std::string name() const {
+    const bool run = layers.size() > 3 &&
+                     layers.back() - layers.front() + 1 == static_cast<std::int64_t>(layers.size());
+    if (run) return fmt::format("run again by layers {} to {}", layers.front(), layers.back());
     return fmt::format("run again by layer{} {}", layers.size() > 1 ? "s" : "",
                        fmt::join(layers, ", "));
   }

@@ -42,6 +42,13 @@ std::string label_of(const Tokenizer& words, std::int64_t token) {
   return text.starts_with(' ') ? "␣" + text.substr(1) : text;
 }
 
+std::vector<std::string> token_labels(const Tokenizer& words,
+                                      const std::vector<std::int64_t>& tokens) {
+  std::vector<std::string> labels;
+  for (const auto token : tokens) labels.push_back(label_of(words, token));
+  return labels;
+}
+
 std::string variant_of(const LlamaConfig& config) {
   std::string text;
   if (const auto& cross = config.cross_layer_residual) {
@@ -130,19 +137,13 @@ void add_overview(HtmlReport& report, const Inspection& inspection, const Inspec
 
 }  // namespace
 
-std::vector<std::string> token_labels(const Tokenizer& words,
-                                      const std::vector<std::int64_t>& tokens) {
-  std::vector<std::string> labels;
-  for (const auto token : tokens) labels.push_back(label_of(words, token));
-  return labels;
-}
-
 HtmlReport inspect_report(const Inspection& inspection, const InspectedModel& model,
-                          const std::vector<std::string>& labels) {
+                          const Tokenizer& words) {
+  constexpr std::size_t most_shown = 300;
+  const auto labels = token_labels(words, inspection.tokens);
+  const auto prompt = words.decode(inspection.tokens);
   HtmlReport report("A look into " + model.name);
-  std::string prompt;
-  for (const auto& label : labels) prompt += (prompt.empty() ? "" : " ") + label;
-  report.subtitle(prompt);
+  report.subtitle(prompt.size() > most_shown ? prompt.substr(0, most_shown) + " …" : prompt);
   add_overview(report, inspection, model, labels);
   add_attention(report, inspection, labels);
   add_feeding(report, inspection, model.llama.config);

@@ -19,13 +19,10 @@ struct InspectedModel {
   const OptimizerView& optimizer;
 };
 
-// How tokens are called on axes: their text with spaces and line ends made visible, bytes that are
-// no text by their number.
-std::vector<std::string> token_labels(const Tokenizer& words,
-                                      const std::vector<std::int64_t>& tokens);
-
+// `words`: what the tokens are called by. On axes spaces and line ends are made visible, and bytes
+// that are no text are called by their numbers.
 HtmlReport inspect_report(const Inspection& inspection, const InspectedModel& model,
-                          const std::vector<std::string>& labels);
+                          const Tokenizer& words);
 
 // Parts of it: each adds a section.
 void add_attention(HtmlReport& report, const Inspection& inspection,

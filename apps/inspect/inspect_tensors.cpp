@@ -1,5 +1,7 @@
 #include "apps/inspect/inspect_tensors.h"
 
+#include <algorithm>
+
 #include "runtime/safetensors.h"
 
 namespace lookback {
@@ -33,16 +35,30 @@ class Names {
   NamedTensors tensors;
 };
 
+// Each set of replayed weights once, under the first layer that applied it; which pairs of layers
+// share it is said in words: "layer source name", a line each.
+std::string add_replays(Names& names, const std::vector<InspectedReplay>& replays) {
+  std::vector<std::pair<Tensor, std::string>> known;
+  std::string pairs;
+  for (const auto& replay : replays) {
+    auto same = std::ranges::find_if(
+        known, [&](const auto& written) { return written.first.is(replay.weights); });
+    if (same == known.end()) {
+      const auto name = fmt::format("attention.{}.replay_of.{}", replay.layer, replay.source);
+      names.add(name, replay.weights);
+      same = known.insert(known.end(), {replay.weights, name});
+    }
+    pairs += fmt::format("{} {} {}\n", replay.layer, replay.source, same->second);
+  }
+  return pairs;
+}
+
 void add_attention(Names& names, const Inspection& inspection) {
   names.add_each("attention", inspection.attention);
   const auto layers = static_cast<std::int64_t>(inspection.attention.size());
   const Shape per_head{layers, inspection.attention[0].size(0)};
   names.add("attention_entropy", inspection.heads.entropy, per_head);
   names.add("attention_first_token_mass", inspection.heads.first_token_mass, per_head);
-  for (const auto& replay : inspection.replays) {
-    names.add(fmt::format("attention.{}.replay_of.{}", replay.layer, replay.source),
-              replay.weights);
-  }
 }
 
 // The tape: norms, edges [E, 2] (from, to; ids from 1), and the names as metadata.
@@ -69,6 +85,10 @@ void write_inspection(const std::filesystem::path& path, const Inspection& inspe
   names.add("loss", inspection.loss);
   names.add("nats", inspection.nats);
   add_attention(names, inspection);
+  SafetensorsMetadata words;
+  if (const auto pairs = add_replays(names, inspection.replays); !pairs.empty()) {
+    words["attention.replays"] = pairs;
+  }
   names.add("contribution", inspection.outputs);
   names.add("score", inspection.scores);
   for (const auto& [name, values] : inspection.learned) names.add("learned." + name, values);
@@ -82,8 +102,8 @@ void write_inspection(const std::filesystem::path& path, const Inspection& inspe
     names.add("gradient_norm." + parameter.name, parameter.gradient_norm);
     names.add("update_norm." + parameter.name, parameter.update_norm);
   }
-  const auto operations = add_tape(names, inspection.tape);
-  write_safetensors(path, names.tensors, {{"tape.operations", operations}});
+  words["tape.operations"] = add_tape(names, inspection.tape);
+  write_safetensors(path, names.tensors, words);
 }
 
 }  // namespace lookback

@@ -21,7 +21,7 @@ void make_folder(const fs::path& folder) {
 void write_look(const fs::path& folder, const Inspection& inspection, const InspectedModel& model,
                 const Tokenizer& words) {
   make_folder(folder);
-  const auto page = inspect_report(inspection, model, token_labels(words, inspection.tokens));
+  const auto page = inspect_report(inspection, model, words);
   write_inspection(folder / "inspect.safetensors", inspection);
   page.write(folder / "report.html");
 }

@@ -85,8 +85,9 @@ class MapGrid {
   }
 
   drawSmall(width) {
-    const { gridColumns } = this.panel;
-    const size = Math.min(Math.max(Math.floor((width - 34) / gridColumns) - 8, 20), 72);
+    const { gridRows, gridColumns } = this.panel;
+    const most = gridRows > 8 ? 44 : 72;
+    const size = Math.min(Math.max(Math.floor((width - 34) / gridColumns) - 8, 20), most);
     this.buttons.forEach((button, i) => {
       const canvas = button.firstChild;
       canvas.width = this.side;

@@ -46,6 +46,9 @@ TEST_F(InspectProgram, WritesTensorsAndAPage) {
   EXPECT_EQ(file.load("attention.2").shape(), (Shape{4, 10, 10}));
   EXPECT_EQ(file.load("attention.2.replay_of.1").shape(), (Shape{4, 10, 10}));
   EXPECT_FALSE(file.contains("attention.1.replay_of.2"));
+  EXPECT_EQ(file.metadata().at("attention.replays"),
+            "1 0 attention.1.replay_of.0\n2 0 attention.1.replay_of.0\n"
+            "2 1 attention.2.replay_of.1\n");
   EXPECT_EQ(file.load("attention_entropy").shape(), (Shape{3, 4}));
   EXPECT_EQ(file.load("hidden_states.3").shape(), (Shape{10, 16}));
   EXPECT_EQ(file.load("contribution.norm").shape(), (Shape{3, 3}));
