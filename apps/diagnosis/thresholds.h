@@ -27,6 +27,10 @@ inline constexpr double second_softmax = 1e-3;
 // A gradient well above Adam's epsilon moves any weight by about the learning rate.
 inline constexpr double gradient_that_moves = 1e-5;
 
+// A row of fewer tokens may hold one token alone, which makes all keys equal: by chance, in a small
+// vocabulary.
+inline constexpr std::int64_t tokens_that_differ = 4;
+
 // Growth per layer, on the way down, of the stream's gradient times the stream. Fresh and trained
 // models stay within [0.5, 2]; with all weights, norms too, times 8 the additions outgrow the
 // embedding and it is 20 at most. A factor of a hundred per layer overflows f32 in 19 layers.

@@ -43,12 +43,12 @@ class UnregisteredParameter final : public DiagnosisCheck {
       if (moves && !each.changed && probe.learning_rate > 0) unmoved.push_back(each.name);
     }
     report("parameters of the optimiser", forgotten, "is not given to the optimiser", diagnosis);
-    if (subject.block_size > 1) {
+    if (subject.block_size >= thresholds::tokens_that_differ) {
       report("gradients by parameter", idle, "has no gradient, while others of its layer have one",
              diagnosis);
     } else {
       diagnosis.left_out("gradients by parameter",
-                         "a single token attends to itself alone: queries and keys have none");
+                         "few tokens may all be equal: then queries and keys have none");
     }
     report("parameters that a step moves", unmoved, "has a gradient, and is unchanged by a step",
            diagnosis);
