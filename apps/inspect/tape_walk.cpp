@@ -1,36 +1,13 @@
 #include "apps/inspect/tape_walk.h"
 
-#include <algorithm>
 #include <cmath>
 #include <unordered_map>
 
 #include "apps/inspect/numbers.h"
 #include "autograd/gradient.h"
+#include "autograd/tape.h"
 
 namespace lookback {
-namespace {
-
-// All nodes that the loss came from: leaves, then operations, oldest first. (A leaf's node is made
-// when the first operation that reads it is already there.)
-std::vector<std::shared_ptr<Node>> nodes_behind(const Tensor& loss) {
-  std::vector<std::shared_ptr<Node>> found;
-  std::unordered_map<const Node*, bool> seen;
-  std::vector<std::shared_ptr<Node>> open{edge_to(loss).node};
-  while (!open.empty()) {
-    const auto node = open.back();
-    open.pop_back();
-    if (!node || std::exchange(seen[node.get()], true)) continue;
-    found.push_back(node);
-    for (const auto& edge : node->edges) open.push_back(edge.node);
-  }
-  std::ranges::sort(found, {}, [](const auto& node) {
-    return std::pair{!node->is_leaf(), node->sequence};
-  });
-  return found;
-}
-
-}  // namespace
-
 TapeWalk::TapeWalk(const Tensor& loss, const std::vector<NamedParameter>& of_model)
     : parameters(of_model) {
   const auto nodes = nodes_behind(loss);
