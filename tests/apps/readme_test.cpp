@@ -1,5 +1,5 @@
-// The commands that README.md shows, run in their order in one folder, with fewer and smaller
-// steps.
+// The commands that README.md and the tours in docs/ show, run in their order in one folder, with
+// fewer and smaller steps.
 #include <sstream>
 #include <string>
 #include <vector>
@@ -13,8 +13,8 @@ namespace lookback::tests {
 namespace {
 
 // The arguments of each line `lookback ...` between ```sh and ```.
-std::vector<std::vector<std::string>> readme_commands() {
-  std::istringstream readme(read_text(source_directory() / "README.md"));
+std::vector<std::vector<std::string>> commands_of(const std::string& document) {
+  std::istringstream readme(read_text(source_directory() / document));
   std::vector<std::vector<std::string>> commands;
   bool shown = false;
   for (std::string line; std::getline(readme, line);) {
@@ -36,9 +36,9 @@ std::vector<std::vector<std::string>> readme_commands() {
   return commands;
 }
 
-TEST(Readme, ItsCommandsWork) {
+void run_commands_of(const std::string& document) {
   const TemporaryDirectory folder;
-  const auto commands = readme_commands();
+  const auto commands = commands_of(document);
   ASSERT_GE(commands.size(), 4u);
   for (auto arguments : commands) {
     if (arguments[0] == "train") {
@@ -51,6 +51,10 @@ TEST(Readme, ItsCommandsWork) {
     EXPECT_FALSE(result.out.empty()) << arguments[0];
   }
 }
+
+TEST(Readme, ItsCommandsWork) { run_commands_of("README.md"); }
+
+TEST(Readme, TheCommandsOfTheTourOfInspectWork) { run_commands_of("docs/inspecting-gradients.md"); }
 
 }  // namespace
 }  // namespace lookback::tests

@@ -54,6 +54,37 @@ TEST_F(ReportInABrowser, TextNeverBecomesMarkup) {
   EXPECT_THAT(result.dom, HasSubstr("&lt;/script&gt;&lt;script&gt;throw 'broke out'"));
 }
 
+// Keys move over maps and through small pictures, and a pointer of the tree unfolds the way.
+TEST_F(ReportInABrowser, WorksWithTheKeyboard) {
+  auto html = sample_report().html();
+  const std::string end = "</body>";
+  html.insert(html.rfind(end), R"(<script>window.addEventListener("load", () => {
+    const told = document.documentElement.dataset;
+    const press = (at, key) => at.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    const map = document.querySelector("figure canvas[tabindex]");
+    for (const key of ["ArrowRight", "ArrowRight", "ArrowDown"]) press(map, key);
+    told.read = map.closest("figure").querySelector("output").textContent;
+    press(document.querySelectorAll(".grid button")[0], "ArrowDown");
+    told.chosen = document.querySelector(".grid + *, h3[aria-live]").textContent;
+    told.focused = document.activeElement.title;
+    press(document.querySelectorAll(".flow g")[0], "ArrowRight");
+    told.fed = document.querySelector(".flow ~ ul").textContent;
+    document.querySelector(".tree button").click();
+    told.leaf = document.activeElement.dataset.leaf;
+    told.open = String(document.querySelectorAll(".tree details[open]").length);
+  });</script>)");
+  write_text(page(), html);
+  const auto result = render(page(), 1280, ColourScheme::light);
+  ASSERT_TRUE(result.rendered);
+  EXPECT_THAT(result.console, IsEmpty());
+  EXPECT_EQ(result.told.at("read"), "layer 1, head 1: 0.25");
+  EXPECT_EQ(result.told.at("chosen"), "layer 1, head 0");
+  EXPECT_EQ(result.told.at("focused"), "layer 1, head 0");
+  EXPECT_EQ(result.told.at("fed"), "layer 0 gives half");
+  EXPECT_EQ(result.told.at("leaf"), "7");
+  EXPECT_EQ(result.told.at("open"), "2");
+}
+
 // What the tests above rely on: an error and an empty canvas are seen.
 TEST_F(ReportInABrowser, ABrokenPageIsNoticed) {
   auto html = sample_report().html();
