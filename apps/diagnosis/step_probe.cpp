@@ -1,6 +1,7 @@
 #include "apps/diagnosis/step_probe.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "apps/diagnosis/tensor_numbers.h"
 #include "apps/train/training_step.h"
@@ -27,8 +28,10 @@ StepProbe probe_step(const Subject& subject) {
   const auto llama = subject.model(DType::f64);
   const auto& options = subject.options;
   const auto measures = accumulate_gradients(*llama, {subject.batch()}, subject.forward());
+  const auto schedule = schedule_of(options);
+  const auto peak = std::min(schedule.warmup_steps, schedule.total_steps - 1);
   StepProbe probe{.parameters = {},
-                  .learning_rate = learning_rate_at(*llama, schedule_of(options), 0),
+                  .learning_rate = learning_rate_at(*llama, schedule, peak),
                   .loss = measures.loss,
                   .targets = measures.targets};
   const auto all = llama->parameters();
@@ -48,9 +51,18 @@ StepProbe probe_step(const Subject& subject) {
                     .weight_decay = options.weight_decay})
       .step(probe.learning_rate,
             clipping_factor(measures.grad_norm, options.max_grad_norm) * measures.gradient_share);
+  double squares = 0, squared_changes = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    probe.parameters[i].changed = numbers_of(all[i].tensor) != before[i];
+    const auto after = numbers_of(all[i].tensor);
+    probe.parameters[i].changed = after != before[i];
+    for (std::size_t k = 0; all[i].tensor.rank() > 1 && k < after.size(); ++k) {
+      const double change = after[k] - before[i][k];
+      squares += before[i][k] * before[i][k];
+      squared_changes += change * change;
+    }
   }
+  probe.matrices = std::sqrt(squares);
+  probe.moved = std::sqrt(squared_changes);
   return probe;
 }
 

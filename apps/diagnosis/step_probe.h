@@ -18,11 +18,12 @@ struct ParameterProbe {
 struct StepProbe {
   std::vector<ParameterProbe> parameters;
   double learning_rate = 0;
+  double matrices = 0, moved = 0;  // norms of all weights of two dimensions, and of their change
   double loss = 0;
   std::int64_t targets = 0;
 };
 
-// The first step on the subject's weights and first batch.
+// A step on the subject's weights and first batch, at the largest learning rate of its schedule.
 StepProbe probe_step(const Subject& subject);
 
 }  // namespace lookback

@@ -37,6 +37,14 @@ inline constexpr std::int64_t tokens_that_differ = 4;
 inline constexpr double exploding_per_layer = 100;
 inline constexpr double vanishing_per_layer = 0.01;
 
+// The stream over all layers: with all weights times 8 it grows by 3e3. Beyond this f32 loses what
+// the first layers said.
+inline constexpr double stream_growth = 1e7;
+
+// A step of AdamW moves each weight by the learning rate: at 1e-3 and fresh weights of 0.02 by a
+// twentieth. One that replaces the weights ten times over keeps nothing of them.
+inline constexpr double step_to_weights = 10;
+
 // One batch in other micro-batches, in f64: rounding gives 1e-12, a mean of means parts of the
 // loss.
 inline constexpr double accumulation_rounding = 1e-8;

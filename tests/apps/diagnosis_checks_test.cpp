@@ -149,6 +149,23 @@ TEST_F(DiagnosisChecks, AWeightThatIsNoNumberIsNamed) {
                                       "inputs lie in .*, .*"));
 }
 
+TEST_F(DiagnosisChecks, StepsAndStreamsThatAreTooLargeExplode) {
+  auto subject = small.subject("llama");
+  subject.options.learning_rate = 1;
+  EXPECT_EQ(run_checks(subject).verdict(), Verdict::exploding_gradient);
+  EXPECT_THAT(evidence(subject, Verdict::exploding_gradient),
+              HasSubstr("a step at learning rate 1 moves the weights by "));
+  subject = small.subject("llama");
+  const auto llama = subject.model();
+  auto& mlp = llama->model.layers[0]->mlp;
+  for (const auto& weight : {mlp.gate_proj.weight, mlp.up_proj.weight, mlp.down_proj.weight}) {
+    for (auto& each : weight.elements<float>()) each *= 1e3F;
+  }
+  const auto large = with_weights(subject, *llama);
+  EXPECT_EQ(run_checks(large).verdict(), Verdict::exploding_gradient);
+  EXPECT_THAT(evidence(large, Verdict::exploding_gradient), HasSubstr("norm of the stream goes"));
+}
+
 // One token has no other to attend to: no gradient of queries and keys, no second softmax.
 TEST_F(DiagnosisChecks, ASingleTokenIsNoFault) {
   for (const auto* preset : {"llama", "method1", "method5.4"}) {

@@ -1,5 +1,6 @@
 // Whether gradients explode or vanish on their way down. What is held against the bounds is
 // |gradient| x |value| of the stream, which does not depend on the stream's scale.
+#include <algorithm>
 #include <cmath>
 
 #include "apps/diagnosis/diagnosis_check.h"
@@ -16,6 +17,7 @@ class GradientByDepth final : public DiagnosisCheck {
     const std::string name = "gradient by depth";
     const auto hidden = hidden_states(subject);
     draw(hidden, diagnosis);
+    growth_of_stream(hidden, diagnosis);
     const auto steps = static_cast<double>(hidden.values.size()) - 1;
     if (steps == 0) return diagnosis.left_out(name, "one layer has no depth");
     const auto pull = [](double value, double gradient) { return value * gradient; };
@@ -26,10 +28,8 @@ class GradientByDepth final : public DiagnosisCheck {
       return diagnosis.left_out(name, "no gradient goes from the last layer to the first");
     }
     const auto evidence = fmt::format(
-        "the gradient of the stream, times its size, grows by {:.3g} per layer on its way down; "
-        "the "
-        "stream itself goes from {:.3g} to {:.3g}",
-        growth, hidden.values.front(), hidden.values.back());
+        "the gradient of the stream, times its size, grows by {:.3g} per layer on its way down",
+        growth);
     if (growth > thresholds::exploding_per_layer) {
       diagnosis.failed(Verdict::exploding_gradient, name, growth, thresholds::exploding_per_layer,
                        evidence);
@@ -42,6 +42,23 @@ class GradientByDepth final : public DiagnosisCheck {
   }
 
  private:
+  static void growth_of_stream(const HiddenStates& hidden, Diagnosis& diagnosis) {
+    const std::string name = "stream by depth";
+    const double growth = hidden.values.back() / hidden.values.front();
+    const auto evidence =
+        fmt::format("the norm of the stream goes from {:.3g} to {:.3g} over the layers",
+                    hidden.values.front(), hidden.values.back());
+    if (growth > thresholds::stream_growth) {
+      diagnosis.failed(Verdict::exploding_gradient, name, growth, thresholds::stream_growth,
+                       evidence);
+    } else {
+      diagnosis.passed(name, growth, thresholds::stream_growth, evidence);
+    }
+  }
+
+  // Of a norm; what is not there is drawn at the bottom.
+  static double drawn(double norm) { return std::log10(std::max(norm, 1e-30)); }
+
   static void draw(const HiddenStates& hidden, Diagnosis& diagnosis) {
     DiagnosisCurve curve{
         .title = "The stream and its gradient by depth",
@@ -52,8 +69,8 @@ class GradientByDepth final : public DiagnosisCheck {
         gradients{.name = "its gradient", .values = {}};
     for (std::size_t l = 0; l < hidden.values.size(); ++l) {
       curve.labels.push_back(std::to_string(l));
-      values.values.push_back(std::log10(hidden.values[l]));
-      gradients.values.push_back(std::log10(hidden.gradients[l]));
+      values.values.push_back(drawn(hidden.values[l]));
+      gradients.values.push_back(drawn(hidden.gradients[l]));
     }
     curve.lines = {values, gradients};
     diagnosis.curves.push_back(std::move(curve));
