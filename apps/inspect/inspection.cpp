@@ -12,10 +12,12 @@ namespace {
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
-// Writes the norm of the gradient of each tensor into `norms`, once backward has run.
+// Writes the norm of the gradient of each tensor into `norms`, once backward has run: NaN where
+// none came.
 void listen(const std::vector<Tensor>& tensors, std::vector<double>& norms) {
   norms.assign(tensors.size(), none);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (!requires_grad(tensors[i])) continue;
     add_hook(tensors[i], [&norms, i](const Tensor& gradient) {
       norms[i] = norm(gradient);
       return gradient;

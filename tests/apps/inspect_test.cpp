@@ -10,6 +10,7 @@
 #include "apps/inspect/numbers.h"
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
+#include "nn/fault/fault.h"
 #include "nn/llama/preset.h"
 #include "tests/nn/variants.h"
 
@@ -292,6 +293,24 @@ TEST(Inspect, AnUnmaskedRecomputationIsSeenWhereItIs) {
   std::set<std::string> makers;
   for (const auto& use : seen.mask_uses) makers.insert(project_file(use.mask.made));
   EXPECT_EQ(makers.size(), 2U);
+}
+
+// Whatever is wrong with a model, it can be looked at.
+TEST(Inspect, TakesEveryKnownMistake) {
+  int seen = 0;
+  for (const auto& name : Faults::names()) {
+    for (const auto* preset : {"method3.2", "llama"}) {
+      SCOPED_TRACE(name);
+      auto config = preset_variant(three_layers(), preset).config;
+      if (!Faults::make(name)->missing_in(config).empty()) continue;
+      config.fault = name;
+      const auto found = look(*make_variant(config));
+      EXPECT_EQ(found.attention.size(), 3U);
+      EXPECT_EQ(found.parameters.size(), make_variant(config)->parameters().size());
+      ++seen;
+    }
+  }
+  EXPECT_GT(seen, 40);
 }
 
 // One token has no next one: nothing to learn from, and nothing to fail on.
