@@ -28,7 +28,7 @@ Tensor unit_vectors(std::int64_t tokens, std::int64_t heads, DType dtype) {
 
 // [1, T, H, S] -> [H, T, S]
 Tensor by_head(const Tensor& applied) {
-  const auto dense = values_of(permute(applied, {0, 2, 1, 3}));
+  const auto dense = own_copy(permute(applied, {0, 2, 1, 3}));
   const auto& shape = dense.shape();
   return dense.alias({shape[1], shape[2], shape[3]}, {shape[2] * shape[3], shape[3], 1});
 }

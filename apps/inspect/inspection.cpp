@@ -19,7 +19,7 @@ void listen(const std::vector<Tensor>& tensors, std::vector<double>& norms) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (!requires_grad(tensors[i])) continue;
     add_hook(tensors[i], [&norms, i](const Tensor& gradient) {
-      norms[i] = norm(gradient);
+      norms[i] = norm_of(gradient);
       return gradient;
     });
   }
@@ -29,7 +29,7 @@ void listen(const std::vector<Tensor>& tensors, std::vector<double>& norms) {
 std::vector<Tensor> sequences(const std::vector<Tensor>& tensors) {
   std::vector<Tensor> result;
   for (const auto& x : tensors) {
-    const auto copy = values_of(x);
+    const auto copy = own_copy(x);
     result.push_back(copy.alias({copy.size(1), copy.size(2)}, {copy.size(2), 1}));
   }
   return result;
@@ -37,7 +37,7 @@ std::vector<Tensor> sequences(const std::vector<Tensor>& tensors) {
 
 std::vector<double> norms_of(const std::vector<Tensor>& tensors) {
   std::vector<double> norms;
-  for (const auto& x : tensors) norms.push_back(norm(x));
+  for (const auto& x : tensors) norms.push_back(norm_of(x));
   return norms;
 }
 
@@ -45,7 +45,7 @@ std::vector<double> norms_of(const std::vector<Tensor>& tensors) {
 std::vector<Tensor> maps(const std::vector<Tensor>& weights) {
   std::vector<Tensor> result;
   for (const auto& x : weights) {
-    const auto copy = values_of(x);
+    const auto copy = own_copy(x);
     result.push_back(copy.alias({copy.size(1), copy.size(2), copy.size(3)},
                                 {copy.size(2) * copy.size(3), copy.size(3), 1}));
   }
@@ -59,8 +59,8 @@ std::vector<ParameterMeasures> measure(const std::vector<NamedParameter>& parame
     const auto collected = gradient(parameter.tensor);
     result.push_back({.name = parameter.name,
                       .shape = parameter.tensor.shape(),
-                      .weight_norm = norm(parameter.tensor),
-                      .gradient_norm = collected.defined() ? norm(collected) : none,
+                      .weight_norm = norm_of(parameter.tensor),
+                      .gradient_norm = collected.defined() ? norm_of(collected) : none,
                       .update_norm = update_norm(parameter, optimizer)});
   }
   return result;

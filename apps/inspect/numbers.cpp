@@ -13,9 +13,7 @@ double norm(std::span<const double> values) {
   return std::sqrt(sum);
 }
 
-double norm(const Tensor& x) { return norm(numbers_of(x)); }
-
-Tensor values_of(const Tensor& x) {
+Tensor own_copy(const Tensor& x) {
   const NoGrad no_grad;
   const auto dense = contiguous(x);
   const auto copy = empty_like(dense);

@@ -10,9 +10,8 @@ namespace lookback {
 
 // sqrt of the sum of squares.
 double norm(std::span<const double> values);
-double norm(const Tensor& x);
 
 // The same numbers in memory of their own, without their gradient history.
-Tensor values_of(const Tensor& x);
+Tensor own_copy(const Tensor& x);
 
 }  // namespace lookback

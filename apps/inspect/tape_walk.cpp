@@ -35,7 +35,7 @@ TapeWalk::TapeWalk(const Tensor& loss, const std::vector<NamedParameter>& of_mod
       entry.dtype = output.dtype;
       if (node->is_leaf()) continue;
       output.hooks.emplace_back([square](const Tensor& gradient) {
-        const double size = norm(gradient);
+        const double size = norm_of(gradient);
         *square += size * size;
         return gradient;
       });
@@ -56,7 +56,7 @@ std::vector<TapeEntry> TapeWalk::entries() const {
     const auto collected = gradient(tensor);
     entry.outputs = {tensor.shape()};
     entry.dtype = tensor.dtype();
-    entry.gradient_norm = collected.defined() ? norm(collected) : 0;
+    entry.gradient_norm = norm_of(collected);
   }
   return result;
 }

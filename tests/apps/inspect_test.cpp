@@ -117,7 +117,7 @@ TEST(Inspect, GradientNormsAreThoseOfAutograd) {
       const auto own = gradient(parameter.tensor);
       ASSERT_EQ(own.defined(), !std::isnan(measured.gradient_norm)) << parameter.name;
       if (own.defined()) {
-        EXPECT_NEAR(measured.gradient_norm, norm(own), 1e-9 * norm(own)) << parameter.name;
+        EXPECT_NEAR(measured.gradient_norm, norm_of(own), 1e-9 * norm_of(own)) << parameter.name;
       }
     }
     clear_gradients(llama.parameters());
@@ -142,7 +142,7 @@ TEST(Inspect, TheStreamsGradientIsWhole) {
   const auto ids = from_values(once, {1, static_cast<std::int64_t>(once.size())});
   backward(mean_loss(llama->loss(ids, next_token_targets(ids))));
   const auto embedding = gradient(by_name(*llama).at("model.embed_tokens.weight"));
-  EXPECT_NEAR(seen.hidden_states[0], norm(embedding), 1e-12);
+  EXPECT_NEAR(seen.hidden_states[0], norm_of(embedding), 1e-12);
 }
 
 // The stream grows by what the layer adds: attention's output and the terms, weights included.
