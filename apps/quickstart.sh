@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to a trained model, on any CPU: installs what is missing, builds, trains the built-in
-# `smoke` model on built-in stories for about two minutes, and shows what it learned:
+# `smoke` model on built-in stories for about two minutes, and shows what it learned and how it looks
+# inside:
 #   bash apps/quickstart.sh [--build-dir DIR] [--output-dir DIR] [options of `lookback train`]
 # A second time it builds what has changed and trains again only when something has.
 set -euo pipefail
@@ -56,5 +57,8 @@ echo
 echo "A story it wrote:"
 "$lookback" generate "$output_dir" --prompt "once upon a time" --max-new-tokens 120 --seed 1
 echo
+"$lookback" inspect "$output_dir" --quiet \
+  --prompt "once upon a time, Rose was a clever girl. Her aunt gave her a black drum." >/dev/null
+echo "A look inside it, to open in a browser: $output_dir/inspect/report.html"
 echo "The model and every number of the run: $output_dir"
 printf 'Go on with: %q train --help\n' "$lookback"
