@@ -76,6 +76,20 @@ ReportChart by_depth(const std::string& title, const std::string& y_title,
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : nothing; }
 
+// The names of parameters that no gradient reached; empty: each got one.
+std::string unreached(const std::vector<ParameterMeasures>& parameters) {
+  constexpr std::size_t most_names = 20;
+  std::vector<std::string> names;
+  for (const auto& each : parameters) {
+    if (std::isnan(each.gradient_norm)) names.push_back(each.name);
+  }
+  if (names.empty()) return {};
+  const auto count = names.size();
+  names.resize(std::min(count, most_names));
+  return fmt::format("No gradient reached {} of {} parameters: {}{}", count, parameters.size(),
+                     fmt::join(names, ", "), count > most_names ? ", .." : "");
+}
+
 }  // namespace
 
 void add_gradients(HtmlReport& report, const Inspection& inspection) {
@@ -88,6 +102,7 @@ void add_gradients(HtmlReport& report, const Inspection& inspection) {
                         inspection.gradients));
   report.chart(by_layer(inspection, "Gradient of the loss by parameters", "norm",
                         [](const ParameterMeasures& each) { return each.gradient_norm; }));
+  if (const auto names = unreached(inspection.parameters); !names.empty()) report.text(names);
   ReportTable table{.title = "Every parameter",
                     .columns = {"parameter", "shape", "norm", "gradient norm", "gradient / norm"}};
   for (const auto& each : inspection.parameters) {

@@ -101,6 +101,17 @@ TEST_F(InspectProgram, TakesEveryFormatAndEveryFault) {
   }
 }
 
+TEST_F(InspectProgram, NamesParametersWithoutAGradient) {
+  ASSERT_EQ(small.train({"--preset=fault-unregistered"}).code, 0);
+  ASSERT_EQ(inspect({"--prompt=so it"}).code, 0);
+  EXPECT_THAT(page(), HasSubstr("No gradient reached 2 of "));
+  EXPECT_THAT(page(), HasSubstr("parameters: model.layers.1.modified_residual_mlp.layer_weights, "
+                                "model.layers.2.modified_residual_mlp.layer_weights"));
+  ASSERT_EQ(small.train({"--preset=method3.2", "--overwrite"}).code, 0);
+  ASSERT_EQ(inspect({"--prompt=so it"}).code, 0);
+  EXPECT_THAT(page(), Not(HasSubstr("No gradient reached")));
+}
+
 TEST_F(InspectProgram, RefusesWhatItCannotLookAt) {
   ASSERT_EQ(small.train().code, 0);
   expect_error(run_lookback({"inspect", small.run()}), 2, "--prompt is missing");
