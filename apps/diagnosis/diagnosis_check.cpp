@@ -7,24 +7,13 @@
 namespace lookback {
 namespace {
 
-// A fresh small model of a rung, on the subject's data.
-Subject on_rung(const Subject& subject, const LlamaConfig& config) {
-  constexpr std::int64_t tokens = 32;
-  auto small = subject;
-  small.config = shrunk(config);
-  small.folder.reset();
-  small.weights.reset();
-  small.run.reset();
-  small.effort = Effort::quick;
-  small.block_size = std::min(tokens, small.config.max_position_embeddings);
-  return small;
-}
-
 void climb(const Subject& subject, Diagnosis& diagnosis) {
   const auto rungs = ladder_to(subject.config);
   std::string first;
   for (const auto& [axis, config] : rungs) {
-    const auto verdict = run_checks(on_rung(subject, config)).verdict();
+    auto small = subject;
+    small.config = config;
+    const auto verdict = run_checks(shrunk(small)).verdict();
     diagnosis.ladder.push_back({axis, verdict});
     if (first.empty() && verdict != Verdict::healthy) first = axis;
   }

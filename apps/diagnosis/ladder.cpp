@@ -77,15 +77,27 @@ std::vector<Rung> ladder_to(const LlamaConfig& config) {
   return climb.rungs;
 }
 
-LlamaConfig shrunk(const LlamaConfig& config) {
+LlamaConfig shrunk(const LlamaConfig& config, SmallSize size) {
   auto small = config;
-  small.hidden_size = 32;
-  small.intermediate_size = 48;
-  small.num_hidden_layers = std::min<std::int64_t>(config.num_hidden_layers, 2);
+  small.hidden_size = size.width;
+  small.intermediate_size = size.width * 3 / 2;
+  small.num_hidden_layers = std::min(config.num_hidden_layers, size.layers);
   small.num_attention_heads = 4;
   small.num_key_value_heads = config.num_key_value_heads < config.num_attention_heads ? 2 : 4;
-  small.head_dim = 8;
+  small.head_dim = size.width / small.num_attention_heads;
   small.max_position_embeddings = std::min<std::int64_t>(config.max_position_embeddings, 256);
+  return small;
+}
+
+Subject shrunk(const Subject& subject, SmallSize size) {
+  constexpr std::int64_t tokens = 32;
+  auto small = subject;
+  small.config = shrunk(subject.config, size);
+  small.folder.reset();
+  small.weights.reset();
+  small.run.reset();
+  small.effort = Effort::quick;
+  small.block_size = std::min(tokens, small.config.max_position_embeddings);
   return small;
 }
 

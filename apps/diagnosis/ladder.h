@@ -18,7 +18,15 @@ struct Rung {
 // The fault stays in wherever the model of a step can have it.
 std::vector<Rung> ladder_to(const LlamaConfig& config);
 
-// A small model of the same axes, to climb quickly: 2 layers, 32 wide.
-LlamaConfig shrunk(const LlamaConfig& config);
+// How small: to climb with, and, where a leak is to be learned, a little larger.
+struct SmallSize {
+  std::int64_t layers = 2, width = 32;
+};
+inline constexpr SmallSize size_to_train{.layers = 3, .width = 64};
+
+// A small model of the same axes, in heads of 8 or 16.
+LlamaConfig shrunk(const LlamaConfig& config, SmallSize size = {});
+// The subject with a fresh small model, on the same data.
+Subject shrunk(const Subject& subject, SmallSize size = {});
 
 }  // namespace lookback

@@ -67,4 +67,7 @@ inline constexpr double repeated_rows = 0.5;
 // A probe reads a text at most so often: nobody knows a text by heart after that.
 inline constexpr double epochs_of_a_probe = 4;
 
+// A curve that stands still at a known level: its noise over a few hundred thousand tokens.
+inline constexpr double plateau_nats = 0.03;
+
 }  // namespace lookback::thresholds
