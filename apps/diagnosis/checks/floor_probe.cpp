@@ -12,7 +12,7 @@ namespace lookback {
 namespace {
 
 constexpr std::size_t window = 20;  // steps over which losses are held against the floor
-constexpr std::int64_t words = 64;  // few enough for a leak to be learned soon
+constexpr std::int64_t words = 256;
 
 // Mean of (loss - floor) over the last steps, in standard errors.
 double errors_above_floor(const std::vector<ProbeStep>& steps) {
@@ -38,7 +38,7 @@ class FloorProbe final : public DiagnosisCheck {
     const UniformSource source(subject.seed, BuiltInPart::fresh,
                                std::min(words, subject.config.vocab_size));
     const ProbePlan plan{
-        .steps = 1500, .batch_size = 8, .block_size = small.block_size, .learning_rate = 3e-3};
+        .steps = 1500, .batch_size = 16, .block_size = small.block_size, .learning_rate = 3e-3};
     const auto llama = small.fresh_model();
     std::vector<ProbeStep> seen;
     const auto steps = train_probe(*llama, source, plan, [&](const ProbeStep& step) {
