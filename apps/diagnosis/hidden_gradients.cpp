@@ -62,10 +62,9 @@ std::vector<double> layer_edges(const Subject& subject) {
   std::vector<double> edges;
   for (std::size_t l = 0; l + 1 < hidden.size(); ++l) {
     std::ranges::fill(*norms, 0.0);
-    if (requires_grad(hidden[l + 1])) {
-      backward(hidden[l + 1], random_like(hidden[l + 1], subject.seed), AfterBackward::retain);
-    }
-    edges.push_back((*norms)[l]);
+    const auto given = random_like(hidden[l + 1], subject.seed);
+    if (requires_grad(hidden[l + 1])) backward(hidden[l + 1], given, AfterBackward::retain);
+    edges.push_back((*norms)[l] / norm_of(given));
   }
   return edges;
 }

@@ -16,8 +16,8 @@ struct HiddenStates {
 // Of one training batch, in f64.
 HiddenStates hidden_states(const Subject& subject);
 
-// For each layer: the norm of the gradient that a random one at its output gives its input; 0 where
-// none arrives. In f64, along every path from there to here.
+// For each layer: of a random gradient at its output, the share (by norm) that arrives at its input
+// along the stream: 1 in a healthy layer, or thereabouts; 0 where none does. In f64.
 std::vector<double> layer_edges(const Subject& subject);
 
 }  // namespace lookback

@@ -35,7 +35,8 @@ inline constexpr std::int64_t tokens_that_differ = 4;
 // models stay within [0.5, 2]; with all weights, norms too, times 8 the additions outgrow the
 // embedding and it is 20 at most. A factor of a hundred per layer overflows f32 in 19 layers.
 inline constexpr double exploding_per_layer = 100;
-inline constexpr double vanishing_per_layer = 0.01;
+// A residual layer hands on all of the gradient that it is given, and adds to it.
+inline constexpr double share_handed_back = 0.01;
 
 // The stream over all layers: with all weights times 8 it grows by 3e3. Beyond this f32 loses what
 // the first layers said.

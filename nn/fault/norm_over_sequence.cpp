@@ -20,7 +20,10 @@ class NormOverSequence final : public FaultInjection {
   }
   std::string_view verdict() const override { return "wrong-normalisation"; }
   std::string_view missing_in(const LlamaConfig& config) const override {
-    return without_two_layers(config);
+    const auto& cross = config.cross_layer_residual;
+    const bool unread = cross && !cross->include_self && config.num_hidden_layers == 2 &&
+                        cross->site == CrossLayerResidual::Site::attention;
+    return unread ? "a layer 1 whose own attention is read" : without_two_layers(config);
   }
   Tensor input_norm(std::int64_t layer, const RmsNorm& norm, const Tensor& x,
                     const Tensor& healthy) const override {

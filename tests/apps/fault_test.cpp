@@ -255,6 +255,9 @@ TEST(Faults, AreRefusedWhereTheyCannotBe) {
   EXPECT_EQ(refusal("stored3", "unregistered_parameter"), "");
   const auto untied = [](auto& config) { config.tie_word_embeddings = false; };
   EXPECT_THAT(refusal("llama", "tying_broken_on_load", untied), HasSubstr("tie_word_embeddings"));
+  const auto two_layers = [](auto& config) { config.num_hidden_layers = 2; };
+  EXPECT_THAT(refusal("method1-simple", "norm_over_sequence", two_layers), HasSubstr("layer 1"));
+  EXPECT_EQ(refusal("method1-simple", "norm_over_sequence"), "");
   EXPECT_THAT(refusal("method1-replace", "cut_residual_stream"), HasSubstr("not replaced"));
   EXPECT_EQ(refusal("method2-replace", "cut_residual_stream"), "");
   for (const auto* fault : {"hidden_nan", "norm_over_sequence", "mean_of_sequence",

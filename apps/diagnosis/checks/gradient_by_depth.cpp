@@ -1,5 +1,6 @@
-// Whether gradients explode or vanish on their way down. What is held against the bounds is
-// |gradient| x |value| of the stream, which does not depend on the stream's scale.
+// Whether gradients explode or vanish on their way down. Exploding: |gradient| x |value| of the
+// stream, which does not depend on the stream's scale. Vanishing: layer by layer, for another path
+// around a layer would hide it.
 #include <algorithm>
 #include <cmath>
 
@@ -18,6 +19,7 @@ class GradientByDepth final : public DiagnosisCheck {
     const auto hidden = hidden_states(subject);
     draw(hidden, diagnosis);
     growth_of_stream(hidden, diagnosis);
+    shares(layer_edges(subject), diagnosis);
     const auto steps = static_cast<double>(hidden.values.size()) - 1;
     if (steps == 0) return diagnosis.left_out(name, "one layer has no depth");
     const auto pull = [](double value, double gradient) { return value * gradient; };
@@ -32,9 +34,6 @@ class GradientByDepth final : public DiagnosisCheck {
         growth);
     if (growth > thresholds::exploding_per_layer) {
       diagnosis.failed(Verdict::exploding_gradient, name, growth, thresholds::exploding_per_layer,
-                       evidence);
-    } else if (growth < thresholds::vanishing_per_layer) {
-      diagnosis.failed(Verdict::vanishing_gradient, name, growth, thresholds::vanishing_per_layer,
                        evidence);
     } else {
       diagnosis.passed(name, growth, thresholds::exploding_per_layer, evidence);
@@ -53,6 +52,22 @@ class GradientByDepth final : public DiagnosisCheck {
                        evidence);
     } else {
       diagnosis.passed(name, growth, thresholds::stream_growth, evidence);
+    }
+  }
+
+  static void shares(const std::vector<double>& edges, Diagnosis& diagnosis) {
+    const std::string name = "share of the gradient a layer hands back";
+    const auto least = std::ranges::min_element(edges);
+    if (*least == 0) return diagnosis.left_out(name, "a path is cut");
+    const auto evidence = fmt::format(
+        "model.layers.{} hands back {:.3g} of the gradient it is given, the least of "
+        "all layers",
+        least - edges.begin(), *least);
+    if (*least < thresholds::share_handed_back) {
+      diagnosis.failed(Verdict::vanishing_gradient, name, *least, thresholds::share_handed_back,
+                       evidence);
+    } else {
+      diagnosis.passed(name, *least, thresholds::share_handed_back, evidence);
     }
   }
 
