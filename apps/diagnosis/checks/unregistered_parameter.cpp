@@ -42,15 +42,15 @@ class UnregisteredParameter final : public DiagnosisCheck {
         idle.push_back(each.name);
       if (moves && !each.changed && probe.learning_rate > 0) unmoved.push_back(each.name);
     }
-    report("parameters of the optimiser", forgotten, "is not given to the optimiser", diagnosis);
+    report("parameters of the optimiser", forgotten, "not given to the optimiser", diagnosis);
     if (subject.block_size >= thresholds::tokens_that_differ) {
-      report("gradients by parameter", idle, "has no gradient, while others of its layer have one",
+      report("gradients by parameter", idle, "no gradient, while others of the layer have one",
              diagnosis);
     } else {
       diagnosis.left_out("gradients by parameter",
                          "few tokens may all be equal: then queries and keys have none");
     }
-    report("parameters that a step moves", unmoved, "has a gradient, and is unchanged by a step",
+    report("parameters that a step moves", unmoved, "a gradient, and unchanged by a step",
            diagnosis);
   }
 
@@ -59,10 +59,10 @@ class UnregisteredParameter final : public DiagnosisCheck {
                      const std::string& what, Diagnosis& diagnosis) {
     const auto count = static_cast<double>(found.size());
     if (found.empty()) {
-      diagnosis.passed(name, count, 0, "no parameter " + what);
+      diagnosis.passed(name, count, 0, "0 parameters: " + what);
     } else {
       diagnosis.failed(Verdict::unregistered_parameter, name, count, 0,
-                       fmt::format("what {}: {}", what, joined(found)));
+                       fmt::format("{} parameters: {}: {}", found.size(), what, joined(found)));
     }
   }
 };
