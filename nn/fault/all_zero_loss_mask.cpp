@@ -1,6 +1,7 @@
-// The loss mask hides every target.
+// The loss mask of training hides every target.
 #include <algorithm>
 
+#include "autograd/grad_mode.h"
 #include "nn/fault/fault.h"
 
 namespace lookback {
@@ -8,9 +9,12 @@ namespace {
 
 class AllZeroLossMask final : public FaultInjection {
  public:
-  std::string_view description() const override { return "a loss mask that hides every target"; }
+  std::string_view description() const override {
+    return "a loss mask that hides every target of training";
+  }
   std::string_view verdict() const override { return "no-valid-targets"; }
   Tensor targets(const Tensor&, const Tensor& healthy) const override {
+    if (!grad_enabled()) return healthy;
     const auto result = empty_like(healthy);
     std::ranges::fill(result.elements<std::int64_t>(), -100);
     return result;

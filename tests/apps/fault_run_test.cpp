@@ -88,6 +88,14 @@ TEST_F(FaultRun, TrainingIsOnWhatTheFaultSays) {
   EXPECT_EQ(evaluated(), validation_loss());
 }
 
+TEST_F(FaultRun, WithoutTargetsTheLossIsExactlyZero) {
+  ASSERT_EQ(train("all_zero_loss_mask", {"--logging-steps=1"}).code, 0);
+  for (const auto& line : SmallRun::metrics(small.run())) {
+    EXPECT_EQ(line.value("loss", 0.0), 0.0);
+  }
+  EXPECT_GT(validation_loss(), 1);
+}
+
 TEST_F(FaultRun, AHiddenNanStopsTheRunAtItsGradient) {
   const auto result = train("hidden_nan");
   EXPECT_EQ(result.code, 4);

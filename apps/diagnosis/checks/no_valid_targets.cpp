@@ -3,6 +3,7 @@
 
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/train/token_tensors.h"
+#include "autograd/grad_mode.h"
 
 namespace lookback {
 namespace {
@@ -16,6 +17,7 @@ class NoValidTargets final : public DiagnosisCheck {
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
     const auto llama = subject.fresh_model();
     count("targets in training", *llama, training(subject), diagnosis);
+    const NoGrad no_grad;  // as an evaluation
     count("targets in validation", *llama, validation(subject), diagnosis);
   }
 
