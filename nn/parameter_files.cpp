@@ -62,9 +62,8 @@ std::string misfits(const std::map<std::string, Tensor>& parameters, const Safet
     }
     const auto& sizes = file.info(prefix + name).shape;
     if (std::ranges::equal(sizes, tensor.shape())) continue;
-    append(mis_shaped,
-           fmt::format("{} is ({}{}), must be {}", name, fmt::join(sizes, ", "),
-                       sizes.size() == 1 ? "," : "", tensor.shape()));
+    append(mis_shaped, fmt::format("{} is ({}{}), must be {}", name, fmt::join(sizes, ", "),
+                                   sizes.size() == 1 ? "," : "", tensor.shape()));
   }
   for (const auto& name : names_below(file, prefix)) {
     if (parameters.contains(name)) continue;

@@ -36,11 +36,19 @@ class Registry {
     return result;
   }
 
-  // A file-level object of this type adds a part before main.
-  struct Add {
-    Add(std::string name, Factory factory) {
-      factories().emplace(std::move(name), std::move(factory));
+  // A file-level object of this type adds a part before main; one in a function (a test's) adds it
+  // for its own lifetime.
+  class Add {
+   public:
+    Add(std::string part_name, Factory factory) : name(std::move(part_name)) {
+      factories().emplace(name, std::move(factory));
     }
+    ~Add() { factories().erase(name); }
+    Add(const Add&) = delete;
+    Add& operator=(const Add&) = delete;
+
+   private:
+    std::string name;
   };
 
  private:

@@ -44,12 +44,11 @@ class UndeclaredResidual final : public ResidualScheme {
   }
   RecordNeeds needs() const override { return {}; }
 };
-const ResidualSchemes::Add registered{"undeclared",
-                                      [](const LlamaConfig&, std::int64_t, Precision) {
-                                        return std::make_unique<UndeclaredResidual>();
-                                      }};
-
 TEST(Diagnose, NamesTheOperationThatDeclaresNothing) {
+  const ResidualSchemes::Add registered{"undeclared",
+                                        [](const LlamaConfig&, std::int64_t, Precision) {
+                                          return std::make_unique<UndeclaredResidual>();
+                                        }};
   auto config = testing::small_config();
   config.cross_layer_residual = CrossLayerResidual{.source = "undeclared"};
   const auto proof = prove_causal(config, {5});
