@@ -46,6 +46,7 @@ const std::map<std::string, Case>& cases() {
       {"all_gradients_dropped", {"llama", {"gradient"}}},
       {"all_zero_loss_mask", {"llama", {"loss", "count", "step", "gradient"}}},
       {"cut_residual_stream", {"llama", everything}},
+      {"detached_replay", {"method1", {"gradient"}}},
       {"double_softmax", {"method1", everything}},
       {"double_softmax_attention", {"llama", everything}},
       {"double_softmax_logits", {"llama", {"loss", "step", "gradient"}}},
