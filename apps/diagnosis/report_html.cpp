@@ -44,10 +44,12 @@ void add_checks(HtmlReport& report, const Diagnosis& diagnosis) {
 void add_pictures(HtmlReport& report, const Diagnosis& diagnosis) {
   for (std::size_t i = 0; i < diagnosis.pictures.size(); ++i) {
     const auto& picture = diagnosis.pictures[i];
-    report.section(fmt::format("picture-{}", i), picture.title, picture.look_for);
+    // One section for the embeddings, one for all layers.
+    if (i == 0) report.section("gradient", picture.title, picture.look_for);
+    if (i == 1) report.section("gradient-layers", "Where the leak enters", picture.look_for);
     report.heat_map({.title = picture.title,
                      .row_title = "logits at position",
-                     .column_title = "embedding at position",
+                     .column_title = "position it depends on",
                      .row_labels = picture.row_labels,
                      .column_labels = picture.column_labels,
                      .values = picture.values,

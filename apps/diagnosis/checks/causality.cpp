@@ -169,18 +169,34 @@ class Causality final : public DiagnosisCheck {
                     leak_size(*subject.model(), ids, subject.forward())));
   }
 
+  // That of the embeddings; where something leaks, that of every layer's input too.
+  static void draw(const GradientPicture& picture, Diagnosis& diagnosis) {
+    std::vector<std::string> labels;
+    for (std::int64_t t = 0; t < picture.tokens; ++t) labels.push_back(std::to_string(t));
+    const auto add = [&](std::size_t layer, std::string title, std::string look_for) {
+      diagnosis.pictures.push_back({.title = std::move(title),
+                                    .look_for = std::move(look_for),
+                                    .row_labels = labels,
+                                    .column_labels = labels,
+                                    .values = picture.layers[layer]});
+    };
+    add(0, "Gradient of each position's logits to each position's embedding",
+        "Everything right of the diagonal must be empty: it is the future.");
+    if (diagnosis.statement != Statement::refuted) return;
+    for (std::size_t layer = 1; layer < picture.layers.size(); ++layer) {
+      const bool last = layer + 1 == picture.layers.size();
+      add(layer,
+          last ? std::string("The same, to the output of the last layer")
+               : fmt::format("The same, to the input of layer {}", layer),
+          "The first picture without red comes after the layer where the leak enters.");
+    }
+  }
+
   static void report_gradient(const Subject& subject, Diagnosis& diagnosis) {
     const auto tokens = std::min(subject.block_size, picture_tokens);
     const auto picture = gradient_picture(*subject.model(), subject.random_ids(1, tokens, 11),
                                           subject.forward(), subject.seed);
-    std::vector<std::string> labels;
-    for (std::int64_t t = 0; t < tokens; ++t) labels.push_back(std::to_string(t));
-    diagnosis.pictures.push_back(
-        {.title = "Gradient of each position's logits to each position's embedding",
-         .look_for = "Everything right of the diagonal must be empty: it is the future.",
-         .row_labels = labels,
-         .column_labels = labels,
-         .values = picture.layers.front()});
+    draw(picture, diagnosis);
     const auto ahead = picture.largest_ahead(0);
     if (!(ahead > 0)) {
       diagnosis.passed("gradient", ahead, 0, "no gradient flows from a position to later ones");
