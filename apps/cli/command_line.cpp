@@ -68,6 +68,10 @@ std::string Flags::help_text(const std::string& command, const std::string& summ
   parser->app.name(command);
   parser->app.description(summary);
   parser->app.get_formatter()->column_width(36);
+  if (positional) {  // as it is meant; the parser itself takes any number, to count them later
+    const bool needed = positional->presence == Positional::Presence::required;
+    parser->app.get_option(positional->placeholder)->expected(1)->required(needed);
+  }
   return parser->app.help();
 }
 

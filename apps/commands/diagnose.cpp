@@ -36,7 +36,7 @@ class Diagnose final : public Command {
   }
 
   ExitCode run(const Session& session) override {
-    check_flags();
+    check_flags(*session.flags);
     if (table) return examine_all(session);
     choice.effort = full ? Effort::full : Effort::quick;
     choice.seed = session.seed;
@@ -51,7 +51,8 @@ class Diagnose final : public Command {
   }
 
  private:
-  void check_flags() const {
+  void check_flags(const Flags& flags) const {
+    if (flags.given("seeds") && !table) usage_error("--seeds goes with --table");
     if (table) return;
     if (quick && full) usage_error("--quick and --full exclude each other");
     if (choice.folder.empty() && choice.config.empty()) {
@@ -59,6 +60,10 @@ class Diagnose final : public Command {
     }
     if (!choice.folder.empty() && !choice.config.empty()) {
       usage_error("{} and --config {}: give one of them", choice.folder, choice.config);
+    }
+    if (!choice.folder.empty() && flags.given("preset")) {
+      usage_error("{} and --preset {}: a folder's config names its variant", choice.folder,
+                  choice.preset);
     }
     if (fs::exists(output_dir) && !fs::is_directory(output_dir)) {
       usage_error("--output-dir {}: it is there, and is no folder", output_dir);

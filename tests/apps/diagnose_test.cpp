@@ -132,6 +132,8 @@ TEST(Diagnose, BadInputGetsOneLineAndNoReport) {
       {{model, "--fault", "unmasked_recompute"}, 1, "cannot be made in this model"},
       {{model, "--quick", "--full"}, 2, "--quick and --full exclude each other"},
       {{model, "--config", "smoke"}, 2, "give one of them"},
+      {{model, "--preset", "method1"}, 2, "a folder's config names its variant"},
+      {{model, "--seeds", "3"}, 2, "--seeds goes with --table"},
       {{}, 2, "which model?"}};
   for (const auto& [given, exit_code, message] : cases) {
     std::vector<std::string> arguments{"diagnose"};
