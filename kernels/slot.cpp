@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "runtime/check.h"
+
 namespace lookback::kernels {
 namespace {
 
@@ -34,8 +36,9 @@ void SlotBase::missing(Backend backend) const {
   fail(name, "this build has no kernel for backend {}", name_of(backend));
 }
 
-void SlotBase::misplaced() const {
-  fail(name, "an operand lives on the taint device, the others do not: move them all there");
+void SlotBase::misplaced(Backend backend, Backend operand) const {
+  fail(name, "an operand lives on {}, others on {}: move them all to one device", name_of(operand),
+       name_of(backend));
 }
 
 ObserveKernels::ObserveKernels(KernelObserver callback)

@@ -12,9 +12,8 @@
 
 #include "kernels/operand.h"
 #include "kernels/taint/dependency_call.h"
-#include "runtime/check.h"
 #include "runtime/device.h"
-#include "runtime/taint_memory.h"
+#include "runtime/error.h"
 
 namespace lookback::kernels {
 
@@ -38,7 +37,7 @@ class SlotBase {
   }
   ~SlotBase();  // leaves the list
   [[noreturn]] void missing(Backend backend) const;
-  [[noreturn]] void misplaced() const;
+  [[noreturn]] void misplaced(Backend backend, Backend operand) const;
 
  private:
   static inline constinit SlotBase* head = nullptr;
@@ -69,6 +68,9 @@ class ObserveKernels {
   const KernelObserver* previous;
 };
 
+template <class Arguments, Direction direction>
+struct Registration;
+
 template <class Arguments>
 concept DeclaresDependency = requires {
   Arguments::dependency;
@@ -84,6 +86,7 @@ class Slot final : public SlotBase {
 
  public:
   using Kernel = void (*)(const Arguments&);
+  using Workspace = std::size_t (*)(const Arguments&);
 
   explicit Slot(std::string_view slot_name) : SlotBase(slot_name, slot_direction) {}
   bool filled(Backend backend) const override {
@@ -99,9 +102,16 @@ class Slot final : public SlotBase {
     }
     const auto kernel = at(backend);
     if (kernel == nullptr) missing(backend);
-    if (backend != Backend::taint && taint_in_use()) refuse_taint(arguments);
+    if (backend == Backend::cuda || memory_elsewhere()) refuse_misplaced(backend, arguments);
     kernel(arguments);
     if (const auto* observer = ObserveKernels::current()) report(*observer, arguments);
+  }
+
+  // Scratch that the backend's kernel wants for a call with these sizes, in bytes: the caller gives
+  // it as the arguments' `workspace`. Only sizes are looked at, not memory.
+  std::size_t workspace_bytes(Backend backend, const Arguments& arguments) const {
+    const auto wanted = workspaces[static_cast<std::size_t>(backend)];
+    return wanted == nullptr ? 0 : wanted(arguments);
   }
 
   Kernel& at(Backend backend) { return kernels[static_cast<std::size_t>(backend)]; }
@@ -118,10 +128,10 @@ class Slot final : public SlotBase {
     if (const auto* observer = ObserveKernels::current()) report(*observer, arguments);
   }
 
-  // Cells are no numbers: a kernel of another backend must not read them as such.
-  void refuse_taint(const Arguments& arguments) const {
+  // A kernel must not read another device's memory: it cannot, or cells are no numbers.
+  void refuse_misplaced(Backend backend, const Arguments& arguments) const {
     for_each_operand(arguments, [&](const Operand& operand) {
-      if (operand.backend == Backend::taint) misplaced();
+      if (operand.backend != backend) misplaced(backend, operand.backend);
     });
   }
 
@@ -139,6 +149,8 @@ class Slot final : public SlotBase {
   }
 
   std::array<Kernel, backend_count> kernels{};
+  std::array<Workspace, backend_count> workspaces{};
+  friend struct Registration<Arguments, slot_direction>;
 };
 
 template <class Arguments>
@@ -147,12 +159,15 @@ using BackwardSlot = Slot<Arguments, Direction::backward>;
 template <class Arguments>
 using UpdateSlot = Slot<Arguments, Direction::update>;
 
-// A file-level object of this type fills a slot before main.
+// A file-level object of this type fills a slot before main: with a kernel, and where it wants
+// scratch with how much.
 template <class Arguments, Direction direction>
 struct Registration {
   Registration(Slot<Arguments, direction>& slot, Backend backend,
-               typename Slot<Arguments, direction>::Kernel kernel) {
+               typename Slot<Arguments, direction>::Kernel kernel,
+               typename Slot<Arguments, direction>::Workspace workspace = nullptr) {
     slot.at(backend) = kernel;
+    slot.workspaces[static_cast<std::size_t>(backend)] = workspace;
   }
 };
 

@@ -1,5 +1,6 @@
 #include "runtime/allocator.h"
 
+#include "runtime/device_runtime.h"
 #include "runtime/taint_memory.h"
 
 namespace lookback {
@@ -10,7 +11,8 @@ Allocator& allocator_for(Device device) {
     case Backend::taint: return taint_allocator();
     case Backend::cuda: break;
   }
-  fail("memory", "this build has no allocator for device {}", static_cast<int>(device.backend));
+  check_device(device);
+  return device_runtime(device.backend)->allocator(device.index);
 }
 
 }  // namespace lookback

@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
-#include "runtime/check.h"
 #include "runtime/device.h"
+#include "runtime/error.h"
 
 namespace lookback {
 

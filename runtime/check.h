@@ -4,11 +4,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include "runtime/dtype.h"
+#include "runtime/error.h"
 #include "runtime/shape.h"
 
 namespace lookback::detail {
@@ -38,12 +38,6 @@ struct fmt::formatter<lookback::DType> : lookback::detail::PlainFormatter {
 };
 
 namespace lookback {
-
-// Every error a caller can cause or must hear about. what() is one line.
-class Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 [[noreturn]] void raise(std::string_view operation, fmt::string_view message,
                         fmt::format_args arguments);

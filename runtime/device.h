@@ -1,6 +1,7 @@
 // Where a tensor lives, and which backend's kernels run on it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,6 +19,15 @@ struct Device {
 inline constexpr Device cpu_device{};
 // Its elements are no numbers: each is the set of sources it may depend on (taint_memory.h).
 inline constexpr Device taint_device{.backend = Backend::taint};
+
+namespace detail {
+inline std::atomic<std::int64_t> blocks_elsewhere = 0;
+}
+// Whether any memory of the taint device or of a GPU is handed out: kernels then look where their
+// operands live.
+inline bool memory_elsewhere() {
+  return detail::blocks_elsewhere.load(std::memory_order_relaxed) > 0;
+}
 
 // Where a tensor is made that no device is named for: the CPU, but during the life of a guard (of
 // this thread), as with PyTorch's `with torch.device(...)`.

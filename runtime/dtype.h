@@ -8,6 +8,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "runtime/host_device.h"
+
 namespace lookback {
 
 enum class DType : std::uint8_t { f32, f64, bf16, i64, u8 };
@@ -17,17 +19,19 @@ struct BFloat16 {
   std::uint16_t bits = 0;
 
   BFloat16() = default;
-  explicit BFloat16(float value) {
+  LOOKBACK_HOST_DEVICE explicit BFloat16(float value) {
     const auto word = std::bit_cast<std::uint32_t>(value);
     const bool nan = (word & 0x7fffffffU) > 0x7f800000U;
     const std::uint32_t rounded = word + 0x7fffU + ((word >> 16) & 1U);
     bits = static_cast<std::uint16_t>(nan ? (word >> 16) | 0x40U : rounded >> 16);
   }
-  explicit BFloat16(double value) : BFloat16(static_cast<float>(value)) {}
-  explicit operator float() const {
+  LOOKBACK_HOST_DEVICE explicit BFloat16(double value) : BFloat16(static_cast<float>(value)) {}
+  LOOKBACK_HOST_DEVICE explicit operator float() const {
     return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
   }
-  explicit operator double() const { return static_cast<double>(static_cast<float>(*this)); }
+  LOOKBACK_HOST_DEVICE explicit operator double() const {
+    return static_cast<double>(static_cast<float>(*this));
+  }
 };
 
 template <class T>

@@ -13,11 +13,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__CUDACC__)
-#define LOOKBACK_HOST_DEVICE __host__ __device__
-#else
-#define LOOKBACK_HOST_DEVICE
-#endif
+#include "runtime/host_device.h"
 
 namespace lookback {
 

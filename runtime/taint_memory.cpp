@@ -2,9 +2,12 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <mutex>
+
+#include "runtime/check.h"
 
 namespace lookback {
 namespace {
@@ -44,7 +47,6 @@ class TaintAllocator final : public Allocator {
                     .serial = ++made};
     books.live_bytes += layout.data;
     books.peak_bytes = std::max(books.peak_bytes, books.live_bytes);
-    detail::live_taint_blocks.fetch_add(1, std::memory_order_relaxed);
     return data;
   }
 
@@ -55,7 +57,6 @@ class TaintAllocator final : public Allocator {
       blocks.erase(block);
       books.live_bytes -= layout.data;
     }
-    detail::live_taint_blocks.fetch_sub(1, std::memory_order_relaxed);
     munmap(block, layout.total);
   }
 

@@ -4,7 +4,6 @@
 // weights do.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "runtime/allocator.h"
@@ -24,11 +23,5 @@ Allocator& taint_allocator();
 
 // The block that an address of taint memory lies in. Throws Error for any other address.
 TaintBlock taint_block_of(const void* address);
-
-namespace detail {
-inline std::atomic<std::int64_t> live_taint_blocks = 0;
-}
-// Whether any taint memory is handed out: kernels of other backends then look at their operands.
-inline bool taint_in_use() { return detail::live_taint_blocks.load(std::memory_order_relaxed) > 0; }
 
 }  // namespace lookback

@@ -1,6 +1,8 @@
 #include "runtime/tensor.h"
 
 #include "runtime/allocator.h"
+#include "runtime/device_runtime.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 
@@ -22,6 +24,7 @@ bool Tensor::is_contiguous() const {
 double Tensor::item() const {
   if (numel() != 1) fail("item", "x {} must have one element", shape());
   if (backend() == Backend::taint) fail("item", "an element of the taint device is no number");
+  if (!is_host_memory(backend())) return to_device(detach(), cpu_device).item();
   return visit_any(dtype(), [&]<class T>(TypeTag<T>) { return static_cast<double>(*data<T>()); });
 }
 

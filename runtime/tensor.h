@@ -39,11 +39,14 @@ class Tensor {
   Backend backend() const { return device().backend; }
   bool is_contiguous() const;
 
-  // The first element. Throws Error when T is not the dtype.
+  // The first element. Throws Error when T is not the dtype, and for the memory of a GPU
+  // (runtime/transfer.h brings it to the CPU).
   template <class T>
   T* data() const {
     if (dtype_of<T> != dtype())
       fail("tensor", "data read as {}, the tensor holds {}", dtype_of<T>, dtype());
+    if (backend() == Backend::cuda)
+      fail("tensor", "elements {} read on a GPU: take them to the CPU first", shape());
     return static_cast<T*>(raw_data());
   }
   void* raw_data() const {

@@ -30,6 +30,7 @@ if(LOOKBACK_TESTS)
     list(APPEND missing_names GMock)
     list(APPEND missing_packages libgmock-dev)
   endif()
+  lookback_find(boost_context libboost-context-dev)
   find_package(benchmark QUIET)  # lookback_bench is there when Google Benchmark is
 endif()
 

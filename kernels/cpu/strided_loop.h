@@ -4,37 +4,16 @@
 #include <array>
 #include <cstdint>
 
-#include "kernels/operand.h"
+#include "kernels/loop_nest.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
 
-// Steps of one operand for each dimension of the result: 0 where it is broadcast.
-inline Strides broadcast_strides(const Operand& operand, const Shape& result) {
-  auto strides = Shape::filled(result.rank(), 0);
-  const int missing = result.rank() - operand.rank();
-  for (int dim = 0; dim < operand.rank(); ++dim) {
-    const bool broadcast = operand.size(dim) == 1 && result[missing + dim] != 1;
-    strides[missing + dim] = broadcast ? 0 : operand.stride(dim);
-  }
-  return strides;
-}
-
-// A loop nest over `count` views of one shape: neighbouring dimensions that every view steps
-// through evenly are merged, so that a contiguous operation is one long row.
+// The loop over a nest, in chunks that run at the same time.
 template <std::size_t count>
-class StridedLoop {
+class StridedLoop : private LoopNest<count> {
  public:
-  StridedLoop(const Shape& shape, const std::array<Strides, count>& view_strides) {
-    for (int dim = 0; dim < shape.rank(); ++dim) {
-      if (shape[dim] == 1) continue;
-      append(shape[dim], view_strides, dim);
-    }
-    if (sizes.rank() == 0) {
-      sizes.push_back(shape.numel());
-      for (auto& view : strides) view.push_back(1);
-    }
-  }
+  using LoopNest<count>::LoopNest;
 
   // body(offsets, length, steps): one stretch of the innermost dimension, in elements. Stretches
   // are cut where the chunks of the parallel loop end.
@@ -56,26 +35,9 @@ class StridedLoop {
   }
 
  private:
+  using LoopNest<count>::sizes;
+  using LoopNest<count>::strides;
   static constexpr std::int64_t chunk_elements = 1 << 15;
-
-  void append(std::int64_t size, const std::array<Strides, count>& view_strides, int dim) {
-    bool merges = sizes.rank() > 0;
-    for (std::size_t v = 0; v < count && merges; ++v) {
-      merges = strides[v][-1] == view_strides[v][dim] * size;
-    }
-    if (merges) {
-      sizes[-1] *= size;
-    } else {
-      sizes.push_back(size);
-    }
-    for (std::size_t v = 0; v < count; ++v) {
-      if (merges) {
-        strides[v][-1] = view_strides[v][dim];
-      } else {
-        strides[v].push_back(view_strides[v][dim]);
-      }
-    }
-  }
 
   struct Position {
     Shape index;
@@ -107,9 +69,6 @@ class StridedLoop {
       }
     }
   }
-
-  Shape sizes;
-  std::array<Strides, count> strides;
 };
 
 namespace detail {

@@ -1,5 +1,7 @@
 #include "kernels/taint/cells.h"
 
+#include "runtime/check.h"
+
 namespace lookback::kernels::taint {
 
 Cells::Cells(const TensorView& operand) : data(operand.data), dtype(operand.dtype) {

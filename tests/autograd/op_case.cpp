@@ -10,6 +10,7 @@
 #include "autograd/record.h"
 #include "kernels/copy.h"
 #include "runtime/parallel.h"
+#include "runtime/transfer.h"
 
 namespace lookback::testing {
 namespace {
@@ -19,57 +20,6 @@ std::vector<const OpCase*>& registry() {
   return cases;
 }
 
-Tensor converted(const Tensor& x, DType dtype) {
-  const auto y = empty(x.shape(), dtype);
-  kernels::copy_forward(x.backend(), {.x = x, .y = y});
-  return y;
-}
-
-// The same elements in memory with a gap after each, dimensions in reversed order.
-Tensor scattered(const Tensor& x) {
-  auto strides = Shape::filled(x.rank(), 0);
-  std::int64_t step = 2;
-  for (int dim = 0; dim < x.rank(); ++dim) {
-    strides[dim] = step;
-    step *= std::max<std::int64_t>(x.size(dim), 1);
-  }
-  const auto memory = empty({step}, x.dtype());
-  const auto y = memory.alias(x.shape(), strides);
-  kernels::copy_forward(x.backend(), {.x = x, .y = y});
-  return y;
-}
-
-Inputs as_dtype(const Inputs& inputs, DType dtype) {
-  Inputs result;
-  for (const auto& x : inputs) {
-    result.push_back(converted(x, is_floating(x.dtype()) ? dtype : x.dtype()));
-  }
-  return result;
-}
-
-void expect_close(const Tensor& ours, const Tensor& reference, double bound_factor, DType dtype) {
-  ASSERT_EQ(ours.shape(), reference.shape());
-  const auto a = to_doubles(ours);
-  const auto b = to_doubles(reference);
-  double largest = 0;
-  for (const double value : b) {
-    if (std::isfinite(value)) largest = std::max(largest, std::fabs(value));
-  }
-  // Below its smallest normal number a dtype has no relative precision left.
-  const double smallest = dtype == DType::f64
-                              ? std::numeric_limits<double>::min()
-                              : static_cast<double>(std::numeric_limits<float>::min());
-  const double bound = bound_factor * epsilon_of(dtype) * largest + smallest;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (std::isfinite(b[i])) {
-      ASSERT_LE(std::fabs(a[i] - b[i]), bound)
-          << "element " << i << ": " << a[i] << " against " << b[i];
-    } else {
-      ASSERT_TRUE(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) << "element " << i;
-    }
-  }
-}
-
 void compare_forward(const OpCaseOptions& options, const Shapes& shapes, DType dtype,
                      double scale) {
   const auto inputs = as_dtype(drawn_inputs(options, shapes, scale), dtype);
@@ -77,8 +27,9 @@ void compare_forward(const OpCaseOptions& options, const Shapes& shapes, DType d
   const auto reference = options.reference(as_dtype(inputs, DType::f64));
   const auto ours = options.call(inputs);
   EXPECT_TRUE(ours.dtype() == dtype || ours.dtype() == accumulator_of(dtype));
-  expect_close(ours, reference, options.factor * std::sqrt(terms),
-               ours.dtype() == dtype ? dtype : ours.dtype());
+  ASSERT_EQ(ours.shape(), reference.shape());
+  expect_close(to_doubles(ours), to_doubles(reference), options.factor * std::sqrt(terms),
+               ours.dtype());
 }
 
 std::string label(const Shapes& shapes) {
@@ -95,20 +46,10 @@ bool is_large(const Shapes& shapes) {
 
 // Bits of the result and of all gradients.
 std::vector<double> run_bits(const OpCaseOptions& options, const Inputs& drawn) {
-  Inputs inputs;
-  for (const auto& x : drawn) {
-    inputs.push_back(x.detach());
-    if (is_floating(x.dtype())) set_requires_grad(inputs.back());
-  }
-  const auto y = options.call(inputs);
-  auto bits = to_doubles(y);
-  if (!requires_grad(y)) return bits;
-  backward(y, converted(make_f64(y.shape(),
-                                 [](std::int64_t i) { return std::sin(static_cast<double>(i)); }),
-                        y.dtype()));
-  for (const auto& x : inputs) {
-    if (!gradient(x).defined()) continue;
-    const auto more = to_doubles(gradient(x));
+  const auto result = run_with_gradients(options, drawn);
+  auto bits = to_doubles(result.y);
+  for (const auto& gradient : result.gradients) {
+    const auto more = to_doubles(gradient);
     bits.insert(bits.end(), more.begin(), more.end());
   }
   return bits;
@@ -151,9 +92,9 @@ TEST_P(Operation, Gradcheck) {
       }
       const auto result = gradcheck(options().call, inputs);
       EXPECT_TRUE(result.passed) << result.message;
-      expect_close(options().call(inputs).detach(),
-                   options().reference(as_dtype(inputs, DType::f64)), options().factor * 8,
-                   DType::f64);
+      expect_close(to_doubles(options().call(inputs).detach()),
+                   to_doubles(options().reference(as_dtype(inputs, DType::f64))),
+                   options().factor * 8, DType::f64);
     }
   }
   EXPECT_TRUE(checked) << "no variant is small enough for central differences";
@@ -191,12 +132,7 @@ TEST_P(Operation, RefusesBadInputs) {
 
 INSTANTIATE_TEST_SUITE_P(All, Operation, ::testing::ValuesIn(OpCase::all()),
                          [](const ::testing::TestParamInfo<const OpCase*>& instance) {
-                           auto text = instance.param->name;
-                           for (auto& letter : text) {
-                             if (std::isalnum(static_cast<unsigned char>(letter)) == 0)
-                               letter = '_';
-                           }
-                           return text;
+                           return test_name(*instance.param);
                          });
 
 TEST(OperationRegistry, EveryOperationOnTheTapeHasACase) {
@@ -230,6 +166,14 @@ OpCase::OpCase(std::string case_name, OpCaseOptions case_options)
 
 const std::vector<const OpCase*>& OpCase::all() { return registry(); }
 
+std::string test_name(const OpCase& op) {
+  auto text = op.name;
+  for (auto& letter : text) {
+    if (std::isalnum(static_cast<unsigned char>(letter)) == 0) letter = '_';
+  }
+  return text;
+}
+
 Tensor make_f64(const Shape& shape, const std::function<double(std::int64_t)>& value) {
   const auto x = empty(shape, DType::f64);
   for (std::int64_t i = 0; i < x.numel(); ++i) x.data<double>()[i] = value(i);
@@ -237,9 +181,76 @@ Tensor make_f64(const Shape& shape, const std::function<double(std::int64_t)>& v
 }
 
 std::vector<double> to_doubles(const Tensor& x) {
-  const auto y = converted(x, DType::f64);
+  const auto y = to_device(converted(x.detach(), DType::f64), cpu_device);
   const auto values = y.elements<double>();
   return {values.begin(), values.end()};
+}
+
+Tensor converted(const Tensor& x, DType dtype) {
+  const auto y = empty(x.shape(), dtype, x.device());
+  kernels::copy_forward(x.backend(), {.x = x, .y = y});
+  return y;
+}
+
+// The same elements in memory with a gap after each, dimensions in reversed order.
+Tensor scattered(const Tensor& x) {
+  auto strides = Shape::filled(x.rank(), 0);
+  std::int64_t step = 2;
+  for (int dim = 0; dim < x.rank(); ++dim) {
+    strides[dim] = step;
+    step *= std::max<std::int64_t>(x.size(dim), 1);
+  }
+  const auto memory = empty({step}, x.dtype(), x.device());
+  const auto y = memory.alias(x.shape(), strides);
+  kernels::copy_forward(x.backend(), {.x = x, .y = y});
+  return y;
+}
+
+Inputs as_dtype(const Inputs& inputs, DType dtype) {
+  Inputs result;
+  for (const auto& x : inputs) {
+    result.push_back(converted(x, is_floating(x.dtype()) ? dtype : x.dtype()));
+  }
+  return result;
+}
+
+void expect_close(const std::vector<double>& a, const std::vector<double>& b, double bound_factor,
+                  DType dtype) {
+  ASSERT_EQ(a.size(), b.size());
+  double largest = 0;
+  for (const double value : b) {
+    if (std::isfinite(value)) largest = std::max(largest, std::fabs(value));
+  }
+  // Below its smallest normal number a dtype has no relative precision left.
+  const double smallest = dtype == DType::f64
+                              ? std::numeric_limits<double>::min()
+                              : static_cast<double>(std::numeric_limits<float>::min());
+  const double bound = bound_factor * epsilon_of(dtype) * largest + smallest;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (std::isfinite(b[i])) {
+      ASSERT_LE(std::fabs(a[i] - b[i]), bound)
+          << "element " << i << ": " << a[i] << " against " << b[i];
+    } else {
+      ASSERT_TRUE(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) << "element " << i;
+    }
+  }
+}
+
+ForwardAndGradients run_with_gradients(const OpCaseOptions& options, const Inputs& drawn) {
+  Inputs inputs;
+  for (const auto& x : drawn) {
+    inputs.push_back(x.detach());
+    if (is_floating(x.dtype())) set_requires_grad(inputs.back());
+  }
+  ForwardAndGradients result{.y = options.call(inputs), .gradients = {}};
+  if (!requires_grad(result.y)) return result;
+  const auto dy =
+      make_f64(result.y.shape(), [](std::int64_t i) { return std::sin(static_cast<double>(i)); });
+  backward(result.y, converted(to_device(dy, result.y.device()), result.y.dtype()));
+  for (const auto& x : inputs) {
+    if (gradient(x).defined()) result.gradients.push_back(gradient(x));
+  }
+  return result;
 }
 
 }  // namespace lookback::testing

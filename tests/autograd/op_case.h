@@ -51,13 +51,34 @@ class OpCase {
   static const std::vector<const OpCase*>& all();
 };
 
+// Its name as GoogleTest takes it.
+std::string test_name(const OpCase& op);
+
 // Inputs of these shapes, f64 (integers as the case makes them), floating ones times `scale`; the
 // same ones each time.
 Inputs drawn_inputs(const OpCaseOptions& options, const Shapes& shapes, double scale);
 
 // A f64 tensor from a function of the flat index; for references.
 Tensor make_f64(const Shape& shape, const std::function<double(std::int64_t)>& value);
-// The elements of any floating tensor, row-major, as f64.
+// The elements of any tensor, row-major, as f64.
 std::vector<double> to_doubles(const Tensor& x);
+
+// The same elements in another dtype, on their device.
+Tensor converted(const Tensor& x, DType dtype);
+// All floating ones in this dtype; integers as they are.
+Inputs as_dtype(const Inputs& inputs, DType dtype);
+// The same elements in memory with a gap after each, dimensions in reversed order.
+Tensor scattered(const Tensor& x);
+
+// |ours - reference| <= bound_factor * epsilon(dtype) * the largest of the reference.
+void expect_close(const std::vector<double>& ours, const std::vector<double>& reference,
+                  double bound_factor, DType dtype);
+
+// The result and the gradients of all floating inputs, where there are any, for a fixed dy.
+struct ForwardAndGradients {
+  Tensor y;
+  std::vector<Tensor> gradients;
+};
+ForwardAndGradients run_with_gradients(const OpCaseOptions& options, const Inputs& inputs);
 
 }  // namespace lookback::testing

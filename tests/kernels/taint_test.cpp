@@ -133,8 +133,8 @@ TEST(Taint, KernelsOfOtherBackendsRefuseCells) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(),
-                 "[add_forward] an operand lives on the taint device, the others do not: move "
-                 "them all there");
+                 "[add_forward] an operand lives on taint, others on cpu: move them all to one "
+                 "device");
   }
 }
 

@@ -1,0 +1,53 @@
+// device.h on the host: every thread of a block is a fiber, which goes on until it waits for
+// others (run_grid.h).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/cuda/emulated/run_grid.h"
+
+#define LOOKBACK_DEVICE inline
+#define LOOKBACK_UNROLL
+
+namespace lookback::device {
+
+inline int thread_index() { return emulated::this_thread().index; }
+inline std::int64_t block_index() { return emulated::this_thread().block; }
+inline std::int64_t block_count() { return emulated::this_thread().blocks; }
+inline void synchronise_block() { emulated::wait_for_block(); }
+inline std::byte* shared_memory() { return emulated::this_thread().shared; }
+
+template <class T>
+T from_lane(T value, int lane) {
+  const auto* values = emulated::exchange(&value, sizeof(T));
+  T result;
+  std::memcpy(&result, values + static_cast<std::size_t>(lane) * emulated::exchange_bytes,
+              sizeof(T));
+  return result;
+}
+template <class T>
+T exchange_xor(T value, int lanes) {
+  return from_lane(value, (thread_index() % warp_threads) ^ lanes);
+}
+
+using std::erf;
+using std::exp;
+using std::exp2;
+using std::log;
+using std::pow;
+using std::sqrt;
+using std::tanh;
+inline float fused(float a, float b, float c) { return std::fma(a, b, c); }
+inline double fused(double a, double b, double c) { return std::fma(a, b, c); }
+
+inline std::uint64_t add_to_counter(std::uint64_t* counter) { return (*counter)++; }
+inline void lower_to(std::uint64_t* word, std::uint64_t value) { *word = std::min(*word, value); }
+
+template <class Kernel>
+void launch(const Grid& grid, const Kernel& kernel) {
+  emulated::run_grid({.grid = grid, .threads = Kernel::threads}, [&kernel] { kernel(); });
+}
+
+}  // namespace lookback::device

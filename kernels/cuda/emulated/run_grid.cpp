@@ -1,0 +1,192 @@
+#include "kernels/cuda/emulated/run_grid.h"
+
+#include <algorithm>
+#include <boost/context/fiber.hpp>
+#include <boost/context/pooled_fixedsize_stack.hpp>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "runtime/check.h"
+
+namespace lookback::device::emulated {
+namespace {
+
+using boost::context::fiber;
+
+constexpr std::size_t stack_bytes = std::size_t{128} << 10;
+constexpr std::align_val_t shared_alignment{128};
+
+Order current_order = Order::forwards;
+
+enum class State { ready, at_block_barrier, at_warp_barrier, done };
+
+struct PendingCopy {
+  void* to;
+  const void* from;
+  std::size_t bytes;
+};
+
+struct Thread {
+  ThisThread place{};
+  State state = State::ready;
+  fiber code;                  // where to go on
+  fiber* scheduler = nullptr;  // where to go when it waits
+  std::size_t exchanges = 0;
+  std::vector<std::vector<PendingCopy>> groups{1};  // of copies; the last one is still open
+  std::exception_ptr failure;
+};
+
+struct Warp {
+  alignas(16) std::byte values[2][warp_threads * exchange_bytes];
+};
+
+struct SharedMemory {
+  explicit SharedMemory(std::size_t bytes)
+      : memory(static_cast<std::byte*>(::operator new(bytes, shared_alignment))) {
+    std::memset(memory, 0xff, bytes);
+  }
+  ~SharedMemory() { ::operator delete(memory, shared_alignment); }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+  std::byte* memory;
+};
+
+thread_local Thread* running = nullptr;
+thread_local Warp* running_warps = nullptr;
+
+std::vector<std::int64_t> in_order(std::int64_t count) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  if (current_order == Order::backwards) std::ranges::reverse(order);
+  if (current_order == Order::shuffled) std::ranges::shuffle(order, std::mt19937_64{7});
+  return order;
+}
+
+void wait_in(State state) {
+  auto* self = running;
+  self->state = state;
+  *self->scheduler = std::move(*self->scheduler).resume();
+}
+
+class Block {
+ public:
+  Block(const Launch& launch, std::int64_t index, const std::function<void()>& code,
+        boost::context::pooled_fixedsize_stack& stacks)
+      : shared(launch.grid.shared_bytes),
+        threads(static_cast<std::size_t>(launch.threads)),
+        warps(threads.size() / warp_threads + 1) {
+    for (std::size_t i = 0; i < threads.size(); ++i) {
+      auto* self = &threads[i];
+      self->place = {static_cast<int>(i), index, launch.grid.blocks, shared.memory};
+      self->code = fiber(std::allocator_arg, stacks, [self, &code](fiber&& scheduler) {
+        self->scheduler = &scheduler;
+        try {
+          code();
+        } catch (const std::exception&) {
+          self->failure = std::current_exception();
+        }
+        self->state = State::done;
+        return std::move(scheduler);
+      });
+    }
+  }
+
+  void run() {
+    const auto order = in_order(static_cast<std::int64_t>(threads.size()));
+    for (;;) {
+      for (const auto i : order) resume(threads[static_cast<std::size_t>(i)]);
+      if (std::ranges::all_of(threads, [](const Thread& t) { return t.state == State::done; })) {
+        return;
+      }
+      if (!release()) stuck();
+    }
+  }
+
+ private:
+  void resume(Thread& thread) {
+    if (thread.state != State::ready) return;
+    running = &thread;
+    running_warps = warps.data();
+    thread.code = std::move(thread.code).resume();
+    running = nullptr;
+    if (thread.failure) std::rethrow_exception(thread.failure);
+  }
+
+  // Lets those go on whose barrier all have reached.
+  bool release() {
+    bool any = release(0, threads.size(), State::at_block_barrier);
+    for (std::size_t first = 0; first < threads.size(); first += warp_threads) {
+      const auto count = std::min<std::size_t>(warp_threads, threads.size() - first);
+      any = release(first, count, State::at_warp_barrier) || any;
+    }
+    return any;
+  }
+  bool release(std::size_t first, std::size_t count, State barrier) {
+    const auto begin = threads.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto end = begin + static_cast<std::ptrdiff_t>(count);
+    if (!std::all_of(begin, end, [&](const Thread& t) { return t.state == barrier; })) return false;
+    std::for_each(begin, end, [](Thread& t) { t.state = State::ready; });
+    return true;
+  }
+
+  [[noreturn]] void stuck() const {
+    const auto count = [&](State state) {
+      return std::ranges::count(threads, state, &Thread::state);
+    };
+    fail("kernel",
+         "block {} is stuck: of {} threads {} wait for the block, {} for their warp, {} have ended",
+         threads[0].place.block, threads.size(), count(State::at_block_barrier),
+         count(State::at_warp_barrier), count(State::done));
+  }
+
+  SharedMemory shared;
+  std::vector<Thread> threads;
+  std::vector<Warp> warps;
+};
+
+}  // namespace
+
+RunInOrder::RunInOrder(Order order) : previous(std::exchange(current_order, order)) {}
+RunInOrder::~RunInOrder() { current_order = previous; }
+
+void run_grid(const Launch& launch, const std::function<void()>& thread) {
+  static thread_local boost::context::pooled_fixedsize_stack stacks(stack_bytes);
+  for (const auto block : in_order(launch.grid.blocks)) Block(launch, block, thread, stacks).run();
+}
+
+const ThisThread& this_thread() { return running->place; }
+
+void wait_for_block() { wait_in(State::at_block_barrier); }
+
+const std::byte* exchange(const void* value, std::size_t bytes) {
+  auto* self = running;
+  const auto index = static_cast<std::size_t>(self->place.index);
+  // Two turns' values are kept: a lane may be at its next exchange while others read the last.
+  auto* values = running_warps[index / warp_threads].values[self->exchanges++ % 2];
+  std::memcpy(values + index % warp_threads * exchange_bytes, value, bytes);
+  wait_in(State::at_warp_barrier);
+  return values;
+}
+
+void copy_later(void* to, const void* from, std::size_t bytes) {
+  running->groups.back().push_back({to, from, bytes});
+}
+
+void commit_copies() { running->groups.emplace_back(); }
+
+void wait_for_copies(int newest) {
+  auto& groups = running->groups;
+  const auto open = static_cast<std::size_t>(newest) + 1;
+  const auto finished = groups.size() > open ? groups.size() - open : 0;
+  for (std::size_t i = 0; i < finished; ++i) {
+    for (const auto& copy : groups[i]) std::memcpy(copy.to, copy.from, copy.bytes);
+  }
+  groups.erase(groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(finished));
+}
+
+}  // namespace lookback::device::emulated

@@ -1,0 +1,62 @@
+// A grid of blocks, run on the host, thread by thread.
+//
+// The blocks run one after the other, each in fresh shared memory of exactly the size asked for,
+// filled with NaN. The threads of a block are fibers: one runs until it waits for its block or its
+// warp, then the next. So a kernel that needs a barrier it does not have gives other numbers when
+// the threads run in another order: tests run it in all of them. A barrier that one thread of a
+// block (or lane of a warp) leaves out is an Error.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "kernels/cuda/grid.h"
+
+namespace lookback::device::emulated {
+
+// In what order threads, and blocks, take their turns.
+enum class Order { forwards, backwards, shuffled };
+
+// For its own lifetime; without one: forwards.
+class RunInOrder {
+ public:
+  explicit RunInOrder(Order order);
+  ~RunInOrder();
+  RunInOrder(const RunInOrder&) = delete;
+  RunInOrder& operator=(const RunInOrder&) = delete;
+
+ private:
+  Order previous;
+};
+
+struct Launch {
+  Grid grid;
+  int threads;  // a block has; the last warp may be a part
+};
+
+// Calls `thread` once for each thread of each block. Throws Error on a barrier that not all reach,
+// and whatever `thread` throws.
+void run_grid(const Launch& launch, const std::function<void()>& thread);
+
+// Where the code that calls this stands.
+struct ThisThread {
+  int index;
+  std::int64_t block, blocks;
+  std::byte* shared;
+};
+const ThisThread& this_thread();
+
+void wait_for_block();
+
+// Gives `value` to the other lanes of this warp and waits for theirs. What comes back holds lane
+// l's at l * exchange_bytes, until this thread's exchange after the next.
+inline constexpr std::size_t exchange_bytes = 32;
+const std::byte* exchange(const void* value, std::size_t bytes);
+
+// Copies that are under way until the thread waits for them.
+void copy_later(void* to, const void* from, std::size_t bytes);
+void commit_copies();
+void wait_for_copies(int newest);
+
+}  // namespace lookback::device::emulated

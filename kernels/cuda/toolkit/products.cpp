@@ -1,0 +1,88 @@
+// Matrix products by cuBLAS. It counts in columns: the row-major y = a b is its y^T = b^T a^T.
+#include "kernels/cuda/products.h"
+
+#include <cublas_v2.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "kernels/cuda/plain_product.h"
+#include "kernels/cuda/stream.h"
+#include "runtime/check.h"
+#include "runtime/cuda/cuda_check.h"
+
+namespace lookback::kernels {
+namespace {
+
+void check_cublas(cublasStatus_t status) {
+  if (status != CUBLAS_STATUS_SUCCESS) fail("cublas", "{}", cublasGetStatusString(status));
+}
+
+// One handle with a workspace of its own, so that results repeat.
+cublasHandle_t handle() {
+  static const auto made = [] {
+    constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
+    cublasHandle_t handle = nullptr;
+    check_cublas(cublasCreate(&handle));
+    check_cublas(cublasSetStream(handle, static_cast<cudaStream_t>(device::compute_stream())));
+    void* workspace = nullptr;
+    check_cuda("cudaMalloc", cudaMalloc(&workspace, workspace_bytes));
+    check_cublas(cublasSetWorkspace(handle, workspace, workspace_bytes));
+    return handle;
+  }();
+  return made;
+}
+
+// How cuBLAS reads an operand: transposed or not, and the step from column to column.
+struct Layout {
+  cublasOperation_t operation;
+  int step;
+};
+
+// None: it cannot, one dimension's step being smaller than the other dimension.
+std::optional<Layout> layout_of(const ProductOperand& x, std::int64_t rows, std::int64_t columns) {
+  const auto fits = [](std::int64_t step, std::int64_t length, std::int64_t lines) {
+    return lines <= 1 || (step >= std::max<std::int64_t>(length, 1) && step <= INT32_MAX);
+  };
+  const auto step_of = [](std::int64_t step, std::int64_t length, std::int64_t lines) {
+    return static_cast<int>(lines <= 1 ? std::max<std::int64_t>(length, 1) : step);
+  };
+  if ((x.column_step == 1 || columns <= 1) && fits(x.row_step, columns, rows)) {
+    return Layout{CUBLAS_OP_N, step_of(x.row_step, columns, rows)};
+  }
+  if ((x.row_step == 1 || rows <= 1) && fits(x.column_step, rows, columns)) {
+    return Layout{CUBLAS_OP_T, step_of(x.column_step, rows, columns)};
+  }
+  return std::nullopt;
+}
+
+cudaDataType type_of(DType dtype) {
+  switch (dtype) {
+    case DType::f64: return CUDA_R_64F;
+    case DType::bf16: return CUDA_R_16BF;
+    default: return CUDA_R_32F;
+  }
+}
+
+}  // namespace
+
+void multiply_on_gpu(const Product& p) {
+  if (p.m == 0 || p.n == 0 || p.batch == 0) return;
+  const auto a = layout_of(p.a, p.m, p.k), b = layout_of(p.b, p.k, p.n);
+  if (p.k == 0 || !a || !b || p.y_row_step < p.n) {
+    plain_product(p);
+    return;
+  }
+  const bool is_double = p.operands == DType::f64;
+  const float alpha = static_cast<float>(p.alpha), keep = static_cast<float>(p.keep);
+  const void* alpha_at = is_double ? static_cast<const void*>(&p.alpha) : &alpha;
+  const void* keep_at = is_double ? static_cast<const void*>(&p.keep) : &keep;
+  check_cublas(cublasGemmStridedBatchedEx(
+      handle(), b->operation, a->operation, static_cast<int>(p.n), static_cast<int>(p.m),
+      static_cast<int>(p.k), alpha_at, p.b.data, type_of(p.operands), b->step, p.b.batch_step,
+      p.a.data, type_of(p.operands), a->step, p.a.batch_step, keep_at, p.y, type_of(p.result),
+      static_cast<int>(std::max(p.y_row_step, p.n)), p.y_batch_step, static_cast<int>(p.batch),
+      is_double ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+}
+
+}  // namespace lookback::kernels

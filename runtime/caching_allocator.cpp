@@ -1,0 +1,112 @@
+#include "runtime/caching_allocator.h"
+
+#include <algorithm>
+#include <bit>
+#include <new>
+#include <utility>
+
+#include "runtime/check.h"
+
+namespace lookback {
+namespace {
+
+constexpr std::size_t alignment = 64;
+
+}  // namespace
+
+// Four classes between two powers of two: at most a quarter of a block is lost, and blocks of
+// nearby sizes are interchangeable. Small requests share the class of 64 bytes.
+std::size_t block_bytes_of(std::size_t bytes) {
+  if (bytes <= alignment) return alignment;
+  const std::size_t step = std::max(alignment, std::bit_floor(bytes - 1) / 4);
+  return (bytes + step - 1) / step * step;
+}
+
+CachingAllocator::CachingAllocator(std::string device_name, std::string advice)
+    : device(std::move(device_name)), what_helps(std::move(advice)) {}
+
+std::byte* CachingAllocator::allocate(std::size_t bytes) {
+  if (bytes > (std::size_t{1} << 62)) out_of_memory(bytes);
+  const auto block_bytes = block_bytes_of(bytes);
+  const std::lock_guard guard(mutex);
+  auto* block = take_cached(block_bytes);
+  if (block == nullptr) block = fresh(block_bytes);
+  if (block == nullptr) {
+    free_all_cached();
+    block = fresh(block_bytes);
+  }
+  if (block == nullptr) out_of_memory(bytes);
+  ++live_blocks[block_bytes];
+  books.live_bytes += block_bytes;
+  books.peak_bytes = std::max(books.peak_bytes, books.live_bytes);
+#ifndef NDEBUG
+  poison(block, block_bytes);
+#endif
+  return block;
+}
+
+void CachingAllocator::deallocate(std::byte* block, std::size_t bytes) noexcept {
+  const auto block_bytes = block_bytes_of(bytes);
+  const std::lock_guard guard(mutex);
+  books.live_bytes -= block_bytes;
+  const auto found = live_blocks.find(block_bytes);
+  if (--found->second == 0) live_blocks.erase(found);
+  try {
+    cache[block_bytes].push_back(block);
+    books.cached_bytes += block_bytes;
+  } catch (const std::bad_alloc&) {
+    give_back(block);
+  }
+}
+
+MemoryStats CachingAllocator::stats() const {
+  const std::lock_guard guard(mutex);
+  return with_largest_free_block();
+}
+
+void CachingAllocator::reset_peak_bytes() {
+  const std::lock_guard guard(mutex);
+  books.peak_bytes = books.live_bytes;
+}
+
+void CachingAllocator::release_cached() {
+  const std::lock_guard guard(mutex);
+  free_all_cached();
+}
+
+std::byte* CachingAllocator::take_cached(std::size_t block_bytes) {
+  const auto found = cache.find(block_bytes);
+  if (found == cache.end() || found->second.empty()) return nullptr;
+  auto* block = found->second.back();
+  found->second.pop_back();
+  books.cached_bytes -= block_bytes;
+  return block;
+}
+
+void CachingAllocator::free_all_cached() noexcept {
+  for (auto& [block_bytes, blocks] : cache) {
+    for (auto* block : blocks) give_back(block);
+  }
+  cache.clear();
+  books.cached_bytes = 0;
+}
+
+MemoryStats CachingAllocator::with_largest_free_block() const {
+  auto result = books;
+  for (const auto& [block_bytes, blocks] : cache) {
+    if (!blocks.empty()) result.largest_free_block_bytes = block_bytes;
+  }
+  return result;
+}
+
+void CachingAllocator::out_of_memory(std::size_t bytes) const {
+  const auto now = with_largest_free_block();
+  const auto largest = live_blocks.empty() ? 0 : live_blocks.rbegin()->first;
+  throw OutOfMemory(fmt::format(
+      "[memory] out of memory on {}: {} bytes asked for, {} bytes live (the largest block {}), {} "
+      "bytes cached, largest free block {} bytes{}{}",
+      device, bytes, now.live_bytes, largest, now.cached_bytes, now.largest_free_block_bytes,
+      what_helps.empty() ? "" : ". ", what_helps));
+}
+
+}  // namespace lookback

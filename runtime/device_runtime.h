@@ -1,0 +1,51 @@
+// What a kind of device brings along besides kernels: memory, copies, and an end to wait for. The
+// file that implements it (runtime/cuda/) registers it before main; a build without CUDA has none
+// for Backend::cuda. Kernels of a GPU are queued: they have run when synchronise() returns.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "runtime/allocator.h"
+#include "runtime/device.h"
+
+namespace lookback {
+
+enum class Transfer { to_device, to_host };
+
+class DeviceRuntime {
+ public:
+  virtual ~DeviceRuntime() = default;
+  // How many devices of this kind can be used here.
+  virtual int count() const = 0;
+  // One line: why there is none, and what would help. Empty where there is one.
+  virtual std::string why_none() const = 0;
+  // "NVIDIA H100 80GB HBM3, sm_90, 79.1 GiB"
+  virtual std::string describe(int index) const = 0;
+  virtual Allocator& allocator(int index) = 0;
+  // Bytes between the memory of the host and of device `index`, after all that is queued there.
+  // Returns when they have arrived. Throws what a queued kernel reported (an id out of range).
+  virtual void copy(int index, Transfer direction, void* to, const void* from,
+                    std::size_t bytes) = 0;
+  // Waits for all that is queued on device `index`, and throws what a kernel reported.
+  virtual void synchronise(int index) = 0;
+};
+
+// The one of the backend; null where this build has none (the CPU needs none).
+DeviceRuntime* device_runtime(Backend backend);
+
+// A file-level object of this type registers one before main.
+struct RegisterDeviceRuntime {
+  RegisterDeviceRuntime(Backend backend, DeviceRuntime& runtime);
+};
+
+// Throws Error, saying why, where there is no such device here.
+void check_device(Device device);
+
+// Whether the host can read the device's memory.
+constexpr bool is_host_memory(Backend backend) { return backend != Backend::cuda; }
+
+// "cpu", "cuda:0", "taint"
+std::string to_string(Device device);
+
+}  // namespace lookback

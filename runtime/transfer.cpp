@@ -1,0 +1,46 @@
+#include "runtime/transfer.h"
+
+#include <cstring>
+
+#include "runtime/check.h"
+#include "runtime/device_runtime.h"
+
+namespace lookback {
+
+void transfer(const Tensor& from, const Tensor& to) {
+  const Check check{"transfer"};
+  check(from.is_contiguous() && to.is_contiguous(), "both tensors {} and {} must be contiguous",
+        from.shape(), to.shape());
+  check(from.shape() == to.shape() && from.dtype() == to.dtype(),
+        "from {} of {} to {} of {}: they must be equal", from.shape(), from.dtype(), to.shape(),
+        to.dtype());
+  const auto source = from.device(), target = to.device();
+  check(source.backend != Backend::taint && target.backend != Backend::taint,
+        "elements of the taint device are no numbers");
+  const auto bytes = static_cast<std::size_t>(from.numel()) * size_of(from.dtype());
+  if (bytes == 0) return;
+  to.storage()->bump_version();
+  const bool from_host = is_host_memory(source.backend), to_host = is_host_memory(target.backend);
+  if (from_host && to_host) {
+    std::memcpy(to.raw_data(), from.raw_data(), bytes);
+  } else if (from_host) {
+    device_runtime(target.backend)
+        ->copy(target.index, Transfer::to_device, to.raw_data(), from.raw_data(), bytes);
+  } else {
+    check(to_host, "from {} to {}: take it to the CPU first", to_string(source), to_string(target));
+    device_runtime(source.backend)
+        ->copy(source.index, Transfer::to_host, to.raw_data(), from.raw_data(), bytes);
+  }
+}
+
+Tensor to_device(const Tensor& x, Device device) {
+  if (x.device() == device) return x;
+  if (x.autograd_state() != nullptr) {
+    fail("to_device", "x {} has a gradient history, which does not follow: detach() it", x.shape());
+  }
+  const auto result = empty(x.shape(), x.dtype(), device);
+  transfer(x, result);
+  return result;
+}
+
+}  // namespace lookback

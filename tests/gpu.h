@@ -1,0 +1,31 @@
+// The GPU that tests run on: a real one, or in lookback_emulated_tests the emulated one.
+#pragma once
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "runtime/device_runtime.h"
+#include "runtime/tensor.h"
+#include "runtime/transfer.h"
+
+namespace lookback::testing {
+
+inline Device gpu() { return {.backend = Backend::cuda}; }
+
+// Empty where there is one.
+inline std::string why_no_gpu() {
+  const auto* runtime = device_runtime(Backend::cuda);
+  if (runtime == nullptr) return "built without CUDA";
+  return runtime->count() == 0 ? runtime->why_none() : "";
+}
+
+// The bytes of a contiguous tensor, wherever it lies.
+inline std::vector<unsigned char> bits_of(const Tensor& x) {
+  const auto here = to_device(x.detach(), cpu_device);
+  std::vector<unsigned char> bytes(static_cast<std::size_t>(x.numel()) * size_of(x.dtype()));
+  if (!bytes.empty()) std::memcpy(bytes.data(), here.raw_data(), bytes.size());
+  return bytes;
+}
+
+}  // namespace lookback::testing

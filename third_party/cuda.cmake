@@ -1,0 +1,63 @@
+# Finds the CUDA toolkit. Without it the build is complete, for the CPU. Sets lookback_cuda: the
+# targets that the GPU's part links, empty where there is none.
+#
+# LOOKBACK_CUDA=OFF leaves it out though it is there. LOOKBACK_CUDA_ARCHITECTURES: what machine code
+# is made for: all (sm_80, sm_90a, and PTX of compute_90 for newer ones), or a list: 80, 90a.
+
+option(LOOKBACK_CUDA "Build for GPUs too, where the CUDA toolkit is found" ON)
+set(LOOKBACK_CUDA_ARCHITECTURES all CACHE STRING "all, or a list of 80 and 90a")
+set(lookback_cuda "")
+
+if(LOOKBACK_CUDA AND NOT LOOKBACK_SANITIZE)
+  find_program(LOOKBACK_NVCC nvcc PATHS /usr/local/cuda/bin ENV CUDA_HOME PATH_SUFFIXES bin
+    DOC "The CUDA compiler")
+endif()
+if(LOOKBACK_NVCC)
+  set(CMAKE_CUDA_COMPILER ${LOOKBACK_NVCC})
+  # Older CMake would try an architecture that newer toolkits have forgotten.
+  set(CMAKE_CUDA_ARCHITECTURES 80)
+  enable_language(CUDA)
+  set(CMAKE_CUDA_ARCHITECTURES OFF)
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25.1 does not know that nvcc knows C++20
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+  endif()
+  set(CMAKE_CUDA_STANDARD 20)
+  find_package(CUDAToolkit QUIET)
+  if(TARGET CUDA::cudart AND TARGET CUDA::cublas)
+    set(lookback_cuda CUDA::cudart CUDA::cublas CUDA::cublasLt)
+  else()
+    message(STATUS "nvcc is here, but not the libraries cudart and cublas: building for the CPU")
+  endif()
+else()
+  message(STATUS "No CUDA toolkit: building for the CPU")
+endif()
+
+set(lookback_cuda_code "")
+set(architectures ${LOOKBACK_CUDA_ARCHITECTURES})
+if(architectures STREQUAL all)
+  set(architectures 80 90a)
+  list(APPEND lookback_cuda_code -gencode=arch=compute_90,code=compute_90)
+endif()
+foreach(architecture IN LISTS architectures)
+  list(APPEND lookback_cuda_code
+    -gencode=arch=compute_${architecture},code=sm_${architecture})
+endforeach()
+
+# The folders of the GPU, as one object library. -fmad=false: as on the CPU, kernels that want a
+# fused multiply-add ask for it by name, and the same bits come out of both compilers.
+function(lookback_add_cuda)
+  file(GLOB sources CONFIGURE_DEPENDS runtime/cuda/*.cpp kernels/cuda/*.cpp kernels/cuda/*.cu
+    kernels/cuda/toolkit/*.cpp kernels/cuda/toolkit/*.cu)
+  add_library(lookback_gpu OBJECT ${sources})
+  target_include_directories(lookback_gpu PUBLIC ${PROJECT_SOURCE_DIR})
+  target_compile_options(lookback_gpu PRIVATE
+    "$<$<COMPILE_LANGUAGE:CXX>:${lookback_compile_options}>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:${lookback_cuda_code};--expt-relaxed-constexpr;-fmad=false;-lineinfo>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-fno-math-errno,-ffp-contract=off>")
+  if(LOOKBACK_WERROR)
+    target_compile_options(lookback_gpu PRIVATE
+      "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Werror>")
+  endif()
+  target_link_libraries(lookback_gpu PUBLIC ${lookback_libraries} ${lookback_cuda})
+endfunction()
