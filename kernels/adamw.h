@@ -1,25 +1,37 @@
-// One step of AdamW (Loshchilov & Hutter 2019) over a list of parameters, with the clipping factor
-// folded in. Per element, t the number of this step from 1:
-//   g = gradient_scale * gradient
+// One step of AdamW (Loshchilov & Hutter 2019) over a list of parameters, with clipping folded in.
+// Per element, t the number of this step from 1:
+//   g = gradient_scale clip gradient
+//   clip = min(1, max_norm / (gradient_scale norm)), 1 where norm is absent or max_norm 0
 //   m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2
 //   w = keep w - learning_rate (m / correction1) / (sqrt(v / correction2) + epsilon)
 // keep = 1 - learning_rate * decay (one per parameter), correction1 = 1 - beta1^t, correction2 =
-// 1 - beta2^t. The four lists have equal lengths and, entry by entry, equal shapes; all f32 or all
-// f64, contiguous. Computed in their dtype.
+// 1 - beta2^t. norm: one f64, that of all gradients as they are, read where it lies; where it is
+// not finite the step changes nothing. The four lists have equal lengths and, entry by entry, equal
+// shapes; all f32 or all f64, contiguous. Computed in their dtype.
 #pragma once
 
 #include <vector>
 
 #include "kernels/slot.h"
+#include "runtime/host_device.h"
 
 namespace lookback::kernels {
 
 struct AdamWStep {
   InOutList parameters{}, first_moments{}, second_moments{};
   InList gradients{};
+  In norm = {};
   std::vector<double> keep{};
   double learning_rate, beta1, beta2, epsilon, gradient_scale, correction1, correction2;
+  double max_norm = 0;
 };
+
+// What all gradients are multiplied by, for a finite norm.
+LOOKBACK_HOST_DEVICE inline double clipped_scale(double gradient_scale, double max_norm,
+                                                 double norm) {
+  const double scaled = gradient_scale * norm;
+  return max_norm > 0 && scaled > max_norm ? gradient_scale * (max_norm / scaled) : gradient_scale;
+}
 
 inline UpdateSlot<AdamWStep> adamw_step{"adamw_step"};
 

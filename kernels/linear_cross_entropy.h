@@ -22,6 +22,7 @@ struct LinearCrossEntropyForward {
   In x, weight, targets;
   Out loss_sum, count, correct, nats, dx, dweight, logits, rounded_dlogits;
   std::int64_t ignore_index;
+  Out workspace = {};  // u8, as many as the slot says
   static constexpr auto dependency = everything(
       outputs(&LinearCrossEntropyForward::loss_sum, &LinearCrossEntropyForward::count,
               &LinearCrossEntropyForward::correct, &LinearCrossEntropyForward::nats,

@@ -30,6 +30,7 @@ struct MatmulBackward {
   In b;     // [.., K, N]
   InOut y;  // [.., M, N]
   double alpha = 1.0;
+  Out workspace = {};  // u8, as many as the slot says
 };
 inline BackwardSlot<MatmulBackward> matmul_backward{"matmul_backward"};
 

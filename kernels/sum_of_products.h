@@ -18,6 +18,7 @@ struct SumOfProductsForward {
   In bias = {};  // [N], dense; absent: 0
   Out y;
   double alpha = 1.0;
+  Out workspace = {};  // u8, as many as the slot says
   static constexpr auto dependency =
       contract_each(&SumOfProductsForward::y, &SumOfProductsForward::a, &SumOfProductsForward::b,
                     &SumOfProductsForward::bias);

@@ -5,6 +5,7 @@
 
 #include "autograd/gradient.h"
 #include "autograd/ops/contiguous.h"
+#include "autograd/ops/workspace.h"
 #include "kernels/adamw.h"
 #include "kernels/global_norm.h"
 
@@ -18,16 +19,18 @@ AdamW::AdamW(std::vector<NamedParameter> optimised, AdamWOptions adamw_options)
   }
 }
 
-void AdamW::step(double learning_rate, double gradient_scale) {
+void AdamW::step(double learning_rate, const GradientScale& gradients) {
   ++steps;
   const auto t = static_cast<double>(steps);
   kernels::AdamWStep arguments{.learning_rate = learning_rate,
                                .beta1 = options.beta1,
                                .beta2 = options.beta2,
                                .epsilon = options.epsilon,
-                               .gradient_scale = gradient_scale,
+                               .gradient_scale = gradients.scale,
                                .correction1 = 1 - std::pow(options.beta1, t),
-                               .correction2 = 1 - std::pow(options.beta2, t)};
+                               .correction2 = 1 - std::pow(options.beta2, t),
+                               .max_norm = gradients.max_norm};
+  arguments.norm = gradients.norm;
   std::vector<Tensor> held;  // keeps the gradients' memory until the step is done
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const auto& tensor = parameters[i].tensor;
@@ -46,7 +49,7 @@ void AdamW::step(double learning_rate, double gradient_scale) {
   for (const auto& parameter : parameters) parameter.tensor.storage()->bump_version();
 }
 
-double gradient_norm(const std::vector<NamedParameter>& parameters) {
+Tensor gradient_norm_tensor(const std::vector<NamedParameter>& parameters) {
   std::vector<Tensor> held;
   kernels::InList tensors;
   for (const auto& parameter : parameters) {
@@ -55,10 +58,17 @@ double gradient_norm(const std::vector<NamedParameter>& parameters) {
     held.push_back(contiguous(g));
     tensors.emplace_back(held.back());
   }
-  if (held.empty()) return 0;
+  if (held.empty()) {
+    return zeros({}, DType::f64, parameters.empty() ? cpu_device : parameters[0].tensor.device());
+  }
   const auto norm = zeros({}, DType::f64, held[0].device());
-  kernels::global_norm(norm.backend(), {.tensors = tensors, .y = norm});
-  return norm.item();
+  run_with_workspace(kernels::global_norm, norm.device(),
+                     kernels::GlobalNorm{.tensors = tensors, .y = norm});
+  return norm;
+}
+
+double gradient_norm(const std::vector<NamedParameter>& parameters) {
+  return gradient_norm_tensor(parameters).item();
 }
 
 double clipping_factor(double norm, double max_norm) {

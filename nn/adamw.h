@@ -22,8 +22,20 @@ class AdamW {
  public:
   AdamW(std::vector<NamedParameter> optimised, AdamWOptions adamw_options);
 
-  // One step with the gradients the parameters hold, each multiplied by gradient_scale.
-  void step(double learning_rate, double gradient_scale);
+  // What the gradients are multiplied by, with clipping, for which the host need not know their
+  // norm: it is read where it lies. A norm that is not finite leaves parameters and moments as they
+  // are.
+  struct GradientScale {
+    double scale = 1;
+    double max_norm = 0;  // of the scaled gradients; 0: no clipping
+    Tensor norm = {};     // gradient_norm_tensor(); undefined: no clipping
+  };
+
+  // One step with the gradients that the parameters hold.
+  void step(double learning_rate, const GradientScale& gradients);
+  void step(double learning_rate, double gradient_scale) {
+    step(learning_rate, GradientScale{.scale = gradient_scale});
+  }
 
   struct State {
     std::string name;
@@ -39,7 +51,9 @@ class AdamW {
   std::int64_t steps = 0;
 };
 
-// sqrt of the sum of squares of all gradients; missing ones count as zero.
+// sqrt of the sum of squares of all gradients, [] f64; missing ones count as zero.
+Tensor gradient_norm_tensor(const std::vector<NamedParameter>& parameters);
+// The same as a number, for which a GPU is waited for.
 double gradient_norm(const std::vector<NamedParameter>& parameters);
 
 // min(1, max_norm / norm); 1 when max_norm is 0 (no clipping).

@@ -1,9 +1,7 @@
 #include "nn/initialise.h"
 
-#include <array>
-
 #include "kernels/fill.h"
-#include "runtime/parallel.h"
+#include "kernels/normal_fill.h"
 #include "runtime/random.h"
 
 namespace lookback {
@@ -18,21 +16,6 @@ std::uint64_t hash_of(std::string_view text) {
   return hash;
 }
 
-template <class T>
-void fill_with_normal(const Tensor& x, double standard_deviation, std::uint64_t seed,
-                      std::uint64_t stream) {
-  constexpr std::int64_t chunk = 4096;
-  auto* values = x.data<T>();
-  parallel_for(x.numel(), chunk, [&](std::int64_t begin, std::int64_t end) {
-    std::array<double, chunk> draws;
-    const std::span<double> part(draws.data(), static_cast<std::size_t>(end - begin));
-    fill_normal(part, seed, stream, static_cast<std::uint64_t>(begin));
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      values[begin + static_cast<std::int64_t>(i)] = static_cast<T>(standard_deviation * part[i]);
-    }
-  });
-}
-
 }  // namespace
 
 void initialise(const std::vector<NamedParameter>& parameters, double standard_deviation,
@@ -44,9 +27,9 @@ void initialise(const std::vector<NamedParameter>& parameters, double standard_d
       kernels::fill(tensor.backend(), {.y = tensor, .value = initial.value});
     } else {
       const auto stream = stream_of(RandomUse::parameters, hash_of(parameter.name));
-      visit_floating(tensor.dtype(), [&]<class T>(TypeTag<T>) {
-        fill_with_normal<T>(tensor, standard_deviation, seed, stream);
-      });
+      kernels::normal_fill(
+          tensor.backend(),
+          {.y = tensor, .standard_deviation = standard_deviation, .seed = seed, .stream = stream});
     }
     tensor.storage()->bump_version();
   }

@@ -5,7 +5,9 @@
 #include <map>
 #include <optional>
 
+#include "autograd/ops/numbers.h"
 #include "kernels/copy.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -27,14 +29,7 @@ std::vector<std::string> names_below(const SafetensorsFile& file, const std::str
 
 bool same_elements(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape()) return false;
-  const auto as_f64 = [](const Tensor& x) {
-    auto y = empty(x.shape(), DType::f64);
-    kernels::copy_forward(x.backend(), {.x = x, .y = y});
-    return y;
-  };
-  const auto left = as_f64(a);
-  const auto right = as_f64(b);
-  return std::ranges::equal(left.elements<double>(), right.elements<double>());
+  return std::ranges::equal(numbers_of(a), numbers_of(b));
 }
 
 // A head stored beside a tied model is the embedding once more, or the file is of another model.
@@ -92,7 +87,8 @@ void load_parameters(const std::vector<NamedParameter>& parameters, const Safete
          advice ? advice(names_below(file, prefix)) : "");
   }
   for (const auto& [name, tensor] : by_name) {
-    kernels::copy_forward(tensor.backend(), {.x = file.load(prefix + name), .y = tensor});
+    const auto loaded = to_device(file.load(prefix + name), tensor.device());
+    kernels::copy_forward(tensor.backend(), {.x = loaded, .y = tensor});
     tensor.storage()->bump_version();
   }
 }

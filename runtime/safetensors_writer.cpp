@@ -4,6 +4,7 @@
 #include "runtime/json.h"
 #include "runtime/replacing_file.h"
 #include "runtime/safetensors.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -32,8 +33,9 @@ std::vector<const NamedTensors::value_type*> in_file_order(const std::string& pa
   for (const auto& named : tensors) {
     const auto& [name, tensor] = named;
     check(name != "__metadata__", "{}: a tensor must not be called __metadata__", path);
-    check(tensor.defined() && tensor.backend() == Backend::cpu && tensor.is_contiguous(),
-          "{}: tensor {} must be defined, contiguous and on the CPU", path, in_quotes(name));
+    check(tensor.defined() && tensor.backend() != Backend::taint && tensor.is_contiguous(),
+          "{}: tensor {} must be defined, contiguous and not on the taint device", path,
+          in_quotes(name));
     order.push_back(&named);
   }
   std::ranges::sort(order, {}, &NamedTensors::value_type::first);
@@ -76,8 +78,8 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& te
   file.write(std::as_bytes(std::span(&header_bytes, 1)));
   file.write(text);
   for (const auto* named : order) {
-    const auto& tensor = named->second;
-    if (tensor.numel() == 0) continue;
+    if (named->second.numel() == 0) continue;
+    const auto tensor = on_host(named->second);
     file.write({static_cast<const std::byte*>(tensor.raw_data()), bytes_of(tensor)});
   }
   file.commit();

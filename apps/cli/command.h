@@ -24,6 +24,8 @@ namespace lookback {
 // What the flags of every subcommand say, resolved.
 struct Session {
   Device device;
+  // Models and what they compute live on `device` for as long as the session does.
+  std::shared_ptr<const DefaultDevice> works_on = {};
   std::int64_t threads = 1;
   std::uint64_t seed = 0;
   Console console;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/device_runtime.h"
 #include "runtime/parallel.h"
 
 namespace lookback {
@@ -21,20 +22,30 @@ void SessionFlags::declare(Flags& flags) {
 }
 
 Device parse_device(const std::string& text) {
-  if (text == "auto" || text == "cpu") return cpu_device;
+  if (text == "cpu") return cpu_device;
+  if (text == "auto") {
+    const auto* runtime = device_runtime(Backend::cuda);
+    return runtime != nullptr && runtime->count() > 0 ? Device{Backend::cuda, 0} : cpu_device;
+  }
   const bool is_cuda =
       text == "cuda" ||
       (text.starts_with("cuda:") && text.size() > 5 && text.size() < 9 &&
        std::all_of(text.begin() + 5, text.end(), [](char c) { return c >= '0' && c <= '9'; }));
   if (!is_cuda) usage_error("--device {}: must be auto, cpu, cuda or cuda:N", text);
-  usage_error("--device {}: this build has no GPU kernels; --device cpu runs on the processor",
-              text);
+  const Device device{Backend::cuda, text == "cuda" ? 0 : std::stoi(text.substr(5))};
+  try {
+    check_device(device);
+  } catch (const Error& error) {
+    usage_error("--device {}: {}", text, error.what());
+  }
+  return device;
 }
 
 Session SessionFlags::start() {
   Session session;
   session.device = parse_device(device);
-  device = "cpu";
+  device = to_string(session.device);
+  session.works_on = std::make_shared<DefaultDevice>(session.device);
   if (threads) set_num_threads(static_cast<int>(*threads));
   threads = num_threads();
   session.threads = *threads;

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "runtime/allocator.h"
+#include "runtime/check.h"
 
 namespace lookback {
 

@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "autograd/ops/contiguous.h"
-
 namespace lookback {
 namespace {
 
@@ -11,16 +9,6 @@ namespace {
 double larger(double a, double b) { return a > b || std::isnan(a) ? a : b; }
 
 }  // namespace
-
-std::vector<double> numbers_of(const Tensor& x) {
-  const auto dense = contiguous(x.detach());
-  std::vector<double> numbers;
-  numbers.reserve(static_cast<std::size_t>(x.numel()));
-  visit_floating(x.dtype(), [&]<class T>(TypeTag<T>) {
-    for (const auto number : dense.elements<T>()) numbers.push_back(static_cast<double>(number));
-  });
-  return numbers;
-}
 
 double largest_difference(const Tensor& a, const Tensor& b) {
   const Check check{"largest_difference"};

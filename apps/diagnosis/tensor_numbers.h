@@ -1,15 +1,10 @@
-// Numbers of tensors, as checks look at them. Of any floating dtype and strides.
+// How numbers of tensors are compared and measured. Of any floating dtype, strides and device.
 #pragma once
 
-#include <string>
-#include <vector>
-
-#include "runtime/tensor.h"
+#include "autograd/ops/numbers.h"
 
 namespace lookback {
 
-// In row-major order.
-std::vector<double> numbers_of(const Tensor& x);
 // Throws Error where the shapes differ. max |a - b|; NaN where one is NaN.
 double largest_difference(const Tensor& a, const Tensor& b);
 // max |x|, NaN where one is NaN; 0 for an undefined tensor.

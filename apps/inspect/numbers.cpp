@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "autograd/grad_mode.h"
-#include "autograd/ops/contiguous.h"
+#include "kernels/copy.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 
@@ -14,14 +14,9 @@ double norm(std::span<const double> values) {
 }
 
 Tensor own_copy(const Tensor& x) {
-  const NoGrad no_grad;
-  const auto dense = contiguous(x);
-  const auto copy = empty_like(dense);
-  visit_floating(dense.dtype(), [&]<class T>(TypeTag<T>) {
-    const auto from = dense.elements<T>();
-    std::copy(from.begin(), from.end(), copy.data<T>());
-  });
-  return copy;
+  const auto copy = empty_like(x);
+  kernels::copy_forward(x.backend(), {.x = x, .y = copy});
+  return on_host(copy);
 }
 
 }  // namespace lookback

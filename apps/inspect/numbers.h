@@ -11,7 +11,7 @@ namespace lookback {
 // sqrt of the sum of squares.
 double norm(std::span<const double> values);
 
-// The same numbers in memory of their own, without their gradient history.
+// The same numbers in memory of their own that the host can read, without their gradient history.
 Tensor own_copy(const Tensor& x);
 
 }  // namespace lookback

@@ -6,6 +6,7 @@
 
 #include "apps/train/token_tensors.h"
 #include "autograd/grad_mode.h"
+#include "autograd/ops/numbers.h"
 
 namespace lookback {
 namespace {
@@ -25,18 +26,15 @@ void add_batch(Sums& sums, const Llama& llama, const TokenSource& source, const 
   sums.tokens += static_cast<std::int64_t>(loss.count.item());
   sums.correct += static_cast<std::int64_t>(loss.correct.item());
   const auto floor = source.has_floor() ? source.nats(batch) : std::vector<double>{};
-  visit_floating(loss.nats.dtype(), [&]<class T>(TypeTag<T>) {
-    const auto nats = loss.nats.elements<T>();
-    for (std::size_t i = 0; i < nats.size(); ++i) {
-      const auto ours = static_cast<double>(nats[i]);
-      sums.nats += ours;
-      if (floor.empty() || batch.targets[i] == ignored_target) continue;
-      const double difference = ours - floor[i];
-      sums.floor += floor[i];
-      sums.difference += difference;
-      sums.squared_difference += difference * difference;
-    }
-  });
+  const auto nats = numbers_of(loss.nats);
+  for (std::size_t i = 0; i < nats.size(); ++i) {
+    sums.nats += nats[i];
+    if (floor.empty() || batch.targets[i] == ignored_target) continue;
+    const double difference = nats[i] - floor[i];
+    sums.floor += floor[i];
+    sums.difference += difference;
+    sums.squared_difference += difference * difference;
+  }
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "autograd/gradient.h"
 #include "kernels/slot.h"
 #include "nn/adamw.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -20,7 +21,9 @@ bool is_numbers(const TensorView& view) {
 
 // look(value) for every element of a floating view, until it returns false.
 template <class Look>
-void for_each_number(const TensorView& view, const Look& look) {
+void for_each_number(const TensorView& anywhere, const Look& look) {
+  const HostView here(anywhere);
+  const auto& view = here.view();
   visit_floating(view.dtype, [&]<class T>(TypeTag<T>) {
     const auto rank = view.sizes.rank();
     std::vector<std::int64_t> index(static_cast<std::size_t>(rank), 0);

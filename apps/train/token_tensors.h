@@ -2,7 +2,7 @@
 #pragma once
 
 #include "apps/data/token_source.h"
-#include "runtime/tensor.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 
@@ -12,7 +12,8 @@ struct TokenTensors {
 
 inline TokenTensors token_tensors(const TokenBatch& batch) {
   const Shape shape{batch.rows, batch.columns};
-  return {from_values(batch.inputs, shape), from_values(batch.targets, shape)};
+  return {to_default_device(from_values(batch.inputs, shape)),
+          to_default_device(from_values(batch.targets, shape))};
 }
 
 }  // namespace lookback

@@ -11,6 +11,9 @@
 #include "apps/model/record_choice.h"
 #include "apps/train/non_finite.h"
 #include "autograd/grad_mode.h"
+#include "autograd/ops/add.h"
+#include "autograd/ops/affine.h"
+#include "autograd/ops/numbers.h"
 #include "nn/schedule.h"
 #include "runtime/replacing_file.h"
 
@@ -52,12 +55,7 @@ Json learned_numbers(const Llama& llama) {
   const NoGrad no_grad;
   auto learned = Json::object();
   for (const auto& named : llama.effects()) {
-    const auto& effect = named.second;
-    auto numbers = Json::array();
-    visit_floating(effect.dtype(), [&]<class T>(TypeTag<T>) {
-      for (const auto number : effect.elements<T>()) numbers.push_back(static_cast<double>(number));
-    });
-    learned[named.first] = numbers;
+    learned[named.first] = numbers_of(named.second);
   }
   return learned;
 }
@@ -105,10 +103,15 @@ TrainingSummary TrainingRun::run() {
   while (state.step < total_steps) {
     take_step();
     const bool interrupted = interrupt.requested() && state.step < total_steps;
+    const bool inspects = options.inspect_every && state.step % *options.inspect_every == 0;
+    if (at_multiple_of(options.logging_steps) || at_multiple_of(*options.eval_steps) ||
+        at_multiple_of(*options.save_steps) || interrupted || inspects) {
+      read_steps();
+    }
     if (at_multiple_of(options.logging_steps) || interrupted) log_step();
     if (at_multiple_of(*options.eval_steps)) evaluate_model();
     if (at_multiple_of(*options.save_steps) || interrupted) save_state();
-    if (options.inspect_every && state.step % *options.inspect_every == 0) inspect_model();
+    if (inspects) inspect_model();
     if (interrupted) {
       save_model(llama, output.path());
       summary.end = TrainingSummary::End::interrupted;
@@ -127,23 +130,17 @@ void TrainingRun::take_step() {
     batches.push_back(
         data.training->training_batch(state.step, i, options.batch_size, options.block_size));
   }
-  measures = accumulate_gradients(llama, batches, forward);
-  if (!measures.finite()) stop(batches);
+  auto results = queue_gradients(llama, batches, forward);
+  unread.push_back({results, std::move(batches), state.step});
+  state.tokens += results.tokens;
+  // The first step is waited for, so that what cannot even start leaves nothing behind.
+  if (is_host_memory(session.device.backend) || state.step == 0) read_steps();
   if (state.step == 0) begin_folder();
-  learning_rate = learning_rate_at(llama, schedule_of(options), state.step);
-  const double clipping = clipping_factor(measures.grad_norm, options.max_grad_norm);
-  optimizer.step(learning_rate, clipping * measures.gradient_share);
+  update_weights(results);
   clear_gradients(parameters);
-
-  const double seconds = seconds_since(start);
   ++state.step;
-  state.tokens += measures.tokens;
+  const double seconds = seconds_since(start);
   state.seconds += seconds;
-  window.loss += measures.loss;
-  ++window.steps;
-  window.tokens += measures.tokens;
-  window.targets += measures.targets;
-  window.correct += measures.correct;
   window.seconds += seconds;
   const double left = state.seconds / static_cast<double>(state.step) *
                       static_cast<double>(total_steps - state.step);
@@ -153,17 +150,45 @@ void TrainingRun::take_step() {
                 left);
 }
 
-void TrainingRun::stop(const std::vector<TokenBatch>& batches) const {
+void TrainingRun::update_weights(const StepResults& results) {
+  const NoGrad no_grad;
+  norm_so_far =
+      norm_so_far.defined() ? results.grad_norm + affine(norm_so_far, 0, 0) : results.grad_norm;
+  learning_rate = learning_rate_at(llama, schedule_of(options), state.step);
+  optimizer.step(
+      learning_rate,
+      {.scale = results.gradient_share, .max_norm = options.max_grad_norm, .norm = norm_so_far});
+}
+
+void TrainingRun::read_steps() {
+  const auto start = Clock::now();
+  for (const auto& step : unread) {
+    measures = step.results.read();
+    if (!measures.finite()) stop(step);
+    window.loss += measures.loss;
+    ++window.steps;
+    window.tokens += measures.tokens;
+    window.targets += measures.targets;
+    window.correct += measures.correct;
+  }
+  unread.clear();
+  if (is_host_memory(session.device.backend)) return;  // where it is part of the step
+  const double waited = seconds_since(start);
+  state.seconds += waited;
+  window.seconds += waited;
+}
+
+void TrainingRun::stop(const UnreadStep& step) const {
   const bool loss_is_finite = std::isfinite(measures.loss);
-  const auto where = first_non_finite(llama, batches);
+  const auto where = first_non_finite(llama, step.batches);
   auto kept = fmt::format("{} keeps the last model that was evaluated", options.output_dir);
-  if (state.step == 0) {
+  if (step.step == 0) {
     kept = "nothing was written";
   } else if (loss_is_finite) {
     save_model(llama, output.path());
     kept = fmt::format("{} keeps the model before this step", options.output_dir);
   }
-  throw NonFiniteError(fmt::format("step {}: the {} is not finite; {}; {}", state.step + 1,
+  throw NonFiniteError(fmt::format("step {}: the {} is not finite; {}; {}", step.step + 1,
                                    loss_is_finite ? "gradient norm" : "loss", where, kept));
 }
 

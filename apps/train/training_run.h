@@ -46,13 +46,22 @@ class TrainingRun {
     std::int64_t steps = 0, tokens = 0, targets = 0, correct = 0;
   };
 
+  // A step whose numbers have not been asked for: a GPU may still be at work on it.
+  struct UnreadStep {
+    StepResults results;
+    std::vector<TokenBatch> batches;
+    std::int64_t step;  // from 0
+  };
+
   void begin_folder();
   void take_step();
+  void update_weights(const StepResults& results);
+  void read_steps();
   void log_step();
   void evaluate_model();
   void save_state() const;
   void inspect_model() const;
-  [[noreturn]] void stop(const std::vector<TokenBatch>& batches) const;
+  [[noreturn]] void stop(const UnreadStep& unread) const;
   void write_line(const nlohmann::ordered_json& object);
   bool at_multiple_of(std::int64_t interval) const;
   double tokens_per_second() const;
@@ -70,7 +79,11 @@ class TrainingRun {
   Progress progress;
   TrainerState state;
   Window window;
-  StepMeasures measures;  // of the last step
+  std::vector<UnreadStep> unread;
+  // The norm of the gradients, and not finite from the first step on where it was not: no later
+  // step then changes the weights, though nobody has read the norm yet.
+  Tensor norm_so_far;
+  StepMeasures measures;  // of the last step that was read
   double learning_rate = 0;
   TrainingSummary summary;
 };

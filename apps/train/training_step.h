@@ -20,11 +20,23 @@ struct StepMeasures {
   bool finite() const;
 };
 
+// The same where it was made: a GPU has these numbers when read() has waited for them.
+struct StepResults {
+  std::vector<Tensor> loss_sums, correct;  // of each micro-batch
+  Tensor grad_norm;                        // of the gradients that the parameters hold
+  double gradient_share = 1;
+  std::int64_t tokens = 0, targets = 0;
+  StepMeasures read() const;
+};
+
 // Loss = (sum over all micro-batches) / (all valid targets). The parameters, clear before, then
 // hold the gradients of the sum: dividing is left to the optimiser's gradient scale, where it costs
 // nothing.
 StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
                                   const ForwardOptions& forward = {});
+// Does not wait for a GPU.
+StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
+                            const ForwardOptions& forward = {});
 
 // What the optimiser is given, and the rate of step `step` (from 0): all parameters and the
 // schedule's, but for a fault that says otherwise.

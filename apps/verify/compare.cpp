@@ -5,6 +5,8 @@
 #include <limits>
 #include <numeric>
 
+#include "runtime/transfer.h"
+
 namespace lookback {
 namespace {
 
@@ -13,7 +15,8 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 std::vector<double> as_doubles(const Tensor& tensor) {
   return visit_any(tensor.dtype(), [&]<class T>(TypeTag<T>) {
-    const auto elements = tensor.elements<T>();
+    const auto here = on_host(tensor);
+    const auto elements = here.elements<T>();
     std::vector<double> values(elements.size());
     std::ranges::transform(elements, values.begin(), [](T x) { return static_cast<double>(x); });
     return values;

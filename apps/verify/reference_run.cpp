@@ -13,6 +13,7 @@
 #include "nn/llama/variant_of_weights.h"
 #include "nn/parameter_files.h"
 #include "runtime/json.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -44,7 +45,7 @@ Tensor ids_of(const SafetensorsFile& reference) {
     fail(operation, "{}: input_ids is {} {}: must be int64 (batch, tokens)", reference.source(),
          ids.dtype(), ids.shape());
   }
-  return ids;
+  return to_default_device(ids);
 }
 
 // The settings of the metadata's "optimizer", a JSON object; every one must be there.

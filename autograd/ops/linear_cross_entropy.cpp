@@ -5,29 +5,43 @@
 #include "autograd/engine.h"
 #include "autograd/ops/contiguous.h"
 #include "autograd/ops/rows.h"
+#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
 #include "kernels/affine.h"
 #include "kernels/copy.h"
 #include "kernels/linear_cross_entropy.h"
+#include "kernels/multiply.h"
+#include "runtime/device_runtime.h"
 
 namespace lookback {
 namespace {
+
+// The kernel's gradients are in the accumulator dtype.
+Tensor in_dtype(const Tensor& gradient, DType dtype) {
+  if (!gradient.defined() || gradient.dtype() == dtype) return gradient;
+  const auto result = empty(gradient.shape(), dtype, gradient.device());
+  kernels::copy_forward(gradient.backend(), {.x = gradient, .y = result});
+  return result;
+}
 
 struct LinearCrossEntropyBackward {
   static constexpr std::string_view name = "linear_cross_entropy";
   Tensor dx, dweight;  // of loss_sum; undefined where not needed
 
   std::vector<Tensor> operator()(const Tensor& dloss_sum, Needed) const {
-    const double scale = dloss_sum.item();
-    return {scaled(dx, scale), scaled(dweight, scale)};
+    return {scaled(dx, dloss_sum), scaled(dweight, dloss_sum)};
   }
 
   // Nobody else has seen these gradients, so they may be scaled in place, unless a second pass
   // will ask for them again.
-  static Tensor scaled(const Tensor& gradient, double scale) {
+  static Tensor scaled(const Tensor& gradient, const Tensor& dloss_sum) {
     if (!gradient.defined()) return {};
     const auto result = retaining() ? empty_like(gradient) : gradient;
-    if (retaining() || scale != 1) {
+    if (!is_host_memory(gradient.backend())) {  // whose numbers the host would have to wait for
+      kernels::multiply_forward(
+          gradient.backend(),
+          {.a = gradient, .b = in_dtype(dloss_sum, gradient.dtype()), .y = result});
+    } else if (const double scale = dloss_sum.item(); retaining() || scale != 1) {
       kernels::affine_forward(gradient.backend(),
                               {.x = gradient, .y = result, .scale = scale, .shift = 0});
     }
@@ -50,14 +64,6 @@ void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& target
         "targets {} {} must be int64 {}: x is {}", targets.dtype(), targets.shape(), rows,
         x.shape());
   if (options.keep_nats) no_gradient("linear_cross_entropy with keep_nats", {x, weight});
-}
-
-// The kernel's gradients are in the accumulator dtype.
-Tensor in_dtype(const Tensor& gradient, DType dtype) {
-  if (!gradient.defined() || gradient.dtype() == dtype) return gradient;
-  const auto result = empty(gradient.shape(), dtype, gradient.device());
-  kernels::copy_forward(gradient.backend(), {.x = gradient, .y = result});
-  return result;
 }
 
 }  // namespace
@@ -90,19 +96,20 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,
   const auto dweight = needs_dweight ? fresh(weight.shape(), dtype) : Tensor{};
   const auto logits = fresh({chunk, matrix.size(0)}, dtype);
   const bool rounds = rows.dtype() == DType::bf16 && (needs_dx || needs_dweight);
-  kernels::linear_cross_entropy_forward(
-      x.backend(), {.x = rows,
-                    .weight = matrix,
-                    .targets = targets,
-                    .loss_sum = result.loss_sum,
-                    .count = result.count,
-                    .correct = result.correct,
-                    .nats = nats,
-                    .dx = dx,
-                    .dweight = dweight,
-                    .logits = logits,
-                    .rounded_dlogits = rounds ? fresh(logits.shape(), DType::bf16) : Tensor{},
-                    .ignore_index = options.ignore_index});
+  run_with_workspace(kernels::linear_cross_entropy_forward, x.device(),
+                     kernels::LinearCrossEntropyForward{
+                         .x = rows,
+                         .weight = matrix,
+                         .targets = targets,
+                         .loss_sum = result.loss_sum,
+                         .count = result.count,
+                         .correct = result.correct,
+                         .nats = nats,
+                         .dx = dx,
+                         .dweight = dweight,
+                         .logits = logits,
+                         .rounded_dlogits = rounds ? fresh(logits.shape(), DType::bf16) : Tensor{},
+                         .ignore_index = options.ignore_index});
   record<LinearCrossEntropyBackward>(result.loss_sum, {x, weight}, [&] {
     return LinearCrossEntropyBackward{in_dtype(dx, x.dtype()), in_dtype(dweight, x.dtype())};
   });

@@ -2,6 +2,7 @@
 
 #include "autograd/ops/rows.h"
 #include "autograd/ops/unbroadcast.h"
+#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
 #include "kernels/add.h"
 #include "kernels/sum_of_products.h"
@@ -42,7 +43,7 @@ struct LinearManyBackward {
       arguments.a.emplace_back(operands[i]);
       arguments.b.emplace_back(operands[i + 1]);
     }
-    kernels::sum_of_products_forward(result[0].backend(), arguments);
+    run_with_workspace(kernels::sum_of_products_forward, result[0].device(), arguments);
     return result;
   }
 };

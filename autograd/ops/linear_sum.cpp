@@ -5,6 +5,7 @@
 #include "autograd/ops/contiguous.h"
 #include "autograd/ops/rows.h"
 #include "autograd/ops/unbroadcast.h"
+#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
 #include "kernels/sum_of_products.h"
 
@@ -97,7 +98,7 @@ Tensor linear_sum(const std::vector<LinearTerm>& terms, const Tensor& bias, doub
   const auto dense_bias = bias.defined() ? contiguous(bias.detach()) : bias;
   arguments.bias = dense_bias;
   inputs.back() = bias;
-  kernels::sum_of_products_forward(y.backend(), arguments);
+  run_with_workspace(kernels::sum_of_products_forward, y.device(), arguments);
   return record<LinearSumBackward>(y, std::span<const Tensor>(inputs), [&] {
     return LinearSumBackward{saved, alpha, products};
   });

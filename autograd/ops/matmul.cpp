@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "autograd/ops/contiguous.h"
+#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
 #include "kernels/matmul.h"
 
@@ -34,7 +35,8 @@ Tensor product_of_shape(const Tensor& a, const Tensor& b, const Shape& shape) {
     return y;
   }
   const auto y = zeros(shape, a.dtype(), a.device());
-  kernels::matmul_backward(a.backend(), {.a = a, .b = b, .y = y});
+  run_with_workspace(kernels::matmul_backward, a.device(),
+                     kernels::MatmulBackward{.a = a, .b = b, .y = y});
   return y;
 }
 

@@ -5,6 +5,9 @@
 #include <numbers>
 #include <vector>
 
+#include "runtime/device_runtime.h"
+#include "runtime/transfer.h"
+
 namespace lookback {
 namespace {
 
@@ -50,7 +53,9 @@ RopeTables rope_tables(std::int64_t positions, std::int64_t head_dim, double the
     const double exponent = static_cast<double>(2 * i) / static_cast<double>(head_dim);
     frequency[static_cast<std::size_t>(i)] = scaled(1 / std::pow(theta, exponent), scaling);
   }
-  const RopeTables tables{empty({positions, half}, dtype), empty({positions, half}, dtype)};
+  const auto here = is_host_memory(default_device().backend) ? default_device() : cpu_device;
+  const RopeTables tables{empty({positions, half}, dtype, here),
+                          empty({positions, half}, dtype, here)};
   visit_floating(dtype, [&]<class T>(TypeTag<T>) {
     for (std::int64_t i = 0; i < positions * half; ++i) {
       const std::int64_t position = i / half;
@@ -60,7 +65,7 @@ RopeTables rope_tables(std::int64_t positions, std::int64_t head_dim, double the
       tables.sin.data<T>()[i] = static_cast<T>(std::sin(angle));
     }
   });
-  return tables;
+  return {to_default_device(tables.cos), to_default_device(tables.sin)};
 }
 
 }  // namespace lookback

@@ -1,5 +1,7 @@
 #include "kernels/adamw.h"
 
+#include <cmath>
+
 #include "kernels/cpu/simd_targets.h"
 #include "kernels/cpu/tensor_list.h"
 #include "runtime/parallel.h"
@@ -18,14 +20,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 using namespace simd::HWY_NAMESPACE;  // NOLINT(google-build-using-namespace)
 
 template <class T>
-void step_chunk(const AdamWStep& a, const ListChunk& chunk) {
+void step_chunk(const AdamWStep& a, double gradient_scale, const ListChunk& chunk) {
   T* w = a.parameters[chunk.tensor].as<T>() + chunk.begin;
   T* m = a.first_moments[chunk.tensor].as<T>() + chunk.begin;
   T* v = a.second_moments[chunk.tensor].as<T>() + chunk.begin;
   const T* gradient = a.gradients[chunk.tensor].as<T>() + chunk.begin;
   const auto number = [](double x) { return static_cast<T>(x); };
   for_each_vector<T>(chunk.end - chunk.begin, [&](auto d, std::int64_t i) HWY_ATTR {
-    const auto g = hn::Mul(load(d, gradient + i), hn::Set(d, number(a.gradient_scale)));
+    const auto g = hn::Mul(load(d, gradient + i), hn::Set(d, number(gradient_scale)));
     const auto first = hn::MulAdd(load(d, m + i), hn::Set(d, number(a.beta1)),
                                   hn::Mul(g, hn::Set(d, number(1 - a.beta1))));
     const auto second = hn::MulAdd(load(d, v + i), hn::Set(d, number(a.beta2)),
@@ -41,15 +43,21 @@ void step_chunk(const AdamWStep& a, const ListChunk& chunk) {
 }
 
 void update(const AdamWStep& a) {
+  double scale = a.gradient_scale;
+  if (a.norm.present()) {
+    const double norm = *a.norm.as<double>();
+    if (!std::isfinite(norm)) return;
+    scale = clipped_scale(scale, a.max_norm, norm);
+  }
   const auto chunks = chunks_of(a.parameters, list_chunk_elements);
   parallel_for(static_cast<std::int64_t>(chunks.size()), 1,
                [&](std::int64_t begin, std::int64_t end) {
                  for (auto c = begin; c < end; ++c) {
                    const auto& chunk = chunks[static_cast<std::size_t>(c)];
                    if (a.parameters[chunk.tensor].dtype == DType::f64) {
-                     step_chunk<double>(a, chunk);
+                     step_chunk<double>(a, scale, chunk);
                    } else {
-                     step_chunk<float>(a, chunk);
+                     step_chunk<float>(a, scale, chunk);
                    }
                  }
                });

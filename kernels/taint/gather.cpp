@@ -1,5 +1,6 @@
 #include "kernels/taint/cells.h"
 #include "kernels/taint/dependency_call.h"
+#include "runtime/check.h"
 
 namespace lookback::kernels::taint {
 namespace {

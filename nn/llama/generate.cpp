@@ -3,6 +3,8 @@
 #include <optional>
 
 #include "autograd/grad_mode.h"
+#include "autograd/ops/numbers.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -16,14 +18,6 @@ void check_request(const LlamaConfig& config, const std::vector<std::int64_t>& p
   check(tokens + options.max_new_tokens <= config.max_position_embeddings,
         "a prompt of {} tokens and {} new ones do not fit max_position_embeddings={}", tokens,
         options.max_new_tokens, config.max_position_embeddings);
-}
-
-std::vector<double> row_of_doubles(const Tensor& logits) {
-  return visit_floating(logits.dtype(), [&]<class T>(TypeTag<T>) {
-    std::vector<double> row;
-    for (const auto value : logits.elements<T>()) row.push_back(static_cast<double>(value));
-    return row;
-  });
 }
 
 }  // namespace
@@ -45,8 +39,9 @@ Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
   auto next_input = prompt;
   while (static_cast<std::int64_t>(result.tokens.size()) < options.max_new_tokens) {
     const auto length = static_cast<std::int64_t>(next_input.size());
-    const auto logits = llama.last_logits(from_values(next_input, {1, length}), forward);
-    const auto token = sampler.pick(row_of_doubles(logits));
+    const auto logits =
+        llama.last_logits(to_default_device(from_values(next_input, {1, length})), forward);
+    const auto token = sampler.pick(numbers_of(logits));
     result.tokens.push_back(token);
     if (options.on_token) options.on_token(token);
     context.push_back(token);

@@ -6,28 +6,25 @@
 #include <vector>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/contiguous.h"
+#include "autograd/ops/numbers.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
 
 // 1, 2, 3, ...: a gradient that no softmax cancels.
 Tensor ascending(const Tensor& x) {
-  const auto result = empty_like(x);
+  const auto result = empty(x.shape(), x.dtype(), cpu_device);
   visit_floating(x.dtype(), [&]<class T>(TypeTag<T>) {
     double next = 1;
     for (auto& number : result.elements<T>()) number = static_cast<T>(next++);
   });
-  return result;
+  return to_device(result, x.device());
 }
 
 bool is_zero(const Tensor& x) {
-  if (!x.defined()) return true;
-  const auto dense = contiguous(x);
-  return visit_floating(x.dtype(), [&]<class T>(TypeTag<T>) {
-    return std::ranges::all_of(dense.elements<T>(),
-                               [](T number) { return static_cast<double>(number) == 0; });
-  });
+  return !x.defined() ||
+         std::ranges::all_of(numbers_of(x), [](double number) { return number == 0; });
 }
 
 std::set<std::string> below(const Llama& llama, const std::vector<std::string>& prefixes) {

@@ -8,6 +8,8 @@
 #include "autograd/ops/slice.h"
 #include "nn/llama/checkpointed_layer.h"
 
+#include "runtime/transfer.h"
+
 namespace lookback {
 
 LlamaModel::LlamaModel(const LlamaConfig& llama_config, Precision model_precision)
@@ -118,11 +120,12 @@ CrossEntropyResult Llama::loss(const Tensor& ids, const Tensor& targets,
 
 Tensor next_token_targets(const Tensor& ids) {
   const auto tokens = ids.size(1);
-  const auto targets = empty_like(ids);
-  const auto* from = ids.data<std::int64_t>();
+  const auto targets = empty(ids.shape(), ids.dtype(), cpu_device);
+  const auto here = on_host(ids);
+  const auto* from = here.data<std::int64_t>();
   auto* to = targets.data<std::int64_t>();
   for (std::int64_t i = 0; i < ids.numel(); ++i) to[i] = (i + 1) % tokens == 0 ? -100 : from[i + 1];
-  return targets;
+  return to_device(targets, ids.device());
 }
 
 }  // namespace lookback
