@@ -7,10 +7,10 @@
 //   first_key = max(0, offset + t + 1 - window (where there is a window), document_start[b, t])
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "kernels/operand.h"
+#include "runtime/host_device.h"
 
 namespace lookback::kernels {
 
@@ -18,8 +18,27 @@ namespace lookback::kernels {
 struct KeyRange {
   std::int64_t first = 0;
   std::int64_t last = 0;
-  bool empty() const { return first == last; }
-  bool contains(std::int64_t key) const { return first <= key && key < last; }
+  LOOKBACK_HOST_DEVICE bool empty() const { return first == last; }
+  LOOKBACK_HOST_DEVICE bool contains(std::int64_t key) const { return first <= key && key < last; }
+};
+
+// The rule as plain numbers, which kernels on a GPU can be given as well.
+struct VisibleKeys {
+  std::int64_t offset = 0, window = 0;           // as in CausalMask
+  const std::int64_t* document_start = nullptr;  // where the kernel runs; null: no documents
+  std::int64_t sequence_step = 0, row_step = 0;  // of document_start
+
+  LOOKBACK_HOST_DEVICE KeyRange keys_of(std::int64_t sequence, std::int64_t row,
+                                        std::int64_t keys) const {
+    const auto end = offset + row + 1;
+    std::int64_t first = window > 0 && end > window ? end - window : 0;
+    if (document_start != nullptr) {
+      const auto start = document_start[sequence * sequence_step + row * row_step];
+      if (start > first) first = start;
+    }
+    const auto last = end < keys ? end : keys;
+    return {.first = first < last ? first : last, .last = last};
+  }
 };
 
 struct CausalMask {
@@ -27,15 +46,16 @@ struct CausalMask {
   std::int64_t window = 0;  // how many keys a row sees, itself included; 0: no limit
   In document_start = {};   // [B, T] i64: the first key of the row's own document; absent: 0
 
+  VisibleKeys rule() const {
+    if (!document_start.present()) return {.offset = offset, .window = window};
+    return {.offset = offset,
+            .window = window,
+            .document_start = document_start.as<std::int64_t>(),
+            .sequence_step = document_start.stride(0),
+            .row_step = document_start.stride(1)};
+  }
   KeyRange keys_of(std::int64_t sequence, std::int64_t row, std::int64_t keys) const {
-    const auto end = offset + row + 1;
-    std::int64_t first = window > 0 ? std::max<std::int64_t>(0, end - window) : 0;
-    if (document_start.present()) {
-      const auto at = sequence * document_start.stride(0) + row * document_start.stride(1);
-      first = std::max(first, document_start.as<std::int64_t>()[at]);
-    }
-    const auto last = std::clamp<std::int64_t>(end, 0, keys);
-    return {.first = std::min(first, last), .last = last};
+    return rule().keys_of(sequence, row, keys);
   }
   bool visible(std::int64_t sequence, std::int64_t row, std::int64_t key, std::int64_t keys) const {
     return keys_of(sequence, row, keys).contains(key);
