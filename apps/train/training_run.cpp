@@ -15,6 +15,7 @@
 #include "autograd/ops/affine.h"
 #include "autograd/ops/numbers.h"
 #include "nn/schedule.h"
+#include "runtime/device_runtime.h"
 #include "runtime/replacing_file.h"
 
 namespace lookback {
