@@ -35,6 +35,10 @@ void check_device(Device device) {
         count == 1 ? "" : fmt::format(" to cuda:{}", count - 1));
 }
 
+void synchronise(Device device) {
+  if (auto* runtime = device_runtime(device.backend)) runtime->synchronise(device.index);
+}
+
 std::string to_string(Device device) {
   switch (device.backend) {
     case Backend::cpu: return "cpu";

@@ -42,6 +42,9 @@ struct RegisterDeviceRuntime {
 // Throws Error, saying why, where there is no such device here.
 void check_device(Device device);
 
+// Waits for all that is queued on the device; on the CPU nothing ever is.
+void synchronise(Device device);
+
 // Whether the host can read the device's memory.
 constexpr bool is_host_memory(Backend backend) { return backend != Backend::cuda; }
 

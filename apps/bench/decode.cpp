@@ -4,6 +4,7 @@
 
 #include "apps/bench/benchmark.h"
 #include "nn/llama/generate.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -20,8 +21,8 @@ nlohmann::ordered_json bench_decode(const BenchOptions& options, const Session& 
   if (length < 1)
     usage_error("--steps {}: too many for max_position_embeddings={}", tokens,
                 config.max_position_embeddings);
-  const auto prompt =
-      random_tokens(1, length, config.vocab_size, session.seed).elements<std::int64_t>();
+  const auto ids = on_host(random_tokens(1, length, config.vocab_size, session.seed));
+  const auto prompt = ids.elements<std::int64_t>();
   std::optional<Clock::time_point> first;
   const GenerationOptions generation{
       .max_new_tokens = tokens + 1, .sampling = {.temperature = 0}, .on_token = [&](std::int64_t) {

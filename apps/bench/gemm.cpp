@@ -8,7 +8,9 @@
 #include "apps/model/dtype_name.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/linear.h"
+#include "runtime/device_runtime.h"
 #include "runtime/random.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -32,11 +34,11 @@ constexpr std::array<ProductShape, 9> shapes = {{{1024, 1024, 1024},
 
 Tensor random_matrix(std::int64_t rows, std::int64_t columns, DType dtype) {
   RandomStream random(0, stream_of(RandomUse::parameters, 0));
-  const auto matrix = empty({rows, columns}, dtype);
+  const auto matrix = empty({rows, columns}, dtype, cpu_device);
   visit_floating(dtype, [&]<class T>(TypeTag<T>) {
     for (auto& element : matrix.elements<T>()) element = static_cast<T>(random.uniform() - 0.5);
   });
-  return matrix;
+  return to_default_device(matrix);
 }
 
 // The best of one second.
@@ -45,6 +47,7 @@ double best_seconds(const Tensor& x, const Tensor& weight) {
   for (const auto end = Clock::now() + std::chrono::seconds(1); Clock::now() < end;) {
     const auto start = Clock::now();
     linear(x, weight);
+    synchronise(x.device());
     best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
   }
   return best;

@@ -5,6 +5,7 @@
 #include "apps/model/model_choice.h"
 #include "nn/initialise.h"
 #include "runtime/random.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 
@@ -27,11 +28,11 @@ std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t se
 Tensor random_tokens(std::int64_t rows, std::int64_t columns, std::int64_t vocabulary,
                      std::uint64_t seed) {
   RandomStream random(seed, stream_of(RandomUse::training_data, 0));
-  const auto tokens = empty({rows, columns}, DType::i64);
+  const auto tokens = empty({rows, columns}, DType::i64, cpu_device);
   std::ranges::generate(tokens.elements<std::int64_t>(), [&] {
     return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(vocabulary)));
   });
-  return tokens;
+  return to_default_device(tokens);
 }
 
 }  // namespace lookback

@@ -4,9 +4,10 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "apps/bench/limits.h"
 #include "apps/bench/train_step.h"
-#include "kernels/cpu/machine.h"
 #include "kernels/slot.h"
+#include "runtime/device_runtime.h"
 
 namespace lookback {
 namespace {
@@ -58,13 +59,15 @@ std::string shapes_of(const std::vector<kernels::In>& inputs) {
 }
 
 // Times each kernel call from the end of the one before it: an operation's share of the tape's own
-// work is included. The first call of a pass has no call before it and is left out.
+// work is included, on a GPU the time to start a kernel and to wait for it too. The first call of a
+// pass has no call before it and is left out.
 class Stopwatch {
  public:
   void start() { last = Clock::time_point{}; }
 
   void lap(const kernels::SlotBase& slot, const std::vector<kernels::In>& inputs,
            const std::vector<kernels::Out>& outputs) {
+    synchronise(default_device());
     const auto now = Clock::now();
     const double seconds = std::chrono::duration<double>(now - last).count();
     const bool first = last == Clock::time_point{};
@@ -108,18 +111,18 @@ nlohmann::ordered_json bench_ops(const BenchOptions& options, const Session& ses
       step.run(session.seed + static_cast<std::uint64_t>(i));
     }
   }
-  const auto machine = kernels::measure_machine();
+  const double most_gflops = gflops_limit(session.device, llama->precision.products);
+  const double most_gbps = gbps_limit(session.device);
   auto list = nlohmann::ordered_json::array();
   for (const auto& each : stopwatch.slowest_first()) {
     const double gflops = each.flops / each.seconds / 1e9;
     const double gbps = each.bytes / each.seconds / 1e9;
-    list.push_back(
-        {{"name", each.name},
-         {"shape", each.shape},
-         {"seconds", each.seconds},
-         {"gflops", gflops},
-         {"gbps", gbps},
-         {"of_limit", std::max(gflops / machine.fma_gflops, gbps / machine.triad_gbps)}});
+    list.push_back({{"name", each.name},
+                    {"shape", each.shape},
+                    {"seconds", each.seconds},
+                    {"gflops", gflops},
+                    {"gbps", gbps},
+                    {"of_limit", std::max(gflops / most_gflops, gbps / most_gbps)}});
   }
   return {{"operations", list}};
 }

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "apps/bench/limits.h"
 #include "apps/bench/train_step.h"
 #include "apps/train/peak_memory.h"
-#include "kernels/cpu/machine.h"
 #include "runtime/allocator.h"
 
 namespace lookback {
@@ -28,12 +28,6 @@ double model_flops_per_token(const Llama& llama, std::int64_t block_size) {
   return 6 * (weights + static_cast<double>(attention));
 }
 
-double peak_gflops(const Llama& llama) {
-  const double bf16 =
-      llama.precision.products == Products::bfloat16 ? kernels::measure_bf16_gflops() : 0;
-  return bf16 > 0 ? bf16 : kernels::measure_fma_gflops();
-}
-
 double median(std::vector<double> values) {
   std::ranges::sort(values);
   const auto middle = values.size() / 2;
@@ -53,13 +47,14 @@ nlohmann::ordered_json bench_train(const BenchOptions& options, const Session& s
   const double rate = static_cast<double>(options.batch_size * options.block_size) / each;
   std::int64_t parameters = 0;
   for (const auto& parameter : llama->parameters()) parameters += parameter.tensor.numel();
+  const double peak = gflops_limit(session.device, llama->precision.products);
   const double flops = model_flops_per_token(*llama, options.block_size) * rate;
   return {{"tokens_per_second", rate},
           {"seconds_per_step", each},
           {"peak_bytes", resident_bytes},
           {"allocator_peak_bytes", memory_stats(session.device).peak_bytes},
           {"parameters", parameters},
-          {"model_flops_utilisation", flops / 1e9 / peak_gflops(*llama)}};
+          {"model_flops_utilisation", flops / 1e9 / peak}};
 }
 
 const BenchmarkRegistration registered{"train", bench_train};

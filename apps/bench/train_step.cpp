@@ -5,6 +5,7 @@
 #include "apps/model/record_choice.h"
 #include "autograd/gradient.h"
 #include "autograd/ops/cross_entropy.h"
+#include "runtime/device_runtime.h"
 
 namespace lookback {
 
@@ -25,10 +26,10 @@ double BenchStep::run(std::uint64_t seed) {
   const auto start = std::chrono::steady_clock::now();
   const auto loss = llama.loss(ids, targets, {}, forward);
   backward(loss.loss_sum);
-  const double share = 1 / loss.count.item();
-  const double norm = gradient_norm(parameters) * share;
-  optimizer.step(1e-4, clipping_factor(norm, 1.0) * share);
+  const double share = 1 / static_cast<double>(batch_size * (block_size - 1));
+  optimizer.step(1e-4, {.scale = share, .max_norm = 1, .norm = gradient_norm_tensor(parameters)});
   clear_gradients(parameters);
+  synchronise(ids.device());
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
