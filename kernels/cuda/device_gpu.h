@@ -43,6 +43,8 @@ LOOKBACK_DEVICE float tanh(float x) { return ::tanhf(x); }
 LOOKBACK_DEVICE double tanh(double x) { return ::tanh(x); }
 LOOKBACK_DEVICE float erf(float x) { return ::erff(x); }
 LOOKBACK_DEVICE double erf(double x) { return ::erf(x); }
+LOOKBACK_DEVICE float erfc(float x) { return ::erfcf(x); }
+LOOKBACK_DEVICE double erfc(double x) { return ::erfc(x); }
 LOOKBACK_DEVICE float pow(float x, float y) { return ::powf(x, y); }
 LOOKBACK_DEVICE double pow(double x, double y) { return ::pow(x, y); }
 LOOKBACK_DEVICE float fused(float a, float b, float c) { return ::fmaf(a, b, c); }

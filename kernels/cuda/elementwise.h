@@ -2,148 +2,248 @@
 // accumulator dtype of y's. For .cu files.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <utility>
 
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/pack.h"
 #include "kernels/loop_nest.h"
 
 namespace lookback::kernels {
 
-// So many elements side by side, in accesses of up to 16 bytes.
+// What a function returns that has several results.
 template <class T, int count>
-inline constexpr std::size_t pack_alignment = sizeof(T) * count < 16 ? sizeof(T) * count : 16;
-template <class T, int count>
-struct alignas(pack_alignment<T, count>) Pack {
-  T element[count];
+struct Results {
+  T value[count];
 };
 
-// What a thread does with its elements: any number of inputs, of dtypes of their own.
-template <class Y, class Function, class... X>
-struct MapStep {
-  static constexpr std::size_t inputs = sizeof...(X);
-  using Sum = Accumulator<Y>;
+// An element of any dtype as a number.
+template <class To, class From>
+LOOKBACK_DEVICE To number_of(From x) {
+  if constexpr (std::is_same_v<From, BFloat16>) {
+    return static_cast<To>(static_cast<float>(x));
+  } else {
+    return static_cast<To>(x);
+  }
+}
 
-  Y* y;
+// What is done with the elements of one place: any number of inputs, of dtypes of their own, any
+// number of results. Offsets are those of the results, then of the inputs.
+template <class Y, int results, class Function, class... X>
+struct MapOperands {
+  static constexpr int inputs = sizeof...(X);
+  static constexpr int views = results + inputs;
+
+  Y* y[results];
   const void* x[inputs == 0 ? 1 : inputs];
   Function function;
 
-  LOOKBACK_DEVICE Y at(const std::int64_t* offsets) const {
-    return apply(offsets, std::index_sequence_for<X...>{});
+  LOOKBACK_DEVICE void element(const std::int64_t (&offsets)[views]) const {
+    element(offsets, std::index_sequence_for<X...>{});
+  }
+  // `count` of them side by side in every view, but for inputs that are one number.
+  template <int count>
+  LOOKBACK_DEVICE void pack(const std::int64_t (&offsets)[views],
+                            const bool (&is_number)[views]) const {
+    pack<count>(offsets, is_number, std::index_sequence_for<X...>{});
   }
 
  private:
   template <std::size_t... I>
-  LOOKBACK_DEVICE Y apply([[maybe_unused]] const std::int64_t* offsets,
-                          std::index_sequence<I...>) const {
-    return static_cast<Y>(function(static_cast<Sum>(static_cast<const X*>(x[I])[offsets[I]])...));
+  LOOKBACK_DEVICE void element(const std::int64_t (&offsets)[views],
+                               std::index_sequence<I...>) const {
+    Y to[results];
+    compute(to, static_cast<const X*>(x[I])[offsets[results + I]]...);
+    LOOKBACK_UNROLL
+    for (int r = 0; r < results; ++r) y[r][offsets[r]] = to[r];
+  }
+  template <int count, std::size_t... I>
+  LOOKBACK_DEVICE void pack(const std::int64_t (&offsets)[views], const bool (&is_number)[views],
+                            std::index_sequence<I...>) const {
+    map_packs<count>(offsets, read<X, count>(static_cast<const X*>(x[I]) + offsets[results + I],
+                                             is_number[results + I])...);
+  }
+  template <class T, int count>
+  LOOKBACK_DEVICE static Pack<T, count> read(const T* from, bool is_number) {
+    if (!is_number) return read_pack<count>(from);
+    Pack<T, count> all;
+    LOOKBACK_UNROLL
+    for (int i = 0; i < count; ++i) all.element[i] = *from;
+    return all;
+  }
+  template <int count, class... Packs>
+  LOOKBACK_DEVICE void map_packs(const std::int64_t (&offsets)[views], const Packs&... from) const {
+    Pack<Y, count> to[results];
+    LOOKBACK_UNROLL
+    for (int i = 0; i < count; ++i) {
+      Y of_element[results];
+      compute(of_element, from.element[i]...);
+      LOOKBACK_UNROLL
+      for (int r = 0; r < results; ++r) to[r].element[i] = of_element[r];
+    }
+    LOOKBACK_UNROLL
+    for (int r = 0; r < results; ++r) write_pack(y[r] + offsets[r], to[r]);
+  }
+  LOOKBACK_DEVICE void compute(Y (&to)[results], X... from) const {
+    const auto value = function(number_of<Accumulator<Y>>(from)...);
+    if constexpr (results == 1) {
+      to[0] = static_cast<Y>(value);
+    } else {
+      LOOKBACK_UNROLL
+      for (int r = 0; r < results; ++r) to[r] = static_cast<Y>(value.value[r]);
+    }
   }
 };
 
-template <class Y, class Function, class... X>
+// How the views step through the dimensions of a nest.
+template <int views>
+struct ViewSteps {
+  int rank = 0;
+  std::int64_t sizes[Shape::max_rank] = {};
+  std::int64_t steps[views][Shape::max_rank] = {};
+
+  // Adds to the offsets where element `index` of the dimensions before `end` lies.
+  LOOKBACK_DEVICE void add_offsets(std::int64_t index, int end,
+                                   std::int64_t (&offsets)[views]) const {
+    for (int dim = end - 1; dim >= 0; --dim) {
+      const auto outer = dim == 0 ? 0 : index / sizes[dim];
+      const auto place = index - outer * sizes[dim];
+      index = outer;
+      LOOKBACK_UNROLL
+      for (int v = 0; v < views; ++v) offsets[v] += place * steps[v][dim];
+    }
+  }
+};
+
+// Any strides: a thread per element.
+template <class Operands>
 struct MapStrided {
   static constexpr int threads = 256;
-  static constexpr int inputs = sizeof...(X);
 
-  MapStep<Y, Function, X...> step;
+  Operands operands;
   std::int64_t count;
-  int rank;
-  std::int64_t sizes[Shape::max_rank];
-  std::int64_t steps[1 + inputs][Shape::max_rank];  // of y, then of the inputs
+  ViewSteps<Operands::views> nest;
 
   LOOKBACK_DEVICE void operator()() const {
     const auto index = device::block_index() * threads + device::thread_index();
     if (index >= count) return;
-    std::int64_t offsets[1 + inputs] = {};
-    auto left = index;
-    for (int dim = rank - 1; dim >= 0; --dim) {
-      const auto place = left % sizes[dim];
-      left /= sizes[dim];
-      for (int v = 0; v <= inputs; ++v) offsets[v] += place * steps[v][dim];
-    }
-    step.y[offsets[0]] = step.at(offsets + 1);
+    std::int64_t offsets[Operands::views] = {};
+    nest.add_offsets(index, nest.rank, offsets);
+    operands.element(offsets);
   }
 };
 
-// All views dense: each thread reads and writes whole packs, the last one element by element.
-template <class Y, class Function, class... X>
-struct MapDense {
+// Rows (the last dimension) that lie densely in the results, and in every input densely or as one
+// number: a thread per pack, the last one of a row element by element.
+template <class Operands, int per_thread>
+struct MapPacks {
   static constexpr int threads = 256;
-  static constexpr int inputs = sizeof...(X);
-  static constexpr int per_thread = 16 / sizeof(Y) < 4 ? 4 : 16 / sizeof(Y);
 
-  MapStep<Y, Function, X...> step;
-  std::int64_t count;
+  Operands operands;
+  std::int64_t packs, packs_per_row;
+  ViewSteps<Operands::views> nest;
+  bool is_number[Operands::views];
 
   LOOKBACK_DEVICE void operator()() const {
-    const auto first = (device::block_index() * threads + device::thread_index()) * per_thread;
-    if (first + per_thread <= count) {
-      packs(first, std::index_sequence_for<X...>{});
-    } else {
-      for (auto i = first; i < count; ++i) {
-        std::int64_t offsets[inputs + 1];
-        for (auto& offset : offsets) offset = i;
-        step.y[i] = step.at(offsets);
+    const auto index = device::block_index() * threads + device::thread_index();
+    if (index >= packs) return;
+    std::int64_t offsets[Operands::views] = {};
+    std::int64_t first = index * per_thread;
+    if (nest.rank > 1) {
+      const auto row = index / packs_per_row;
+      first = (index - row * packs_per_row) * per_thread;
+      nest.add_offsets(row, nest.rank - 1, offsets);
+    }
+    const auto length = nest.sizes[nest.rank - 1];
+    LOOKBACK_UNROLL
+    for (int v = 0; v < Operands::views; ++v) offsets[v] += is_number[v] ? 0 : first;
+    if (first + per_thread <= length) {
+      operands.template pack<per_thread>(offsets, is_number);
+      return;
+    }
+    for (auto i = first; i < length; ++i) {
+      operands.element(offsets);
+      LOOKBACK_UNROLL
+      for (int v = 0; v < Operands::views; ++v) offsets[v] += is_number[v] ? 0 : 1;
+    }
+  }
+};
+
+// Whether rows of the nest can be read and written in packs, and where an input is one number. `y`
+// counts the results, which come first.
+template <class... T, int views>
+bool rows_are_packs(const ViewSteps<views>& nest, int results, int per_thread,
+                    const std::array<const void*, sizeof...(T)>& data, bool (&is_number)[views]) {
+  const std::size_t element_bytes[] = {sizeof(T)...};
+  const int last = nest.rank - 1;
+  if (nest.sizes[last] < per_thread) return false;
+  for (int v = 0; v < views; ++v) {
+    const auto bytes = element_bytes[v];
+    is_number[v] = v >= results && nest.steps[v][last] == 0;
+    if (is_number[v]) continue;
+    if (nest.steps[v][last] != 1) return false;
+    const auto alignment = pack_alignment(bytes, per_thread);
+    if (reinterpret_cast<std::uintptr_t>(data[static_cast<std::size_t>(v)]) % alignment != 0) {
+      return false;
+    }
+    for (int dim = 0; dim < last; ++dim) {
+      if (nest.steps[v][dim] * static_cast<std::int64_t>(bytes) %
+              static_cast<std::int64_t>(alignment) !=
+          0) {
+        return false;
       }
     }
   }
+  return true;
+}
 
-  // Whether every view begins where packs may.
-  bool aligned() const { return fits<Y>(step.y) && inputs_fit(std::index_sequence_for<X...>{}); }
+namespace detail {
 
- private:
-  template <class T>
-  static bool fits(const void* data) {
-    return reinterpret_cast<std::uintptr_t>(data) % pack_alignment<T, per_thread> == 0;
-  }
-  template <std::size_t... I>
-  bool inputs_fit(std::index_sequence<I...>) const {
-    return (fits<X>(step.x[I]) && ...);
-  }
-  template <std::size_t... I>
-  LOOKBACK_DEVICE void packs(std::int64_t first, std::index_sequence<I...>) const {
-    read_and_write(first, *reinterpret_cast<const Pack<X, per_thread>*>(
-                              static_cast<const X*>(step.x[I]) + first)...);
-  }
-  template <class... Packs>
-  LOOKBACK_DEVICE void read_and_write(std::int64_t first, const Packs&... x) const {
-    using Sum = Accumulator<Y>;
-    Pack<Y, per_thread> y;
-    LOOKBACK_UNROLL
-    for (int i = 0; i < per_thread; ++i) {
-      y.element[i] = static_cast<Y>(step.function(static_cast<Sum>(x.element[i])...));
+template <class Y, std::size_t>
+using ResultType = Y;
+
+template <class Y, class... X, class Function, std::size_t... R, class... Views>
+void map_several(const std::array<Out, sizeof...(R)>& y, const Function& function,
+                 std::index_sequence<R...>, const Views&... x) {
+  static_assert(sizeof...(X) == sizeof...(Views), "a type for each input");
+  constexpr int results = sizeof...(R), views = results + sizeof...(X);
+  constexpr int per_thread = 16 / sizeof(Y) < 4 ? 4 : 16 / sizeof(Y);
+  using Operands = MapOperands<Y, results, Function, X...>;
+  const auto& sizes = y[0].sizes;
+  const auto count = sizes.numel();
+  const LoopNest<views> loops(sizes, {y[R].strides..., broadcast_strides(x, sizes)...});
+  ViewSteps<views> nest{.rank = loops.sizes.rank()};
+  for (int dim = 0; dim < nest.rank; ++dim) {
+    nest.sizes[dim] = loops.sizes[dim];
+    for (int v = 0; v < views; ++v) {
+      nest.steps[v][dim] = loops.strides[static_cast<std::size_t>(v)][dim];
     }
-    *reinterpret_cast<Pack<Y, per_thread>*>(step.y + first) = y;
   }
-};
+  const Operands operands{{y[R].template as<Y>()...}, {x.data...}, function};
+  MapPacks<Operands, per_thread> packs{operands, 0, 0, nest, {}};
+  if (rows_are_packs<ResultType<Y, R>..., X...>(nest, results, per_thread,
+                                                {y[R].data..., x.data...}, packs.is_number)) {
+    const auto length = nest.sizes[nest.rank - 1];
+    packs.packs_per_row = device::blocks_for(length, per_thread);
+    packs.packs = count / length * packs.packs_per_row;
+    device::launch({.blocks = device::blocks_for(packs.packs, packs.threads)}, packs);
+    return;
+  }
+  const MapStrided<Operands> kernel{operands, count, nest};
+  device::launch({.blocks = device::blocks_for(count, kernel.threads)}, kernel);
+}
+
+template <class View, class T>
+using TypeFor = T;
+
+}  // namespace detail
 
 // y[i..] = function(x[i..]...): the inputs broadcast to y.
 template <class Y, class... X, class Function, class... Views>
 void map_on_gpu(const Out& y, const Function& function, const Views&... x) {
-  static_assert(sizeof...(X) == sizeof...(Views), "a type for each input");
-  constexpr std::size_t views = 1 + sizeof...(X);
-  const auto count = y.sizes.numel();
-  const LoopNest<views> nest(y.sizes, {y.strides, broadcast_strides(x, y.sizes)...});
-  const MapStep<Y, Function, X...> step{y.as<Y>(), {x.data...}, function};
-  bool dense = nest.sizes.rank() == 1;
-  for (const auto& strides : nest.strides) dense = dense && strides[0] == 1;
-  const MapDense<Y, Function, X...> packs{step, count};
-  if (dense && packs.aligned()) {
-    constexpr auto per_block = packs.threads * packs.per_thread;
-    device::launch({.blocks = device::blocks_for(count, per_block)}, packs);
-    return;
-  }
-  MapStrided<Y, Function, X...> kernel{step, count, nest.sizes.rank(), {}, {}};
-  for (int dim = 0; dim < kernel.rank; ++dim) {
-    kernel.sizes[dim] = nest.sizes[dim];
-    for (std::size_t v = 0; v < views; ++v) kernel.steps[v][dim] = nest.strides[v][dim];
-  }
-  device::launch({.blocks = device::blocks_for(count, kernel.threads)}, kernel);
-}
-
-namespace detail {
-template <class View, class T>
-using TypeFor = T;
+  detail::map_several<Y, X...>(std::array<Out, 1>{y}, function, std::make_index_sequence<1>{},
+                               x...);
 }
 
 // The same, all of one floating dtype. `function` takes numbers of any one type.
@@ -151,6 +251,17 @@ template <class Function, class... Views>
 void map_floating_on_gpu(const Out& y, const Function& function, const Views&... x) {
   visit_floating(y.dtype, [&]<class T>(TypeTag<T>) {
     map_on_gpu<T, detail::TypeFor<Views, T>...>(y, function, x...);
+  });
+}
+
+// Several results of one shape and floating dtype, the inputs read once for all: function returns
+// Results.
+template <std::size_t results, class Function, class... Views>
+void map_floating_on_gpu(const std::array<Out, results>& y, const Function& function,
+                         const Views&... x) {
+  visit_floating(y[0].dtype, [&]<class T>(TypeTag<T>) {
+    detail::map_several<T, detail::TypeFor<Views, T>...>(y, function,
+                                                         std::make_index_sequence<results>{}, x...);
   });
 }
 

@@ -33,6 +33,7 @@ T exchange_xor(T value, int lanes) {
 }
 
 using std::erf;
+using std::erfc;
 using std::exp;
 using std::exp2;
 using std::log;

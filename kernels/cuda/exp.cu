@@ -1,0 +1,20 @@
+#include "kernels/exp.h"
+
+#include "kernels/cuda/elementwise.h"
+
+namespace lookback::kernels {
+namespace {
+
+struct Exp {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T x) const {
+    return device::exp(x);
+  }
+};
+
+void forward(const ExpForward& a) { map_floating_on_gpu(a.y, Exp{}, a.x); }
+
+const Registration registered{exp_forward, Backend::cuda, forward};
+
+}  // namespace
+}  // namespace lookback::kernels

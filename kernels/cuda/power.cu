@@ -1,0 +1,83 @@
+#include "kernels/power.h"
+
+#include "kernels/cuda/elementwise.h"
+
+namespace lookback::kernels {
+namespace {
+
+struct Power {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T x, T p) const {
+    return device::pow(x, p);
+  }
+};
+struct Square {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T x) const {
+    return x * x;
+  }
+};
+template <class Sum>
+struct ConstantPower {
+  Sum p;
+  LOOKBACK_DEVICE Sum operator()(Sum x) const { return device::pow(x, p); }
+};
+
+struct BaseSlope {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T dy, T x, T p) const {
+    return dy * (p == 0 ? T(0) : p * device::pow(x, p - 1));
+  }
+};
+template <class Sum>
+struct ConstantSlope {
+  Sum p;
+  LOOKBACK_DEVICE Sum operator()(Sum dy, Sum x) const { return BaseSlope{}(dy, x, p); }
+};
+struct ExponentSlope {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T dy, T x, T p) const {
+    return dy * (x == 0 && p >= 0 ? T(0) : device::pow(x, p) * device::log(x));
+  }
+};
+struct BothSlopes {
+  template <class T>
+  LOOKBACK_DEVICE Results<T, 2> operator()(T dy, T x, T p) const {
+    return {BaseSlope{}(dy, x, p), ExponentSlope{}(dy, x, p)};
+  }
+};
+
+void forward(const PowerForward& a) {
+  if (a.exponent.present()) {
+    map_floating_on_gpu(a.y, Power{}, a.x, a.exponent);
+  } else if (a.constant == 2) {
+    map_floating_on_gpu(a.y, Square{}, a.x);
+  } else {
+    visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
+      using Sum = Accumulator<T>;
+      map_on_gpu<T, T>(a.y, ConstantPower<Sum>{static_cast<Sum>(a.constant)}, a.x);
+    });
+  }
+}
+
+void backward(const PowerBackward& a) {
+  if (!a.exponent.present()) {
+    if (!a.dx.present()) return;
+    visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {
+      using Sum = Accumulator<T>;
+      map_on_gpu<T, T, T>(a.dx, ConstantSlope<Sum>{static_cast<Sum>(a.constant)}, a.dy, a.x);
+    });
+  } else if (a.dx.present() && a.dexponent.present()) {
+    map_floating_on_gpu(std::array{a.dx, a.dexponent}, BothSlopes{}, a.dy, a.x, a.exponent);
+  } else if (a.dx.present()) {
+    map_floating_on_gpu(a.dx, BaseSlope{}, a.dy, a.x, a.exponent);
+  } else if (a.dexponent.present()) {
+    map_floating_on_gpu(a.dexponent, ExponentSlope{}, a.dy, a.x, a.exponent);
+  }
+}
+
+const Registration forward_registered{power_forward, Backend::cuda, forward};
+const Registration backward_registered{power_backward, Backend::cuda, backward};
+
+}  // namespace
+}  // namespace lookback::kernels
