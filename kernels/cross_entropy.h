@@ -6,8 +6,8 @@
 // loss_sum []; count, correct [] i64, correct absent where it is not wanted; nats, maximum, sum
 // [N]. The largest logit of a row is subtracted first. All in the accumulator dtype, loss_sum added
 // up in f64. maximum[r] and sum[r] = sum_v e^(logits[r, v] - maximum[r]) are kept for backward. A
-// NaN logit makes its row's nats NaN. Throws Error for a target that is neither in [0, V) nor
-// ignore_index.
+// NaN logit makes its row's nats NaN. workspace: u8, as many as workspace_bytes() says. Throws
+// Error for a target that is neither in [0, V) nor ignore_index.
 #pragma once
 
 #include "kernels/dependency.h"
@@ -17,7 +17,7 @@ namespace lookback::kernels {
 
 struct CrossEntropyForward {
   In logits, targets;
-  Out loss_sum, count, correct, nats, maximum, sum;
+  Out loss_sum, count, correct, nats, maximum, sum, workspace;
   std::int64_t ignore_index;
   static constexpr auto dependency =
       everything(outputs(&CrossEntropyForward::loss_sum, &CrossEntropyForward::count,

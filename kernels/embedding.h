@@ -18,11 +18,10 @@ struct EmbeddingForward {
 
 // dtable[v] = sum of dy[i..] over the positions where ids[i..] = v, in the order of the positions,
 // in the accumulator dtype; rows that nothing picked are zero. The ids have been checked by
-// forward. Scratch: first_position [V] and next_position [ids.numel()], i64: the positions of each
-// id as a linked list.
+// forward. workspace: u8, as many as workspace_bytes() says.
 struct EmbeddingBackward {
   In dy, ids;
-  Out dtable, first_position, next_position;
+  Out dtable, workspace = {};
 };
 
 inline Slot<EmbeddingForward> embedding_forward{"embedding_forward"};

@@ -1,6 +1,7 @@
 // y = scale * sum of x over the dimensions in which y has size one (kept), or, where y and x have
 // equal sizes, scale * x. x: any strides; y: contiguous, of x's rank. One dtype. Sums in the
 // accumulator dtype, in chunks of fixed size, so in a fixed order; integers leave scale out.
+// workspace: u8, as many as workspace_bytes() says.
 #pragma once
 
 #include "kernels/dependency.h"
@@ -10,7 +11,7 @@ namespace lookback::kernels {
 
 struct SumForward {
   In x;
-  Out y;
+  Out y, workspace = {};
   double scale = 1;  // 1 / number of terms: the mean
   static constexpr auto dependency = reduce(&SumForward::y, &SumForward::x);
 };

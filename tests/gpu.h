@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/ops/contiguous.h"
 #include "runtime/device_runtime.h"
 #include "runtime/tensor.h"
 #include "runtime/transfer.h"
@@ -20,9 +21,9 @@ inline std::string why_no_gpu() {
   return runtime->count() == 0 ? runtime->why_none() : "";
 }
 
-// The bytes of a contiguous tensor, wherever it lies.
+// The bytes of a tensor's elements, wherever it lies.
 inline std::vector<unsigned char> bits_of(const Tensor& x) {
-  const auto here = to_device(x.detach(), cpu_device);
+  const auto here = to_device(contiguous(x.detach()), cpu_device);
   std::vector<unsigned char> bytes(static_cast<std::size_t>(x.numel()) * size_of(x.dtype()));
   if (!bytes.empty()) std::memcpy(bytes.data(), here.raw_data(), bytes.size());
   return bytes;

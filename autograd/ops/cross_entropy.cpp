@@ -5,6 +5,7 @@
 #include "autograd/ops/affine.h"
 #include "autograd/ops/contiguous.h"
 #include "autograd/ops/rows.h"
+#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
 #include "kernels/cross_entropy.h"
 
@@ -61,15 +62,17 @@ CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& given_targe
   if (options.count_correct) result.correct = number(DType::i64);
   const auto nats = per_row(), maximum = per_row(), sum = per_row();
   if (options.keep_nats) result.nats = nats;
-  kernels::cross_entropy_forward(logits.backend(), {.logits = rows,
-                                                    .targets = targets,
-                                                    .loss_sum = result.loss_sum,
-                                                    .count = result.count,
-                                                    .correct = result.correct,
-                                                    .nats = nats,
-                                                    .maximum = maximum,
-                                                    .sum = sum,
-                                                    .ignore_index = options.ignore_index});
+  run_with_workspace(kernels::cross_entropy_forward, logits.device(),
+                     kernels::CrossEntropyForward{.logits = rows,
+                                                  .targets = targets,
+                                                  .loss_sum = result.loss_sum,
+                                                  .count = result.count,
+                                                  .correct = result.correct,
+                                                  .nats = nats,
+                                                  .maximum = maximum,
+                                                  .sum = sum,
+                                                  .workspace = {},
+                                                  .ignore_index = options.ignore_index});
   record<CrossEntropyBackward>(result.loss_sum, {logits}, [&] {
     return CrossEntropyBackward{rows, targets, maximum, sum, logits.shape(), options.ignore_index};
   });

@@ -1,6 +1,7 @@
 #include "autograd/ops/embedding.h"
 
 #include "autograd/ops/contiguous.h"
+#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
 #include "kernels/embedding.h"
 
@@ -16,12 +17,8 @@ struct EmbeddingBackward {
     const auto dy = contiguous(given_dy);
     const auto positions = ids.get();
     const auto dtable = empty(table, dy.dtype(), dy.device());
-    kernels::embedding_backward(
-        dy.backend(), {.dy = dy,
-                       .ids = positions,
-                       .dtable = dtable,
-                       .first_position = empty({table[0]}, DType::i64, dy.device()),
-                       .next_position = empty({positions.numel()}, DType::i64, dy.device())});
+    run_with_workspace(kernels::embedding_backward, dy.device(),
+                       kernels::EmbeddingBackward{.dy = dy, .ids = positions, .dtable = dtable});
     return {Tensor{}, dtable};
   }
 };

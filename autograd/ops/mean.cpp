@@ -1,6 +1,7 @@
 #include "autograd/ops/mean.h"
 
 #include "autograd/ops/affine.h"
+#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
 #include "kernels/sum.h"
 
@@ -22,7 +23,8 @@ Tensor mean(const Tensor& x, const ReducedDims& dims, KeepDims keep) {
   check(is_floating(x.dtype()), "x {} must have a floating dtype", x.dtype());
   const double scale = 1 / static_cast<double>(dims.terms());
   const auto y = empty(dims.kept_shape(), x.dtype(), x.device());
-  kernels::sum_forward(x.backend(), {.x = x, .y = y, .scale = scale});
+  run_with_workspace(kernels::sum_forward, x.device(),
+                     kernels::SumForward{.x = x, .y = y, .scale = scale});
   return record<MeanBackward>(dims.as_result(y, keep), {x}, [&] {
     return MeanBackward{dims, scale};
   });

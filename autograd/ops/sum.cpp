@@ -1,5 +1,6 @@
 #include "autograd/ops/sum.h"
 
+#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
 #include "kernels/sum.h"
 
@@ -14,7 +15,7 @@ struct SumBackward {
 
 Tensor sum(const Tensor& x, const ReducedDims& dims, KeepDims keep) {
   const auto total = empty(dims.kept_shape(), x.dtype(), x.device());
-  kernels::sum_forward(x.backend(), {.x = x, .y = total});
+  run_with_workspace(kernels::sum_forward, x.device(), kernels::SumForward{.x = x, .y = total});
   return record<SumBackward>(dims.as_result(total, keep), {x}, [&] { return SumBackward{dims}; });
 }
 

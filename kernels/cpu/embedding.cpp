@@ -11,6 +11,14 @@ namespace {
 constexpr std::int64_t elements_per_chunk = 1 << 16;
 constexpr std::int64_t no_position = -1;
 
+// The positions of each id as a linked list.
+struct Lists {
+  std::int64_t* first;  // [V]
+  std::int64_t* next;   // [positions]
+  explicit Lists(const EmbeddingBackward& a)
+      : first(a.workspace.as<std::int64_t>()), next(first + a.dtable.size(0)) {}
+};
+
 std::int64_t rows_per_chunk(std::int64_t columns) {
   return std::max<std::int64_t>(1, elements_per_chunk / std::max<std::int64_t>(1, columns));
 }
@@ -32,11 +40,11 @@ void forward(const EmbeddingForward& a) {
 
 // Threads own rows of the table, so that nothing is added to by two of them.
 template <class T>
-void sum_row(const EmbeddingBackward& a, std::int64_t row, std::int64_t columns) {
+void sum_row(const EmbeddingBackward& a, const Lists& lists, std::int64_t row,
+             std::int64_t columns) {
   using Sum = Accumulator<T>;
   constexpr std::int64_t width = 256;
-  const auto first = a.first_position.as<std::int64_t>()[row];
-  const auto* next = a.next_position.as<std::int64_t>();
+  const auto first = lists.first[row];
   T* dtable = a.dtable.as<T>() + row * columns;
   if (first == no_position) {
     std::memset(static_cast<void*>(dtable), 0, static_cast<std::size_t>(columns) * sizeof(T));
@@ -45,7 +53,7 @@ void sum_row(const EmbeddingBackward& a, std::int64_t row, std::int64_t columns)
   for (std::int64_t start = 0; start < columns; start += width) {
     const auto count = std::min(width, columns - start);
     Sum sums[width] = {};
-    for (auto position = first; position != no_position; position = next[position]) {
+    for (auto position = first; position != no_position; position = lists.next[position]) {
       const T* dy = a.dy.as<T>() + position * columns + start;
       for (std::int64_t d = 0; d < count; ++d) sums[d] += static_cast<Sum>(dy[d]);
     }
@@ -57,22 +65,25 @@ void backward(const EmbeddingBackward& a) {
   const std::int64_t table_rows = a.dtable.size(0);
   const std::int64_t columns = a.dtable.size(1);
   const auto* id = a.ids.as<std::int64_t>();
-  auto* first = a.first_position.as<std::int64_t>();
-  auto* next = a.next_position.as<std::int64_t>();
-  std::fill(first, first + table_rows, no_position);
+  const Lists lists(a);
+  std::fill(lists.first, lists.first + table_rows, no_position);
   for (std::int64_t i = a.ids.numel() - 1; i >= 0; --i) {  // last first, so that the lists ascend
-    next[i] = first[id[i]];
-    first[id[i]] = i;
+    lists.next[i] = lists.first[id[i]];
+    lists.first[id[i]] = i;
   }
   visit_floating(a.dtable.dtype, [&]<class T>(TypeTag<T>) {
     parallel_for(table_rows, rows_per_chunk(columns), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) sum_row<T>(a, row, columns);
+      for (std::int64_t row = begin; row < end; ++row) sum_row<T>(a, lists, row, columns);
     });
   });
 }
 
+std::size_t workspace_bytes(const EmbeddingBackward& a) {
+  return static_cast<std::size_t>(a.dtable.size(0) + a.ids.numel()) * sizeof(std::int64_t);
+}
+
 const Registration forward_registered{embedding_forward, Backend::cpu, forward};
-const Registration backward_registered{embedding_backward, Backend::cpu, backward};
+const Registration backward_registered{embedding_backward, Backend::cpu, backward, workspace_bytes};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/cpu/dim_blocks.h"
+#include "kernels/cpu/dim_loops.h"
 #include "kernels/cpu/indices.h"
 
 namespace lookback::kernels {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/cpu/reduction_plan.h"
+#include "kernels/reduction_plan.h"
 #include "kernels/cpu/strided_loop.h"
 #include "runtime/parallel.h"
 

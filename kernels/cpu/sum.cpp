@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "kernels/cpu/lane_sum.h"
-#include "kernels/cpu/reduction_plan.h"
+#include "kernels/reduction_plan.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {

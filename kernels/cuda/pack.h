@@ -29,6 +29,7 @@ bool is_aligned(const void* data, int count) {
   return reinterpret_cast<std::uintptr_t>(data) % pack_alignment(sizeof(T), count) == 0;
 }
 
+// Where is_aligned().
 template <int count, class T>
 LOOKBACK_DEVICE Pack<T, count> read_pack(const T* from) {
   return *reinterpret_cast<const Pack<T, count>*>(from);

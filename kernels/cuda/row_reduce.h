@@ -21,6 +21,13 @@ struct Larger {
   }
 };
 
+struct Smaller {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T a, T b) const {
+    return b < a ? b : a;
+  }
+};
+
 template <class T, class Combine>
 LOOKBACK_DEVICE T reduce_warp(T value, const Combine& combine) {
   for (int lanes = warp_threads / 2; lanes > 0; lanes /= 2) {

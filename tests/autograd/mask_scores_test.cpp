@@ -6,6 +6,7 @@
 
 #include "autograd/gradient.h"
 #include "autograd/ops/softmax.h"
+#include "runtime/transfer.h"
 #include "tests/autograd/op_case.h"
 
 namespace lookback::testing {
@@ -42,10 +43,16 @@ Tensor selected(const Tensor& x, const CausalMask& mask, double hidden) {
   });
 }
 
+CausalMask on(const Tensor& x, CausalMask mask) {
+  const auto& starts = mask.document_start;
+  if (starts.defined()) mask.document_start = to_device(starts, x.device());
+  return mask;
+}
+
 // Through softmax: -infinity itself has no central difference.
 OpCaseOptions with(const CausalMask& mask, std::vector<Shapes> shapes) {
   return {.shapes = std::move(shapes),
-          .call = [=](const Inputs& in) { return softmax(mask_scores(in[0], mask)); },
+          .call = [=](const Inputs& in) { return softmax(mask_scores(in[0], on(in[0], mask))); },
           .reference = [=](const Inputs& in) { return softmax(selected(in[0], mask, -infinity)); },
           .terms = [](const Shapes& in) { return static_cast<double>(in[0][-1]); }};
 }

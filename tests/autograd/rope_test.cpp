@@ -6,6 +6,7 @@
 
 #include "autograd/gradient.h"
 #include "kernels/slot.h"
+#include "runtime/transfer.h"
 #include "tests/autograd/op_case.h"
 
 namespace lookback::testing {
@@ -14,7 +15,9 @@ namespace {
 constexpr std::int64_t offset = 3;
 
 RopeTables tables_for(const Tensor& x) {
-  return rope_tables(offset + x.size(1), x.size(3), 100.0, {}, accumulator_of(x.dtype()));
+  const auto tables =
+      rope_tables(offset + x.size(1), x.size(3), 100.0, {}, accumulator_of(x.dtype()));
+  return {to_device(tables.cos, x.device()), to_device(tables.sin, x.device())};
 }
 
 // Each pair as a complex number times e^(i angle).

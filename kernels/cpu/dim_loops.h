@@ -1,25 +1,12 @@
-// A contiguous view seen as [outer, size, inner] around one of its dimensions.
+// Loops over contiguous views around one of their dimensions.
 #pragma once
 
 #include <algorithm>
-#include <cstdint>
 
-#include "kernels/operand.h"
+#include "kernels/dim_blocks.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
-
-struct DimBlocks {
-  std::int64_t outer = 1, size = 1, inner = 1;
-
-  DimBlocks(const Operand& x, int dim) : size(x.size(dim)) {
-    for (int d = 0; d < dim; ++d) outer *= x.size(d);
-    for (int d = dim + 1; d < x.rank(); ++d) inner *= x.size(d);
-  }
-  std::int64_t offset(std::int64_t o, std::int64_t position, std::int64_t i) const {
-    return (o * size + position) * inner + i;
-  }
-};
 
 // body(o, begin, end) for every o < outer and stretches [begin, end) of [0, inner), on all threads;
 // `work` elements along the dimension for each. No two bodies meet in an element of any slice.

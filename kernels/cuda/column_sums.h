@@ -1,0 +1,96 @@
+// Sums down the columns of a matrix of any strides, in an order that its sizes determine. For .cu
+// files.
+#pragma once
+
+#include "kernels/cuda/device.h"
+#include "kernels/reduction_plan.h"
+#include "runtime/dtype.h"
+
+namespace lookback::kernels {
+
+// Where the elements of a nest lie.
+struct NestSteps {
+  int rank = 0;
+  std::int64_t sizes[Shape::max_rank] = {};
+  std::int64_t steps[Shape::max_rank] = {};
+
+  explicit NestSteps(const Nest& nest) : rank(nest.sizes.rank()) {
+    for (int dim = 0; dim < rank; ++dim) {
+      sizes[dim] = nest.sizes[dim];
+      steps[dim] = nest.strides[dim];
+    }
+  }
+  // One dimension.
+  NestSteps(std::int64_t size, std::int64_t step) : rank(1), sizes{size}, steps{step} {}
+
+  LOOKBACK_DEVICE std::int64_t offset(std::int64_t index) const {
+    std::int64_t result = 0;
+    for (int dim = rank - 1; dim > 0; --dim) {
+      const auto outer = index / sizes[dim];
+      result += (index - outer * sizes[dim]) * steps[dim];
+      index = outer;
+    }
+    return rank == 0 ? 0 : result + index * steps[0];
+  }
+};
+
+template <class T>
+LOOKBACK_DEVICE T scaled_total(Accumulator<T> total, Accumulator<T> scale) {
+  if constexpr (is_floating(dtype_of<T>)) {
+    return static_cast<T>(total * scale);
+  } else {
+    return static_cast<T>(total);
+  }
+}
+
+// y[segment, c] = scale * sum of x[t, c] over the terms t of the segment (integers: scale left
+// out). 32 columns per block: each of the warps takes every eighth term, and what they have is
+// added up in order.
+template <class X, class Y>
+struct ColumnSums {
+  static constexpr int threads = 256;
+  static constexpr int block_columns = device::warp_threads;
+  static constexpr int warps = threads / block_columns;
+  using Sum = Accumulator<X>;
+  static constexpr std::size_t shared_bytes = threads * sizeof(Sum);
+
+  const X* x;
+  Y* y;  // [segments, columns]
+  std::int64_t columns, terms, terms_per_segment;
+  NestSteps column_steps, term_steps;
+  Sum scale;
+
+  std::int64_t column_blocks() const { return device::blocks_for(columns, block_columns); }
+
+  LOOKBACK_DEVICE void operator()() const {
+    auto* parts = reinterpret_cast<Sum*>(device::shared_memory());
+    const int lane = device::thread_index() % block_columns;
+    const int warp = device::thread_index() / block_columns;
+    const auto blocks = (columns + block_columns - 1) / block_columns;
+    const auto segment = device::block_index() / blocks;
+    const auto column = (device::block_index() - segment * blocks) * block_columns + lane;
+    const auto begin = segment * terms_per_segment;
+    const auto end = begin + terms_per_segment < terms ? begin + terms_per_segment : terms;
+    Sum total = 0;
+    if (column < columns) {
+      const X* at = x + column_steps.offset(column);
+      for (auto t = begin + warp; t < end; t += warps) {
+        total += static_cast<Sum>(at[term_steps.offset(t)]);
+      }
+    }
+    parts[warp * block_columns + lane] = total;
+    device::synchronise_block();
+    if (warp != 0 || column >= columns) return;
+    for (int other = 1; other < warps; ++other) total += parts[other * block_columns + lane];
+    y[segment * columns + column] = scaled_total<Y>(total, static_cast<Accumulator<Y>>(scale));
+  }
+};
+
+// Runs it for all segments; none where there are no columns.
+template <class X, class Y>
+void launch_column_sums(const ColumnSums<X, Y>& kernel, std::int64_t segments) {
+  device::launch({.blocks = kernel.column_blocks() * segments, .shared_bytes = kernel.shared_bytes},
+                 kernel);
+}
+
+}  // namespace lookback::kernels

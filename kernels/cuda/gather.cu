@@ -1,0 +1,88 @@
+#include "kernels/gather.h"
+
+#include "kernels/cuda/index_report.h"
+#include "kernels/dim_blocks.h"
+
+namespace lookback::kernels {
+namespace {
+
+// An element of a view around its dimension.
+struct Place {
+  std::int64_t outer, position, inner;
+  LOOKBACK_DEVICE Place(std::int64_t at, const DimBlocks& blocks) {
+    const auto row = at / blocks.inner;
+    inner = at - row * blocks.inner;
+    outer = row / blocks.size;
+    position = row - outer * blocks.size;
+  }
+};
+
+template <class T>
+struct Forward {
+  static constexpr int threads = 256;
+  const T* x;
+  const std::int64_t* index;
+  T* y;
+  IndexReports* reports;
+  std::int64_t count;
+  DimBlocks from, to;
+
+  LOOKBACK_DEVICE void operator()() const {
+    const auto at = device::block_index() * threads + device::thread_index();
+    if (at >= count) return;
+    const Place place(at, to);
+    const auto picked = checked_index(reports, IndexUser::gather, index[at], from.size, at);
+    if (from.size == 0) {
+      y[at] = T{};
+    } else {
+      y[at] = x[from.offset(place.outer, picked, place.inner)];
+    }
+  }
+};
+
+// A thread per element of dx looks for those that picked it.
+template <class T>
+struct Backward {
+  static constexpr int threads = 256;
+  using Sum = Accumulator<T>;
+  const T* dy;
+  const std::int64_t* index;
+  Sum* dx;
+  std::int64_t count;
+  DimBlocks from, to;
+
+  LOOKBACK_DEVICE void operator()() const {
+    const auto at = device::block_index() * threads + device::thread_index();
+    if (at >= count) return;
+    const Place place(at, to);
+    Sum sum = 0;
+    for (std::int64_t j = 0; j < from.size; ++j) {
+      const auto other = from.offset(place.outer, j, place.inner);
+      if (index[other] == place.position) sum += static_cast<Sum>(dy[other]);
+    }
+    dx[at] = sum;
+  }
+};
+
+void forward(const GatherForward& a) {
+  visit_any(a.y.dtype, [&]<class T>(TypeTag<T>) {
+    const Forward<T> kernel{
+        a.x.as<T>(), a.index.as<std::int64_t>(), a.y.as<T>(),          index_reports(),
+        a.y.numel(), DimBlocks(a.x, a.dim),      DimBlocks(a.y, a.dim)};
+    device::launch({.blocks = device::blocks_for(kernel.count, kernel.threads)}, kernel);
+  });
+}
+
+void backward(const GatherBackward& a) {
+  visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {
+    const Backward<T> kernel{a.dy.as<T>(), a.index.as<std::int64_t>(), a.dx.as<Accumulator<T>>(),
+                             a.dx.numel(), DimBlocks(a.dy, a.dim),     DimBlocks(a.dx, a.dim)};
+    device::launch({.blocks = device::blocks_for(kernel.count, kernel.threads)}, kernel);
+  });
+}
+
+const Registration forward_registered{gather_forward, Backend::cuda, forward};
+const Registration backward_registered{gather_backward, Backend::cuda, backward};
+
+}  // namespace
+}  // namespace lookback::kernels

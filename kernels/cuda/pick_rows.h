@@ -1,0 +1,42 @@
+// Rows of a view picked by integers, on a GPU: what embedding and index_select share.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/index_report.h"
+#include "kernels/operand.h"
+
+namespace lookback::kernels {
+
+//   y[o, j, i] = x[o, index[j], i],  o < outer, j < picked, i < inner
+// x [outer, limit, inner], y [outer, picked, inner]: dense, of one dtype. An index out of range is
+// reported and picks row 0; where there is none, y is 0.
+struct PickedRows {
+  const void* x;
+  const std::int64_t* index;
+  void* y;
+  std::int64_t outer, picked, limit, inner;
+  DType dtype;
+  IndexUser user;
+};
+void pick_rows(const PickedRows& rows);
+
+// The other way, for backward:
+//   y[o, n, i] = sum of x[o, j, i] over the j with index[j] = n, in their order; 0 where there is
+//   none
+// x [outer, picked, inner], y [outer, limit, inner]; y of x's dtype, or its accumulator's, in which
+// the sums are kept. picked and limit below 2^32. A row that many positions pick is added up in
+// parts of neighbouring positions, cut where `index` alone says, and then the parts in order: the
+// same bits each time. An index out of range counts as 0.
+struct SummedRows {
+  const void* x;
+  const std::int64_t* index;
+  Out y;
+  std::int64_t outer, picked, limit, inner;
+  DType dtype;
+  void* workspace;  // summed_rows_workspace_bytes() of them
+};
+std::size_t summed_rows_workspace_bytes(const SummedRows& rows);
+void sum_rows(const SummedRows& rows);
+
+}  // namespace lookback::kernels

@@ -1,0 +1,37 @@
+// What rms_norm and add_rms_norm do with a row.
+#pragma once
+
+#include "kernels/cuda/rows.h"
+
+namespace lookback::kernels {
+
+// y[d] = x[d] * inverse * weight[d]; returns inverse = 1 / sqrt(mean_d x[d]^2 + epsilon), to every
+// thread of the group.
+template <class T, class Group>
+LOOKBACK_DEVICE Accumulator<T> normalise(const Group& group,
+                                         const typename Group::template Row<T>& x, const T* weight,
+                                         Accumulator<T> epsilon, T* y) {
+  using Sum = Accumulator<T>;
+  Sum squares = 0;
+  group.for_each_pack([&](int turn, std::int64_t column) {
+    for (const auto element : x.pack(turn, column).element) {
+      const auto value = static_cast<Sum>(element);
+      squares = device::fused(value, value, squares);
+    }
+  });
+  squares = group.reduce(squares, device::Plus{});
+  const Sum inverse = 1 / device::sqrt(squares / static_cast<Sum>(group.columns) + epsilon);
+  group.for_each_pack([&](int turn, std::int64_t column) {
+    auto values = x.pack(turn, column);
+    const auto scales = read_pack<Group::width>(weight + column);
+    LOOKBACK_UNROLL
+    for (int i = 0; i < Group::width; ++i) {
+      const Sum normed = static_cast<Sum>(values.element[i]) * inverse;
+      values.element[i] = static_cast<T>(normed * static_cast<Sum>(scales.element[i]));
+    }
+    write_pack(y + column, values);
+  });
+  return inverse;
+}
+
+}  // namespace lookback::kernels
