@@ -19,8 +19,6 @@
 // A row that sees no key has y = 0, log_sum_exp = -inf, and passes no gradient.
 #pragma once
 
-#include <algorithm>
-
 #include "kernels/causal_mask.h"
 #include "kernels/dependency.h"
 #include "kernels/slot.h"
@@ -62,32 +60,9 @@ struct AttentionBackward {
   InOutList dk = {};
   Out dv = {};
   Out dscales = {};
-  Out workspace;  // u8, at least attention_backward_workspace_bytes() of them
+  Out workspace = {};  // u8, as much as attention_backward.workspace_bytes() says
   CausalMask mask = {};
 };
 inline BackwardSlot<AttentionBackward> attention_backward{"attention_backward"};
-
-// Backward gives each sequence and key/value head to one worker, which is the least arithmetic.
-// Where these are few, the keys are cut into this many segments as well.
-inline std::int64_t attention_key_segments(const TensorView& k) {
-  constexpr std::int64_t enough_workers = 16;
-  constexpr std::int64_t least_segment = 512;
-  const auto workers = std::max<std::int64_t>(1, k.sizes[0] * k.sizes[2]);
-  const auto wanted = (enough_workers + workers - 1) / workers;
-  return std::clamp<std::int64_t>(k.sizes[1] / least_segment, 1, wanted);
-}
-
-// The segments' parts of dq wait in the workspace to be added up in order and rounded once (f32 and
-// f64 with one segment need none); so do the parts of dscales.
-template <class List>
-std::size_t attention_backward_workspace_bytes(const List& q, const TensorView& k) {
-  const TensorView& first = q[0];
-  const auto segments = attention_key_segments(k);
-  std::int64_t numbers = segments * k.sizes[0] * k.sizes[2] * static_cast<std::int64_t>(q.size());
-  if (segments > 1 || first.dtype == DType::bf16) {
-    for (const TensorView& piece : q) numbers += segments * piece.sizes.numel();
-  }
-  return static_cast<std::size_t>(numbers) * size_of(accumulator_of(first.dtype));
-}
 
 }  // namespace lookback::kernels

@@ -38,7 +38,7 @@ struct AttentionWeightsBackward {
   InOutList dq = {};
   InOutList dk = {};
   Out dscales = {};
-  Out workspace;  // u8, at least attention_backward_workspace_bytes() of them
+  Out workspace = {};  // u8, as much as attention_weights_backward.workspace_bytes() says
   CausalMask mask = {};
 };
 inline BackwardSlot<AttentionWeightsBackward> attention_weights_backward{

@@ -3,6 +3,7 @@
 #include "autograd/mask_watch.h"
 #include "autograd/ops/attention_pieces.h"
 #include "autograd/ops/contiguous.h"
+#include "autograd/ops/workspace.h"
 #include "kernels/attention.h"
 
 namespace lookback {
@@ -21,19 +22,19 @@ struct AttentionBackward {
     const auto values = v.get();
     const detail::PieceGradients gradients({q, k, scales}, needed);
     const auto dv = needed[2 * q.size() + 1] ? empty_like(values) : Tensor{};
-    kernels::attention_backward(dy.backend(), {.dy = dy,
-                                               .q = detail::views_of(q),
-                                               .k = detail::views_of(k),
-                                               .v = values,
-                                               .scales = scales,
-                                               .y = y.get(),
-                                               .log_sum_exp = log_sum_exp.get(),
-                                               .dq = detail::targets_of(gradients.q),
-                                               .dk = detail::targets_of(gradients.k),
-                                               .dv = dv,
-                                               .dscales = gradients.scales,
-                                               .workspace = gradients.workspace,
-                                               .mask = mask.view()});
+    run_with_workspace(kernels::attention_backward, dy.device(),
+                       kernels::AttentionBackward{.dy = dy,
+                                                  .q = detail::views_of(q),
+                                                  .k = detail::views_of(k),
+                                                  .v = values,
+                                                  .scales = scales,
+                                                  .y = y.get(),
+                                                  .log_sum_exp = log_sum_exp.get(),
+                                                  .dq = detail::targets_of(gradients.q),
+                                                  .dk = detail::targets_of(gradients.k),
+                                                  .dv = dv,
+                                                  .dscales = gradients.scales,
+                                                  .mask = mask.view()});
     auto all = gradients.in_order();
     all.push_back(dv);
     return all;

@@ -103,9 +103,6 @@ PieceGradients::PieceGradients(const AttentionPieces& pieces, Needed needed) {
     k.push_back(wanted(pieces.k[p], count + p));
   }
   scales = wanted(pieces.scales, 2 * count);
-  const auto bytes =
-      kernels::attention_backward_workspace_bytes(views_of(pieces.q), pieces.k[0].view());
-  workspace = empty({static_cast<std::int64_t>(bytes)}, DType::u8, pieces.q[0].device());
 }
 
 bool PieceGradients::any() const {

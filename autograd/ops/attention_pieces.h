@@ -34,7 +34,7 @@ struct SavedPieces {
 // undefined.
 struct PieceGradients {
   std::vector<Tensor> q, k;
-  Tensor scales, workspace;
+  Tensor scales;
 
   PieceGradients(const AttentionPieces& pieces, Needed needed);
   bool any() const;

@@ -3,6 +3,7 @@
 #include "autograd/mask_watch.h"
 #include "autograd/ops/attention_pieces.h"
 #include "autograd/ops/contiguous.h"
+#include "autograd/ops/workspace.h"
 #include "kernels/attention_weights.h"
 
 namespace lookback {
@@ -18,16 +19,16 @@ struct AttentionWeightsBackward {
     const auto dweights = contiguous(given_dweights);
     const auto [q, k, scales] = pieces.get();
     const detail::PieceGradients gradients({q, k, scales}, needed);
-    kernels::attention_weights_backward(dweights.backend(), {.dweights = dweights,
-                                                             .weights = weights.get(),
-                                                             .q = detail::views_of(q),
-                                                             .k = detail::views_of(k),
-                                                             .scales = scales,
-                                                             .dq = detail::targets_of(gradients.q),
-                                                             .dk = detail::targets_of(gradients.k),
-                                                             .dscales = gradients.scales,
-                                                             .workspace = gradients.workspace,
-                                                             .mask = mask.view()});
+    run_with_workspace(kernels::attention_weights_backward, dweights.device(),
+                       kernels::AttentionWeightsBackward{.dweights = dweights,
+                                                         .weights = weights.get(),
+                                                         .q = detail::views_of(q),
+                                                         .k = detail::views_of(k),
+                                                         .scales = scales,
+                                                         .dq = detail::targets_of(gradients.q),
+                                                         .dk = detail::targets_of(gradients.k),
+                                                         .dscales = gradients.scales,
+                                                         .mask = mask.view()});
     return gradients.in_order();
   }
 };

@@ -131,7 +131,11 @@ void backward(const AttentionBackward& arguments) {
   visit_floating(arguments.v.dtype, [&]<class T>(TypeTag<T>) { Backward<T>(arguments).run(); });
 }
 
-const Registration registered{attention_backward, Backend::cpu, backward};
+std::size_t workspace_bytes(const AttentionBackward& a) {
+  return attention_backward_workspace_bytes(a.q, a.k[0]);
+}
+
+const Registration registered{attention_backward, Backend::cpu, backward, workspace_bytes};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -14,6 +14,27 @@
 
 namespace lookback::kernels {
 
+// Backward gives each sequence and key/value head to one worker, which is the least arithmetic.
+// Where these are few, the keys are cut into this many segments as well.
+inline std::int64_t attention_key_segments(const In& k) {
+  constexpr std::int64_t enough_workers = 16;
+  constexpr std::int64_t least_segment = 512;
+  const auto workers = std::max<std::int64_t>(1, k.size(0) * k.size(2));
+  const auto wanted = (enough_workers + workers - 1) / workers;
+  return std::clamp<std::int64_t>(k.size(1) / least_segment, 1, wanted);
+}
+
+// The segments' parts of dq wait in the workspace to be added up in order and rounded once (f32 and
+// f64 with one segment need none); so do the parts of dscales.
+inline std::size_t attention_backward_workspace_bytes(const InList& q, const In& k) {
+  const auto segments = attention_key_segments(k);
+  std::int64_t numbers = segments * k.size(0) * k.size(2) * static_cast<std::int64_t>(q.size());
+  if (segments > 1 || q[0].dtype == DType::bf16) {
+    for (const auto& piece : q) numbers += segments * piece.numel();
+  }
+  return static_cast<std::size_t>(numbers) * size_of(accumulator_of(q[0].dtype));
+}
+
 // One worker's part of the keys.
 struct KeySegment {
   std::int64_t index, sequence, key_head, first, last;

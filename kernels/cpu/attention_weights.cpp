@@ -174,7 +174,12 @@ void backward(const AttentionWeightsBackward& arguments) {
 }
 
 const Registration forward_registered{attention_weights_forward, Backend::cpu, forward};
-const Registration backward_registered{attention_weights_backward, Backend::cpu, backward};
+std::size_t workspace_bytes(const AttentionWeightsBackward& a) {
+  return attention_backward_workspace_bytes(a.q, a.k[0]);
+}
+
+const Registration backward_registered{attention_weights_backward, Backend::cpu, backward,
+                                       workspace_bytes};
 
 }  // namespace
 }  // namespace lookback::kernels

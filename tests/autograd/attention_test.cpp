@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "autograd/ops/attention_weights.h"
+#include "runtime/transfer.h"
 #include "tests/autograd/op_case.h"
 
 namespace lookback::testing {
@@ -11,11 +12,12 @@ namespace {
 const CausalMask plain_mask{.offset = 3, .window = 6};
 
 // Two documents: the second begins at key 4.
-CausalMask documents_mask(std::int64_t sequences, std::int64_t rows, std::int64_t offset) {
+CausalMask documents_mask(std::int64_t sequences, std::int64_t rows, std::int64_t offset,
+                          Device device) {
   const auto start = empty({sequences, rows}, DType::i64);
   for (std::int64_t i = 0; i < start.numel(); ++i)
     start.data<std::int64_t>()[i] = offset + i % rows >= 4 ? 4 : 0;
-  return {.offset = offset, .document_start = start};
+  return {.offset = offset, .document_start = to_device(start, device)};
 }
 
 bool visible(const CausalMask& mask, std::int64_t b, std::int64_t t, std::int64_t s) {
@@ -91,7 +93,7 @@ Tensor fixed_scales(const Tensor& q, std::vector<double> values) {
   visit_floating(scales.dtype(), [&]<class T>(TypeTag<T>) {
     for (std::size_t p = 0; p < values.size(); ++p) scales.data<T>()[p] = static_cast<T>(values[p]);
   });
-  return scales;
+  return to_device(scales, q.device());
 }
 
 AttentionPieces one_piece(const Inputs& in) {
@@ -158,12 +160,12 @@ const OpCase pieces_case{
                 {{1, 70, 2, 2}, {1, 72, 1, 2}, {1, 70, 2, 3}, {1, 72, 1, 3}, {2}, {1, 72, 1, 5}}},
      .call =
          [](const Inputs& in) {
-           return attention(two_pieces(in), in[5], documents_mask(in[0].size(0), in[0].size(1), 2))
-               .y;
+           const auto mask = documents_mask(in[0].size(0), in[0].size(1), 2, in[0].device());
+           return attention(two_pieces(in), in[5], mask).y;
          },
      .reference =
          [](const Inputs& in) {
-           const auto mask = documents_mask(in[0].size(0), in[0].size(1), 2);
+           const auto mask = documents_mask(in[0].size(0), in[0].size(1), 2, cpu_device);
            return reference_values(reference_weights({in[0], in[2]}, {in[1], in[3]}, in[4], mask),
                                    in[5], mask);
          },
@@ -184,7 +186,7 @@ const OpCase replay_case{
              visit_floating(values.dtype(),
                             [&]<class T>(TypeTag<T>) { values.data<T>()[i] = T(0.5F); });
            }
-           const auto earlier = attention(pieces, values, plain_mask);
+           const auto earlier = attention(pieces, to_device(values, in[1].device()), plain_mask);
            return attention_replay(pieces, earlier.log_sum_exp, in[2], plain_mask);
          },
      .reference =

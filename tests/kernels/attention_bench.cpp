@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "autograd/ops/workspace.h"
 #include "kernels/attention.h"
 #include "kernels/attention_weights.h"
 #include "tests/kernels/random_tensor.h"
@@ -54,20 +55,18 @@ void backward(benchmark::State& state) {
   const Tensor dq = zeros(x.q.shape(), DType::f32);
   const Tensor dk = zeros(x.k.shape(), DType::f32);
   const Tensor dv = empty_like(x.v);
-  const auto bytes = attention_backward_workspace_bytes(q, x.k.view());
-  const Tensor workspace = empty({static_cast<std::int64_t>(bytes)}, DType::u8);
   for (auto _ : state) {
-    attention_backward(Backend::cpu, {.dy = x.dy,
-                                      .q = q,
-                                      .k = {x.k},
-                                      .v = x.v,
-                                      .scales = x.scales,
-                                      .y = x.y,
-                                      .log_sum_exp = x.log_sum_exp,
-                                      .dq = {dq},
-                                      .dk = {dk},
-                                      .dv = dv,
-                                      .workspace = workspace});
+    run_with_workspace(attention_backward, cpu_device,
+                       AttentionBackward{.dy = x.dy,
+                                         .q = q,
+                                         .k = {x.k},
+                                         .v = x.v,
+                                         .scales = x.scales,
+                                         .y = x.y,
+                                         .log_sum_exp = x.log_sum_exp,
+                                         .dq = {dq},
+                                         .dk = {dk},
+                                         .dv = dv});
   }
   x.report(state, 5);
 }

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "autograd/ops/workspace.h"
+#include "runtime/transfer.h"
 #include "tests/kernels/random_tensor.h"
 
 namespace lookback::kernels {
@@ -18,8 +20,6 @@ double element(const Tensor& x, std::initializer_list<std::int64_t> index) {
 }
 
 std::size_t place(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-Tensor bytes(std::size_t count) { return empty({static_cast<std::int64_t>(count)}, DType::u8); }
 
 std::vector<In> views(const std::vector<Tensor>& tensors) {
   return {tensors.begin(), tensors.end()};
@@ -58,11 +58,12 @@ Numbers numbers_of(const Tensor& x) {
 }
 
 template <class T>
-AttentionProblem<T>::AttentionProblem(const AttentionShape& given, unsigned seed) : shape(given) {
+AttentionProblem<T>::AttentionProblem(const AttentionShape& given, unsigned seed, Device where)
+    : shape(given), device(where) {
   const auto& s = shape;
   const auto pieces = static_cast<std::int64_t>(s.widths.size());
   for (const auto width : s.widths) {
-    const auto spare = width + 3;
+    const auto spare = width + s.gap;
     q.push_back(random_tensor<T>({s.sequences, s.rows, s.heads, spare}, seed++)
                     .alias({s.sequences, s.rows, s.heads, width},
                            {s.rows * s.heads * spare, s.heads * spare, spare, 1}));
@@ -83,100 +84,157 @@ AttentionProblem<T>::AttentionProblem(const AttentionShape& given, unsigned seed
 }
 
 template <class T>
-CausalMask AttentionProblem<T>::mask() const {
+lookback::CausalMask AttentionProblem<T>::mask() const {
   return {.offset = shape.offset, .window = shape.window, .document_start = document_start};
+}
+
+// Rows with a gap after each, where they are to be.
+template <class T>
+Tensor AttentionProblem<T>::placed(const Tensor& x) const {
+  if (device == cpu_device) return x;
+  const Shape whole{x.size(0), x.size(1), x.size(2), x.strides()[2]};
+  return to_device(x.alias(whole, contiguous_strides(whole)), device).alias(x.shape(), x.strides());
+}
+template <class T>
+std::vector<Tensor> AttentionProblem<T>::placed(const std::vector<Tensor>& list) const {
+  std::vector<Tensor> all;
+  for (const auto& x : list) all.push_back(placed(x));
+  return all;
+}
+template <class T>
+lookback::CausalMask AttentionProblem<T>::placed_mask() const {
+  auto placed = mask();
+  if (document_start.defined()) placed.document_start = to_device(document_start, device);
+  return placed;
 }
 
 template <class T>
 void AttentionProblem<T>::forward(Run& run, const Tensor& given) const {
-  run.y = empty(dy.shape(), dy.dtype());
-  if (!given.defined()) {
-    run.log_sum_exp = empty({shape.sequences, shape.heads, shape.rows}, scales.dtype());
-  }
-  attention_forward(Backend::cpu, {.q = views(q),
-                                   .k = views(k),
-                                   .v = v,
-                                   .scales = scales,
-                                   .given_log_sum_exp = given,
-                                   .y = run.y,
-                                   .log_sum_exp = run.log_sum_exp,
-                                   .mask = mask()});
-  if (given.defined()) run.log_sum_exp = given;
+  const Tensor y = empty(dy.shape(), dy.dtype(), device);
+  const Tensor log_sum_exp =
+      given.defined() ? Tensor{}
+                      : empty({shape.sequences, shape.heads, shape.rows}, scales.dtype(), device);
+  const Tensor earlier = given.defined() ? to_device(given, device) : Tensor{};
+  const auto queries = placed(q), keys = placed(k);
+  const auto values = to_device(v, device), factors = to_device(scales, device);
+  const auto seen = placed_mask();
+  attention_forward(device.backend, {.q = views(queries),
+                                     .k = views(keys),
+                                     .v = values,
+                                     .scales = factors,
+                                     .given_log_sum_exp = earlier,
+                                     .y = y,
+                                     .log_sum_exp = log_sum_exp,
+                                     .mask = seen.view()});
+  run.y = to_device(y, cpu_device);
+  run.log_sum_exp = given.defined() ? given : to_device(log_sum_exp, cpu_device);
 }
 
 template <class T>
 void AttentionProblem<T>::backward(Run& run) const {
-  const bool fresh = run.dq.empty();
-  for (std::size_t p = 0; fresh && p < q.size(); ++p) {
-    run.dq.push_back(zeros(q[p].shape(), q[p].dtype()));
-    run.dk.push_back(zeros(k[p].shape(), k[p].dtype()));
+  std::vector<Tensor> dq, dk;
+  for (std::size_t p = 0; p < q.size(); ++p) {
+    const bool fresh = run.dq.empty();
+    dq.push_back(fresh ? zeros(q[p].shape(), q[p].dtype(), device) : to_device(run.dq[p], device));
+    dk.push_back(fresh ? zeros(k[p].shape(), k[p].dtype(), device) : to_device(run.dk[p], device));
   }
-  run.dv = empty(v.shape(), v.dtype());
-  run.dscales = empty(scales.shape(), scales.dtype());
-  const auto queries = views(q);
-  attention_backward(Backend::cpu,
-                     {.dy = dy,
-                      .q = queries,
-                      .k = views(k),
-                      .v = v,
-                      .scales = scales,
-                      .y = run.y,
-                      .log_sum_exp = run.log_sum_exp,
-                      .dq = {run.dq.begin(), run.dq.end()},
-                      .dk = {run.dk.begin(), run.dk.end()},
-                      .dv = run.dv,
-                      .dscales = run.dscales,
-                      .workspace = bytes(attention_backward_workspace_bytes(queries, k[0].view())),
-                      .mask = mask()});
+  const Tensor dv = empty(v.shape(), v.dtype(), device);
+  const Tensor dscales = empty(scales.shape(), scales.dtype(), device);
+  const auto queries = placed(q), keys = placed(k);
+  const auto values = to_device(v, device), factors = to_device(scales, device);
+  const auto dresult = to_device(dy, device), y = to_device(run.y, device);
+  const auto log_sum_exp = to_device(run.log_sum_exp, device);
+  const auto seen = placed_mask();
+  run_with_workspace(attention_backward, device,
+                     AttentionBackward{.dy = dresult,
+                                       .q = views(queries),
+                                       .k = views(keys),
+                                       .v = values,
+                                       .scales = factors,
+                                       .y = y,
+                                       .log_sum_exp = log_sum_exp,
+                                       .dq = {dq.begin(), dq.end()},
+                                       .dk = {dk.begin(), dk.end()},
+                                       .dv = dv,
+                                       .dscales = dscales,
+                                       .mask = seen.view()});
+  run.dq.clear();
+  run.dk.clear();
+  for (std::size_t p = 0; p < q.size(); ++p) {
+    run.dq.push_back(to_device(dq[p], cpu_device));
+    run.dk.push_back(to_device(dk[p], cpu_device));
+  }
+  run.dv = to_device(dv, cpu_device);
+  run.dscales = to_device(dscales, cpu_device);
 }
 
 template <class T>
 Tensor AttentionProblem<T>::explicit_weights() const {
-  const auto weights = empty({shape.sequences, shape.heads, shape.rows, shape.keys}, v.dtype());
-  attention_weights_forward(
-      Backend::cpu,
-      {.q = views(q), .k = views(k), .scales = scales, .weights = weights, .mask = mask()});
-  return weights;
+  const auto weights =
+      empty({shape.sequences, shape.heads, shape.rows, shape.keys}, v.dtype(), device);
+  const auto queries = placed(q), keys = placed(k);
+  const auto factors = to_device(scales, device);
+  const auto seen = placed_mask();
+  attention_weights_forward(device.backend, {.q = views(queries),
+                                             .k = views(keys),
+                                             .scales = factors,
+                                             .weights = weights,
+                                             .mask = seen.view()});
+  return to_device(weights, cpu_device);
 }
 
 template <class T>
-typename AttentionProblem<T>::Run AttentionProblem<T>::explicit_run(const Tensor& weights) const {
+typename AttentionProblem<T>::Run AttentionProblem<T>::explicit_run(
+    const Tensor& given_weights) const {
   const auto group = shape.heads / shape.key_heads;
-  Run run;
-  run.y = empty(dy.shape(), dy.dtype());
-  run.dv = empty(v.shape(), v.dtype());
-  const auto dweights = empty(weights.shape(), weights.dtype());
+  const auto weights = to_device(given_weights, device), values = to_device(v, device);
+  const auto dresult = to_device(dy, device), factors = to_device(scales, device);
+  const auto queries = placed(q), keys = placed(k);
+  const auto seen = placed_mask();
+  const auto y = empty(dy.shape(), dy.dtype(), device);
+  const auto dv = empty(v.shape(), v.dtype(), device);
+  const auto dscales = empty(scales.shape(), scales.dtype(), device);
+  const auto dweights = empty(weights.shape(), weights.dtype(), device);
   const auto split = [&](const Tensor& x) {  // [B, H, T, S] as [B, G, H / G, T, S]
     const auto& s = x.strides();
     return x.alias({x.size(0), shape.key_heads, group, x.size(2), x.size(3)},
                    {s[0], s[1] * group, s[1], s[2], s[3]});
   };
-  apply_attention_weights_forward(
-      Backend::cpu,
-      {.weights = split(weights), .v = grouped(v, 1), .y = grouped(run.y, group), .mask = mask()});
-  apply_attention_weights_backward(Backend::cpu, {.dy = grouped(dy, group),
-                                                  .weights = split(weights),
-                                                  .v = grouped(v, 1),
-                                                  .dweights = split(dweights),
-                                                  .dv = grouped(run.dv, 1),
-                                                  .mask = mask()});
-  run.dscales = empty(scales.shape(), scales.dtype());
+  apply_attention_weights_forward(device.backend, {.weights = split(weights),
+                                                   .v = grouped(values, 1),
+                                                   .y = grouped(y, group),
+                                                   .mask = seen.view()});
+  apply_attention_weights_backward(device.backend, {.dy = grouped(dresult, group),
+                                                    .weights = split(weights),
+                                                    .v = grouped(values, 1),
+                                                    .dweights = split(dweights),
+                                                    .dv = grouped(dv, 1),
+                                                    .mask = seen.view()});
+  std::vector<Tensor> dq, dk;
   for (std::size_t p = 0; p < q.size(); ++p) {
-    run.dq.push_back(zeros(q[p].shape(), q[p].dtype()));
-    run.dk.push_back(zeros(k[p].shape(), k[p].dtype()));
+    dq.push_back(zeros(q[p].shape(), q[p].dtype(), device));
+    dk.push_back(zeros(k[p].shape(), k[p].dtype(), device));
   }
-  const auto queries = views(q);
-  attention_weights_backward(
-      Backend::cpu, {.dweights = dweights,
-                     .weights = weights,
-                     .q = queries,
-                     .k = views(k),
-                     .scales = scales,
-                     .dq = {run.dq.begin(), run.dq.end()},
-                     .dk = {run.dk.begin(), run.dk.end()},
-                     .dscales = run.dscales,
-                     .workspace = bytes(attention_backward_workspace_bytes(queries, k[0].view())),
-                     .mask = mask()});
+  run_with_workspace(attention_weights_backward, device,
+                     AttentionWeightsBackward{.dweights = dweights,
+                                              .weights = weights,
+                                              .q = views(queries),
+                                              .k = views(keys),
+                                              .scales = factors,
+                                              .dq = {dq.begin(), dq.end()},
+                                              .dk = {dk.begin(), dk.end()},
+                                              .dscales = dscales,
+                                              .mask = seen.view()});
+  Run run{.y = to_device(y, cpu_device),
+          .log_sum_exp = {},
+          .dq = {},
+          .dk = {},
+          .dv = to_device(dv, cpu_device),
+          .dscales = to_device(dscales, cpu_device)};
+  for (std::size_t p = 0; p < q.size(); ++p) {
+    run.dq.push_back(to_device(dq[p], cpu_device));
+    run.dk.push_back(to_device(dk[p], cpu_device));
+  }
   return run;
 }
 

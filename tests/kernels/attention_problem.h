@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/ops/causal_mask.h"
 #include "kernels/attention.h"
 #include "kernels/attention_weights.h"
 #include "runtime/tensor.h"
@@ -22,6 +23,7 @@ struct AttentionShape {
   std::int64_t offset = 0;
   std::int64_t window = 0;
   bool documents = false;  // a new document every seven positions
+  std::int64_t gap = 3;    // unused elements behind each row of q and k
   std::string name() const;
 };
 
@@ -40,12 +42,14 @@ struct AttentionAnswer {
 template <class T>
 class AttentionProblem {
  public:
-  explicit AttentionProblem(const AttentionShape& shape, unsigned seed = 1);
+  explicit AttentionProblem(const AttentionShape& shape, unsigned seed = 1,
+                            Device device = cpu_device);
 
   const AttentionShape shape;
+  const Device device;       // where the kernels run: all tensors here lie on the host
   std::vector<Tensor> q, k;  // views into wider tensors, as a fused projection leaves them
   Tensor v, scales, dy, document_start;
-  CausalMask mask() const;
+  lookback::CausalMask mask() const;
 
   struct Run {
     Tensor y, log_sum_exp;
@@ -61,6 +65,11 @@ class AttentionProblem {
   Run explicit_run(const Tensor& weights) const;
 
   AttentionAnswer answer() const;
+
+ private:
+  Tensor placed(const Tensor& x) const;
+  std::vector<Tensor> placed(const std::vector<Tensor>& list) const;
+  lookback::CausalMask placed_mask() const;
 };
 
 extern template class AttentionProblem<float>;

@@ -79,7 +79,7 @@ class Block {
         boost::context::pooled_fixedsize_stack& stacks)
       : shared(launch.grid.shared_bytes),
         threads(static_cast<std::size_t>(launch.threads)),
-        warps(threads.size() / warp_threads + 1) {
+        warps((threads.size() + warp_threads - 1) / warp_threads) {
     for (std::size_t i = 0; i < threads.size(); ++i) {
       auto* self = &threads[i];
       self->place = {static_cast<int>(i), index, launch.grid.blocks, shared.memory};
@@ -96,14 +96,17 @@ class Block {
     }
   }
 
+  // A warp goes on until all its threads wait for the block, or have ended, before the next one has
+  // its turn: warps that no barrier holds together are as far apart as they can be.
   void run() {
-    const auto order = in_order(static_cast<std::int64_t>(threads.size()));
+    const auto warps_in_turn = in_order(static_cast<std::int64_t>(warps.size()));
+    const auto lanes = in_order(warp_threads);
     for (;;) {
-      for (const auto i : order) resume(threads[static_cast<std::size_t>(i)]);
+      for (const auto warp : warps_in_turn) run_warp(static_cast<std::size_t>(warp), lanes);
       if (std::ranges::all_of(threads, [](const Thread& t) { return t.state == State::done; })) {
         return;
       }
-      if (!release()) stuck();
+      if (!release(0, threads.size(), State::at_block_barrier)) stuck();
     }
   }
 
@@ -117,19 +120,23 @@ class Block {
     if (thread.failure) std::rethrow_exception(thread.failure);
   }
 
-  // Lets those go on whose barrier all have reached.
-  bool release() {
-    bool any = release(0, threads.size(), State::at_block_barrier);
-    for (std::size_t first = 0; first < threads.size(); first += warp_threads) {
-      const auto count = std::min<std::size_t>(warp_threads, threads.size() - first);
-      any = release(first, count, State::at_warp_barrier) || any;
-    }
-    return any;
+  void run_warp(std::size_t warp, const std::vector<std::int64_t>& lanes) {
+    const auto first = warp * warp_threads;
+    const auto count = std::min<std::size_t>(warp_threads, threads.size() - first);
+    do {
+      for (const auto lane : lanes) {
+        if (static_cast<std::size_t>(lane) >= count) continue;
+        resume(threads[first + static_cast<std::size_t>(lane)]);
+      }
+    } while (release(first, count, State::at_warp_barrier));
   }
+
+  // Lets these go on if all of them wait for this barrier.
   bool release(std::size_t first, std::size_t count, State barrier) {
     const auto begin = threads.begin() + static_cast<std::ptrdiff_t>(first);
     const auto end = begin + static_cast<std::ptrdiff_t>(count);
     if (!std::all_of(begin, end, [&](const Thread& t) { return t.state == barrier; })) return false;
+    if (begin == end) return false;
     std::for_each(begin, end, [](Thread& t) { t.state = State::ready; });
     return true;
   }

@@ -1,0 +1,247 @@
+#include "kernels/cuda/attention_fragments.h"
+#include "kernels/cuda/attention_streaming.h"
+
+namespace lookback::kernels {
+namespace {
+
+// dv and dk of one piece: a block owns some keys of one key/value head and walks over the query
+// rows that see them, head after head of the group. For each tile of queries first the scores, the
+// target piece's last, then what dy gives: dv += P^T dy and dk += dS^T q. Everything is transposed:
+// keys are rows. key_columns or value_columns 0: only the other one is made.
+template <class T, int key_columns, int value_columns>
+struct StreamKeyGradient {
+  static constexpr int threads = tile_warps<T> * device::warp_threads;
+  static constexpr int rows = tile_rows<T>;  // keys
+  static constexpr int queries = queries_of_tile;
+  static constexpr bool makes_dk = key_columns > 0, makes_dv = value_columns > 0;
+  using Scores = float[queries / 8][4];
+
+  StreamBackward<T> backward;
+  int target;
+  HeadRows<T> dk, dv;
+  int score_columns;  // of the tiles of q and k
+  int dy_columns;     // of the tiles of dy and v
+
+  LOOKBACK_DEVICE void operator()() const {
+    const auto& extent = backward.operands.extent;
+    const auto& pieces = backward.operands.pieces;
+    auto at = place_of_key_block(device::block_index(), extent.sequences, extent.key_heads, rows);
+    const auto range = queries_that_may_see(extent.visible, at.first, rows, extent.rows);
+    float dk_sums[makes_dk ? key_columns / 8 : 1][4], dv_sums[makes_dv ? value_columns / 8 : 1][4];
+    clear(dk_sums);
+    clear(dv_sums);
+    if (makes_dk && range.first < range.last) {
+      const auto& v = backward.operands.v;
+      copy_tile<threads>(tile_v(), rows, dy_columns, v.at(at.sequence, at.first, at.key_head, 0),
+                         v.row_step, extent.keys - at.first, v.width);
+    }
+    int turns = 0;  // pieces taken so far: they alternate between two buffers
+    auto next = at;
+    auto first = range.first;
+    if (first < range.last) copy_piece(at, first, 0, turns, true);
+    while (at.place < extent.group && first < range.last) {
+      Scores scores;
+      clear(scores);
+      for (int turn = 0; turn < pieces.count; ++turn, ++turns) {
+        device::wait_for_copies<0>();
+        device::synchronise_block();
+        if (turn + 1 < pieces.count) {
+          copy_piece(at, first, turn + 1, turns + 1, true);
+        } else {
+          copy_gradient(at, first);
+        }
+        const int p = piece_in_turn(turn, pieces.count, target);
+        Scores of_piece;
+        clear(of_piece);
+        multiply_rows(of_piece, tile_k(turns), tile_stride_of<T>(score_columns), tile_q(turns),
+                      tile_stride_of<T>(score_columns),
+                      contracted_columns(pieces.piece[p].q.width));
+        add_scaled(scores, backward.operands.scales[p], of_piece);
+      }
+      device::wait_for_copies<0>();
+      device::synchronise_block();
+      auto next_first = first + queries;
+      if (next_first >= range.last) {
+        next_first = range.first;
+        ++next.place;
+      }
+      if (next.place < extent.group) {
+        copy_piece(next, next_first, 0, turns, pieces.count > 1);
+      }
+      make_weights(scores);
+      if constexpr (makes_dv) {
+        multiply_fragment(dv_sums, scores, tile_dy(), tile_stride_of<T>(dy_columns));
+      }
+      if constexpr (makes_dk) {
+        Scores dweights;
+        clear(dweights);
+        multiply_rows(dweights, tile_v(), tile_stride_of<T>(dy_columns), tile_dy(),
+                      tile_stride_of<T>(dy_columns), contracted_columns(backward.operands.v.width));
+        make_gradient(scores, dweights);
+        multiply_fragment(dk_sums, scores, tile_q(turns - 1), tile_stride_of<T>(score_columns));
+      }
+      at = next;
+      first = next_first;
+    }
+    finish(at, dk_sums, dv_sums);
+  }
+
+ private:
+  LOOKBACK_DEVICE QueryFacts* facts() const {
+    return reinterpret_cast<QueryFacts*>(device::shared_memory());
+  }
+  LOOKBACK_DEVICE T* tile_dy() const {
+    return reinterpret_cast<T*>(device::shared_memory() + queries * sizeof(QueryFacts));
+  }
+  LOOKBACK_DEVICE T* tile_v() const { return tile_dy() + queries * tile_stride_of<T>(dy_columns); }
+  LOOKBACK_DEVICE T* tile_q(int turns) const {
+    return tile_v() + (makes_dk ? rows : 0) * tile_stride_of<T>(dy_columns) +
+           turns % 2 * queries * tile_stride_of<T>(score_columns);
+  }
+  LOOKBACK_DEVICE T* tile_k(int turns) const {
+    const int buffer = backward.operands.pieces.count > 1 ? turns % 2 : 0;
+    return tile_q(0) + (2 * queries + buffer * rows) * tile_stride_of<T>(score_columns);
+  }
+
+  // Starts the copies of a tile of queries and, where asked for, of the keys.
+  LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, std::int64_t first, int turn, int turns,
+                                  bool keys) const {
+    const auto& extent = backward.operands.extent;
+    const auto& pieces = backward.operands.pieces;
+    const auto& piece = pieces.piece[piece_in_turn(turn, pieces.count, target)];
+    if (keys) {
+      copy_tile<threads>(tile_k(turns), rows, score_columns,
+                         piece.k.at(at.sequence, at.first, at.key_head, 0), piece.k.row_step,
+                         extent.keys - at.first, piece.k.width);
+    }
+    copy_tile<threads>(tile_q(turns), queries, score_columns,
+                       piece.q.at(at.sequence, first, at.key_head, at.place), piece.q.row_step,
+                       extent.rows - first, piece.q.width);
+    device::commit_copies();
+  }
+  LOOKBACK_DEVICE void copy_gradient(const BlockPlace& at, std::int64_t first) const {
+    const auto& extent = backward.operands.extent;
+    const auto& dy = backward.dy;
+    copy_tile<threads>(tile_dy(), queries, dy_columns,
+                       dy.at(at.sequence, first, at.key_head, at.place), dy.row_step,
+                       extent.rows - first, dy.width);
+    device::commit_copies();
+    const int thread = device::thread_index();
+    if (thread >= queries) return;
+    QueryFacts of{.first = 0, .last = 0, .log_sum_exp = 0, .row_dot = 0};
+    const auto row = first + thread;
+    if (row < extent.rows) {
+      const auto seen = rows_of_block(extent.keys_of(at.sequence, row), at.first, rows);
+      const auto number = extent.row_number(at.sequence, at.key_head, at.place, row);
+      of = {.first = seen.first,
+            .last = seen.last,
+            .log_sum_exp = backward.operands.log_sum_exp[number],
+            .row_dot = makes_dk ? backward.row_dots[number] : 0.0F};
+    }
+    facts()[thread] = of;
+  }
+
+  LOOKBACK_DEVICE void make_weights(Scores& scores) const {
+    const int row = row_of_thread();
+    LOOKBACK_UNROLL
+    for (int n = 0; n < queries / 8; ++n) {
+      LOOKBACK_UNROLL
+      for (int i = 0; i < 2; ++i) {
+        const QueryFacts of = facts()[n * 8 + column_of_thread() + i];
+        const float center = center_of(of.log_sum_exp);
+        LOOKBACK_UNROLL
+        for (int half = 0; half < 2; ++half) {
+          const bool seen = of.first <= row + 8 * half && row + 8 * half < of.last;
+          float& score = scores[n][2 * half + i];
+          score = seen ? weight_of(score, center) : 0.0F;
+        }
+      }
+    }
+  }
+  // From the weights: P (dP - D), 0 where a key is hidden.
+  LOOKBACK_DEVICE void make_gradient(Scores& weights, const Scores& dweights) const {
+    const int row = row_of_thread();
+    LOOKBACK_UNROLL
+    for (int n = 0; n < queries / 8; ++n) {
+      LOOKBACK_UNROLL
+      for (int i = 0; i < 2; ++i) {
+        const QueryFacts of = facts()[n * 8 + column_of_thread() + i];
+        LOOKBACK_UNROLL
+        for (int half = 0; half < 2; ++half) {
+          const bool seen = of.first <= row + 8 * half && row + 8 * half < of.last;
+          const float gradient =
+              weights[n][2 * half + i] * (dweights[n][2 * half + i] - of.row_dot);
+          weights[n][2 * half + i] = seen ? gradient : 0.0F;
+        }
+      }
+    }
+  }
+
+  template <int dk_tiles, int dv_tiles>
+  LOOKBACK_DEVICE void finish(const BlockPlace& at, const float (&dk_sums)[dk_tiles][4],
+                              const float (&dv_sums)[dv_tiles][4]) const {
+    LOOKBACK_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      const auto key = at.first + row_of_thread() + 8 * half;
+      if (key >= backward.operands.extent.keys) continue;
+      if constexpr (makes_dk) {
+        store_row<Store::add>(dk.at(at.sequence, key, at.key_head, 0), dk.width, dk_sums, half,
+                              backward.operands.scales[target]);
+      }
+      if constexpr (makes_dv) {
+        store_row<Store::write>(dv.at(at.sequence, key, at.key_head, 0), dv.width, dv_sums, half,
+                                1.0F);
+      }
+    }
+  }
+};
+
+template <int key_columns, int value_columns, class T>
+void launch_key_gradient(const StreamBackward<T>& operands, int target, const HeadRows<T>& dk,
+                         const HeadRows<T>& dv) {
+  using Kernel = StreamKeyGradient<T, key_columns, value_columns>;
+  const auto& extent = operands.operands.extent;
+  const auto& pieces = operands.operands.pieces;
+  const int score_columns = std::max(key_columns, widest_score_columns(pieces));
+  const int dy_columns = std::max(value_columns, contracted_columns(operands.dy.width));
+  const auto blocks = device::blocks_for(extent.keys, Kernel::rows);
+  device::launch(
+      {.blocks = extent.sequences * extent.key_heads * blocks,
+       .shared_bytes = key_gradient_bytes<T>(key_columns, score_columns, dy_columns, pieces.count)},
+      Kernel{operands, target, dk, dv, score_columns, dy_columns});
+}
+
+}  // namespace
+
+template <class T>
+void stream_key_gradient(const StreamBackward<T>& operands, int target, const HeadRows<T>& dk,
+                         const HeadRows<T>& dv) {
+  const auto key_width = operands.operands.pieces.piece[target].k.width;
+  const auto value_width = operands.operands.v.width;
+  constexpr int most_together = 128;  // both sums in registers
+  const bool alike = accumulated_columns<T>(key_width) == accumulated_columns<T>(value_width);
+  if (dk.present() && dv.present() && alike && key_width <= most_together) {
+    visit_accumulated_columns<T>(key_width, [&]<int columns>() {
+      if constexpr (columns <= most_together) {
+        launch_key_gradient<columns, columns>(operands, target, dk, dv);
+      }
+    });
+    return;
+  }
+  if (dv.present()) {
+    visit_accumulated_columns<T>(value_width, [&]<int columns>() {
+      launch_key_gradient<0, columns>(operands, target, {}, dv);
+    });
+  }
+  if (dk.present()) {
+    visit_accumulated_columns<T>(key_width, [&]<int columns>() {
+      launch_key_gradient<columns, 0>(operands, target, dk, {});
+    });
+  }
+}
+template void stream_key_gradient(const StreamBackward<float>&, int, const HeadRows<float>&,
+                                  const HeadRows<float>&);
+template void stream_key_gradient(const StreamBackward<BFloat16>&, int, const HeadRows<BFloat16>&,
+                                  const HeadRows<BFloat16>&);
+
+}  // namespace lookback::kernels

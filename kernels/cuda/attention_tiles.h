@@ -1,0 +1,209 @@
+// Tiles of attention on a GPU: which sizes there are, where tiles lie in shared memory, which keys
+// and queries meet. Plain arithmetic, tested on the host (tests/kernels/attention_tiles_test.cpp).
+//
+// A block of 16 rows per warp (queries, or keys) walks over tiles of columns (keys, or queries).
+// Rows and columns beyond the tensor's are zeros in shared memory, and masked.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/causal_mask.h"
+#include "runtime/dtype.h"
+#include "runtime/host_device.h"
+
+namespace lookback::kernels {
+
+// Elements in 16 bytes, which is what one copy takes.
+template <class T>
+inline constexpr int chunk_elements = static_cast<int>(16 / sizeof(T));
+
+// A row of a tile in shared memory: one chunk longer than its columns (a multiple of 16), so that
+// neighbouring rows begin in different banks.
+template <class T>
+LOOKBACK_HOST_DEVICE constexpr int tile_stride_of(int columns) {
+  return columns + chunk_elements<T>;
+}
+template <class T>
+constexpr std::size_t tile_bytes(int rows, int columns) {
+  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(tile_stride_of<T>(columns)) *
+         sizeof(T);
+}
+
+// Head sizes that only the scores' sums run over are padded to this.
+LOOKBACK_HOST_DEVICE constexpr int contracted_columns(std::int64_t width) {
+  return static_cast<int>((width + 15) / 16 * 16);
+}
+
+// Head sizes whose sums stay in registers are padded to one of these; 0: too wide.
+inline constexpr int widest_tile = 256;
+template <class T>
+constexpr int accumulated_columns(std::int64_t width) {
+  constexpr int of_bf16[] = {32, 64, 96, 128, 192, 256};
+  constexpr int of_f32[] = {64, 128, 256};
+  if constexpr (sizeof(T) == 2) {
+    for (const int columns : of_bf16) {
+      if (width <= columns) return columns;
+    }
+  } else {
+    for (const int columns : of_f32) {
+      if (width <= columns) return columns;
+    }
+  }
+  return 0;
+}
+
+// visit.template operator()<columns>() for the padded size of this head size.
+template <class T, class Visitor>
+void visit_accumulated_columns(std::int64_t width, const Visitor& visit) {
+  switch (accumulated_columns<T>(width)) {
+    case 64: return visit.template operator()<64>();
+    case 128: return visit.template operator()<128>();
+    case 256: return visit.template operator()<256>();
+    default: break;
+  }
+  if constexpr (sizeof(T) == 2) {
+    switch (accumulated_columns<T>(width)) {
+      case 32: return visit.template operator()<32>();
+      case 96: return visit.template operator()<96>();
+      case 192: return visit.template operator()<192>();
+      default: break;
+    }
+  }
+}
+
+// bf16 goes through tensor cores, four warps to a block; f32 through fused multiply-adds, two.
+template <class T>
+inline constexpr int tile_warps = sizeof(T) == 2 ? 4 : 2;
+template <class T>
+inline constexpr int tile_rows = 16 * tile_warps<T>;
+// Keys in a tile where queries are rows, so that the sums of a row of `columns` fit into registers.
+template <class T>
+constexpr int keys_of_tile(int columns) {
+  return sizeof(T) == 2 && columns <= 128 ? 64 : 32;
+}
+inline constexpr int queries_of_tile = 32;  // where keys are rows
+
+// Of each query of a tile where keys are rows: the keys of the block that it sees, log-sum-exp, D.
+struct QueryFacts {
+  int first, last;
+  float log_sum_exp, row_dot;
+};
+
+// Shared memory of the three kernels. With several pieces their tiles alternate between two
+// buffers. `columns`, `key_columns`: as accumulated_columns() gives them (0: no dk).
+template <class T>
+inline constexpr std::size_t seen_bytes = (2 * tile_rows<T> + 4) * sizeof(int);
+template <class T>
+constexpr std::size_t forward_bytes(int columns, int score_columns, int pieces) {
+  const int keys = keys_of_tile<T>(columns);
+  return seen_bytes<T> +
+         tile_bytes<T>((pieces > 1 ? 2 : 1) * (tile_rows<T> + keys), score_columns) +
+         tile_bytes<T>(keys, columns);
+}
+template <class T>
+constexpr std::size_t query_gradient_bytes(int columns, int score_columns, int value_columns,
+                                           int pieces) {
+  const int both = tile_rows<T> + keys_of_tile<T>(columns);
+  return seen_bytes<T> + tile_bytes<T>((pieces > 1 ? 2 : 1) * both, score_columns) +
+         tile_bytes<T>(both, value_columns);
+}
+template <class T>
+constexpr std::size_t key_gradient_bytes(int key_columns, int score_columns, int dy_columns,
+                                         int pieces) {
+  const int keys = (pieces > 1 ? 2 : 1) * tile_rows<T>;
+  return queries_of_tile * sizeof(QueryFacts) +
+         tile_bytes<T>(keys + 2 * queries_of_tile, score_columns) +
+         tile_bytes<T>((key_columns > 0 ? tile_rows<T> : 0) + queries_of_tile, dy_columns);
+}
+// What every GPU of compute capability 8.0 can give to a block, and a little is left.
+inline constexpr std::size_t most_shared_bytes = std::size_t{160} << 10;
+
+// What a block of query rows sees of the keys: any row [first, last), every row [all_first,
+// all_last).
+struct SeenByBlock {
+  int first = 2147483647, last = 0;
+  int all_first = 0, all_last = 2147483647;
+
+  LOOKBACK_HOST_DEVICE void add(int from, int to) {
+    if (from < to) {
+      first = from < first ? from : first;
+      last = to > last ? to : last;
+    }
+    all_first = from > all_first ? from : all_first;
+    all_last = to < all_last ? to : all_last;
+  }
+  LOOKBACK_HOST_DEVICE bool nothing() const { return last == 0; }
+  // Where the first tile begins: at a multiple of its size.
+  LOOKBACK_HOST_DEVICE int begin(int tile) const { return nothing() ? 0 : first / tile * tile; }
+  LOOKBACK_HOST_DEVICE bool whole(int begin_of_tile, int tile) const {
+    return all_first <= begin_of_tile && begin_of_tile + tile <= all_last;
+  }
+};
+
+// The query rows [first, last) outside of which none sees a key of [key, key + keys). Documents are
+// not looked at.
+struct QueryRange {
+  std::int64_t first, last;
+};
+LOOKBACK_HOST_DEVICE inline QueryRange queries_that_may_see(const VisibleKeys& visible,
+                                                            std::int64_t key, std::int64_t keys,
+                                                            std::int64_t rows) {
+  auto first = key - visible.offset;
+  first = first > 0 ? first : 0;
+  auto last = rows;
+  if (visible.window > 0) {
+    const auto end = key + keys - 1 + visible.window - visible.offset;
+    last = end < last ? end : last;
+  }
+  return {.first = first, .last = last > first ? last : first};
+}
+
+// A range of keys as rows of a block that begins at `key`.
+struct RowsOfBlock {
+  int first, last;
+};
+LOOKBACK_HOST_DEVICE inline RowsOfBlock rows_of_block(const KeyRange& range, std::int64_t key,
+                                                      int rows) {
+  const auto cut = [rows](std::int64_t place) {
+    return static_cast<int>(place < 0 ? 0 : place > rows ? rows : place);
+  };
+  return {.first = cut(range.first - key), .last = cut(range.last - key)};
+}
+
+// Blocks are numbered so that those with most to do come first: for query rows the last ones.
+struct BlockPlace {
+  std::int64_t sequence, key_head, place, first;
+};
+LOOKBACK_HOST_DEVICE inline BlockPlace place_of_query_block(std::int64_t block,
+                                                            std::int64_t sequences,
+                                                            std::int64_t key_heads,
+                                                            std::int64_t group, std::int64_t rows,
+                                                            int rows_of_one) {
+  const auto pairs = sequences * key_heads * group;
+  const auto blocks = (rows + rows_of_one - 1) / rows_of_one;
+  const auto pair = block % pairs;
+  return {.sequence = pair / group / key_heads,
+          .key_head = pair / group % key_heads,
+          .place = pair % group,
+          .first = (blocks - 1 - block / pairs) * rows_of_one};
+}
+LOOKBACK_HOST_DEVICE inline BlockPlace place_of_key_block(std::int64_t block,
+                                                          std::int64_t sequences,
+                                                          std::int64_t key_heads, int rows_of_one) {
+  const auto pairs = sequences * key_heads;
+  const auto pair = block % pairs;
+  return {.sequence = pair / key_heads,
+          .key_head = pair % key_heads,
+          .place = 0,
+          .first = block / pairs * rows_of_one};
+}
+
+// The order in which a block takes the pieces: the one whose gradient it makes comes last, for its
+// tile is wanted once more.
+LOOKBACK_HOST_DEVICE inline int piece_in_turn(int turn, int pieces, int target) {
+  if (turn == pieces - 1) return target;
+  return turn < target ? turn : turn + 1;
+}
+
+}  // namespace lookback::kernels

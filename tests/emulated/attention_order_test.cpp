@@ -1,0 +1,58 @@
+// The attention kernels with their threads in other orders: a missing barrier would change bits.
+#include <gtest/gtest.h>
+
+#include "kernels/cuda/emulated/run_grid.h"
+#include "tests/gpu.h"
+#include "tests/kernels/attention_problem.h"
+
+namespace lookback::kernels {
+namespace {
+
+using device::emulated::Order;
+using device::emulated::RunInOrder;
+
+template <class T>
+std::vector<Numbers> results(const AttentionShape& shape, Order order) {
+  const RunInOrder turns(order);
+  const AttentionProblem<T> problem(shape, 1, lookback::testing::gpu());
+  typename AttentionProblem<T>::Run run;
+  problem.forward(run);
+  problem.backward(run);
+  std::vector<Numbers> all{numbers_of(run.y), numbers_of(run.log_sum_exp), numbers_of(run.dv),
+                           numbers_of(run.dscales)};
+  for (std::size_t p = 0; p < run.dq.size(); ++p) {
+    all.push_back(numbers_of(run.dq[p]));
+    all.push_back(numbers_of(run.dk[p]));
+  }
+  return all;
+}
+
+template <class T>
+void expect_one_answer() {
+  for (const auto& shape : {AttentionShape{.rows = 100,
+                           .keys = 170,
+                           .heads = 2,
+                           .key_heads = 1,
+                           .widths = {32},
+                           .value_width = 32,
+                           .offset = 70,
+                           .gap = 8},
+                            AttentionShape{.rows = 70,
+                            .keys = 140,
+                            .widths = {16, 40, 8},
+                            .value_width = 24,
+                            .offset = 70,
+                            .window = 90,
+                            .gap = 8},
+                            AttentionShape{.rows = 40, .keys = 40, .widths = {5}}}) {
+    const auto expected = results<T>(shape, Order::forwards);
+    EXPECT_EQ(results<T>(shape, Order::backwards), expected) << shape.name();
+    EXPECT_EQ(results<T>(shape, Order::shuffled), expected) << shape.name();
+  }
+}
+
+TEST(EmulatedAttention, ThreadsInAnyOrderGiveTheSameBitsInF32) { expect_one_answer<float>(); }
+TEST(EmulatedAttention, ThreadsInAnyOrderGiveTheSameBitsInBf16) { expect_one_answer<BFloat16>(); }
+
+}  // namespace
+}  // namespace lookback::kernels
