@@ -41,6 +41,15 @@ class TokenSource {
   virtual TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
                                     std::int64_t columns) const = 0;
 
+  // Which document each token of that training batch belongs to, by number: [B, T + 1], a row's
+  // inputs and its last target. Here: one that goes on until the tokenizer's document_end().
+  virtual std::vector<std::int64_t> training_documents(std::int64_t step, std::int64_t micro_step,
+                                                       std::int64_t rows,
+                                                       std::int64_t columns) const;
+  virtual std::string document_name(std::int64_t document) const;
+  // The token that closes documents, where one does.
+  virtual std::optional<std::int64_t> separator() const { return tokenizer().document_end(); }
+
   // Evaluation goes through rows 0, 1, 2, ... in order, the same rows every time. How many there
   // are for T columns; none: as many as one likes.
   virtual std::optional<std::int64_t> evaluation_rows(std::int64_t columns) const = 0;

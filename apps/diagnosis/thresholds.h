@@ -31,6 +31,11 @@ inline constexpr double gradient_that_moves = 1e-5;
 // vocabulary.
 inline constexpr std::int64_t tokens_that_differ = 4;
 
+// Targets that begin another document with nothing between: what they cost (ln V at most, 5 to 11
+// nats each) then makes up as much of the loss as a curve's noise, plateau_nats. One in two
+// hundred: documents of fewer than 200 tokens. Long ones, shards and a lone file are far below.
+inline constexpr double unseparated_targets = 0.005;
+
 // Growth per layer, on the way down, of the stream's gradient times the stream. Fresh and trained
 // models stay within [0.5, 2]; with all weights, norms too, times 8 the additions outgrow the
 // embedding and it is 20 at most. A factor of a hundred per layer overflows f32 in 19 layers.
