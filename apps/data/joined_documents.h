@@ -25,6 +25,9 @@ class JoinedDocuments final : public TokenSource {
   std::optional<std::int64_t> evaluation_rows(std::int64_t columns) const override {
     return source->evaluation_rows(columns);
   }
+  std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const override {
+    return std::make_shared<JoinedDocuments>(source->fresh_draws(seed));
+  }
   TokenBatch evaluation_batch(std::int64_t first_row, std::int64_t rows,
                               std::int64_t columns) const override;
 

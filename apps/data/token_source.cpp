@@ -31,6 +31,8 @@ std::string TokenSource::document_name(std::int64_t document) const {
   return fmt::format("document {} of its row", document);
 }
 
+std::shared_ptr<const TokenSource> TokenSource::fresh_draws(std::uint64_t) const { return nullptr; }
+
 std::vector<double> TokenSource::nats(const TokenBatch&) const {
   fail("data", "these data know no probabilities: only built-in sources have a floor");
 }

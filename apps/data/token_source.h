@@ -57,6 +57,10 @@ class TokenSource {
   virtual TokenBatch evaluation_batch(std::int64_t first_row, std::int64_t rows,
                                       std::int64_t columns) const = 0;
 
+  // Draws of the same source from another seed, of which neither training nor evaluation can hold
+  // any; null where nobody can draw more: files.
+  virtual std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const;
+
   // The exact -ln p(target | its document so far) of every scored target, 0 where ignored: [B, T].
   // Their mean over the targets scored is the floor of a batch of this source. Empty: this source
   // knows no probabilities. Either every batch has a floor or none.

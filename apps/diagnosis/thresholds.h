@@ -60,6 +60,11 @@ inline constexpr double accumulation_rounding = 1e-8;
 inline constexpr std::int64_t shared_span_tokens = 50;
 inline constexpr double shared_spans = 0.1;
 
+// Standard errors by which fresh draws cost more than validation, after training on what both might
+// be: rows of the same source, so without contamination chance alone gets there once in three
+// million.
+inline constexpr double errors_of_contamination = 5;
+
 // Of 512 rows of an endless source all are new; of builtin:fixed an eighth.
 inline constexpr double new_rows = 0.5;
 

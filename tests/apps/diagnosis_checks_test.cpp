@@ -10,7 +10,6 @@
 
 #include "apps/data/open.h"
 #include "apps/diagnosis/diagnosis_check.h"
-#include "apps/diagnosis/thresholds.h"
 #include "apps/model/model_folder.h"
 #include "apps/train/training_step.h"
 #include "nn/adamw.h"
@@ -224,17 +223,6 @@ TEST_F(DiagnosisChecks, TyingIsLookedAtInTheFile) {
               HasSubstr("lm_head.weight and model.embed_tokens.weight differ by"));
 }
 
-// Letters by a formula: text `kind` has nothing in common with text `kind + 1`.
-std::string letters(int kind, int count) {
-  std::string text;
-  auto state = static_cast<std::uint64_t>(kind);
-  for (int i = 0; i < count; ++i) {
-    state = state * 6364136223846793005U + 1442695040888963407U;
-    text += static_cast<char>('a' + (state >> 33) % 26);
-  }
-  return text;
-}
-
 class DiagnosisOfTexts : public DiagnosisChecks {
  protected:
   Subject subject(const std::string& training, const std::string& validation) const {
@@ -248,81 +236,6 @@ class DiagnosisOfTexts : public DiagnosisChecks {
     return result;
   }
 };
-
-// A file each, in a folder of its own.
-class DiagnosisOfFolders : public DiagnosisChecks {
- protected:
-  CheckResult joints(const std::vector<std::string>& texts) const {
-    const auto folder = small.path() / "texts";
-    fs::remove_all(folder);
-    fs::create_directories(folder);
-    for (std::size_t i = 0; i < texts.size(); ++i)
-      write_text(folder / fmt::format("{:03}.txt", i), texts[i]);
-    auto subject = small.subject("llama");
-    subject.data = open_data({.data = folder, .block_size = 32, .vocabulary_size = 512});
-    return joints_of(subject);
-  }
-  static CheckResult joints_of(const Subject& subject) {
-    Diagnosis diagnosis;
-    lookback::DiagnosisChecks::make("joined_documents")->run(subject, diagnosis);
-    EXPECT_EQ(diagnosis.checks.size(), 1U);
-    return diagnosis.checks.front();
-  }
-
-  // Letters, and what comes behind each text of them.
-  static std::vector<std::string> texts(int count, int length, const std::string& end) {
-    std::vector<std::string> all;
-    for (int i = 0; i < count; ++i) all.push_back(letters(i, length) + end);
-    return all;
-  }
-};
-
-TEST_F(DiagnosisOfFolders, TinyFilesWithNothingBetweenRunIntoEachOther) {
-  for (const auto* end : {"", ".", "!"}) {
-    const auto found = joints(texts(200, 40, end));
-    EXPECT_EQ(found.finding, Verdict::misaligned_targets) << found.evidence;
-    EXPECT_NEAR(found.value, 1.0 / (40 + (*end == 0 ? 0 : 1)), 0.003);
-    EXPECT_THAT(found.evidence, ::testing::MatchesRegex(
-                                    "[0-9]+ of 32768 targets begin another document with nothing "
-                                    "between: \".\" of .*/[0-9]*.txt is asked for \"[a-z]\" of "
-                                    ".*/[0-9]*.txt"));
-  }
-}
-
-TEST_F(DiagnosisOfFolders, FilesThatAreSeparatedLongOrAloneDoNot) {
-  auto lines = texts(200, 40, "\n");
-  auto found = joints(lines);
-  EXPECT_FALSE(found.finding) << found.evidence;
-  EXPECT_EQ(found.value, 0);
-  EXPECT_THAT(found.evidence, HasSubstr(" behind a separator"));
-  lines[7].pop_back();  // one that lacks its last newline is no fault of the others
-  found = joints(lines);
-  EXPECT_FALSE(found.finding) << found.evidence;
-  found = joints(texts(20, 1000, ""));
-  EXPECT_FALSE(found.finding) << found.evidence;
-  EXPECT_NEAR(found.value, 0.001, 0.0005);
-  found = joints(texts(1, 3000, ""));
-  EXPECT_EQ(found.evidence, "0 of 32768 targets begin another document with nothing between");
-}
-
-TEST_F(DiagnosisOfFolders, ShardsOfOneStreamDoNot) {
-  for (int shard = 0; shard < 4; ++shard)
-    write_text(small.path() / fmt::format("{}.bin", shard), letters(shard, 2000));
-  auto subject = small.subject("llama");
-  subject.data = open_data({.data = small.path() / "*.bin", .block_size = 32});
-  const auto found = joints_of(subject);
-  EXPECT_FALSE(found.finding) << found.evidence;
-  EXPECT_GT(found.value, 0);
-}
-
-TEST_F(DiagnosisOfFolders, StoriesDoOnceTheirEndsAreLeftOut) {
-  auto found = joints_of(small.subject("llama"));
-  EXPECT_FALSE(found.finding) << found.evidence;
-  EXPECT_THAT(found.evidence, HasSubstr("0 of 32768 targets"));
-  found = joints_of(small.subject("llama", "documents_without_separator"));
-  EXPECT_EQ(found.finding, Verdict::misaligned_targets);
-  EXPECT_GT(found.value, 2 * thresholds::unseparated_targets);
-}
 
 TEST_F(DiagnosisOfTexts, ValidationThatHoldsTrainingTextIsContaminated) {
   const auto training = letters(1, 20000);
