@@ -194,6 +194,9 @@ TEST_F(DiagnosisChecks, AProbeLearnsAFixedSetByHeart) {
   for (const auto& check : run_checks(subject).checks) checks[check.name] = check;
   const auto& probe = checks.at("loss on validation less that on training, after 400 steps");
   EXPECT_EQ(probe.finding, Verdict::memorisation) << probe.evidence;
+  EXPECT_THAT(probe.evidence, HasSubstr("a model of 2 layers, 64 wide: training data cost"));
+  EXPECT_THAT(checks.at("floor of random tokens").evidence,
+              HasSubstr("a model of 2 layers, 64 wide on random tokens"));
   subject = small.subject("llama");
   subject.effort = Effort::full;
   const auto diagnosis = run_checks(subject);

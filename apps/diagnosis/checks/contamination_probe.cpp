@@ -99,23 +99,22 @@ class ContaminationProbe final : public DiagnosisCheck {
         on_step);
     diagnosis.curves.push_back(std::move(curve));
     const auto* above = validation.has_floor() ? " above its floor" : "";
-    compare(name, cost_of(small, *llama, validation), above, cost_of(small, *llama, *fresh),
-            diagnosis);
+    compare(name, size_of(small.config), cost_of(small, *llama, validation), above,
+            cost_of(small, *llama, *fresh), diagnosis);
   }
 
  private:
-  static void compare(const std::string& name, const Cost& validation, const char* above,
-                      const Cost& fresh, Diagnosis& diagnosis) {
+  static void compare(const std::string& name, const std::string& size, const Cost& validation,
+                      const char* above, const Cost& fresh, Diagnosis& diagnosis) {
     const double more = fresh.mean - validation.mean;
     if (!std::isfinite(more)) return diagnosis.left_out(name, "a loss that is not finite");
     const double error = std::hypot(validation.error, fresh.error);
     const double errors = more / std::max(error, 1e-12);
     const auto bound = thresholds::errors_of_contamination;
     const auto evidence = fmt::format(
-        "after {} steps on {} rows of training, validation costs {:.3f} nats per token{}, fresh "
-        "draws "
-        "{:.3f}: {:.3f} more, standard error {:.3f}",
-        steps, rows * first_steps, validation.mean, above, fresh.mean, more, error);
+        "a model of {}, after {} steps on {} rows of training: validation costs {:.3f} nats per "
+        "token{}, fresh draws {:.3f}: {:.3f} more, standard error {:.3f}",
+        size, steps, rows * first_steps, validation.mean, above, fresh.mean, more, error);
     if (errors > bound) {
       diagnosis.failed(Verdict::contamination, name, errors, bound,
                        evidence + ": validation holds training data");
