@@ -61,7 +61,9 @@ class Eval final : public Command {
       wanted.data = record->options.data;
       wanted.validation_data = record->options.validation_data;
       wanted.seed = record->seed;
-      if (split.empty()) split = data_of(llama.config, {}).validation_split;
+      const auto chosen = data_of(llama.config, {});
+      wanted.document_ends = chosen.document_ends;
+      if (split.empty()) split = chosen.validation_split;
     } else if (split.empty()) {
       split = "all";
     }

@@ -80,7 +80,8 @@ class Train final : public Command {
     DataOptions wanted{.data = options.data,
                        .validation_data = options.validation_data,
                        .seed = session.seed,
-                       .block_size = options.block_size};
+                       .block_size = options.block_size,
+                       .document_ends = chosen.document_ends};
     auto& config = choice.config;
     if (options.block_size > config.max_position_embeddings) {
       usage_error("--block-size {}: must be at most max_position_embeddings={} of the config",

@@ -48,6 +48,9 @@ class MarkovSource final : public BuiltInSource {
  public:
   MarkovSource(std::uint64_t seed, BuiltInPart part) : BuiltInSource(seed, part) {}
   const Tokenizer& tokenizer() const override { return numbers; }
+  std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const override {
+    return std::make_shared<MarkovSource>(seed, BuiltInPart::fresh);
+  }
 
  protected:
   void draw(RandomStream& random, std::span<std::int64_t> sequence) const override;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "apps/data/built_in_source.h"
+#include "apps/data/joined_documents.h"
 #include "apps/data/story_source.h"
 #include "apps/data/token_array.h"
 #include "apps/data/window_source.h"
@@ -88,7 +89,9 @@ class Maker {
 
   std::shared_ptr<const TokenSource> built_in(const Opened& data, BuiltInPart part) const {
     const auto name = std::string_view{data.spec}.substr(built_in_prefix.size());
-    return fitting(data, make_built_in_source(name, options.seed, part));
+    const auto source = make_built_in_source(name, options.seed, part);
+    if (options.document_ends) return fitting(data, source);
+    return fitting(data, std::make_shared<JoinedDocuments>(source));
   }
 
   // Tokens [begin, end) of the files.

@@ -24,6 +24,8 @@ struct DataOptions {
   // The vocabulary of a config that is given, which data must fit into, and which is a .bin's.
   // Without it data bring their own; a .bin's is then its largest token + 1.
   std::optional<std::int64_t> vocabulary_size{};
+  // False: as if nobody had closed the documents (joined_documents.h; built-in sources only).
+  bool document_ends = true;
 };
 
 // Training and validation of a run. Without validation data: of n tokens in files the first

@@ -36,6 +36,9 @@ class StorySource final : public BuiltInSource {
  public:
   StorySource(std::uint64_t seed, BuiltInPart part) : BuiltInSource(seed, part) {}
   const Tokenizer& tokenizer() const override { return words; }
+  std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const override {
+    return std::make_shared<StorySource>(seed, BuiltInPart::fresh);
+  }
 
  protected:
   void draw(RandomStream& random, std::span<std::int64_t> sequence) const override;

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <map>
 #include <utility>
 
 #include "runtime/check.h"
@@ -80,9 +81,7 @@ void TokenArray::read(std::int64_t first, std::span<std::int64_t> tokens) const 
   const Check check{"data"};
   check(0 <= first && first + std::ssize(tokens) <= count, "tokens {} to {} of {}", first,
         first + std::ssize(tokens), count);
-  auto piece = std::upper_bound(pieces.begin(), pieces.end(), first,
-                                [](std::int64_t token, const Piece& p) { return token < p.first; });
-  for (--piece; !tokens.empty(); ++piece) {
+  for (auto piece = pieces.begin() + file_of(first); !tokens.empty(); ++piece) {
     const auto skip = first - piece->first;
     const auto part = tokens.first(
         static_cast<std::size_t>(std::min<std::int64_t>(std::ssize(tokens), piece->count - skip)));
@@ -91,6 +90,26 @@ void TokenArray::read(std::int64_t first, std::span<std::int64_t> tokens) const 
     first += std::ssize(part);
     tokens = tokens.subspan(part.size());
   }
+}
+
+std::int64_t TokenArray::file_of(std::int64_t token) const {
+  const auto behind = std::upper_bound(pieces.begin(), pieces.end(), token,
+                                       [](std::int64_t t, const Piece& p) { return t < p.first; });
+  return behind - pieces.begin() - 1;
+}
+
+const std::string& TokenArray::path(std::int64_t file) const {
+  return pieces[static_cast<std::size_t>(file)].file.path();
+}
+
+std::optional<std::int64_t> TokenArray::closing_token() const {
+  std::map<std::int64_t, std::int64_t> files_with;
+  for (const auto& piece : pieces) {
+    std::int64_t last = 0;
+    read(piece.first + piece.count - 1, {&last, 1});
+    if (2 * ++files_with[last] > std::ssize(pieces)) return last;
+  }
+  return std::nullopt;
 }
 
 std::int64_t TokenArray::largest_token() const {

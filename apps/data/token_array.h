@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,6 +31,12 @@ class TokenArray {
   std::int64_t size() const { return count; }
   // tokens[i] = token first + i; all of them must exist.
   void read(std::int64_t first, std::span<std::int64_t> tokens) const;
+
+  // The number of the file that a token lies in, and a file's path.
+  std::int64_t file_of(std::int64_t token) const;
+  const std::string& path(std::int64_t file) const;
+  // The token that more than half of the files end with, where there is one.
+  std::optional<std::int64_t> closing_token() const;
 
   std::int64_t largest_token() const;
   // Throws Error naming file, position and id of the first token that is not below `size`.

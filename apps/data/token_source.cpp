@@ -11,6 +11,28 @@ std::int64_t TokenBatch::scored() const {
                        [](std::int64_t target) { return target != ignored_target; });
 }
 
+std::vector<std::int64_t> TokenSource::training_documents(std::int64_t step,
+                                                          std::int64_t micro_step,
+                                                          std::int64_t rows,
+                                                          std::int64_t columns) const {
+  const auto batch = training_batch(step, micro_step, rows, columns);
+  const auto end = tokenizer().document_end();
+  std::vector<std::int64_t> documents;
+  documents.reserve(static_cast<std::size_t>(rows * (columns + 1)));
+  for (auto token = batch.inputs.begin(); token != batch.inputs.end();) {
+    documents.push_back(0);
+    for (const auto row_end = token + columns; token != row_end; ++token)
+      documents.push_back(documents.back() + (*token == end ? 1 : 0));
+  }
+  return documents;
+}
+
+std::string TokenSource::document_name(std::int64_t document) const {
+  return fmt::format("document {} of its row", document);
+}
+
+std::shared_ptr<const TokenSource> TokenSource::fresh_draws(std::uint64_t) const { return nullptr; }
+
 std::vector<double> TokenSource::nats(const TokenBatch&) const {
   fail("data", "these data know no probabilities: only built-in sources have a floor");
 }

@@ -41,12 +41,25 @@ class TokenSource {
   virtual TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
                                     std::int64_t columns) const = 0;
 
+  // Which document each token of that training batch belongs to, by number: [B, T + 1], a row's
+  // inputs and its last target. Here: one that goes on until the tokenizer's document_end().
+  virtual std::vector<std::int64_t> training_documents(std::int64_t step, std::int64_t micro_step,
+                                                       std::int64_t rows,
+                                                       std::int64_t columns) const;
+  virtual std::string document_name(std::int64_t document) const;
+  // The token that closes documents, where one does.
+  virtual std::optional<std::int64_t> separator() const { return tokenizer().document_end(); }
+
   // Evaluation goes through rows 0, 1, 2, ... in order, the same rows every time. How many there
   // are for T columns; none: as many as one likes.
   virtual std::optional<std::int64_t> evaluation_rows(std::int64_t columns) const = 0;
   // Rows [first_row, first_row + rows), fewer where they end. Throws when there is no such row.
   virtual TokenBatch evaluation_batch(std::int64_t first_row, std::int64_t rows,
                                       std::int64_t columns) const = 0;
+
+  // Draws of the same source from another seed, of which neither training nor evaluation can hold
+  // any; null where nobody can draw more: files.
+  virtual std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const;
 
   // The exact -ln p(target | its document so far) of every scored target, 0 where ignored: [B, T].
   // Their mean over the targets scored is the floor of a batch of this source. Empty: this source

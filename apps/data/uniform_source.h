@@ -13,6 +13,9 @@ class UniformSource : public BuiltInSource {
   explicit UniformSource(std::uint64_t seed, BuiltInPart part, std::int64_t token_count = 256)
       : BuiltInSource(seed, part), vocabulary(token_count), numbers(token_count) {}
   const Tokenizer& tokenizer() const override { return numbers; }
+  std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const override {
+    return std::make_shared<UniformSource>(seed, BuiltInPart::fresh, vocabulary);
+  }
 
  protected:
   void draw(RandomStream& random, std::span<std::int64_t> sequence) const override;
@@ -28,6 +31,9 @@ class FixedSource final : public UniformSource {
   static constexpr std::int64_t sequences = 64;
 
   FixedSource(std::uint64_t seed, BuiltInPart part) : UniformSource(seed, part) {}
+  std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const override {
+    return std::make_shared<FixedSource>(seed, BuiltInPart::fresh);
+  }
 
  protected:
   std::optional<std::int64_t> training_rows() const override { return sequences; }

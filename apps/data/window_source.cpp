@@ -24,18 +24,43 @@ WindowSource::WindowSource(std::shared_ptr<const TokenArray> tokens, std::int64_
 
 TokenBatch WindowSource::training_batch(std::int64_t step, std::int64_t micro_step,
                                         std::int64_t rows, std::int64_t columns) const {
-  const Check check{"data"};
   auto batch = empty_batch(rows, columns);
-  check(count > columns, "{} tokens are fewer than one block: {} inputs and a target", count,
-        columns);
   std::vector<std::int64_t> sequence(static_cast<std::size_t>(columns) + 1);
   for (std::int64_t row = 0; row < rows; ++row) {
-    auto random = training_row_numbers(run_seed, step, micro_step, row);
-    const auto start = random.below(static_cast<std::uint64_t>(count - columns));
-    array->read(first + static_cast<std::int64_t>(start), sequence);
+    array->read(training_start(step, micro_step, row, columns), sequence);
     set_row(batch, row, sequence);
   }
   return batch;
+}
+
+std::int64_t WindowSource::training_start(std::int64_t step, std::int64_t micro_step,
+                                          std::int64_t row, std::int64_t columns) const {
+  const Check check{"data"};
+  check(count > columns, "{} tokens are fewer than one block: {} inputs and a target", count,
+        columns);
+  auto random = training_row_numbers(run_seed, step, micro_step, row);
+  return first +
+         static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(count - columns)));
+}
+
+std::vector<std::int64_t> WindowSource::training_documents(std::int64_t step,
+                                                           std::int64_t micro_step,
+                                                           std::int64_t rows,
+                                                           std::int64_t columns) const {
+  std::vector<std::int64_t> documents;
+  documents.reserve(static_cast<std::size_t>(rows * (columns + 1)));
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const auto start = training_start(step, micro_step, row, columns);
+    for (std::int64_t t = 0; t <= columns; ++t) documents.push_back(array->file_of(start + t));
+  }
+  return documents;
+}
+
+std::optional<std::int64_t> WindowSource::separator() const {
+  if (const auto end = words->document_end()) return end;
+  const auto closing = array->closing_token();
+  const bool within_a_text = is_text() && closing > ' ';
+  return within_a_text ? std::nullopt : closing;
 }
 
 std::optional<std::int64_t> WindowSource::evaluation_rows(std::int64_t columns) const {

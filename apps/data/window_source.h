@@ -25,11 +25,23 @@ class WindowSource final : public TokenSource {
   std::optional<std::int64_t> tokens() const override { return count; }
   TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
                             std::int64_t columns) const override;
+  // A file is a document.
+  std::vector<std::int64_t> training_documents(std::int64_t step, std::int64_t micro_step,
+                                               std::int64_t rows,
+                                               std::int64_t columns) const override;
+  std::string document_name(std::int64_t document) const override { return array->path(document); }
+  // Without a document_end(): what more than half of the files end with; in a text only white space
+  // and control characters count, as letters and full stops stand within documents too.
+  std::optional<std::int64_t> separator() const override;
   std::optional<std::int64_t> evaluation_rows(std::int64_t columns) const override;
   TokenBatch evaluation_batch(std::int64_t first_row, std::int64_t rows,
                               std::int64_t columns) const override;
 
  private:
+  // Where in the files a training row begins.
+  std::int64_t training_start(std::int64_t step, std::int64_t micro_step, std::int64_t row,
+                              std::int64_t columns) const;
+
   std::shared_ptr<const TokenArray> array;
   std::int64_t first, count;
   std::shared_ptr<const Tokenizer> words;

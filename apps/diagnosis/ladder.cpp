@@ -68,7 +68,41 @@ class Climb {
   LlamaConfig now;
 };
 
+// How often a forward pass runs a layer, on average: where layers look back at recomputed ones,
+// each of them runs all earlier ones again.
+double runs_of_a_layer(const LlamaConfig& config) {
+  const auto& cross = config.cross_layer_residual;
+  const bool again = cross && cross->source == "recomputed";
+  return again ? static_cast<double>(config.num_hidden_layers + 1) / 2 : 1;
+}
+
+double parameters_of(const LlamaConfig& config) {
+  double count = 0;
+  for (const auto& parameter : Llama(config, precision_of(DType::f32)).parameters())
+    count += static_cast<double>(parameter.tensor.numel());
+  return count;
+}
+
 }  // namespace
+
+Subject to_train(const Subject& subject, std::int64_t tokens) {
+  // Parameters x tokens in two minutes: six floating-point operations each, a hundred billion a
+  // second.
+  constexpr double most_work = 2e12;
+  const auto& config = subject.config;
+  const bool too_small =
+      config.hidden_size < size_to_train.width || config.num_hidden_layers < size_to_train.layers;
+  const double work = parameters_of(config) * runs_of_a_layer(config) * static_cast<double>(tokens);
+  if (too_small || work > most_work) return shrunk(subject, size_to_train);
+  auto fresh = subject;
+  fresh.folder.reset();
+  fresh.weights.reset();
+  return fresh;
+}
+
+std::string size_of(const LlamaConfig& config) {
+  return fmt::format("{} layers, {} wide", config.num_hidden_layers, config.hidden_size);
+}
 
 std::vector<Rung> ladder_to(const LlamaConfig& config) {
   Climb climb(config);

@@ -24,6 +24,13 @@ struct SmallSize {
 };
 inline constexpr SmallSize size_to_train{.layers = 3, .width = 64};
 
+// A subject for a probe that trains on so many tokens: this one, with fresh weights, where that
+// takes two minutes at most on two cores and it is not smaller than size_to_train; else the shrunk
+// one of that size.
+Subject to_train(const Subject& subject, std::int64_t tokens);
+// "3 layers, 64 wide"
+std::string size_of(const LlamaConfig& config);
+
 // A small model of the same axes, in heads of 8 or 16.
 LlamaConfig shrunk(const LlamaConfig& config, SmallSize size = {});
 // The subject with a fresh small model, on the same data.

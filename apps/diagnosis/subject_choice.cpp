@@ -35,6 +35,7 @@ void open(Subject& subject, const std::string& spec, ModelChoice::Vocabulary voc
   const auto chosen = data_of(subject.config, {wanted.data, wanted.validation_data});
   wanted.data = chosen.training;
   wanted.validation_data = chosen.validation;
+  wanted.document_ends = chosen.document_ends;
   const auto validated = split_of(chosen.validation_split);
   if (wanted.data.empty()) {
     subject.data = random_tokens(subject, validated);

@@ -31,6 +31,11 @@ inline constexpr double gradient_that_moves = 1e-5;
 // vocabulary.
 inline constexpr std::int64_t tokens_that_differ = 4;
 
+// Targets that begin another document with nothing between: what they cost (ln V at most, 5 to 11
+// nats each) then makes up as much of the loss as a curve's noise, plateau_nats. One in two
+// hundred: documents of fewer than 200 tokens. Long ones, shards and a lone file are far below.
+inline constexpr double unseparated_targets = 0.005;
+
 // Growth per layer, on the way down, of the stream's gradient times the stream. Fresh and trained
 // models stay within [0.5, 2]; with all weights, norms too, times 8 the additions outgrow the
 // embedding and it is 20 at most. A factor of a hundred per layer overflows f32 in 19 layers.
@@ -54,6 +59,11 @@ inline constexpr double accumulation_rounding = 1e-8;
 // in any text, hence the share.
 inline constexpr std::int64_t shared_span_tokens = 50;
 inline constexpr double shared_spans = 0.1;
+
+// Standard errors by which fresh draws cost more than validation, after training on what both might
+// be: rows of the same source, so without contamination chance alone gets there once in three
+// million.
+inline constexpr double errors_of_contamination = 5;
 
 // Of 512 rows of an endless source all are new; of builtin:fixed an eighth.
 inline constexpr double new_rows = 0.5;

@@ -15,8 +15,9 @@ constexpr std::array classes{
                  "No target of a batch counts, so its loss is 0 by definition.",
                  "Look at the loss mask and at what sets targets to -100."},
     VerdictClass{misaligned_targets, "misaligned-targets",
-                 "Targets are not the next tokens of their own row.",
-                 "Shift labels once, in one place; count only targets that are scored."},
+                 "Targets are not the next tokens of their own document.",
+                 "Shift labels once, in one place; count only targets that are scored; close every "
+                 "document with a separator."},
     VerdictClass{wrong_normalisation, "wrong-normalisation",
                  "A norm takes its statistics over positions.",
                  "Normalise over the features of each position."},

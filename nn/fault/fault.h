@@ -23,6 +23,7 @@ class RmsNorm;
 struct DataChoice {
   std::string training, validation;  // validation: empty where none was named
   std::string validation_split = "validation";
+  bool document_ends = true;  // false: the tokens that close documents are left out
 };
 
 class FaultInjection {

@@ -194,6 +194,41 @@ TEST_F(DataFiles, TrainingWindowsLieInTheTrainingPartAndEverywhereInIt) {
   EXPECT_EQ(starts.rbegin()->first, 182);
 }
 
+TEST_F(DataFiles, AFileIsADocument) {
+  write("docs/a.txt", "aaaa.");
+  write("docs/b.txt", "bb.");
+  write("docs/c.txt", std::string(30, 'c') + ".");
+  const auto data =
+      open_data({.data = path("docs"), .validation_data = path("docs"), .block_size = 12});
+  const auto tokens = data.training->training_batch(7, 2, 60, 12);
+  const auto documents = data.training->training_documents(7, 2, 60, 12);
+  ASSERT_EQ(documents.size(), 60u * 13);
+  std::map<std::int64_t, int> letters;
+  for (std::size_t i = 0; i < tokens.inputs.size(); ++i) {
+    if (tokens.inputs[i] == '.') continue;
+    ++letters[tokens.inputs[i]];
+    EXPECT_EQ(documents[i + i / 12], tokens.inputs[i] - 'a');
+  }
+  EXPECT_EQ(letters.size(), 3u);
+  EXPECT_EQ(data.training->document_name(1), path("docs/b.txt"));
+}
+
+TEST_F(DataFiles, ASeparatorIsWhatMostFilesEndWith) {
+  const auto separator = [&](const std::string& name, const std::vector<std::string>& texts) {
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      write(fmt::format("{}/{}.txt", name, i), texts[i] + std::string(i == 0 ? 50 : 0, '\n'));
+    }
+    return open_data({.data = path(name), .block_size = 2}).training->separator();
+  };
+  EXPECT_EQ(separator("lines", {"one\n", "two\n", "three"}), '\n');
+  EXPECT_EQ(separator("half", {"one\n", "two\n", "three", "four"}), std::nullopt);
+  EXPECT_EQ(separator("letters", {"one\n", "the", "more", "we"}), std::nullopt);
+  EXPECT_EQ(separator("sentences", {"one\n", "two.", "three.", "four."}), std::nullopt);
+  write("1.bin", as_bytes(std::vector<std::uint16_t>(60, 9)));
+  write("2.bin", as_bytes(std::vector<std::uint16_t>{1, 9}));
+  EXPECT_EQ(open_data({.data = path("*.bin"), .block_size = 2}).training->separator(), 9);
+}
+
 TEST_F(DataFiles, BatchesDependOnSeedStepMicroStepAndRowAlone) {
   const auto file = write("text.txt", alphabet(5000));
   const auto inputs = [&](std::uint64_t seed, std::int64_t step, std::int64_t micro_step,

@@ -194,6 +194,9 @@ TEST_F(DiagnosisChecks, AProbeLearnsAFixedSetByHeart) {
   for (const auto& check : run_checks(subject).checks) checks[check.name] = check;
   const auto& probe = checks.at("loss on validation less that on training, after 400 steps");
   EXPECT_EQ(probe.finding, Verdict::memorisation) << probe.evidence;
+  EXPECT_THAT(probe.evidence, HasSubstr("a model of 2 layers, 64 wide: training data cost"));
+  EXPECT_THAT(checks.at("floor of random tokens").evidence,
+              HasSubstr("a model of 2 layers, 64 wide on random tokens"));
   subject = small.subject("llama");
   subject.effort = Effort::full;
   const auto diagnosis = run_checks(subject);
@@ -221,17 +224,6 @@ TEST_F(DiagnosisChecks, TyingIsLookedAtInTheFile) {
   EXPECT_EQ(run_checks(subject).verdict(), Verdict::broken_tying);
   EXPECT_THAT(evidence(subject, Verdict::broken_tying),
               HasSubstr("lm_head.weight and model.embed_tokens.weight differ by"));
-}
-
-// Letters by a formula: text `kind` has nothing in common with text `kind + 1`.
-std::string letters(int kind, int count) {
-  std::string text;
-  auto state = static_cast<std::uint64_t>(kind);
-  for (int i = 0; i < count; ++i) {
-    state = state * 6364136223846793005U + 1442695040888963407U;
-    text += static_cast<char>('a' + (state >> 33) % 26);
-  }
-  return text;
 }
 
 class DiagnosisOfTexts : public DiagnosisChecks {

@@ -88,6 +88,21 @@ TEST_F(FaultRun, TrainingIsOnWhatTheFaultSays) {
   EXPECT_EQ(evaluated(), validation_loss());
 }
 
+TEST_F(FaultRun, StoriesWithoutTheirEndsAreReadInTrainingAndEvaluation) {
+  small.model["max_position_embeddings"] = 128;
+  write_text(small.config(), small.model.dump());
+  const auto first_loss = [&](const std::string& fault) {
+    EXPECT_EQ(train(fault, {"--data=builtin:stories", "--max-steps=1", "--block-size=128"}).code,
+              0);
+    return SmallRun::metrics(small.run()).front().at("loss");
+  };
+  const auto separated = first_loss("late_cache");
+  EXPECT_NE(first_loss("documents_without_separator"), separated) << "the same weights, other data";
+  EXPECT_FALSE(SmallRun::metrics(small.run()).back().contains("floor"));
+  EXPECT_EQ(evaluated(), validation_loss());
+  EXPECT_NE(evaluated({"--data=builtin:stories"}), validation_loss());
+}
+
 TEST_F(FaultRun, WithoutTargetsTheLossIsExactlyZero) {
   ASSERT_EQ(train("all_zero_loss_mask", {"--logging-steps=1"}).code, 0);
   for (const auto& line : SmallRun::metrics(small.run())) {

@@ -47,6 +47,7 @@ const std::map<std::string, Case>& cases() {
       {"all_zero_loss_mask", {"llama", {"loss", "count", "step", "gradient"}}},
       {"cut_residual_stream", {"llama", everything}},
       {"detached_replay", {"method1", {"gradient"}}},
+      {"documents_without_separator", {"llama", {"data"}}},
       {"double_softmax", {"method1", everything}},
       {"double_softmax_attention", {"llama", everything}},
       {"double_softmax_logits", {"llama", {"loss", "step", "gradient"}}},
@@ -180,7 +181,7 @@ Seen differences(const Outcome& a, const Outcome& b) {
 
 bool same(const DataChoice& a, const DataChoice& b) {
   return a.training == b.training && a.validation == b.validation &&
-         a.validation_split == b.validation_split;
+         a.validation_split == b.validation_split && a.document_ends == b.document_ends;
 }
 
 TEST(Faults, EachChangesWhatItSaysAndNothingElse) {

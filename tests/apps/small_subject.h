@@ -10,6 +10,17 @@
 
 namespace lookback::tests {
 
+// Letters by a formula: text `kind` has nothing in common with text `kind + 1`.
+inline std::string letters(int kind, int count) {
+  std::string text;
+  auto state = static_cast<std::uint64_t>(kind);
+  for (int i = 0; i < count; ++i) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    text += static_cast<char>('a' + (state >> 33) % 26);
+  }
+  return text;
+}
+
 // A folder with a config; subjects that are made of it.
 class SmallSubjects {
  public:

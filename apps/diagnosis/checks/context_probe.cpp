@@ -43,9 +43,9 @@ class ContextProbe final : public DiagnosisCheck {
     draw(steps, diagnosis);
     const double loss = last_loss(steps), bound = MarkovChain::unigram_entropy();
     const auto evidence = fmt::format(
-        "training on a Markov chain: loss {:.3f} after {} steps; floor {:.3f}, entropy of single "
-        "tokens {:.3f}",
-        loss, steps.size(), MarkovChain::entropy_rate(), bound);
+        "a model of {} on a Markov chain: loss {:.3f} after {} steps; floor {:.3f}, entropy of "
+        "single tokens {:.3f}",
+        size_of(small.config), loss, steps.size(), MarkovChain::entropy_rate(), bound);
     // Halfway to the floor: what a model without context can never reach.
     const double halfway = (bound + MarkovChain::entropy_rate()) / 2;
     if (loss < halfway) {

@@ -34,12 +34,16 @@ class FloorProbe final : public DiagnosisCheck {
   Effort effort() const override { return Effort::full; }
 
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
-    const auto small = shrunk(subject, size_to_train);
+    constexpr std::int64_t steps_at_most = 1500, rows = 16, tokens = 32;
+    auto probed = to_train(subject, steps_at_most * rows * tokens);
+    probed.block_size = std::min(tokens, probed.config.max_position_embeddings);
     const UniformSource source(subject.seed, BuiltInPart::fresh,
                                std::min(words, subject.config.vocab_size));
-    const ProbePlan plan{
-        .steps = 1500, .batch_size = 16, .block_size = small.block_size, .learning_rate = 3e-3};
-    const auto llama = small.fresh_model();
+    const ProbePlan plan{.steps = steps_at_most,
+                         .batch_size = rows,
+                         .block_size = probed.block_size,
+                         .learning_rate = 3e-3};
+    const auto llama = probed.fresh_model();
     std::vector<ProbeStep> seen;
     const auto steps = train_probe(*llama, source, plan, [&](const ProbeStep& step) {
       seen.push_back(step);
@@ -51,8 +55,8 @@ class FloorProbe final : public DiagnosisCheck {
     draw(steps, diagnosis);
     const double errors = errors_above_floor(steps);
     const auto evidence =
-        fmt::format("training on random tokens: loss {:.3f} after {} steps, floor {:.3f}",
-                    steps.back().loss, steps.size(), steps.back().floor);
+        fmt::format("a model of {} on random tokens: loss {:.3f} after {} steps, floor {:.3f}",
+                    size_of(probed.config), steps.back().loss, steps.size(), steps.back().floor);
     const std::string name = "floor of random tokens";
     if (errors < -thresholds::errors_below_floor) {
       diagnosis.failed(Verdict::causal_leak, name, errors, -thresholds::errors_below_floor,

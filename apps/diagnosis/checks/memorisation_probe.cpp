@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/ladder.h"
 #include "apps/diagnosis/memory_gap.h"
 #include "apps/diagnosis/probe.h"
 #include "apps/diagnosis/thresholds.h"
@@ -16,7 +17,8 @@ class MemorisationProbe final : public DiagnosisCheck {
  public:
   Verdict looks_for() const override { return Verdict::memorisation; }
   Effort effort() const override { return Effort::full; }
-  void run(const Subject& subject, Diagnosis& diagnosis) const override {
+  void run(const Subject& all, Diagnosis& diagnosis) const override {
+    const auto subject = to_train(all, most_steps * all.batch_size * all.block_size);
     const auto steps = steps_for(subject);
     const auto name =
         fmt::format("loss on validation less that on training, after {} steps", steps);
@@ -44,11 +46,12 @@ class MemorisationProbe final : public DiagnosisCheck {
                 on_step);
     diagnosis.curves.push_back(std::move(curve));
     const auto gap = memory_gap(subject, *llama);
+    const auto evidence = fmt::format("a model of {}: {}", size_of(subject.config), gap.evidence());
     if (gap.is_memory()) {
       diagnosis.failed(Verdict::memorisation, name, gap.nats(), thresholds::memorised_nats,
-                       gap.evidence());
+                       evidence);
     } else {
-      diagnosis.passed(name, gap.nats(), thresholds::memorised_nats, gap.evidence());
+      diagnosis.passed(name, gap.nats(), thresholds::memorised_nats, evidence);
     }
   }
 
