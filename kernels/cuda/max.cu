@@ -58,9 +58,10 @@ struct LargestInColumn {
 };
 
 // Neighbouring terms lie closest: a warp or a block for each result.
+constexpr int row_threads = 256;
 template <class T, int group>
 struct LargestInRow {
-  static constexpr int threads = 256;
+  static constexpr int threads = row_threads;
   static constexpr int groups = threads / group;
   static constexpr std::size_t shared_bytes = groups > 1 ? 0
                                                          : threads / device::warp_threads *
@@ -120,7 +121,7 @@ void forward(const MaxForward& a) {
     } else if (operands.terms <= 1024) {
       by_rows(std::integral_constant<int, device::warp_threads>{});
     } else {
-      by_rows(std::integral_constant<int, LargestInRow<T, 1>::threads>{});
+      by_rows(std::integral_constant<int, row_threads>{});
     }
   });
 }
