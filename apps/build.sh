@@ -22,12 +22,27 @@ parse_build_dir() {
   build_dir=$(realpath -m -- "$build_dir")
 }
 
+# The one architecture that kernels are compiled for here: this machine's GPU's, or the oldest.
+# tests/cuda-build.sh compiles for all.
+cuda_architecture() {
+  local capability
+  capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1)
+  case $capability in
+    8.0 | "") echo 80 ;;
+    9.0) echo 90a ;;
+    *) echo all ;;
+  esac
+}
+
 # configure DIR [CMake options]
 configure() {
   local directory=$1 options=()
   shift
-  if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+  if command -v ccache >/dev/null; then
+    options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
+  fi
   if [ -n "${CI:-}" ]; then options+=(-DLOOKBACK_WERROR=ON); fi
+  options+=("-DLOOKBACK_CUDA_ARCHITECTURES=$(cuda_architecture)")
   (cd "$root" && cmake -B "$directory" --log-level=WARNING "${options[@]}" "$@") >&2
 }
 
