@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/attention_explicit.h"
 #include "kernels/cuda/attention_streaming.h"
+#include "kernels/cuda/stream.h"
 
 namespace lookback::kernels {
 namespace {
@@ -68,7 +69,7 @@ bool fits_shared_memory(const InList& q, std::int64_t value_width) {
   return std::max({forward_bytes<T>(value_columns, contracted_columns(widest), pieces),
                    query_gradient_bytes<T>(columns, columns, value_columns, pieces),
                    key_gradient_bytes<T>(columns, columns, value_columns, pieces)}) <=
-         most_shared_bytes;
+         device::shared_bytes_of_block();
 }
 
 // Whether the streaming kernels can read and hold the operands.

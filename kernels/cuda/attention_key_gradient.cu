@@ -11,6 +11,7 @@ namespace {
 template <class T, int key_columns, int value_columns>
 struct StreamKeyGradient {
   static constexpr int threads = tile_warps<T> * device::warp_threads;
+  static constexpr int resident_blocks = tile_resident_blocks<T>;
   static constexpr int rows = tile_rows<T>;  // keys
   static constexpr int queries = queries_of_tile;
   static constexpr bool makes_dk = key_columns > 0, makes_dv = value_columns > 0;

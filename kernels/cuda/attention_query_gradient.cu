@@ -11,6 +11,7 @@ namespace {
 template <class T, int columns>
 struct StreamQueryGradient {
   static constexpr int threads = tile_warps<T> * device::warp_threads;
+  static constexpr int resident_blocks = tile_resident_blocks<T>;
   static constexpr int rows = tile_rows<T>;
   static constexpr int keys = keys_of_tile<T>(columns);
   using Scores = float[keys / 8][4];

@@ -10,6 +10,7 @@ namespace {
 template <class T, int value_columns>
 struct StreamForward {
   static constexpr int threads = tile_warps<T> * device::warp_threads;
+  static constexpr int resident_blocks = tile_resident_blocks<T>;
   static constexpr int rows = tile_rows<T>;
   static constexpr int keys = keys_of_tile<T>(value_columns);
   using Scores = float[keys / 8][4];

@@ -77,6 +77,9 @@ template <class T>
 inline constexpr int tile_warps = sizeof(T) == 2 ? 4 : 2;
 template <class T>
 inline constexpr int tile_rows = 16 * tile_warps<T>;
+// Left to itself the compiler would spill registers of f32 kernels to make room for more blocks.
+template <class T>
+inline constexpr int tile_resident_blocks = sizeof(T) == 2 ? 0 : 4;
 // Keys in a tile where queries are rows, so that the sums of a row of `columns` fit into registers.
 template <class T>
 constexpr int keys_of_tile(int columns) {
@@ -116,9 +119,6 @@ constexpr std::size_t key_gradient_bytes(int key_columns, int score_columns, int
          tile_bytes<T>(keys + 2 * queries_of_tile, score_columns) +
          tile_bytes<T>((key_columns > 0 ? tile_rows<T> : 0) + queries_of_tile, dy_columns);
 }
-// What every GPU of compute capability 8.0 can give to a block, and a little is left.
-inline constexpr std::size_t most_shared_bytes = std::size_t{160} << 10;
-
 // What a block of query rows sees of the keys: any row [first, last), every row [all_first,
 // all_last).
 struct SeenByBlock {

@@ -7,7 +7,7 @@
 // `threads` is the size of a block, and operator() is what one thread does:
 //
 //   struct Double {
-//     static constexpr int threads = 256;
+//     static constexpr int threads = 256;  // also, if registers are scarce: resident_blocks
 //     const float* x;
 //     float* y;
 //     std::int64_t count;

@@ -59,8 +59,19 @@ LOOKBACK_DEVICE void lower_to(std::uint64_t* word, std::uint64_t value) {
   ::atomicMin(reinterpret_cast<unsigned long long*>(word), static_cast<unsigned long long>(value));
 }
 
+// So many blocks of the kernel are to find room on a multiprocessor at once, where it says so (not
+// 0): registers are given out accordingly.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::threads)
+constexpr int resident_blocks() {
+  if constexpr (requires { Kernel::resident_blocks; }) {
+    return Kernel::resident_blocks;
+  } else {
+    return 0;
+  }
+}
+
+template <class Kernel>
+__global__ void __launch_bounds__(Kernel::threads, resident_blocks<Kernel>())
     run_kernel(const __grid_constant__ Kernel kernel) {
   kernel();
 }

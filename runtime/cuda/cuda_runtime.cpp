@@ -23,6 +23,7 @@ struct ActiveDevice {
   int index;
   cudaStream_t stream = nullptr;
   kernels::IndexReports* reports = nullptr;  // pinned: kernels write it, the host reads it
+  int shared_bytes_of_block = 0;
 
   explicit ActiveDevice(int device_index) : index(device_index) {
     check_cuda("cudaSetDevice", cudaSetDevice(index));
@@ -31,6 +32,9 @@ struct ActiveDevice {
     check_cuda("cudaHostAlloc",
                cudaHostAlloc(&memory, sizeof(kernels::IndexReports), cudaHostAllocMapped));
     reports = new (memory) kernels::IndexReports;
+    check_cuda("cudaDeviceGetAttribute",
+               cudaDeviceGetAttribute(&shared_bytes_of_block,
+                                      cudaDevAttrMaxSharedMemoryPerBlockOptin, index));
   }
 };
 
@@ -169,6 +173,9 @@ void check_cuda(std::string_view what, cudaError_t status) {
 
 kernels::IndexReports* kernels::index_reports() { return active().reports; }
 void* device::compute_stream() { return active().stream; }
+std::size_t device::shared_bytes_of_block() {
+  return static_cast<std::size_t>(active().shared_bytes_of_block);
+}
 void device::check_launch(int status) { check_cuda("launch", static_cast<cudaError_t>(status)); }
 
 }  // namespace lookback

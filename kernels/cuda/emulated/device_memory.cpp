@@ -53,5 +53,6 @@ const RegisterDeviceRuntime registered{Backend::cuda, runtime};
 }  // namespace
 
 kernels::IndexReports* kernels::index_reports() { return &runtime.reports; }
+std::size_t device::shared_bytes_of_block() { return std::size_t{163} << 10; }  // an A100's
 
 }  // namespace lookback
