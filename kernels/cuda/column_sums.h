@@ -8,6 +8,12 @@
 
 namespace lookback::kernels {
 
+// Where elements lie that are all equally far apart.
+struct EvenSteps {
+  std::int64_t step = 0;
+  LOOKBACK_DEVICE std::int64_t offset(std::int64_t index) const { return index * step; }
+};
+
 // Where the elements of a nest lie.
 struct NestSteps {
   int rank = 0;
@@ -20,8 +26,6 @@ struct NestSteps {
       steps[dim] = nest.strides[dim];
     }
   }
-  // One dimension.
-  NestSteps(std::int64_t size, std::int64_t step) : rank(1), sizes{size}, steps{step} {}
 
   LOOKBACK_DEVICE std::int64_t offset(std::int64_t index) const {
     std::int64_t result = 0;
@@ -46,7 +50,7 @@ LOOKBACK_DEVICE T scaled_total(Accumulator<T> total, Accumulator<T> scale) {
 // y[segment, c] = scale * sum of x[t, c] over the terms t of the segment (integers: scale left
 // out). 32 columns per block: each of the warps takes every eighth term, and what they have is
 // added up in order.
-template <class X, class Y>
+template <class X, class Y, class Steps>
 struct ColumnSums {
   static constexpr int threads = 256;
   static constexpr int block_columns = device::warp_threads;
@@ -57,7 +61,7 @@ struct ColumnSums {
   const X* x;
   Y* y;  // [segments, columns]
   std::int64_t columns, terms, terms_per_segment;
-  NestSteps column_steps, term_steps;
+  Steps column_steps, term_steps;
   Sum scale;
 
   std::int64_t column_blocks() const { return device::blocks_for(columns, block_columns); }
@@ -66,8 +70,9 @@ struct ColumnSums {
     auto* parts = reinterpret_cast<Sum*>(device::shared_memory());
     const int lane = device::thread_index() % block_columns;
     const int warp = device::thread_index() / block_columns;
-    const auto blocks = (columns + block_columns - 1) / block_columns;
-    const auto segment = device::block_index() / blocks;
+    // No grid has more than 2^31 blocks.
+    const auto blocks = static_cast<std::uint32_t>((columns + block_columns - 1) / block_columns);
+    const std::int64_t segment = static_cast<std::uint32_t>(device::block_index()) / blocks;
     const auto column = (device::block_index() - segment * blocks) * block_columns + lane;
     const auto begin = segment * terms_per_segment;
     const auto end = begin + terms_per_segment < terms ? begin + terms_per_segment : terms;
@@ -86,11 +91,19 @@ struct ColumnSums {
   }
 };
 
-// Runs it for all segments; none where there are no columns.
-template <class X, class Y>
-void launch_column_sums(const ColumnSums<X, Y>& kernel, std::int64_t segments) {
+// Runs it for all segments.
+template <class X, class Y, class Steps>
+void launch_column_sums(const ColumnSums<X, Y, Steps>& kernel, std::int64_t segments) {
   device::launch({.blocks = kernel.column_blocks() * segments, .shared_bytes = kernel.shared_bytes},
                  kernel);
+}
+
+// y[c] = scale * sum of the rows of x [rows, columns], dense.
+template <class X, class Y>
+void sum_dense_columns(const X* x, Y* y, std::int64_t rows, std::int64_t columns,
+                       Accumulator<X> scale) {
+  launch_column_sums(ColumnSums<X, Y, EvenSteps>{x, y, columns, rows, rows, {1}, {columns}, scale},
+                     1);
 }
 
 }  // namespace lookback::kernels

@@ -162,16 +162,6 @@ struct Backward {
   }
 };
 
-template <class T>
-void add_up_partials(const RmsNormBackward& a) {
-  using Sum = Accumulator<T>;
-  const auto columns = a.row_partials.size(1), partials = a.row_partials.size(0);
-  launch_column_sums(
-      ColumnSums<Sum, T>{a.row_partials.as<Sum>(), a.dweight.as<T>(), columns, partials, partials,
-                         NestSteps(columns, 1), NestSteps(partials, columns), 1},
-      1);
-}
-
 void backward(const RmsNormBackward& a) {
   const auto rows = a.x.size(0), columns = a.x.size(1);
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
@@ -196,7 +186,9 @@ void backward(const RmsNormBackward& a) {
                       .shared_bytes = kernel.shared_bytes()},
                      kernel);
     });
-    if (a.dweight.present()) add_up_partials<T>(a);
+    if (!a.dweight.present()) return;
+    sum_dense_columns(a.row_partials.as<Sum>(), a.dweight.as<T>(), a.row_partials.size(0), columns,
+                      Sum(1));
   });
 }
 

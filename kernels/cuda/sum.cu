@@ -99,9 +99,16 @@ void sum_segments(const SumForward& a, const SumPlan& plan, Y* y, Accumulator<X>
   const auto* x = a.x.as<X>();
   const NestSteps results(plan.kept), terms(plan.reduced);
   if (plan.by_columns) {
-    const ColumnSums<X, Y> kernel{x,       y,     plan.results, plan.terms, plan.segments.terms,
-                                  results, terms, scale};
-    launch_column_sums(kernel, plan.segments.count);
+    const auto run = [&]<class Steps>(const Steps& columns, const Steps& rows) {
+      launch_column_sums(ColumnSums<X, Y, Steps>{x, y, plan.results, plan.terms,
+                                                 plan.segments.terms, columns, rows, scale},
+                         plan.segments.count);
+    };
+    if (results.rank <= 1 && terms.rank <= 1) {
+      run(EvenSteps{plan.kept.step()}, EvenSteps{plan.reduced.step()});
+    } else {
+      run(results, terms);
+    }
     return;
   }
   const auto run = [&]<int group, int width>(std::integer_sequence<int, group, width>) {
@@ -150,11 +157,7 @@ void forward(const SumForward& a) {
     }
     auto* parts = a.workspace.as<Sum>();
     sum_segments<T, Sum>(a, plan, parts, Sum(1));
-    const auto count = plan.segments.count;
-    launch_column_sums(
-        ColumnSums<Sum, T>{parts, y, plan.results, count, count, NestSteps(plan.results, 1),
-                           NestSteps(count, plan.results), scale},
-        1);
+    sum_dense_columns(parts, y, plan.segments.count, plan.results, scale);
   });
 }
 
