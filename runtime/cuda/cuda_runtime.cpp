@@ -10,6 +10,7 @@
 #include "runtime/caching_allocator.h"
 #include "runtime/check.h"
 #include "runtime/cuda/cuda_check.h"
+#include "runtime/cuda/pinned_ring.h"
 #include "runtime/device_runtime.h"
 
 namespace lookback {
@@ -22,6 +23,7 @@ constexpr int least_capability_major = 8;
 struct ActiveDevice {
   int index;
   cudaStream_t stream = nullptr;
+  PinnedRing uploads;
   kernels::IndexReports* reports = nullptr;  // pinned: kernels write it, the host reads it
   int shared_bytes_of_block = 0;
 
@@ -140,9 +142,14 @@ class CudaRuntime final : public DeviceRuntime {
   }
 
   void copy(int index, Transfer direction, void* to, const void* from, std::size_t bytes) override {
-    const auto kind =
-        direction == Transfer::to_device ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost;
-    check_cuda("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, kind, activate(index).stream));
+    auto& device = activate(index);
+    const bool uploads = direction == Transfer::to_device;
+    if (uploads && bytes <= PinnedRing::most_bytes) {
+      device.uploads.upload(device.stream, to, from, bytes);
+      return;
+    }
+    const auto kind = uploads ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost;
+    check_cuda("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, kind, device.stream));
     synchronise(index);
   }
 
