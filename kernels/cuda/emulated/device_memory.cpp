@@ -1,31 +1,64 @@
 // One GPU that is none: its memory is the host's, but nobody else may read it.
-#include <cstdlib>
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <cstring>
-#include <memory>
+#include <mutex>
 
 #include "kernels/cuda/index_report.h"
 #include "kernels/cuda/stream.h"
-#include "runtime/caching_allocator.h"
+#include "runtime/allocator.h"
 #include "runtime/device_runtime.h"
 
 namespace lookback {
 namespace {
 
-class EmulatedAllocator final : public CachingAllocator {
+// Each block has pages of its own. It ends, to 16 bytes, where a page begins that nobody may touch,
+// and another such page lies before it: an access beyond a tensor stops the program. Fresh blocks
+// are NaN, so that what is read before it was written shows in the numbers.
+class FencedAllocator final : public Allocator {
  public:
-  EmulatedAllocator() : CachingAllocator("cuda:0") {}
+  std::byte* allocate(std::size_t bytes) override {
+    const auto inside = whole_pages(bytes);
+    auto* pages = static_cast<std::byte*>(
+        mmap(nullptr, inside + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    if (pages == MAP_FAILED) throw OutOfMemory("the emulated GPU has no memory left");
+    mprotect(pages + page, inside, PROT_READ | PROT_WRITE);
+    auto* block = pages + page + inside - rounded(bytes);
+    std::memset(block, 0xff, bytes);
+    const std::lock_guard lock(mutex);
+    books.live_bytes += bytes;
+    books.peak_bytes = std::max(books.peak_bytes, books.live_bytes);
+    return block;
+  }
+  void deallocate(std::byte* block, std::size_t bytes) noexcept override {
+    const auto inside = whole_pages(bytes);
+    munmap(block + rounded(bytes) - inside - page, inside + 2 * page);
+    const std::lock_guard lock(mutex);
+    books.live_bytes -= bytes;
+  }
   void fill_zero(std::byte* block, std::size_t bytes) override {
     if (bytes > 0) std::memset(block, 0, bytes);
   }
+  MemoryStats stats() const override {
+    const std::lock_guard lock(mutex);
+    return books;
+  }
+  void reset_peak_bytes() override {
+    const std::lock_guard lock(mutex);
+    books.peak_bytes = books.live_bytes;
+  }
+  void release_cached() override {}
 
  private:
-  std::byte* fresh(std::size_t bytes) override {
-    constexpr std::size_t alignment = 256;  // cudaMalloc's
-    return static_cast<std::byte*>(
-        std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment));
+  static constexpr std::size_t page = 4096;
+  static std::size_t rounded(std::size_t bytes) { return (bytes + 15) / 16 * 16; }
+  static std::size_t whole_pages(std::size_t bytes) {
+    return (rounded(bytes) + page - 1) / page * page;
   }
-  void give_back(std::byte* block) noexcept override { std::free(block); }
-  void poison(std::byte* block, std::size_t bytes) override { std::memset(block, 0xff, bytes); }
+
+  mutable std::mutex mutex;
+  MemoryStats books;
 };
 
 class EmulatedRuntime final : public DeviceRuntime {
@@ -35,7 +68,7 @@ class EmulatedRuntime final : public DeviceRuntime {
   std::string describe(int) const override { return "a GPU emulated thread by thread"; }
   Allocator& allocator(int) override {
     // Never destroyed: tensors with static lifetime may still give blocks back at exit.
-    static auto& memory = *new EmulatedAllocator;
+    static auto& memory = *new FencedAllocator;
     return memory;
   }
   void copy(int index, Transfer, void* to, const void* from, std::size_t bytes) override {
