@@ -33,6 +33,26 @@ TEST(EmulatedMemoryDeathTest, AnAccessBeyondATensorStopsTheProgram) {
   EXPECT_DEATH(element(x, -1000), "");
 }
 
+struct ReadShared {
+  static constexpr int threads = 1;
+  int place;
+  float* y;
+  LOOKBACK_DEVICE void operator()() const {
+    *y = reinterpret_cast<const float*>(device::shared_memory())[place];
+  }
+};
+
+TEST(EmulatedMemoryDeathTest, SoDoesOneBeyondSharedMemory) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto read = [](int place) {
+    float y = 0;
+    device::launch({.blocks = 1, .shared_bytes = 64}, ReadShared{place, &y});
+    return y;
+  };
+  EXPECT_TRUE(std::isnan(read(15)));
+  EXPECT_DEATH(read(16), "");
+}
+
 TEST(EmulatedMemory, FreshMemoryIsNaN) {
   const auto once = memory_stats(gpu()).live_bytes;
   {

@@ -1,10 +1,9 @@
 // One GPU that is none: its memory is the host's, but nobody else may read it.
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstring>
 #include <mutex>
 
+#include "kernels/cuda/emulated/fenced_block.h"
 #include "kernels/cuda/index_report.h"
 #include "kernels/cuda/stream.h"
 #include "runtime/allocator.h"
@@ -13,27 +12,17 @@
 namespace lookback {
 namespace {
 
-// Each block has pages of its own. It ends, to 16 bytes, where a page begins that nobody may touch,
-// and another such page lies before it: an access beyond a tensor stops the program. Fresh blocks
-// are NaN, so that what is read before it was written shows in the numbers.
 class FencedAllocator final : public Allocator {
  public:
   std::byte* allocate(std::size_t bytes) override {
-    const auto inside = whole_pages(bytes);
-    auto* pages = static_cast<std::byte*>(
-        mmap(nullptr, inside + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    if (pages == MAP_FAILED) throw OutOfMemory("the emulated GPU has no memory left");
-    mprotect(pages + page, inside, PROT_READ | PROT_WRITE);
-    auto* block = pages + page + inside - rounded(bytes);
-    std::memset(block, 0xff, bytes);
+    auto* block = device::emulated::fenced_block(bytes);
     const std::lock_guard lock(mutex);
     books.live_bytes += bytes;
     books.peak_bytes = std::max(books.peak_bytes, books.live_bytes);
     return block;
   }
   void deallocate(std::byte* block, std::size_t bytes) noexcept override {
-    const auto inside = whole_pages(bytes);
-    munmap(block + rounded(bytes) - inside - page, inside + 2 * page);
+    device::emulated::free_fenced_block(block, bytes);
     const std::lock_guard lock(mutex);
     books.live_bytes -= bytes;
   }
@@ -51,12 +40,6 @@ class FencedAllocator final : public Allocator {
   void release_cached() override {}
 
  private:
-  static constexpr std::size_t page = 4096;
-  static std::size_t rounded(std::size_t bytes) { return (bytes + 15) / 16 * 16; }
-  static std::size_t whole_pages(std::size_t bytes) {
-    return (rounded(bytes) + page - 1) / page * page;
-  }
-
   mutable std::mutex mutex;
   MemoryStats books;
 };
