@@ -175,6 +175,12 @@ void run_grid(const Launch& launch, const std::function<void()>& thread) {
 
 const ThisThread& this_thread() { return running->place; }
 
+void refuse_misaligned(std::size_t bytes) {
+  const auto& place = this_thread();
+  fail("kernel", "block {}, thread {}: the address of an access is no multiple of {} bytes",
+       place.block, place.index, bytes);
+}
+
 void wait_for_block() { wait_in(State::at_block_barrier); }
 
 const std::byte* exchange(const void* value, std::size_t bytes) {

@@ -48,6 +48,9 @@ struct ThisThread {
 };
 const ThisThread& this_thread();
 
+// Throws Error: an access that wants a multiple of so many bytes.
+[[noreturn]] void refuse_misaligned(std::size_t bytes);
+
 void wait_for_block();
 
 // Gives `value` to the other lanes of this warp and waits for theirs. What comes back holds lane
