@@ -29,32 +29,34 @@ struct StreamKeyGradient {
   LOOKBACK_DEVICE void operator()() const {
     const auto& extent = backward.operands.extent;
     const auto& pieces = backward.operands.pieces;
-    auto at = place_of_key_block(device::block_index(), extent.sequences, extent.key_heads, rows);
+    const auto at =
+        place_of_key_block(device::block_index(), extent.sequences, extent.key_heads, rows);
     const auto range = queries_that_may_see(extent.visible, at.first, rows, extent.rows);
     KeySums dk_sums;
     ValueSums dv_sums;
     LOOKBACK_UNROLL
     for (int j = 0; j < targets; ++j) clear(dk_sums[j]);
     clear(dv_sums);
-    if (makes_dk && range.first < range.last) {
+    int turns = 0;  // pieces taken so far: they alternate between two buffers
+    const bool any = range.first < range.last;
+    QueryTile tile{.place = any ? 0 : extent.group, .first = range.first};
+    if (any && !sees_block(at, tile)) tile = tile_after(at, tile, range);
+    if (makes_dk && tile.place < extent.group) {
       const auto& v = backward.operands.v;
       copy_tile<threads>(tile_v(), rows, dy_columns, v.at(at.sequence, at.first, at.key_head, 0),
                          v.row_step, extent.keys - at.first, v.width);
     }
-    int turns = 0;  // pieces taken so far: they alternate between two buffers
-    auto next = at;
-    auto first = range.first;
-    if (first < range.last) copy_piece(at, first, 0, turns, true);
-    while (at.place < extent.group && first < range.last) {
+    if (tile.place < extent.group) copy_piece(at, tile, 0, turns, true);
+    while (tile.place < extent.group) {
       Scores scores;
       clear(scores);
       for (int p = 0; p < pieces.count; ++p, ++turns) {
         device::wait_for_copies<0>();
         device::synchronise_block();
         if (p + 1 < pieces.count) {
-          copy_piece(at, first, p + 1, turns + 1, true);
+          copy_piece(at, tile, p + 1, turns + 1, true);
         } else {
-          copy_gradient(at, first);
+          copy_gradient(at, tile);
         }
         Scores of_piece;
         clear(of_piece);
@@ -65,16 +67,12 @@ struct StreamKeyGradient {
       }
       device::wait_for_copies<0>();
       device::synchronise_block();
-      auto next_first = first + queries;
-      if (next_first >= range.last) {
-        next_first = range.first;
-        ++next.place;
-      }
+      const auto next = tile_after(at, tile, range);
       const bool again = makes_dk && pieces.count > 1;  // the targets' queries are wanted again
       if (again) {
-        copy_piece(at, first, span.first, turns, false);
+        copy_piece(at, tile, span.first, turns, false);
       } else if (next.place < extent.group) {
-        copy_piece(next, next_first, 0, turns, pieces.count > 1);
+        copy_piece(at, next, 0, turns, pieces.count > 1);
       }
       make_weights(scores);
       if constexpr (makes_dv) {
@@ -95,16 +93,15 @@ struct StreamKeyGradient {
             device::synchronise_block();
             ++turns;
             if (j + 1 < span.count) {
-              copy_piece(at, first, span.first + j + 1, turns, false);
+              copy_piece(at, tile, span.first + j + 1, turns, false);
             } else if (next.place < extent.group) {
-              copy_piece(next, next_first, 0, turns, true);
+              copy_piece(at, next, 0, turns, true);
             }
           }
           multiply_fragment(dk_sums[j], scores, q_tile, tile_stride_of<T>(score_columns));
         }
       }
-      at = next;
-      first = next_first;
+      tile = next;
     }
     finish(at, dk_sums, dv_sums);
   }
@@ -126,8 +123,39 @@ struct StreamKeyGradient {
     return tile_q(0) + (2 * queries + buffer * rows) * tile_stride_of<T>(score_columns);
   }
 
+  // Query rows of one head of the group.
+  struct QueryTile {
+    std::int64_t place, first;
+  };
+  // Whether any of its rows sees a key of this block. Documents may lie between; all warps look at
+  // the same rows.
+  LOOKBACK_DEVICE bool sees_block(const BlockPlace& at, const QueryTile& tile) const {
+    static_assert(queries == device::warp_threads);
+    const auto& extent = backward.operands.extent;
+    if (extent.visible.document_start == nullptr) return true;
+    const auto row = tile.first + lane_of_warp();
+    int sees = 0;
+    if (row < extent.rows) {
+      const auto seen = rows_of_block(extent.keys_of(at.sequence, row), at.first, rows);
+      sees = seen.first < seen.last ? 1 : 0;
+    }
+    for (int lanes = 16; lanes > 0; lanes /= 2) sees |= device::exchange_xor(sees, lanes);
+    return sees != 0;
+  }
+  // The next one that does; of no place in the group where there is none.
+  LOOKBACK_DEVICE QueryTile tile_after(const BlockPlace& at, QueryTile tile,
+                                       const QueryRange& range) const {
+    do {
+      tile.first += queries;
+      if (tile.first < range.last) continue;
+      tile.first = range.first;
+      ++tile.place;
+    } while (tile.place < backward.operands.extent.group && !sees_block(at, tile));
+    return tile;
+  }
+
   // Starts the copies of a tile of queries and, where asked for, of the keys.
-  LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, std::int64_t first, int p, int turns,
+  LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, const QueryTile& tile, int p, int turns,
                                   bool keys) const {
     const auto& extent = backward.operands.extent;
     const auto& piece = backward.operands.pieces.piece[p];
@@ -137,24 +165,24 @@ struct StreamKeyGradient {
                          extent.keys - at.first, piece.k.width);
     }
     copy_tile<threads>(tile_q(turns), queries, score_columns,
-                       piece.q.at(at.sequence, first, at.key_head, at.place), piece.q.row_step,
-                       extent.rows - first, piece.q.width);
+                       piece.q.at(at.sequence, tile.first, at.key_head, tile.place),
+                       piece.q.row_step, extent.rows - tile.first, piece.q.width);
     device::commit_copies();
   }
-  LOOKBACK_DEVICE void copy_gradient(const BlockPlace& at, std::int64_t first) const {
+  LOOKBACK_DEVICE void copy_gradient(const BlockPlace& at, const QueryTile& tile) const {
     const auto& extent = backward.operands.extent;
     const auto& dy = backward.dy;
     copy_tile<threads>(tile_dy(), queries, dy_columns,
-                       dy.at(at.sequence, first, at.key_head, at.place), dy.row_step,
-                       extent.rows - first, dy.width);
+                       dy.at(at.sequence, tile.first, at.key_head, tile.place), dy.row_step,
+                       extent.rows - tile.first, dy.width);
     device::commit_copies();
     const int thread = device::thread_index();
     if (thread >= queries) return;
     QueryFacts of{.first = 0, .last = 0, .log_sum_exp = 0, .row_dot = 0};
-    const auto row = first + thread;
+    const auto row = tile.first + thread;
     if (row < extent.rows) {
       const auto seen = rows_of_block(extent.keys_of(at.sequence, row), at.first, rows);
-      const auto number = extent.row_number(at.sequence, at.key_head, at.place, row);
+      const auto number = extent.row_number(at.sequence, at.key_head, tile.place, row);
       of = {.first = seen.first,
             .last = seen.last,
             .log_sum_exp = backward.operands.log_sum_exp[number],
