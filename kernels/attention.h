@@ -14,7 +14,8 @@
 // so that splitting a projection into heads copies nothing. scales [P] and both log-sum-exps [B, H,
 // T] in the accumulator's dtype (f32 for f32 and bf16, f64 for f64), contiguous. y [B, T, H, V]
 // contiguous, of v's dtype. Scores, weights and sums are kept in the accumulator's dtype; bf16
-// operands are converted exactly, results rounded once.
+// operands are converted exactly, results rounded once. (A GPU's tensor cores take bf16 alone: its
+// weights, and the gradients of its scores, are rounded before they are multiplied.)
 //
 // A row that sees no key has y = 0, log_sum_exp = -inf, and passes no gradient.
 #pragma once

@@ -2,6 +2,9 @@
 // read the operands, else the explicit ones.
 #include "kernels/attention.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "kernels/cuda/attention_explicit.h"
 #include "kernels/cuda/attention_streaming.h"
 #include "kernels/cuda/stream.h"
@@ -66,7 +69,9 @@ bool fits_shared_memory(const InList& q, std::int64_t value_width) {
   const int columns = accumulated_columns<T>(widest);
   const int value_columns = accumulated_columns<T>(value_width);
   const int pieces = static_cast<int>(q.size());
+  const int targets = most_targets<T>(widest);
   return std::max({forward_bytes<T>(value_columns, contracted_columns(widest), pieces),
+                   query_gradient_bytes<T>(columns * targets, columns, value_columns, pieces),
                    query_gradient_bytes<T>(columns, columns, value_columns, pieces),
                    key_gradient_bytes<T>(columns, columns, value_columns, pieces)}) <=
          device::shared_bytes_of_block();
@@ -92,6 +97,15 @@ StreamOperands<T> stream_operands(const InList& q, const InList& k, const In& v,
           .log_sum_exp = log_sum_exp.as<float>()};
 }
 
+// visit(span) for all pieces, as many at a time as one kernel takes.
+template <class T, class Visitor>
+void for_each_span(const PieceTable<T, streamed_pieces>& pieces, const Visitor& visit) {
+  const int most = most_targets<T>(widest_of(pieces, {0, pieces.count}));
+  for (int first = 0; first < pieces.count; first += most) {
+    visit(PieceSpan{first, std::min(most, pieces.count - first)});
+  }
+}
+
 template <class T>
 void backward_by_tiles(const AttentionBackward& a) {
   const auto operands = stream_operands<T>(a.q, a.k, a.v, a.scales, a.log_sum_exp, a.mask);
@@ -103,19 +117,33 @@ void backward_by_tiles(const AttentionBackward& a) {
     row_dots<DotColumns::all>(extent, dy, rows_of_heads<const T>(a.y, extent.group), dots);
   }
   const StreamBackward<T> backward{operands, dy, dots};
-  auto dv = rows_of_key_heads<T>(a.dv);
-  for (int p = 0; p < operands.pieces.count; ++p) {
-    const auto at = static_cast<std::size_t>(p);
-    const auto dq = a.dq.empty() ? HeadRows<T>{} : rows_of_heads<T>(a.dq[at], extent.group);
-    const auto dk = a.dk.empty() ? HeadRows<T>{} : rows_of_key_heads<T>(a.dk[at]);
-    const bool wants_scale = a.dscales.present();
-    if (dq.present() || wants_scale) {
-      stream_query_gradient(backward, p, dq, wants_scale ? parts : nullptr);
+  std::vector<HeadRows<T>> dq, dk;
+  for (const auto& x : a.dq) dq.push_back(rows_of_heads<T>(x, extent.group));
+  for (const auto& x : a.dk) dk.push_back(rows_of_key_heads<T>(x));
+  const auto pieces = static_cast<std::size_t>(operands.pieces.count);
+  dq.resize(pieces);
+  dk.resize(pieces);
+  const auto present = [](const HeadRows<T>& x) { return x.present(); };
+  for_each_span<T>(operands.pieces, [&](PieceSpan span) {
+    const auto* of_span = dq.data() + span.first;
+    if (!a.dscales.present() && std::none_of(of_span, of_span + span.count, present)) return;
+    const auto blocks = query_blocks<T>(extent);
+    stream_query_gradient(backward, span, of_span, a.dscales.present() ? parts : nullptr);
+    for (int j = 0; a.dscales.present() && j < span.count; ++j) {
+      sum_of_parts(parts + j * blocks, blocks, a.dscales.as<float>() + span.first + j);
     }
-    if (wants_scale) sum_of_parts(parts, query_blocks<T>(extent), a.dscales.as<float>() + p);
-    if (dk.present() || dv.present()) stream_key_gradient(backward, p, dk, dv);
-    dv = {};  // made with the first piece
+  });
+  const auto dv = rows_of_key_heads<T>(a.dv);
+  if (dv.present() && dk[0].present() && stream_key_and_value_gradient(backward, dk[0], dv)) {
+    return;
   }
+  if (dv.present()) stream_value_gradient(backward, dv);
+  for_each_span<T>(operands.pieces, [&](PieceSpan span) {
+    const auto* of_span = dk.data() + span.first;
+    if (std::any_of(of_span, of_span + span.count, present)) {
+      stream_key_gradient(backward, span, of_span);
+    }
+  });
 }
 
 void forward(const AttentionForward& a) {
@@ -144,9 +172,11 @@ void backward(const AttentionBackward& a) {
     backward_by_rows<T>(a);
   });
 }
-// The explicit kernels want no less than the streaming ones.
+// The parts of several pieces' dscales may be wanted at once.
 std::size_t workspace_bytes(const AttentionBackward& a) {
-  return static_cast<std::size_t>(explicit_workspace(a.q)) * size_of(accumulator_of(a.q[0].dtype));
+  const auto rows = a.q[0].size(0) * a.q[0].size(1) * a.q[0].size(2);
+  const auto numbers = std::max(explicit_workspace(a.q), rows * (1 + most_targets_of_any));
+  return static_cast<std::size_t>(numbers) * size_of(accumulator_of(a.q[0].dtype));
 }
 
 const Registration forward_registered{attention_forward, Backend::cuda, forward};

@@ -69,6 +69,7 @@ constexpr std::int64_t items_of_row(std::int64_t width) {
 template <class T, class Source>
 struct SumOverKeys {
   static constexpr int threads = 128;
+  static constexpr int resident_blocks = 4;
   using Sum = Accumulator<T>;
   AttentionExtent extent;
   Source source;
@@ -109,6 +110,7 @@ struct SumOverKeys {
 template <class T, class Source>
 struct SumOverQueries {
   static constexpr int threads = 128;
+  static constexpr int resident_blocks = 4;
   using Sum = Accumulator<T>;
   AttentionExtent extent;
   Source source;

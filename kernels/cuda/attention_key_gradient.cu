@@ -4,11 +4,12 @@
 namespace lookback::kernels {
 namespace {
 
-// dv and dk of one piece: a block owns some keys of one key/value head and walks over the query
-// rows that see them, head after head of the group. For each tile of queries first the scores, the
-// target piece's last, then what dy gives: dv += P^T dy and dk += dS^T q. Everything is transposed:
-// keys are rows. key_columns or value_columns 0: only the other one is made.
-template <class T, int key_columns, int value_columns>
+// dv, and dk of up to `targets` neighbouring pieces: a block owns some keys of one key/value head
+// and walks over the query rows that see them, head after head of the group. For each tile of
+// queries first the scores of all pieces, then what dy gives: dv += P^T dy, and dk += dS^T q for
+// each target, whose queries are copied once more where there are several pieces. Everything is
+// transposed: keys are rows. key_columns or value_columns 0: only the other one is made.
+template <class T, int key_columns, int value_columns, int targets>
 struct StreamKeyGradient {
   static constexpr int threads = tile_warps<T> * device::warp_threads;
   static constexpr int resident_blocks = tile_resident_blocks<T>;
@@ -16,42 +17,47 @@ struct StreamKeyGradient {
   static constexpr int queries = queries_of_tile;
   static constexpr bool makes_dk = key_columns > 0, makes_dv = value_columns > 0;
   using Scores = float[queries / 8][4];
+  using KeySums = float[targets][makes_dk ? key_columns / 8 : 1][4];
+  using ValueSums = float[makes_dv ? value_columns / 8 : 1][4];
 
   StreamBackward<T> backward;
-  int target;
-  HeadRows<T> dk, dv;
+  PieceSpan span;
+  HeadRows<T> dk[targets], dv;
   int score_columns;  // of the tiles of q and k
   int dy_columns;     // of the tiles of dy and v
 
   LOOKBACK_DEVICE void operator()() const {
     const auto& extent = backward.operands.extent;
     const auto& pieces = backward.operands.pieces;
-    auto at = place_of_key_block(device::block_index(), extent.sequences, extent.key_heads, rows);
+    const auto at =
+        place_of_key_block(device::block_index(), extent.sequences, extent.key_heads, rows);
     const auto range = queries_that_may_see(extent.visible, at.first, rows, extent.rows);
-    float dk_sums[makes_dk ? key_columns / 8 : 1][4], dv_sums[makes_dv ? value_columns / 8 : 1][4];
-    clear(dk_sums);
+    KeySums dk_sums;
+    ValueSums dv_sums;
+    LOOKBACK_UNROLL
+    for (int j = 0; j < targets; ++j) clear(dk_sums[j]);
     clear(dv_sums);
-    if (makes_dk && range.first < range.last) {
+    int turns = 0;  // pieces taken so far: they alternate between two buffers
+    const bool any = range.first < range.last;
+    QueryTile tile{.place = any ? 0 : extent.group, .first = range.first};
+    if (any && !sees_block(at, tile)) tile = tile_after(at, tile, range);
+    if (makes_dk && tile.place < extent.group) {
       const auto& v = backward.operands.v;
       copy_tile<threads>(tile_v(), rows, dy_columns, v.at(at.sequence, at.first, at.key_head, 0),
                          v.row_step, extent.keys - at.first, v.width);
     }
-    int turns = 0;  // pieces taken so far: they alternate between two buffers
-    auto next = at;
-    auto first = range.first;
-    if (first < range.last) copy_piece(at, first, 0, turns, true);
-    while (at.place < extent.group && first < range.last) {
+    if (tile.place < extent.group) copy_piece(at, tile, 0, turns, true);
+    while (tile.place < extent.group) {
       Scores scores;
       clear(scores);
-      for (int turn = 0; turn < pieces.count; ++turn, ++turns) {
+      for (int p = 0; p < pieces.count; ++p, ++turns) {
         device::wait_for_copies<0>();
         device::synchronise_block();
-        if (turn + 1 < pieces.count) {
-          copy_piece(at, first, turn + 1, turns + 1, true);
+        if (p + 1 < pieces.count) {
+          copy_piece(at, tile, p + 1, turns + 1, true);
         } else {
-          copy_gradient(at, first);
+          copy_gradient(at, tile);
         }
-        const int p = piece_in_turn(turn, pieces.count, target);
         Scores of_piece;
         clear(of_piece);
         multiply_rows(of_piece, tile_k(turns), tile_stride_of<T>(score_columns), tile_q(turns),
@@ -61,13 +67,12 @@ struct StreamKeyGradient {
       }
       device::wait_for_copies<0>();
       device::synchronise_block();
-      auto next_first = first + queries;
-      if (next_first >= range.last) {
-        next_first = range.first;
-        ++next.place;
-      }
-      if (next.place < extent.group) {
-        copy_piece(next, next_first, 0, turns, pieces.count > 1);
+      const auto next = tile_after(at, tile, range);
+      const bool again = makes_dk && pieces.count > 1;  // the targets' queries are wanted again
+      if (again) {
+        copy_piece(at, tile, span.first, turns, false);
+      } else if (next.place < extent.group) {
+        copy_piece(at, next, 0, turns, pieces.count > 1);
       }
       make_weights(scores);
       if constexpr (makes_dv) {
@@ -79,10 +84,24 @@ struct StreamKeyGradient {
         multiply_rows(dweights, tile_v(), tile_stride_of<T>(dy_columns), tile_dy(),
                       tile_stride_of<T>(dy_columns), contracted_columns(backward.operands.v.width));
         make_gradient(scores, dweights);
-        multiply_fragment(dk_sums, scores, tile_q(turns - 1), tile_stride_of<T>(score_columns));
+        LOOKBACK_UNROLL
+        for (int j = 0; j < targets; ++j) {
+          if (j >= span.count) break;
+          const T* q_tile = tile_q(again ? turns : turns - 1);
+          if (again) {
+            device::wait_for_copies<0>();
+            device::synchronise_block();
+            ++turns;
+            if (j + 1 < span.count) {
+              copy_piece(at, tile, span.first + j + 1, turns, false);
+            } else if (next.place < extent.group) {
+              copy_piece(at, next, 0, turns, true);
+            }
+          }
+          multiply_fragment(dk_sums[j], scores, q_tile, tile_stride_of<T>(score_columns));
+        }
       }
-      at = next;
-      first = next_first;
+      tile = next;
     }
     finish(at, dk_sums, dv_sums);
   }
@@ -104,36 +123,66 @@ struct StreamKeyGradient {
     return tile_q(0) + (2 * queries + buffer * rows) * tile_stride_of<T>(score_columns);
   }
 
+  // Query rows of one head of the group.
+  struct QueryTile {
+    std::int64_t place, first;
+  };
+  // Whether any of its rows sees a key of this block. Documents may lie between; all warps look at
+  // the same rows.
+  LOOKBACK_DEVICE bool sees_block(const BlockPlace& at, const QueryTile& tile) const {
+    static_assert(queries == device::warp_threads);
+    const auto& extent = backward.operands.extent;
+    if (extent.visible.document_start == nullptr) return true;
+    const auto row = tile.first + lane_of_warp();
+    int sees = 0;
+    if (row < extent.rows) {
+      const auto seen = rows_of_block(extent.keys_of(at.sequence, row), at.first, rows);
+      sees = seen.first < seen.last ? 1 : 0;
+    }
+    for (int lanes = 16; lanes > 0; lanes /= 2) sees |= device::exchange_xor(sees, lanes);
+    return sees != 0;
+  }
+  // The next one that does; of no place in the group where there is none.
+  LOOKBACK_DEVICE QueryTile tile_after(const BlockPlace& at, QueryTile tile,
+                                       const QueryRange& range) const {
+    do {
+      tile.first += queries;
+      if (tile.first < range.last) continue;
+      tile.first = range.first;
+      ++tile.place;
+    } while (tile.place < backward.operands.extent.group && !sees_block(at, tile));
+    return tile;
+  }
+
   // Starts the copies of a tile of queries and, where asked for, of the keys.
-  LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, std::int64_t first, int turn, int turns,
+  LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, const QueryTile& tile, int p, int turns,
                                   bool keys) const {
     const auto& extent = backward.operands.extent;
-    const auto& pieces = backward.operands.pieces;
-    const auto& piece = pieces.piece[piece_in_turn(turn, pieces.count, target)];
+    const auto& piece = backward.operands.pieces.piece[p];
     if (keys) {
       copy_tile<threads>(tile_k(turns), rows, score_columns,
                          piece.k.at(at.sequence, at.first, at.key_head, 0), piece.k.row_step,
                          extent.keys - at.first, piece.k.width);
     }
     copy_tile<threads>(tile_q(turns), queries, score_columns,
-                       piece.q.at(at.sequence, first, at.key_head, at.place), piece.q.row_step,
-                       extent.rows - first, piece.q.width);
+                       piece.q.at(at.sequence, tile.first, at.key_head, tile.place),
+                       piece.q.row_step, extent.rows - tile.first, piece.q.width);
     device::commit_copies();
   }
-  LOOKBACK_DEVICE void copy_gradient(const BlockPlace& at, std::int64_t first) const {
+  LOOKBACK_DEVICE void copy_gradient(const BlockPlace& at, const QueryTile& tile) const {
     const auto& extent = backward.operands.extent;
     const auto& dy = backward.dy;
     copy_tile<threads>(tile_dy(), queries, dy_columns,
-                       dy.at(at.sequence, first, at.key_head, at.place), dy.row_step,
-                       extent.rows - first, dy.width);
+                       dy.at(at.sequence, tile.first, at.key_head, tile.place), dy.row_step,
+                       extent.rows - tile.first, dy.width);
     device::commit_copies();
     const int thread = device::thread_index();
     if (thread >= queries) return;
     QueryFacts of{.first = 0, .last = 0, .log_sum_exp = 0, .row_dot = 0};
-    const auto row = first + thread;
+    const auto row = tile.first + thread;
     if (row < extent.rows) {
       const auto seen = rows_of_block(extent.keys_of(at.sequence, row), at.first, rows);
-      const auto number = extent.row_number(at.sequence, at.key_head, at.place, row);
+      const auto number = extent.row_number(at.sequence, at.key_head, tile.place, row);
       of = {.first = seen.first,
             .last = seen.last,
             .log_sum_exp = backward.operands.log_sum_exp[number],
@@ -178,16 +227,19 @@ struct StreamKeyGradient {
     }
   }
 
-  template <int dk_tiles, int dv_tiles>
-  LOOKBACK_DEVICE void finish(const BlockPlace& at, const float (&dk_sums)[dk_tiles][4],
-                              const float (&dv_sums)[dv_tiles][4]) const {
+  LOOKBACK_DEVICE void finish(const BlockPlace& at, const KeySums& dk_sums,
+                              const ValueSums& dv_sums) const {
     LOOKBACK_UNROLL
     for (int half = 0; half < 2; ++half) {
       const auto key = at.first + row_of_thread() + 8 * half;
       if (key >= backward.operands.extent.keys) continue;
       if constexpr (makes_dk) {
-        store_row<Store::add>(dk.at(at.sequence, key, at.key_head, 0), dk.width, dk_sums, half,
-                              backward.operands.scales[target]);
+        LOOKBACK_UNROLL
+        for (int j = 0; j < targets; ++j) {
+          if (j >= span.count || dk[j].data == nullptr) continue;
+          store_row<Store::add>(dk[j].at(at.sequence, key, at.key_head, 0), dk[j].width, dk_sums[j],
+                                half, backward.operands.scales[span.first + j]);
+        }
       }
       if constexpr (makes_dv) {
         store_row<Store::write>(dv.at(at.sequence, key, at.key_head, 0), dv.width, dv_sums, half,
@@ -197,52 +249,62 @@ struct StreamKeyGradient {
   }
 };
 
-template <int key_columns, int value_columns, class T>
-void launch_key_gradient(const StreamBackward<T>& operands, int target, const HeadRows<T>& dk,
+template <int key_columns, int value_columns, int targets, class T>
+void launch_key_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dk,
                          const HeadRows<T>& dv) {
-  using Kernel = StreamKeyGradient<T, key_columns, value_columns>;
+  using Kernel = StreamKeyGradient<T, key_columns, value_columns, targets>;
   const auto& extent = operands.operands.extent;
   const auto& pieces = operands.operands.pieces;
   const int score_columns = std::max(key_columns, widest_score_columns(pieces));
   const int dy_columns = std::max(value_columns, contracted_columns(operands.dy.width));
   const auto blocks = device::blocks_for(extent.keys, Kernel::rows);
+  Kernel kernel{operands, span, {}, dv, score_columns, dy_columns};
+  if (key_columns > 0) std::copy_n(dk, span.count, kernel.dk);
   device::launch(
       {.blocks = extent.sequences * extent.key_heads * blocks,
        .shared_bytes = key_gradient_bytes<T>(key_columns, score_columns, dy_columns, pieces.count)},
-      Kernel{operands, target, dk, dv, score_columns, dy_columns});
+      kernel);
 }
 
 }  // namespace
 
 template <class T>
-void stream_key_gradient(const StreamBackward<T>& operands, int target, const HeadRows<T>& dk,
-                         const HeadRows<T>& dv) {
-  const auto key_width = operands.operands.pieces.piece[target].k.width;
-  const auto value_width = operands.operands.v.width;
-  constexpr int most_together = 128;  // both sums in registers
-  const bool alike = accumulated_columns<T>(key_width) == accumulated_columns<T>(value_width);
-  if (dk.present() && dv.present() && alike && key_width <= most_together) {
-    visit_accumulated_columns<T>(key_width, [&]<int columns>() {
-      if constexpr (columns <= most_together) {
-        launch_key_gradient<columns, columns>(operands, target, dk, dv);
-      }
-    });
-    return;
-  }
-  if (dv.present()) {
-    visit_accumulated_columns<T>(value_width, [&]<int columns>() {
-      launch_key_gradient<0, columns>(operands, target, {}, dv);
-    });
-  }
-  if (dk.present()) {
-    visit_accumulated_columns<T>(key_width, [&]<int columns>() {
-      launch_key_gradient<columns, 0>(operands, target, dk, {});
-    });
-  }
+void stream_value_gradient(const StreamBackward<T>& operands, const HeadRows<T>& dv) {
+  visit_accumulated_columns<T>(dv.width, [&]<int columns>() {
+    launch_key_gradient<0, columns, 1, T>(operands, {0, 0}, nullptr, dv);
+  });
 }
-template void stream_key_gradient(const StreamBackward<float>&, int, const HeadRows<float>&,
-                                  const HeadRows<float>&);
-template void stream_key_gradient(const StreamBackward<BFloat16>&, int, const HeadRows<BFloat16>&,
-                                  const HeadRows<BFloat16>&);
+template <class T>
+void stream_key_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dk) {
+  visit_targets<T>(widest_of(operands.operands.pieces, span), span.count,
+                   [&]<int columns, int targets>() {
+                     launch_key_gradient<columns, 0, targets>(operands, span, dk, {});
+                   });
+}
+template <class T>
+bool stream_key_and_value_gradient(const StreamBackward<T>& operands, const HeadRows<T>& dk,
+                                   const HeadRows<T>& dv) {
+  constexpr int most_together = 128;  // both sums in registers
+  const int columns_of_dk = accumulated_columns<T>(dk.width);
+  if (operands.operands.pieces.count > 1 || columns_of_dk != accumulated_columns<T>(dv.width) ||
+      columns_of_dk > most_together) {
+    return false;
+  }
+  visit_accumulated_columns<T>(dk.width, [&]<int columns>() {
+    if constexpr (columns <= most_together) {
+      launch_key_gradient<columns, columns, 1>(operands, {0, 1}, &dk, dv);
+    }
+  });
+  return true;
+}
+template void stream_value_gradient(const StreamBackward<float>&, const HeadRows<float>&);
+template void stream_value_gradient(const StreamBackward<BFloat16>&, const HeadRows<BFloat16>&);
+template void stream_key_gradient(const StreamBackward<float>&, PieceSpan, const HeadRows<float>*);
+template void stream_key_gradient(const StreamBackward<BFloat16>&, PieceSpan,
+                                  const HeadRows<BFloat16>*);
+template bool stream_key_and_value_gradient(const StreamBackward<float>&, const HeadRows<float>&,
+                                            const HeadRows<float>&);
+template bool stream_key_and_value_gradient(const StreamBackward<BFloat16>&,
+                                            const HeadRows<BFloat16>&, const HeadRows<BFloat16>&);
 
 }  // namespace lookback::kernels

@@ -1,9 +1,10 @@
 // Attention on a GPU in tiles (Dao 2023): scores and weights live in registers, tile by tile.
 //
-// Three kernels: of query rows (the result; the gradient of one piece's queries) and of key rows
-// (the gradients of the values and of one piece's keys). Gradients compute the scores anew, from
-// all pieces; each result has one owner, so that nothing is added up in an order of chance. bf16
-// weights and their gradients are rounded to bf16 where they meet tensor cores.
+// Three kernels: of query rows (the result; the gradients of queries) and of key rows (the
+// gradients of values and keys). Gradients compute the scores anew, from all pieces, for as many
+// pieces at a time as registers hold sums of; each result has one owner, so that nothing is added
+// up in an order of chance. bf16 weights and their gradients are rounded to bf16 where they meet
+// tensor cores.
 #pragma once
 
 #include <cstdint>
@@ -35,16 +36,31 @@ struct StreamBackward {
 // y, and the log-sum-exps where they are not given.
 template <class T>
 void stream_forward(const StreamOperands<T>& operands, const HeadRows<T>& y, float* log_sum_exp);
-// dq (optional) of piece `target` is added to; parts (optional) [query_blocks]: what each block
-// adds to the piece's dscale.
+// dq[j] (each optional) of piece span.first + j is added to; parts (optional) [span.count,
+// query_blocks]: what each block adds to the pieces' dscales.
 template <class T>
-void stream_query_gradient(const StreamBackward<T>& operands, int target, const HeadRows<T>& dq,
+void stream_query_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dq,
                            float* parts);
-// dk (optional) of piece `target` is added to, dv (optional) written.
+// dk[j] (each optional) of piece span.first + j is added to.
 template <class T>
-void stream_key_gradient(const StreamBackward<T>& operands, int target, const HeadRows<T>& dk,
-                         const HeadRows<T>& dv);
+void stream_key_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dk);
+// dv is written.
+template <class T>
+void stream_value_gradient(const StreamBackward<T>& operands, const HeadRows<T>& dv);
+// Both at once, which computes the weights once. False where that cannot be: with several pieces,
+// or where the sums do not fit into registers.
+template <class T>
+bool stream_key_and_value_gradient(const StreamBackward<T>& operands, const HeadRows<T>& dk,
+                                   const HeadRows<T>& dv);
 
+template <class T>
+std::int64_t widest_of(const PieceTable<T, streamed_pieces>& pieces, PieceSpan span) {
+  std::int64_t width = 0;
+  for (int j = 0; j < span.count; ++j) {
+    width = std::max(width, pieces.piece[span.first + j].q.width);
+  }
+  return width;
+}
 // Columns of the tiles that queries and keys are copied into.
 template <class T>
 int widest_score_columns(const PieceTable<T, streamed_pieces>& pieces) {

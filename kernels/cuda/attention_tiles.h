@@ -72,6 +72,29 @@ void visit_accumulated_columns(std::int64_t width, const Visitor& visit) {
   }
 }
 
+// Neighbouring pieces whose gradients one kernel makes.
+struct PieceSpan {
+  int first, count;
+};
+// How many, for this widest head size among them: so that registers hold their sums.
+inline constexpr int most_targets_of_any = 4;
+template <class T>
+constexpr int most_targets(std::int64_t width) {
+  const int columns = accumulated_columns<T>(width);
+  if constexpr (sizeof(T) == 2) return columns > 128 ? 1 : columns > 64 ? 2 : 4;
+  return columns > 64 ? 1 : 2;
+}
+// visit.template operator()<columns, targets>().
+template <class T, class Visitor>
+void visit_targets(std::int64_t width, int count, const Visitor& visit) {
+  visit_accumulated_columns<T>(width, [&]<int columns>() {
+    if constexpr (most_targets<T>(columns) > 1) {
+      if (count > 1) return visit.template operator()<columns, most_targets<T>(columns)>();
+    }
+    visit.template operator()<columns, 1>();
+  });
+}
+
 // bf16 goes through tensor cores, four warps to a block; f32 through fused multiply-adds, two.
 template <class T>
 inline constexpr int tile_warps = sizeof(T) == 2 ? 4 : 2;
@@ -87,7 +110,7 @@ constexpr int keys_of_tile(int columns) {
 }
 inline constexpr int queries_of_tile = 32;  // where keys are rows
 
-// Of each query of a tile where keys are rows: the keys of the block that it sees, log-sum-exp, D.
+// Of a query: the keys that it sees (where keys are rows: of the block), log-sum-exp, D.
 struct QueryFacts {
   int first, last;
   float log_sum_exp, row_dot;
@@ -108,7 +131,8 @@ template <class T>
 constexpr std::size_t query_gradient_bytes(int columns, int score_columns, int value_columns,
                                            int pieces) {
   const int both = tile_rows<T> + keys_of_tile<T>(columns);
-  return seen_bytes<T> + tile_bytes<T>((pieces > 1 ? 2 : 1) * both, score_columns) +
+  return tile_rows<T> * sizeof(QueryFacts) +
+         tile_bytes<T>((pieces > 1 ? 2 : 1) * both, score_columns) +
          tile_bytes<T>(both, value_columns);
 }
 template <class T>
@@ -197,13 +221,6 @@ LOOKBACK_HOST_DEVICE inline BlockPlace place_of_key_block(std::int64_t block,
           .key_head = pair % key_heads,
           .place = 0,
           .first = block / pairs * rows_of_one};
-}
-
-// The order in which a block takes the pieces: the one whose gradient it makes comes last, for its
-// tile is wanted once more.
-LOOKBACK_HOST_DEVICE inline int piece_in_turn(int turn, int pieces, int target) {
-  if (turn == pieces - 1) return target;
-  return turn < target ? turn : turn + 1;
 }
 
 }  // namespace lookback::kernels

@@ -50,6 +50,8 @@ LOOKBACK_DEVICE double pow(double x, double y) { return ::pow(x, y); }
 LOOKBACK_DEVICE float fused(float a, float b, float c) { return ::fmaf(a, b, c); }
 LOOKBACK_DEVICE double fused(double a, double b, double c) { return ::fma(a, b, c); }
 
+LOOKBACK_DEVICE void expect_aligned(const void*, std::size_t) {}
+
 // *counter += 1; the number before.
 LOOKBACK_DEVICE std::uint64_t add_to_counter(std::uint64_t* counter) {
   return ::atomicAdd(reinterpret_cast<unsigned long long*>(counter), 1ULL);

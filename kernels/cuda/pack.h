@@ -32,10 +32,12 @@ bool is_aligned(const void* data, int count) {
 // Where is_aligned().
 template <int count, class T>
 LOOKBACK_DEVICE Pack<T, count> read_pack(const T* from) {
+  device::expect_aligned(from, pack_alignment(sizeof(T), count));
   return *reinterpret_cast<const Pack<T, count>*>(from);
 }
 template <int count, class T>
 LOOKBACK_DEVICE void write_pack(T* to, const Pack<T, count>& pack) {
+  device::expect_aligned(to, pack_alignment(sizeof(T), count));
   *reinterpret_cast<Pack<T, count>*>(to) = pack;
 }
 

@@ -1,5 +1,5 @@
-// `verify --device cuda`: every reference file on a GPU, in f64, and in f32 where the model is well
-// conditioned.
+// `verify --device cuda`: every reference file on a GPU, in its own dtype, and in f32 where the
+// model is well conditioned.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -34,9 +34,12 @@ class GoldenOnGpu : public ::testing::TestWithParam<std::string> {
   void SetUp() override {
     if (const auto reason = why_no_gpu(); !reason.empty()) GTEST_SKIP() << reason;
   }
+  static SafetensorsFile file() {
+    return SafetensorsFile::open(source_directory() / "tests" / "golden" /
+                                 (GetParam() + ".safetensors"));
+  }
   static void verify(DType dtype, const std::string& record) {
-    const auto path = source_directory() / "tests" / "golden" / (GetParam() + ".safetensors");
-    const auto reference = SafetensorsFile::open(path);
+    const auto reference = file();
     const DefaultDevice on(gpu());
     const auto ours = run_reference(reference, {.dtype = dtype, .record = record});
     const auto comparison = compare_with_reference(reference, ours, dtype);
@@ -46,9 +49,9 @@ class GoldenOnGpu : public ::testing::TestWithParam<std::string> {
   }
 };
 
-TEST_P(GoldenOnGpu, InDouble) { verify(DType::f64, "qk"); }
+TEST_P(GoldenOnGpu, InTheDtypeOfTheFile) { verify(dtype_of_reference(file()), "qk"); }
 
-TEST_P(GoldenOnGpu, WithRecordedWeights) { verify(DType::f64, "weights"); }
+TEST_P(GoldenOnGpu, WithRecordedWeights) { verify(dtype_of_reference(file()), "weights"); }
 
 TEST_P(GoldenOnGpu, InSingle) {
   // A residual stream that is cut off is ill-conditioned.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/pack.h"
 #include "kernels/cuda/tiles.h"
 #include "runtime/error.h"
 
@@ -85,6 +86,27 @@ TEST(EmulatedGrid, ABarrierThatSomeLeaveOutIsAnError) {
     EXPECT_STREQ(error.what(),
                  "[kernel] block 0 is stuck: of 32 threads 16 wait for the block, 0 for their "
                  "warp, 16 have ended");
+  }
+}
+
+struct ReadPack {
+  static constexpr int threads = 1;
+  const float* x;
+  float* y;
+  LOOKBACK_DEVICE void operator()() const { *y = kernels::read_pack<4>(x).element[3]; }
+};
+
+TEST(EmulatedGrid, AMisalignedAccessIsAnError) {
+  alignas(16) const float x[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+  float y = 0;
+  launch({.blocks = 1}, ReadPack{x + 4, &y});
+  EXPECT_EQ(y, 7);
+  try {
+    launch({.blocks = 1}, ReadPack{x + 1, &y});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "[kernel] block 0, thread 0: the address of an access is no multiple of 16 bytes");
   }
 }
 

@@ -178,14 +178,19 @@ TEST(AttentionTiles, BlocksCoverEveryRowOnce) {
   }
 }
 
-TEST(AttentionTiles, EveryPieceHasItsTurnAndTheTargetIsLast) {
-  for (int pieces = 1; pieces <= 5; ++pieces) {
-    for (int target = 0; target < pieces; ++target) {
-      std::set<int> taken;
-      for (int turn = 0; turn < pieces; ++turn) taken.insert(piece_in_turn(turn, pieces, target));
-      EXPECT_EQ(taken.size(), static_cast<std::size_t>(pieces));
-      EXPECT_EQ(*taken.rbegin(), pieces - 1);
-      EXPECT_EQ(piece_in_turn(pieces - 1, pieces, target), target);
+TEST(AttentionTiles, SumsOfSeveralPiecesFitIntoRegisters) {
+  for (std::int64_t width = 8; width <= widest_tile; width += 8) {
+    for (const int count : {1, 2, 5}) {
+      int visited = 0;
+      visit_targets<BFloat16>(width, count, [&]<int columns, int targets>() {
+        ++visited;
+        EXPECT_EQ(columns, accumulated_columns<BFloat16>(width));
+        EXPECT_LE(columns * targets, 256);
+        EXPECT_TRUE(targets == 1 || targets == most_targets<BFloat16>(width));
+        EXPECT_EQ(targets == 1, count == 1 || most_targets<BFloat16>(width) == 1);
+        EXPECT_LE(targets, most_targets_of_any);
+      });
+      EXPECT_EQ(visited, 1);
     }
   }
 }

@@ -40,13 +40,16 @@ TEST_F(ModelOnGpu, FreshWeightsAreTheSameBits) {
 
 // The losses of some steps on a batch of its own each.
 std::vector<double> losses_on(Device device, DType dtype, int steps) {
+  std::vector<Tensor> batches;
+  for (int step = 0; step < steps; ++step) {
+    batches.push_back(some_ids(3, 9, small_config().vocab_size, step + 1));
+  }
   const DefaultDevice on(device);
   const auto llama = make_llama(small_config(), dtype);
   AdamW adamw(llama->parameters(), {});
   std::vector<double> losses;
   for (int step = 0; step < steps; ++step) {
-    const auto ids = some_ids(3, 9, small_config().vocab_size, step + 1);
-    const auto on_device = to_device(ids, device);
+    const auto on_device = to_device(batches[static_cast<std::size_t>(step)], device);
     const auto loss = mean_loss(llama->loss(on_device, next_token_targets(on_device), {}));
     losses.push_back(loss.item());
     clear_gradients(llama->parameters());

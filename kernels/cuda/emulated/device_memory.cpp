@@ -1,31 +1,47 @@
 // One GPU that is none: its memory is the host's, but nobody else may read it.
-#include <cstdlib>
+#include <algorithm>
 #include <cstring>
-#include <memory>
+#include <mutex>
 
+#include "kernels/cuda/emulated/fenced_block.h"
 #include "kernels/cuda/index_report.h"
 #include "kernels/cuda/stream.h"
-#include "runtime/caching_allocator.h"
+#include "runtime/allocator.h"
 #include "runtime/device_runtime.h"
 
 namespace lookback {
 namespace {
 
-class EmulatedAllocator final : public CachingAllocator {
+class FencedAllocator final : public Allocator {
  public:
-  EmulatedAllocator() : CachingAllocator("cuda:0") {}
+  std::byte* allocate(std::size_t bytes) override {
+    auto* block = device::emulated::fenced_block(bytes);
+    const std::lock_guard lock(mutex);
+    books.live_bytes += bytes;
+    books.peak_bytes = std::max(books.peak_bytes, books.live_bytes);
+    return block;
+  }
+  void deallocate(std::byte* block, std::size_t bytes) noexcept override {
+    device::emulated::free_fenced_block(block, bytes);
+    const std::lock_guard lock(mutex);
+    books.live_bytes -= bytes;
+  }
   void fill_zero(std::byte* block, std::size_t bytes) override {
     if (bytes > 0) std::memset(block, 0, bytes);
   }
+  MemoryStats stats() const override {
+    const std::lock_guard lock(mutex);
+    return books;
+  }
+  void reset_peak_bytes() override {
+    const std::lock_guard lock(mutex);
+    books.peak_bytes = books.live_bytes;
+  }
+  void release_cached() override {}
 
  private:
-  std::byte* fresh(std::size_t bytes) override {
-    constexpr std::size_t alignment = 256;  // cudaMalloc's
-    return static_cast<std::byte*>(
-        std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment));
-  }
-  void give_back(std::byte* block) noexcept override { std::free(block); }
-  void poison(std::byte* block, std::size_t bytes) override { std::memset(block, 0xff, bytes); }
+  mutable std::mutex mutex;
+  MemoryStats books;
 };
 
 class EmulatedRuntime final : public DeviceRuntime {
@@ -35,7 +51,7 @@ class EmulatedRuntime final : public DeviceRuntime {
   std::string describe(int) const override { return "a GPU emulated thread by thread"; }
   Allocator& allocator(int) override {
     // Never destroyed: tensors with static lifetime may still give blocks back at exit.
-    static auto& memory = *new EmulatedAllocator;
+    static auto& memory = *new FencedAllocator;
     return memory;
   }
   void copy(int index, Transfer, void* to, const void* from, std::size_t bytes) override {

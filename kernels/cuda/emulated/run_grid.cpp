@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/cuda/emulated/fenced_block.h"
 #include "runtime/check.h"
 
 namespace lookback::device::emulated {
@@ -19,7 +20,6 @@ namespace {
 using boost::context::fiber;
 
 constexpr std::size_t stack_bytes = std::size_t{128} << 10;
-constexpr std::align_val_t shared_alignment{128};
 
 Order current_order = Order::forwards;
 
@@ -45,14 +45,20 @@ struct Warp {
   alignas(16) std::byte values[2][warp_threads * exchange_bytes];
 };
 
-struct SharedMemory {
-  explicit SharedMemory(std::size_t bytes)
-      : memory(static_cast<std::byte*>(::operator new(bytes, shared_alignment))) {
-    std::memset(memory, 0xff, bytes);
-  }
-  ~SharedMemory() { ::operator delete(memory, shared_alignment); }
+// Fenced, so that an access beyond it stops the program; NaN at the begin of each block.
+class SharedMemory {
+ public:
+  explicit SharedMemory(std::size_t size) : bytes(size), memory(fenced_block(size)) {}
+  ~SharedMemory() { free_fenced_block(memory, bytes); }
   SharedMemory(const SharedMemory&) = delete;
   SharedMemory& operator=(const SharedMemory&) = delete;
+  std::byte* fresh() const {
+    std::memset(memory, 0xff, bytes);
+    return memory;
+  }
+
+ private:
+  std::size_t bytes;
   std::byte* memory;
 };
 
@@ -76,13 +82,12 @@ void wait_in(State state) {
 class Block {
  public:
   Block(const Launch& launch, std::int64_t index, const std::function<void()>& code,
-        boost::context::pooled_fixedsize_stack& stacks)
-      : shared(launch.grid.shared_bytes),
-        threads(static_cast<std::size_t>(launch.threads)),
+        std::byte* shared, boost::context::pooled_fixedsize_stack& stacks)
+      : threads(static_cast<std::size_t>(launch.threads)),
         warps((threads.size() + warp_threads - 1) / warp_threads) {
     for (std::size_t i = 0; i < threads.size(); ++i) {
       auto* self = &threads[i];
-      self->place = {static_cast<int>(i), index, launch.grid.blocks, shared.memory};
+      self->place = {static_cast<int>(i), index, launch.grid.blocks, shared};
       self->code = fiber(std::allocator_arg, stacks, [self, &code](fiber&& scheduler) {
         self->scheduler = &scheduler;
         try {
@@ -151,7 +156,6 @@ class Block {
          count(State::at_warp_barrier), count(State::done));
   }
 
-  SharedMemory shared;
   std::vector<Thread> threads;
   std::vector<Warp> warps;
 };
@@ -163,10 +167,19 @@ RunInOrder::~RunInOrder() { current_order = previous; }
 
 void run_grid(const Launch& launch, const std::function<void()>& thread) {
   static thread_local boost::context::pooled_fixedsize_stack stacks(stack_bytes);
-  for (const auto block : in_order(launch.grid.blocks)) Block(launch, block, thread, stacks).run();
+  const SharedMemory shared(launch.grid.shared_bytes);
+  for (const auto block : in_order(launch.grid.blocks)) {
+    Block(launch, block, thread, shared.fresh(), stacks).run();
+  }
 }
 
 const ThisThread& this_thread() { return running->place; }
+
+void refuse_misaligned(std::size_t bytes) {
+  const auto& place = this_thread();
+  fail("kernel", "block {}, thread {}: the address of an access is no multiple of {} bytes",
+       place.block, place.index, bytes);
+}
 
 void wait_for_block() { wait_in(State::at_block_barrier); }
 

@@ -1,11 +1,11 @@
 // A grid of blocks, run on the host, thread by thread.
 //
-// The blocks run one after the other, each in fresh shared memory of exactly the size asked for,
-// filled with NaN. The threads of a block are fibers: one runs until it waits for its block or its
-// warp, then the next of its warp, and a warp until all of it waits for the block. So a kernel that
-// needs a barrier it does not have gives other numbers when the threads run in another order: tests
-// run it in all of them. A barrier that one thread of a block (or lane of a warp) leaves out is an
-// Error.
+// The blocks run one after the other, each in shared memory of exactly the size asked for, fenced
+// (fenced_block.h) and filled with NaN. The threads of a block are fibers: one runs until it waits
+// for its block or its warp, then the next of its warp, and a warp until all of it waits for the
+// block. So a kernel that needs a barrier it does not have gives other numbers when the threads run
+// in another order: tests run it in all of them. A barrier that one thread of a block (or lane of a
+// warp) leaves out is an Error.
 #pragma once
 
 #include <cstddef>
@@ -47,6 +47,9 @@ struct ThisThread {
   std::byte* shared;
 };
 const ThisThread& this_thread();
+
+// Throws Error: an access that wants a multiple of so many bytes.
+[[noreturn]] void refuse_misaligned(std::size_t bytes);
 
 void wait_for_block();
 

@@ -34,6 +34,7 @@ inline float element_b(const std::byte* operands, int row, int column) {
 }
 
 inline void load(std::uint32_t (&r)[4], const void* row, int down, int right) {
+  expect_aligned(row, 16);
   const int lane = thread_index() % warp_threads;
   const auto* rows = exchange(&row, sizeof(row));
   for (int matrix = 0; matrix < 4; ++matrix) {
@@ -52,8 +53,15 @@ inline void load(std::uint32_t (&r)[4], const void* row, int down, int right) {
 
 }  // namespace emulated
 
-inline void copy_async(void* to, const void* from) { emulated::copy_later(to, from, 16); }
-inline void fill_async(void* to) { std::memset(to, 0, 16); }
+inline void copy_async(void* to, const void* from) {
+  expect_aligned(to, 16);
+  expect_aligned(from, 16);
+  emulated::copy_later(to, from, 16);
+}
+inline void fill_async(void* to) {
+  expect_aligned(to, 16);
+  std::memset(to, 0, 16);
+}
 inline void commit_copies() { emulated::commit_copies(); }
 template <int newest>
 void wait_for_copies() {
