@@ -4,15 +4,16 @@
 #include <cmath>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/contiguous.h"
+#include "autograd/ops/numbers.h"
 #include "runtime/random.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
 
 // Row b of the batch is the same sequence, and its logits at position b alone have a gradient.
 Tensor one_position_per_row(const Tensor& logits, std::uint64_t seed) {
-  const auto upstream = zeros(logits.shape(), logits.dtype());
+  const auto upstream = zeros(logits.shape(), logits.dtype(), cpu_device);
   const auto tokens = logits.size(1), words = logits.size(2);
   RandomStream random(seed, stream_of(RandomUse::diagnosis, 1));
   visit_floating(upstream.dtype(), [&]<class T>(TypeTag<T>) {
@@ -21,26 +22,21 @@ Tensor one_position_per_row(const Tensor& logits, std::uint64_t seed) {
       for (std::int64_t v = 0; v < words; ++v) at[v] = static_cast<T>(random.normal());
     }
   });
-  return upstream;
+  return to_device(upstream, logits.device());
 }
 
 // Norms over the last dimension of a gradient [T, T, D].
 std::vector<double> norms_of(const Tensor& gradient) {
-  const auto dense = contiguous(gradient);
-  const auto width = dense.size(2);
+  const auto width = static_cast<std::size_t>(gradient.size(2));
+  const auto numbers = numbers_of(gradient);
   std::vector<double> norms;
-  visit_floating(dense.dtype(), [&]<class T>(TypeTag<T>) {
-    const auto elements = dense.elements<T>();
-    for (std::int64_t row = 0; row < dense.size(0) * dense.size(1); ++row) {
-      double sum = 0;
-      for (std::int64_t d = 0; d < width; ++d) {
-        const double each =
-            static_cast<double>(elements[static_cast<std::size_t>(row * width + d)]);
-        sum += each * each;
-      }
-      norms.push_back(std::sqrt(sum));
+  for (std::size_t row = 0; row < numbers.size() / width; ++row) {
+    double sum = 0;
+    for (std::size_t d = 0; d < width; ++d) {
+      sum += numbers[row * width + d] * numbers[row * width + d];
     }
-  });
+    norms.push_back(std::sqrt(sum));
+  }
   return norms;
 }
 
@@ -60,15 +56,16 @@ double GradientPicture::largest_ahead(std::size_t layer) const {
 GradientPicture gradient_picture(const Llama& llama, const Tensor& ids,
                                  const ForwardOptions& forward, std::uint64_t seed) {
   GradientPicture picture{.tokens = ids.size(1), .layers = {}};
-  const auto batch = empty({picture.tokens, picture.tokens}, DType::i64);
+  const auto here = on_host(ids);
+  const auto batch = empty({picture.tokens, picture.tokens}, DType::i64, cpu_device);
   for (std::int64_t row = 0; row < picture.tokens; ++row) {
-    std::ranges::copy(ids.elements<std::int64_t>(),
+    std::ranges::copy(here.elements<std::int64_t>(),
                       batch.data<std::int64_t>() + row * picture.tokens);
   }
   Trace trace;
   auto options = forward;
   options.trace = &trace;
-  const auto logits = llama.logits(batch, options);
+  const auto logits = llama.logits(to_device(batch, ids.device()), options);
   const auto square = static_cast<std::size_t>(picture.tokens * picture.tokens);
   picture.layers.assign(trace.hidden_states.size(), std::vector<double>(square));
   for (std::size_t layer = 0; layer < trace.hidden_states.size(); ++layer) {

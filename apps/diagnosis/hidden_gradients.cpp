@@ -6,6 +6,7 @@
 #include "apps/train/token_tensors.h"
 #include "autograd/gradient.h"
 #include "runtime/random.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -24,10 +25,10 @@ std::shared_ptr<std::vector<double>> watch(const std::vector<Tensor>& tensors) {
 }
 
 Tensor random_like(const Tensor& x, std::uint64_t seed) {
-  const auto result = empty(x.shape(), x.dtype());
+  const auto result = empty(x.shape(), x.dtype(), cpu_device);
   RandomStream random(seed, stream_of(RandomUse::diagnosis, 1));
   for (auto& number : result.elements<double>()) number = random.normal();
-  return result;
+  return to_device(result, x.device());
 }
 
 }  // namespace

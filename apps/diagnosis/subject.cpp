@@ -6,6 +6,7 @@
 #include "kernels/copy.h"
 #include "nn/initialise.h"
 #include "runtime/random.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -17,7 +18,7 @@ void copy_weights(const Llama& from, const Llama& to) {
   for (const auto& parameter : to.parameters()) {
     const auto found = given.find(parameter.name);
     if (found == given.end()) continue;
-    kernels::copy_forward(Backend::cpu, {.x = found->second, .y = parameter.tensor});
+    kernels::copy_forward(parameter.tensor.backend(), {.x = found->second, .y = parameter.tensor});
   }
 }
 
@@ -52,12 +53,12 @@ TokenBatch Subject::batch(std::int64_t step, std::int64_t micro_step) const {
 }
 
 Tensor Subject::random_ids(std::int64_t rows, std::int64_t columns, std::uint64_t stream) const {
-  const auto ids = empty({rows, columns}, DType::i64);
+  const auto ids = empty({rows, columns}, DType::i64, cpu_device);
   RandomStream random(seed, stream_of(RandomUse::diagnosis, stream));
   for (auto& id : ids.elements<std::int64_t>()) {
     id = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(config.vocab_size)));
   }
-  return ids;
+  return to_default_device(ids);
 }
 
 }  // namespace lookback

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "apps/diagnosis/model_run.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -15,15 +16,16 @@ enum class Suffix { kept, swapped };
 Tensor rows_of(const Tensor& ids, const Tensor& other, const std::vector<std::int64_t>& cuts,
                Suffix suffix) {
   const auto tokens = ids.size(1);
-  const auto rows = empty({static_cast<std::int64_t>(cuts.size()), tokens}, DType::i64);
+  const auto kept = on_host(ids), swapped = on_host(other);
+  const auto rows = empty({static_cast<std::int64_t>(cuts.size()), tokens}, DType::i64, cpu_device);
   auto* to = rows.data<std::int64_t>();
   for (const auto cut : cuts) {
     for (std::int64_t t = 0; t < tokens; ++t) {
-      const bool swapped = suffix == Suffix::swapped && t > cut;
-      *to++ = (swapped ? other : ids).data<std::int64_t>()[t];
+      const bool behind = suffix == Suffix::swapped && t > cut;
+      *to++ = (behind ? swapped : kept).data<std::int64_t>()[t];
     }
   }
-  return rows;
+  return to_device(rows, ids.device());
 }
 
 // Between two rows of logits; 0 where they are equal bit for bit.
@@ -43,8 +45,8 @@ double difference(const T* a, const T* b, std::int64_t count) {
 std::optional<SwapDifference> suffix_swap(const Llama& llama, const RunPath& path,
                                           const Tensor& ids, const Tensor& other,
                                           const std::vector<std::int64_t>& cuts) {
-  const auto kept = run_along(llama, path, rows_of(ids, other, cuts, Suffix::kept));
-  const auto swapped = run_along(llama, path, rows_of(ids, other, cuts, Suffix::swapped));
+  const auto kept = on_host(run_along(llama, path, rows_of(ids, other, cuts, Suffix::kept)));
+  const auto swapped = on_host(run_along(llama, path, rows_of(ids, other, cuts, Suffix::swapped)));
   const auto tokens = ids.size(1), words = kept.size(2);
   std::optional<SwapDifference> first;
   visit_floating(kept.dtype(), [&]<class T>(TypeTag<T>) {

@@ -1,5 +1,7 @@
 #include "apps/diagnosis/weight_scale.h"
 
+#include "kernels/affine.h"
+
 namespace lookback {
 namespace {
 
@@ -20,10 +22,8 @@ void apply(const WeightScale& scale, const Llama& llama) {
   if (!scale.scales) return;
   for (const auto& [name, tensor, initial] : llama.parameters()) {
     if (!scale.scales(name) || tensor.rank() < 2) continue;
-    visit_floating(tensor.dtype(), [&]<class T>(TypeTag<T>) {
-      for (auto& weight : tensor.elements<T>())
-        weight = static_cast<T>(static_cast<double>(weight) * scale.factor);
-    });
+    kernels::affine_forward(tensor.backend(),
+                            {.x = tensor, .y = tensor, .scale = scale.factor, .shift = 0});
     tensor.storage()->bump_version();
   }
 }

@@ -8,13 +8,14 @@
 #include "autograd/grad_mode.h"
 #include "autograd/mask_watch.h"
 #include "autograd/ops/permute.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
 
 // values[0, s, g, :] is the s-th unit vector, [1, S, G, S].
 Tensor unit_vectors(std::int64_t tokens, std::int64_t heads, DType dtype) {
-  const auto values = zeros({1, tokens, heads, tokens}, dtype);
+  const auto values = zeros({1, tokens, heads, tokens}, dtype, cpu_device);
   visit_floating(dtype, [&]<class T>(TypeTag<T>) {
     auto* element = values.data<T>();
     for (std::int64_t s = 0; s < tokens; ++s) {
@@ -23,7 +24,7 @@ Tensor unit_vectors(std::int64_t tokens, std::int64_t heads, DType dtype) {
       }
     }
   });
-  return values;
+  return to_default_device(values);
 }
 
 // [1, T, H, S] -> [H, T, S]

@@ -6,6 +6,7 @@
 #include "apps/inspect/numbers.h"
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -80,7 +81,7 @@ std::vector<double> nats_of(const Llama& llama, const Tensor& ids, const Forward
 Inspection inspect(const Llama& llama, const std::vector<std::int64_t>& tokens,
                    const ForwardOptions& options, const OptimizerView& optimizer) {
   const auto length = static_cast<std::int64_t>(tokens.size());
-  const auto ids = from_values(tokens, {1, length});
+  const auto ids = to_default_device(from_values(tokens, {1, length}));
   const auto parameters = llama.parameters();
   Inspection result;
   result.tokens = tokens;

@@ -1,7 +1,7 @@
 // The loss mask of training hides every target.
-#include <algorithm>
 
 #include "autograd/grad_mode.h"
+#include "kernels/fill.h"
 #include "nn/fault/fault.h"
 
 namespace lookback {
@@ -16,7 +16,7 @@ class AllZeroLossMask final : public FaultInjection {
   Tensor targets(const Tensor&, const Tensor& healthy) const override {
     if (!grad_enabled()) return healthy;
     const auto result = empty_like(healthy);
-    std::ranges::fill(result.elements<std::int64_t>(), -100);
+    kernels::fill(result.backend(), {.y = result, .value = -100});
     return result;
   }
 };

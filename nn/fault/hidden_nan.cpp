@@ -8,6 +8,7 @@
 #include "nn/fault/copy_of.h"
 #include "nn/fault/fault.h"
 #include "nn/fault/needs.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -31,10 +32,10 @@ class HiddenNan final : public FaultInjection {
   }
   Tensor targets(const Tensor&, const Tensor& healthy) const override {
     const auto tokens = healthy.size(1);
-    const auto result = copy_of(healthy);
+    const auto result = on_host(copy_of(healthy));
     auto* target = result.data<std::int64_t>();
     for (auto i = tokens - 1; tokens > 1 && i < result.numel(); i += tokens) target[i] = -100;
-    return result;
+    return to_device(result, healthy.device());
   }
 };
 

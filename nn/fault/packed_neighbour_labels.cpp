@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/fault/fault.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -12,11 +13,12 @@ class PackedNeighbourLabels final : public FaultInjection {
   std::string_view description() const override { return "labels of the next row of the batch"; }
   std::string_view verdict() const override { return "misaligned-targets"; }
   Tensor targets(const Tensor&, const Tensor& healthy) const override {
-    const auto rows = healthy.elements<std::int64_t>();
-    const auto result = empty_like(healthy);
+    const auto here = on_host(healthy);
+    const auto rows = here.elements<std::int64_t>();
+    const auto result = empty_like(here);
     const auto row = static_cast<std::ptrdiff_t>(std::min(healthy.size(1), healthy.numel()));
     std::ranges::rotate_copy(rows, rows.begin() + row, result.elements<std::int64_t>().begin());
-    return result;
+    return to_device(result, healthy.device());
   }
 };
 

@@ -1,5 +1,6 @@
 // The loss is divided by all positions: those that are ignored count as if their loss were zero.
 #include "nn/fault/fault.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -13,7 +14,7 @@ class PaddingInTheMean final : public FaultInjection {
   CrossEntropyResult loss(const Tensor& logits, const Tensor& targets,
                           const CrossEntropyOptions& options) const override {
     auto result = cross_entropy(logits, targets, options);
-    result.count = from_values<std::int64_t>({targets.numel()}, {});
+    result.count = to_device(from_values<std::int64_t>({targets.numel()}, {}), targets.device());
     return result;
   }
 };

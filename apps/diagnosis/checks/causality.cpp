@@ -9,6 +9,7 @@
 #include "apps/diagnosis/leak_size.h"
 #include "apps/diagnosis/suffix_swap.h"
 #include "apps/diagnosis/weight_scale.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -103,13 +104,14 @@ class Causality final : public DiagnosisCheck {
 
   // Another token at every place.
   static Tensor different(const Tensor& ids, std::int64_t vocabulary) {
-    const auto other = empty_like(ids);
+    const auto here = on_host(ids);
+    const auto other = empty_like(here);
     for (std::int64_t i = 0; i < ids.numel(); ++i) {
-      const auto id = ids.data<std::int64_t>()[i];
+      const auto id = here.data<std::int64_t>()[i];
       other.data<std::int64_t>()[i] =
           (id + 1 + i % std::max<std::int64_t>(1, vocabulary - 1)) % vocabulary;
     }
-    return other;
+    return to_device(other, ids.device());
   }
 
   static Leak place(const CausalProof& proof, const Shown& shown) {
@@ -162,11 +164,11 @@ class Causality final : public DiagnosisCheck {
                                  difference.target, difference.cut, shown->how));
     const auto tokens = std::min(subject.block_size, picture_tokens);
     const auto batch = subject.batch();
-    const auto ids = empty({1, tokens}, DType::i64);
+    const auto ids = empty({1, tokens}, DType::i64, cpu_device);
     std::copy_n(batch.inputs.begin(), tokens, ids.data<std::int64_t>());
     diagnosis.notes.push_back(
         fmt::format("the leak is worth {:.4f} nats per token with the weights as they are",
-                    leak_size(*subject.model(), ids, subject.forward())));
+                    leak_size(*subject.model(), to_default_device(ids), subject.forward())));
   }
 
   // That of the embeddings; where something leaks, that of every layer's input too.

@@ -10,6 +10,7 @@
 #include "apps/train/token_tensors.h"
 #include "autograd/grad_mode.h"
 #include "autograd/scope.h"
+#include "kernels/affine.h"
 #include "kernels/slot.h"
 
 namespace lookback {
@@ -81,7 +82,9 @@ class DoubleSoftmax final : public DiagnosisCheck {
     auto llama = subject.fresh_model();
     for (const auto& [name, parameter, initial] : llama->parameters()) {
       if (!name.ends_with("q_proj.weight")) continue;
-      for (auto& weight : parameter.elements<float>()) weight *= thresholds::saturating_queries;
+      kernels::affine_forward(
+          parameter.backend(),
+          {.x = parameter, .y = parameter, .scale = thresholds::saturating_queries, .shift = 0});
     }
     return llama;
   }

@@ -7,6 +7,7 @@
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/train/token_tensors.h"
 #include "apps/train/training_step.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -80,7 +81,7 @@ class MisalignedTargets final : public DiagnosisCheck {
   // What the model's loss is taken against.
   static void offsets(const Llama& llama, const TokenBatch& batch, Diagnosis& diagnosis) {
     const auto [ids, targets] = token_tensors(batch);
-    const auto asked = llama.model.targets_of(ids, targets);
+    const auto asked = on_host(llama.model.targets_of(ids, targets));
     const auto width = batch.columns + 1;
     std::map<Offset, std::int64_t> found;
     std::int64_t counted = 0;
@@ -118,7 +119,8 @@ class MisalignedTargets final : public DiagnosisCheck {
     for (std::size_t i = 0; i < batch.targets.size(); i += 2) batch.targets[i] = ignored_target;
     const auto [ids, targets] = token_tensors(batch);
     std::int64_t valid = 0;
-    for (const auto target : llama.model.targets_of(ids, targets).elements<std::int64_t>()) {
+    const auto asked = on_host(llama.model.targets_of(ids, targets));
+    for (const auto target : asked.elements<std::int64_t>()) {
       valid += target != ignored_target;
     }
     if (valid == 0) return diagnosis.left_out(name, "no target counts");

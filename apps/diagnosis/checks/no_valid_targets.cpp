@@ -4,6 +4,7 @@
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/train/token_tensors.h"
 #include "autograd/grad_mode.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -46,7 +47,7 @@ class NoValidTargets final : public DiagnosisCheck {
     std::int64_t without = 0;
     for (const auto& batch : batches) {
       const auto [ids, targets] = token_tensors(batch);
-      const auto asked = llama.model.targets_of(ids, targets);
+      const auto asked = on_host(llama.model.targets_of(ids, targets));
       without += std::ranges::all_of(asked.elements<std::int64_t>(),
                                      [](auto target) { return target == ignored_target; });
     }

@@ -7,6 +7,7 @@
 #include "apps/diagnosis/hidden_gradients.h"
 #include "apps/diagnosis/tensor_numbers.h"
 #include "autograd/grad_mode.h"
+#include "kernels/fill.h"
 
 namespace lookback {
 namespace {
@@ -24,7 +25,7 @@ class SeveredPath final : public DiagnosisCheck {
     auto llama = subject.model();
     for (const auto& [name, parameter, initial] : llama->parameters()) {
       if (name.find(".o_proj.") == name.npos && name.find(".down_proj.") == name.npos) continue;
-      std::ranges::fill(parameter.elements<float>(), 0.0F);
+      kernels::fill(parameter.backend(), {.y = parameter, .value = 0});
     }
     return llama;
   }
