@@ -43,9 +43,10 @@ Tensor selected(const Tensor& x, const CausalMask& mask, double hidden) {
   });
 }
 
+// The proofs' device reads the mask where it lies, a GPU does not.
 CausalMask on(const Tensor& x, CausalMask mask) {
-  const auto& starts = mask.document_start;
-  if (starts.defined()) mask.document_start = to_device(starts, x.device());
+  auto& starts = mask.document_start;
+  if (starts.defined() && x.backend() == Backend::cuda) starts = to_device(starts, x.device());
   return mask;
 }
 

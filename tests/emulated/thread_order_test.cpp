@@ -2,6 +2,8 @@
 // same bits. A barrier that is missing, or a sum whose order is left to chance, shows here.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "kernels/cuda/emulated/run_grid.h"
 #include "runtime/transfer.h"
 #include "tests/autograd/op_case.h"
@@ -22,20 +24,40 @@ std::vector<std::vector<unsigned char>> bits(const OpCaseOptions& options, const
   return all;
 }
 
+void expect_the_same_bits(const OpCaseOptions& options, const Shapes& shapes) {
+  SCOPED_TRACE(to_string(shapes[0]));
+  Inputs inputs;
+  for (const auto& x : as_dtype(drawn_inputs(options, shapes, 1), options.dtypes.back())) {
+    inputs.push_back(to_device(x, gpu()));
+  }
+  const auto forwards = bits(options, inputs, Order::forwards);
+  EXPECT_EQ(bits(options, inputs, Order::backwards), forwards);
+  EXPECT_EQ(bits(options, inputs, Order::shuffled), forwards);
+}
+
 class ThreadOrder : public ::testing::TestWithParam<const OpCase*> {};
 
 TEST_P(ThreadOrder, LeavesTheBitsAlone) {
   const auto& options = GetParam()->options;
-  for (const auto& shapes : options.shapes) {
-    SCOPED_TRACE(to_string(shapes[0]));
-    const auto dtype = options.dtypes.back();
-    Inputs inputs;
-    for (const auto& x : as_dtype(drawn_inputs(options, shapes, 1), dtype)) {
-      inputs.push_back(to_device(x, gpu()));
+  for (const auto& shapes : options.shapes) expect_the_same_bits(options, shapes);
+}
+
+// Rows for whole blocks, in packs and not, in registers and too long for them.
+TEST(EmulatedLongRows, HaveTheSameBitsInAnyOrder) {
+  const auto expect_for = [](const std::string& name, const Shapes& shapes) {
+    SCOPED_TRACE(name);
+    const auto& all = OpCase::all();
+    const auto found = std::ranges::find(all, name, &OpCase::name);
+    ASSERT_NE(found, all.end());
+    expect_the_same_bits((*found)->options, shapes);
+  };
+  for (const std::int64_t columns : {2048, 8192, 8200, 8201}) {
+    for (const auto* name : {"softmax", "log_softmax", "sum/last", "max/last"}) {
+      expect_for(name, {{3, columns}});
     }
-    const auto forwards = bits(options, inputs, Order::forwards);
-    EXPECT_EQ(bits(options, inputs, Order::backwards), forwards);
-    EXPECT_EQ(bits(options, inputs, Order::shuffled), forwards);
+    expect_for("rms_norm", {{70, columns}, {columns}});
+    expect_for("add_rms_norm", {{2, columns}, {2, columns}, {columns}});
+    expect_for("cross_entropy", {{2, columns}, {2}});
   }
 }
 
