@@ -12,13 +12,16 @@
 #include "autograd/scope.h"
 #include "kernels/affine.h"
 #include "kernels/slot.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
 
 // Rows of the last dimension of a contiguous view.
 template <class Look>
-void for_each_row(const TensorView& x, const Look& look) {
+void for_each_row(const TensorView& anywhere, const Look& look) {
+  const HostView here(anywhere);
+  const auto& x = here.view();
   visit_floating(x.dtype, [&]<class T>(TypeTag<T>) {
     const auto width = x.sizes[x.sizes.rank() - 1];
     const auto* row = static_cast<const T*>(x.data);

@@ -27,6 +27,7 @@ class FencedAllocator final : public Allocator {
     books.live_bytes -= bytes;
   }
   void fill_zero(std::byte* block, std::size_t bytes) override {
+    const device::emulated::OnDevice on_device;
     if (bytes > 0) std::memset(block, 0, bytes);
   }
   MemoryStats stats() const override {
@@ -55,7 +56,10 @@ class EmulatedRuntime final : public DeviceRuntime {
     return memory;
   }
   void copy(int index, Transfer, void* to, const void* from, std::size_t bytes) override {
-    std::memcpy(to, from, bytes);
+    {
+      const device::emulated::OnDevice on_device;
+      std::memcpy(to, from, bytes);
+    }
     synchronise(index);
   }
   void synchronise(int) override { kernels::throw_reported(reports); }

@@ -11,4 +11,23 @@ namespace lookback::device::emulated {
 std::byte* fenced_block(std::size_t bytes);
 void free_fenced_block(std::byte* block, std::size_t bytes) noexcept;
 
+// While one lives, blocks can be touched by what runs on the emulated GPU alone: the host's own
+// code stops at once where a real GPU would stop it.
+class HideFromHost {
+ public:
+  HideFromHost();
+  ~HideFromHost();
+  HideFromHost(const HideFromHost&) = delete;
+  HideFromHost& operator=(const HideFromHost&) = delete;
+};
+
+// Held by what runs there: a grid, a product, a copy.
+class OnDevice {
+ public:
+  OnDevice();
+  ~OnDevice();
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
+};
+
 }  // namespace lookback::device::emulated

@@ -3,6 +3,8 @@
 
 #include <type_traits>
 
+#include "kernels/cuda/emulated/fenced_block.h"
+
 namespace lookback::kernels {
 namespace {
 
@@ -33,6 +35,7 @@ void multiply(const Product& p) {
 }  // namespace
 
 void multiply_on_gpu(const Product& product) {
+  const device::emulated::OnDevice on_device;
   visit_floating(product.operands, [&]<class Operand>(TypeTag<Operand>) {
     if (product.result == product.operands) {
       multiply<Operand, Operand>(product);

@@ -167,6 +167,7 @@ RunInOrder::~RunInOrder() { current_order = previous; }
 
 void run_grid(const Launch& launch, const std::function<void()>& thread) {
   static thread_local boost::context::pooled_fixedsize_stack stacks(stack_bytes);
+  const OnDevice on_device;
   const SharedMemory shared(launch.grid.shared_bytes);
   for (const auto block : in_order(launch.grid.blocks)) {
     Block(launch, block, thread, shared.fresh(), stacks).run();

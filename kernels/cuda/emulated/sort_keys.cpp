@@ -4,11 +4,14 @@
 #include <numeric>
 #include <vector>
 
+#include "kernels/cuda/emulated/fenced_block.h"
+
 namespace lookback::kernels {
 
 std::size_t sort_keys_workspace_bytes(const KeySort&) { return 1; }
 
 void sort_keys(const KeySort& sort, void*) {
+  const device::emulated::OnDevice on_device;
   std::vector<std::size_t> order(static_cast<std::size_t>(sort.count));
   std::iota(order.begin(), order.end(), 0);
   std::ranges::stable_sort(order, {}, [&](std::size_t i) { return sort.keys[i]; });
