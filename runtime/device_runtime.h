@@ -1,5 +1,5 @@
 // What a kind of device brings along besides kernels: memory, copies, and an end to wait for. The
-// file that implements it (runtime/cuda/) registers it before main; a build without CUDA has none
+// file that implements it (kernels/cuda/toolkit/) registers it before main; a build without CUDA has none
 // for Backend::cuda. Kernels of a GPU are queued: they have run when synchronise() returns.
 #pragma once
 

@@ -47,7 +47,7 @@ endforeach()
 # The folders of the GPU, as one object library. -fmad=false: as on the CPU, kernels that want a
 # fused multiply-add ask for it by name, and the same bits come out of both compilers.
 function(lookback_add_cuda)
-  file(GLOB sources CONFIGURE_DEPENDS runtime/cuda/*.cpp kernels/cuda/*.cpp kernels/cuda/*.cu
+  file(GLOB sources CONFIGURE_DEPENDS kernels/cuda/*.cpp kernels/cuda/*.cu
     kernels/cuda/toolkit/*.cpp kernels/cuda/toolkit/*.cu)
   add_library(lookback_gpu OBJECT ${sources})
   target_include_directories(lookback_gpu PUBLIC ${PROJECT_SOURCE_DIR})

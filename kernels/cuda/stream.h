@@ -1,5 +1,5 @@
 // The one stream that kernels run on, what its GPU has room for, and what a refused launch becomes.
-// Defined in runtime/cuda/, which knows CUDA's own types.
+// Defined in kernels/cuda/toolkit/, which knows CUDA's own types.
 #pragma once
 
 #include <cstddef>

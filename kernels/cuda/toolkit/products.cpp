@@ -8,8 +8,8 @@
 
 #include "kernels/cuda/plain_product.h"
 #include "kernels/cuda/stream.h"
+#include "kernels/cuda/toolkit/cuda_check.h"
 #include "runtime/check.h"
-#include "runtime/cuda/cuda_check.h"
 
 namespace lookback::kernels {
 namespace {

@@ -1,8 +1,8 @@
-#include "runtime/cuda/pinned_ring.h"
+#include "kernels/cuda/toolkit/pinned_ring.h"
 
 #include <cstring>
 
-#include "runtime/cuda/cuda_check.h"
+#include "kernels/cuda/toolkit/cuda_check.h"
 
 namespace lookback {
 

@@ -7,10 +7,10 @@
 
 #include "kernels/cuda/index_report.h"
 #include "kernels/cuda/stream.h"
+#include "kernels/cuda/toolkit/cuda_check.h"
+#include "kernels/cuda/toolkit/pinned_ring.h"
 #include "runtime/caching_allocator.h"
 #include "runtime/check.h"
-#include "runtime/cuda/cuda_check.h"
-#include "runtime/cuda/pinned_ring.h"
 #include "runtime/device_runtime.h"
 
 namespace lookback {
