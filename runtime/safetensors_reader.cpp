@@ -228,7 +228,7 @@ float half_to_float(std::uint16_t half) {
 }
 
 Tensor load_half(std::span<const std::byte> bytes, const Shape& shape) {
-  auto result = empty(shape, DType::f32);
+  auto result = empty(shape, DType::f32, cpu_device);
   float* const out = result.data<float>();
   for (std::int64_t i = 0; i < result.numel(); ++i) {
     std::uint16_t half;
@@ -320,7 +320,7 @@ Tensor SafetensorsFile::load(const std::string& name) const {
     return {std::make_shared<Storage>(bytes.data(), bytes.size(), bytes_owner), shape,
             contiguous_strides(shape), dtype};
   }
-  auto result = empty(shape, dtype);
+  auto result = empty(shape, dtype, cpu_device);
   if (!bytes.empty()) std::memcpy(result.raw_data(), bytes.data(), bytes.size());
   return result;
 }

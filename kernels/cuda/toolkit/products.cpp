@@ -2,9 +2,11 @@
 #include "kernels/cuda/products.h"
 
 #include <cublas_v2.h>
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <optional>
+#include <string>
 
 #include "kernels/cuda/plain_product.h"
 #include "kernels/cuda/stream.h"
@@ -14,8 +16,53 @@
 namespace lookback::kernels {
 namespace {
 
-void check_cublas(cublasStatus_t status) {
-  if (status != CUBLAS_STATUS_SUCCESS) fail("cublas", "{}", cublasGetStatusString(status));
+// cuBLAS, opened when the first product needs it: half a gigabyte of a library that a program on a
+// machine without a GPU neither has nor waits for.
+class Cublas {
+ public:
+  // cublasGemmStridedBatchedEx, of which the header has a second one for C++.
+  using Multiply = cublasStatus_t (*)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int,
+                                      int, int, const void*, const void*, cudaDataType, int,
+                                      long long, const void*, cudaDataType, int, long long,
+                                      const void*, void*, cudaDataType, int, long long, int,
+                                      cublasComputeType_t, cublasGemmAlgo_t);
+
+  Cublas()
+      : library(fmt::format("libcublas.so.{}", CUBLAS_VER_MAJOR)),
+        loaded(dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+    if (loaded == nullptr) {
+      fail("cublas", "{}: install the CUDA libraries of version {}", dlerror(), CUBLAS_VER_MAJOR);
+    }
+    find(create, "cublasCreate_v2");
+    find(set_stream, "cublasSetStream_v2");
+    find(set_workspace, "cublasSetWorkspace_v2");
+    find(multiply, "cublasGemmStridedBatchedEx");
+    find(status_text, "cublasGetStatusString");
+  }
+  void check(cublasStatus_t status) const {
+    if (status != CUBLAS_STATUS_SUCCESS) fail("cublas", "{}", status_text(status));
+  }
+
+  decltype(&cublasCreate_v2) create = nullptr;
+  decltype(&cublasSetStream_v2) set_stream = nullptr;
+  decltype(&cublasSetWorkspace_v2) set_workspace = nullptr;
+  Multiply multiply = nullptr;
+  decltype(&cublasGetStatusString) status_text = nullptr;
+
+ private:
+  template <class Function>
+  void find(Function& function, const char* name) const {
+    function = reinterpret_cast<Function>(dlsym(loaded, name));
+    if (function == nullptr) fail("cublas", "{} has no {}", library, name);
+  }
+
+  std::string library;
+  void* loaded;  // for as long as the process lives
+};
+
+const Cublas& cublas() {
+  static const Cublas opened;
+  return opened;
 }
 
 // One handle with a workspace of its own, so that results repeat.
@@ -23,11 +70,12 @@ cublasHandle_t handle() {
   static const auto made = [] {
     constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
     cublasHandle_t handle = nullptr;
-    check_cublas(cublasCreate(&handle));
-    check_cublas(cublasSetStream(handle, static_cast<cudaStream_t>(device::compute_stream())));
+    cublas().check(cublas().create(&handle));
+    cublas().check(
+        cublas().set_stream(handle, static_cast<cudaStream_t>(device::compute_stream())));
     void* workspace = nullptr;
     check_cuda("cudaMalloc", cudaMalloc(&workspace, workspace_bytes));
-    check_cublas(cublasSetWorkspace(handle, workspace, workspace_bytes));
+    cublas().check(cublas().set_workspace(handle, workspace, workspace_bytes));
     return handle;
   }();
   return made;
@@ -77,7 +125,7 @@ void multiply_on_gpu(const Product& p) {
   const float alpha = static_cast<float>(p.alpha), keep = static_cast<float>(p.keep);
   const void* alpha_at = is_double ? static_cast<const void*>(&p.alpha) : &alpha;
   const void* keep_at = is_double ? static_cast<const void*>(&p.keep) : &keep;
-  check_cublas(cublasGemmStridedBatchedEx(
+  cublas().check(cublas().multiply(
       handle(), b->operation, a->operation, static_cast<int>(p.n), static_cast<int>(p.m),
       static_cast<int>(p.k), alpha_at, p.b.data, type_of(p.operands), b->step, p.b.batch_step,
       p.a.data, type_of(p.operands), a->step, p.a.batch_step, keep_at, p.y, type_of(p.result),
