@@ -1,6 +1,7 @@
 // What a kind of device brings along besides kernels: memory, copies, and an end to wait for. The
-// file that implements it (kernels/cuda/toolkit/) registers it before main; a build without CUDA has none
-// for Backend::cuda. Kernels of a GPU are queued: they have run when synchronise() returns.
+// file that implements it (kernels/cuda/toolkit/) registers it before main; a build without CUDA
+// has none for Backend::cuda. Kernels of a GPU are queued: they have run when synchronise()
+// returns.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +25,8 @@ class DeviceRuntime {
   virtual std::string describe(int index) const = 0;
   virtual Allocator& allocator(int index) = 0;
   // Bytes between the memory of the host and of device `index`, after all that is queued there.
-  // Returns when `from` may be changed: to_host has then arrived. Throws, of to_host, what a queued kernel reported (an id out of range).
+  // Returns when `from` may be changed: to_host has then arrived. Throws, of to_host, what a queued
+  // kernel reported (an id out of range).
   virtual void copy(int index, Transfer direction, void* to, const void* from,
                     std::size_t bytes) = 0;
   // Waits for all that is queued on device `index`, and throws what a kernel reported.

@@ -100,7 +100,8 @@ class Chunks {
       run_chunk(begin, std::min(a.logits.size(0), all_rows - begin));
     }
     if (all_rows == 0 && a.dweight.present()) {
-      multiply_on_gpu(of_gradient({.a = {}, .b = {}, .y = a.dweight.data, .m = vocabulary, .k = 0}));
+      multiply_on_gpu(
+          of_gradient({.a = {}, .b = {}, .y = a.dweight.data, .m = vocabulary, .k = 0}));
     }
     add_up_rows({.nats = a.nats.data,
                  .targets = a.targets.as<std::int64_t>(),
