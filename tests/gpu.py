@@ -122,10 +122,10 @@ def step_beside_torch(preset, config, batch, block):
     return line
 
 
-def bench(what):
+def bench(what, *more):
     def line(o):
         return {"status": "measured", **ours(o, "bench", what, "--device", "cuda", "--dtype",
-                                             "bfloat16")}
+                                             "bfloat16", *more)}
     line.__doc__ = f"bench {what} in bf16"
     return line
 
@@ -142,6 +142,7 @@ LINES = {
     "step_method1_124m": step_beside_torch("method1", "124m", 8, 1024),
     "gemm": bench("gemm"),
     "ops": bench("ops"),
+    "attention": bench("attention", "--batch-size", 4, "--block-size", 2048),
 }
 
 

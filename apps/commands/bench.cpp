@@ -44,7 +44,7 @@ class Bench final : public Command {
     std::vector<std::string> names;
     for (const auto& [name, run] : benchmarks()) names.push_back(name);
     flags.add_positional({.placeholder = "WHAT",
-                          .help = "machine, gemm, ops, train, decode or memory",
+                          .help = "machine, gemm, ops, attention, train, decode or memory",
                           .choices = names,
                           .target = &what});
     flags.add("config", options.config, "FILE|DIR|NAME",

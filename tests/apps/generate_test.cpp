@@ -128,6 +128,13 @@ TEST(BenchProgram, MeasuresWhatItPromises) {
   ASSERT_GT(operations.size(), 10U);
   EXPECT_EQ(keys_of(operations.at(0)),
             (std::set<std::string>{"name", "shape", "seconds", "gflops", "gbps", "of_limit"}));
+  const auto attention = bench("attention").at("attention");
+  ASSERT_EQ(attention.size(), 2U);  // head sizes 64 and 128, 16 heads, batch 4
+  EXPECT_EQ(attention.at(1).at("shape"), "(4, 16, 16, 128)");
+  // Two products forward, of 4 x 16 heads x 16 x 16 / 2 pairs, 2 x 128 operations each.
+  EXPECT_NEAR(attention.at(1).at("forward_tflops").get<double>() *
+                  attention.at(1).at("forward_seconds").get<double>() * 1e12,
+              2.0 * 4 * 16 * 16 * 8 * 2 * 128, 1);
   expect_error(run_lookback({"bench", "memry"}), 2, "the nearest is memory");
   expect_error(run_lookback({"bench"}), 2, "WHAT is missing");
 }

@@ -1,0 +1,79 @@
+// bench attention: causal attention by itself, forward and backward, as the layers of a model run
+// it. An operation counts once for what the causal mask shows: two products forward, five backward.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "apps/bench/benchmark.h"
+#include "apps/model/dtype_name.h"
+#include "autograd/gradient.h"
+#include "autograd/ops/attention.h"
+#include "kernels/fill.h"
+#include "kernels/normal_fill.h"
+#include "runtime/device_runtime.h"
+
+namespace lookback {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t heads = 16;
+
+Tensor random_tensor(const Shape& shape, DType dtype, std::uint64_t stream) {
+  const auto x = empty(shape, dtype);
+  kernels::normal_fill(x.backend(), {.y = x, .standard_deviation = 1, .seed = 0, .stream = stream});
+  return x;
+}
+
+// The fastest of `runs`, the first left out.
+template <class Work>
+double best_seconds(std::int64_t runs, const Work& work) {
+  double best = std::numeric_limits<double>::infinity();
+  for (std::int64_t run = 0; run <= runs; ++run) {
+    synchronise(default_device());
+    const auto start = Clock::now();
+    work();
+    synchronise(default_device());
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    if (run > 0) best = std::min(best, seconds);
+  }
+  return best;
+}
+
+nlohmann::ordered_json measure(const BenchOptions& options, std::int64_t head_size) {
+  const auto dtype = floating_dtype(options.dtype);
+  const Shape shape{options.batch_size, options.block_size, heads, head_size};
+  auto q = random_tensor(shape, dtype, 1), k = random_tensor(shape, dtype, 2),
+       v = random_tensor(shape, dtype, 3);
+  const auto dy = random_tensor(shape, dtype, 4);
+  const auto scales = empty({1}, accumulator_of(dtype));
+  kernels::fill(scales.backend(),
+                {.y = scales, .value = 1 / std::sqrt(static_cast<double>(head_size))});
+  const AttentionPieces pieces{.q = {q}, .k = {k}, .scales = scales};
+  const double forward = best_seconds(options.steps, [&] { attention(pieces, v, {}); });
+  for (const auto& x : {q, k, v}) set_requires_grad(x);
+  const double both = best_seconds(options.steps, [&] {
+    backward(attention(pieces, v, {}).y, dy);
+    for (const auto& x : {q, k, v}) clear_gradient(x);
+  });
+  const double product = static_cast<double>(shape.numel()) *
+                         static_cast<double>(options.block_size);  // 2 per pair, half of them seen
+  return {{"shape", to_string(shape)},
+          {"forward_seconds", forward},
+          {"forward_tflops", 2 * product / forward / 1e12},
+          {"forward_and_backward_seconds", both},
+          {"forward_and_backward_tflops", 7 * product / both / 1e12}};
+}
+
+nlohmann::ordered_json bench_attention(const BenchOptions& options, const Session&) {
+  auto list = nlohmann::ordered_json::array();
+  for (const std::int64_t head_size : {64, 128}) list.push_back(measure(options, head_size));
+  return {{"attention", list}};
+}
+
+const BenchmarkRegistration registered{"attention", bench_attention};
+
+}  // namespace
+}  // namespace lookback
