@@ -32,5 +32,6 @@ if [ ${#sources[@]} -eq 0 ]; then
   exit 0
 fi
 printf '%s\0' "${sources[@]}" |
-  xargs -0 -n 4 -P "$(nproc)" clang-tidy -p "$build_dir" --quiet
+  xargs -0 -n 4 -P "$(nproc)" clang-tidy -p "$build_dir" --quiet \
+    "--extra-arg-before=-include$root/tests/tidy_source_location.h"
 echo "clang-tidy: ${#sources[@]} files clean"
