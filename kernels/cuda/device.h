@@ -27,10 +27,9 @@
 //   exp, log, sqrt, ...              as in <cmath>, for float and double
 //   fused(a, b, c)                   a b + c, rounded once. Nothing else is contracted.
 //   expect_aligned(address, bytes)   the emulated GPU refuses an address that is no multiple of
-//   bytes;
-//                                    a real one would at the access itself
-//   add_to_counter, lower_to         integer atomics; there are none on floating-point numbers, for
-//                                    their order would change the bits
+//                                    them; a real one would at the access itself
+//   lower_to                         an integer atomic; there are none on floating-point numbers,
+//                                    for their order would change the bits
 //   copy_async, commit_copies, wait_for_copies, load_matrices, multiply_tiles: tiles.h
 #pragma once
 

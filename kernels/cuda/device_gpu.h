@@ -52,10 +52,6 @@ LOOKBACK_DEVICE double fused(double a, double b, double c) { return ::fma(a, b, 
 
 LOOKBACK_DEVICE void expect_aligned(const void*, std::size_t) {}
 
-// *counter += 1; the number before.
-LOOKBACK_DEVICE std::uint64_t add_to_counter(std::uint64_t* counter) {
-  return ::atomicAdd(reinterpret_cast<unsigned long long*>(counter), 1ULL);
-}
 // *word = min(*word, value)
 LOOKBACK_DEVICE void lower_to(std::uint64_t* word, std::uint64_t value) {
   ::atomicMin(reinterpret_cast<unsigned long long*>(word), static_cast<unsigned long long>(value));

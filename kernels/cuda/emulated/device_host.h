@@ -47,7 +47,6 @@ inline void expect_aligned(const void* address, std::size_t bytes) {
   if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) emulated::refuse_misaligned(bytes);
 }
 
-inline std::uint64_t add_to_counter(std::uint64_t* counter) { return (*counter)++; }
 inline void lower_to(std::uint64_t* word, std::uint64_t value) { *word = std::min(*word, value); }
 
 template <class Kernel>
