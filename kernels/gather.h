@@ -17,10 +17,11 @@ struct GatherForward {
 };
 
 // dx[o, n, i] = sum of dy[o, j, i] over the j with index[o, j, i] = n, in their order. dx:
-// contiguous, in the accumulator dtype of dy's. The index has been checked by forward.
+// contiguous, in the accumulator dtype of dy's. The index has been checked by forward. workspace:
+// u8, as many as workspace_bytes() says.
 struct GatherBackward {
   In dy, index;
-  Out dx;
+  Out dx, workspace;
   int dim;
 };
 

@@ -2,6 +2,7 @@
 
 #include "autograd/ops/cast.h"
 #include "autograd/ops/contiguous.h"
+#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
 #include "kernels/gather.h"
 
@@ -16,8 +17,10 @@ struct GatherBackward {
 
   std::vector<Tensor> operator()(const Tensor& dy, Needed) const {
     const auto dx = empty(x, accumulator_of(dy.dtype()), dy.device());
-    kernels::gather_backward(dy.backend(),
-                             {.dy = contiguous(dy), .index = index.get(), .dx = dx, .dim = dim});
+    run_with_workspace(
+        kernels::gather_backward, dy.device(),
+        kernels::GatherBackward{
+            .dy = contiguous(dy), .index = index.get(), .dx = dx, .workspace = {}, .dim = dim});
     return {cast(dx, dy.dtype()), Tensor{}};
   }
 };

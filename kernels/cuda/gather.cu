@@ -1,6 +1,6 @@
 #include "kernels/gather.h"
 
-#include "kernels/cuda/index_report.h"
+#include "kernels/cuda/pick_rows.h"
 #include "kernels/dim_blocks.h"
 
 namespace lookback::kernels {
@@ -40,9 +40,9 @@ struct Forward {
   }
 };
 
-// A thread per element of dx looks for those that picked it.
+// A thread per element of dx looks for those that picked it: where they are few.
 template <class T>
-struct Backward {
+struct Search {
   static constexpr int threads = 256;
   using Sum = Accumulator<T>;
   const T* dy;
@@ -73,16 +73,43 @@ void forward(const GatherForward& a) {
   });
 }
 
+// As many as are worth looking through, and more elements than the sorted keys can number.
+bool is_searched(const GatherBackward& a) {
+  constexpr std::int64_t few = 4, most = std::int64_t{1} << 32;
+  return a.dy.size(a.dim) <= few || a.dy.numel() >= most || a.dx.numel() >= most;
+}
+
+SummedElements elements_of(const GatherBackward& a) {
+  const DimBlocks from(a.dy, a.dim), to(a.dx, a.dim);
+  return {.x = a.dy.data,
+          .index = a.index.as<std::int64_t>(),
+          .y = a.dx,
+          .outer = to.outer,
+          .picked = from.size,
+          .limit = to.size,
+          .inner = to.inner,
+          .dtype = a.dy.dtype,
+          .workspace = a.workspace.data};
+}
+
 void backward(const GatherBackward& a) {
+  if (!is_searched(a)) {
+    sum_elements(elements_of(a));
+    return;
+  }
   visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {
-    const Backward<T> kernel{a.dy.as<T>(), a.index.as<std::int64_t>(), a.dx.as<Accumulator<T>>(),
-                             a.dx.numel(), DimBlocks(a.dy, a.dim),     DimBlocks(a.dx, a.dim)};
+    const Search<T> kernel{a.dy.as<T>(), a.index.as<std::int64_t>(), a.dx.as<Accumulator<T>>(),
+                           a.dx.numel(), DimBlocks(a.dy, a.dim),     DimBlocks(a.dx, a.dim)};
     device::launch({.blocks = device::blocks_for(kernel.count, kernel.threads)}, kernel);
   });
 }
 
+std::size_t workspace_bytes(const GatherBackward& a) {
+  return is_searched(a) ? 0 : summed_elements_workspace_bytes(elements_of(a));
+}
+
 const Registration forward_registered{gather_forward, Backend::cuda, forward};
-const Registration backward_registered{gather_backward, Backend::cuda, backward};
+const Registration backward_registered{gather_backward, Backend::cuda, backward, workspace_bytes};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -1,4 +1,4 @@
-// Rows of a view picked by integers, on a GPU: what embedding and index_select share.
+// Rows of a view picked by integers, on a GPU: what embedding, index_select and gather share.
 #pragma once
 
 #include <cstdint>
@@ -38,5 +38,19 @@ struct SummedRows {
 };
 std::size_t summed_rows_workspace_bytes(const SummedRows& rows);
 void sum_rows(const SummedRows& rows);
+
+// The same for single numbers, each with an index of its own:
+//   y[o, n, i] = sum of x[o, j, i] over the j with index[o, j, i] = n
+// index like x. x and y have fewer than 2^32 elements.
+struct SummedElements {
+  const void* x;
+  const std::int64_t* index;
+  Out y;
+  std::int64_t outer, picked, limit, inner;
+  DType dtype;
+  void* workspace;  // summed_elements_workspace_bytes() of them
+};
+std::size_t summed_elements_workspace_bytes(const SummedElements& elements);
+void sum_elements(const SummedElements& elements);
 
 }  // namespace lookback::kernels

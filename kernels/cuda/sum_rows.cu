@@ -1,12 +1,14 @@
-// sum_rows() of pick_rows.h. The positions are sorted by their integer, which gives runs of equal
-// ones. The sorted positions are cut into windows; a block adds up, for each run, what of it lies
-// in its window. A run that lies in one window is done then; of the others the parts wait in the
-// workspace, two at most per window: of the run that comes in, and of one that goes out.
+// sum_rows() and sum_elements() of pick_rows.h. The positions are sorted by the row they pick,
+// which gives runs of equal ones. The sorted positions are cut into windows, and for each run what
+// of it lies in a window is added up. A run that lies in one window is done then; of the others the
+// parts wait in the workspace, two at most per window: of the run that comes in, and of one that
+// goes out.
 #include <algorithm>
 #include <bit>
 
 #include "kernels/cuda/pack.h"
 #include "kernels/cuda/pick_rows.h"
+#include "kernels/cuda/row_reduce.h"
 #include "kernels/cuda/sort_keys.h"
 #include "kernels/fill.h"
 
@@ -15,27 +17,30 @@ namespace {
 
 constexpr std::int64_t window_positions = 32;
 
+// Of each position its row of y, where that is [outer, limit, inner] and index [outer, picked,
+// inner].
 struct Prepare {
   static constexpr int threads = 256;
   const std::int64_t* index;
   std::uint32_t* keys;
   std::uint32_t* positions;
-  std::int64_t count, limit;
+  std::int64_t count, picked, limit, inner;
 
   LOOKBACK_DEVICE void operator()() const {
-    const auto i = device::block_index() * threads + device::thread_index();
-    if (i >= count) return;
-    const auto key = index[i];
-    keys[i] = static_cast<std::uint32_t>(key >= 0 && key < limit ? key : 0);
-    positions[i] = static_cast<std::uint32_t>(i);
+    const auto at = device::block_index() * threads + device::thread_index();
+    if (at >= count) return;
+    const auto given = index[at];
+    const auto row = given >= 0 && given < limit ? given : 0;
+    const auto outer = at / (picked * inner);
+    const auto place = (outer * limit + row) * inner + at % inner;
+    keys[at] = static_cast<std::uint32_t>(place);
+    positions[at] = static_cast<std::uint32_t>(at);
   }
 };
 
-// What both kernels below see: a block has one window of one outer row, and as many columns as its
-// threads have packs of.
+// What both kernels below see.
 template <class X, class Y, int pack_elements>
 struct Windows {
-  static constexpr int threads = 128;
   static constexpr int width = pack_elements;
   using Sum = Accumulator<X>;
 
@@ -44,62 +49,79 @@ struct Windows {
   const std::uint32_t* positions;  // in the order of keys
   Y* y;
   Sum* parts;  // [outer, 2 windows, inner]: of the run that comes in, of the one that goes out
-  std::int64_t picked, limit, inner, windows, column_blocks;
+  std::int64_t outer, picked, limit, inner, windows;
 
-  struct Place {
-    std::int64_t outer, window, column, begin, end;
-  };
-  LOOKBACK_DEVICE Place place() const {
-    Place at;
-    const auto row = device::block_index() / column_blocks;
-    const auto column_block = device::block_index() - row * column_blocks;
-    at.outer = row / windows;
-    at.window = row - at.outer * windows;
-    at.column = (column_block * threads + device::thread_index()) * width;
-    at.begin = at.window * window_positions;
-    at.end = at.begin + window_positions < picked ? at.begin + window_positions : picked;
-    return at;
+  LOOKBACK_DEVICE std::int64_t begin_of(std::int64_t window) const {
+    return window * window_positions;
+  }
+  LOOKBACK_DEVICE std::int64_t end_of(std::int64_t window) const {
+    const auto end = begin_of(window + 1);
+    return end < picked ? end : picked;
   }
   // Whether the run at the begin of the window began before it.
-  LOOKBACK_DEVICE bool comes_in(const Place& at) const {
-    return at.begin > 0 && keys[at.begin - 1] == keys[at.begin];
+  LOOKBACK_DEVICE bool comes_in(std::int64_t window) const {
+    const auto begin = begin_of(window);
+    return begin > 0 && keys[begin - 1] == keys[begin];
   }
-  LOOKBACK_DEVICE bool goes_out(const Place& at) const {
-    return at.end < picked && keys[at.end] == keys[at.end - 1];
+  LOOKBACK_DEVICE bool goes_out(std::int64_t window) const {
+    const auto end = end_of(window);
+    return end < picked && keys[end] == keys[end - 1];
   }
-  LOOKBACK_DEVICE Sum* part(const Place& at, std::int64_t window, int which) const {
-    return parts + ((at.outer * windows + window) * 2 + which) * inner + at.column;
+  LOOKBACK_DEVICE Sum* part(std::int64_t o, std::int64_t window, int which,
+                            std::int64_t column) const {
+    return parts + ((o * windows + window) * 2 + which) * inner + column;
   }
-  LOOKBACK_DEVICE void write(const Place& at, std::uint32_t key,
+  LOOKBACK_DEVICE void write(std::int64_t o, std::uint32_t key, std::int64_t column,
                              const Pack<Sum, width>& sums) const {
     Pack<Y, width> result;
     LOOKBACK_UNROLL
     for (int i = 0; i < width; ++i) result.element[i] = static_cast<Y>(sums.element[i]);
-    write_pack(y + (at.outer * limit + key) * inner + at.column, result);
+    write_pack(y + (o * limit + key) * inner + column, result);
   }
 };
 
+template <class Sum, class T, int width>
+LOOKBACK_DEVICE void add_pack(Pack<Sum, width>& sums, const Pack<T, width>& more) {
+  LOOKBACK_UNROLL
+  for (int i = 0; i < width; ++i) sums.element[i] += static_cast<Sum>(more.element[i]);
+}
+
+// A thread per pack of columns of a window.
 template <class X, class Y, int width>
 struct SumWindow : Windows<X, Y, width> {
-  using Base = Windows<X, Y, width>;
-  using Sum = typename Base::Sum;
+  static constexpr int threads = 128;
+  using Sum = typename Windows<X, Y, width>::Sum;
+
+  std::int64_t packs() const { return this->outer * this->windows * (this->inner / width); }
 
   LOOKBACK_DEVICE void operator()() const {
-    const auto at = this->place();
-    if (at.column >= this->inner) return;
-    bool comes_in = this->comes_in(at);
-    auto key = this->keys[at.begin];
+    const auto pack = device::block_index() * threads + device::thread_index();
+    const auto packs_per_row = this->inner / width, row = pack / packs_per_row;
+    const auto o = row / this->windows;
+    if (o < this->outer) add_up({o, row - o * this->windows, (pack - row * packs_per_row) * width});
+  }
+
+ private:
+  static constexpr int ahead = 4;  // rows under way at the same time
+  struct Place {
+    std::int64_t outer, window, column;
+  };
+
+  LOOKBACK_DEVICE void add_up(const Place& at) const {
+    const auto begin = this->begin_of(at.window), end = this->end_of(at.window);
+    bool comes_in = this->comes_in(at.window);
+    auto key = this->keys[begin];
     Pack<Sum, width> sums{};
-    for (auto first = at.begin; first < at.end; first += ahead) {
+    for (auto first = begin; first < end; first += ahead) {
       Pack<X, width> rows[ahead];
       LOOKBACK_UNROLL
       for (int j = 0; j < ahead; ++j) {
-        const auto i = first + j < at.end ? first + j : at.end - 1;  // the last one again
+        const auto i = first + j < end ? first + j : end - 1;  // the last one again
         rows[j] = read_pack<width>(row(at, i));
       }
       LOOKBACK_UNROLL
       for (int j = 0; j < ahead; ++j) {
-        if (first + j >= at.end) break;
+        if (first + j >= end) break;
         const auto next = this->keys[first + j];
         if (next != key) {
           finish(at, key, comes_in, false, sums);
@@ -107,47 +129,100 @@ struct SumWindow : Windows<X, Y, width> {
           comes_in = false;
           sums = {};
         }
-        LOOKBACK_UNROLL
-        for (int i = 0; i < width; ++i) sums.element[i] += static_cast<Sum>(rows[j].element[i]);
+        add_pack(sums, rows[j]);
       }
     }
-    finish(at, key, comes_in, this->goes_out(at), sums);
+    finish(at, key, comes_in, this->goes_out(at.window), sums);
   }
-
- private:
-  static constexpr int ahead = 4;  // rows under way at the same time
-
-  LOOKBACK_DEVICE const X* row(const typename Base::Place& at, std::int64_t i) const {
+  LOOKBACK_DEVICE const X* row(const Place& at, std::int64_t i) const {
     return this->x + (at.outer * this->picked + this->positions[i]) * this->inner + at.column;
   }
-  LOOKBACK_DEVICE void finish(const typename Base::Place& at, std::uint32_t key, bool comes_in,
-                              bool goes_out, const Pack<Sum, width>& sums) const {
+  LOOKBACK_DEVICE void finish(const Place& at, std::uint32_t key, bool comes_in, bool goes_out,
+                              const Pack<Sum, width>& sums) const {
     if (comes_in || goes_out) {
-      write_pack(this->part(at, at.window, comes_in ? 0 : 1), sums);
+      write_pack(this->part(at.outer, at.window, comes_in ? 0 : 1, at.column), sums);
     } else {
-      this->write(at, key, sums);
+      this->write(at.outer, key, at.column, sums);
     }
   }
 };
 
-// For the run, if there is one, that begins in the window and goes out of it.
+// For each run that goes out of the window it begins in. A block looks at a few windows, for as
+// many packs of columns as a warp has lanes; its warps take a run's parts in turn, and what each
+// has is added up in their order.
 template <class X, class Y, int width>
 struct AddParts : Windows<X, Y, width> {
+  static constexpr int threads = 256;
+  static constexpr int lanes = device::warp_threads, warps = threads / lanes;
+  static constexpr int group_windows = 8;
   using Sum = typename Windows<X, Y, width>::Sum;
+  using Sums = Pack<Sum, width>;
+  static constexpr std::size_t count_bytes = 128;  // what reduce_block wants
+  static constexpr std::size_t shared_bytes = count_bytes + threads * sizeof(Sums);
+
+  // No grid has more than 2^31 blocks.
+  LOOKBACK_HOST_DEVICE std::uint32_t column_blocks() const {
+    return static_cast<std::uint32_t>((this->inner / width + lanes - 1) / lanes);
+  }
+  LOOKBACK_HOST_DEVICE std::uint32_t groups() const {
+    return static_cast<std::uint32_t>((this->windows + group_windows - 1) / group_windows);
+  }
 
   LOOKBACK_DEVICE void operator()() const {
-    const auto at = this->place();
-    if (at.column >= this->inner || !this->goes_out(at)) return;
-    const auto key = this->keys[at.end - 1];
-    if (this->keys[at.begin] == key && this->comes_in(at)) return;
-    auto sums = read_pack<width>(this->part(at, at.window, 1));
-    for (auto window = at.window + 1;
-         window < this->windows && this->keys[window * window_positions] == key; ++window) {
-      const auto more = read_pack<width>(this->part(at, window, 0));
-      LOOKBACK_UNROLL
-      for (int i = 0; i < width; ++i) sums.element[i] += more.element[i];
+    const auto block = static_cast<std::uint32_t>(device::block_index());
+    const auto row = block / column_blocks(), o = row / groups();
+    const auto first = std::int64_t{row - o * groups()} * group_windows;
+    const auto column_block = std::int64_t{block - row * column_blocks()};
+    const auto column = (column_block * lanes + device::thread_index() % lanes) * width;
+    for (int i = 0; i < group_windows && first + i < this->windows; ++i) {
+      if (run_begins_in(first + i)) add_up(o, first + i, column);
     }
-    this->write(at, key, sums);
+  }
+
+ private:
+  static constexpr int ahead = 4;  // parts under way at the same time
+
+  LOOKBACK_DEVICE bool run_begins_in(std::int64_t window) const {
+    if (!this->goes_out(window)) return false;
+    const auto key = this->keys[this->end_of(window) - 1];
+    return this->keys[this->begin_of(window)] != key || !this->comes_in(window);
+  }
+  // Of how many windows after this one the run fills the begin.
+  LOOKBACK_DEVICE std::int64_t windows_after(std::int64_t window) const {
+    const auto key = this->keys[this->end_of(window) - 1];
+    auto* scratch = reinterpret_cast<int*>(device::shared_memory());
+    for (std::int64_t count = 0;; count += threads) {
+      const auto next = window + 1 + count + device::thread_index();
+      const bool same = next < this->windows && this->keys[this->begin_of(next)] == key;
+      const int found = device::reduce_block<threads>(same ? 1 : 0, scratch, device::Plus{});
+      if (found < threads) return count + found;
+    }
+  }
+  LOOKBACK_DEVICE void add_up(std::int64_t o, std::int64_t window, std::int64_t column) const {
+    auto* of_warps = reinterpret_cast<Sums*>(device::shared_memory() + count_bytes);
+    const int lane = device::thread_index() % lanes, warp = device::thread_index() / lanes;
+    const auto count = windows_after(window);
+    const bool has_columns = column < this->inner;
+    Sums sums{};
+    for (std::int64_t first = warp; has_columns && first < count; first += warps * ahead) {
+      Sums more[ahead];
+      LOOKBACK_UNROLL
+      for (int j = 0; j < ahead; ++j) {
+        const auto i = first + j * warps < count ? first + j * warps : first;
+        more[j] = read_pack<width>(this->part(o, window + 1 + i, 0, column));
+      }
+      LOOKBACK_UNROLL
+      for (int j = 0; j < ahead; ++j) {
+        if (first + j * warps < count) add_pack(sums, more[j]);
+      }
+    }
+    of_warps[device::thread_index()] = sums;
+    device::synchronise_block();
+    if (warp == 0 && has_columns) {
+      auto total = read_pack<width>(this->part(o, window, 1, column));
+      for (int other = 0; other < warps; ++other) add_pack(total, of_warps[other * lanes + lane]);
+      this->write(o, this->keys[this->end_of(window) - 1], column, total);
+    }
   }
 };
 
@@ -181,53 +256,45 @@ struct Layout {
 };
 
 template <class X, class Y, int width>
-void sum_sorted(const SummedRows& rows, const Layout& layout, const KeySort& sort) {
-  using Sum = Accumulator<X>;
-  using Base = Windows<X, Y, width>;
-  const auto column_blocks = device::blocks_for(rows.inner, Base::threads * width);
-  const Base base{static_cast<const X*>(rows.x),
-                  sort.sorted_keys,
-                  sort.sorted_values,
-                  rows.y.as<Y>(),
-                  static_cast<Sum*>(layout.parts(rows.workspace)),
-                  rows.picked,
-                  rows.limit,
-                  rows.inner,
-                  layout.windows,
-                  column_blocks};
-  const device::Grid grid{.blocks = rows.outer * layout.windows * column_blocks};
-  device::launch(grid, SumWindow<X, Y, width>{base});
-  device::launch(grid, AddParts<X, Y, width>{base});
+void launch_sums(const SummedRows& rows, const Layout& layout, const KeySort& sort) {
+  const Windows<X, Y, width> windows{static_cast<const X*>(rows.x),
+                                     sort.sorted_keys,
+                                     sort.sorted_values,
+                                     rows.y.as<Y>(),
+                                     static_cast<Accumulator<X>*>(layout.parts(rows.workspace)),
+                                     rows.outer,
+                                     rows.picked,
+                                     rows.limit,
+                                     rows.inner,
+                                     layout.windows};
+  const SumWindow<X, Y, width> sum{windows};
+  device::launch({.blocks = device::blocks_for(sum.packs(), sum.threads)}, sum);
+  const AddParts<X, Y, width> add{windows};
+  device::launch(
+      {.blocks = rows.outer * add.groups() * add.column_blocks(), .shared_bytes = add.shared_bytes},
+      add);
 }
 
-}  // namespace
-
-std::size_t summed_rows_workspace_bytes(const SummedRows& rows) {
-  return rows.picked == 0 ? 0 : Layout(rows).bytes();
-}
-
-void sum_rows(const SummedRows& rows) {
+// y's rows from keys that are the rows, once `prepare` has written them.
+void sum_sorted(const SummedRows& rows, Prepare prepare) {
   fill.at(Backend::cuda)({.y = rows.y, .value = 0});
   if (rows.picked == 0 || rows.y.numel() == 0) return;
   const Layout layout(rows);
   auto sort = layout.sort;
-  const auto keys = layout.integers(rows.workspace, 0);
-  const auto positions = layout.integers(rows.workspace, 1);
-  sort.keys = keys;
-  sort.values = positions;
+  sort.keys = prepare.keys = layout.integers(rows.workspace, 0);
+  sort.values = prepare.positions = layout.integers(rows.workspace, 1);
   sort.sorted_keys = layout.integers(rows.workspace, 2);
   sort.sorted_values = layout.integers(rows.workspace, 3);
-  device::launch({.blocks = device::blocks_for(rows.picked, Prepare::threads)},
-                 Prepare{rows.index, keys, positions, rows.picked, rows.limit});
+  device::launch({.blocks = device::blocks_for(prepare.count, Prepare::threads)}, prepare);
   sort_keys(sort, rows.workspace);
   visit_floating(rows.dtype, [&]<class X>(TypeTag<X>) {
     const auto run = [&]<class Y>(TypeTag<Y>) {
       constexpr int width = pack_width<X>;
       if (rows.inner % width == 0 && is_aligned<X>(rows.x, width) &&
           is_aligned<Y>(rows.y.data, width)) {
-        sum_sorted<X, Y, width>(rows, layout, sort);
+        launch_sums<X, Y, width>(rows, layout, sort);
       } else {
-        sum_sorted<X, Y, 1>(rows, layout, sort);
+        launch_sums<X, Y, 1>(rows, layout, sort);
       }
     };
     if (rows.y.dtype == rows.dtype) {
@@ -236,6 +303,48 @@ void sum_rows(const SummedRows& rows) {
       run(TypeTag<Accumulator<X>>{});
     }
   });
+}
+
+// Each number a row.
+SummedRows rows_of(const SummedElements& elements) {
+  return {.x = elements.x,
+          .index = elements.index,
+          .y = elements.y,
+          .outer = 1,
+          .picked = elements.outer * elements.picked * elements.inner,
+          .limit = elements.outer * elements.limit * elements.inner,
+          .inner = 1,
+          .dtype = elements.dtype,
+          .workspace = elements.workspace};
+}
+
+}  // namespace
+
+std::size_t summed_rows_workspace_bytes(const SummedRows& rows) {
+  return rows.picked == 0 ? 0 : Layout(rows).bytes();
+}
+std::size_t summed_elements_workspace_bytes(const SummedElements& elements) {
+  return summed_rows_workspace_bytes(rows_of(elements));
+}
+
+void sum_rows(const SummedRows& rows) {
+  sum_sorted(rows, {.index = rows.index,
+                    .keys = nullptr,
+                    .positions = nullptr,
+                    .count = rows.picked,
+                    .picked = rows.picked,
+                    .limit = rows.limit,
+                    .inner = 1});
+}
+void sum_elements(const SummedElements& elements) {
+  const auto rows = rows_of(elements);
+  sum_sorted(rows, {.index = elements.index,
+                    .keys = nullptr,
+                    .positions = nullptr,
+                    .count = rows.picked,
+                    .picked = elements.picked,
+                    .limit = elements.limit,
+                    .inner = elements.inner});
 }
 
 }  // namespace lookback::kernels

@@ -203,6 +203,32 @@ TEST_F(CornersOnGpu, RowsThatManyPositionsPick) {
   }
 }
 
+// The same for single numbers: more picks than are looked through, in every dimension.
+TEST_F(CornersOnGpu, NumbersThatManyPositionsPick) {
+  const auto id = [](std::int64_t i) -> std::int64_t { return i % 5 < 3 ? 4 : i * i % 17; };
+  for (const std::int64_t picks : {5, 40, 333}) {
+    for (const auto dtype : floating) {
+      expect_as_on_cpu([](const Inputs& in) { return gather(in[0], 1, in[1]); },
+                       {waves({3, 17}), integers({3, picks}, id)}, dtype, 100);
+      expect_as_on_cpu([](const Inputs& in) { return gather(in[0], 0, in[1]); },
+                       {waves({17, 5}), integers({picks, 5}, id)}, dtype, 100);
+      expect_as_on_cpu([](const Inputs& in) { return gather(in[0], 1, in[1]); },
+                       {waves({2, 17, 3}), integers({2, picks, 3}, id)}, dtype, 100);
+    }
+  }
+}
+
+// One id so often that a block counts its windows more than once.
+TEST_F(CornersOnGpu, OneRowThatAllPositionsPick) {
+  const auto ids = integers({9000}, [](std::int64_t i) { return i == 4321 ? 0 : 1; });
+  for (const std::int64_t columns : {1, 4, 5}) {
+    expect_as_on_cpu([](const Inputs& in) { return embedding(in[0], in[1]); },
+                     {ids, waves({3, columns})}, DType::f32, 400);
+  }
+  expect_as_on_cpu([](const Inputs& in) { return gather(in[0], 0, in[1]); }, {waves({3}), ids},
+                   DType::f64, 400);
+}
+
 std::string error_of(const std::function<Tensor()>& call) {
   try {
     to_doubles(call());
