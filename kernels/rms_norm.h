@@ -22,14 +22,12 @@ struct RmsNormForward {
 
 // dx = r (w dy - x r^2 mean_d(w dy x)) + dsum, dweight = sum over rows of dy x r; r = inverse_rms.
 // dsum [rows, columns] is a gradient that reached x by another way; it may be absent (zero).
-// dweight is absent where it is not needed; row_partials: [ceil(rows / 64), columns] scratch in the
-// accumulator dtype, present with dweight, whose rows are added up in order.
+// dweight is absent where it is not needed. It is made of the sums of neighbouring rows, which are
+// added up in order; workspace: u8, as many as workspace_bytes() says.
 struct RmsNormBackward {
   In dy, x, weight, inverse_rms, dsum;
-  Out dx, dweight, row_partials;
+  Out dx, dweight, workspace;
 };
-
-inline constexpr std::int64_t rms_norm_rows_per_partial = 64;
 
 inline Slot<RmsNormForward> rms_norm_forward{"rms_norm_forward"};
 inline BackwardSlot<RmsNormBackward> rms_norm_backward{"rms_norm_backward"};

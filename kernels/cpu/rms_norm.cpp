@@ -20,6 +20,9 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using namespace simd::HWY_NAMESPACE;  // NOLINT(google-build-using-namespace)
 
+// Of which dweight has a sum of its own.
+constexpr std::int64_t rows_per_chunk = 64;
+
 template <class T>
 T* row_of(const Operand& x, std::int64_t r) {
   return static_cast<T*>(x.data) + r * x.stride(0);
@@ -51,7 +54,7 @@ void add(const T* x, const T* a, std::int64_t columns, T* h) {
 
 void forward(const RmsNormForward& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
-    parallel_for(a.x.size(0), rms_norm_rows_per_partial, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(a.x.size(0), rows_per_chunk, [&](std::int64_t begin, std::int64_t end) {
       for (auto r = begin; r < end; ++r) {
         a.inverse_rms.as<Accumulator<T>>()[r] = normalise(
             row_of<T>(a.x, r), a.weight.as<T>(), a.epsilon, a.x.size(1), row_of<T>(a.y, r));
@@ -62,7 +65,7 @@ void forward(const RmsNormForward& a) {
 
 void add_forward(const AddRmsNormForward& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
-    parallel_for(a.x.size(0), rms_norm_rows_per_partial, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(a.x.size(0), rows_per_chunk, [&](std::int64_t begin, std::int64_t end) {
       for (auto r = begin; r < end; ++r) {
         T* h = row_of<T>(a.h, r);
         add(row_of<T>(a.x, r), row_of<T>(a.a, r), a.x.size(1), h);
@@ -108,7 +111,7 @@ void backward_rows(const RmsNormBackward& a, std::int64_t begin, std::int64_t en
   const std::int64_t columns = a.x.size(1);
   Sum* partial = nullptr;
   if (a.dweight.present()) {
-    partial = a.row_partials.as<Sum>() + begin / rms_norm_rows_per_partial * columns;
+    partial = a.workspace.as<Sum>() + begin / rows_per_chunk * columns;
     std::fill(partial, partial + columns, Sum(0));
   }
   for (auto r = begin; r < end; ++r) backward_row<T>(a, r, partial);
@@ -118,11 +121,11 @@ template <class T>
 void add_up_partials(const RmsNormBackward& a) {
   using Sum = Accumulator<T>;
   const std::int64_t columns = a.x.size(1);
-  const std::int64_t partials = a.row_partials.size(0);
+  const auto partials = (a.x.size(0) + rows_per_chunk - 1) / rows_per_chunk;
   for_each_vector<Sum>(columns, [&](auto d, std::int64_t i) HWY_ATTR {
     auto total = hn::Zero(d);
     for (std::int64_t p = 0; p < partials; ++p) {
-      total = hn::Add(total, load(d, a.row_partials.as<Sum>() + p * columns + i));
+      total = hn::Add(total, load(d, a.workspace.as<Sum>() + p * columns + i));
     }
     store(d, total, a.dweight.as<T>() + i);
   });
@@ -130,7 +133,7 @@ void add_up_partials(const RmsNormBackward& a) {
 
 void backward(const RmsNormBackward& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
-    parallel_for(a.x.size(0), rms_norm_rows_per_partial,
+    parallel_for(a.x.size(0), rows_per_chunk,
                  [&](std::int64_t begin, std::int64_t end) { backward_rows<T>(a, begin, end); });
     if (a.dweight.present()) add_up_partials<T>(a);
   });
@@ -145,6 +148,14 @@ HWY_AFTER_NAMESPACE();
 namespace lookback::kernels {
 namespace {
 
+// A sum of dweight for each chunk.
+std::size_t workspace_bytes(const RmsNormBackward& a) {
+  if (!a.dweight.present()) return 0;
+  constexpr auto per_chunk = HWY_NAMESPACE::rows_per_chunk;
+  const auto chunks = (a.x.size(0) + per_chunk - 1) / per_chunk;
+  return static_cast<std::size_t>(chunks * a.x.size(1)) * size_of(accumulator_of(a.x.dtype));
+}
+
 HWY_EXPORT(forward);
 HWY_EXPORT(add_forward);
 HWY_EXPORT(backward);
@@ -155,10 +166,10 @@ const Registration add_forward_registered{add_rms_norm_forward, Backend::cpu,
                                           [](const AddRmsNormForward& a) {
                                             HWY_DYNAMIC_DISPATCH(add_forward)(a);
                                           }};
-const Registration backward_registered{rms_norm_backward, Backend::cpu,
-                                       [](const RmsNormBackward& a) {
-                                         HWY_DYNAMIC_DISPATCH(backward)(a);
-                                       }};
+const Registration backward_registered{
+    rms_norm_backward, Backend::cpu,
+    [](const RmsNormBackward& a) { HWY_DYNAMIC_DISPATCH(backward)
+                                   (a); }, workspace_bytes};
 
 }  // namespace
 }  // namespace lookback::kernels

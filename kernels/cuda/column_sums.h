@@ -57,6 +57,7 @@ struct ColumnSums {
   static constexpr int warps = threads / block_columns;
   using Sum = Accumulator<X>;
   static constexpr std::size_t shared_bytes = threads * sizeof(Sum);
+  static constexpr int ahead = 8;  // terms under way at the same time
 
   const X* x;
   Y* y;  // [segments, columns]
@@ -79,8 +80,17 @@ struct ColumnSums {
     Sum total = 0;
     if (column < columns) {
       const X* at = x + column_steps.offset(column);
-      for (auto t = begin + warp; t < end; t += warps) {
-        total += static_cast<Sum>(at[term_steps.offset(t)]);
+      for (auto first = begin + warp; first < end; first += warps * ahead) {
+        X terms_ahead[ahead];
+        LOOKBACK_UNROLL
+        for (int j = 0; j < ahead; ++j) {
+          const auto t = first + j * warps;
+          terms_ahead[j] = at[term_steps.offset(t < end ? t : first)];
+        }
+        LOOKBACK_UNROLL
+        for (int j = 0; j < ahead; ++j) {
+          if (first + j * warps < end) total += static_cast<Sum>(terms_ahead[j]);
+        }
       }
     }
     parts[warp * block_columns + lane] = total;

@@ -38,6 +38,15 @@ void forward(const RmsNormForward& a) {
   });
 }
 
+// As many sums of dweight as keep a whole GPU busy (four blocks for each of 132 multiprocessors),
+// and are little beside the rows themselves.
+constexpr std::int64_t most_partials = 528;
+
+// Every group of a block gets as many rows as the others.
+constexpr std::int64_t rows_per_partial(std::int64_t rows, std::int64_t groups) {
+  return rows == 0 ? groups : device::blocks_for(rows, most_partials * groups) * groups;
+}
+
 // One block goes through `rows_per_block` rows: its groups take them in turn, and fetch the next
 // one while they reduce over this one. What each thread adds to dweight stays in its registers;
 // the groups' sums are added up in their order at the end.
@@ -168,32 +177,39 @@ void backward(const RmsNormBackward& a) {
     using Sum = Accumulator<T>;
     with_row_group<T>(columns, {a.dy, a.x, a.weight, a.dsum, a.dx}, [&]<class Group>(Group) {
       using Kernel = Backward<T, Group>;
-      const Kernel kernel{a.dy.as<T>(),
-                          a.x.as<T>(),
-                          a.weight.as<T>(),
-                          a.inverse_rms.as<Sum>(),
-                          a.dsum.as<T>(),
-                          a.dx.as<T>(),
-                          a.dweight.present() ? a.row_partials.as<Sum>() : nullptr,
-                          a.dy.stride(0),
-                          a.x.stride(0),
-                          a.dsum.present() ? a.dsum.stride(0) : 0,
-                          a.dx.stride(0),
-                          rows,
-                          columns,
-                          a.dweight.present() ? rms_norm_rows_per_partial : Kernel::groups};
-      device::launch({.blocks = device::blocks_for(rows, kernel.rows_per_block),
-                      .shared_bytes = kernel.shared_bytes()},
-                     kernel);
+      const Kernel kernel{
+          a.dy.as<T>(),
+          a.x.as<T>(),
+          a.weight.as<T>(),
+          a.inverse_rms.as<Sum>(),
+          a.dsum.as<T>(),
+          a.dx.as<T>(),
+          a.dweight.present() ? a.workspace.as<Sum>() : nullptr,
+          a.dy.stride(0),
+          a.x.stride(0),
+          a.dsum.present() ? a.dsum.stride(0) : 0,
+          a.dx.stride(0),
+          rows,
+          columns,
+          a.dweight.present() ? rows_per_partial(rows, Kernel::groups) : Kernel::groups};
+      const auto blocks = device::blocks_for(rows, kernel.rows_per_block);
+      device::launch({.blocks = blocks, .shared_bytes = kernel.shared_bytes()}, kernel);
+      if (a.dweight.present()) {
+        sum_dense_columns(a.workspace.as<Sum>(), a.dweight.as<T>(), blocks, columns, Sum(1));
+      }
     });
-    if (!a.dweight.present()) return;
-    sum_dense_columns(a.row_partials.as<Sum>(), a.dweight.as<T>(), a.row_partials.size(0), columns,
-                      Sum(1));
   });
 }
 
+std::size_t workspace_bytes(const RmsNormBackward& a) {
+  if (!a.dweight.present()) return 0;
+  const auto rows = a.x.size(0);
+  const auto partials = rows < most_partials ? rows : most_partials;
+  return static_cast<std::size_t>(partials * a.x.size(1)) * size_of(accumulator_of(a.x.dtype));
+}
+
 const Registration forward_registered{rms_norm_forward, Backend::cuda, forward};
-const Registration backward_registered{rms_norm_backward, Backend::cuda, backward};
+const Registration backward_registered{rms_norm_backward, Backend::cuda, backward, workspace_bytes};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -68,7 +68,7 @@ struct RowGroup {
     // The row that begins there, read at once where it is held.
     LOOKBACK_DEVICE Row(const RowGroup& by, const T* from) : data(from) { load(by, from); }
     // A row that is yet to be written, by put().
-    LOOKBACK_DEVICE explicit Row(T* to) : data(to) {}
+    LOOKBACK_DEVICE explicit Row(T* to) : data(to), packs{} {}
 
     LOOKBACK_DEVICE void load(const RowGroup& by, const T* from) {
       data = from;
@@ -77,6 +77,10 @@ struct RowGroup {
             [&](int turn, std::int64_t column) { packs[turn] = read_pack<width>(from + column); });
       }
     }
+#if !defined(__CUDACC__)  // g++ does not see that only packs of the row are asked for
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
     LOOKBACK_DEVICE Pack<T, width> pack(int turn, std::int64_t column) const {
       if constexpr (held > 0) {
         return packs[turn];
@@ -84,6 +88,9 @@ struct RowGroup {
         return read_pack<width>(data + column);
       }
     }
+#if !defined(__CUDACC__)
+#pragma GCC diagnostic pop
+#endif
     LOOKBACK_DEVICE void put(T* to, int turn, std::int64_t column, const Pack<T, width>& values) {
       if constexpr (held > 0) packs[turn] = values;
       write_pack(to + column, values);
@@ -134,6 +141,18 @@ void with_row_group(std::int64_t columns, std::initializer_list<Operand> views,
                     const Launch& launch) {
   constexpr int warp = device::warp_threads, block = 256, held = 4;
   const auto with_width = [&]<int width>(std::integral_constant<int, width>) {
+    // Fewer packs to hold leave registers for more rows at a time.
+    if constexpr (width > 1) {
+      if (RowGroup<width, warp, 1>::fits(columns)) {
+        launch(RowGroup<width, warp, 1>{});
+        return;
+      }
+      if (!RowGroup<width, warp, held>::fits(columns) &&
+          RowGroup<width, block, held / 2>::fits(columns)) {
+        launch(RowGroup<width, block, held / 2>{});
+        return;
+      }
+    }
     if (RowGroup<width, warp, held>::fits(columns)) {
       launch(RowGroup<width, warp, held>{});
     } else if (RowGroup<width, block, held>::fits(columns)) {

@@ -99,12 +99,19 @@ TEST_F(CornersOnGpu, RowsOfAnyLength) {
   }
 }
 
-// More rows than one part of dweight is made of.
+// Fewer and more rows than there are parts of dweight, for warps and for blocks, in packs and not.
 TEST_F(CornersOnGpu, RmsNormOfManyRows) {
-  for (const std::int64_t columns : {16, 33, 1032}) {
-    for (const auto dtype : floating) {
-      expect_as_on_cpu([](const Inputs& in) { return rms_norm(in[0], in[1], 1e-5); },
-                       {waves({150, columns}), waves({columns})}, dtype, 400);
+  const auto expect_for = [](std::int64_t rows, std::int64_t columns, DType dtype) {
+    SCOPED_TRACE(std::to_string(rows) + " rows of " + std::to_string(columns));
+    expect_as_on_cpu([](const Inputs& in) { return rms_norm(in[0], in[1], 1e-5); },
+                     {waves({rows, columns}), waves({columns})}, dtype, 600);
+  };
+  for (const auto dtype : floating) {
+    const auto longest_of_warp = 2048 / static_cast<std::int64_t>(size_of(dtype));
+    for (const std::int64_t columns : {16, 33, 1032}) expect_for(150, columns, dtype);
+    for (const std::int64_t columns : {16, 17}) expect_for(9001, columns, dtype);
+    for (const std::int64_t columns : {longest_of_warp, longest_of_warp + 8, std::int64_t{131}}) {
+      expect_for(1100, columns, dtype);
     }
   }
 }
