@@ -70,11 +70,15 @@ bool fits_shared_memory(const InList& q, std::int64_t value_width) {
   const int value_columns = accumulated_columns<T>(value_width);
   const int pieces = static_cast<int>(q.size());
   const int targets = most_targets<T>(widest);
-  return std::max({forward_bytes<T>(value_columns, contracted_columns(widest), pieces),
-                   query_gradient_bytes<T>(columns * targets, columns, value_columns, pieces),
-                   query_gradient_bytes<T>(columns, columns, value_columns, pieces),
-                   key_gradient_bytes<T>(columns, columns, value_columns, pieces)}) <=
-         device::shared_bytes_of_block();
+  return visit_tiles<T>([&]<class Tiles>() {
+           const int block = Tiles::block_of(columns), score_columns = contracted_columns(widest);
+           return std::max(
+               {forward_bytes<Tiles>(value_columns, score_columns, pieces),
+                query_gradient_bytes<Tiles>(columns * targets, block, columns, value_columns,
+                                            pieces),
+                query_gradient_bytes<Tiles>(columns, block, columns, value_columns, pieces),
+                key_gradient_bytes<Tiles>(columns, value_columns, columns, value_columns, pieces)});
+         }) <= device::shared_bytes_of_block();
 }
 
 // Whether the streaming kernels can read and hold the operands.
@@ -127,7 +131,7 @@ void backward_by_tiles(const AttentionBackward& a) {
   for_each_span<T>(operands.pieces, [&](PieceSpan span) {
     const auto* of_span = dq.data() + span.first;
     if (!a.dscales.present() && std::none_of(of_span, of_span + span.count, present)) return;
-    const auto blocks = query_blocks<T>(extent);
+    const auto blocks = query_gradient_blocks<T>(extent);
     stream_query_gradient(backward, span, of_span, a.dscales.present() ? parts : nullptr);
     for (int j = 0; a.dscales.present() && j < span.count; ++j) {
       sum_of_parts(parts + j * blocks, blocks, a.dscales.as<float>() + span.first + j);

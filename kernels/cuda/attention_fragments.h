@@ -1,24 +1,14 @@
-// What a warp does with its 16 rows of a tile. A fragment c[n][4] holds columns 8 n .. 8 n + 7 of
-// them, spread over the lanes as multiply_tiles (tiles.h) does it: with g = lane / 4 and t = 2
-// (lane % 4), c[n][0..1] are (g, 8 n + t) and the next, c[n][2..3] the same of row g + 8. bf16 goes
-// through tensor cores, f32 through fused multiply-adds.
+// What a warp does with its 16 rows of scores, weights and sums (attention_products.h), and how
+// tiles are filled.
 #pragma once
 
 #include <limits>
 
 #include "kernels/cuda/attention_operands.h"
+#include "kernels/cuda/attention_products.h"
 #include "kernels/cuda/attention_tiles.h"
-#include "kernels/cuda/elementwise.h"
-#include "kernels/cuda/tiles.h"
 
 namespace lookback::kernels {
-
-LOOKBACK_DEVICE int lane_of_warp() { return device::thread_index() % device::warp_threads; }
-LOOKBACK_DEVICE int warp_of_block() { return device::thread_index() / device::warp_threads; }
-// The row of the block whose elements 0 and 1 this thread holds; 2 and 3 are 8 rows below.
-LOOKBACK_DEVICE int row_of_thread() { return warp_of_block() * 16 + lane_of_warp() / 4; }
-// The column of element 0 in its group of eight.
-LOOKBACK_DEVICE int column_of_thread() { return lane_of_warp() % 4 * 2; }
 
 template <int tiles>
 LOOKBACK_DEVICE void clear(float (&c)[tiles][4]) {
@@ -26,101 +16,6 @@ LOOKBACK_DEVICE void clear(float (&c)[tiles][4]) {
   for (int n = 0; n < tiles; ++n) {
     LOOKBACK_UNROLL
     for (int i = 0; i < 4; ++i) c[n][i] = 0;
-  }
-}
-
-// c += a b^T: this warp's 16 rows of a against all rows of b, over `columns` (a multiple of 16) of
-// both. The strides are those of tiles, in elements.
-template <int tiles>
-LOOKBACK_DEVICE void multiply_rows(float (&c)[tiles][4], const BFloat16* a, int a_stride,
-                                   const BFloat16* b, int b_stride, int columns) {
-  const int lane = lane_of_warp();
-  const auto* a_row = a + (warp_of_block() * 16 + lane % 16) * a_stride + lane / 16 * 8;
-  const auto* b_row = b + (lane / 16 * 8 + lane % 8) * b_stride + lane / 8 % 2 * 8;
-  for (int k = 0; k < columns; k += 16) {
-    std::uint32_t rows[4];
-    device::load_matrices(rows, a_row + k);
-    LOOKBACK_UNROLL
-    for (int n = 0; n < tiles; n += 2) {
-      std::uint32_t both[4];
-      device::load_matrices(both, b_row + n * 8 * b_stride + k);
-      const std::uint32_t left[2] = {both[0], both[1]}, right[2] = {both[2], both[3]};
-      device::multiply_tiles(c[n], rows, left);
-      device::multiply_tiles(c[n + 1], rows, right);
-    }
-  }
-}
-
-template <int tiles>
-LOOKBACK_DEVICE void multiply_rows(float (&c)[tiles][4], const float* a, int a_stride,
-                                   const float* b, int b_stride, int columns) {
-  using Four = Pack<float, 4>;
-  const auto* a_row = a + row_of_thread() * a_stride;
-  const auto* b_row = b + column_of_thread() * b_stride;
-  for (int k = 0; k < columns; k += 4) {
-    const Four upper = *reinterpret_cast<const Four*>(a_row + k);
-    const Four lower = *reinterpret_cast<const Four*>(a_row + 8 * a_stride + k);
-    LOOKBACK_UNROLL
-    for (int n = 0; n < tiles; ++n) {
-      LOOKBACK_UNROLL
-      for (int i = 0; i < 2; ++i) {
-        const Four other = *reinterpret_cast<const Four*>(b_row + (n * 8 + i) * b_stride + k);
-        LOOKBACK_UNROLL
-        for (int j = 0; j < 4; ++j) {
-          c[n][i] = device::fused(upper.element[j], other.element[j], c[n][i]);
-          c[n][2 + i] = device::fused(lower.element[j], other.element[j], c[n][2 + i]);
-        }
-      }
-    }
-  }
-}
-
-// c += p b: p a fragment of 8 * inner columns, b a tile of as many rows. p is rounded to b's dtype.
-template <int outer, int inner>
-LOOKBACK_DEVICE void multiply_fragment(float (&c)[outer][4], const float (&p)[inner][4],
-                                       const BFloat16* b, int b_stride) {
-  const int lane = lane_of_warp();
-  const auto* b_row = b + lane % 16 * b_stride + lane / 16 * 8;
-  LOOKBACK_UNROLL
-  for (int k = 0; k < inner; k += 2) {
-    const std::uint32_t rows[4] = {device::pack(p[k][0], p[k][1]), device::pack(p[k][2], p[k][3]),
-                                   device::pack(p[k + 1][0], p[k + 1][1]),
-                                   device::pack(p[k + 1][2], p[k + 1][3])};
-    LOOKBACK_UNROLL
-    for (int n = 0; n < outer; n += 2) {
-      std::uint32_t both[4];
-      device::load_transposed(both, b_row + k * 8 * b_stride + n * 8);
-      const std::uint32_t left[2] = {both[0], both[1]}, right[2] = {both[2], both[3]};
-      device::multiply_tiles(c[n], rows, left);
-      device::multiply_tiles(c[n + 1], rows, right);
-    }
-  }
-}
-
-template <int outer, int inner>
-LOOKBACK_DEVICE void multiply_fragment(float (&c)[outer][4], const float (&p)[inner][4],
-                                       const float* b, int b_stride) {
-  using Two = Pack<float, 2>;
-  const int lane = lane_of_warp();
-  const auto* b_row = b + column_of_thread();
-  LOOKBACK_UNROLL
-  for (int k = 0; k < inner; ++k) {
-    LOOKBACK_UNROLL
-    for (int j = 0; j < 8; ++j) {
-      // Of the four lanes that share these rows, the one that holds column j.
-      const int owner = lane / 4 * 4 + j / 2;
-      const float upper = device::from_lane(p[k][j % 2], owner);
-      const float lower = device::from_lane(p[k][2 + j % 2], owner);
-      LOOKBACK_UNROLL
-      for (int n = 0; n < outer; ++n) {
-        const Two other = *reinterpret_cast<const Two*>(b_row + (k * 8 + j) * b_stride + n * 8);
-        LOOKBACK_UNROLL
-        for (int i = 0; i < 2; ++i) {
-          c[n][i] = device::fused(upper, other.element[i], c[n][i]);
-          c[n][2 + i] = device::fused(lower, other.element[i], c[n][2 + i]);
-        }
-      }
-    }
   }
 }
 
@@ -163,36 +58,43 @@ LOOKBACK_DEVICE SeenByBlock seen_by_rows(const AttentionExtent& extent, const Bl
 
 // Starts the copies of a tile: `valid` rows of `width` elements, and zeros around them. Eight
 // neighbouring threads copy 128 bytes of one row.
-template <int threads, class T>
-LOOKBACK_DEVICE void copy_tile(T* to, int rows, int columns, const T* from, std::int64_t row_step,
+template <int threads, class Tile, class T>
+LOOKBACK_DEVICE void copy_tile(const Tile& to, const T* from, std::int64_t row_step,
                                std::int64_t valid, std::int64_t width) {
   constexpr int beside = 8;
   const int lane = device::thread_index() % beside;
-  for (int row = device::thread_index() / beside; row < rows; row += threads / beside) {
-    T* to_row = to + row * tile_stride_of<T>(columns);
+  for (int row = device::thread_index() / beside; row < to.rows; row += threads / beside) {
     const T* from_row = from + row * row_step;
-    for (int at = lane * chunk_elements<T>; at < columns; at += beside * chunk_elements<T>) {
+    for (int at = lane * chunk_elements<T>; at < to.columns; at += beside * chunk_elements<T>) {
       if (row < valid && at < width) {
-        device::copy_async(to_row + at, from_row + at);
+        device::copy_async(to.at(row, at), from_row + at);
       } else {
-        device::fill_async(to_row + at);
+        device::fill_async(to.at(row, at));
       }
     }
   }
+}
+
+// All that was copied is there: for every thread, and for its products.
+template <class Tiles>
+LOOKBACK_DEVICE void expect_tiles() {
+  device::wait_for_copies<0>();
+  publish_tiles<Tiles>();
 }
 
 LOOKBACK_DEVICE bool is_finite(float x) { return x - x == 0; }
 
 // Puts 0 where the tile is infinite or NaN, and sets *found (where given) to 1 if it was: 0 times
 // that would reach rows that do not see it. Each thread looks at what it copied.
-template <int threads, class T>
-LOOKBACK_DEVICE void clean_tile(T* tile, int rows, int columns, int* found) {
+template <int threads, class Tile>
+LOOKBACK_DEVICE void clean_tile(const Tile& tile, int* found) {
+  using T = typename Tile::Element;
   using Chunk = Pack<T, chunk_elements<T>>;
   constexpr int beside = 8;
   const int lane = device::thread_index() % beside;
-  for (int row = device::thread_index() / beside; row < rows; row += threads / beside) {
-    for (int at = lane * chunk_elements<T>; at < columns; at += beside * chunk_elements<T>) {
-      auto& chunk = *reinterpret_cast<Chunk*>(tile + row * tile_stride_of<T>(columns) + at);
+  for (int row = device::thread_index() / beside; row < tile.rows; row += threads / beside) {
+    for (int at = lane * chunk_elements<T>; at < tile.columns; at += beside * chunk_elements<T>) {
+      auto& chunk = *reinterpret_cast<Chunk*>(tile.at(row, at));
       Chunk clean = chunk;
       bool finite = true;
       LOOKBACK_UNROLL

@@ -9,13 +9,18 @@ namespace {
 // queries first the scores of all pieces, then what dy gives: dv += P^T dy, and dk += dS^T q for
 // each target, whose queries are copied once more where there are several pieces. Everything is
 // transposed: keys are rows. key_columns or value_columns 0: only the other one is made.
-template <class T, int key_columns, int value_columns, int targets>
+template <class Tiles, int key_columns, int value_columns, int targets>
 struct StreamKeyGradient {
-  static constexpr int threads = tile_warps<T> * device::warp_threads;
-  static constexpr int resident_blocks = tile_resident_blocks<T>;
-  static constexpr int rows = tile_rows<T>;  // keys
+  using T = typename Tiles::Element;
+  static constexpr int threads = Tiles::warps * device::warp_threads;
+  static constexpr int resident_blocks = Tiles::resident_blocks;
+  static constexpr int rows = tile_rows<Tiles>;  // keys
   static constexpr int queries = queries_of_tile;
   static constexpr bool makes_dk = key_columns > 0, makes_dv = value_columns > 0;
+  static constexpr int score_block = Tiles::block_of(key_columns);
+  static constexpr int dy_block = Tiles::block_of(value_columns);
+  using ScoreTile = typename Tiles::template Tile<score_block>;
+  using DyTile = typename Tiles::template Tile<dy_block>;
   using Scores = float[queries / 8][4];
   using KeySums = float[targets][makes_dk ? key_columns / 8 : 1][4];
   using ValueSums = float[makes_dv ? value_columns / 8 : 1][4];
@@ -27,6 +32,15 @@ struct StreamKeyGradient {
   int dy_columns;     // of the tiles of dy and v
 
   LOOKBACK_DEVICE void operator()() const {
+    if constexpr (is_the_way<Tiles>) {
+      run();
+    } else {
+      device::stop_kernel();
+    }
+  }
+
+ private:
+  LOOKBACK_DEVICE void run() const {
     const auto& extent = backward.operands.extent;
     const auto& pieces = backward.operands.pieces;
     const auto at =
@@ -43,16 +57,15 @@ struct StreamKeyGradient {
     if (any && !sees_block(at, tile)) tile = tile_after(at, tile, range);
     if (makes_dk && tile.place < extent.group) {
       const auto& v = backward.operands.v;
-      copy_tile<threads>(tile_v(), rows, dy_columns, v.at(at.sequence, at.first, at.key_head, 0),
-                         v.row_step, extent.keys - at.first, v.width);
+      copy_tile<threads>(tile_v(), v.at(at.sequence, at.first, at.key_head, 0), v.row_step,
+                         extent.keys - at.first, v.width);
     }
     if (tile.place < extent.group) copy_piece(at, tile, 0, turns, true);
     while (tile.place < extent.group) {
       Scores scores;
       clear(scores);
       for (int p = 0; p < pieces.count; ++p, ++turns) {
-        device::wait_for_copies<0>();
-        device::synchronise_block();
+        expect_tiles<Tiles>();
         if (p + 1 < pieces.count) {
           copy_piece(at, tile, p + 1, turns + 1, true);
         } else {
@@ -60,13 +73,11 @@ struct StreamKeyGradient {
         }
         Scores of_piece;
         clear(of_piece);
-        multiply_rows(of_piece, tile_k(turns), tile_stride_of<T>(score_columns), tile_q(turns),
-                      tile_stride_of<T>(score_columns),
+        multiply_rows(of_piece, tile_k(turns), tile_q(turns),
                       contracted_columns(pieces.piece[p].q.width));
         add_scaled(scores, backward.operands.scales[p], of_piece);
       }
-      device::wait_for_copies<0>();
-      device::synchronise_block();
+      expect_tiles<Tiles>();
       const auto next = tile_after(at, tile, range);
       const bool again = makes_dk && pieces.count > 1;  // the targets' queries are wanted again
       if (again) {
@@ -76,21 +87,19 @@ struct StreamKeyGradient {
       }
       make_weights(scores);
       if constexpr (makes_dv) {
-        multiply_fragment(dv_sums, scores, tile_dy(), tile_stride_of<T>(dy_columns));
+        multiply_fragment(dv_sums, scores, tile_dy());
       }
       if constexpr (makes_dk) {
         Scores dweights;
         clear(dweights);
-        multiply_rows(dweights, tile_v(), tile_stride_of<T>(dy_columns), tile_dy(),
-                      tile_stride_of<T>(dy_columns), contracted_columns(backward.operands.v.width));
+        multiply_rows(dweights, tile_v(), tile_dy(), contracted_columns(backward.operands.v.width));
         make_gradient(scores, dweights);
         LOOKBACK_UNROLL
         for (int j = 0; j < targets; ++j) {
           if (j >= span.count) break;
-          const T* q_tile = tile_q(again ? turns : turns - 1);
+          const auto q_tile = tile_q(again ? turns : turns - 1);
           if (again) {
-            device::wait_for_copies<0>();
-            device::synchronise_block();
+            expect_tiles<Tiles>();
             ++turns;
             if (j + 1 < span.count) {
               copy_piece(at, tile, span.first + j + 1, turns, false);
@@ -98,7 +107,7 @@ struct StreamKeyGradient {
               copy_piece(at, next, 0, turns, true);
             }
           }
-          multiply_fragment(dk_sums[j], scores, q_tile, tile_stride_of<T>(score_columns));
+          multiply_fragment(dk_sums[j], scores, q_tile);
         }
       }
       tile = next;
@@ -106,21 +115,25 @@ struct StreamKeyGradient {
     finish(at, dk_sums, dv_sums);
   }
 
- private:
   LOOKBACK_DEVICE QueryFacts* facts() const {
-    return reinterpret_cast<QueryFacts*>(device::shared_memory());
+    return reinterpret_cast<QueryFacts*>(memory_of_tiles<Tiles>());
   }
-  LOOKBACK_DEVICE T* tile_dy() const {
-    return reinterpret_cast<T*>(device::shared_memory() + queries * sizeof(QueryFacts));
+  LOOKBACK_DEVICE T* dy_tile(int rows_before) const {
+    auto* first = reinterpret_cast<T*>(memory_of_tiles<Tiles>() + key_gradient_head<Tiles>());
+    return first + Tiles::size(rows_before, dy_columns, dy_block);
   }
-  LOOKBACK_DEVICE T* tile_v() const { return tile_dy() + queries * tile_stride_of<T>(dy_columns); }
-  LOOKBACK_DEVICE T* tile_q(int turns) const {
-    return tile_v() + (makes_dk ? rows : 0) * tile_stride_of<T>(dy_columns) +
-           turns % 2 * queries * tile_stride_of<T>(score_columns);
+  LOOKBACK_DEVICE T* score_tile(int rows_before) const {
+    return dy_tile(queries + (makes_dk ? rows : 0)) +
+           Tiles::size(rows_before, score_columns, score_block);
   }
-  LOOKBACK_DEVICE T* tile_k(int turns) const {
+  LOOKBACK_DEVICE DyTile tile_dy() const { return {dy_tile(0), queries, dy_columns}; }
+  LOOKBACK_DEVICE DyTile tile_v() const { return {dy_tile(queries), rows, dy_columns}; }
+  LOOKBACK_DEVICE ScoreTile tile_q(int turns) const {
+    return {score_tile(turns % 2 * queries), queries, score_columns};
+  }
+  LOOKBACK_DEVICE ScoreTile tile_k(int turns) const {
     const int buffer = backward.operands.pieces.count > 1 ? turns % 2 : 0;
-    return tile_q(0) + (2 * queries + buffer * rows) * tile_stride_of<T>(score_columns);
+    return {score_tile(2 * queries + buffer * rows), rows, score_columns};
   }
 
   // Query rows of one head of the group.
@@ -160,21 +173,18 @@ struct StreamKeyGradient {
     const auto& extent = backward.operands.extent;
     const auto& piece = backward.operands.pieces.piece[p];
     if (keys) {
-      copy_tile<threads>(tile_k(turns), rows, score_columns,
-                         piece.k.at(at.sequence, at.first, at.key_head, 0), piece.k.row_step,
-                         extent.keys - at.first, piece.k.width);
+      copy_tile<threads>(tile_k(turns), piece.k.at(at.sequence, at.first, at.key_head, 0),
+                         piece.k.row_step, extent.keys - at.first, piece.k.width);
     }
-    copy_tile<threads>(tile_q(turns), queries, score_columns,
-                       piece.q.at(at.sequence, tile.first, at.key_head, tile.place),
+    copy_tile<threads>(tile_q(turns), piece.q.at(at.sequence, tile.first, at.key_head, tile.place),
                        piece.q.row_step, extent.rows - tile.first, piece.q.width);
     device::commit_copies();
   }
   LOOKBACK_DEVICE void copy_gradient(const BlockPlace& at, const QueryTile& tile) const {
     const auto& extent = backward.operands.extent;
     const auto& dy = backward.dy;
-    copy_tile<threads>(tile_dy(), queries, dy_columns,
-                       dy.at(at.sequence, tile.first, at.key_head, tile.place), dy.row_step,
-                       extent.rows - tile.first, dy.width);
+    copy_tile<threads>(tile_dy(), dy.at(at.sequence, tile.first, at.key_head, tile.place),
+                       dy.row_step, extent.rows - tile.first, dy.width);
     device::commit_copies();
     const int thread = device::thread_index();
     if (thread >= queries) return;
@@ -249,10 +259,10 @@ struct StreamKeyGradient {
   }
 };
 
-template <int key_columns, int value_columns, int targets, class T>
+template <class Tiles, int key_columns, int value_columns, int targets, class T>
 void launch_key_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dk,
                          const HeadRows<T>& dv) {
-  using Kernel = StreamKeyGradient<T, key_columns, value_columns, targets>;
+  using Kernel = StreamKeyGradient<Tiles, key_columns, value_columns, targets>;
   const auto& extent = operands.operands.extent;
   const auto& pieces = operands.operands.pieces;
   const int score_columns = std::max(key_columns, widest_score_columns(pieces));
@@ -260,26 +270,30 @@ void launch_key_gradient(const StreamBackward<T>& operands, PieceSpan span, cons
   const auto blocks = device::blocks_for(extent.keys, Kernel::rows);
   Kernel kernel{operands, span, {}, dv, score_columns, dy_columns};
   if (key_columns > 0) std::copy_n(dk, span.count, kernel.dk);
-  device::launch(
-      {.blocks = extent.sequences * extent.key_heads * blocks,
-       .shared_bytes = key_gradient_bytes<T>(key_columns, score_columns, dy_columns, pieces.count)},
-      kernel);
+  device::launch({.blocks = extent.sequences * extent.key_heads * blocks,
+                  .shared_bytes = key_gradient_bytes<Tiles>(
+                      key_columns, value_columns, score_columns, dy_columns, pieces.count)},
+                 kernel);
 }
 
 }  // namespace
 
 template <class T>
 void stream_value_gradient(const StreamBackward<T>& operands, const HeadRows<T>& dv) {
-  visit_accumulated_columns<T>(dv.width, [&]<int columns>() {
-    launch_key_gradient<0, columns, 1, T>(operands, {0, 0}, nullptr, dv);
+  visit_tiles<T>([&]<class Tiles>() {
+    visit_accumulated_columns<T>(dv.width, [&]<int columns>() {
+      launch_key_gradient<Tiles, 0, columns, 1, T>(operands, {0, 0}, nullptr, dv);
+    });
   });
 }
 template <class T>
 void stream_key_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dk) {
-  visit_targets<T>(widest_of(operands.operands.pieces, span), span.count,
-                   [&]<int columns, int targets>() {
-                     launch_key_gradient<columns, 0, targets>(operands, span, dk, {});
-                   });
+  visit_tiles<T>([&]<class Tiles>() {
+    visit_targets<T>(widest_of(operands.operands.pieces, span), span.count,
+                     [&]<int columns, int targets>() {
+                       launch_key_gradient<Tiles, columns, 0, targets>(operands, span, dk, {});
+                     });
+  });
 }
 template <class T>
 bool stream_key_and_value_gradient(const StreamBackward<T>& operands, const HeadRows<T>& dk,
@@ -290,10 +304,12 @@ bool stream_key_and_value_gradient(const StreamBackward<T>& operands, const Head
       columns_of_dk > most_together) {
     return false;
   }
-  visit_accumulated_columns<T>(dk.width, [&]<int columns>() {
-    if constexpr (columns <= most_together) {
-      launch_key_gradient<columns, columns, 1>(operands, {0, 1}, &dk, dv);
-    }
+  visit_tiles<T>([&]<class Tiles>() {
+    visit_accumulated_columns<T>(dk.width, [&]<int columns>() {
+      if constexpr (columns <= most_together) {
+        launch_key_gradient<Tiles, columns, columns, 1>(operands, {0, 1}, &dk, dv);
+      }
+    });
   });
   return true;
 }

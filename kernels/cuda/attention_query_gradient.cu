@@ -8,12 +8,17 @@ namespace {
 // dq of up to `targets` neighbouring pieces: a block owns some query rows of one head and walks
 // over the keys they see. For each tile of keys first dP = dy v^T, then the scores of all pieces,
 // then dS times the keys of each target, which are copied once more where there are several pieces.
-template <class T, int columns, int targets>
+template <class Tiles, int columns, int targets>
 struct StreamQueryGradient {
-  static constexpr int threads = tile_warps<T> * device::warp_threads;
-  static constexpr int resident_blocks = tile_resident_blocks<T>;
-  static constexpr int rows = tile_rows<T>;
-  static constexpr int keys = keys_of_tile<T>(columns * targets);
+  using T = typename Tiles::Element;
+  static constexpr int threads = Tiles::warps * device::warp_threads;
+  static constexpr int resident_blocks = Tiles::resident_blocks;
+  static constexpr int rows = tile_rows<Tiles>;
+  static constexpr int keys = Tiles::keys_of_tile(columns * targets);
+  static constexpr int score_block = Tiles::block_of(columns);
+  static constexpr int value_block = Tiles::widest_block;
+  using ScoreTile = typename Tiles::template Tile<score_block>;
+  using ValueTile = typename Tiles::template Tile<value_block>;
   using Scores = float[keys / 8][4];
   using Sums = float[targets][columns / 8][4];
 
@@ -25,6 +30,15 @@ struct StreamQueryGradient {
   int value_columns;        // of the tiles of dy and v
 
   LOOKBACK_DEVICE void operator()() const {
+    if constexpr (is_the_way<Tiles>) {
+      run();
+    } else {
+      device::stop_kernel();
+    }
+  }
+
+ private:
+  LOOKBACK_DEVICE void run() const {
     const auto& extent = backward.operands.extent;
     const auto& pieces = backward.operands.pieces;
     const auto at = place_of_query_block(device::block_index(), extent.sequences, extent.key_heads,
@@ -37,24 +51,20 @@ struct StreamQueryGradient {
     int turns = 0;  // tiles of pieces so far: they alternate between two buffers
     const int begin = seen.begin(keys);
     if (begin < seen.last) {
-      copy_tile<threads>(tile_dy(), rows, value_columns,
-                         backward.dy.at(at.sequence, at.first, at.key_head, at.place),
+      copy_tile<threads>(tile_dy(), backward.dy.at(at.sequence, at.first, at.key_head, at.place),
                          backward.dy.row_step, extent.rows - at.first, backward.dy.width);
       copy_values(at, begin);
     }
     for (int first = begin; first < seen.last; first += keys) {
-      device::wait_for_copies<0>();
-      device::synchronise_block();
+      expect_tiles<Tiles>();
       copy_piece(at, 0, first, turns, pieces.count > 1 || first == begin);
       Scores dweights, scores;
       clear(dweights);
       clear(scores);
-      multiply_rows(dweights, tile_dy(), tile_stride_of<T>(value_columns), tile_v(),
-                    tile_stride_of<T>(value_columns), value_columns);
+      multiply_rows(dweights, tile_dy(), tile_v(), value_columns);
       const bool last = first + keys >= seen.last;
       for (int p = 0; p < pieces.count; ++p, ++turns) {
-        device::wait_for_copies<0>();
-        device::synchronise_block();
+        expect_tiles<Tiles>();
         if (p + 1 < pieces.count) {
           copy_piece(at, p + 1, first, turns + 1, true);
         } else if (pieces.count > 1) {
@@ -64,8 +74,7 @@ struct StreamQueryGradient {
         }
         Scores of_piece;
         clear(of_piece);
-        multiply_rows(of_piece, tile_q(turns), tile_stride_of<T>(score_columns), tile_k(turns),
-                      tile_stride_of<T>(score_columns),
+        multiply_rows(of_piece, tile_q(turns), tile_k(turns),
                       contracted_columns(pieces.piece[p].q.width));
         add_scaled(scores, backward.operands.scales[p], of_piece);
       }
@@ -76,8 +85,7 @@ struct StreamQueryGradient {
       for (int j = 0; j < targets; ++j) {
         if (j >= span.count) break;
         if (again) {
-          device::wait_for_copies<0>();
-          device::synchronise_block();
+          expect_tiles<Tiles>();
           if (j + 1 < span.count) {
             copy_piece(at, span.first + j + 1, first, turns + 1, false);
           } else if (!last) {
@@ -86,30 +94,35 @@ struct StreamQueryGradient {
         } else if (!whole) {
           device::synchronise_block();  // all have their scores
         }
-        T* k_tile = tile_k(turns);
+        const auto k_tile = tile_k(turns);
         if (!whole) {  // a hidden key may hold anything
-          clean_tile<threads>(k_tile, keys, score_columns, nullptr);
-          device::synchronise_block();
+          clean_tile<threads>(k_tile, nullptr);
+          publish_tiles<Tiles>();
         }
-        multiply_fragment(sums[j], scores, k_tile, tile_stride_of<T>(score_columns));
+        multiply_fragment(sums[j], scores, k_tile);
         if (again) ++turns;
       }
     }
     finish(at, sums);
   }
 
- private:
-  LOOKBACK_DEVICE T* tile_dy() const {
-    return reinterpret_cast<T*>(device::shared_memory() + tile_rows<T> * sizeof(QueryFacts));
+  LOOKBACK_DEVICE T* value_tile(int rows_before) const {
+    auto* first = reinterpret_cast<T*>(memory_of_tiles<Tiles>() + query_gradient_head<Tiles>());
+    return first + Tiles::size(rows_before, value_columns, value_block);
   }
-  LOOKBACK_DEVICE T* tile_v() const { return tile_dy() + rows * tile_stride_of<T>(value_columns); }
-  LOOKBACK_DEVICE T* tile_q(int turns) const {
-    const int buffer = backward.operands.pieces.count > 1 ? turns % 2 : 0;
-    return tile_v() + keys * tile_stride_of<T>(value_columns) +
-           buffer * (rows + keys) * tile_stride_of<T>(score_columns);
+  LOOKBACK_DEVICE T* score_tile(int rows_before) const {
+    return value_tile(rows + keys) + Tiles::size(rows_before, score_columns, score_block);
   }
-  LOOKBACK_DEVICE T* tile_k(int turns) const {
-    return tile_q(turns) + rows * tile_stride_of<T>(score_columns);
+  LOOKBACK_DEVICE int first_of_buffer(int turns) const {
+    return backward.operands.pieces.count > 1 ? turns % 2 * (rows + keys) : 0;
+  }
+  LOOKBACK_DEVICE ValueTile tile_dy() const { return {value_tile(0), rows, value_columns}; }
+  LOOKBACK_DEVICE ValueTile tile_v() const { return {value_tile(rows), keys, value_columns}; }
+  LOOKBACK_DEVICE ScoreTile tile_q(int turns) const {
+    return {score_tile(first_of_buffer(turns)), rows, score_columns};
+  }
+  LOOKBACK_DEVICE ScoreTile tile_k(int turns) const {
+    return {score_tile(first_of_buffer(turns) + rows), keys, score_columns};
   }
 
   // Starts the copies of keys and, where asked for, of the queries.
@@ -118,25 +131,23 @@ struct StreamQueryGradient {
     const auto& extent = backward.operands.extent;
     const auto& piece = backward.operands.pieces.piece[p];
     if (queries) {
-      copy_tile<threads>(tile_q(turns), rows, score_columns,
-                         piece.q.at(at.sequence, at.first, at.key_head, at.place), piece.q.row_step,
-                         extent.rows - at.first, piece.q.width);
+      copy_tile<threads>(tile_q(turns), piece.q.at(at.sequence, at.first, at.key_head, at.place),
+                         piece.q.row_step, extent.rows - at.first, piece.q.width);
     }
-    copy_tile<threads>(tile_k(turns), keys, score_columns,
-                       piece.k.at(at.sequence, first, at.key_head, 0), piece.k.row_step,
-                       extent.keys - first, piece.k.width);
+    copy_tile<threads>(tile_k(turns), piece.k.at(at.sequence, first, at.key_head, 0),
+                       piece.k.row_step, extent.keys - first, piece.k.width);
     device::commit_copies();
   }
   LOOKBACK_DEVICE void copy_values(const BlockPlace& at, int first) const {
     const auto& v = backward.operands.v;
-    copy_tile<threads>(tile_v(), keys, value_columns, v.at(at.sequence, first, at.key_head, 0),
-                       v.row_step, backward.operands.extent.keys - first, v.width);
+    copy_tile<threads>(tile_v(), v.at(at.sequence, first, at.key_head, 0), v.row_step,
+                       backward.operands.extent.keys - first, v.width);
     device::commit_copies();
   }
 
   // Of each row of the block: the keys it sees, log-sum-exp, row dot. A barrier is passed.
   LOOKBACK_DEVICE QueryFacts* facts() const {
-    return reinterpret_cast<QueryFacts*>(device::shared_memory());
+    return reinterpret_cast<QueryFacts*>(memory_of_tiles<Tiles>());
   }
   LOOKBACK_DEVICE SeenByBlock facts_of_rows(const BlockPlace& at) const {
     const auto& extent = backward.operands.extent;
@@ -197,7 +208,7 @@ struct StreamQueryGradient {
         }
       }
       if (parts == nullptr) continue;
-      auto* scratch = reinterpret_cast<float*>(device::shared_memory());
+      auto* scratch = reinterpret_cast<float*>(memory_of_tiles<Tiles>());
       dot = device::reduce_block<threads>(dot, scratch, device::Plus{});
       if (device::thread_index() == 0) {
         parts[j * device::block_count() + device::block_index()] = dot;
@@ -223,19 +234,20 @@ struct StreamQueryGradient {
   }
 };
 
-template <int columns, int targets, class T>
+template <class Tiles, int columns, int targets, class T>
 void launch_query_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dq,
                            float* parts) {
-  using Kernel = StreamQueryGradient<T, columns, targets>;
+  using Kernel = StreamQueryGradient<Tiles, columns, targets>;
   const auto& pieces = operands.operands.pieces;
   const int score_columns = std::max(columns, widest_score_columns(pieces));
   const int value_columns = contracted_columns(operands.dy.width);
   Kernel kernel{operands, span, {}, parts, score_columns, value_columns};
   std::copy_n(dq, span.count, kernel.dq);
-  device::launch({.blocks = query_blocks<T>(operands.operands.extent),
-                  .shared_bytes = query_gradient_bytes<T>(columns * targets, score_columns,
-                                                          value_columns, pieces.count)},
-                 kernel);
+  device::launch(
+      {.blocks = query_blocks(operands.operands.extent, Kernel::rows),
+       .shared_bytes = query_gradient_bytes<Tiles>(columns * targets, Kernel::score_block,
+                                                   score_columns, value_columns, pieces.count)},
+      kernel);
 }
 
 }  // namespace
@@ -243,10 +255,12 @@ void launch_query_gradient(const StreamBackward<T>& operands, PieceSpan span, co
 template <class T>
 void stream_query_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dq,
                            float* parts) {
-  visit_targets<T>(widest_of(operands.operands.pieces, span), span.count,
-                   [&]<int columns, int targets>() {
-                     launch_query_gradient<columns, targets>(operands, span, dq, parts);
-                   });
+  visit_tiles<T>([&]<class Tiles>() {
+    visit_targets<T>(widest_of(operands.operands.pieces, span), span.count,
+                     [&]<int columns, int targets>() {
+                       launch_query_gradient<Tiles, columns, targets>(operands, span, dq, parts);
+                     });
+  });
 }
 template void stream_query_gradient(const StreamBackward<float>&, PieceSpan, const HeadRows<float>*,
                                     float*);

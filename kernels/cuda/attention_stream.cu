@@ -7,12 +7,17 @@ namespace {
 // A block owns some query rows of one head and walks over the keys they see. Softmax is online: the
 // largest score so far and the sum of weights relative to it; weights of an earlier run need
 // neither.
-template <class T, int value_columns>
+template <class Tiles, int value_columns>
 struct StreamForward {
-  static constexpr int threads = tile_warps<T> * device::warp_threads;
-  static constexpr int resident_blocks = tile_resident_blocks<T>;
-  static constexpr int rows = tile_rows<T>;
-  static constexpr int keys = keys_of_tile<T>(value_columns);
+  using T = typename Tiles::Element;
+  static constexpr int threads = Tiles::query_warps * device::warp_threads;
+  static constexpr int resident_blocks = Tiles::resident_blocks;
+  static constexpr int rows = query_rows<Tiles>;
+  static constexpr int keys = Tiles::keys_of_tile(value_columns);
+  static constexpr int score_block = Tiles::widest_block;
+  static constexpr int value_block = Tiles::block_of(value_columns);
+  using ScoreTile = typename Tiles::template Tile<score_block>;
+  using ValueTile = typename Tiles::template Tile<value_block>;
   using Scores = float[keys / 8][4];
 
   StreamOperands<T> operands;
@@ -21,10 +26,19 @@ struct StreamForward {
   int score_columns;   // of the tiles of q and k
 
   LOOKBACK_DEVICE void operator()() const {
+    if constexpr (is_the_way<Tiles>) {
+      run();
+    } else {
+      device::stop_kernel();
+    }
+  }
+
+ private:
+  LOOKBACK_DEVICE void run() const {
     const auto& extent = operands.extent;
     const auto at = place_of_query_block(device::block_index(), extent.sequences, extent.key_heads,
                                          extent.group, extent.rows, rows);
-    auto* seen_by_row = reinterpret_cast<int*>(device::shared_memory());
+    auto* seen_by_row = reinterpret_cast<int*>(memory_of_tiles<Tiles>());
     int* found = seen_by_row + 2 * rows;
     if (device::thread_index() == 0) *found = 0;
     const auto seen = seen_by_rows<rows>(extent, at, seen_by_row);
@@ -40,15 +54,14 @@ struct StreamForward {
       for (int half = 0; half < 2; ++half) maximum[half] = given_of_row(at, half);
     }
 
-    T* v_tile = tile_v();
+    const auto v_tile = tile_v();
     const int begin = seen.begin(keys);
     if (begin < seen.last) copy_piece(at, 0, begin, true);
     for (int first = begin; first < seen.last; first += keys) {
       Scores scores;
       clear(scores);
       for (int p = 0; p < operands.pieces.count; ++p) {
-        device::wait_for_copies<0>();
-        device::synchronise_block();
+        expect_tiles<Tiles>();
         if (p + 1 < operands.pieces.count) {
           copy_piece(at, p + 1, first, true);
         } else {
@@ -56,8 +69,7 @@ struct StreamForward {
         }
         Scores of_piece;
         clear(of_piece);
-        multiply_rows(of_piece, tile_q(p), tile_stride_of<T>(score_columns), tile_k(p),
-                      tile_stride_of<T>(score_columns),
+        multiply_rows(of_piece, tile_q(p), tile_k(p),
                       contracted_columns(operands.pieces.piece[p].q.width));
         add_scaled(scores, operands.scales[p], of_piece);
       }
@@ -65,35 +77,33 @@ struct StreamForward {
       if (!whole) hide(scores, first, own);
       if (!given) raise_maximum(scores, maximum, total, sums);
       make_weights(scores, maximum, total);
-      device::wait_for_copies<0>();
-      device::synchronise_block();
+      expect_tiles<Tiles>();
       if (first + keys < seen.last) {
         copy_piece(at, 0, first + keys, operands.pieces.count > 1);
       }
       if (!whole) {
-        clean_tile<threads>(v_tile, keys, value_columns, found);
-        device::synchronise_block();
+        clean_tile<threads>(v_tile, found);
+        publish_tiles<Tiles>();
       }
-      multiply_fragment(sums, scores, v_tile, tile_stride_of<T>(value_columns));
+      multiply_fragment(sums, scores, v_tile);
       if (!whole && *found != 0) add_what_is_no_number(at, first, own, sums);
     }
     finish(at, given, maximum, total, sums);
   }
 
- private:
-  LOOKBACK_DEVICE T* tiles() const {
-    return reinterpret_cast<T*>(device::shared_memory() + seen_bytes<T>);
+  LOOKBACK_DEVICE T* score_tile(int rows_before) const {
+    auto* first = reinterpret_cast<T*>(memory_of_tiles<Tiles>() + forward_head<Tiles>());
+    return first + Tiles::size(rows_before, score_columns, score_block);
   }
-  LOOKBACK_DEVICE T* tile_q(int piece) const {
-    return tiles() + piece % 2 * rows * tile_stride_of<T>(score_columns);
+  LOOKBACK_DEVICE int buffers() const { return operands.pieces.count > 1 ? 2 : 1; }
+  LOOKBACK_DEVICE ScoreTile tile_q(int piece) const {
+    return {score_tile(piece % 2 * rows), rows, score_columns};
   }
-  LOOKBACK_DEVICE T* tile_k(int piece) const {
-    const int buffers = operands.pieces.count > 1 ? 2 : 1;
-    return tiles() + (buffers * rows + piece % 2 * keys) * tile_stride_of<T>(score_columns);
+  LOOKBACK_DEVICE ScoreTile tile_k(int piece) const {
+    return {score_tile(buffers() * rows + piece % 2 * keys), keys, score_columns};
   }
-  LOOKBACK_DEVICE T* tile_v() const {
-    const int buffers = operands.pieces.count > 1 ? 2 : 1;
-    return tiles() + buffers * (rows + keys) * tile_stride_of<T>(score_columns);
+  LOOKBACK_DEVICE ValueTile tile_v() const {
+    return {score_tile(buffers() * (rows + keys)), keys, value_columns};
   }
 
   // Starts the copies of keys and, where asked for, of the queries.
@@ -101,19 +111,17 @@ struct StreamForward {
     const auto& piece = operands.pieces.piece[p];
     const auto& extent = operands.extent;
     if (queries) {
-      copy_tile<threads>(tile_q(p), rows, score_columns,
-                         piece.q.at(at.sequence, at.first, at.key_head, at.place), piece.q.row_step,
-                         extent.rows - at.first, piece.q.width);
+      copy_tile<threads>(tile_q(p), piece.q.at(at.sequence, at.first, at.key_head, at.place),
+                         piece.q.row_step, extent.rows - at.first, piece.q.width);
     }
-    copy_tile<threads>(tile_k(p), keys, score_columns,
-                       piece.k.at(at.sequence, first, at.key_head, 0), piece.k.row_step,
+    copy_tile<threads>(tile_k(p), piece.k.at(at.sequence, first, at.key_head, 0), piece.k.row_step,
                        extent.keys - first, piece.k.width);
     device::commit_copies();
   }
   LOOKBACK_DEVICE void copy_values(const BlockPlace& at, int first) const {
     const auto& v = operands.v;
-    copy_tile<threads>(tile_v(), keys, value_columns, v.at(at.sequence, first, at.key_head, 0),
-                       v.row_step, operands.extent.keys - first, v.width);
+    copy_tile<threads>(tile_v(), v.at(at.sequence, first, at.key_head, 0), v.row_step,
+                       operands.extent.keys - first, v.width);
     device::commit_copies();
   }
 
@@ -237,12 +245,14 @@ struct StreamForward {
 template <class T>
 void stream_forward(const StreamOperands<T>& operands, const HeadRows<T>& y, float* log_sum_exp) {
   const int score_columns = widest_score_columns(operands.pieces);
-  visit_accumulated_columns<T>(operands.v.width, [&]<int columns>() {
-    using Kernel = StreamForward<T, columns>;
-    device::launch(
-        {.blocks = query_blocks<T>(operands.extent),
-         .shared_bytes = forward_bytes<T>(columns, score_columns, operands.pieces.count)},
-        Kernel{operands, y, log_sum_exp, score_columns});
+  visit_tiles<T>([&]<class Tiles>() {
+    visit_accumulated_columns<T>(operands.v.width, [&]<int columns>() {
+      using Kernel = StreamForward<Tiles, columns>;
+      device::launch(
+          {.blocks = query_blocks(operands.extent, Kernel::rows),
+           .shared_bytes = forward_bytes<Tiles>(columns, score_columns, operands.pieces.count)},
+          Kernel{operands, y, log_sum_exp, score_columns});
+    });
   });
 }
 template void stream_forward(const StreamOperands<float>&, const HeadRows<float>&, float*);

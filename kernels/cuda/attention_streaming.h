@@ -4,13 +4,14 @@
 // gradients of values and keys). Gradients compute the scores anew, from all pieces, for as many
 // pieces at a time as registers hold sums of; each result has one owner, so that nothing is added
 // up in an order of chance. bf16 weights and their gradients are rounded to bf16 where they meet
-// tensor cores.
+// tensor cores: of warps, or of warpgroups where the GPU has them (attention_products.h).
 #pragma once
 
 #include <cstdint>
 
 #include "kernels/cuda/attention_operands.h"
 #include "kernels/cuda/attention_tiles.h"
+#include "kernels/cuda/capability.h"
 
 namespace lookback::kernels {
 
@@ -37,7 +38,7 @@ struct StreamBackward {
 template <class T>
 void stream_forward(const StreamOperands<T>& operands, const HeadRows<T>& y, float* log_sum_exp);
 // dq[j] (each optional) of piece span.first + j is added to; parts (optional) [span.count,
-// query_blocks]: what each block adds to the pieces' dscales.
+// query_gradient_blocks]: what each block adds to the pieces' dscales.
 template <class T>
 void stream_query_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dq,
                            float* parts);
@@ -71,10 +72,23 @@ int widest_score_columns(const PieceTable<T, streamed_pieces>& pieces) {
   return columns;
 }
 
+// visit.template operator()<Tiles>() for the way that bf16 or f32 takes on the GPU at hand.
+template <class T, class Visitor>
+decltype(auto) visit_tiles(const Visitor& visit) {
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    if (device::has_warpgroups()) return visit.template operator()<WarpgroupTiles>();
+  }
+  return visit.template operator()<WarpTiles<T>>();
+}
+
 // Blocks of query rows.
+inline std::int64_t query_blocks(const AttentionExtent& extent, int rows_of_block) {
+  return extent.sequences * extent.heads() * device::blocks_for(extent.rows, rows_of_block);
+}
+// Of stream_query_gradient().
 template <class T>
-std::int64_t query_blocks(const AttentionExtent& extent) {
-  return extent.sequences * extent.heads() * device::blocks_for(extent.rows, tile_rows<T>);
+std::int64_t query_gradient_blocks(const AttentionExtent& extent) {
+  return visit_tiles<T>([&]<class Tiles>() { return query_blocks(extent, tile_rows<Tiles>); });
 }
 
 }  // namespace lookback::kernels

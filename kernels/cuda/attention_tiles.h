@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "kernels/causal_mask.h"
+#include "kernels/cuda/swizzled_tile.h"
 #include "runtime/dtype.h"
 #include "runtime/host_device.h"
 
@@ -17,18 +18,6 @@ namespace lookback::kernels {
 // Elements in 16 bytes, which is what one copy takes.
 template <class T>
 inline constexpr int chunk_elements = static_cast<int>(16 / sizeof(T));
-
-// A row of a tile in shared memory: one chunk longer than its columns (a multiple of 16), so that
-// neighbouring rows begin in different banks.
-template <class T>
-LOOKBACK_HOST_DEVICE constexpr int tile_stride_of(int columns) {
-  return columns + chunk_elements<T>;
-}
-template <class T>
-constexpr std::size_t tile_bytes(int rows, int columns) {
-  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(tile_stride_of<T>(columns)) *
-         sizeof(T);
-}
 
 // Head sizes that only the scores' sums run over are padded to this.
 LOOKBACK_HOST_DEVICE constexpr int contracted_columns(std::int64_t width) {
@@ -95,20 +84,75 @@ void visit_targets(std::int64_t width, int count, const Visitor& visit) {
   });
 }
 
-// bf16 goes through tensor cores, four warps to a block; f32 through fused multiply-adds, two.
+// A tile in shared memory whose rows lie one behind the other, each one chunk longer than its
+// columns (a multiple of 16), so that neighbouring rows begin in different banks.
 template <class T>
-inline constexpr int tile_warps = sizeof(T) == 2 ? 4 : 2;
+struct PaddedTile {
+  using Element = T;
+  T* data;
+  int rows, columns;
+
+  LOOKBACK_HOST_DEVICE static constexpr int stride_of(int columns) {
+    return columns + chunk_elements<T>;
+  }
+  LOOKBACK_HOST_DEVICE static constexpr int size(int rows, int columns) {
+    return rows * stride_of(columns);
+  }
+  LOOKBACK_HOST_DEVICE int stride() const { return stride_of(columns); }
+  LOOKBACK_HOST_DEVICE T* at(int row, int column) const { return data + row * stride() + column; }
+};
+
+// The three ways of the streaming kernels: by warps, f32 through fused multiply-adds and bf16
+// through tensor cores (mma), or, where the GPU has them, bf16 by warpgroups (wgmma). A way says
+// how large tiles are and how they lie; attention_products.h has its products.
 template <class T>
-inline constexpr int tile_rows = 16 * tile_warps<T>;
-// Left to itself the compiler would spill registers of f32 kernels to make room for more blocks.
-template <class T>
-inline constexpr int tile_resident_blocks = sizeof(T) == 2 ? 0 : 4;
-// Keys in a tile where queries are rows, so that the sums of a row of `columns` fit into registers.
-template <class T>
-constexpr int keys_of_tile(int columns) {
-  return sizeof(T) == 2 && columns <= 128 ? 64 : 32;
-}
-inline constexpr int queries_of_tile = 32;  // where keys are rows
+struct WarpTiles {
+  using Element = T;
+  static constexpr int warps = sizeof(T) == 2 ? 4 : 2;
+  static constexpr int query_warps = warps;  // of the forward kernel
+  // Left to itself the compiler would spill registers of f32 kernels to make room for more blocks.
+  static constexpr int resident_blocks = sizeof(T) == 2 ? 0 : 4;
+  static constexpr int alignment = 16;  // of tiles, in bytes
+  // Tiles are made of blocks of so many columns; the largest where only scores are made of them.
+  static constexpr int widest_block = 16;
+  static constexpr int block_of(int) { return widest_block; }
+  template <int block>
+  using Tile = PaddedTile<T>;
+  static constexpr int size(int rows, int columns, int) {
+    return PaddedTile<T>::size(rows, columns);
+  }
+  // Keys in a tile where queries are rows, so that the sums of a row of `columns` fit into
+  // registers.
+  static constexpr int keys_of_tile(int columns) {
+    return sizeof(T) == 2 && columns <= 128 ? 64 : 32;
+  }
+};
+struct WarpgroupTiles {
+  using Element = BFloat16;
+  static constexpr int warps = 4;
+  // Two warpgroups share the tiles of keys and values: half the reads from memory, and one computes
+  // weights while the other's products are made.
+  static constexpr int query_warps = 8;
+  static constexpr int resident_blocks = 0;
+  static constexpr int alignment = swizzled_tile_alignment;
+  static constexpr int widest_block = 64;
+  static constexpr int block_of(int columns) { return columns % 64 == 0 ? 64 : 32; }
+  template <int block>
+  using Tile = SwizzledTile<block>;
+  static constexpr int size(int rows, int columns, int block) {
+    return rows * ((columns + block - 1) / block * block);
+  }
+  static constexpr int keys_of_tile(int columns) {
+    return WarpTiles<BFloat16>::keys_of_tile(columns);
+  }
+};
+
+inline constexpr int rows_of_warp = 16;
+template <class Tiles>
+inline constexpr int tile_rows = rows_of_warp* Tiles::warps;
+template <class Tiles>
+inline constexpr int query_rows = rows_of_warp* Tiles::query_warps;  // of the forward kernel
+inline constexpr int queries_of_tile = 32;                           // where keys are rows
 
 // Of a query: the keys that it sees (where keys are rows: of the block), log-sum-exp, D.
 struct QueryFacts {
@@ -116,33 +160,59 @@ struct QueryFacts {
   float log_sum_exp, row_dot;
 };
 
-// Shared memory of the three kernels. With several pieces their tiles alternate between two
-// buffers. `columns`, `key_columns`: as accumulated_columns() gives them (0: no dk).
-template <class T>
-inline constexpr std::size_t seen_bytes = (2 * tile_rows<T> + 4) * sizeof(int);
-template <class T>
+// Shared memory of the three kernels: what is known of the rows, then tiles. With several pieces
+// their tiles alternate between two buffers. `columns`, `key_columns`, `value_columns`: as
+// accumulated_columns() gives them (0: no such sums); `score_columns`, `dy_columns`: of the tiles.
+template <class Tiles>
+LOOKBACK_HOST_DEVICE constexpr int aligned_bytes(std::size_t bytes) {
+  return (static_cast<int>(bytes) + Tiles::alignment - 1) / Tiles::alignment * Tiles::alignment;
+}
+template <class Tiles>
+LOOKBACK_HOST_DEVICE constexpr int forward_head() {
+  return aligned_bytes<Tiles>((2 * query_rows<Tiles> + 4) * sizeof(int));
+}
+template <class Tiles>
+LOOKBACK_HOST_DEVICE constexpr int query_gradient_head() {
+  return aligned_bytes<Tiles>(tile_rows<Tiles> * sizeof(QueryFacts));
+}
+template <class Tiles>
+LOOKBACK_HOST_DEVICE constexpr int key_gradient_head() {
+  return aligned_bytes<Tiles>(queries_of_tile * sizeof(QueryFacts));
+}
+template <class Tiles>
+constexpr std::size_t bytes_with(int head, int elements) {
+  return static_cast<std::size_t>(head) +
+         static_cast<std::size_t>(elements) * sizeof(typename Tiles::Element);
+}
+
+template <class Tiles>
 constexpr std::size_t forward_bytes(int columns, int score_columns, int pieces) {
-  const int keys = keys_of_tile<T>(columns);
-  return seen_bytes<T> +
-         tile_bytes<T>((pieces > 1 ? 2 : 1) * (tile_rows<T> + keys), score_columns) +
-         tile_bytes<T>(keys, columns);
+  const int keys = Tiles::keys_of_tile(columns), buffers = pieces > 1 ? 2 : 1;
+  return bytes_with<Tiles>(
+      forward_head<Tiles>(),
+      Tiles::size(buffers * (query_rows<Tiles> + keys), score_columns, Tiles::widest_block) +
+          Tiles::size(keys, columns, Tiles::block_of(columns)));
 }
-template <class T>
-constexpr std::size_t query_gradient_bytes(int columns, int score_columns, int value_columns,
-                                           int pieces) {
-  const int both = tile_rows<T> + keys_of_tile<T>(columns);
-  return tile_rows<T> * sizeof(QueryFacts) +
-         tile_bytes<T>((pieces > 1 ? 2 : 1) * both, score_columns) +
-         tile_bytes<T>(both, value_columns);
+// `columns`: of all sums together, `block`: Tiles::block_of(those of one).
+template <class Tiles>
+constexpr std::size_t query_gradient_bytes(int columns, int block, int score_columns,
+                                           int value_columns, int pieces) {
+  const int both = tile_rows<Tiles> + Tiles::keys_of_tile(columns), buffers = pieces > 1 ? 2 : 1;
+  return bytes_with<Tiles>(query_gradient_head<Tiles>(),
+                           Tiles::size(buffers * both, score_columns, block) +
+                               Tiles::size(both, value_columns, Tiles::widest_block));
 }
-template <class T>
-constexpr std::size_t key_gradient_bytes(int key_columns, int score_columns, int dy_columns,
-                                         int pieces) {
-  const int keys = (pieces > 1 ? 2 : 1) * tile_rows<T>;
-  return queries_of_tile * sizeof(QueryFacts) +
-         tile_bytes<T>(keys + 2 * queries_of_tile, score_columns) +
-         tile_bytes<T>((key_columns > 0 ? tile_rows<T> : 0) + queries_of_tile, dy_columns);
+template <class Tiles>
+constexpr std::size_t key_gradient_bytes(int key_columns, int value_columns, int score_columns,
+                                         int dy_columns, int pieces) {
+  const int keys = (pieces > 1 ? 2 : 1) * tile_rows<Tiles>;
+  return bytes_with<Tiles>(
+      key_gradient_head<Tiles>(),
+      Tiles::size(keys + 2 * queries_of_tile, score_columns, Tiles::block_of(key_columns)) +
+          Tiles::size((key_columns > 0 ? tile_rows<Tiles> : 0) + queries_of_tile, dy_columns,
+                      Tiles::block_of(value_columns)));
 }
+
 // What a block of query rows sees of the keys: any row [first, last), every row [all_first,
 // all_last).
 struct SeenByBlock {

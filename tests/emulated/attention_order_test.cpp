@@ -1,7 +1,7 @@
 // The attention kernels with their threads in other orders: a missing barrier would change bits.
 #include <gtest/gtest.h>
 
-#include "kernels/cuda/emulated/run_grid.h"
+#include "kernels/cuda/warpgroup.h"
 #include "tests/gpu.h"
 #include "tests/kernels/attention_problem.h"
 
@@ -10,6 +10,7 @@ namespace {
 
 using device::emulated::Order;
 using device::emulated::RunInOrder;
+using device::emulated::WithWarpgroups;
 
 template <class T>
 std::vector<Numbers> results(const AttentionShape& shape, Order order) {
@@ -53,6 +54,10 @@ void expect_one_answer() {
 
 TEST(EmulatedAttention, ThreadsInAnyOrderGiveTheSameBitsInF32) { expect_one_answer<float>(); }
 TEST(EmulatedAttention, ThreadsInAnyOrderGiveTheSameBitsInBf16) { expect_one_answer<BFloat16>(); }
+TEST(EmulatedAttention, ThreadsInAnyOrderGiveTheSameBitsByWarpgroups) {
+  const WithWarpgroups there(WithWarpgroups::Are::there);
+  expect_one_answer<BFloat16>();
+}
 
 }  // namespace
 }  // namespace lookback::kernels

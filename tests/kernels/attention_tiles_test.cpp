@@ -42,7 +42,8 @@ template <class T>
 void expect_rows_in_different_banks(int columns) {
   std::set<std::size_t> groups;
   for (std::size_t row = 0; row < 8; ++row) {
-    groups.insert(row * static_cast<std::size_t>(tile_stride_of<T>(columns)) * sizeof(T) / 16 % 8);
+    const auto stride = static_cast<std::size_t>(PaddedTile<T>::stride_of(columns));
+    groups.insert(row * stride * sizeof(T) / 16 % 8);
   }
   EXPECT_EQ(groups.size(), 8U) << columns;
 }
@@ -57,15 +58,18 @@ TEST(AttentionTiles, OnePieceOfAnyHeadSizeFitsIntoSharedMemoryOfAnA100) {
   constexpr std::size_t most_shared_bytes = std::size_t{163} << 10;
   for (std::int64_t width = 8; width <= widest_tile; width += 8) {
     for (std::int64_t value_width = 8; value_width <= widest_tile; value_width += 8) {
-      const auto of = [&]<class T>(TypeTag<T>) {
-        const int columns = accumulated_columns<T>(width);
+      const auto of = [&]<class Tiles>(TypeTag<Tiles>) {
+        using T = typename Tiles::Element;
+        const int columns = accumulated_columns<T>(width), block = Tiles::block_of(columns);
         const int value_columns = accumulated_columns<T>(value_width);
-        return std::max({forward_bytes<T>(value_columns, contracted_columns(width), 1),
-                         query_gradient_bytes<T>(columns, columns, value_columns, 1),
-                         key_gradient_bytes<T>(columns, columns, value_columns, 1)});
+        return std::max(
+            {forward_bytes<Tiles>(value_columns, contracted_columns(width), 1),
+             query_gradient_bytes<Tiles>(columns, block, columns, value_columns, 1),
+             key_gradient_bytes<Tiles>(columns, value_columns, columns, value_columns, 1)});
       };
-      ASSERT_LE(of(TypeTag<BFloat16>{}), most_shared_bytes) << width << " " << value_width;
-      ASSERT_LE(of(TypeTag<float>{}), most_shared_bytes) << width << " " << value_width;
+      ASSERT_LE(of(TypeTag<WarpTiles<BFloat16>>{}), most_shared_bytes) << width << value_width;
+      ASSERT_LE(of(TypeTag<WarpTiles<float>>{}), most_shared_bytes) << width << " " << value_width;
+      ASSERT_LE(of(TypeTag<WarpgroupTiles>{}), most_shared_bytes) << width << " " << value_width;
     }
   }
 }

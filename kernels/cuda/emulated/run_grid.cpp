@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/cuda/emulated/block_products.h"
 #include "kernels/cuda/emulated/fenced_block.h"
 #include "runtime/check.h"
 
@@ -64,6 +65,7 @@ class SharedMemory {
 
 thread_local Thread* running = nullptr;
 thread_local Warp* running_warps = nullptr;
+thread_local BlockProducts* running_products = nullptr;
 
 std::vector<std::int64_t> in_order(std::int64_t count) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(count));
@@ -84,7 +86,8 @@ class Block {
   Block(const Launch& launch, std::int64_t index, const std::function<void()>& code,
         std::byte* shared, boost::context::pooled_fixedsize_stack& stacks)
       : threads(static_cast<std::size_t>(launch.threads)),
-        warps((threads.size() + warp_threads - 1) / warp_threads) {
+        warps((threads.size() + warp_threads - 1) / warp_threads),
+        products(shared, launch.grid.shared_bytes, launch.threads) {
     for (std::size_t i = 0; i < threads.size(); ++i) {
       auto* self = &threads[i];
       self->place = {static_cast<int>(i), index, launch.grid.blocks, shared};
@@ -120,6 +123,7 @@ class Block {
     if (thread.state != State::ready) return;
     running = &thread;
     running_warps = warps.data();
+    running_products = &products;
     thread.code = std::move(thread.code).resume();
     running = nullptr;
     if (thread.failure) std::rethrow_exception(thread.failure);
@@ -158,6 +162,7 @@ class Block {
 
   std::vector<Thread> threads;
   std::vector<Warp> warps;
+  BlockProducts products;
 };
 
 }  // namespace
@@ -196,6 +201,8 @@ const std::byte* exchange(const void* value, std::size_t bytes) {
 
 void copy_later(void* to, const void* from, std::size_t bytes) {
   running->groups.back().push_back({to, from, bytes});
+  std::memset(to, 0xff, bytes);
+  wrote(to, bytes);
 }
 
 void commit_copies() { running->groups.emplace_back(); }
@@ -209,5 +216,10 @@ void wait_for_copies(int newest) {
   }
   groups.erase(groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(finished));
 }
+
+void wrote(const void* to, std::size_t bytes) {
+  running_products->wrote(running->place.index, to, bytes);
+}
+BlockProducts& products_of_block() { return *running_products; }
 
 }  // namespace lookback::device::emulated

@@ -58,9 +58,15 @@ void wait_for_block();
 inline constexpr std::size_t exchange_bytes = 32;
 const std::byte* exchange(const void* value, std::size_t bytes);
 
-// Copies that are under way until the thread waits for them.
+// Copies that are under way until the thread waits for them; what is where they go is NaN.
 void copy_later(void* to, const void* from, std::size_t bytes);
 void commit_copies();
 void wait_for_copies(int newest);
+
+// Says that this thread has written into shared memory.
+void wrote(const void* to, std::size_t bytes);
+// Of its block.
+class BlockProducts;
+BlockProducts& products_of_block();
 
 }  // namespace lookback::device::emulated

@@ -61,6 +61,7 @@ inline void copy_async(void* to, const void* from) {
 inline void fill_async(void* to) {
   expect_aligned(to, 16);
   std::memset(to, 0, 16);
+  emulated::wrote(to, 16);
 }
 inline void commit_copies() { emulated::commit_copies(); }
 template <int newest>

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 
+#include "kernels/cuda/capability.h"
 #include "kernels/cuda/index_report.h"
 #include "kernels/cuda/stream.h"
 #include "kernels/cuda/toolkit/cuda_check.h"
@@ -26,6 +27,7 @@ struct ActiveDevice {
   PinnedRing uploads;
   kernels::IndexReports* reports = nullptr;  // pinned: kernels write it, the host reads it
   int shared_bytes_of_block = 0;
+  int capability_major = 0, capability_minor = 0;
 
   explicit ActiveDevice(int device_index) : index(device_index) {
     check_cuda("cudaSetDevice", cudaSetDevice(index));
@@ -37,6 +39,10 @@ struct ActiveDevice {
     check_cuda("cudaDeviceGetAttribute",
                cudaDeviceGetAttribute(&shared_bytes_of_block,
                                       cudaDevAttrMaxSharedMemoryPerBlockOptin, index));
+    check_cuda("cudaDeviceGetAttribute",
+               cudaDeviceGetAttribute(&capability_major, cudaDevAttrComputeCapabilityMajor, index));
+    check_cuda("cudaDeviceGetAttribute",
+               cudaDeviceGetAttribute(&capability_minor, cudaDevAttrComputeCapabilityMinor, index));
   }
 };
 
@@ -182,6 +188,9 @@ kernels::IndexReports* kernels::index_reports() { return active().reports; }
 void* device::compute_stream() { return active().stream; }
 std::size_t device::shared_bytes_of_block() {
   return static_cast<std::size_t>(active().shared_bytes_of_block);
+}
+bool device::has_warpgroups() {
+  return active().capability_major == 9 && active().capability_minor == 0;
 }
 void device::check_launch(int status) { check_cuda("launch", static_cast<cudaError_t>(status)); }
 
