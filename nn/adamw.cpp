@@ -8,6 +8,7 @@
 #include "autograd/ops/workspace.h"
 #include "kernels/adamw.h"
 #include "kernels/global_norm.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 
@@ -17,20 +18,30 @@ AdamW::AdamW(std::vector<NamedParameter> optimised, AdamWOptions adamw_options)
     const auto fresh = [&x = tensor] { return zeros(x.shape(), x.dtype(), x.device()); };
     moments.push_back({name, fresh(), fresh()});
   }
+  numbers = zeros({4}, DType::f64, parameters.empty() ? cpu_device : parameters[0].tensor.device());
 }
 
 void AdamW::step(double learning_rate, const GradientScale& gradients) {
+  begin_step(learning_rate, gradients.scale);
+  update(gradients.max_norm, gradients.norm);
+}
+
+void AdamW::begin_step(double learning_rate, double gradient_scale) {
   ++steps;
   const auto t = static_cast<double>(steps);
-  kernels::AdamWStep arguments{.learning_rate = learning_rate,
+  transfer(from_values<double>({learning_rate, gradient_scale, 1 - std::pow(options.beta1, t),
+                                1 - std::pow(options.beta2, t)},
+                               {4}),
+           numbers);
+}
+
+void AdamW::update(double max_norm, const Tensor& norm) {
+  kernels::AdamWStep arguments{.numbers = numbers,
                                .beta1 = options.beta1,
                                .beta2 = options.beta2,
                                .epsilon = options.epsilon,
-                               .gradient_scale = gradients.scale,
-                               .correction1 = 1 - std::pow(options.beta1, t),
-                               .correction2 = 1 - std::pow(options.beta2, t),
-                               .max_norm = gradients.max_norm};
-  arguments.norm = gradients.norm;
+                               .max_norm = max_norm};
+  arguments.norm = norm;
   std::vector<Tensor> held;  // keeps the gradients' memory until the step is done
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const auto& tensor = parameters[i].tensor;
@@ -41,8 +52,7 @@ void AdamW::step(double learning_rate, const GradientScale& gradients) {
     arguments.first_moments.emplace_back(moments[i].first_moment);
     arguments.second_moments.emplace_back(moments[i].second_moment);
     arguments.gradients.emplace_back(held.back());
-    const double decay = tensor.rank() >= 2 ? options.weight_decay : 0;
-    arguments.keep.push_back(1 - learning_rate * decay);
+    arguments.decay.push_back(tensor.rank() >= 2 ? options.weight_decay : 0);
   }
   if (parameters.empty()) return;
   kernels::adamw_step(parameters[0].tensor.backend(), arguments);

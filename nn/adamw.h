@@ -31,11 +31,17 @@ class AdamW {
     Tensor norm = {};     // gradient_norm_tensor(); undefined: no clipping
   };
 
-  // One step with the gradients that the parameters hold.
+  // One step with the gradients that the parameters hold: begin_step() and update().
   void step(double learning_rate, const GradientScale& gradients);
   void step(double learning_rate, double gradient_scale) {
     step(learning_rate, GradientScale{.scale = gradient_scale});
   }
+
+  // What the host says of the next step; handed to the device before the step is at work there.
+  void begin_step(double learning_rate, double gradient_scale);
+  // The device's part, the same each time: it can be recorded and replayed
+  // (runtime/recorded_work.h).
+  void update(double max_norm, const Tensor& norm);
 
   struct State {
     std::string name;
@@ -48,6 +54,7 @@ class AdamW {
   std::vector<NamedParameter> parameters;
   std::vector<State> moments;
   AdamWOptions options;
+  Tensor numbers;  // of the step at hand, [4] f64: kernels::AdamWNumbers
   std::int64_t steps = 0;
 };
 

@@ -39,6 +39,11 @@ void synchronise(Device device) {
   if (auto* runtime = device_runtime(device.backend)) runtime->synchronise(device.index);
 }
 
+std::unique_ptr<RecordedWork> record(Device device, const std::function<void()>& work) {
+  auto* runtime = device_runtime(device.backend);
+  return runtime == nullptr ? nullptr : runtime->record(device.index, work);
+}
+
 std::string to_string(Device device) {
   switch (device.backend) {
     case Backend::cpu: return "cpu";

@@ -5,10 +5,13 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "runtime/allocator.h"
 #include "runtime/device.h"
+#include "runtime/recorded_work.h"
 
 namespace lookback {
 
@@ -31,6 +34,8 @@ class DeviceRuntime {
                     std::size_t bytes) = 0;
   // Waits for all that is queued on device `index`, and throws what a kernel reported.
   virtual void synchronise(int index) = 0;
+  // As runtime/recorded_work.h has it.
+  virtual std::unique_ptr<RecordedWork> record(int index, const std::function<void()>& work) = 0;
 };
 
 // The one of the backend; null where this build has none (the CPU needs none).

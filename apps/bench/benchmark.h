@@ -6,6 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "apps/cli/command.h"
 #include "nn/llama/llama.h"
@@ -21,6 +22,7 @@ struct BenchOptions {
   std::int64_t steps = 8;
   std::string record = "qk";
   bool gradient_checkpointing = false;
+  bool no_cuda_graphs = false;
 };
 
 using Benchmark = nlohmann::ordered_json (*)(const BenchOptions&, const Session&);
@@ -37,8 +39,7 @@ struct BenchmarkRegistration {
 // The model the options name, with its own vocabulary and values drawn from the seed.
 std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t seed);
 
-// Random tokens, [rows, columns] i64.
-Tensor random_tokens(std::int64_t rows, std::int64_t columns, std::int64_t vocabulary,
-                     std::uint64_t seed);
+std::vector<std::int64_t> random_tokens(std::int64_t count, std::int64_t vocabulary,
+                                        std::uint64_t seed);
 
 }  // namespace lookback

@@ -21,15 +21,14 @@ nlohmann::ordered_json bench_decode(const BenchOptions& options, const Session& 
   if (length < 1)
     usage_error("--steps {}: too many for max_position_embeddings={}", tokens,
                 config.max_position_embeddings);
-  const auto ids = on_host(random_tokens(1, length, config.vocab_size, session.seed));
-  const auto prompt = ids.elements<std::int64_t>();
+  const auto prompt = random_tokens(length, config.vocab_size, session.seed);
   std::optional<Clock::time_point> first;
   const GenerationOptions generation{
       .max_new_tokens = tokens + 1, .sampling = {.temperature = 0}, .on_token = [&](std::int64_t) {
         first = first.value_or(Clock::now());
       }};
   const auto start = Clock::now();
-  const auto result = generate(*llama, {prompt.begin(), prompt.end()}, generation);
+  const auto result = generate(*llama, prompt, generation);
   const double seconds = std::chrono::duration<double>(Clock::now() - *first).count();
   return {{"tokens_per_second", static_cast<double>(tokens) / seconds},
           {"seconds_to_first_token", std::chrono::duration<double>(*first - start).count()},

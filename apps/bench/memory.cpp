@@ -139,7 +139,7 @@ class StepMemory {
 nlohmann::ordered_json bench_memory(const BenchOptions& options, const Session& session) {
   const auto llama = bench_model(options, session.seed);
   const auto predicted = StepMemory(*llama, options.batch_size * options.block_size).peak_bytes();
-  BenchStep step(*llama, options);
+  BenchStep step(*llama, options, Repetition::queued);
   for (std::uint64_t i = 0; i < 2; ++i) step.run(session.seed + i);
   return {{"predicted_bytes", predicted},
           {"measured_bytes", memory_stats(session.device).peak_bytes}};

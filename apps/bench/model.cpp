@@ -25,14 +25,14 @@ std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t se
   return llama;
 }
 
-Tensor random_tokens(std::int64_t rows, std::int64_t columns, std::int64_t vocabulary,
-                     std::uint64_t seed) {
+std::vector<std::int64_t> random_tokens(std::int64_t count, std::int64_t vocabulary,
+                                        std::uint64_t seed) {
   RandomStream random(seed, stream_of(RandomUse::training_data, 0));
-  const auto tokens = empty({rows, columns}, DType::i64, cpu_device);
-  std::ranges::generate(tokens.elements<std::int64_t>(), [&] {
+  std::vector<std::int64_t> tokens(static_cast<std::size_t>(count));
+  std::ranges::generate(tokens, [&] {
     return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(vocabulary)));
   });
-  return to_default_device(tokens);
+  return tokens;
 }
 
 }  // namespace lookback

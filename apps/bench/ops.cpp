@@ -101,7 +101,7 @@ class Stopwatch {
 
 nlohmann::ordered_json bench_ops(const BenchOptions& options, const Session& session) {
   const auto llama = bench_model(options, session.seed);
-  BenchStep step(*llama, options);
+  BenchStep step(*llama, options, Repetition::queued);
   Stopwatch stopwatch;
   {
     const kernels::ObserveKernels observe(

@@ -36,7 +36,8 @@ double median(std::vector<double> values) {
 
 nlohmann::ordered_json bench_train(const BenchOptions& options, const Session& session) {
   const auto llama = bench_model(options, session.seed);
-  BenchStep step(*llama, options);
+  BenchStep step(*llama, options,
+                 options.no_cuda_graphs ? Repetition::queued : Repetition::recorded);
   std::vector<double> seconds;
   for (std::int64_t i = 0; i < options.steps + warm_up_steps; ++i) {
     const double taken = step.run(session.seed + static_cast<std::uint64_t>(i));

@@ -3,33 +3,41 @@
 #include <chrono>
 
 #include "apps/model/record_choice.h"
-#include "autograd/gradient.h"
-#include "autograd/ops/cross_entropy.h"
 #include "runtime/device_runtime.h"
 
 namespace lookback {
+namespace {
 
-BenchStep::BenchStep(const Llama& model, const BenchOptions& options)
+ForwardOptions forward_options(const Llama& llama, const BenchOptions& options) {
+  const bool recomputed = options.gradient_checkpointing;
+  auto forward = recording(options.record, llama, options.batch_size, options.block_size,
+                           recomputed ? Gradients::none : Gradients::wanted);
+  if (recomputed) forward.activations = Activations::recomputed;
+  return forward;
+}
+
+TokenBatch random_batch(std::int64_t rows, std::int64_t columns, std::int64_t vocabulary,
+                        std::uint64_t seed) {
+  return {.rows = rows,
+          .columns = columns,
+          .inputs = random_tokens(rows * columns, vocabulary, seed),
+          .targets = random_tokens(rows * columns, vocabulary, ~seed)};
+}
+
+}  // namespace
+
+BenchStep::BenchStep(const Llama& model, const BenchOptions& options, Repetition how)
     : llama(model),
       batch_size(options.batch_size),
       block_size(options.block_size),
-      forward(recording(options.record, model, batch_size, block_size,
-                        options.gradient_checkpointing ? Gradients::none : Gradients::wanted)),
-      parameters(model.parameters()),
-      optimizer(parameters, {}) {
-  if (options.gradient_checkpointing) forward.activations = Activations::recomputed;
-}
+      optimizer(model.parameters(), {}),
+      step(model, optimizer, forward_options(model, options), 1, how) {}
 
 double BenchStep::run(std::uint64_t seed) {
-  const auto ids = random_tokens(batch_size, block_size, llama.config.vocab_size, seed);
-  const auto targets = next_token_targets(ids);
+  const auto batch = random_batch(batch_size, block_size, llama.config.vocab_size, seed);
   const auto start = std::chrono::steady_clock::now();
-  const auto loss = llama.loss(ids, targets, {}, forward);
-  backward(loss.loss_sum);
-  const double share = 1 / static_cast<double>(batch_size * (block_size - 1));
-  optimizer.step(1e-4, {.scale = share, .max_norm = 1, .norm = gradient_norm_tensor(parameters)});
-  clear_gradients(parameters);
-  synchronise(ids.device());
+  step.take({batch}, 1e-4);
+  synchronise(llama.model.norm.weight.device());
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 

@@ -2,26 +2,24 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "apps/bench/benchmark.h"
-#include "nn/adamw.h"
+#include "apps/train/optimiser_step.h"
 
 namespace lookback {
 
 // Forward, loss, backward, clipping at 1.0 and AdamW on random tokens.
 class BenchStep {
  public:
-  BenchStep(const Llama& model, const BenchOptions& options);
+  BenchStep(const Llama& model, const BenchOptions& options, Repetition how);
   // Returns its seconds.
   double run(std::uint64_t seed);
 
  private:
   const Llama& llama;
   std::int64_t batch_size, block_size;
-  ForwardOptions forward;
-  std::vector<NamedParameter> parameters;
   AdamW optimizer;
+  OptimiserStep step;
 };
 
 }  // namespace lookback

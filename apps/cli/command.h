@@ -18,6 +18,7 @@
 #include "apps/cli/exit_code.h"
 #include "apps/cli/flags.h"
 #include "runtime/device.h"
+#include "runtime/float_products.h"
 
 namespace lookback {
 
@@ -26,6 +27,7 @@ struct Session {
   Device device;
   // Models and what they compute live on `device` for as long as the session does.
   std::shared_ptr<const DefaultDevice> works_on = {};
+  std::shared_ptr<const UseFloatProducts> multiplies = {};
   std::int64_t threads = 1;
   std::uint64_t seed = 0;
   Console console;

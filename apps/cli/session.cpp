@@ -17,6 +17,8 @@ void SessionFlags::declare(Flags& flags) {
   flags.add("device", device, "NAME", "auto, cpu, cuda or cuda:N (auto: a GPU where there is one)");
   flags.add("threads", threads, thread_rule, "CPU threads; without it one per core");
   flags.add("seed", seed, at_least_zero, "of everything drawn at random");
+  flags.add_toggle("tf32", tf32,
+                   "a GPU rounds the operands of float32 products to TF32: faster, 1e-3 away");
   flags.add_toggle("json", json, "stdout holds one JSON object and nothing else").not_recorded();
   flags.add_toggle("quiet", quiet, "no progress on stderr").not_recorded();
 }
@@ -46,6 +48,11 @@ Session SessionFlags::start() {
   session.device = parse_device(device);
   device = to_string(session.device);
   session.works_on = std::make_shared<DefaultDevice>(session.device);
+  if (tf32 && session.device.backend != Backend::cuda) {
+    usage_error("--tf32: only a GPU has it, and --device is {}: leave it out", device);
+  }
+  session.multiplies =
+      std::make_shared<UseFloatProducts>(tf32 ? FloatProducts::tf32 : FloatProducts::full);
   if (threads) set_num_threads(static_cast<int>(*threads));
   threads = num_threads();
   session.threads = *threads;

@@ -12,6 +12,7 @@ struct SessionFlags {
   std::string device = "auto";
   std::optional<std::int64_t> threads;
   std::int64_t seed = 0;
+  bool tf32 = false;
   bool json = false;
   bool quiet = false;
 

@@ -56,6 +56,8 @@ class Bench final : public Command {
     add_record_flag(flags, options.record);
     flags.add_toggle("gradient-checkpointing", options.gradient_checkpointing,
                      "keeps each layer's inputs alone and runs it again in backward");
+    flags.add_toggle("no-cuda-graphs", options.no_cuda_graphs,
+                     "queues each kernel of a GPU's step by itself");
     flags.add("steps", options.steps, at_least_one, "steps (tokens, for decode) that are measured");
   }
 

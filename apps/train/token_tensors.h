@@ -16,4 +16,11 @@ inline TokenTensors token_tensors(const TokenBatch& batch) {
           to_default_device(from_values(batch.targets, shape))};
 }
 
+// A batch of the same shape in the same memory.
+inline void set_tokens(const TokenTensors& tensors, const TokenBatch& batch) {
+  const Shape shape{batch.rows, batch.columns};
+  transfer(from_values(batch.inputs, shape), tensors.ids);
+  transfer(from_values(batch.targets, shape), tensors.targets);
+}
+
 }  // namespace lookback

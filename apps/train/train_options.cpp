@@ -42,6 +42,8 @@ void TrainOptions::declare(Flags& flags) {
   add_record_flag(flags, record);
   flags.add_toggle("gradient-checkpointing", gradient_checkpointing,
                    "keeps each layer's inputs alone and runs it again in backward");
+  flags.add_toggle("no-cuda-graphs", no_cuda_graphs,
+                   "queues each kernel of a GPU's step by itself: the same bits, slower");
   flags.add("eval-steps", eval_steps, at_least_one,
             "steps between evaluations; without it a tenth of the run");
   flags.add("eval-batches", eval_batches, at_least_one,

@@ -34,6 +34,7 @@ struct TrainOptions {
   std::string dtype = "float32";
   std::string record = "qk";
   bool gradient_checkpointing = false;
+  bool no_cuda_graphs = false;
 
   std::optional<std::int64_t> eval_steps = {};
   std::int64_t eval_batches = 20;

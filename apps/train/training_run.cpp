@@ -11,8 +11,6 @@
 #include "apps/model/record_choice.h"
 #include "apps/train/non_finite.h"
 #include "autograd/grad_mode.h"
-#include "autograd/ops/add.h"
-#include "autograd/ops/affine.h"
 #include "autograd/ops/numbers.h"
 #include "nn/schedule.h"
 #include "runtime/device_runtime.h"
@@ -67,7 +65,6 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
                          const TrainOptions& train_options, OutputFolder& output_folder,
                          const Session& program_session)
     : llama(model),
-      parameters(model.parameters()),
       data(token_data),
       options(train_options),
       total_steps(*train_options.max_steps),
@@ -78,6 +75,8 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
                                               .beta2 = options.adam_beta2,
                                               .epsilon = options.adam_epsilon,
                                               .weight_decay = options.weight_decay}),
+      step(model, optimizer, forward, options.max_grad_norm,
+           options.no_cuda_graphs ? Repetition::queued : Repetition::recorded),
       progress(session.console, total_steps) {
   state.seed = session.seed;
 }
@@ -131,14 +130,21 @@ void TrainingRun::take_step() {
     batches.push_back(
         data.training->training_batch(state.step, i, options.batch_size, options.block_size));
   }
-  auto results = queue_gradients(llama, batches, forward);
-  unread.push_back({results, std::move(batches), state.step});
-  state.tokens += results.tokens;
+  learning_rate = learning_rate_at(llama, schedule_of(options), state.step);
   // The first step is waited for, so that what cannot even start leaves nothing behind.
-  if (is_host_memory(session.device.backend) || state.step == 0) read_steps();
-  if (state.step == 0) begin_folder();
-  update_weights(results);
-  clear_gradients(parameters);
+  const auto begin = [&](const StepResults& results) {
+    unread.push_back({results, batches, state.step});
+    read_steps();
+    begin_folder();
+  };
+  if (state.step == 0) {
+    state.tokens += step.take(batches, learning_rate, begin).tokens;
+  } else {
+    const auto results = step.take(batches, learning_rate);
+    state.tokens += results.tokens;
+    unread.push_back({results, std::move(batches), state.step});
+    if (is_host_memory(session.device.backend)) read_steps();
+  }
   ++state.step;
   const double seconds = seconds_since(start);
   state.seconds += seconds;
@@ -151,21 +157,11 @@ void TrainingRun::take_step() {
                 left);
 }
 
-void TrainingRun::update_weights(const StepResults& results) {
-  const NoGrad no_grad;
-  norm_so_far =
-      norm_so_far.defined() ? results.grad_norm + affine(norm_so_far, 0, 0) : results.grad_norm;
-  learning_rate = learning_rate_at(llama, schedule_of(options), state.step);
-  optimizer.step(
-      learning_rate,
-      {.scale = results.gradient_share, .max_norm = options.max_grad_norm, .norm = norm_so_far});
-}
-
 void TrainingRun::read_steps() {
   const auto start = Clock::now();
-  for (const auto& step : unread) {
-    measures = step.results.read();
-    if (!measures.finite()) stop(step);
+  for (const auto& each : unread) {
+    measures = each.results.read();
+    if (!measures.finite()) stop(each);
     window.loss += measures.loss;
     ++window.steps;
     window.tokens += measures.tokens;
@@ -179,17 +175,17 @@ void TrainingRun::read_steps() {
   window.seconds += waited;
 }
 
-void TrainingRun::stop(const UnreadStep& step) const {
+void TrainingRun::stop(const UnreadStep& last) const {
   const bool loss_is_finite = std::isfinite(measures.loss);
-  const auto where = first_non_finite(llama, step.batches);
+  const auto where = first_non_finite(llama, last.batches);
   auto kept = fmt::format("{} keeps the last model that was evaluated", options.output_dir);
-  if (step.step == 0) {
+  if (last.step == 0) {
     kept = "nothing was written";
   } else if (loss_is_finite) {
     save_model(llama, output.path());
     kept = fmt::format("{} keeps the model before this step", options.output_dir);
   }
-  throw NonFiniteError(fmt::format("step {}: the {} is not finite; {}; {}", step.step + 1,
+  throw NonFiniteError(fmt::format("step {}: the {} is not finite; {}; {}", last.step + 1,
                                    loss_is_finite ? "gradient norm" : "loss", where, kept));
 }
 

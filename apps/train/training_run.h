@@ -10,9 +10,9 @@
 #include "apps/train/checkpoint.h"
 #include "apps/train/evaluate.h"
 #include "apps/train/metrics_file.h"
+#include "apps/train/optimiser_step.h"
 #include "apps/train/output_folder.h"
 #include "apps/train/train_options.h"
-#include "apps/train/training_step.h"
 
 namespace lookback {
 
@@ -55,7 +55,6 @@ class TrainingRun {
 
   void begin_folder();
   void take_step();
-  void update_weights(const StepResults& results);
   void read_steps();
   void log_step();
   void evaluate_model();
@@ -67,7 +66,6 @@ class TrainingRun {
   double tokens_per_second() const;
 
   const Llama& llama;
-  const std::vector<NamedParameter> parameters;
   const TokenData& data;
   const TrainOptions& options;
   const std::int64_t total_steps;
@@ -75,14 +73,12 @@ class TrainingRun {
   OutputFolder& output;
   const Session& session;
   AdamW optimizer;
+  OptimiserStep step;
   std::optional<MetricsFile> metrics;  // once the folder is begun
   Progress progress;
   TrainerState state;
   Window window;
   std::vector<UnreadStep> unread;
-  // The norm of the gradients, and not finite from the first step on where it was not: no later
-  // step then changes the weights, though nobody has read the norm yet.
-  Tensor norm_so_far;
   StepMeasures measures;  // of the last step that was read
   double learning_rate = 0;
   TrainingSummary summary;

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/train/token_tensors.h"
+#include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
+#include "autograd/ops/add.h"
+#include "autograd/ops/cast.h"
 #include "autograd/ops/multiply.h"
+#include "autograd/ops/numbers.h"
+#include "autograd/ops/stack.h"
 #include "nn/adamw.h"
 
 namespace lookback {
@@ -19,44 +23,72 @@ double factor_of(const FaultInjection& fault, const TokenBatch& batch,
                                   targets / static_cast<double>(micro_batches.size()));
 }
 
+double share_of(std::int64_t targets) {
+  return 1.0 / static_cast<double>(std::max<std::int64_t>(targets, 1));
+}
+
+// Sums over the micro-batches, in f64.
+void add_to(Tensor& sum, const Tensor& x) {
+  const NoGrad no_grad;
+  const auto term = cast(x, DType::f64);
+  sum = sum.defined() ? sum + term : term;
+}
+
 }  // namespace
 
 bool StepMeasures::finite() const { return std::isfinite(loss) && std::isfinite(grad_norm); }
 
 StepMeasures StepResults::read() const {
-  StepMeasures measures{.gradient_share = gradient_share, .tokens = tokens, .targets = targets};
-  for (const auto& loss_sum : loss_sums) measures.loss += loss_sum.item();
-  for (const auto& count : correct) measures.correct += static_cast<std::int64_t>(count.item());
-  measures.loss *= gradient_share;
-  measures.grad_norm = grad_norm.item() * gradient_share;
-  return measures;
+  const auto values = numbers_of(numbers);
+  return {.loss = values[0] * gradient_share,
+          .grad_norm = values[2] * gradient_share,
+          .gradient_share = gradient_share,
+          .tokens = tokens,
+          .targets = targets,
+          .correct = static_cast<std::int64_t>(values[1])};
 }
 
 StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
                                   const ForwardOptions& forward) {
-  return queue_gradients(llama, micro_batches, forward).read();
+  std::vector<TokenTensors> inputs;
+  for (const auto& batch : micro_batches) inputs.push_back(token_tensors(batch));
+  return queue_gradients(llama, micro_batches, inputs, forward).read();
 }
 
 StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
+                            const std::vector<TokenTensors>& inputs,
                             const ForwardOptions& forward) {
-  StepResults result;
   const auto* fault = llama.model.fault();
-  for (const auto& batch : micro_batches) {
-    const auto [ids, targets] = token_tensors(batch);
-    const auto loss = llama.loss(ids, targets, {.count_correct = true}, forward);
+  auto result = expected_results(micro_batches);
+  if (fault != nullptr) result.targets = 0;
+  Tensor loss_sum, correct;
+  for (std::size_t i = 0; i < micro_batches.size(); ++i) {
+    const auto& batch = micro_batches[i];
+    const auto loss =
+        llama.loss(inputs[i].ids, inputs[i].targets, {.count_correct = true}, forward);
     const auto sum =
         fault == nullptr ? loss.loss_sum : loss.loss_sum * factor_of(*fault, batch, micro_batches);
-    result.loss_sums.push_back(sum.detach());
-    result.correct.push_back(loss.correct);
+    add_to(loss_sum, sum);
+    add_to(correct, loss.correct);
     // A fault may ask for other targets than the batch's.
-    result.targets +=
-        fault == nullptr ? batch.scored() : static_cast<std::int64_t>(loss.count.item());
-    result.tokens += batch.rows * batch.columns;
+    if (fault != nullptr) result.targets += static_cast<std::int64_t>(loss.count.item());
     backward(sum);
   }
   if (fault != nullptr) fault->after_backward(llama.parameters());
-  result.gradient_share = 1.0 / static_cast<double>(std::max<std::int64_t>(result.targets, 1));
+  result.gradient_share = share_of(result.targets);
   result.grad_norm = gradient_norm_tensor(llama.parameters());
+  const NoGrad no_grad;
+  result.numbers = stack({loss_sum, correct, result.grad_norm}, 0);
+  return result;
+}
+
+StepResults expected_results(const std::vector<TokenBatch>& micro_batches) {
+  StepResults result;
+  for (const auto& batch : micro_batches) {
+    result.targets += batch.scored();
+    result.tokens += batch.rows * batch.columns;
+  }
+  result.gradient_share = share_of(result.targets);
   return result;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/data/token_source.h"
+#include "apps/train/token_tensors.h"
 #include "nn/llama/llama.h"
 #include "nn/schedule.h"
 
@@ -22,8 +23,8 @@ struct StepMeasures {
 
 // The same where it was made: a GPU has these numbers when read() has waited for them.
 struct StepResults {
-  std::vector<Tensor> loss_sums, correct;  // of each micro-batch
-  Tensor grad_norm;                        // of the gradients that the parameters hold
+  Tensor numbers;    // [3] f64: the sum of the losses, how many were correct, grad_norm
+  Tensor grad_norm;  // [] f64, of the gradients that the parameters hold
   double gradient_share = 1;
   std::int64_t tokens = 0, targets = 0;
   StepMeasures read() const;
@@ -34,9 +35,13 @@ struct StepResults {
 // nothing.
 StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
                                   const ForwardOptions& forward = {});
-// Does not wait for a GPU.
+// Does not wait for a GPU, unless for a fault that does. `inputs`: the micro-batches, where the
+// model is.
 StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
-                            const ForwardOptions& forward = {});
+                            const std::vector<TokenTensors>& inputs, const ForwardOptions& forward);
+
+// What the host knows of a step without a fault before it is queued: all but the tensors.
+StepResults expected_results(const std::vector<TokenBatch>& micro_batches);
 
 // What the optimiser is given, and the rate of step `step` (from 0): all parameters and the
 // schedule's, but for a fault that says otherwise.

@@ -12,12 +12,14 @@ template <class T>
 struct Step {
   static constexpr int threads = 256;
   Table table;
-  T keep[Table::most];
+  double decay[Table::most];
+  const double* numbers;
   const double* norm;  // null: no clipping
-  double gradient_scale, max_norm;
-  T beta1, beta2, rate, correction2, epsilon, rest1, rest2;
+  double max_norm;
+  T beta1, beta2, epsilon, rest1, rest2;
 
   LOOKBACK_DEVICE void operator()() const {
+    const auto [learning_rate, gradient_scale, correction1, correction2] = adamw_numbers(numbers);
     double scale = gradient_scale;
     if (norm != nullptr) {
       const double all = *norm;
@@ -29,14 +31,16 @@ struct Step {
     auto* m = static_cast<T*>(table.data[chunk.tensor][1]);
     auto* v = static_cast<T*>(table.data[chunk.tensor][2]);
     const auto* gradient = static_cast<const T*>(table.data[chunk.tensor][3]);
-    const T kept = keep[chunk.tensor], factor = static_cast<T>(scale);
+    const T kept = static_cast<T>(1 - learning_rate * decay[chunk.tensor]);
+    const T rate = static_cast<T>(learning_rate / correction1);
+    const T correction = static_cast<T>(correction2), factor = static_cast<T>(scale);
     for (auto i = chunk.begin + device::thread_index(); i < chunk.end; i += threads) {
       const T g = gradient[i] * factor;
       const T first = device::fused(m[i], beta1, g * rest1);
       const T second = device::fused(v[i], beta2, g * g * rest2);
       m[i] = first;
       v[i] = second;
-      w[i] = w[i] * kept - first * rate / (device::sqrt(second / correction2) + epsilon);
+      w[i] = w[i] * kept - first * rate / (device::sqrt(second / correction) + epsilon);
     }
   }
 };
@@ -45,15 +49,13 @@ template <class T>
 void update_all(const AdamWStep& a) {
   const auto number = [](double x) { return static_cast<T>(x); };
   Step<T> step;
+  step.numbers = a.numbers.as<double>();
   step.norm = a.norm.as<double>();
-  step.gradient_scale = a.gradient_scale;
   step.max_norm = a.max_norm;
   step.beta1 = number(a.beta1);
   step.beta2 = number(a.beta2);
   step.rest1 = number(1 - a.beta1);
   step.rest2 = number(1 - a.beta2);
-  step.rate = number(a.learning_rate / a.correction1);
-  step.correction2 = number(a.correction2);
   step.epsilon = number(a.epsilon);
   std::vector<std::int64_t> elements;
   for (const auto& parameter : a.parameters) elements.push_back(parameter.numel());
@@ -67,7 +69,7 @@ void update_all(const AdamWStep& a) {
       },
       [&](const Table& table, const std::vector<std::size_t>& members) {
         step.table = table;
-        for (std::size_t i = 0; i < members.size(); ++i) step.keep[i] = number(a.keep[members[i]]);
+        for (std::size_t i = 0; i < members.size(); ++i) step.decay[i] = a.decay[members[i]];
         device::launch({.blocks = table.blocks()}, step);
       });
 }

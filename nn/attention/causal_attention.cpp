@@ -1,7 +1,9 @@
 // Causal softmax attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023) and
 // rotary position embeddings (Su et al. 2021): the plain Llama's.
+#include "autograd/ops/cast.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rope.h"
+#include "nn/attention/attention_dtype.h"
 #include "nn/attention/attention_mechanism.h"
 #include "nn/attention/recorded_attention.h"
 #include "nn/fault/fault.h"
@@ -13,17 +15,18 @@ namespace {
 
 class CausalAttention final : public AttentionMechanism {
  public:
-  CausalAttention(const LlamaConfig& config, std::int64_t layer_index, Precision precision)
-      : layer(layer_index),
+  CausalAttention(const LlamaConfig& config, std::int64_t layer_index, Precision model_precision)
+      : precision(model_precision),
+        layer(layer_index),
         heads(config.num_attention_heads),
         key_value_heads(config.num_key_value_heads),
         head_dim(config.head_dim),
-        q_proj(config.hidden_size, heads * head_dim, bias_of(config), precision),
-        k_proj(config.hidden_size, key_value_heads * head_dim, bias_of(config), precision),
-        v_proj(config.hidden_size, key_value_heads * head_dim, bias_of(config), precision),
-        o_proj(heads * head_dim, config.hidden_size, bias_of(config), precision),
+        q_proj(config.hidden_size, heads * head_dim, bias_of(config), model_precision),
+        k_proj(config.hidden_size, key_value_heads * head_dim, bias_of(config), model_precision),
+        v_proj(config.hidden_size, key_value_heads * head_dim, bias_of(config), model_precision),
+        o_proj(heads * head_dim, config.hidden_size, bias_of(config), model_precision),
         scores(ScoreSchemes::make(config.score_scale.empty() ? "own" : config.score_scale, config,
-                                  layer, precision)) {
+                                  layer, model_precision)) {
     register_module("q_proj", q_proj);
     register_module("k_proj", k_proj);
     register_module("v_proj", v_proj);
@@ -38,9 +41,10 @@ class CausalAttention final : public AttentionMechanism {
   Tensor forward(const Tensor& normed, const ForwardPass& pass,
                  LayerRecord& record) const override {
     const auto scope = enter();
-    const auto query = rotated(split_heads(q_proj.forward(normed), heads), pass);
-    auto key = rotated(split_heads(k_proj.forward(normed), key_value_heads), pass);
-    auto value = split_heads(v_proj.forward(normed), key_value_heads);
+    const auto dtype = attention_dtype(precision, pass.options, normed.device());
+    const auto query = cast(rotated(split_heads(q_proj.forward(normed), heads), pass), dtype);
+    auto key = cast(rotated(split_heads(k_proj.forward(normed), key_value_heads), pass), dtype);
+    auto value = cast(split_heads(v_proj.forward(normed), key_value_heads), dtype);
     if (auto* cache = pass.options.cache) {
       const auto all = cache->append(layer, pass.position, key, value);
       key = all.keys;
@@ -53,7 +57,8 @@ class CausalAttention final : public AttentionMechanism {
     const auto attended = record_attention(scores->pieces(query, key, pass.records), value, pass);
     if (pass.needs.replay) record.replay = attended.replay;
     return o_proj.forward(
-        reshape(attended.output, {normed.size(0), normed.size(1), heads * head_dim}));
+        cast(reshape(attended.output, {normed.size(0), normed.size(1), heads * head_dim}),
+             normed.dtype()));
   }
 
  private:
@@ -72,6 +77,7 @@ class CausalAttention final : public AttentionMechanism {
                 fault == nullptr ? pass.position : fault->rotary_position(pass.position));
   }
 
+  Precision precision;
   std::int64_t layer, heads, key_value_heads, head_dim;
   Linear q_proj, k_proj, v_proj, o_proj;
   std::unique_ptr<ScoreScheme> scores;

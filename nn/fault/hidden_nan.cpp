@@ -3,9 +3,9 @@
 #include <limits>
 
 #include "autograd/ops/cat.h"
+#include "autograd/ops/copy_of.h"
 #include "autograd/ops/slice.h"
 #include "kernels/fill.h"
-#include "nn/fault/copy_of.h"
 #include "nn/fault/fault.h"
 #include "nn/fault/needs.h"
 #include "runtime/transfer.h"

@@ -1,6 +1,6 @@
 // The projection to the vocabulary is filled from the embedding once, and is a tensor of its own
 // from then on.
-#include "nn/fault/copy_of.h"
+#include "autograd/ops/copy_of.h"
 #include "nn/fault/fault.h"
 
 namespace lookback {

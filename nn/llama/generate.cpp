@@ -4,6 +4,7 @@
 
 #include "autograd/grad_mode.h"
 #include "autograd/ops/numbers.h"
+#include "nn/attention/attention_dtype.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
@@ -28,11 +29,12 @@ Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
   const NoGrad no_grad;
   Generation result;
   std::optional<KeyValueCache> cache;
+  ForwardOptions forward;
   const auto room = static_cast<std::int64_t>(prompt.size()) + options.max_new_tokens;
   if (options.caching == Caching::keys_and_values) {
-    cache.emplace(llama.config, 1, room, llama.precision.storage);
+    cache.emplace(llama.config, 1, room,
+                  attention_dtype(llama.precision, forward, llama.model.norm.weight.device()));
   }
-  ForwardOptions forward;
   forward.cache = cache ? &*cache : nullptr;
   Sampler sampler(options.sampling);
   auto context = prompt;

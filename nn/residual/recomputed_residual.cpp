@@ -9,6 +9,7 @@
 //   W^down_i).
 #include "autograd/grad_mode.h"
 #include "autograd/ops/add.h"
+#include "autograd/ops/cast.h"
 #include "autograd/ops/linear.h"
 #include "autograd/ops/linear_many.h"
 #include "autograd/ops/linear_sum.h"
@@ -16,6 +17,7 @@
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rms_norm.h"
 #include "kernels/fill.h"
+#include "nn/attention/attention_dtype.h"
 #include "nn/llama/decoder_layer.h"
 #include "nn/residual/cross_layer_scheme.h"
 
@@ -101,9 +103,11 @@ class RecomputedResidual final : public CrossLayerScheme {
       biases.push_back(record.layer->self_attn().value_projection().bias);
     }
     auto values = linear_many(normalised, weights, biases, precision.products);
+    const auto dtype = attention_dtype(precision, pass.options, x.device());
     for (std::size_t i = 0; i < values.size(); ++i) {
       const auto& flat = values[i];
-      values[i] = reshape(flat, {flat.size(0), flat.size(1), flat.size(2) / head_dim, head_dim});
+      values[i] = cast(
+          reshape(flat, {flat.size(0), flat.size(1), flat.size(2) / head_dim, head_dim}), dtype);
       if (auto* cache = pass.options.cache) {
         values[i] =
             cache->append_values(layer, static_cast<std::int64_t>(i), pass.position, values[i]);
@@ -125,7 +129,8 @@ class RecomputedResidual final : public CrossLayerScheme {
                                 .scope = Scope::current(),
                                 .where = std::source_location::current()});
     }
-    return reshape(attended, {x.size(0), x.size(1), attended.size(2) * attended.size(3)});
+    return cast(reshape(attended, {x.size(0), x.size(1), attended.size(2) * attended.size(3)}),
+                x.dtype());
   }
 
   // What goes into the down projection of layer i.

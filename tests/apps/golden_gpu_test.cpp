@@ -59,6 +59,12 @@ TEST_P(GoldenOnGpu, InSingle) {
   verify(DType::f32, "qk");
 }
 
+// Whose attention multiplies in bf16 as well, which the CPU's does not.
+TEST_P(GoldenOnGpu, InBfloat16) {
+  if (GetParam().find("replace") != std::string::npos) GTEST_SKIP() << "held in f64 alone";
+  verify(DType::bf16, "qk");
+}
+
 INSTANTIATE_TEST_SUITE_P(All, GoldenOnGpu, ::testing::ValuesIn(reference_files()),
                          [](const ::testing::TestParamInfo<std::string>& instance) {
                            auto name = instance.param;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/cuda/emulated/queue.h"
 #include "kernels/cuda/emulated/run_grid.h"
 
 #define LOOKBACK_DEVICE inline
@@ -51,7 +52,9 @@ inline void lower_to(std::uint64_t* word, std::uint64_t value) { *word = std::mi
 
 template <class Kernel>
 void launch(const Grid& grid, const Kernel& kernel) {
-  emulated::run_grid({.grid = grid, .threads = Kernel::threads}, [&kernel] { kernel(); });
+  emulated::submit([grid, kernel] {
+    emulated::run_grid({.grid = grid, .threads = Kernel::threads}, [&kernel] { kernel(); });
+  });
 }
 
 }  // namespace lookback::device

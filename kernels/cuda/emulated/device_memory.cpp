@@ -1,13 +1,19 @@
 // One GPU that is none: its memory is the host's, but nobody else may read it.
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "kernels/cuda/emulated/fenced_block.h"
+#include "kernels/cuda/emulated/queue.h"
 #include "kernels/cuda/index_report.h"
 #include "kernels/cuda/stream.h"
 #include "runtime/allocator.h"
+#include "runtime/check.h"
 #include "runtime/device_runtime.h"
+#include "runtime/recordable_allocator.h"
 
 namespace lookback {
 namespace {
@@ -27,8 +33,11 @@ class FencedAllocator final : public Allocator {
     books.live_bytes -= bytes;
   }
   void fill_zero(std::byte* block, std::size_t bytes) override {
-    const device::emulated::OnDevice on_device;
-    if (bytes > 0) std::memset(block, 0, bytes);
+    if (bytes == 0) return;
+    device::emulated::submit([=] {
+      const device::emulated::OnDevice on_device;
+      std::memset(block, 0, bytes);
+    });
   }
   MemoryStats stats() const override {
     const std::lock_guard lock(mutex);
@@ -45,17 +54,31 @@ class FencedAllocator final : public Allocator {
   MemoryStats books;
 };
 
+// Owns, beside what it repeats, the memory that is about.
+class EmulatedRecording final : public RecordedWork {
+ public:
+  EmulatedRecording(std::vector<device::emulated::Queued> recorded,
+                    std::unique_ptr<RecordableAllocator::Blocks> recorded_blocks)
+      : blocks(std::move(recorded_blocks)), queued(std::move(recorded)) {}
+  void replay() override {
+    for (const auto& work : queued) work();
+  }
+
+ private:
+  std::unique_ptr<RecordableAllocator::Blocks> blocks;
+  std::vector<device::emulated::Queued> queued;
+};
+
 class EmulatedRuntime final : public DeviceRuntime {
  public:
   int count() const override { return 1; }
   std::string why_none() const override { return {}; }
   std::string describe(int) const override { return "a GPU emulated thread by thread"; }
-  Allocator& allocator(int) override {
-    // Never destroyed: tensors with static lifetime may still give blocks back at exit.
-    static auto& memory = *new FencedAllocator;
-    return memory;
-  }
+  Allocator& allocator(int) override { return memory(); }
   void copy(int index, Transfer, void* to, const void* from, std::size_t bytes) override {
+    if (device::emulated::is_recording()) {
+      fail("record", "{} bytes from or to the host, which a recording cannot repeat", bytes);
+    }
     {
       const device::emulated::OnDevice on_device;
       std::memcpy(to, from, bytes);
@@ -63,8 +86,21 @@ class EmulatedRuntime final : public DeviceRuntime {
     synchronise(index);
   }
   void synchronise(int) override { kernels::throw_reported(reports); }
+  std::unique_ptr<RecordedWork> record(int, const std::function<void()>& work) override {
+    std::vector<device::emulated::Queued> queued;
+    auto blocks = memory().keep_blocks_of([&] { queued = device::emulated::recorded(work); });
+    return std::make_unique<EmulatedRecording>(std::move(queued), std::move(blocks));
+  }
 
   kernels::IndexReports reports;
+
+ private:
+  static RecordableAllocator& memory() {
+    // Never destroyed: tensors with static lifetime may still give blocks back at exit.
+    static auto& fenced = *new FencedAllocator;
+    static auto& recordable = *new RecordableAllocator(fenced);
+    return recordable;
+  }
 };
 
 EmulatedRuntime runtime;

@@ -9,10 +9,12 @@
 #include "kernels/cuda/index_report.h"
 #include "kernels/cuda/stream.h"
 #include "kernels/cuda/toolkit/cuda_check.h"
+#include "kernels/cuda/toolkit/cuda_graph.h"
 #include "kernels/cuda/toolkit/pinned_ring.h"
 #include "runtime/caching_allocator.h"
 #include "runtime/check.h"
 #include "runtime/device_runtime.h"
+#include "runtime/recordable_allocator.h"
 
 namespace lookback {
 namespace {
@@ -28,6 +30,7 @@ struct ActiveDevice {
   kernels::IndexReports* reports = nullptr;  // pinned: kernels write it, the host reads it
   int shared_bytes_of_block = 0;
   int capability_major = 0, capability_minor = 0;
+  bool is_recording = false;
 
   explicit ActiveDevice(int device_index) : index(device_index) {
     check_cuda("cudaSetDevice", cudaSetDevice(index));
@@ -141,14 +144,13 @@ class CudaRuntime final : public DeviceRuntime {
                        static_cast<double>(properties.totalGlobalMem) / double{1 << 30});
   }
 
-  Allocator& allocator(int index) override {
-    static_cast<void>(activate(index));
-    static auto& memory = *new CudaAllocator(index);
-    return memory;
-  }
+  Allocator& allocator(int index) override { return memory(index); }
 
   void copy(int index, Transfer direction, void* to, const void* from, std::size_t bytes) override {
     auto& device = activate(index);
+    if (device.is_recording) {
+      fail("record", "{} bytes from or to the host, which a recording cannot repeat", bytes);
+    }
     const bool uploads = direction == Transfer::to_device;
     if (uploads && bytes <= PinnedRing::most_bytes) {
       device.uploads.upload(device.stream, to, from, bytes);
@@ -165,7 +167,30 @@ class CudaRuntime final : public DeviceRuntime {
     kernels::throw_reported(*device.reports);
   }
 
+  // What the cache holds is given back first: a recording has memory of its own.
+  std::unique_ptr<RecordedWork> record(int index, const std::function<void()>& work) override {
+    auto& device = activate(index);
+    synchronise(index);
+    memory(index).release_cached();
+    const Recording recording(device);
+    return std::make_unique<CudaGraph>(device.stream, memory(index), work);
+  }
+
  private:
+  struct Recording {
+    explicit Recording(ActiveDevice& active) : device(active) { device.is_recording = true; }
+    ~Recording() { device.is_recording = false; }
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
+    ActiveDevice& device;
+  };
+
+  static RecordableAllocator& memory(int index) {
+    static_cast<void>(activate(index));
+    static auto& cuda = *new CudaAllocator(index);
+    static auto& recordable = *new RecordableAllocator(cuda);
+    return recordable;
+  }
   static bool capable(int devices) {
     int major = 0;
     return devices > 0 &&

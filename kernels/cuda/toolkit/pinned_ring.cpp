@@ -6,23 +6,40 @@
 
 namespace lookback {
 
-void PinnedRing::upload(cudaStream_t stream, void* to, const void* from, std::size_t bytes) {
+// Free to be written, and large enough.
+PinnedRing::Slot& PinnedRing::next_slot(std::size_t bytes) {
   auto& slot = ring[next++ % slots];
-  if (slot.read == nullptr) {
-    check_cuda("cudaEventCreate", cudaEventCreateWithFlags(&slot.read, cudaEventDisableTiming));
+  if (slot.taken == nullptr) {
+    check_cuda("cudaEventCreate", cudaEventCreateWithFlags(&slot.arrived, cudaEventDisableTiming));
+    check_cuda("cudaEventCreate", cudaEventCreateWithFlags(&slot.taken, cudaEventDisableTiming));
   } else {
-    check_cuda("cudaEventSynchronize", cudaEventSynchronize(slot.read));
+    check_cuda("cudaEventSynchronize", cudaEventSynchronize(slot.taken));
   }
   if (slot.bytes < bytes) {
-    if (slot.memory != nullptr) check_cuda("cudaFreeHost", cudaFreeHost(slot.memory));
-    slot.memory = nullptr;
-    check_cuda("cudaHostAlloc", cudaHostAlloc(&slot.memory, bytes, cudaHostAllocDefault));
+    check_cuda("cudaFreeHost", cudaFreeHost(slot.pinned));
+    check_cuda("cudaFree", cudaFree(slot.staged));
+    slot.pinned = slot.staged = nullptr;
+    slot.bytes = 0;
+    check_cuda("cudaHostAlloc", cudaHostAlloc(&slot.pinned, bytes, cudaHostAllocDefault));
+    check_cuda("cudaMalloc", cudaMalloc(&slot.staged, bytes));
     slot.bytes = bytes;
   }
-  std::memcpy(slot.memory, from, bytes);
+  return slot;
+}
+
+void PinnedRing::upload(cudaStream_t kernels, void* to, const void* from, std::size_t bytes) {
+  if (copies == nullptr) {
+    check_cuda("cudaStreamCreate", cudaStreamCreateWithFlags(&copies, cudaStreamNonBlocking));
+  }
+  auto& slot = next_slot(bytes);
+  std::memcpy(slot.pinned, from, bytes);
   check_cuda("cudaMemcpyAsync",
-             cudaMemcpyAsync(to, slot.memory, bytes, cudaMemcpyHostToDevice, stream));
-  check_cuda("cudaEventRecord", cudaEventRecord(slot.read, stream));
+             cudaMemcpyAsync(slot.staged, slot.pinned, bytes, cudaMemcpyHostToDevice, copies));
+  check_cuda("cudaEventRecord", cudaEventRecord(slot.arrived, copies));
+  check_cuda("cudaStreamWaitEvent", cudaStreamWaitEvent(kernels, slot.arrived, 0));
+  check_cuda("cudaMemcpyAsync",
+             cudaMemcpyAsync(to, slot.staged, bytes, cudaMemcpyDeviceToDevice, kernels));
+  check_cuda("cudaEventRecord", cudaEventRecord(slot.taken, kernels));
 }
 
 }  // namespace lookback

@@ -12,6 +12,7 @@
 #include "kernels/cuda/stream.h"
 #include "kernels/cuda/toolkit/cuda_check.h"
 #include "runtime/check.h"
+#include "runtime/float_products.h"
 
 namespace lookback::kernels {
 namespace {
@@ -112,6 +113,12 @@ cudaDataType type_of(DType dtype) {
   }
 }
 
+cublasComputeType_t sums_of(DType operands) {
+  if (operands == DType::f64) return CUBLAS_COMPUTE_64F;
+  const bool rounds = operands == DType::f32 && float_products() == FloatProducts::tf32;
+  return rounds ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+}
+
 }  // namespace
 
 void multiply_on_gpu(const Product& p) {
@@ -130,7 +137,7 @@ void multiply_on_gpu(const Product& p) {
       static_cast<int>(p.k), alpha_at, p.b.data, type_of(p.operands), b->step, p.b.batch_step,
       p.a.data, type_of(p.operands), a->step, p.a.batch_step, keep_at, p.y, type_of(p.result),
       static_cast<int>(std::max(p.y_row_step, p.n)), p.y_batch_step, static_cast<int>(p.batch),
-      is_double ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+      sums_of(p.operands), CUBLAS_GEMM_DEFAULT));
 }
 
 }  // namespace lookback::kernels

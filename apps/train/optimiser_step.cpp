@@ -1,0 +1,88 @@
+#include "apps/train/optimiser_step.h"
+
+#include <algorithm>
+
+#include "autograd/grad_mode.h"
+#include "autograd/gradient.h"
+#include "autograd/ops/add.h"
+#include "autograd/ops/affine.h"
+#include "autograd/ops/copy_of.h"
+#include "runtime/allocator.h"
+
+namespace lookback {
+
+OptimiserStep::OptimiserStep(const Llama& model, AdamW& adamw,
+                             const ForwardOptions& forward_options, double max_gradient_norm,
+                             Repetition how)
+    : llama(model),
+      optimizer(adamw),
+      forward(forward_options),
+      max_norm(max_gradient_norm),
+      parameters(model.parameters()),
+      may_record(how == Repetition::recorded && model.model.fault() == nullptr),
+      norm_so_far(zeros({}, DType::f64, parameters.at(0).tensor.device())) {}
+
+StepResults OptimiserStep::take(const std::vector<TokenBatch>& batches, double learning_rate,
+                                const std::function<void(const StepResults&)>& before_update) {
+  if (!fill_inputs(batches)) recorded = nullptr;
+  if (!warm || before_update || !may_record) {
+    warm = true;
+    return queue(batches, learning_rate, before_update);
+  }
+  if (recorded == nullptr) try_to_record(batches);
+  if (recorded == nullptr) return queue(batches, learning_rate, {});
+  auto results = expected_results(batches);
+  optimizer.begin_step(learning_rate, results.gradient_share);
+  recorded->replay();
+  for (const auto& parameter : parameters) parameter.tensor.storage()->bump_version();
+  results.numbers = copy_of(recorded_numbers);
+  return results;
+}
+
+// Whether they have the shapes of the last ones, and so lie where those lay.
+bool OptimiserStep::fill_inputs(const std::vector<TokenBatch>& batches) {
+  const bool same =
+      std::ranges::equal(batches, inputs, [](const TokenBatch& batch, const TokenTensors& tensors) {
+        return tensors.ids.shape() == Shape{batch.rows, batch.columns};
+      });
+  if (!same) {
+    inputs.clear();
+    for (const auto& batch : batches) inputs.push_back(token_tensors(batch));
+    return false;
+  }
+  for (std::size_t i = 0; i < batches.size(); ++i) set_tokens(inputs[i], batches[i]);
+  return true;
+}
+
+StepResults OptimiserStep::queue(const std::vector<TokenBatch>& batches, double learning_rate,
+                                 const std::function<void(const StepResults&)>& before_update) {
+  const auto results = queue_gradients(llama, batches, inputs, forward);
+  if (before_update) before_update(results);
+  optimizer.begin_step(learning_rate, results.gradient_share);
+  queue_update(results);
+  return results;
+}
+
+void OptimiserStep::queue_update(const StepResults& results) {
+  const NoGrad no_grad;
+  const auto norm = results.grad_norm + affine(norm_so_far, 0, 0);
+  copy_into(norm, norm_so_far);
+  optimizer.update(max_norm, norm_so_far);
+  clear_gradients(parameters);
+}
+
+// A recording has memory of its own: a GPU that has no room for it goes on without.
+void OptimiserStep::try_to_record(const std::vector<TokenBatch>& batches) {
+  try {
+    recorded = record(norm_so_far.device(), [&] {
+      const auto results = queue_gradients(llama, batches, inputs, forward);
+      queue_update(results);
+      recorded_numbers = results.numbers;
+    });
+  } catch (const OutOfMemory&) {
+    clear_gradients(parameters);
+  }
+  may_record = recorded != nullptr;
+}
+
+}  // namespace lookback

@@ -1,0 +1,56 @@
+// A step of training: forward and backward of every micro-batch, clipping, AdamW.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "apps/train/token_tensors.h"
+#include "apps/train/training_step.h"
+#include "nn/adamw.h"
+#include "runtime/recorded_work.h"
+
+namespace lookback {
+
+// Whether a device that queues its kernels is shown the step once and replays it.
+enum class Repetition { recorded, queued };
+
+class OptimiserStep {
+ public:
+  // The arguments outlive it. Faults of a model are always queued: they ask for numbers on the way.
+  OptimiserStep(const Llama& model, AdamW& adamw, const ForwardOptions& forward_options,
+                double max_gradient_norm, Repetition how = Repetition::recorded);
+
+  // Queues the step and does not wait for a GPU: its numbers are there when they have been read.
+  // A norm that is not finite leaves the weights as they are, in this step and all later ones.
+  // With `before_update`, which is called when the gradients are queued, a step is never recorded,
+  // nor is the first one; from then on steps whose batches have the shapes of the recorded one are
+  // replayed.
+  StepResults take(const std::vector<TokenBatch>& batches, double learning_rate,
+                   const std::function<void(const StepResults&)>& before_update = {});
+
+  bool is_recorded() const { return recorded != nullptr; }
+
+ private:
+  bool fill_inputs(const std::vector<TokenBatch>& batches);
+  StepResults queue(const std::vector<TokenBatch>& batches, double learning_rate,
+                    const std::function<void(const StepResults&)>& before_update);
+  void queue_update(const StepResults& results);
+  void try_to_record(const std::vector<TokenBatch>& batches);
+
+  const Llama& llama;
+  AdamW& optimizer;
+  const ForwardOptions forward;
+  const double max_norm;
+  const std::vector<NamedParameter> parameters;
+  bool may_record;
+  std::vector<TokenTensors> inputs;  // where each step finds its micro-batches
+  // The norm of the gradients, and not finite from the first step on where it was not: no later
+  // step then changes the weights, though nobody has read the norm yet.
+  Tensor norm_so_far;
+  bool warm = false;  // a step has been queued: what is made at first use is there
+  std::unique_ptr<RecordedWork> recorded;
+  Tensor recorded_numbers;  // what the recorded step writes
+};
+
+}  // namespace lookback

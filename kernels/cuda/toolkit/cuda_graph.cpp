@@ -1,0 +1,47 @@
+#include "kernels/cuda/toolkit/cuda_graph.h"
+
+#include "kernels/cuda/toolkit/cuda_check.h"
+
+namespace lookback {
+namespace {
+
+// Relaxed: while the stream is recorded, memory may be asked for (cudaMalloc), which is queued
+// nowhere.
+cudaGraph_t capture(cudaStream_t stream, const std::function<void()>& work) {
+  check_cuda("cudaStreamBeginCapture",
+             cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
+  cudaGraph_t graph = nullptr;
+  try {
+    work();
+  } catch (...) {
+    if (cudaStreamEndCapture(stream, &graph) == cudaSuccess) {
+      static_cast<void>(cudaGraphDestroy(graph));
+    }
+    static_cast<void>(cudaGetLastError());  // what ended the recording is said by what is thrown
+    throw;
+  }
+  check_cuda("cudaStreamEndCapture", cudaStreamEndCapture(stream, &graph));
+  return graph;
+}
+
+}  // namespace
+
+CudaGraph::CudaGraph(cudaStream_t compute_stream, RecordableAllocator& memory,
+                     const std::function<void()>& work)
+    : stream(compute_stream) {
+  cudaGraph_t graph = nullptr;
+  blocks = memory.keep_blocks_of([&] { graph = capture(stream, work); });
+  const auto status = cudaGraphInstantiate(&executable, graph, 0);
+  static_cast<void>(cudaGraphDestroy(graph));
+  check_cuda("cudaGraphInstantiate", status);
+}
+
+// Its memory may be given to others once it has run for the last time.
+CudaGraph::~CudaGraph() {
+  static_cast<void>(cudaStreamSynchronize(stream));
+  static_cast<void>(cudaGraphExecDestroy(executable));
+}
+
+void CudaGraph::replay() { check_cuda("cudaGraphLaunch", cudaGraphLaunch(executable, stream)); }
+
+}  // namespace lookback

@@ -1,0 +1,67 @@
+// An allocator whose blocks can be kept in place for recorded work (runtime/recorded_work.h), which
+// will read and write the same addresses each time it is replayed.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "runtime/allocator.h"
+
+namespace lookback {
+
+class RecordableAllocator final : public Allocator {
+ public:
+  // Takes its memory from `source`, which outlives it. What is kept counts as live there.
+  explicit RecordableAllocator(Allocator& source);
+
+  // The blocks of one recording. While it lives, nobody else is given
+  //   - a block that was allocated in keep_blocks_of(): given back by a tensor, it waits for the
+  //   next
+  //     request of its size in there;
+  //   - a block that was live when the recording began.
+  // It goes before the allocator does.
+  class Blocks {
+   public:
+    ~Blocks();
+    Blocks(const Blocks&) = delete;
+    Blocks& operator=(const Blocks&) = delete;
+
+   private:
+    friend class RecordableAllocator;
+    explicit Blocks(RecordableAllocator& allocator) : owner(allocator) {}
+    RecordableAllocator& owner;
+    std::map<std::size_t, std::vector<std::byte*>> free;  // by size
+  };
+  // What work() allocates belongs to the result. One recording at a time.
+  std::unique_ptr<Blocks> keep_blocks_of(const std::function<void()>& work);
+
+  std::byte* allocate(std::size_t bytes) override;
+  void deallocate(std::byte* block, std::size_t bytes) noexcept override;
+  void fill_zero(std::byte* block, std::size_t bytes) override { source.fill_zero(block, bytes); }
+  MemoryStats stats() const override { return source.stats(); }
+  void reset_peak_bytes() override { source.reset_peak_bytes(); }
+  void release_cached() override { source.release_cached(); }
+
+ private:
+  struct KeptBlock {
+    std::byte* block;
+    std::size_t bytes;
+  };
+  void forget(Blocks& blocks) noexcept;
+
+  Allocator& source;
+  std::mutex mutex;
+  Blocks* recording = nullptr;                        // where allocations go at present
+  int recordings = 0;                                 // that live
+  std::unordered_map<std::byte*, Blocks*> blocks_of;  // of those recordings, handed out
+  std::unordered_set<std::byte*> younger;             // allocated since the last recording ended
+  std::vector<KeptBlock> kept;  // older than a recording, let go since; until the last one goes
+};
+
+}  // namespace lookback
