@@ -34,6 +34,7 @@ struct AttentionForward {
   In given_log_sum_exp = {};  // absent: compute it
   Out y;
   Out log_sum_exp = {};  // absent where it is given
+  Out workspace = {};    // u8, as much as attention_forward.workspace_bytes() says
   CausalMask mask = {};
   static constexpr auto dependency =
       attend(&AttentionForward::y, &AttentionForward::log_sum_exp, &AttentionForward::q,

@@ -46,14 +46,16 @@ Tensor attend(const AttentionPieces& pieces, const Tensor& v, const Tensor& give
               const Tensor& log_sum_exp, const CausalMask& mask) {
   const auto& q = pieces.q[0];
   const auto y = empty({q.size(0), q.size(1), q.size(2), v.size(3)}, v.dtype(), v.device());
-  kernels::attention_forward(v.backend(), {.q = detail::views_of(pieces.q),
-                                           .k = detail::views_of(pieces.k),
-                                           .v = v,
-                                           .scales = pieces.scales,
-                                           .given_log_sum_exp = given,
-                                           .y = y,
-                                           .log_sum_exp = given.defined() ? Tensor{} : log_sum_exp,
-                                           .mask = mask.view()});
+  run_with_workspace(
+      kernels::attention_forward, v.device(),
+      kernels::AttentionForward{.q = detail::views_of(pieces.q),
+                                .k = detail::views_of(pieces.k),
+                                .v = v,
+                                .scales = pieces.scales,
+                                .given_log_sum_exp = given,
+                                .y = y,
+                                .log_sum_exp = given.defined() ? Tensor{} : log_sum_exp,
+                                .mask = mask.view()});
   const auto inputs = detail::inputs_of(pieces, {v});
   return record<AttentionBackward>(y, inputs, [&] {
     return AttentionBackward{detail::SavedPieces(pieces), v, y, log_sum_exp, mask};

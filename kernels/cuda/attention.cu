@@ -1,10 +1,11 @@
 // Which kernels attention takes on a GPU: the streaming ones (attention_streaming.h) where they can
-// read the operands, else the explicit ones.
+// read the operands, and for few rows (attention_decode.h); else the explicit ones.
 #include "kernels/attention.h"
 
 #include <algorithm>
 #include <vector>
 
+#include "kernels/cuda/attention_decode.h"
 #include "kernels/cuda/attention_explicit.h"
 #include "kernels/cuda/attention_streaming.h"
 #include "kernels/cuda/stream.h"
@@ -150,9 +151,18 @@ void backward_by_tiles(const AttentionBackward& a) {
   });
 }
 
+template <class T>
+bool is_decoded(const AttentionForward& a) {
+  return streams<T>(a.q, a.k, a.v) && fits_tiles(a.y) && decodes<T>(a);
+}
+
 void forward(const AttentionForward& a) {
   visit_floating(a.v.dtype, [&]<class T>(TypeTag<T>) {
     if constexpr (!std::is_same_v<T, double>) {
+      if (is_decoded<T>(a)) {
+        decode<T>(a, decode_plan<T>(a));
+        return;
+      }
       if (streams<T>(a.q, a.k, a.v) && fits_tiles(a.y)) {
         const auto operands =
             stream_operands<T>(a.q, a.k, a.v, a.scales, a.given_log_sum_exp, a.mask);
@@ -176,6 +186,14 @@ void backward(const AttentionBackward& a) {
     backward_by_rows<T>(a);
   });
 }
+std::size_t forward_workspace_bytes(const AttentionForward& a) {
+  return visit_floating(a.v.dtype, [&]<class T>(TypeTag<T>) -> std::size_t {
+    if constexpr (!std::is_same_v<T, double>) {
+      if (is_decoded<T>(a)) return decode_plan<T>(a).workspace_bytes(a);
+    }
+    return 0;
+  });
+}
 // The parts of several pieces' dscales may be wanted at once.
 std::size_t workspace_bytes(const AttentionBackward& a) {
   const auto rows = a.q[0].size(0) * a.q[0].size(1) * a.q[0].size(2);
@@ -183,7 +201,8 @@ std::size_t workspace_bytes(const AttentionBackward& a) {
   return static_cast<std::size_t>(numbers) * size_of(accumulator_of(a.q[0].dtype));
 }
 
-const Registration forward_registered{attention_forward, Backend::cuda, forward};
+const Registration forward_registered{attention_forward, Backend::cuda, forward,
+                                      forward_workspace_bytes};
 const Registration backward_registered{attention_backward, Backend::cuda, backward,
                                        workspace_bytes};
 

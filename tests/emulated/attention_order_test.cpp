@@ -45,6 +45,14 @@ void expect_one_answer() {
                             .offset = 70,
                             .window = 90,
                             .gap = 8},
+                            AttentionShape{.rows = 2,
+                            .keys = 300,
+                            .heads = 6,
+                            .key_heads = 2,
+                            .widths = {64},
+                            .value_width = 64,
+                            .offset = 298,
+                            .gap = 8},
                             AttentionShape{.rows = 40, .keys = 40, .widths = {5}}}) {
     const auto expected = results<T>(shape, Order::forwards);
     EXPECT_EQ(results<T>(shape, Order::backwards), expected) << shape.name();

@@ -118,14 +118,15 @@ void AttentionProblem<T>::forward(Run& run, const Tensor& given) const {
   const auto queries = placed(q), keys = placed(k);
   const auto values = to_device(v, device), factors = to_device(scales, device);
   const auto seen = placed_mask();
-  attention_forward(device.backend, {.q = views(queries),
-                                     .k = views(keys),
-                                     .v = values,
-                                     .scales = factors,
-                                     .given_log_sum_exp = earlier,
-                                     .y = y,
-                                     .log_sum_exp = log_sum_exp,
-                                     .mask = seen.view()});
+  run_with_workspace(attention_forward, device,
+                     AttentionForward{.q = views(queries),
+                                      .k = views(keys),
+                                      .v = values,
+                                      .scales = factors,
+                                      .given_log_sum_exp = earlier,
+                                      .y = y,
+                                      .log_sum_exp = log_sum_exp,
+                                      .mask = seen.view()});
   run.y = to_device(y, cpu_device);
   run.log_sum_exp = given.defined() ? given : to_device(log_sum_exp, cpu_device);
 }
