@@ -33,7 +33,7 @@ struct ForwardRow {
   Sum* maximum;
   Sum* sum;
   std::uint8_t* right;
-  IndexReports* reports;
+  IndexCheck check;
   std::int64_t step, ignore_index;
 
   template <class Group>
@@ -52,7 +52,7 @@ struct ForwardRow {
     if (group.lane != 0) return;
     std::int64_t target = given;
     if (given < 0 || given >= group.columns) {
-      target = checked_index(reports, IndexUser::cross_entropy, given, group.columns, row);
+      target = check(given, row);
       if (group.columns == 0) return;
     }
     // In double, from numbers of like size: no digit of a small loss is lost to a large maximum.
@@ -142,8 +142,14 @@ void forward(const CrossEntropyForward& a) {
   visit_floating(a.logits.dtype, [&]<class T>(TypeTag<T>) {
     using Sum = Accumulator<T>;
     const ForwardRow<T> body{
-        a.logits.as<T>(), a.targets.as<std::int64_t>(),   a.nats.as<Sum>(), a.maximum.as<Sum>(),
-        a.sum.as<Sum>(),  a.workspace.as<std::uint8_t>(), index_reports(),  a.logits.stride(0),
+        a.logits.as<T>(),
+        a.targets.as<std::int64_t>(),
+        a.nats.as<Sum>(),
+        a.maximum.as<Sum>(),
+        a.sum.as<Sum>(),
+        a.workspace.as<std::uint8_t>(),
+        index_check(IndexUser::cross_entropy, a.targets, columns, a.ignore_index),
+        a.logits.stride(0),
         a.ignore_index};
     for_each_row_on_gpu<T>(rows, columns, {a.logits}, body);
   });

@@ -11,10 +11,9 @@ void forward(const EmbeddingForward& a) {
              .y = a.y.data,
              .outer = 1,
              .picked = a.ids.numel(),
-             .limit = a.table.size(0),
              .inner = a.table.size(1),
              .dtype = a.table.dtype,
-             .user = IndexUser::embedding});
+             .check = index_check(IndexUser::embedding, a.ids, a.table.size(0))});
 }
 
 SummedRows rows_of(const EmbeddingBackward& a) {

@@ -23,7 +23,7 @@ struct Forward {
   const T* x;
   const std::int64_t* index;
   T* y;
-  IndexReports* reports;
+  IndexCheck check;
   std::int64_t count;
   DimBlocks from, to;
 
@@ -31,7 +31,7 @@ struct Forward {
     const auto at = device::block_index() * threads + device::thread_index();
     if (at >= count) return;
     const Place place(at, to);
-    const auto picked = checked_index(reports, IndexUser::gather, index[at], from.size, at);
+    const auto picked = check(index[at], at);
     if (from.size == 0) {
       y[at] = T{};
     } else {
@@ -67,8 +67,10 @@ struct Search {
 void forward(const GatherForward& a) {
   visit_any(a.y.dtype, [&]<class T>(TypeTag<T>) {
     const Forward<T> kernel{
-        a.x.as<T>(), a.index.as<std::int64_t>(), a.y.as<T>(),          index_reports(),
-        a.y.numel(), DimBlocks(a.x, a.dim),      DimBlocks(a.y, a.dim)};
+        a.x.as<T>(),          a.index.as<std::int64_t>(),
+        a.y.as<T>(),          index_check(IndexUser::gather, a.index, a.x.size(a.dim)),
+        a.y.numel(),          DimBlocks(a.x, a.dim),
+        DimBlocks(a.y, a.dim)};
     device::launch({.blocks = device::blocks_for(kernel.count, kernel.threads)}, kernel);
   });
 }

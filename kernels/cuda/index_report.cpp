@@ -1,9 +1,11 @@
 #include "kernels/cuda/index_report.h"
 
 #include <array>
+#include <cstddef>
+#include <span>
 #include <string_view>
 
-#include "runtime/check.h"
+#include "kernels/index_error.h"
 
 namespace lookback::kernels {
 
@@ -14,14 +16,17 @@ void throw_reported(IndexReports& reports) {
   constexpr std::array<Words, index_users> words = {{{"embedding", "id"},
                                                      {"gather", "index"},
                                                      {"index_select", "index"},
-                                                     {"cross_entropy", "target"}}};
+                                                     {"cross_entropy", "target"},
+                                                     {"linear_cross_entropy", "target"}}};
   const auto found = reports;
   reports = {};
   for (std::size_t user = 0; user < words.size(); ++user) {
-    const auto& report = found.of[user];
-    if (report.first == IndexReport::none) continue;
-    fail(words[user].operation, "{} {} at position {} must be in [0, {})", words[user].what,
-         static_cast<std::int32_t>(report.first), report.first >> 32, report.limit);
+    const auto& [first, rule] = found.of[user];
+    if (first == IndexReport::none) continue;
+    const Shape sizes(std::span(rule.sizes, static_cast<std::size_t>(rule.rank)));
+    fail_index(words[user].operation, words[user].what, static_cast<std::int32_t>(first),
+               static_cast<std::int64_t>(first >> 32), sizes, rule.limit,
+               rule.ignores ? std::optional(rule.ignored) : std::nullopt);
   }
 }
 

@@ -13,10 +13,9 @@ void forward(const IndexSelectForward& a) {
              .y = a.y.data,
              .outer = from.outer,
              .picked = a.index.numel(),
-             .limit = from.size,
              .inner = from.inner,
              .dtype = a.x.dtype,
-             .user = IndexUser::index_select});
+             .check = index_check(IndexUser::index_select, a.index, from.size)});
 }
 
 SummedRows rows_of(const IndexSelectBackward& a) {

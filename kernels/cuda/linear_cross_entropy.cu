@@ -23,15 +23,14 @@ struct FinishRow {
   const std::int64_t* targets;
   Sum* nats;
   std::uint8_t* right;
-  IndexReports* reports;
+  IndexCheck check;
   std::int64_t first_row, vocabulary, ignore_index;
 
   LOOKBACK_DEVICE void operator()() const {
     const auto row = device::block_index();
     const auto given = targets[first_row + row];
     if (given == ignore_index) return ignore(row);
-    const auto target =
-        checked_index(reports, IndexUser::cross_entropy, given, vocabulary, first_row + row);
+    const auto target = check(given, first_row + row);
     const Sum* x = logits + row * vocabulary;
     auto* scratch = reinterpret_cast<Sum*>(device::shared_memory());
     const Sum target_logit = x[target];
@@ -125,15 +124,16 @@ class Chunks {
                      .k = dimension,
                      .operands = dtype_of<T>,
                      .result = dtype_of<Sum>});
-    const FinishRow<T> finish{a.logits.as<Sum>(),
-                              dlogits,
-                              a.targets.as<std::int64_t>(),
-                              a.nats.as<Sum>(),
-                              right,
-                              index_reports(),
-                              begin,
-                              vocabulary,
-                              a.ignore_index};
+    const FinishRow<T> finish{
+        a.logits.as<Sum>(),
+        dlogits,
+        a.targets.as<std::int64_t>(),
+        a.nats.as<Sum>(),
+        right,
+        index_check(IndexUser::linear_cross_entropy, a.targets, vocabulary, a.ignore_index),
+        begin,
+        vocabulary,
+        a.ignore_index};
     device::launch({.blocks = rows, .shared_bytes = finish.shared_bytes}, finish);
     if (a.dx.present()) {
       multiply_on_gpu(of_gradient({.a = {dlogits, vocabulary, 1},

@@ -12,16 +12,15 @@ struct Pick {
   const Unit* x;
   const std::int64_t* index;
   Unit* y;
-  IndexReports* reports;
-  std::int64_t units, units_per_row, picked, limit;
-  IndexUser user;
+  std::int64_t units, units_per_row, picked;
+  IndexCheck check;
 
   LOOKBACK_DEVICE void operator()() const {
     const auto at = device::block_index() * threads + device::thread_index();
     if (at >= units) return;
     const auto row = at / units_per_row;
     const auto outer = row / picked, position = row - outer * picked;
-    const auto from = checked_index(reports, user, index[position], limit, position);
+    const auto from = check(index[position], position), limit = check.rule.limit;
     if (limit == 0) {
       y[at] = Unit{};
     } else {
@@ -36,12 +35,10 @@ void pick(const PickedRows& rows, std::int64_t row_bytes) {
   const Pick<Unit> kernel{static_cast<const Unit*>(rows.x),
                           rows.index,
                           static_cast<Unit*>(rows.y),
-                          index_reports(),
                           rows.outer * rows.picked * units_per_row,
                           units_per_row,
                           rows.picked,
-                          rows.limit,
-                          rows.user};
+                          rows.check};
   device::launch({.blocks = device::blocks_for(kernel.units, kernel.threads)}, kernel);
 }
 

@@ -9,15 +9,15 @@
 namespace lookback::kernels {
 
 //   y[o, j, i] = x[o, index[j], i],  o < outer, j < picked, i < inner
-// x [outer, limit, inner], y [outer, picked, inner]: dense, of one dtype. An index out of range is
-// reported and picks row 0; where there is none, y is 0.
+// x [outer, limit, inner], y [outer, picked, inner]: dense, of one dtype; limit: the check's. An
+// index out of range is reported and picks row 0; where there is none, y is 0.
 struct PickedRows {
   const void* x;
   const std::int64_t* index;
   void* y;
-  std::int64_t outer, picked, limit, inner;
+  std::int64_t outer, picked, inner;
   DType dtype;
-  IndexUser user;
+  IndexCheck check;
 };
 void pick_rows(const PickedRows& rows);
 

@@ -1,29 +1,18 @@
 #include "kernels/softmax.h"
 
-#include <cmath>
-
-#include "kernels/cuda/rows.h"
+#include "kernels/cuda/softmax_rows.h"
 
 namespace lookback::kernels {
 namespace {
 
 template <class T>
-struct ForwardRow {
+struct ForwardRow : SoftmaxForwardRow<T> {
   using Sum = Accumulator<T>;
-  const T* x;
-  T* y;
-  std::int64_t x_step, y_step;
 
   template <class Group>
   LOOKBACK_DEVICE void operator()(std::int64_t row, const Group& group) const {
-    const typename Group::template Row<T> in(group, x + row * x_step);
-    Sum largest = -INFINITY;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      for (const auto value : in.pack(turn, column).element) {
-        largest = device::Larger{}(largest, static_cast<Sum>(value));
-      }
-    });
-    largest = group.reduce(largest, device::Larger{});
+    const typename Group::template Row<T> in(group, this->x + row * this->x_step);
+    const Sum largest = largest_of_row<T>(group, in);
     // Hidden entries are 0 also in a row that holds a NaN, and in one that holds nothing else.
     const auto exponential = [&](T value) {
       const auto entry = static_cast<Sum>(value);
@@ -40,24 +29,20 @@ struct ForwardRow {
         const Sum e = exponential(value);
         value = static_cast<T>(e == 0 ? Sum(0) : e * share);
       }
-      write_pack(y + row * y_step + column, values);
+      write_pack(this->y + row * this->y_step + column, values);
     });
   }
 };
 
 template <class T>
-struct BackwardRow {
+struct BackwardRow : SoftmaxBackwardRow<T> {
   using Sum = Accumulator<T>;
-  const T* dy;
-  const T* y;
-  T* dx;
-  std::int64_t dy_step, y_step, dx_step;
 
   template <class Group>
   LOOKBACK_DEVICE void operator()(std::int64_t row, const Group& group) const {
     constexpr int width = Group::width;
-    const typename Group::template Row<T> slopes(group, dy + row * dy_step);
-    const typename Group::template Row<T> weights(group, y + row * y_step);
+    const typename Group::template Row<T> slopes(group, this->dy + row * this->dy_step);
+    const typename Group::template Row<T> weights(group, this->y + row * this->y_step);
     Sum dot = 0;
     group.for_each_pack([&](int turn, std::int64_t column) {
       const auto slope = slopes.pack(turn, column), weight = weights.pack(turn, column);
@@ -77,28 +62,15 @@ struct BackwardRow {
         const Sum own = w * (static_cast<Sum>(slope.element[i]) - dot);
         values.element[i] = static_cast<T>(w == 0 ? Sum(0) : own);
       }
-      write_pack(dx + row * dx_step + column, values);
+      write_pack(this->dx + row * this->dx_step + column, values);
     });
   }
 };
 
-void forward(const SoftmaxForward& a) {
-  visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
-    const ForwardRow<T> body{a.x.as<T>(), a.y.as<T>(), a.x.stride(0), a.y.stride(0)};
-    for_each_row_on_gpu<T>(a.y.size(0), a.y.size(1), {a.x, a.y}, body);
-  });
-}
-
-void backward(const SoftmaxBackward& a) {
-  visit_floating(a.dx.dtype, [&]<class T>(TypeTag<T>) {
-    const BackwardRow<T> body{a.dy.as<T>(),   a.y.as<T>(),   a.dx.as<T>(),
-                              a.dy.stride(0), a.y.stride(0), a.dx.stride(0)};
-    for_each_row_on_gpu<T>(a.dx.size(0), a.dx.size(1), {a.dy, a.y, a.dx}, body);
-  });
-}
-
-const Registration forward_registered{softmax_forward, Backend::cuda, forward};
-const Registration backward_registered{softmax_backward, Backend::cuda, backward};
+const Registration forward_registered{softmax_forward, Backend::cuda,
+                                      softmax_forward_rows<ForwardRow, SoftmaxForward>};
+const Registration backward_registered{softmax_backward, Backend::cuda,
+                                       softmax_backward_rows<BackwardRow, SoftmaxBackward>};
 
 }  // namespace
 }  // namespace lookback::kernels

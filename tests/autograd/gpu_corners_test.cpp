@@ -12,6 +12,7 @@
 #include "autograd/ops/embedding.h"
 #include "autograd/ops/gather.h"
 #include "autograd/ops/index_select.h"
+#include "autograd/ops/linear_cross_entropy.h"
 #include "autograd/ops/log_softmax.h"
 #include "autograd/ops/max.h"
 #include "autograd/ops/multiply.h"
@@ -245,33 +246,49 @@ std::string error_of(const std::function<Tensor()>& call) {
   return "none";
 }
 
+// With the CPU's words.
 TEST_F(CornersOnGpu, BadIndicesAreNamedWhenAResultIsRead) {
-  const auto index = [](std::vector<std::int64_t> values) {
-    const auto count = static_cast<std::int64_t>(values.size());
-    return to_device(from_values(values, {count}), gpu());
+  using Picking = std::function<Tensor(const Tensor& x, const Tensor& index)>;
+  const auto expect_error = [](const Tensor& x, const Tensor& index, const Picking& call,
+                               const std::string& message) {
+    EXPECT_EQ(error_of([&] { return call(x, index); }), message);
+    EXPECT_EQ(error_of([&] { return call(to_device(x, gpu()), to_device(index, gpu())); }),
+              message);
   };
-  const auto x = on_gpu({1, 2, 3, 4, 5, 6}, {3, 2});
-  EXPECT_EQ(error_of([&] {
-              return embedding(index({0, 3, -1}), x);
-            }),
-            "[embedding] id 3 at position 1 must be in [0, 3)");
-  EXPECT_EQ(error_of([&] {
-              return index_select(x, 1, index({1, 0, -1}));
-            }),
-            "[index_select] index -1 at position 2 must be in [0, 2)");
-  EXPECT_EQ(error_of([&] {
-              return gather(on_gpu({1, 2}, {2}), 0, index({0, 5}));
-            }),
-            "[gather] index 5 at position 1 must be in [0, 2)");
-  EXPECT_EQ(error_of([&] {
-              return cross_entropy(x, index({0, -100, 2}), {}).loss_sum;
-            }),
-            "[cross_entropy] target 2 at position 2 must be in [0, 2)");
-  EXPECT_EQ(error_of([&] {
-              return embedding(index({0}), on_gpu({}, {0, 2}));
-            }),
-            "[embedding] id 0 at position 0 must be in [0, 0)");
-  EXPECT_EQ(error_of([&] { return embedding(index({0}), x); }), "none");
+  const auto index = [](std::vector<std::int64_t> values, const Shape& shape) {
+    return from_values(values, shape);
+  };
+  const auto x = waves({3, 2});
+  const Picking embeds = [](const Tensor& table, const Tensor& ids) {
+    return embedding(ids, table);
+  };
+  expect_error(x, index({0, 3, -1}, {3}), embeds,
+               "[embedding] id 3 at (1,) of (3,) must be in [0, 3)");
+  expect_error(x, index({0, 1, 2, 2, -7, 9}, {2, 3}), embeds,
+               "[embedding] id -7 at (1, 1) of (2, 3) must be in [0, 3)");
+  expect_error(waves({0, 2}), index({0}, {1}), embeds,
+               "[embedding] id 0 at (0,) of (1,) must be in [0, 0)");
+  expect_error(
+      x, index({1, 0, -1}, {3}),
+      [](const Tensor& from, const Tensor& picks) { return index_select(from, 1, picks); },
+      "[index_select] index -1 at (2,) of (3,) must be in [0, 2)");
+  expect_error(
+      x, index({0, 1, 5, 0}, {2, 2}),
+      [](const Tensor& from, const Tensor& picks) { return gather(from, 0, picks); },
+      "[gather] index 5 at (1, 0) of (2, 2) must be in [0, 3)");
+  const Picking entropy = [](const Tensor& logits, const Tensor& targets) {
+    return cross_entropy(logits, targets, {}).loss_sum;
+  };
+  expect_error(x, index({0, -100, 2}, {3}), entropy,
+               "[cross_entropy] target 2 at (2,) of (3,) must be in [0, 2), or -100 to be ignored");
+  const auto weight = waves({4, 2});
+  const Picking of_products = [&](const Tensor& rows, const Tensor& targets) {
+    return linear_cross_entropy(rows, to_device(weight, rows.device()), targets).loss_sum;
+  };
+  expect_error(waves({2, 2, 2}), index({0, -100, 3, 4}, {2, 2}), of_products,
+               "[linear_cross_entropy] target 4 at (1, 1) of (2, 2) must be in [0, 4), or -100 to "
+               "be ignored");
+  expect_error(x, index({0}, {1}), embeds, "none");
 }
 
 }  // namespace

@@ -91,7 +91,7 @@ TEST_F(ModelOnGpu, ATokenOutsideTheVocabularyIsNamedWhenAResultIsRead) {
     static_cast<void>(numbers_of(llama->logits(to_device(ids, gpu()))));
     FAIL();
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "[embedding] id 99 at position 1 must be in [0, 13)");
+    EXPECT_STREQ(error.what(), "[embedding] id 99 at (0, 1) of (1, 3) must be in [0, 13)");
   }
 }
 
