@@ -62,23 +62,13 @@ bool all_fit_tiles(const List& list) {
                      [](const Operand& x) { return !x.present() || fits_tiles(x); });
 }
 
-// Whether the tiles of all three kernels fit into shared memory, for one or several pieces.
+// Whether the tiles of all three kernels fit into shared memory.
 template <class T>
 bool fits_shared_memory(const InList& q, std::int64_t value_width) {
-  std::int64_t widest = 0;
-  for (const auto& piece : q) widest = std::max(widest, piece.size(3));
-  const int columns = accumulated_columns<T>(widest);
-  const int value_columns = accumulated_columns<T>(value_width);
-  const int pieces = static_cast<int>(q.size());
-  const int targets = most_targets<T>(widest);
+  std::vector<std::int64_t> widths;
+  for (const auto& piece : q) widths.push_back(piece.size(3));
   return visit_tiles<T>([&]<class Tiles>() {
-           const int block = Tiles::block_of(columns), score_columns = contracted_columns(widest);
-           return std::max(
-               {forward_bytes<Tiles>(value_columns, score_columns, pieces),
-                query_gradient_bytes<Tiles>(columns * targets, block, columns, value_columns,
-                                            pieces),
-                query_gradient_bytes<Tiles>(columns, block, columns, value_columns, pieces),
-                key_gradient_bytes<Tiles>(columns, value_columns, columns, value_columns, pieces)});
+           return most_shared_bytes<Tiles>(widths, value_width);
          }) <= device::shared_bytes_of_block();
 }
 

@@ -15,7 +15,7 @@ struct StreamKeyGradient {
   static constexpr int threads = Tiles::warps * device::warp_threads;
   static constexpr int resident_blocks = Tiles::resident_blocks;
   static constexpr int rows = tile_rows<Tiles>;  // keys
-  static constexpr int queries = queries_of_tile;
+  static constexpr int queries = Tiles::queries_of_tile(key_columns * targets + value_columns);
   static constexpr bool makes_dk = key_columns > 0, makes_dv = value_columns > 0;
   static constexpr int score_block = Tiles::block_of(key_columns);
   static constexpr int dy_block = Tiles::block_of(value_columns);
@@ -66,33 +66,46 @@ struct StreamKeyGradient {
       clear(scores);
       for (int p = 0; p < pieces.count; ++p, ++turns) {
         expect_tiles<Tiles>();
-        if (p + 1 < pieces.count) {
-          copy_piece(at, tile, p + 1, turns + 1, true);
-        } else {
-          copy_gradient(at, tile);
-        }
+        const float scale = backward.operands.scales[p];
         Scores of_piece;
         clear(of_piece);
         multiply_rows(of_piece, tile_k(turns), tile_q(turns),
-                      contracted_columns(pieces.piece[p].q.width));
-        add_scaled(scores, backward.operands.scales[p], of_piece);
+                      contracted_columns<Tiles>(pieces.piece[p].q.width), [&] {
+                        if (p + 1 < pieces.count) {
+                          copy_piece(at, tile, p + 1, turns + 1, true);
+                        } else {
+                          copy_gradient(at, tile);
+                        }
+                      });
+        add_scaled(scores, scale, of_piece);
       }
       expect_tiles<Tiles>();
-      const auto next = tile_after(at, tile, range);
+      QueryTile next;
       const bool again = makes_dk && pieces.count > 1;  // the targets' queries are wanted again
-      if (again) {
-        copy_piece(at, tile, span.first, turns, false);
-      } else if (next.place < extent.group) {
-        copy_piece(at, next, 0, turns, pieces.count > 1);
-      }
-      make_weights(scores);
-      if constexpr (makes_dv) {
-        multiply_fragment(dv_sums, scores, tile_dy());
+      const auto go_on = [&] {
+        next = tile_after(at, tile, range);
+        if (again) {
+          copy_piece(at, tile, span.first, turns, false);
+        } else if (next.place < extent.group) {
+          copy_piece(at, next, 0, turns, pieces.count > 1);
+        }
+        make_weights(scores);
+      };
+      constexpr bool goes_on_beside = makes_dk && Tiles::products_run_on;
+      if constexpr (!goes_on_beside) {
+        go_on();
+        if constexpr (makes_dv) multiply_fragment(dv_sums, scores, tile_dy(), [] {});
       }
       if constexpr (makes_dk) {
         Scores dweights;
         clear(dweights);
-        multiply_rows(dweights, tile_v(), tile_dy(), contracted_columns(backward.operands.v.width));
+        multiply_rows(dweights, tile_v(), tile_dy(),
+                      contracted_columns<Tiles>(backward.operands.v.width), [&] {
+                        if constexpr (goes_on_beside) go_on();
+                      });
+        if constexpr (goes_on_beside && makes_dv) {
+          multiply_fragment(dv_sums, scores, tile_dy(), [] {});
+        }
         make_gradient(scores, dweights);
         LOOKBACK_UNROLL
         for (int j = 0; j < targets; ++j) {
@@ -101,13 +114,15 @@ struct StreamKeyGradient {
           if (again) {
             expect_tiles<Tiles>();
             ++turns;
+          }
+          multiply_fragment(dk_sums[j], scores, q_tile, [&] {
+            if (!again) return;
             if (j + 1 < span.count) {
               copy_piece(at, tile, span.first + j + 1, turns, false);
             } else if (next.place < extent.group) {
               copy_piece(at, next, 0, turns, true);
             }
-          }
-          multiply_fragment(dk_sums[j], scores, q_tile);
+          });
         }
       }
       tile = next;
@@ -119,7 +134,8 @@ struct StreamKeyGradient {
     return reinterpret_cast<QueryFacts*>(memory_of_tiles<Tiles>());
   }
   LOOKBACK_DEVICE T* dy_tile(int rows_before) const {
-    auto* first = reinterpret_cast<T*>(memory_of_tiles<Tiles>() + key_gradient_head<Tiles>());
+    auto* first =
+        reinterpret_cast<T*>(memory_of_tiles<Tiles>() + key_gradient_head<Tiles>(queries));
     return first + Tiles::size(rows_before, dy_columns, dy_block);
   }
   LOOKBACK_DEVICE T* score_tile(int rows_before) const {
@@ -143,14 +159,14 @@ struct StreamKeyGradient {
   // Whether any of its rows sees a key of this block. Documents may lie between; all warps look at
   // the same rows.
   LOOKBACK_DEVICE bool sees_block(const BlockPlace& at, const QueryTile& tile) const {
-    static_assert(queries == device::warp_threads);
     const auto& extent = backward.operands.extent;
     if (extent.visible.document_start == nullptr) return true;
-    const auto row = tile.first + lane_of_warp();
     int sees = 0;
-    if (row < extent.rows) {
+    for (int i = lane_of_warp(); i < queries; i += device::warp_threads) {
+      const auto row = tile.first + i;
+      if (row >= extent.rows) break;
       const auto seen = rows_of_block(extent.keys_of(at.sequence, row), at.first, rows);
-      sees = seen.first < seen.last ? 1 : 0;
+      if (seen.first < seen.last) sees = 1;
     }
     for (int lanes = 16; lanes > 0; lanes /= 2) sees |= device::exchange_xor(sees, lanes);
     return sees != 0;
@@ -265,15 +281,16 @@ void launch_key_gradient(const StreamBackward<T>& operands, PieceSpan span, cons
   using Kernel = StreamKeyGradient<Tiles, key_columns, value_columns, targets>;
   const auto& extent = operands.operands.extent;
   const auto& pieces = operands.operands.pieces;
-  const int score_columns = std::max(key_columns, widest_score_columns(pieces));
-  const int dy_columns = std::max(value_columns, contracted_columns(operands.dy.width));
+  const int score_columns = std::max(key_columns, widest_score_columns<Tiles>(pieces));
+  const int dy_columns = std::max(value_columns, contracted_columns<Tiles>(operands.dy.width));
   const auto blocks = device::blocks_for(extent.keys, Kernel::rows);
   Kernel kernel{operands, span, {}, dv, score_columns, dy_columns};
   if (key_columns > 0) std::copy_n(dk, span.count, kernel.dk);
-  device::launch({.blocks = extent.sequences * extent.key_heads * blocks,
-                  .shared_bytes = key_gradient_bytes<Tiles>(
-                      key_columns, value_columns, score_columns, dy_columns, pieces.count)},
-                 kernel);
+  device::launch(
+      {.blocks = extent.sequences * extent.key_heads * blocks,
+       .shared_bytes = key_gradient_bytes<Tiles>(key_columns, targets, value_columns, score_columns,
+                                                 dy_columns, pieces.count)},
+      kernel);
 }
 
 }  // namespace

@@ -5,9 +5,10 @@
 // (g, 8 n + t) and the next, c[n][2..3] the same of row g + 8. The four warps of a warpgroup have
 // its 64 rows in the same way.
 //
-//   multiply_rows(c, a, b, columns)    c += a b^T: this warp's 16 rows of a against all rows of b,
-//                                      over `columns` (a multiple of 16) of both
-//   multiply_fragment(c, p, b)         c += p b: p a fragment of 8 * inner columns, b a tile of as
+//   multiply_rows(c, a, b, columns, beside)   c += a b^T: this warp's 16 rows of a against all rows
+//                                      of b, over `columns` of both, as contracted_columns() gives
+//                                      them; beside() is done meanwhile (it starts copies)
+//   multiply_fragment(c, p, b, beside) c += p b: p a fragment of 8 * inner columns, b a tile of as
 //                                      many rows. p is rounded to b's dtype.
 #pragma once
 
@@ -148,25 +149,34 @@ LOOKBACK_DEVICE std::uint64_t matrix_of(const SwizzledTile<block>& tile) {
   return device::describe_matrix(device::shared_window_address(tile.data), tile.layout(tile.rows));
 }
 
-template <int tiles, int a_block, int b_block>
+template <int tiles, int a_block, int b_block, class Work>
 LOOKBACK_DEVICE void multiply_rows(float (&c)[tiles][4], const SwizzledTile<a_block>& a,
-                                   const SwizzledTile<b_block>& b, int columns) {
+                                   const SwizzledTile<b_block>& b, int columns,
+                                   const Work& beside) {
   const auto a_rows =
       device::moved_matrix(matrix_of(a), a.bytes_to(a.rows, first_row_of_warpgroup(), 0));
   const auto b_rows = matrix_of(b);
-  device::order_products(c);
-  for (int k = 0; k < columns; k += 16) {
-    device::multiply_matrices<device::Major::k>(
-        c, device::moved_matrix(a_rows, a.bytes_to(a.rows, 0, k)),
-        device::moved_matrix(b_rows, b.bytes_to(b.rows, 0, k)));
-  }
-  device::commit_products();
+  int first = 0;
+  // Each step a group of its own: the compiler ends a group where its last product stands.
+  LOOKBACK_KEEP_LOOP
+  do {
+    device::order_products(c);
+    LOOKBACK_UNROLL
+    for (int k = first; k < first + WarpgroupTiles::summed; k += 16) {
+      device::multiply_matrices<device::Major::k>(
+          c, device::moved_matrix(a_rows, a.bytes_to(a.rows, 0, k)),
+          device::moved_matrix(b_rows, b.bytes_to(b.rows, 0, k)));
+    }
+    device::commit_products();
+    first += WarpgroupTiles::summed;
+  } while (first < columns);
+  beside();
   device::wait_for_products<0>(c);
 }
 
-template <int outer, int inner, int block>
+template <int outer, int inner, int block, class Work>
 LOOKBACK_DEVICE void multiply_fragment(float (&c)[outer][4], const float (&p)[inner][4],
-                                       const SwizzledTile<block>& b) {
+                                       const SwizzledTile<block>& b, const Work& beside) {
   static_assert(outer * 8 % block == 0 && inner % 2 == 0);
   std::uint32_t rows[inner / 2][4];
   LOOKBACK_UNROLL
@@ -185,7 +195,23 @@ LOOKBACK_DEVICE void multiply_fragment(float (&c)[outer][4], const float (&p)[in
         c, rows[k], device::moved_matrix(b_rows, b.bytes_to(b.rows, 16 * k, 0)));
   }
   device::commit_products();
+  beside();
   device::wait_for_products<0>(c);
+}
+
+// The tensor cores of warps, and fused multiply-adds, work as long as the thread does: what is to
+// happen beside them is begun before.
+template <int tiles, class T, class Work>
+LOOKBACK_DEVICE void multiply_rows(float (&c)[tiles][4], const PaddedTile<T>& a,
+                                   const PaddedTile<T>& b, int columns, const Work& beside) {
+  beside();
+  multiply_rows(c, a, b, columns);
+}
+template <int outer, int inner, class T, class Work>
+LOOKBACK_DEVICE void multiply_fragment(float (&c)[outer][4], const float (&p)[inner][4],
+                                       const PaddedTile<T>& b, const Work& beside) {
+  beside();
+  multiply_fragment(c, p, b);
 }
 
 }  // namespace lookback::kernels

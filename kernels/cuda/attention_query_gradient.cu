@@ -57,26 +57,28 @@ struct StreamQueryGradient {
     }
     for (int first = begin; first < seen.last; first += keys) {
       expect_tiles<Tiles>();
-      copy_piece(at, 0, first, turns, pieces.count > 1 || first == begin);
       Scores dweights, scores;
       clear(dweights);
       clear(scores);
-      multiply_rows(dweights, tile_dy(), tile_v(), value_columns);
+      multiply_rows(dweights, tile_dy(), tile_v(), value_columns,
+                    [&] { copy_piece(at, 0, first, turns, pieces.count > 1 || first == begin); });
       const bool last = first + keys >= seen.last;
       for (int p = 0; p < pieces.count; ++p, ++turns) {
         expect_tiles<Tiles>();
-        if (p + 1 < pieces.count) {
-          copy_piece(at, p + 1, first, turns + 1, true);
-        } else if (pieces.count > 1) {
-          copy_piece(at, span.first, first, turns + 1, false);
-        } else if (!last) {
-          copy_values(at, first + keys);
-        }
+        const float scale = backward.operands.scales[p];
         Scores of_piece;
         clear(of_piece);
         multiply_rows(of_piece, tile_q(turns), tile_k(turns),
-                      contracted_columns(pieces.piece[p].q.width));
-        add_scaled(scores, backward.operands.scales[p], of_piece);
+                      contracted_columns<Tiles>(pieces.piece[p].q.width), [&] {
+                        if (p + 1 < pieces.count) {
+                          copy_piece(at, p + 1, first, turns + 1, true);
+                        } else if (pieces.count > 1) {
+                          copy_piece(at, span.first, first, turns + 1, false);
+                        } else if (!last) {
+                          copy_values(at, first + keys);
+                        }
+                      });
+        add_scaled(scores, scale, of_piece);
       }
       const bool whole = seen.whole(first, keys);
       make_gradient(scores, dweights, first, whole);
@@ -86,11 +88,6 @@ struct StreamQueryGradient {
         if (j >= span.count) break;
         if (again) {
           expect_tiles<Tiles>();
-          if (j + 1 < span.count) {
-            copy_piece(at, span.first + j + 1, first, turns + 1, false);
-          } else if (!last) {
-            copy_values(at, first + keys);
-          }
         } else if (!whole) {
           device::synchronise_block();  // all have their scores
         }
@@ -99,7 +96,14 @@ struct StreamQueryGradient {
           clean_tile<threads>(k_tile, nullptr);
           publish_tiles<Tiles>();
         }
-        multiply_fragment(sums[j], scores, k_tile);
+        multiply_fragment(sums[j], scores, k_tile, [&] {
+          if (!again) return;
+          if (j + 1 < span.count) {
+            copy_piece(at, span.first + j + 1, first, turns + 1, false);
+          } else if (!last) {
+            copy_values(at, first + keys);
+          }
+        });
         if (again) ++turns;
       }
     }
@@ -239,8 +243,8 @@ void launch_query_gradient(const StreamBackward<T>& operands, PieceSpan span, co
                            float* parts) {
   using Kernel = StreamQueryGradient<Tiles, columns, targets>;
   const auto& pieces = operands.operands.pieces;
-  const int score_columns = std::max(columns, widest_score_columns(pieces));
-  const int value_columns = contracted_columns(operands.dy.width);
+  const int score_columns = std::max(columns, widest_score_columns<Tiles>(pieces));
+  const int value_columns = contracted_columns<Tiles>(operands.dy.width);
   Kernel kernel{operands, span, {}, parts, score_columns, value_columns};
   std::copy_n(dq, span.count, kernel.dq);
   device::launch(

@@ -62,30 +62,33 @@ struct StreamForward {
       clear(scores);
       for (int p = 0; p < operands.pieces.count; ++p) {
         expect_tiles<Tiles>();
-        if (p + 1 < operands.pieces.count) {
-          copy_piece(at, p + 1, first, true);
-        } else {
-          copy_values(at, first);
-        }
+        const float scale = operands.scales[p];
         Scores of_piece;
         clear(of_piece);
         multiply_rows(of_piece, tile_q(p), tile_k(p),
-                      contracted_columns(operands.pieces.piece[p].q.width));
-        add_scaled(scores, operands.scales[p], of_piece);
+                      contracted_columns<Tiles>(operands.pieces.piece[p].q.width), [&] {
+                        if (p + 1 < operands.pieces.count) {
+                          copy_piece(at, p + 1, first, true);
+                        } else {
+                          copy_values(at, first);
+                        }
+                      });
+        add_scaled(scores, scale, of_piece);
       }
       const bool whole = seen.whole(first, keys);
       if (!whole) hide(scores, first, own);
       if (!given) raise_maximum(scores, maximum, total, sums);
       make_weights(scores, maximum, total);
       expect_tiles<Tiles>();
-      if (first + keys < seen.last) {
-        copy_piece(at, 0, first + keys, operands.pieces.count > 1);
-      }
       if (!whole) {
         clean_tile<threads>(v_tile, found);
         publish_tiles<Tiles>();
       }
-      multiply_fragment(sums, scores, v_tile);
+      multiply_fragment(sums, scores, v_tile, [&] {
+        if (first + keys < seen.last) {
+          copy_piece(at, 0, first + keys, operands.pieces.count > 1);
+        }
+      });
       if (!whole && *found != 0) add_what_is_no_number(at, first, own, sums);
     }
     finish(at, given, maximum, total, sums);
@@ -244,8 +247,8 @@ struct StreamForward {
 
 template <class T>
 void stream_forward(const StreamOperands<T>& operands, const HeadRows<T>& y, float* log_sum_exp) {
-  const int score_columns = widest_score_columns(operands.pieces);
   visit_tiles<T>([&]<class Tiles>() {
+    const int score_columns = widest_score_columns<Tiles>(operands.pieces);
     visit_accumulated_columns<T>(operands.v.width, [&]<int columns>() {
       using Kernel = StreamForward<Tiles, columns>;
       device::launch(

@@ -63,11 +63,11 @@ std::int64_t widest_of(const PieceTable<T, streamed_pieces>& pieces, PieceSpan s
   return width;
 }
 // Columns of the tiles that queries and keys are copied into.
-template <class T>
+template <class Tiles, class T>
 int widest_score_columns(const PieceTable<T, streamed_pieces>& pieces) {
-  int columns = 16;
+  int columns = Tiles::summed;
   for (int p = 0; p < pieces.count; ++p) {
-    columns = std::max(columns, contracted_columns(pieces.piece[p].q.width));
+    columns = std::max(columns, contracted_columns<Tiles>(pieces.piece[p].q.width));
   }
   return columns;
 }

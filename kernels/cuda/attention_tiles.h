@@ -5,6 +5,7 @@
 // Rows and columns beyond the tensor's are zeros in shared memory, and masked.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -20,8 +21,9 @@ template <class T>
 inline constexpr int chunk_elements = static_cast<int>(16 / sizeof(T));
 
 // Head sizes that only the scores' sums run over are padded to this.
+template <class Tiles>
 LOOKBACK_HOST_DEVICE constexpr int contracted_columns(std::int64_t width) {
-  return static_cast<int>((width + 15) / 16 * 16);
+  return static_cast<int>((width + Tiles::summed - 1) / Tiles::summed * Tiles::summed);
 }
 
 // Head sizes whose sums stay in registers are padded to one of these; 0: too wide.
@@ -111,7 +113,7 @@ struct WarpTiles {
   static constexpr int warps = sizeof(T) == 2 ? 4 : 2;
   static constexpr int query_warps = warps;  // of the forward kernel
   // Left to itself the compiler would spill registers of f32 kernels to make room for more blocks.
-  static constexpr int resident_blocks = sizeof(T) == 2 ? 0 : 4;
+  static constexpr int resident_blocks = sizeof(T) == 2 ? 2 : 4;
   static constexpr int alignment = 16;  // of tiles, in bytes
   // Tiles are made of blocks of so many columns; the largest where only scores are made of them.
   static constexpr int widest_block = 16;
@@ -121,10 +123,16 @@ struct WarpTiles {
   static constexpr int size(int rows, int columns, int) {
     return PaddedTile<T>::size(rows, columns);
   }
+  static constexpr int summed = 16;               // columns that one step of a product sums over
+  static constexpr bool products_run_on = false;  // while the threads do something else
   // Keys in a tile where queries are rows, so that the sums of a row of `columns` fit into
   // registers.
   static constexpr int keys_of_tile(int columns) {
     return sizeof(T) == 2 && columns <= 128 ? 64 : 32;
+  }
+  // Queries in a tile where keys are rows, the same way.
+  static constexpr int queries_of_tile(int columns) {
+    return sizeof(T) == 4 && columns >= 256 ? 16 : 32;
   }
 };
 struct WarpgroupTiles {
@@ -142,9 +150,10 @@ struct WarpgroupTiles {
   static constexpr int size(int rows, int columns, int block) {
     return rows * ((columns + block - 1) / block * block);
   }
-  static constexpr int keys_of_tile(int columns) {
-    return WarpTiles<BFloat16>::keys_of_tile(columns);
-  }
+  static constexpr int summed = 32;
+  static constexpr bool products_run_on = true;
+  static constexpr int keys_of_tile(int columns) { return columns <= 128 ? 64 : 32; }
+  static constexpr int queries_of_tile(int columns) { return columns <= 128 ? 64 : 32; }
 };
 
 inline constexpr int rows_of_warp = 16;
@@ -176,8 +185,8 @@ LOOKBACK_HOST_DEVICE constexpr int query_gradient_head() {
   return aligned_bytes<Tiles>(tile_rows<Tiles> * sizeof(QueryFacts));
 }
 template <class Tiles>
-LOOKBACK_HOST_DEVICE constexpr int key_gradient_head() {
-  return aligned_bytes<Tiles>(queries_of_tile * sizeof(QueryFacts));
+LOOKBACK_HOST_DEVICE constexpr int key_gradient_head(int queries) {
+  return aligned_bytes<Tiles>(static_cast<std::size_t>(queries) * sizeof(QueryFacts));
 }
 template <class Tiles>
 constexpr std::size_t bytes_with(int head, int elements) {
@@ -203,14 +212,44 @@ constexpr std::size_t query_gradient_bytes(int columns, int block, int score_col
                                Tiles::size(both, value_columns, Tiles::widest_block));
 }
 template <class Tiles>
-constexpr std::size_t key_gradient_bytes(int key_columns, int value_columns, int score_columns,
-                                         int dy_columns, int pieces) {
+constexpr std::size_t key_gradient_bytes(int key_columns, int targets, int value_columns,
+                                         int score_columns, int dy_columns, int pieces) {
+  const int queries = Tiles::queries_of_tile(key_columns * targets + value_columns);
   const int keys = (pieces > 1 ? 2 : 1) * tile_rows<Tiles>;
   return bytes_with<Tiles>(
-      key_gradient_head<Tiles>(),
-      Tiles::size(keys + 2 * queries_of_tile, score_columns, Tiles::block_of(key_columns)) +
-          Tiles::size((key_columns > 0 ? tile_rows<Tiles> : 0) + queries_of_tile, dy_columns,
+      key_gradient_head<Tiles>(queries),
+      Tiles::size(keys + 2 * queries, score_columns, Tiles::block_of(key_columns)) +
+          Tiles::size((key_columns > 0 ? tile_rows<Tiles> : 0) + queries, dy_columns,
                       Tiles::block_of(value_columns)));
+}
+
+// The most that any of them asks for. `widths`: of the pieces.
+template <class Tiles, class Widths>
+std::size_t most_shared_bytes(const Widths& widths, std::int64_t value_width) {
+  using T = typename Tiles::Element;
+  const int pieces = static_cast<int>(widths.size());
+  const int value_columns = accumulated_columns<T>(value_width);
+  int score_columns = Tiles::summed;
+  for (const auto width : widths) {
+    score_columns = std::max(score_columns, contracted_columns<Tiles>(width));
+  }
+  auto most = std::max(
+      forward_bytes<Tiles>(value_columns, score_columns, pieces),
+      key_gradient_bytes<Tiles>(0, 1, value_columns, score_columns, value_columns, pieces));
+  for (const auto width : widths) {
+    const int columns = accumulated_columns<T>(width);
+    const int wide = std::max(columns, score_columns);
+    for (const int targets : {1, most_targets<T>(width)}) {
+      most =
+          std::max({most,
+                    query_gradient_bytes<Tiles>(columns * targets, Tiles::block_of(columns), wide,
+                                                contracted_columns<Tiles>(value_width), pieces),
+                    key_gradient_bytes<Tiles>(columns, targets, 0, wide, value_columns, pieces),
+                    key_gradient_bytes<Tiles>(columns, targets, value_columns, wide, value_columns,
+                                              pieces)});
+    }
+  }
+  return most;
 }
 
 // What a block of query rows sees of the keys: any row [first, last), every row [all_first,

@@ -54,9 +54,12 @@ LOOKBACK_HOST_DEVICE constexpr std::uint64_t describe_matrix(std::uint32_t addre
          static_cast<std::uint64_t>(layout.swizzle) << 62;
 }
 
-// The same matrix, beginning `bytes` (a multiple of 16) further.
-LOOKBACK_HOST_DEVICE constexpr std::uint64_t moved_matrix(std::uint64_t matrix, int bytes) {
-  return matrix + static_cast<std::uint64_t>(bytes >> 4);
+// The same matrix, beginning `bytes` (a multiple of 16) further. Addresses of shared memory end long
+// before the field does: nothing is carried out of it.
+LOOKBACK_HOST_DEVICE constexpr std::uint64_t moved_matrix(std::uint64_t matrix,
+                                                          std::uint32_t bytes) {
+  const std::uint32_t low = static_cast<std::uint32_t>(matrix) + (bytes >> 4);
+  return matrix >> 32 << 32 | low;
 }
 
 }  // namespace lookback::device

@@ -45,9 +45,12 @@ struct SwizzledTile {
   }
   // How far the begin of the matrix moves, in bytes: to rows that begin at `row` (a multiple of 8)
   // and column (a multiple of 16).
-  LOOKBACK_HOST_DEVICE static constexpr int bytes_to(int rows, int row, int column) {
-    return column / block * rows * line_bytes + row * line_bytes +
-           column % block * static_cast<int>(sizeof(BFloat16));
+  LOOKBACK_HOST_DEVICE static constexpr std::uint32_t bytes_to(int rows, int row, int column) {
+    const auto of_block = static_cast<std::uint32_t>(column) / block;
+    const auto in_block = static_cast<std::uint32_t>(column) % block;
+    return (of_block * static_cast<std::uint32_t>(rows) + static_cast<std::uint32_t>(row)) *
+               line_bytes +
+           in_block * static_cast<std::uint32_t>(sizeof(BFloat16));
   }
 };
 

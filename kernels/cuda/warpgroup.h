@@ -27,6 +27,7 @@
 //   image_has_warpgroups        whether the code being compiled is for a GPU that has all this, and
 //   image_has_warps             whether it is for one that has not, and takes multiply_tiles; the
 //                               emulated GPU has both (capability.h: which one is at hand)
+//   LOOKBACK_KEEP_LOOP          before a loop: it is not unrolled
 //   stop_kernel()               ends everything with an error: what stands in the code for other
 //                               GPUs, should the host be wrong
 #pragma once

@@ -3,6 +3,8 @@
 
 #include "kernels/cuda/tiles_gpu.h"
 
+#define LOOKBACK_KEEP_LOOP _Pragma("unroll 1")
+
 namespace lookback::device {
 
 // nvcc defines it where the target is sm_90a, whose instructions no newer GPU has.

@@ -146,7 +146,7 @@ struct TwoProducts {
         multiply_registers<Major::mn>(
             sums, rows[step], moved_matrix(of_b, SwizzledTile<64>::bytes_to(sum, 16 * step, 0)));
       } else {
-        const int bytes = SwizzledTile<32>::bytes_to(size, 0, 16 * step);
+        const auto bytes = SwizzledTile<32>::bytes_to(size, 0, 16 * step);
         multiply_matrices<Major::k>(
             sums, moved_matrix(described(tile_a, SwizzledTile<32>::layout(size)), bytes),
             moved_matrix(described(tile_b, SwizzledTile<32>::layout(size)), bytes));

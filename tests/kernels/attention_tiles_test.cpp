@@ -15,12 +15,15 @@ const std::int64_t sizes[] = {1, 7, 31, 32, 33, 63, 64, 65, 130};
 
 TEST(AttentionTiles, HeadSizesArePaddedToTheNextTile) {
   for (std::int64_t width = 8; width <= widest_tile; width += 8) {
+    const int by_warps = contracted_columns<WarpTiles<BFloat16>>(width);
+    const int by_warpgroups = contracted_columns<WarpgroupTiles>(width);
     for (const int columns : {accumulated_columns<BFloat16>(width),
-                              accumulated_columns<float>(width), contracted_columns(width)}) {
+                              accumulated_columns<float>(width), by_warps, by_warpgroups}) {
       EXPECT_GE(columns, width);
       EXPECT_EQ(columns % 16, 0) << width;  // what one product of the tensor cores sums over
     }
-    EXPECT_LT(contracted_columns(width) - width, 16);
+    EXPECT_LT(by_warps - width, 16);
+    EXPECT_LE(by_warpgroups, accumulated_columns<BFloat16>(width));
     int visited = 0;
     visit_accumulated_columns<BFloat16>(width, [&]<int columns>() {
       ++visited;
@@ -55,21 +58,16 @@ TEST(AttentionTiles, RowsSpreadOverTheBanks) {
 }
 
 TEST(AttentionTiles, OnePieceOfAnyHeadSizeFitsIntoSharedMemoryOfAnA100) {
-  constexpr std::size_t most_shared_bytes = std::size_t{163} << 10;
+  constexpr std::size_t bytes_of_a100 = std::size_t{163} << 10;
   for (std::int64_t width = 8; width <= widest_tile; width += 8) {
     for (std::int64_t value_width = 8; value_width <= widest_tile; value_width += 8) {
-      const auto of = [&]<class Tiles>(TypeTag<Tiles>) {
-        using T = typename Tiles::Element;
-        const int columns = accumulated_columns<T>(width), block = Tiles::block_of(columns);
-        const int value_columns = accumulated_columns<T>(value_width);
-        return std::max(
-            {forward_bytes<Tiles>(value_columns, contracted_columns(width), 1),
-             query_gradient_bytes<Tiles>(columns, block, columns, value_columns, 1),
-             key_gradient_bytes<Tiles>(columns, value_columns, columns, value_columns, 1)});
-      };
-      ASSERT_LE(of(TypeTag<WarpTiles<BFloat16>>{}), most_shared_bytes) << width << value_width;
-      ASSERT_LE(of(TypeTag<WarpTiles<float>>{}), most_shared_bytes) << width << " " << value_width;
-      ASSERT_LE(of(TypeTag<WarpgroupTiles>{}), most_shared_bytes) << width << " " << value_width;
+      const std::vector<std::int64_t> widths = {width};
+      ASSERT_LE(most_shared_bytes<WarpTiles<BFloat16>>(widths, value_width), bytes_of_a100)
+          << width << " " << value_width;
+      ASSERT_LE(most_shared_bytes<WarpTiles<float>>(widths, value_width), bytes_of_a100)
+          << width << " " << value_width;
+      ASSERT_LE(most_shared_bytes<WarpgroupTiles>(widths, value_width), bytes_of_a100)
+          << width << " " << value_width;
     }
   }
 }

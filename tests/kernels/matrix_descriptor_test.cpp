@@ -78,10 +78,10 @@ TEST(SwizzledTile, DescribesItselfAsOthersDo) {
   EXPECT_EQ(narrow.leading_bytes, 64U * 64);
   EXPECT_EQ(narrow.stride_bytes, 512U);
   EXPECT_EQ(narrow.swizzle, Swizzle::bytes_64);
-  EXPECT_EQ(SwizzledTile<64>::bytes_to(128, 0, 48), 96);              // inside of a line
-  EXPECT_EQ(SwizzledTile<64>::bytes_to(128, 0, 80), 128 * 128 + 32);  // in the next block
-  EXPECT_EQ(SwizzledTile<64>::bytes_to(128, 64, 0), 64 * 128);        // the second warpgroup
-  EXPECT_EQ(SwizzledTile<32>::bytes_to(64, 16, 0), 16 * 64);          // the next 16 keys
+  EXPECT_EQ(SwizzledTile<64>::bytes_to(128, 0, 48), 96U);              // inside of a line
+  EXPECT_EQ(SwizzledTile<64>::bytes_to(128, 0, 80), 128U * 128 + 32);  // in the next block
+  EXPECT_EQ(SwizzledTile<64>::bytes_to(128, 64, 0), 64U * 128);        // the second warpgroup
+  EXPECT_EQ(SwizzledTile<32>::bytes_to(64, 16, 0), 16U * 64);          // the next 16 keys
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include "kernels/cuda/emulated/block_products.h"
 #include "kernels/cuda/tiles.h"
 
+#define LOOKBACK_KEEP_LOOP
+
 namespace lookback::device {
 namespace emulated {
 
