@@ -126,7 +126,7 @@ class StepMemory {
   // round, as bf16 beside the rounded operands.
   std::int64_t loss_scratch() const {
     const auto vocabulary = llama.config.vocab_size, hidden = llama.config.hidden_size;
-    const auto rows = logit_rows_at_once(count, vocabulary);
+    const auto rows = logit_rows_at_once(count, vocabulary, default_device().backend);
     const auto own = block(rows * vocabulary) + per_token(1);
     if (llama.precision.products == Products::native) return own;
     return own + (block(rows * vocabulary) + per_token(hidden) + block(vocabulary * hidden)) / 2;

@@ -68,8 +68,8 @@ void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& target
 
 }  // namespace
 
-std::int64_t logit_rows_at_once(std::int64_t rows, std::int64_t vocabulary) {
-  constexpr std::int64_t most_logits = 1 << 23;
+std::int64_t logit_rows_at_once(std::int64_t rows, std::int64_t vocabulary, Backend backend) {
+  const std::int64_t most_logits = is_host_memory(backend) ? 1 << 23 : 1 << 27;
   constexpr std::int64_t least_rows = 64;
   return std::min(rows, std::max(least_rows, most_logits / std::max<std::int64_t>(1, vocabulary)));
 }
@@ -85,7 +85,7 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,
   const auto fresh = [&](const Shape& shape, DType type) { return empty(shape, type, x.device()); };
   const bool needs_dx = grad_enabled() && requires_grad(x);
   const bool needs_dweight = grad_enabled() && requires_grad(weight);
-  const auto chunk = logit_rows_at_once(rows.size(0), matrix.size(0));
+  const auto chunk = logit_rows_at_once(rows.size(0), matrix.size(0), x.backend());
   CrossEntropyResult result;
   result.loss_sum = fresh({}, dtype);
   result.count = fresh({}, DType::i64);

@@ -15,8 +15,9 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,
                                         const Tensor& targets, Products products = Products::native,
                                         const CrossEntropyOptions& options = {});
 
-// Rows of logits that exist at one time: as many as fit 32 MiB in f32, so that the products are
-// large and the memory small. A function of the shape alone: the chunks decide the order of sums.
-std::int64_t logit_rows_at_once(std::int64_t rows, std::int64_t vocabulary);
+// Rows of logits that exist at one time: as many as fit 32 MiB in f32 on the CPU, and 512 MiB on a
+// GPU, where a product of few rows leaves most of it idle, and each chunk reads and writes all of
+// dweight. A function of the shape and the device alone: the chunks decide the order of sums.
+std::int64_t logit_rows_at_once(std::int64_t rows, std::int64_t vocabulary, Backend backend);
 
 }  // namespace lookback

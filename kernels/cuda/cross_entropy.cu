@@ -1,27 +1,12 @@
 #include "kernels/cross_entropy.h"
 
-#include <cmath>
-
 #include "kernels/cuda/cross_entropy_totals.h"
+#include "kernels/cuda/exponentials.h"
 #include "kernels/cuda/index_report.h"
 #include "kernels/cuda/rows.h"
 
 namespace lookback::kernels {
 namespace {
-
-// The largest of some logits, the first place where it is, and sum e^(logit - largest). NaN is
-// larger than any number and makes the sum NaN.
-template <class Sum>
-struct Exponentials {
-  Sum largest, sum;
-  std::int64_t first;
-};
-
-// What is subtracted from the logits: nothing while all are -inf.
-template <class Sum>
-LOOKBACK_DEVICE Sum base_of(Sum largest) {
-  return largest == -INFINITY ? Sum(0) : largest;
-}
 
 // Logits are read once: the sum is scaled whenever a larger one comes.
 template <class T>
@@ -48,53 +33,19 @@ struct ForwardRow {
     group.for_each_pack([&](int, std::int64_t column) {
       add_pack(of_row, read_pack<Group::width>(x + column), column);
     });
-    of_row = all_of(group, of_row);
+    of_row = joined(group, of_row);
     if (group.lane != 0) return;
     std::int64_t target = given;
     if (given < 0 || given >= group.columns) {
       target = check(given, row);
       if (group.columns == 0) return;
     }
-    // In double, from numbers of like size: no digit of a small loss is lost to a large maximum.
-    const auto gap =
-        static_cast<double>(of_row.largest) - static_cast<double>(static_cast<Sum>(x[target]));
-    const auto value = gap + device::log(static_cast<double>(of_row.sum));
-    finish(row, static_cast<Sum>(value), of_row.largest, of_row.sum,
-           of_row.first == target && of_row.largest == static_cast<Sum>(x[target]));
+    const auto at_target = static_cast<Sum>(x[target]);
+    finish(row, nats_of(of_row, at_target), of_row.largest, of_row.sum,
+           of_row.first == target && of_row.largest == at_target);
   }
 
  private:
-  template <int width>
-  LOOKBACK_DEVICE static void add_pack(Exponentials<Sum>& to, const Pack<T, width>& pack,
-                                       std::int64_t column) {
-    Sum largest = to.largest;
-    LOOKBACK_UNROLL
-    for (int i = 0; i < width; ++i) {
-      const auto value = static_cast<Sum>(pack.element[i]);
-      if (value > largest) to.first = column + i;
-      largest = device::Larger{}(largest, value);
-    }
-    const Sum base = base_of(largest);
-    if (largest != to.largest) to.sum *= device::exp(to.largest - base);
-    LOOKBACK_UNROLL
-    for (int i = 0; i < width; ++i) {
-      to.sum += device::exp(static_cast<Sum>(pack.element[i]) - base);
-    }
-    to.largest = largest;
-  }
-
-  template <class Group>
-  LOOKBACK_DEVICE static Exponentials<Sum> all_of(const Group& group,
-                                                  const Exponentials<Sum>& own) {
-    Exponentials<Sum> all;
-    all.largest = group.reduce(own.largest, device::Larger{});
-    all.sum =
-        group.reduce(own.sum * device::exp(own.largest - base_of(all.largest)), device::Plus{});
-    all.first =
-        group.reduce(own.largest == all.largest ? own.first : group.columns, device::Smaller{});
-    return all;
-  }
-
   LOOKBACK_DEVICE void finish(std::int64_t row, Sum value, Sum largest, Sum total,
                               bool is_right) const {
     nats[row] = value;

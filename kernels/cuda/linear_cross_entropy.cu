@@ -1,22 +1,20 @@
 #include "kernels/linear_cross_entropy.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/cuda/cross_entropy_totals.h"
+#include "kernels/cuda/exponentials.h"
 #include "kernels/cuda/index_report.h"
 #include "kernels/cuda/product_views.h"
-#include "kernels/cuda/row_reduce.h"
+#include "kernels/cuda/rows.h"
 
 namespace lookback::kernels {
 namespace {
 
-// One block per row of logits: its nats, whether its prediction is right, and its gradient.
+// A row of logits: its nats, whether its prediction is right, and its gradient.
 template <class T>
 struct FinishRow {
-  static constexpr int threads = 256;
   using Sum = Accumulator<T>;
-  static constexpr std::size_t shared_bytes = threads / device::warp_threads * sizeof(Sum);
 
   const Sum* logits;  // [rows of the chunk, V]
   T* dlogits;         // may be the logits; null: not wanted
@@ -24,58 +22,56 @@ struct FinishRow {
   Sum* nats;
   std::uint8_t* right;
   IndexCheck check;
-  std::int64_t first_row, vocabulary, ignore_index;
+  std::int64_t first_row, ignore_index;
 
-  LOOKBACK_DEVICE void operator()() const {
-    const auto row = device::block_index();
+  template <class Group>
+  LOOKBACK_DEVICE void operator()(std::int64_t row, const Group& group) const {
     const auto given = targets[first_row + row];
-    if (given == ignore_index) return ignore(row);
+    T* gradient = dlogits == nullptr ? nullptr : dlogits + row * group.columns;
+    if (given == ignore_index) return ignore(group, row, gradient);
     const auto target = check(given, first_row + row);
-    const Sum* x = logits + row * vocabulary;
-    auto* scratch = reinterpret_cast<Sum*>(device::shared_memory());
-    const Sum target_logit = x[target];
-    Sum largest = -INFINITY;
-    for (std::int64_t v = device::thread_index(); v < vocabulary; v += threads) {
-      largest = device::Larger{}(largest, x[v]);
+    const typename Group::template Row<Sum> in(group, logits + row * group.columns);
+    Exponentials<Sum> of_row{-INFINITY, 0, group.columns};
+    Sum at_target = -INFINITY;
+    group.for_each_pack([&](int turn, std::int64_t column) {
+      const auto pack = in.pack(turn, column);
+      add_pack(of_row, pack, column);
+      LOOKBACK_UNROLL
+      for (int i = 0; i < Group::width; ++i) {
+        if (column + i == target) at_target = pack.element[i];
+      }
+    });
+    of_row = joined(group, of_row);
+    at_target = group.reduce(at_target, device::Larger{});
+    if (group.lane == 0) {
+      nats[first_row + row] = nats_of(of_row, at_target);
+      right[first_row + row] = of_row.first == target && of_row.largest == at_target ? 1 : 0;
     }
-    largest = device::reduce_block<threads>(largest, scratch, device::Larger{});
-    // A prediction is right where nothing before the target is as large and nothing is larger.
-    int wrong = target_logit == largest ? 0 : 1;
-    Sum sum = 0;
-    for (std::int64_t v = device::thread_index(); v < vocabulary; v += threads) {
-      sum += device::exp(x[v] - largest);
-      if (v < target && x[v] == largest) wrong = 1;
-    }
-    sum = device::reduce_block<threads>(sum, scratch, device::Plus{});
-    const Sum any_wrong =
-        device::reduce_block<threads>(static_cast<Sum>(wrong), scratch, device::Plus{});
-    if (device::thread_index() == 0) {
-      nats[first_row + row] = device::log(sum) + (largest - target_logit);
-      right[row + first_row] = any_wrong == 0 ? 1 : 0;
-    }
-    if (dlogits != nullptr) write_gradient(row, target, largest, sum);
+    if (gradient == nullptr) return;
+    // Each thread writes over the logits that it alone still reads.
+    const Sum scale = 1 / of_row.sum;
+    group.for_each_pack([&](int turn, std::int64_t column) {
+      const auto pack = in.pack(turn, column);
+      Pack<T, Group::width> result;
+      LOOKBACK_UNROLL
+      for (int i = 0; i < Group::width; ++i) {
+        const Sum share = device::exp(pack.element[i] - of_row.largest) * scale;
+        result.element[i] = static_cast<T>(column + i == target ? share - 1 : share);
+      }
+      write_pack(gradient + column, result);
+    });
   }
 
  private:
-  LOOKBACK_DEVICE void ignore(std::int64_t row) const {
-    if (device::thread_index() == 0) {
+  template <class Group>
+  LOOKBACK_DEVICE void ignore(const Group& group, std::int64_t row, T* gradient) const {
+    if (group.lane == 0) {
       nats[first_row + row] = 0;
       right[first_row + row] = 0;
     }
-    if (dlogits == nullptr) return;
-    for (std::int64_t v = device::thread_index(); v < vocabulary; v += threads) {
-      dlogits[row * vocabulary + v] = T{};
-    }
-  }
-
-  // Each thread writes over the logits that it alone still reads.
-  LOOKBACK_DEVICE void write_gradient(std::int64_t row, std::int64_t target, Sum largest,
-                                      Sum sum) const {
-    const Sum scale = 1 / sum;
-    for (std::int64_t v = device::thread_index(); v < vocabulary; v += threads) {
-      const Sum p = device::exp(logits[row * vocabulary + v] - largest) * scale;
-      dlogits[row * vocabulary + v] = static_cast<T>(v == target ? p - 1 : p);
-    }
+    if (gradient == nullptr) return;
+    group.for_each_pack(
+        [&](int, std::int64_t column) { write_pack(gradient + column, Pack<T, Group::width>{}); });
   }
 };
 
@@ -132,9 +128,8 @@ class Chunks {
         right,
         index_check(IndexUser::linear_cross_entropy, a.targets, vocabulary, a.ignore_index),
         begin,
-        vocabulary,
         a.ignore_index};
-    device::launch({.blocks = rows, .shared_bytes = finish.shared_bytes}, finish);
+    for_each_row_on_gpu<Sum>(rows, vocabulary, {a.logits}, finish);
     if (a.dx.present()) {
       multiply_on_gpu(of_gradient({.a = {dlogits, vocabulary, 1},
                                    .b = weight,
