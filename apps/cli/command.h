@@ -39,6 +39,8 @@ class Command {
  public:
   virtual ~Command() = default;
   virtual void declare(Flags& flags) = 0;
+  // Once the flags have been read, before the session starts: may set those that were not given.
+  virtual void complete(Flags&) {}
   virtual ExitCode run(const Session& session) = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "apps/cli/flags.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "apps/cli/exit_code.h"
@@ -44,6 +45,15 @@ Flag number_flag(std::string name, std::string placeholder, Target& target, Rule
       .kind = Flag::Kind::number,
       .set = [&target, rule, flag](const std::string& value) { target = rule.read(flag, value); },
       .get = [&target] { return as_text(target); }};
+}
+
+// What goes wrong is said of that file.
+void in_file(const std::string& path, const std::function<void()>& set_value) {
+  try {
+    set_value();
+  } catch (const UsageError& error) {
+    usage_error("{}: {}", path, error.what());
+  }
 }
 
 std::optional<std::string> unless_empty(const std::string& text) {
@@ -206,23 +216,47 @@ void Flags::take(std::vector<std::string> values) {
   if (targets != nullptr) *targets = std::move(values);
 }
 
+const Flag& Flags::find_recorded(const std::string& path, const std::string& key) const {
+  const auto* flag = find(key);
+  if (flag != nullptr && flag->recorded == Flag::Recorded::yes) return *flag;
+  std::vector<std::string> known;
+  for (const auto& each : flags) {
+    if (each.recorded == Flag::Recorded::yes) known.push_back(each.name);
+  }
+  usage_error("{}: unknown key {}: the nearest is {}", path, key, nearest_name(key, known));
+}
+
 void Flags::read_toml(const std::string& path) {
   for (const auto& [key, value] : lookback::read_toml(path)) {
-    const auto* flag = find(key);
-    if (flag == nullptr || flag->recorded == Flag::Recorded::no) {
-      std::vector<std::string> known;
-      for (const auto& each : flags) {
-        if (each.recorded == Flag::Recorded::yes) known.push_back(each.name);
-      }
-      usage_error("{}: unknown key {}: the nearest is {}", path, key, nearest_name(key, known));
-    }
-    try {
-      set(*flag, value);
-    } catch (const UsageError& error) {
-      usage_error("{}: {}", path, error.what());
-    }
+    const auto& flag = find_recorded(path, key);
+    in_file(path, [&] { set(flag, value); });
   }
 }
+
+std::vector<Flags::Difference> Flags::complete_from(const std::string& path,
+                                                    const std::set<std::string>& left_out) {
+  std::map<std::string, std::string> values;
+  for (const auto& [key, value] : lookback::read_toml(path)) {
+    values.emplace(find_recorded(path, key).name, value);
+  }
+  std::vector<Difference> differences;
+  for (const auto& flag : flags) {
+    if (flag.recorded == Flag::Recorded::no || left_out.contains(flag.name)) continue;
+    const auto value = values.find(flag.name);
+    const auto ours = flag.get();
+    std::optional<std::string> theirs;
+    if (value != values.end()) {
+      in_file(path, [&] { flag.set(value->second); });
+      theirs = flag.get();  // as it reads here: 1e-3 and 0.001 are one number
+    }
+    if (!given(flag.name)) continue;
+    flag.set(ours.value_or(""));
+    if (ours != theirs) differences.push_back({flag.name, ours.value_or("none"), theirs});
+  }
+  return differences;
+}
+
+void Flags::assign(std::string_view name, const std::string& value) { find(name)->set(value); }
 
 std::string Flags::to_toml() const {
   std::string result;

@@ -78,6 +78,17 @@ class Flags {
   void parse(std::span<const std::string> arguments);
   // Sets the flags that a TOML file holds.
   void read_toml(const std::string& path);
+  // A flag that was given, and what an options.toml says instead; none: it is not set there.
+  struct Difference {
+    std::string name, given;
+    std::optional<std::string> recorded = {};
+  };
+  // Sets the flags that were not given as a TOML file has them, but for those in `left_out`, and
+  // returns the given ones that differ from it.
+  std::vector<Difference> complete_from(const std::string& path,
+                                        const std::set<std::string>& left_out);
+  // Sets one as if it stood in an options file that nobody named: given() stays false.
+  void assign(std::string_view name, const std::string& value);
   // Every recorded flag that is set or has a default, as TOML that read_toml takes.
   std::string to_toml() const;
 
@@ -90,6 +101,7 @@ class Flags {
 
  private:
   const Flag* find(std::string_view name) const;
+  const Flag& find_recorded(const std::string& path, const std::string& key) const;
   bool is_flag(std::string_view argument) const;
   std::vector<std::string> names() const;
   std::vector<std::string> joined(std::span<const std::string> arguments) const;

@@ -48,6 +48,7 @@ ExitCode run_command(std::string_view version, const std::string& name,
     print(flags.help_text("lookback " + name, "lookback " + name + ": " + found->second.summary));
     return ExitCode::good;
   }
+  command->complete(flags);
   auto session = session_flags.start();
   session.flags = &flags;
   session.version = version;

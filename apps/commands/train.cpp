@@ -1,6 +1,8 @@
 // lookback train
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "apps/data/open.h"
 #include "apps/model/dtype_name.h"
@@ -11,6 +13,7 @@
 #include "apps/train/training_run.h"
 #include "nn/initialise.h"
 #include "nn/llama/variant_of_weights.h"
+#include "runtime/device_runtime.h"
 
 namespace lookback {
 namespace {
@@ -33,29 +36,106 @@ class Train final : public Command {
  public:
   void declare(Flags& flags) override { options.declare(flags); }
 
+  void complete(Flags& flags) override {
+    make_paths_absolute();
+    if (!options.resume) return;
+    if (options.overwrite) {
+      usage_error(
+          "--resume goes on with the run in --output-dir, --overwrite replaces it: only one "
+          "of them");
+    }
+    resumed = settings_of_run(flags, options);
+  }
+
   ExitCode run(const Session& session) override {
     check_flags();
-    OutputFolder output(options.output_dir,
-                        options.overwrite ? ExistingRun::replaced : ExistingRun::refused);
-    auto choice = choose_model(options.config, options.preset, options.fault);
-    if (!options.init_from.empty()) {
-      choice.config = config_for_weights(choice.config, weight_names(options.init_from));
-    }
+    OutputFolder output(options.output_dir, resumed             ? ExistingRun::resumed
+                                            : options.overwrite ? ExistingRun::replaced
+                                                                : ExistingRun::refused);
+    auto choice = resumed ? model_of_run(session) : chosen_model();
     const auto data = open(session, choice);
     resolve_steps(options, data.training->tokens());
     const Llama llama(choice.config, precision_of(floating_dtype(options.dtype)));
     warn_of_fault(choice.config);
-    if (options.init_from.empty()) {
+    if (resumed) {
+      from_checkpoint([&] { load_weights(llama, resumed->checkpoint.path); });
+    } else if (options.init_from.empty()) {
       initialise(llama.parameters(), choice.config.initializer_range, session.seed);
     } else {
       load_weights(llama, options.init_from);
     }
-    const auto summary = TrainingRun(llama, data, options, output, session).run();
+    TrainingRun training(llama, data, options, output, session);
+    if (resumed) go_on(training, session);
+    const auto summary = training.run();
     report(session, llama, summary);
     return summary.end == TrainingSummary::End::reached ? ExitCode::good : ExitCode::interrupted;
   }
 
  private:
+  ModelChoice chosen_model() const {
+    auto choice = choose_model(options.config, options.preset, options.fault);
+    if (!options.init_from.empty()) {
+      choice.config = config_for_weights(choice.config, weight_names(options.init_from));
+    }
+    return choice;
+  }
+
+  // The checkpoint's own config.json: what --config names may have changed, or be gone.
+  ModelChoice model_of_run(const Session& session) {
+    resumed->checkpoint = find_checkpoint(options);
+    from_checkpoint([&] { resumed->state = load_trainer_state(resumed->checkpoint); });
+    LlamaConfig config;
+    from_checkpoint([&] { config = read_llama_config(resumed->checkpoint.path.string()); });
+    if (session.flags->given("config")) {
+      auto given = chosen_model();
+      if (given.vocabulary == ModelChoice::Vocabulary::of_data) {
+        given.config.vocab_size = config.vocab_size;
+      }
+      if (const auto difference = difference_of_configs(given.config, config);
+          !difference.empty()) {
+        usage_error("--config {}: {}; a resumed run keeps its model", options.config, difference);
+      }
+    }
+    return {config, ModelChoice::Vocabulary::given};
+  }
+
+  // A file of the checkpoint that is damaged need not be the end of the run.
+  void from_checkpoint(const std::function<void()>& load) const {
+    try {
+      load();
+    } catch (const Error& error) {
+      throw Error(
+          fmt::format("{}; nothing was changed: without {} --resume goes on from the one before it",
+                      error.what(), resumed->checkpoint.path.filename().string()));
+    }
+  }
+
+  void go_on(TrainingRun& training, const Session& session) {
+    from_checkpoint([&] { load_optimizer(resumed->checkpoint, training.optimiser()); });
+    training.go_on_with(*resumed);
+    if (const auto device = to_string(session.device); device != resumed->device) {
+      resumed->changes.push_back({"device", device, resumed->device});
+    }
+    for (const auto& warning : resume_warnings(*resumed, session.device)) {
+      print_error(fmt::format("lookback: warning: {}\n", warning));
+    }
+    const auto step = resumed->state.step, steps = *options.max_steps;
+    session.console.note(
+        step < steps ? fmt::format("going on from {}: {} of {} steps are done",
+                                   resumed->checkpoint.path.string(), step, steps)
+                     : fmt::format("{} is the last of {} steps: nothing is left to do; a larger "
+                                   "--max-steps trains on",
+                                   resumed->checkpoint.path.string(), steps));
+  }
+
+  void make_paths_absolute() {
+    if (!is_built_in_config(options.config)) make_absolute(options.config);
+    make_absolute(options.init_from);
+    make_absolute(options.output_dir);
+    make_data_absolute(options.data);
+    make_data_absolute(options.validation_data);
+  }
+
   void check_flags() {
     if (options.data.empty()) usage_error("--data is missing: a text file, or builtin:stories");
     if (options.config.empty()) options.config = options.init_from;
@@ -65,11 +145,6 @@ class Train final : public Command {
       usage_error("--batch-size {} x --block-size {}: must be at most {} tokens",
                   options.batch_size, options.block_size, most_tokens);
     }
-    if (!is_built_in_config(options.config)) make_absolute(options.config);
-    make_absolute(options.init_from);
-    make_absolute(options.output_dir);
-    make_data_absolute(options.data);
-    make_data_absolute(options.validation_data);
   }
 
   // Opens the data, and settles with them the vocabulary, the tokenizer and the block size.
@@ -133,13 +208,14 @@ class Train final : public Command {
     if (summary.end == TrainingSummary::End::interrupted) {
       print_error(
           fmt::format("interrupted after step {} of {}: the model and checkpoint-{} are in {}; "
-                      "--init-from {} starts a new run from these weights\n",
+                      "`lookback train --resume --output-dir {}` goes on\n",
                       summary.steps, *options.max_steps, summary.steps, options.output_dir,
                       options.output_dir));
     }
   }
 
   TrainOptions options;
+  std::optional<ResumedRun> resumed;
 };
 
 const CommandRegistration<Train> registered{"train", "trains a model and writes it to a folder"};

@@ -3,17 +3,33 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "nn/adamw.h"
 #include "nn/llama/llama.h"
 
 namespace lookback {
 
+// Steps that no line of metrics.jsonl tells about yet.
+struct UnloggedSteps {
+  double loss = 0;  // summed over steps
+  double seconds = 0;
+  std::int64_t steps = 0, tokens = 0, targets = 0, correct = 0;
+};
+
 struct TrainerState {
   std::int64_t step = 0;    // optimiser steps done
   std::int64_t tokens = 0;  // fed in so far
   double seconds = 0;       // spent training so far
   std::uint64_t seed = 0;
+  UnloggedSteps unlogged = {};
+  // By which a resumed run knows its data again: how many tokens there are to train on (none:
+  // endless), and the first of those that the next step is fed.
+  std::optional<std::int64_t> training_tokens = {};
+  std::vector<std::int64_t> next_tokens = {};
+  std::string instruction_set = {};  // of the CPU that the run was on
 };
 
 // Writes RUN/checkpoint-N with config.json, model.safetensors, optimizer.safetensors (each moment
@@ -21,5 +37,20 @@ struct TrainerState {
 // removes the oldest beyond `limit`. The folder appears whole or not at all.
 void save_checkpoint(const std::filesystem::path& run, const Llama& llama, const AdamW& optimizer,
                      const TrainerState& state, std::int64_t limit);
+
+struct FoundCheckpoint {
+  std::filesystem::path path;
+  std::int64_t step = 0;
+  std::vector<std::string> skipped = {};  // newer ones that are not whole: which, and why
+};
+
+// The newest of RUN that has all its files; what is in them is not looked at. None: there is none.
+std::optional<FoundCheckpoint> newest_checkpoint(const std::filesystem::path& run);
+
+// Throw Error, naming the file and what is wrong there, for a file that does not fit: the state
+// must be that of the folder's step, the moments those of the optimiser's parameters after that
+// step.
+TrainerState load_trainer_state(const FoundCheckpoint& checkpoint);
+void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer);
 
 }  // namespace lookback

@@ -18,6 +18,7 @@ std::optional<RunRecord> read_run_record(const std::filesystem::path& directory)
   session.declare(flags);
   flags.read_toml(path.string());
   record.seed = static_cast<std::uint64_t>(session.seed);
+  record.device = session.device;
   return record;
 }
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "apps/train/train_options.h"
 
@@ -11,6 +12,7 @@ namespace lookback {
 struct RunRecord {
   TrainOptions options;
   std::uint64_t seed = 0;
+  std::string device = {};  // "cpu", "cuda:0"
 };
 
 // Of a run's folder, or of a checkpoint in one; none for a folder that no run made. Throws Error

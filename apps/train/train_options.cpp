@@ -57,6 +57,12 @@ void TrainOptions::declare(Flags& flags) {
             "steps between looks at the start of the validation data, as `lookback inspect` takes "
             "them: OUTPUT_DIR/inspect/step-N; without it none");
   flags.add("output-dir", output_dir, "DIR", "where the model and everything about the run goes");
+  flags
+      .add_toggle("resume", resume,
+                  "goes on from the newest whole checkpoint in --output-dir, with that run's "
+                  "settings; flags may change how long and how often (--max-steps, --save-steps), "
+                  "--device and --threads")
+      .not_recorded();
   flags.add_toggle("overwrite", overwrite, "replaces a run that --output-dir holds").not_recorded();
   flags.add("options", options_file, "FILE.toml", "values of flags; those on the command line win")
       .not_recorded();

@@ -45,6 +45,7 @@ struct TrainOptions {
 
   std::string output_dir = "run";
   bool overwrite = false;
+  bool resume = false;
   std::string options_file = {};
 
   void declare(Flags& flags);

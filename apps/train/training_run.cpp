@@ -1,5 +1,7 @@
 #include "apps/train/training_run.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -12,6 +14,7 @@
 #include "apps/train/non_finite.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/numbers.h"
+#include "kernels/cpu/isa.h"
 #include "nn/schedule.h"
 #include "runtime/device_runtime.h"
 #include "runtime/replacing_file.h"
@@ -23,6 +26,7 @@ using Json = nlohmann::ordered_json;
 
 // Of a look while training: more can hardly be read on a page.
 constexpr std::int64_t most_inspected_tokens = 64;
+constexpr auto metrics_name = "metrics.jsonl";
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
@@ -59,6 +63,25 @@ Json learned_numbers(const Llama& llama) {
   return learned;
 }
 
+void replace_file(const std::filesystem::path& path, std::string_view text) {
+  ReplacingFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+// The first tokens that step `step` (from 0) is fed.
+std::vector<std::int64_t> next_tokens(const TokenData& data, const TrainOptions& options,
+                                      std::int64_t step) {
+  constexpr std::int64_t most = 16;
+  auto tokens = data.training->training_batch(step, 0, 1, options.block_size).inputs;
+  tokens.resize(static_cast<std::size_t>(std::min(most, options.block_size)));
+  return tokens;
+}
+
+std::string count_text(const std::optional<std::int64_t>& count) {
+  return count ? std::to_string(*count) : "endless";
+}
+
 }  // namespace
 
 TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
@@ -81,15 +104,45 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
   state.seed = session.seed;
 }
 
+void TrainingRun::go_on_with(const ResumedRun& run) {
+  const Check check{"resume"};
+  const auto& before = run.state;
+  if (before.step > total_steps) {
+    usage_error("--max-steps {}: the run has done {} already ({}): must be at least that",
+                total_steps, before.step, run.checkpoint.path.string());
+  }
+  check(before.seed == state.seed, "{} was trained with seed {}, its run with {}: must be the same",
+        run.checkpoint.path.string(), before.seed, state.seed);
+  const auto mark = next_tokens(data, options, before.step);
+  check(before.training_tokens == data.training->tokens() && before.next_tokens == mark,
+        "{}: is not what the run was trained on ({} tokens, {} now; its next are {}, {} now): put "
+        "the data back, or start a new run with --init-from {}",
+        options.data, count_text(before.training_tokens), count_text(data.training->tokens()),
+        fmt::join(before.next_tokens, " "), fmt::join(mark, " "), options.output_dir);
+  auto logged =
+      read_metrics(output.path() / metrics_name, before.step, before.step - before.unlogged.steps);
+  earlier_lines = std::move(logged.lines);
+  summary.loss = logged.loss;
+  summary.evaluation = logged.evaluation;
+  state = before;
+  first_step = state.step;
+  resumed = &run;
+}
+
+void TrainingRun::begin_resumed_folder() {
+  output.remove_leftovers();
+  save_model(llama, output.path());
+  const auto notes = resume_notes(*resumed, options.output_dir);
+  replace_file(output.path() / "options.toml", notes + session.flags->to_toml());
+  replace_file(output.path() / metrics_name, earlier_lines);
+}
+
 void TrainingRun::begin_folder() {
   const auto recorded = session.flags->to_toml();
   output.begin([&](const std::filesystem::path& folder) {
     save_model(llama, folder);
-    ReplacingFile file(folder / "options.toml");
-    file.write(recorded);
-    file.commit();
+    replace_file(folder / "options.toml", recorded);
   });
-  metrics.emplace(output.path() / "metrics.jsonl");
 }
 
 bool TrainingRun::at_multiple_of(std::int64_t interval) const {
@@ -99,6 +152,23 @@ bool TrainingRun::at_multiple_of(std::int64_t interval) const {
 double TrainingRun::tokens_per_second() const { return rate(state.tokens, state.seconds); }
 
 TrainingSummary TrainingRun::run() {
+  try {
+    train();
+  } catch (const NonFiniteError&) {
+    throw;
+  } catch (const Error& error) {
+    // Whatever happened, a full disk or a GPU that is gone: what is saved is saved.
+    const auto newest = metrics ? newest_checkpoint(output.path()) : std::nullopt;
+    if (!newest) throw;
+    throw Error(fmt::format("{}; `lookback train --resume --output-dir {}` goes on from {}",
+                            error.what(), options.output_dir, newest->path.filename().string()));
+  }
+  summary.steps = state.step;
+  summary.tokens_per_second = tokens_per_second();
+  return summary;
+}
+
+void TrainingRun::train() {
   const InterruptWatch interrupt;
   while (state.step < total_steps) {
     take_step();
@@ -108,7 +178,10 @@ TrainingSummary TrainingRun::run() {
         at_multiple_of(*options.save_steps) || interrupted || inspects) {
       read_steps();
     }
-    if (at_multiple_of(options.logging_steps) || interrupted) log_step();
+    const bool logs = at_multiple_of(options.logging_steps);
+    if (logs || interrupted) log_step();
+    // The line of an interrupt is one that a whole run does not have: who goes on counts anew.
+    if (logs) window = {};
     if (at_multiple_of(*options.eval_steps)) evaluate_model();
     if (at_multiple_of(*options.save_steps) || interrupted) save_state();
     if (inspects) inspect_model();
@@ -118,9 +191,6 @@ TrainingSummary TrainingRun::run() {
       break;
     }
   }
-  summary.steps = state.step;
-  summary.tokens_per_second = tokens_per_second();
-  return summary;
 }
 
 void TrainingRun::take_step() {
@@ -135,9 +205,10 @@ void TrainingRun::take_step() {
   const auto begin = [&](const StepResults& results) {
     unread.push_back({results, batches, state.step});
     read_steps();
-    begin_folder();
+    resumed == nullptr ? begin_folder() : begin_resumed_folder();
+    metrics.emplace(output.path() / metrics_name);
   };
-  if (state.step == 0) {
+  if (state.step == first_step) {
     state.tokens += step.take(batches, learning_rate, begin).tokens;
   } else {
     const auto results = step.take(batches, learning_rate);
@@ -179,8 +250,8 @@ void TrainingRun::stop(const UnreadStep& last) const {
   const bool loss_is_finite = std::isfinite(measures.loss);
   const auto where = first_non_finite(llama, last.batches);
   auto kept = fmt::format("{} keeps the last model that was evaluated", options.output_dir);
-  if (last.step == 0) {
-    kept = "nothing was written";
+  if (last.step == first_step) {
+    kept = resumed == nullptr ? "nothing was written" : "nothing was changed";
   } else if (loss_is_finite) {
     save_model(llama, output.path());
     kept = fmt::format("{} keeps the model before this step", options.output_dir);
@@ -204,7 +275,6 @@ void TrainingRun::log_step() {
   progress.plain_line(fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s", state.step,
                                   total_steps, loss, rate(window.tokens, window.seconds)));
   summary.loss = loss;
-  window = {};
 }
 
 void TrainingRun::evaluate_model() {
@@ -250,7 +320,10 @@ void TrainingRun::inspect_model() const {
              data.validation->tokenizer());
 }
 
-void TrainingRun::save_state() const {
+void TrainingRun::save_state() {
+  state.training_tokens = data.training->tokens();
+  state.next_tokens = next_tokens(data, options, state.step);
+  state.instruction_set = kernels::isa_description();
   save_checkpoint(output.path(), llama, optimizer, state, options.save_total_limit);
 }
 

@@ -12,6 +12,7 @@
 #include "apps/train/metrics_file.h"
 #include "apps/train/optimiser_step.h"
 #include "apps/train/output_folder.h"
+#include "apps/train/resume.h"
 #include "apps/train/train_options.h"
 
 namespace lookback {
@@ -31,21 +32,21 @@ class TrainingRun {
   TrainingRun(const Llama& model, const TokenData& token_data, const TrainOptions& train_options,
               OutputFolder& output_folder, const Session& program_session);
 
+  // Goes on with the run in the output folder: takes over its state and what it wrote down; model
+  // and optimiser hold the checkpoint's tensors already. Throws Error where the data are not those
+  // that the run was on. Changes nothing in the folder.
+  void go_on_with(const ResumedRun& run);
+  AdamW& optimiser() { return optimizer; }
+
   // Trains. The output folder is begun when the first gradients are there: what cannot even start
   // leaves nothing behind. From then on it holds a whole model: the one that training started from,
   // then the last one that was evaluated. Ctrl-C ends the run after the step, with a checkpoint.
   // Throws NonFiniteError when a loss or a gradient is not finite. The folder then keeps the last
-  // good model: the one before that step where its loss was finite, else the one it held.
+  // good model: the one before that step where its loss was finite, else the one it held. Other
+  // errors say how to go on, once there is a checkpoint.
   TrainingSummary run();
 
  private:
-  // What the next line of metrics.jsonl tells about.
-  struct Window {
-    double loss = 0;  // summed over steps
-    double seconds = 0;
-    std::int64_t steps = 0, tokens = 0, targets = 0, correct = 0;
-  };
-
   // A step whose numbers have not been asked for: a GPU may still be at work on it.
   struct UnreadStep {
     StepResults results;
@@ -53,12 +54,14 @@ class TrainingRun {
     std::int64_t step;  // from 0
   };
 
+  void train();
   void begin_folder();
+  void begin_resumed_folder();
   void take_step();
   void read_steps();
   void log_step();
   void evaluate_model();
-  void save_state() const;
+  void save_state();
   void inspect_model() const;
   [[noreturn]] void stop(const UnreadStep& unread) const;
   void write_line(const nlohmann::ordered_json& object);
@@ -77,7 +80,10 @@ class TrainingRun {
   std::optional<MetricsFile> metrics;  // once the folder is begun
   Progress progress;
   TrainerState state;
-  Window window;
+  UnloggedSteps& window = state.unlogged;  // what the next line of metrics.jsonl tells about
+  const ResumedRun* resumed = nullptr;
+  std::string earlier_lines;    // of metrics.jsonl, of a resumed run
+  std::int64_t first_step = 0;  // of this process
   std::vector<UnreadStep> unread;
   StepMeasures measures;  // of the last step that was read
   double learning_rate = 0;

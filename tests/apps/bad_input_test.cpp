@@ -133,7 +133,8 @@ TEST_F(BadInput, OutputFolders) {
     return files;
   };
   const auto before = contents();
-  expect_error(small.train(), 1, "holds a run already; --overwrite replaces it");
+  expect_error(small.train(), 1,
+               "holds a run already; --resume goes on with it, --overwrite replaces it");
   // A new run that cannot start leaves the old one whole, also where it may replace it.
   expect_error(small.train({"--overwrite", "--data=absent.txt"}), 1, "absent.txt");
   expect_error(small.train({"--overwrite", "--batch-size=0"}), 2, "--batch-size");

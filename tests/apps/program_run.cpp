@@ -66,6 +66,10 @@ ProgramResult run_lookback(const std::vector<std::string>& arguments,
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
+  } else if (options.kill_when) {
+    while (waitpid(child, &status, WNOHANG) == 0) {
+      if (options.kill_when()) kill(child, SIGKILL);
+    }
   } else {
     waitpid(child, &status, 0);
   }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct ProgramOptions {
   std::optional<std::size_t> largest_memory_bytes = {};
   // Ctrl-C once this file is there.
   std::optional<std::filesystem::path> interrupt_when = {};
+  // SIGKILL once this says so; asked as often as can be.
+  std::function<bool()> kill_when = {};
   std::filesystem::path directory = ".";  // to run in
 };
 

@@ -184,7 +184,7 @@ TEST(TrainProgram, CtrlCFinishesTheStep) {
                                   {.interrupt_when = fs::path(small.run()) / "metrics.jsonl"});
   EXPECT_EQ(result.code, 130) << result.err;
   EXPECT_THAT(result.err, testing::StartsWith("interrupted after step "));
-  EXPECT_THAT(result.err, HasSubstr("--init-from"));
+  EXPECT_THAT(result.err, HasSubstr("--resume"));
   const auto step = SmallRun::metrics(small.run()).back().at("step").get<int>();
   const auto checkpoint = fs::path(small.run()) / ("checkpoint-" + std::to_string(step));
   EXPECT_EQ(read_text(checkpoint / "model.safetensors"),

@@ -1,0 +1,42 @@
+// `train --resume`: what a run takes from the one that it goes on with.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/train/checkpoint.h"
+#include "apps/train/train_options.h"
+
+namespace lookback {
+
+struct ResumedRun {
+  // From the run's options.toml.
+  std::string device = {};
+  std::vector<Flags::Difference> changes = {};  // what was given otherwise, and may be
+  // From its folder.
+  FoundCheckpoint checkpoint = {};
+  TrainerState state = {};
+};
+
+// Fills in the flags that were not given from the options.toml in output_dir; the device only where
+// it is there. A run keeps its model, its data and how it learns: throws UsageError, with both
+// values, where a flag says otherwise, and Error where the folder holds no run. (Whether another
+// --config describes another model is for the caller to see.)
+ResumedRun settings_of_run(Flags& flags, TrainOptions& options);
+
+// The newest whole checkpoint in output_dir. Throws Error where there is none.
+FoundCheckpoint find_checkpoint(const TrainOptions& options);
+
+// "# resumed from checkpoint-40: max-steps 100 -> 200", behind those of earlier resumes: comments
+// for the new options.toml.
+std::string resume_notes(const ResumedRun& run, const std::string& output_dir);
+
+// What must be said before such a run goes on, a line each: checkpoints that were passed over, a
+// device or a CPU on which the last bits may differ.
+std::vector<std::string> resume_warnings(const ResumedRun& run, Device device);
+
+// "num_hidden_layers is 4, the run's is 2": the first key of two config.json that differs; empty:
+// none does.
+std::string difference_of_configs(const LlamaConfig& given, const LlamaConfig& recorded);
+
+}  // namespace lookback

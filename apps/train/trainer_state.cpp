@@ -1,0 +1,123 @@
+#include "apps/train/trainer_state.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <type_traits>
+
+#include "runtime/check.h"
+#include "runtime/json.h"
+#include "runtime/nearest_name.h"
+#include "runtime/read_file.h"
+
+namespace lookback {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view operation = "checkpoint";
+
+// The keys of one object; every one that is there must have been asked for.
+class StateReader {
+ public:
+  StateReader(const json& read_object, std::string file, std::string path)
+      : object(read_object), where(std::move(file)), prefix(std::move(path)) {
+    check(object.is_object(), "{}: {} must be an object", where,
+          prefix.empty() ? "the whole" : prefix);
+  }
+
+  const json& at(const std::string& key) {
+    known.insert(key);
+    check(object.contains(key), "{}: {}{} is missing", where, prefix, key);
+    return object.at(key);
+  }
+
+  // A count of at least 0, or a finite number of at least 0.
+  template <class Number>
+  Number number(const std::string& key) {
+    const auto& value = at(key);
+    const bool right_kind =
+        std::is_integral_v<Number> ? value.is_number_integer() : value.is_number();
+    const bool fits = right_kind && value >= 0 && value == json(value.get<Number>());
+    check(fits, "{}: {}{} is {}: must be {} of at least 0", where, prefix, key, value.dump(),
+          std::is_integral_v<Number> ? "an integer" : "a number");
+    return value.get<Number>();
+  }
+
+  std::string text(const std::string& key) {
+    const auto& value = at(key);
+    check(value.is_string(), "{}: {}{} is {}: must be a string", where, prefix, key, value.dump());
+    return value.get<std::string>();
+  }
+
+  StateReader inside(const std::string& key) { return {at(key), where, prefix + key + "."}; }
+
+  std::vector<std::int64_t> counts(const std::string& key) {
+    const auto& values = at(key);
+    const bool fits = values.is_array() && std::ranges::all_of(values, [](const json& value) {
+                        return value.is_number_integer() && value >= 0;
+                      });
+    check(fits, "{}: {}{} is {}: must be a list of integers of at least 0", where, prefix, key,
+          values.dump());
+    return values.get<std::vector<std::int64_t>>();
+  }
+
+  void refuse_others() const {
+    for (const auto& [key, value] : object.items()) {
+      check(known.contains(key), "{}: unknown key {}{}: the nearest is {}", where, prefix,
+            in_quotes(key), nearest_name(key, known));
+    }
+  }
+
+ private:
+  const Check check{operation};
+  const json& object;
+  std::string where, prefix;
+  std::set<std::string> known;
+};
+
+}  // namespace
+
+std::string to_json(const TrainerState& state) {
+  nlohmann::ordered_json object{{"step", state.step},
+                                {"tokens", state.tokens},
+                                {"seconds", state.seconds},
+                                {"seed", state.seed},
+                                {"instruction_set", state.instruction_set},
+                                {"unlogged",
+                                 {{"steps", state.unlogged.steps},
+                                  {"loss", state.unlogged.loss},
+                                  {"seconds", state.unlogged.seconds},
+                                  {"tokens", state.unlogged.tokens},
+                                  {"targets", state.unlogged.targets},
+                                  {"correct", state.unlogged.correct}}},
+                                {"training_tokens", nullptr},
+                                {"next_tokens", state.next_tokens}};
+  if (state.training_tokens) object["training_tokens"] = *state.training_tokens;
+  return object.dump(2) + "\n";
+}
+
+TrainerState read_trainer_state(const std::filesystem::path& path) {
+  const auto object = parse_json(read_file(path, operation), operation, path.string());
+  StateReader all(object, path.string(), "");
+  TrainerState state{.step = all.number<std::int64_t>("step"),
+                     .tokens = all.number<std::int64_t>("tokens"),
+                     .seconds = all.number<double>("seconds"),
+                     .seed = all.number<std::uint64_t>("seed"),
+                     .next_tokens = all.counts("next_tokens"),
+                     .instruction_set = all.text("instruction_set")};
+  auto unlogged = all.inside("unlogged");
+  state.unlogged = {.loss = unlogged.number<double>("loss"),
+                    .seconds = unlogged.number<double>("seconds"),
+                    .steps = unlogged.number<std::int64_t>("steps"),
+                    .tokens = unlogged.number<std::int64_t>("tokens"),
+                    .targets = unlogged.number<std::int64_t>("targets"),
+                    .correct = unlogged.number<std::int64_t>("correct")};
+  unlogged.refuse_others();
+  if (!all.at("training_tokens").is_null()) {
+    state.training_tokens = all.number<std::int64_t>("training_tokens");
+  }
+  all.refuse_others();
+  return state;
+}
+
+}  // namespace lookback

@@ -1,0 +1,278 @@
+// `train --resume`: a run that was cut off ends as if it had not been.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+
+#include "tests/apps/run_files.h"
+#include "tests/apps/small_run.h"
+
+namespace lookback::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class Resume : public testing::Test {
+ protected:
+  // `train` into a folder of this name, without the flags of SmallRun::train.
+  ProgramResult resume(const fs::path& folder, std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"train", "--resume", "--output-dir", folder, "--quiet"});
+    return run_lookback(more);
+  }
+  fs::path folder(const std::string& name) const { return small.path() / name; }
+
+  // A whole run, and the same as if it had been killed after `step`, having got further than its
+  // newest checkpoint.
+  void train_and_cut(int step, std::vector<std::string> more) const {
+    more.insert(more.begin(), {"--save-steps=2", "--logging-steps=3", "--eval-steps=4",
+                               "--save-total-limit=9", "--threads=1", "--output-dir"});
+    more.insert(more.begin() + 6, folder("whole"));
+    ASSERT_EQ(small.train(more).code, 0);
+    fs::copy(folder("whole"), folder("cut"), fs::copy_options::recursive);
+    for (const auto& entry : fs::directory_iterator(folder("cut"))) {
+      const auto name = entry.path().filename().string();
+      if (name.starts_with("checkpoint-") && std::stoi(name.substr(11)) > step) {
+        fs::remove_all(entry.path());
+      }
+    }
+  }
+
+  SmallRun small;
+};
+
+TEST_F(Resume, AKilledRunEndsWithTheBitsOfAWholeOne) {
+  const std::vector<std::string> flags = {"--max-steps=120",  "--save-steps=7",
+                                          "--eval-steps=12",  "--logging-steps=5",
+                                          "--preset=method1", "--warmup-steps=9"};
+  const auto into = [&](const std::string& name) {
+    auto all = flags;
+    all.insert(all.end(), {"--output-dir", folder(name)});
+    return all;
+  };
+  ASSERT_EQ(small.train(into("whole")).code, 0);
+  const auto whole = run_files(folder("whole"));
+  const auto exists_in = [&](const std::string& file) {
+    return [path = folder("cut") / file] { return fs::exists(path); };
+  };
+  // While it steps; while it saves, before and behind the first file; when the first checkpoint is
+  // there, and when an old one has gone.
+  const auto in_a_save = folder("cut") / ".checkpoint-35.partial";
+  const auto old = folder("cut") / "checkpoint-14", newer = folder("cut") / "checkpoint-21";
+  const std::vector<std::function<bool()>> moments = {
+      exists_in("checkpoint-7"),
+      exists_in("checkpoint-28"),
+      exists_in(".checkpoint-35.partial"),
+      exists_in(".checkpoint-35.partial/model.safetensors"),
+      exists_in(".checkpoint-35.partial/optimizer.safetensors"),
+      [&] { return fs::exists(newer) && !fs::exists(old / "model.safetensors"); },
+  };
+  for (const auto& moment : moments) {
+    fs::remove_all(folder("cut"));
+    const auto killed = small.train(into("cut"), {.kill_when = moment});
+    ASSERT_EQ(killed.code, 128 + 9) << "it was too quick to be killed";
+    // Killed once more on its way.
+    const auto again = run_lookback({"train", "--resume", "--output-dir", folder("cut")},
+                                    {.kill_when = exists_in("checkpoint-63")});
+    ASSERT_EQ(again.code, 128 + 9);
+    const auto resumed = resume(folder("cut"), {"--threads=2"});
+    ASSERT_EQ(resumed.code, 0) << resumed.err;
+    EXPECT_EQ(run_files(folder("cut")), whole);
+    EXPECT_FALSE(fs::exists(in_a_save));
+  }
+}
+
+TEST_F(Resume, EveryVariantGoesOnWithTheSameBits) {
+  const auto presets = SmallRun::json(run_lookback({"presets", "--json"})).at("presets");
+  for (const auto& preset : presets) {
+    const std::string name = preset.at("name");
+    train_and_cut(2, {"--preset", name});
+    const auto result = resume(folder("cut"));
+    ASSERT_EQ(result.code, 0) << name << result.err;
+    EXPECT_EQ(run_files(folder("cut")), run_files(folder("whole"))) << name;
+    fs::remove_all(folder("cut"));
+    fs::remove_all(folder("whole"));
+  }
+}
+
+TEST_F(Resume, TheSameBitsInEveryFormatAndWithPiecesOfSteps) {
+  const std::vector<std::vector<std::string>> all = {
+      {"--dtype=float64", "--preset=method5.7"},
+      {"--dtype=bfloat16", "--preset=method1"},
+      {"--dtype=bfloat16", "--gradient-accumulation-steps=3"},
+      {"--preset=method4.2", "--gradient-checkpointing", "--max-grad-norm=0.01"},
+      {"--data=builtin:stories", "--config=smoke", "--lr-scheduler-type=linear", "--eval-batches=1",
+       "--batch-size=1"},
+  };
+  for (const auto& more : all) {
+    train_and_cut(4, more);
+    const auto result = resume(folder("cut"), {"--threads=2"});
+    ASSERT_EQ(result.code, 0) << more[0] << result.err;
+    EXPECT_EQ(run_files(folder("cut")), run_files(folder("whole"))) << more[0];
+    fs::remove_all(folder("cut"));
+    fs::remove_all(folder("whole"));
+  }
+}
+
+TEST_F(Resume, AfterCtrlCTheLinesAreThoseOfAWholeRun) {
+  const std::vector<std::string> flags = {"--max-steps=3000", "--eval-steps=3000",
+                                          "--logging-steps=1000", "--save-steps=1000"};
+  auto whole = flags;
+  whole.insert(whole.end(), {"--output-dir", folder("whole")});
+  ASSERT_EQ(small.train(whole).code, 0);
+  ASSERT_EQ(small.train(flags, {.interrupt_when = fs::path(small.run()) / "metrics.jsonl"}).code,
+            130);
+  ASSERT_EQ(SmallRun::metrics(small.run()).size(), 1U);
+  ASSERT_NE(SmallRun::metrics(small.run())[0].at("step").get<int>() % 1000, 0);
+  ASSERT_EQ(resume(small.run()).code, 0);
+  auto files = run_files(small.run());
+  std::erase_if(files, [&](const auto& file) {  // the interrupt's own checkpoint
+    return !fs::exists(folder("whole") / file.first);
+  });
+  EXPECT_EQ(files, run_files(folder("whole")));
+}
+
+TEST_F(Resume, SettingsComeFromTheRunAndSomeMayChange) {
+  train_and_cut(2, {"--learning-rate=0.01", "--seed=4"});
+  // As it was started, in other words and from another folder; longer, and saved otherwise.
+  const auto result = run_lookback(
+      {"train", "--resume", "--output-dir=cut", "--learning-rate=1e-2", "--config=config.json",
+       "--data=text.txt", "--max-steps=8", "--save-steps=5", "--quiet"},
+      {.directory = small.path()});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(fs::exists(folder("cut") / "checkpoint-5"));
+  EXPECT_EQ(SmallRun::metrics(folder("cut")).back().at("step"), 8);
+  const auto options = read_text(folder("cut") / "options.toml");
+  EXPECT_THAT(options,
+              StartsWith("# resumed from checkpoint-2: max-steps 6 -> 8, save-steps 2 -> 5\n"));
+  EXPECT_THAT(options, HasSubstr("\nmax_steps = 8\n"));
+  EXPECT_THAT(options, HasSubstr("\nlearning_rate = 0.01\n"));
+  EXPECT_THAT(options, HasSubstr("\nseed = 4\n"));
+  // The next one needs no flags again, has nothing to do, and keeps its hands off.
+  const auto before = run_files(folder("cut"));
+  const auto last = resume(folder("cut"), {"--json"});
+  ASSERT_EQ(last.code, 0) << last.err;
+  EXPECT_EQ(SmallRun::json(last).at("steps"), 8);
+  EXPECT_EQ(SmallRun::json(last).at("validation_loss"),
+            SmallRun::metrics(folder("cut")).back().at("validation_loss"));
+  EXPECT_EQ(run_files(folder("cut")), before);
+  EXPECT_EQ(read_text(folder("cut") / "options.toml"), options);
+  // Once more, and the record tells both.
+  ASSERT_EQ(resume(folder("cut"), {"--max-steps=9"}).code, 0);
+  EXPECT_THAT(read_text(folder("cut") / "options.toml"),
+              HasSubstr("save-steps 2 -> 5\n# resumed from checkpoint-8: max-steps 8 -> 9\n"));
+  // Epochs are counted anew where they are given.
+  EXPECT_EQ(SmallRun::json(resume(folder("cut"), {"--epochs=2", "--json"})).at("steps"),
+            2 * ((static_cast<int>(fs::file_size(small.text()) * 95 / 100) - 1) / 32));
+}
+
+TEST_F(Resume, WhatDecidesAStepMayNotChange) {
+  train_and_cut(2, {});
+  const auto before = run_files(folder("cut"));
+  const auto refused = [&](const std::vector<std::string>& more, int code,
+                           const std::string& text) {
+    expect_error(resume(folder("cut"), more), code, text);
+    EXPECT_EQ(run_files(folder("cut")), before) << text;
+  };
+  refused({"--learning-rate=0.01"}, 2, "--learning-rate 0.01: the run has 0.001; ");
+  refused({"--seed=2", "--dtype=float64"}, 2,
+          "--dtype float64: the run has float32; --seed 2: the run has 0; a resumed run keeps it");
+  refused({"--preset=method1"}, 2, "--preset method1: the run has llama");
+  refused({"--fault=frozen_layer"}, 2, "--fault frozen_layer: the run has none");
+  refused({"--data=builtin:stories"}, 2, "--data builtin:stories: the run has " + small.text());
+  refused({"--block-size=8", "--batch-size=4"}, 2, "--batch-size 4: the run has 2; --block-size 8");
+  refused({"--config=smoke"}, 2, "--config smoke: head_dim is 32, the run's is 4");
+  refused({"--max-steps=1"}, 2, "--max-steps 1: the run has done 2 already");
+  refused({"--overwrite"}, 2, "--overwrite replaces it: only one of them");
+  write_text(small.text(), read_text(small.text()) + "one more line");
+  refused({}, 1, "text.txt: is not what the run was trained on (");
+}
+
+TEST_F(Resume, FoldersWithNothingToGoOnFrom) {
+  expect_error(resume(folder("absent")), 1, "absent: there is no such folder");
+  EXPECT_FALSE(fs::exists(folder("absent")));
+  fs::create_directory(folder("empty"));
+  expect_error(resume(folder("empty")), 1, "empty: holds no run that could be resumed");
+  train_and_cut(0, {});
+  expect_error(resume(folder("cut")), 1, "cut: has no whole checkpoint to go on from");
+  expect_error(resume(folder("whole") / "checkpoint-2"), 1,
+               "checkpoint-2: is a checkpoint; --output-dir must be the folder of its run");
+  fs::remove(folder("whole") / "options.toml");
+  expect_error(resume(folder("whole")), 1, "whole: has no options.toml");
+}
+
+TEST_F(Resume, WhatIsHalfThereIsPassedOver) {
+  train_and_cut(4, {});
+  fs::remove(folder("cut") / "checkpoint-4" / "optimizer.safetensors");
+  fs::create_directory(folder("cut") / ".checkpoint-6.partial");
+  write_text(folder("cut") / "model.safetensors.17-0.partial", "half");
+  write_text(folder("cut") / "notes.partial", "mine");
+  std::string metrics = read_text(folder("cut") / "metrics.jsonl");
+  write_text(folder("cut") / "metrics.jsonl", metrics + "{\"step\":7,\"lo");
+  const auto result = resume(folder("cut"));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("checkpoint-4 has no optimizer.safetensors; going on from "
+                                    "checkpoint-2\n"));
+  EXPECT_THAT(result.err, HasSubstr(".checkpoint-6.partial was being written when the run ended"));
+  EXPECT_EQ(read_text(folder("cut") / "notes.partial"), "mine");
+  fs::remove(folder("cut") / "notes.partial");
+  EXPECT_EQ(run_files(folder("cut")), run_files(folder("whole")));
+}
+
+TEST_F(Resume, ADamagedFileIsNamedAndNothingIsChanged) {
+  train_and_cut(4, {});
+  const auto checkpoint = folder("cut") / "checkpoint-4";
+  const auto damaged = [&](const std::string& file, const std::string& content,
+                           const std::string& text) {
+    const auto good = read_text(checkpoint / file);
+    write_text(checkpoint / file, content);
+    const auto before = run_files(folder("cut"));
+    const auto result = resume(folder("cut"));
+    expect_error(result, 1, (checkpoint / file).string());
+    EXPECT_THAT(result.err, HasSubstr(text));
+    EXPECT_THAT(result.err, HasSubstr("without checkpoint-4 --resume goes on from the one before"));
+    EXPECT_EQ(run_files(folder("cut")), before) << text;
+    write_text(checkpoint / file, good);
+  };
+  const auto replaced = [&](const std::string& file, const std::string& what,
+                            const std::string& with) {
+    auto text = read_text(checkpoint / file);
+    EXPECT_NE(text.find(what), std::string::npos) << what;
+    return text.replace(text.find(what), what.size(), with);
+  };
+  for (const std::string file : {"optimizer.safetensors", "model.safetensors"}) {
+    const auto good = read_text(checkpoint / file);
+    damaged(file, good.substr(0, good.size() - 9), "");
+    damaged(file, "", "");
+  }
+  const std::string moment = "first_moment.model.norm.weight";
+  damaged("optimizer.safetensors",
+          replaced("optimizer.safetensors", moment, "first_moment.model.form.weight"),
+          "missing: model.norm.weight; unexpected: model.form.weight");
+  damaged("optimizer.safetensors",
+          replaced("optimizer.safetensors", moment, "forst_moment.model.norm.weight"),
+          "unexpected tensor \"forst_moment.model.norm.weight\"");
+  damaged("optimizer.safetensors",
+          replaced("optimizer.safetensors", R"("step":"4")", R"("step":"5")"), "must be \"4\"");
+  damaged("config.json", replaced("config.json", "intermediate_size", "intermediate_sise"),
+          "unknown key \"intermediate_sise\"");
+  damaged("trainer_state.json", "{\"step\": 4", "parse error");
+  damaged("trainer_state.json", replaced("trainer_state.json", "\"step\": 4", "\"step\": 3"),
+          "step is 3: must be 4");
+  damaged("trainer_state.json", replaced("trainer_state.json", "\"step\": 4", "\"step\": -4"),
+          "step is -4: must be an integer of at least 0");
+  damaged("trainer_state.json", replaced("trainer_state.json", "\"tokens\"", "\"tokans\""),
+          "tokens is missing");
+  damaged("trainer_state.json", replaced("trainer_state.json", "\"seed\"", "\"lot\": 1, \"seed\""),
+          "unknown key \"lot\"");
+  damaged("trainer_state.json",
+          replaced("trainer_state.json", "\"loss\": ", "\"loss\": true, \"x\": "),
+          "unlogged.loss is true: must be a number");
+  EXPECT_EQ(resume(folder("cut")).code, 0);
+}
+
+}  // namespace
+}  // namespace lookback::tests

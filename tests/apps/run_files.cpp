@@ -1,0 +1,54 @@
+#include "tests/apps/run_files.h"
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/apps/program_run.h"
+
+namespace lookback::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// The lines of `text` as `change` leaves them.
+template <class Change>
+std::string each_line(const std::string& text, const Change& change) {
+  std::istringstream lines(text);
+  std::string result;
+  for (std::string line; std::getline(lines, line);) result += change(line);
+  return result;
+}
+
+std::string without_times(const std::string& text) {
+  auto object = json::parse(text, nullptr, false);
+  if (!object.is_object()) return text + "\n";
+  for (const auto* key : {"seconds", "tokens_per_second"}) object.erase(key);
+  if (object.contains("unlogged")) object["unlogged"].erase("seconds");
+  return object.dump() + "\n";
+}
+
+std::string of_any_folder(const std::string& line) {
+  for (const auto* start : {"# resumed from ", "output_dir", "threads"}) {
+    if (line.starts_with(start)) return {};
+  }
+  return line + "\n";
+}
+
+}  // namespace
+
+std::map<std::string, std::string> run_files(const fs::path& run) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(run)) {
+    if (!entry.is_regular_file()) continue;
+    auto& text = files[fs::relative(entry.path(), run).string()];
+    text = read_text(entry.path());
+    const auto name = entry.path().filename();
+    if (name == "metrics.jsonl") text = each_line(text, without_times);
+    if (name == "options.toml") text = each_line(text, of_any_folder);
+    if (name == "trainer_state.json") text = without_times(text);
+  }
+  return files;
+}
+
+}  // namespace lookback::tests
