@@ -34,6 +34,14 @@ void Console::note(std::string_view line) const {
   if (notes == Notes::shown) print_error(std::string(line) + "\n");
 }
 
+std::string shell_word(const std::string& text) {
+  constexpr auto plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
+  std::string result = "'";
+  for (const char letter : text) result += letter == '\'' ? "'\\''" : std::string(1, letter);
+  return result + "'";
+}
+
 std::string one_line(std::string_view text) {
   std::string result;
   for (const char c : text) {

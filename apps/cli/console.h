@@ -25,6 +25,9 @@ struct Console {
 void print(std::string_view text);
 void print_error(std::string_view text);
 
+// As a shell takes it for one word: in quotes where it must be.
+std::string shell_word(const std::string& text);
+
 // Without line breaks and control characters.
 std::string one_line(std::string_view text);
 

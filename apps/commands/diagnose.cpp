@@ -93,24 +93,12 @@ class Diagnose final : public Command {
     return all_right ? ExitCode::good : ExitCode::fault_found;
   }
 
-  // Quotes what a shell would take apart.
-  static std::string quoted(const std::string& word) {
-    if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                               "_-./:=,") == std::string::npos &&
-        !word.empty()) {
-      return word;
-    }
-    std::string result = "'";
-    for (const char letter : word) result += letter == '\'' ? "'\\''" : std::string(1, letter);
-    return result + "'";
-  }
-
   std::string command(const Session& session) const {
     std::string text = "lookback diagnose";
     const auto flag = [&](const std::string& name, const std::string& value) {
-      if (!value.empty()) text += " --" + name + " " + quoted(value);
+      if (!value.empty()) text += " --" + name + " " + shell_word(value);
     };
-    if (!choice.folder.empty()) text += " " + quoted(choice.folder);
+    if (!choice.folder.empty()) text += " " + shell_word(choice.folder);
     flag("config", choice.config);
     if (choice.folder.empty()) flag("preset", choice.preset);
     flag("fault", choice.fault);

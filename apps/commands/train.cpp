@@ -208,9 +208,9 @@ class Train final : public Command {
     if (summary.end == TrainingSummary::End::interrupted) {
       print_error(
           fmt::format("interrupted after step {} of {}: the model and checkpoint-{} are in {}; "
-                      "`lookback train --resume --output-dir {}` goes on\n",
+                      "`{}` goes on\n",
                       summary.steps, *options.max_steps, summary.steps, options.output_dir,
-                      options.output_dir));
+                      resume_command(options.output_dir)));
     }
   }
 

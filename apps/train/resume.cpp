@@ -97,6 +97,10 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
   return run;
 }
 
+std::string resume_command(const std::string& output_dir) {
+  return "lookback train --resume --output-dir " + shell_word(output_dir);
+}
+
 FoundCheckpoint find_checkpoint(const TrainOptions& options) {
   auto found = newest_checkpoint(options.output_dir);
   if (found) return std::move(*found);

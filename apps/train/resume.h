@@ -24,6 +24,9 @@ struct ResumedRun {
 // --config describes another model is for the caller to see.)
 ResumedRun settings_of_run(Flags& flags, TrainOptions& options);
 
+// The command that goes on with the run in a folder.
+std::string resume_command(const std::string& output_dir);
+
 // The newest whole checkpoint in output_dir. Throws Error where there is none.
 FoundCheckpoint find_checkpoint(const TrainOptions& options);
 

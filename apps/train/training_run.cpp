@@ -158,10 +158,11 @@ TrainingSummary TrainingRun::run() {
     throw;
   } catch (const Error& error) {
     // Whatever happened, a full disk or a GPU that is gone: what is saved is saved.
-    const auto newest = metrics ? newest_checkpoint(output.path()) : std::nullopt;
+    const bool begun = metrics && is_directory(output.path());
+    const auto newest = begun ? newest_checkpoint(output.path()) : std::nullopt;
     if (!newest) throw;
-    throw Error(fmt::format("{}; `lookback train --resume --output-dir {}` goes on from {}",
-                            error.what(), options.output_dir, newest->path.filename().string()));
+    throw Error(fmt::format("{}; `{}` goes on from {}", error.what(),
+                            resume_command(options.output_dir), newest->path.filename().string()));
   }
   summary.steps = state.step;
   summary.tokens_per_second = tokens_per_second();

@@ -113,5 +113,40 @@ TEST(Flags, RefusesOptionsFiles) {
   EXPECT_THROW(x.flags.parse(Arguments{"--options", (folder.path() / "absent").string()}), Error);
 }
 
+// What a resumed run does with the options of the run before.
+TEST(Flags, AreCompletedFromAFile) {
+  const tests::TemporaryDirectory folder;
+  const auto path = folder.path() / "options.toml";
+  tests::write_text(path, "steps = 7\nrate = 1e-3\nname = \"a\"\n");
+  std::int64_t steps = 1;
+  double rate = 0.5;
+  std::string name, extra = "x", place = "here";
+  std::optional<std::int64_t> count;
+  Flags flags;
+  flags.add("steps", steps, at_least_one, "");
+  flags.add("rate", rate, positive, "");
+  flags.add("name", name, "NAME", "");
+  flags.add("extra", extra, "X", "");
+  flags.add("place", place, "X", "");
+  flags.add("count", count, at_least_one, "");
+  flags.parse(std::vector<std::string>{"--rate=0.001", "--name=b", "--count=3"});
+  const auto differences = flags.complete_from(path, {"place"});
+  ASSERT_EQ(differences.size(), 2U) << "0.001 is 1e-3";
+  EXPECT_EQ(differences[0].name, "name");
+  EXPECT_EQ(differences[0].given, "b");
+  EXPECT_EQ(differences[0].recorded, "a");
+  EXPECT_EQ(differences[1].name, "count");
+  EXPECT_EQ(differences[1].recorded, std::nullopt);
+  EXPECT_EQ(steps, 7);
+  EXPECT_EQ(rate, 0.001);
+  EXPECT_EQ(name, "b") << "what was given stays";
+  EXPECT_EQ(count, 3);
+  EXPECT_FALSE(flags.given("steps"));
+  tests::write_text(path, "steps = 0\n");
+  EXPECT_THROW(flags.complete_from(path, {}), UsageError);
+  tests::write_text(path, "stops = 3\n");
+  EXPECT_THROW(flags.complete_from(path, {}), UsageError);
+}
+
 }  // namespace
 }  // namespace lookback

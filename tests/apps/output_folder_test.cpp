@@ -96,6 +96,18 @@ TEST(OutputFolder, AFailedStartLeavesEverythingAsItWas) {
   EXPECT_EQ(read_text(folder.path() / "config.json"), "old");
 }
 
+TEST(OutputFolder, TwoCannotTrainIntoOne) {
+  const TemporaryDirectory folder;
+  const auto run = folder.path() / "run";
+  const auto second = [&] { return error_of([&] { OutputFolder(run, ExistingRun::replaced); }); };
+  {
+    OutputFolder output(run, ExistingRun::refused);
+    output.begin([](const fs::path& staging) { write_run(staging, "new"); });
+    EXPECT_THAT(second(), testing::HasSubstr("run: another lookback is training into this folder"));
+  }
+  EXPECT_EQ(second(), "");
+}
+
 TEST(OutputFolder, SaysAtOnceWhyAFolderCannotBeWritten) {
   const TemporaryDirectory folder;
   write_text(folder.path() / "file", "");
