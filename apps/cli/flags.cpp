@@ -223,7 +223,9 @@ const Flag& Flags::find_recorded(const std::string& path, const std::string& key
   for (const auto& each : flags) {
     if (each.recorded == Flag::Recorded::yes) known.push_back(each.name);
   }
-  usage_error("{}: unknown key {}: the nearest is {}", path, key, nearest_name(key, known));
+  constexpr std::size_t most = 60;  // of a file that is none of options, a line may be a book
+  usage_error("{}: unknown key {}{}: the nearest is {}", path, key.substr(0, most),
+              key.size() > most ? "..." : "", nearest_name(key.substr(0, most), known));
 }
 
 void Flags::read_toml(const std::string& path) {

@@ -87,6 +87,8 @@ class Flags {
   // returns the given ones that differ from it.
   std::vector<Difference> complete_from(const std::string& path,
                                         const std::set<std::string>& left_out);
+  // As to_toml() would write it; none: not set.
+  std::optional<std::string> value(std::string_view name) const { return find(name)->get(); }
   // Sets one as if it stood in an options file that nobody named: given() stays false.
   void assign(std::string_view name, const std::string& value);
   // Every recorded flag that is set or has a default, as TOML that read_toml takes.

@@ -8,6 +8,7 @@
 #include "apps/diagnosis/report_html.h"
 #include "apps/diagnosis/report_json.h"
 #include "apps/diagnosis/subject_choice.h"
+#include "apps/inspect/write_look.h"
 #include "apps/model/fault_warning.h"
 #include "runtime/replacing_file.h"
 
@@ -42,6 +43,7 @@ class Diagnose final : public Command {
     choice.seed = session.seed;
     const auto subject = choose_subject(choice);
     warn_of_fault(subject.config);
+    make_folder(output_dir, "diagnose");  // before an hour of work
     const auto diagnosis = diagnose(subject);
     const Provenance provenance{.command = command(session), .version = session.version};
     const auto report = report_json(subject, diagnosis, provenance);
@@ -65,6 +67,7 @@ class Diagnose final : public Command {
       usage_error("{} and --preset {}: a folder's config names its variant", choice.folder,
                   choice.preset);
     }
+    if (output_dir.empty()) usage_error("--output-dir is empty: it must name a folder");
     if (fs::exists(output_dir) && !fs::is_directory(output_dir)) {
       usage_error("--output-dir {}: it is there, and is no folder", output_dir);
     }
@@ -113,7 +116,6 @@ class Diagnose final : public Command {
   // The page first: where report.json is, both are whole.
   void write(const Subject& subject, const Diagnosis& diagnosis, const Provenance& provenance,
              const std::string& json) const {
-    fs::create_directories(output_dir);
     write_report_html(subject, diagnosis, provenance, fs::path(output_dir) / "report.html");
     ReplacingFile file(fs::path(output_dir) / "report.json");
     file.write(json);

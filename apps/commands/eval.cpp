@@ -29,10 +29,11 @@ class Eval final : public Command {
 
   ExitCode run(const Session& session) override {
     const auto record = read_run_record(directory);
-    if (data.empty() && !record) {
+    if (data.empty() && !record && std::filesystem::is_directory(directory)) {
       usage_error("--data is missing: {} is not the folder of a run, which would name its data",
                   directory);
     }
+    check_model_folder(directory);
     if (dtype.empty()) dtype = record ? record->options.dtype : "float32";
     const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
     warn_of_fault(llama->config);

@@ -37,6 +37,7 @@ class Train final : public Command {
   void declare(Flags& flags) override { options.declare(flags); }
 
   void complete(Flags& flags) override {
+    if (options.output_dir.empty()) usage_error("--output-dir is empty: it must name a folder");
     make_paths_absolute();
     if (!options.resume) return;
     if (options.overwrite) {
@@ -75,6 +76,7 @@ class Train final : public Command {
   ModelChoice chosen_model() const {
     auto choice = choose_model(options.config, options.preset, options.fault);
     if (!options.init_from.empty()) {
+      check_model_folder(options.init_from);
       choice.config = config_for_weights(choice.config, weight_names(options.init_from));
     }
     return choice;

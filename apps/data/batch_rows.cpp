@@ -35,10 +35,10 @@ void set_row(TokenBatch& batch, std::int64_t row, std::span<const std::int64_t> 
 RandomStream training_row_numbers(std::uint64_t seed, std::int64_t step, std::int64_t micro_step,
                                   std::int64_t row) {
   const Check check{"data"};
-  check(0 <= step && step >> 40 == 0 && 0 <= micro_step && micro_step >> 16 == 0 && 0 <= row &&
-            row >> 32 == 0,
-        "step {}, micro-step {}, row {}: beyond what random streams are laid out for", step,
-        micro_step, row);
+  check(0 <= step && step < most_steps && 0 <= micro_step && micro_step < most_micro_steps &&
+            0 <= row && row < most_rows,
+        "step {}, micro-step {}, row {}: must be below {}, {} and {}", step, micro_step, row,
+        most_steps, most_micro_steps, most_rows);
   return {seed,
           stream_of(RandomUse::training_data, static_cast<std::uint64_t>(micro_step << 40 | step)),
           static_cast<std::uint64_t>(row) << 32};

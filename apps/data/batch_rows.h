@@ -16,8 +16,13 @@ TokenBatch empty_batch(std::int64_t rows, std::int64_t columns);
 // sequence of fewer than T + 1 tokens leaves the rest of the row ignored.
 void set_row(TokenBatch& batch, std::int64_t row, std::span<const std::int64_t> sequence);
 
-// The numbers of one training row: no two rows of a run share a block. step below 2^40, micro_step
-// below 2^16, row below 2^32.
+// How many steps a run may have, micro-steps a step, rows a micro-step.
+inline constexpr std::int64_t most_steps = std::int64_t{1} << 40;
+inline constexpr std::int64_t most_micro_steps = std::int64_t{1} << 16;
+inline constexpr std::int64_t most_rows = std::int64_t{1} << 32;
+
+// The numbers of one training row: no two rows of a run share a block. Each counted from 0, below
+// the limits above.
 RandomStream training_row_numbers(std::uint64_t seed, std::int64_t step, std::int64_t micro_step,
                                   std::int64_t row);
 

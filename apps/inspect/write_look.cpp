@@ -7,14 +7,14 @@ namespace lookback {
 
 namespace fs = std::filesystem;
 
-void make_folder(const fs::path& folder) {
+void make_folder(const fs::path& folder, std::string_view operation) {
   std::error_code problem;
   if (fs::exists(folder, problem) && !fs::is_directory(folder, problem)) {
-    fail("inspect", "{}: is not a folder", folder.string());
+    fail(operation, "{}: is not a folder", folder.string());
   }
   fs::create_directories(folder, problem);
   if (problem) {
-    fail("inspect", "{}: cannot be made: {}", folder.string(), problem.message());
+    fail(operation, "{}: cannot be made: {}", folder.string(), problem.message());
   }
 }
 

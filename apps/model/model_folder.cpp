@@ -15,10 +15,14 @@ constexpr auto weights_name = "model.safetensors";
 
 }  // namespace
 
-std::unique_ptr<Llama> load_model(const fs::path& directory, Precision precision) {
+void check_model_folder(const fs::path& directory) {
   const Check check{"model"};
   check(fs::is_directory(directory), "{}: is not a folder with {} and {}", directory.string(),
         config_name, weights_name);
+}
+
+std::unique_ptr<Llama> load_model(const fs::path& directory, Precision precision) {
+  check_model_folder(directory);
   const auto config = config_for_weights(read_llama_config((directory / config_name).string()),
                                          weight_names(directory));
   auto llama = std::make_unique<Llama>(config, precision);

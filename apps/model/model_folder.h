@@ -10,6 +10,9 @@
 
 namespace lookback {
 
+// Throws Error unless it is a folder.
+void check_model_folder(const std::filesystem::path& directory);
+
 // Builds the model of DIR/config.json and loads DIR/model.safetensors. Throws Error naming the file
 // and what is wrong.
 std::unique_ptr<Llama> load_model(const std::filesystem::path& directory, Precision precision);

@@ -26,18 +26,12 @@ constexpr std::string_view note_prefix = "# resumed from ";
 
 // How long, how often and on what: nothing that decides what a step computes. (`record` and
 // `gradient-checkpointing` trade memory for time.)
-constexpr std::array<std::string_view, 12> free_to_change = {"max-steps",
-                                                             "epochs",
-                                                             "eval-steps",
-                                                             "eval-batches",
-                                                             "save-steps",
-                                                             "logging-steps",
-                                                             "gradient-checkpointing",
-                                                             "save-total-limit",
-                                                             "record",
-                                                             "inspect-every",
-                                                             "threads",
-                                                             "config"};
+constexpr std::array<std::string_view, 14> free_to_change = {
+    "max-steps",     "epochs",        "eval-steps",
+    "eval-batches",  "save-steps",    "save-total-limit",
+    "logging-steps", "inspect-every", "gradient-checkpointing",
+    "record",        "threads",       "no-cuda-graphs",
+    "tf32",          "config"};
 
 bool may_change(const Flags::Difference& difference) {
   return std::ranges::find(free_to_change, difference.name) != free_to_change.end();
@@ -93,6 +87,11 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
     } catch (const UsageError&) {
       // That device is not here: auto, and resume_warnings() tells.
     }
+  }
+  if (flags.value("tf32") == "true" && !flags.given("tf32") &&
+      parse_device(flags.value("device").value_or("auto")).backend == Backend::cpu) {
+    flags.assign("tf32", "false");  // a GPU's alone
+    run.changes.push_back({"tf32", "false", "true"});
   }
   return run;
 }

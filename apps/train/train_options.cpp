@@ -5,9 +5,16 @@
 #include <limits>
 
 #include "apps/cli/exit_code.h"
+#include "apps/data/batch_rows.h"
 #include "apps/model/record_choice.h"
 
 namespace lookback {
+
+namespace {
+
+constexpr IntegerRule micro_steps_rule{.least = 1, .most = most_micro_steps};
+
+}  // namespace
 
 void TrainOptions::declare(Flags& flags) {
   flags.add("config", config, "FILE|DIR|NAME",
@@ -20,7 +27,7 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("validation-data", validation_data, "SPEC", "without it: the last 5 % of the data");
   flags.add("tokenizer", tokenizer, "NAME", "bytes, for text; built-in data bring their own words");
   flags.add("batch-size", batch_size, at_least_one, "sequences per micro-step");
-  flags.add("gradient-accumulation-steps", gradient_accumulation_steps, at_least_one,
+  flags.add("gradient-accumulation-steps", gradient_accumulation_steps, micro_steps_rule,
             "micro-steps per step");
   flags.add("block-size", block_size, at_least_one, "tokens of a training sequence, less one");
   flags.add("max-steps", max_steps, at_least_one, "optimiser steps; wins over --epochs");
@@ -81,7 +88,9 @@ void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_t
     const double epoch =
         std::max(1.0, std::floor(static_cast<double>(*training_tokens - 1) / step_tokens));
     const double steps = epoch * static_cast<double>(options.epochs);
-    if (steps > 1e15) usage_error("--epochs {}: more steps than can be counted", options.epochs);
+    if (steps > static_cast<double>(most_steps)) {
+      usage_error("--epochs {}: {:.0f} steps are more than {}", options.epochs, steps, most_steps);
+    }
     options.max_steps = static_cast<std::int64_t>(steps);
   }
   const auto steps = *options.max_steps;

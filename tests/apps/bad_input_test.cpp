@@ -55,6 +55,11 @@ TEST_F(BadInput, Flags) {
   refused({"--config="}, 2, "--config is missing");
   refused({"--data="}, 2, "--data is missing");
   refused({"--batch-size=4611686018427387904"}, 2, "must be at most 1099511627776 tokens");
+  refused({"--gradient-accumulation-steps=65537"}, 2, "must be an integer from 1 to 65536");
+  expect_error(small.train({"--output-dir="}), 2, "--output-dir is empty: it must name a folder");
+  const auto book = run_lookback({"train", "--options", small.text()});
+  expect_error(book, 2, "text.txt: unknown key so 0 it goes; so 1 it goes;");
+  EXPECT_LT(book.err.size(), 300U);
 }
 
 TEST_F(BadInput, Data) {
@@ -118,7 +123,12 @@ TEST_F(BadInput, Weights) {
   const auto shapes = eval();
   expect_error(shapes, 1, "model.layers.0.mlp.gate_proj.weight is (32, 16), must be (48, 16)");
   expect_error(shapes, 1, "model.layers.1.mlp.down_proj.weight is (16, 32), must be (16, 48)");
-  expect_error(run_lookback({"eval", small.path() / "nowhere"}), 2, "--data is missing");
+  expect_error(run_lookback({"eval", small.path() / "nowhere"}), 1,
+               "nowhere: is not a folder with config.json and model.safetensors");
+  fs::create_directory(small.path() / "empty");
+  expect_error(run_lookback({"eval", small.path() / "empty"}), 2, "--data is missing");
+  expect_error(small.train({"--overwrite", "--init-from", small.text()}), 1,
+               "text.txt: is not a folder with");
   expect_error(run_lookback({"eval", small.path() / "nowhere", "--data", small.text()}), 1,
                "nowhere");
 }

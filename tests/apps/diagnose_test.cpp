@@ -11,6 +11,7 @@
 #include "kernels/slot.h"
 #include "nn/residual/residual_scheme.h"
 #include "tests/apps/program_run.h"
+#include "tests/apps/small_run.h"
 #include "tests/nn/variants.h"
 #include "tests/paths.h"
 
@@ -143,6 +144,17 @@ TEST(Diagnose, BadInputGetsOneLineAndNoReport) {
     expect_error(run, exit_code, message);
     EXPECT_FALSE(std::filesystem::exists(out)) << message;
   }
+}
+
+// Seen before the work, not after it.
+TEST(Diagnose, FoldersThatCannotBeMade) {
+  const SmallRun small;
+  const auto diagnose = [&](const std::string& out) {
+    return run_lookback({"diagnose", "--config", small.config(), "--quick", "--output-dir", out});
+  };
+  expect_error(diagnose(small.text()), 2, "it is there, and is no folder");
+  expect_error(diagnose(small.text() + "/x"), 1, "text.txt/x: cannot be made: Not a directory");
+  expect_error(diagnose(""), 2, "--output-dir is empty: it must name a folder");
 }
 
 TEST(RunCurve, NamesAPlateauAtAKnownLevel) {

@@ -61,7 +61,7 @@ class EmulatedRecording final : public RecordedWork {
                     std::unique_ptr<RecordableAllocator::Blocks> recorded_blocks)
       : blocks(std::move(recorded_blocks)), queued(std::move(recorded)) {}
   void replay() override {
-    for (const auto& work : queued) work();
+    for (const auto& work : queued) device::emulated::run(work);
   }
 
  private:
@@ -79,13 +79,17 @@ class EmulatedRuntime final : public DeviceRuntime {
     if (device::emulated::is_recording()) {
       fail("record", "{} bytes from or to the host, which a recording cannot repeat", bytes);
     }
+    device::emulated::throw_if_lost();
     {
       const device::emulated::OnDevice on_device;
       std::memcpy(to, from, bytes);
     }
     synchronise(index);
   }
-  void synchronise(int) override { kernels::throw_reported(reports); }
+  void synchronise(int) override {
+    device::emulated::throw_if_lost();
+    kernels::throw_reported(reports);
+  }
   std::unique_ptr<RecordedWork> record(int, const std::function<void()>& work) override {
     std::vector<device::emulated::Queued> queued;
     auto blocks = memory().keep_blocks_of([&] { queued = device::emulated::recorded(work); });

@@ -1,11 +1,17 @@
 #include "kernels/cuda/emulated/queue.h"
 
+#include <optional>
 #include <utility>
+
+#include "runtime/check.h"
 
 namespace lookback::device::emulated {
 namespace {
 
 std::vector<Queued>* recording = nullptr;
+std::optional<std::int64_t> works_left;  // none: the GPU stays
+
+bool is_lost() { return works_left && *works_left == 0; }
 
 }  // namespace
 
@@ -13,7 +19,7 @@ void submit(Queued work) {
   if (recording != nullptr) {
     recording->push_back(std::move(work));
   } else {
-    work();
+    run(work);
   }
 }
 
@@ -28,6 +34,20 @@ std::vector<Queued> recorded(const std::function<void()>& work) {
   }
   recording = nullptr;
   return result;
+}
+
+LoseDeviceAfter::LoseDeviceAfter(std::int64_t works) { works_left = works; }
+LoseDeviceAfter::~LoseDeviceAfter() { works_left.reset(); }
+
+void run(const Queued& work) {
+  if (is_lost()) return;
+  if (works_left) --*works_left;
+  work();
+}
+
+void throw_if_lost() {
+  if (!is_lost()) return;
+  fail("cuda", "cudaStreamSynchronize: unspecified launch failure (cudaErrorLaunchFailure)");
 }
 
 bool is_recording() { return recording != nullptr; }

@@ -2,6 +2,7 @@
 // (runtime/recorded_work.h).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -14,5 +15,20 @@ void submit(Queued work);
 // What work() submits; none of it has run.
 std::vector<Queued> recorded(const std::function<void()>& work);
 bool is_recording();
+
+// For its lifetime: a GPU that is lost in the middle. When so many submitted works have run,
+// nothing runs any more, and who waits for the GPU or copies hears of it, as of a real one.
+class LoseDeviceAfter {
+ public:
+  explicit LoseDeviceAfter(std::int64_t works);
+  ~LoseDeviceAfter();
+  LoseDeviceAfter(const LoseDeviceAfter&) = delete;
+  LoseDeviceAfter& operator=(const LoseDeviceAfter&) = delete;
+};
+
+// Runs the work, unless the GPU is lost.
+void run(const Queued& work);
+// Throws Error in CUDA's words where the GPU is lost.
+void throw_if_lost();
 
 }  // namespace lookback::device::emulated
