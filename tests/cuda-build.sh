@@ -38,3 +38,22 @@ if [ -n "$foreign" ] || [ "$megabytes" -gt 50 ]; then
   echo "must be at most 50 MB and need the C library only: ${foreign:-too large}" >&2
   exit 1
 fi
+
+# Attention by warpgroups has their products in its machine code, in every kernel.
+if ! command -v cuobjdump >/dev/null; then
+  echo "SKIPPED: no cuobjdump here to look for HGMMA with (part of the CUDA toolkit)"
+  exit 0
+fi
+for name in attention_stream attention_query_gradient attention_key_gradient; do
+  object=$(find "$build_dir" -name "$name.cu.o" -path '*lookback_gpu*')
+  without=$(cuobjdump -sass -arch sm_90a "$object" | awk '
+    /Function : / { if (kernel && !found) print kernel; kernel = ""; found = 0 }
+    /Function : .*WarpgroupTiles/ { kernel = $NF }
+    /HGMMA/ { found = 1 }
+    END { if (kernel && !found) print kernel }')
+  if [ -n "$without" ]; then
+    echo "$name: no HGMMA in $without" >&2
+    exit 1
+  fi
+  echo "$name: HGMMA in every kernel for warpgroups"
+done

@@ -13,7 +13,9 @@ template <class Tiles, int key_columns, int value_columns, int targets>
 struct StreamKeyGradient {
   using T = typename Tiles::Element;
   static constexpr int threads = Tiles::warps * device::warp_threads;
-  static constexpr int resident_blocks = Tiles::resident_blocks;
+  // The sums of several pieces would be spilled to make room for a third block.
+  static constexpr int resident_blocks = targets > 1 ? std::max(2, Tiles::resident_blocks)
+                                                     : Tiles::resident_blocks;
   static constexpr int rows = tile_rows<Tiles>;  // keys
   static constexpr int queries = Tiles::queries_of_tile(key_columns * targets + value_columns);
   static constexpr bool makes_dk = key_columns > 0, makes_dv = value_columns > 0;

@@ -36,8 +36,11 @@ inline constexpr bool is_the_way<WarpgroupTiles> = device::image_has_warpgroups;
 
 template <class Tiles>
 LOOKBACK_DEVICE std::byte* memory_of_tiles() {
-  if constexpr (std::is_same_v<Tiles, WarpgroupTiles>) return device::swizzled_memory();
-  return device::shared_memory();
+  if constexpr (std::is_same_v<Tiles, WarpgroupTiles>) {
+    return device::swizzled_memory();
+  } else {
+    return device::shared_memory();
+  }
 }
 
 // What all threads have written into tiles is there: for every thread, and for its products.

@@ -113,7 +113,7 @@ struct WarpTiles {
   static constexpr int warps = sizeof(T) == 2 ? 4 : 2;
   static constexpr int query_warps = warps;  // of the forward kernel
   // Left to itself the compiler would spill registers of f32 kernels to make room for more blocks.
-  static constexpr int resident_blocks = sizeof(T) == 2 ? 2 : 4;
+  static constexpr int resident_blocks = sizeof(T) == 2 ? 0 : 4;
   static constexpr int alignment = 16;  // of tiles, in bytes
   // Tiles are made of blocks of so many columns; the largest where only scores are made of them.
   static constexpr int widest_block = 16;

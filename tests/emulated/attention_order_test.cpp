@@ -62,6 +62,21 @@ void expect_one_answer() {
 
 TEST(EmulatedAttention, ThreadsInAnyOrderGiveTheSameBitsInF32) { expect_one_answer<float>(); }
 TEST(EmulatedAttention, ThreadsInAnyOrderGiveTheSameBitsInBf16) { expect_one_answer<BFloat16>(); }
+// All three kernels go the way that the GPU has: the products of a run are counted.
+TEST(EmulatedAttention, GoesByWarpgroupsWhereTheGpuHasThem) {
+  const AttentionShape shape{.rows = 65, .keys = 65, .widths = {64}, .value_width = 64, .gap = 8};
+  const auto products = [&](WithWarpgroups::Are are) {
+    const WithWarpgroups gpu(are);
+    const auto before = device::emulated::products_so_far();
+    results<BFloat16>(shape, Order::forwards);
+    return device::emulated::products_so_far() - before;
+  };
+  EXPECT_EQ(products(WithWarpgroups::Are::missing), 0U);
+  // Four steps of 16 each: S and P V, by 8 warps for 2 tiles of 64 keys; dP, S and dS K, by 4 warps
+  // for one tile and for two; S, dP, P^T dy and dS^T q, by 4 warps for two tiles of queries and
+  // one.
+  EXPECT_EQ(products(WithWarpgroups::Are::there), 4U * (2 * 8 * 2 + 3 * 4 * 3 + 4 * 4 * 3));
+}
 TEST(EmulatedAttention, ThreadsInAnyOrderGiveTheSameBitsByWarpgroups) {
   const WithWarpgroups there(WithWarpgroups::Are::there);
   expect_one_answer<BFloat16>();

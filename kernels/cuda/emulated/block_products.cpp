@@ -17,6 +17,8 @@ constexpr int rows_of_warp = 16;
 constexpr std::uint32_t window = 1024;  // shared memory begins at this address, as on the GPU
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
+std::size_t made = 0;
+
 float number_of(std::uint16_t bits) {
   BFloat16 element;
   element.bits = bits;
@@ -32,6 +34,8 @@ std::uint16_t bits_in_registers(const std::byte* registers, int row, int k) {
 }
 
 }  // namespace
+
+std::size_t products_so_far() { return made; }
 
 std::uint32_t element_address(std::uint64_t matrix, Major major, int mn, int k) {
   const auto field = [matrix](int place) {
@@ -171,6 +175,7 @@ void BlockProducts::multiply(int thread, float* c, const ProductRequest& request
   if (newest == nullptr || newest->number != own.issued) {  // the first lane of its warp
     newest = start(warp, request, registers);
     newest->number = own.issued;
+    ++made;
   }
   auto& asked = requests[static_cast<std::size_t>(warp / warps_of_group)];
   if (asked.size() == own.issued) asked.push_back(request);

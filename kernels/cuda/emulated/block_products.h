@@ -1,9 +1,10 @@
 // The products of a block's warpgroups (warpgroup.h), and how they see its shared memory.
 //
-// Their sums are NaN until the thread waits for them, and for good where the products of a group did
-// not begin with order(). Errors: shared memory that a product reads although the thread that wrote
-// it has not published it since, or that changes while a product reads it; what lies beyond; a
-// descriptor that says what no kernel here means; warps of a group that ask for different products.
+// Their sums are NaN until the thread waits for them, and for good where the products of a group
+// did not begin with order(). Errors: shared memory that a product reads although the thread that
+// wrote it has not published it since, or that changes while a product reads it; what lies beyond;
+// a descriptor that says what no kernel here means; warps of a group that ask for different
+// products.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +18,9 @@ namespace lookback::device::emulated {
 
 // Where element (mn, k) of the matrix lies: its address, as the PTX ISA defines it.
 std::uint32_t element_address(std::uint64_t matrix, Major major, int mn, int k);
+
+// How many have been made since the program began, counted once for each warp.
+std::size_t products_so_far();
 
 struct ProductRequest {
   int columns;      // N
