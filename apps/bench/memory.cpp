@@ -16,6 +16,8 @@ namespace {
 //   q and attention's output; k and v                                   2 H dk + 2 G dk
 //   gate, up and their product                                          3 F
 //   a log-sum-exp per head, an inverse rms per norm                     H + 2
+// where products round their operands, the norms' outputs and the product in bf16, and attention's
+// output in bf16 as well; on a GPU all of attention's in bf16 alone;
 // and behind the last layer the stream, its norm, and the gradient that the loss made of it: 3 D,
 // and V D of the projection's weight. Backward then frees a layer's share and makes its weights'
 // gradients instead: the peak is at the loss, or where backward has least gained, or at the
@@ -47,7 +49,8 @@ class StepMemory {
     for (std::int64_t done = 0; done < layers; ++done) {
       // In the MLP: gradients of gate, up and their product (the product itself is gone by then),
       // of the stream, and of the MLP's output.
-      const auto scratch = 2 * per_token(c.intermediate_size) + 2 * per_token(c.hidden_size);
+      const auto scratch = 3 * per_token(c.intermediate_size) - multiplied(c.intermediate_size) +
+                           2 * per_token(c.hidden_size);
       // The last layer's earlier ones ran behind its MLP, or before it.
       const auto ran = layers - done;
       const auto left = variant_activations(runs_behind_mlp() ? ran - 1 : ran);
@@ -76,9 +79,32 @@ class StepMemory {
   }
   std::int64_t layer_activations() const {
     const auto& c = llama.config;
-    return 4 * per_token(c.hidden_size) + 2 * per_token(c.num_attention_heads * c.head_dim) +
-           2 * per_token(c.num_key_value_heads * c.head_dim) + 3 * per_token(c.intermediate_size) +
+    return 2 * per_token(c.hidden_size) + 2 * multiplied(c.hidden_size) + attended() +
+           2 * per_token(c.intermediate_size) + multiplied(c.intermediate_size) +
            per_token(c.num_attention_heads) + 2 * per_token(1);
+  }
+  bool rounds() const { return llama.precision.products == Products::bfloat16; }
+  // What a product reads, so many numbers per token.
+  std::int64_t multiplied(std::int64_t elements) const {
+    return rounds() ? per_token(elements) / 2 : per_token(elements);
+  }
+  // Queries, keys, values, and attention's output.
+  std::int64_t attended() const {
+    const auto& c = llama.config;
+    const auto read = per_token(c.num_attention_heads * c.head_dim) +
+                      per_token(c.num_key_value_heads * c.head_dim);
+    return attended_again() + (rounds_attention() ? read / 2 : read);
+  }
+  // The values and the output of attention, as it keeps them and as a product reads them.
+  std::int64_t attended_again() const {
+    const auto& c = llama.config;
+    const auto output = c.num_attention_heads * c.head_dim;
+    const auto kept = per_token(output) + per_token(c.num_key_value_heads * c.head_dim);
+    if (!rounds()) return kept;
+    return rounds_attention() ? kept / 2 : kept + multiplied(output);
+  }
+  bool rounds_attention() const {
+    return rounds() && llama.model.norm.weight.device().backend == Backend::cuda;
   }
   const CrossLayerResidual* recomputed() const {
     const auto& cross = llama.config.cross_layer_residual;
@@ -104,13 +130,13 @@ class StepMemory {
     const bool learned = cross->weights == CrossLayerResidual::Weights::learned;
     const auto own = learned ? (layers - 1) * per_token(c.hidden_size) : 0;
     if (recomputed() == nullptr) return learned ? own + per_token(c.hidden_size) : 0;
-    auto pair = per_token(c.num_key_value_heads * c.head_dim) +
-                per_token(c.num_attention_heads * c.head_dim);
+    auto pair = attended_again();
     if (cross->site == CrossLayerResidual::Site::mlp) {
-      pair += 2 * per_token(c.hidden_size) + 3 * per_token(c.intermediate_size) + per_token(1);
+      pair += per_token(c.hidden_size) + multiplied(c.hidden_size) +
+              2 * per_token(c.intermediate_size) + multiplied(c.intermediate_size) + per_token(1);
     }
     if (learned) pair += block(c.hidden_size * projected(*cross));
-    return own + pairs * pair + (layers - 1) * (per_token(c.hidden_size) + per_token(1)) +
+    return own + pairs * pair + (layers - 1) * (multiplied(c.hidden_size) + per_token(1)) +
            layers * block(c.num_key_value_heads * c.head_dim * c.hidden_size);
   }
 

@@ -12,7 +12,7 @@ namespace {
 
 struct LinearManyBackward {
   static constexpr std::string_view name = "linear_many";
-  SavedTensor x;  // a matrix
+  SavedTensor x;  // a matrix, as the products read it
   std::vector<SavedTensor> weights;
   Shape x_shape;
   Products products;
@@ -21,7 +21,7 @@ struct LinearManyBackward {
     const auto count = weights.size();
     std::vector<Tensor> result(1 + 2 * count);
     std::vector<Tensor> operands;  // dy_i and weight_i, of the outputs that have a gradient
-    const auto x_operand = product_operand(x.get(), products);
+    const auto x_operand = x.get();
     for (std::size_t i = 0; i < count; ++i) {
       if (!given[i].defined()) continue;
       const auto dy = as_rows(given[i]);
@@ -37,7 +37,7 @@ struct LinearManyBackward {
       if (needed[1 + count + i]) result[1 + count + i] = unbroadcast(dy, {dy.size(1)});
     }
     if (!needed[0]) return result;
-    result[0] = empty(x_shape, x.get().dtype(), x.get().device());
+    result[0] = empty(x_shape, weights[0].get().dtype(), x_operand.device());
     kernels::SumOfProductsForward arguments{.a = {}, .b = {}, .y = as_rows(result[0])};
     for (std::size_t i = 0; i < operands.size(); i += 2) {
       arguments.a.emplace_back(operands[i]);
@@ -75,8 +75,7 @@ void check_arguments(const Tensor& x, const std::vector<Tensor>& weights,
 std::vector<Tensor> linear_many(const Tensor& x, const std::vector<Tensor>& weights,
                                 const std::vector<Tensor>& biases, Products products) {
   check_arguments(x, weights, biases, products);
-  const auto rows = as_rows(x);
-  const auto x_operand = product_operand(rows, products);
+  const auto x_operand = product_operand(as_rows(x), products);
   std::vector<Tensor> outputs, matrices;
   std::vector<Tensor> inputs{x};
   inputs.insert(inputs.end(), weights.begin(), weights.end());
@@ -93,7 +92,7 @@ std::vector<Tensor> linear_many(const Tensor& x, const std::vector<Tensor>& weig
     kernels::add_forward(y.backend(), {.a = y, .b = biases[i], .y = y});
   }
   record_all<LinearManyBackward>(outputs, inputs, [&] {
-    return LinearManyBackward{rows, {matrices.begin(), matrices.end()}, x.shape(), products};
+    return LinearManyBackward{x_operand, {matrices.begin(), matrices.end()}, x.shape(), products};
   });
   return outputs;
 }

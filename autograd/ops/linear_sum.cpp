@@ -15,8 +15,9 @@ namespace {
 // dx_i = alpha dy weight_i, dweight_i = alpha dy^T x_i, dbias = sum of the rows of dy.
 struct LinearSumBackward {
   struct Term {
-    SavedTensor x, weight;  // matrices
+    SavedTensor x, weight;  // matrices; x as the product read it
     Shape x_shape;
+    DType x_dtype;
   };
 
   static constexpr std::string_view name = "linear_sum";
@@ -30,16 +31,15 @@ struct LinearSumBackward {
     const auto count = terms.size();
     std::vector<Tensor> result(2 * count + 1);
     for (std::size_t i = 0; i < count; ++i) {
-      const auto& [x, weight, x_shape] = terms[i];
+      const auto& [x, weight, x_shape, x_dtype] = terms[i];
       if (needed[i]) {
-        result[i] = empty(x_shape, dy.dtype(), dy.device());
+        result[i] = empty(x_shape, x_dtype, dy.device());
         multiply_into(as_rows(result[i]), dy_operand, product_operand(weight.get(), products),
                       alpha);
       }
       if (needed[count + i]) {
         result[count + i] = empty({dy.size(1), x_shape[-1]}, dy.dtype(), dy.device());
-        multiply_into(result[count + i], transposed_matrix(dy_operand),
-                      product_operand(x.get(), products), alpha);
+        multiply_into(result[count + i], transposed_matrix(dy_operand), x.get(), alpha);
       }
     }
     if (needed[2 * count]) result[2 * count] = unbroadcast(dy, {dy.size(1)});
@@ -51,7 +51,7 @@ void check_arguments(const std::vector<LinearTerm>& terms, const Tensor& bias, P
   const Check check{"linear_sum"};
   check(!terms.empty(), "there must be at least one term");
   const auto& first = terms[0];
-  const auto dtype = first.x.dtype();
+  const auto dtype = first.weight.dtype();
   for (std::size_t i = 0; i < terms.size(); ++i) {
     const auto& [x, weight] = terms[i];
     check(x.rank() > 0 && x.rank() == first.x.rank() &&
@@ -62,7 +62,8 @@ void check_arguments(const std::vector<LinearTerm>& terms, const Tensor& bias, P
               weight.size(1) == x.size(-1),
           "weight {} of term {} must be ({}, {}): x is {}", weight.shape(), i,
           first.weight.rank() > 0 ? first.weight.size(0) : 0, x.size(-1), x.shape());
-    check(is_floating(dtype) && x.dtype() == dtype && weight.dtype() == dtype,
+    const bool is_rounded = products == Products::bfloat16 && x.dtype() == DType::bf16;
+    check(is_floating(dtype) && (is_rounded || x.dtype() == dtype) && weight.dtype() == dtype,
           "x {} and weight {} of term {} must have term 0's dtype, {}, a floating one", x.dtype(),
           weight.dtype(), i, dtype);
   }
@@ -80,20 +81,21 @@ Tensor linear_sum(const std::vector<LinearTerm>& terms, const Tensor& bias, doub
   check_arguments(terms, bias, products);
   auto shape = terms[0].x.shape();
   shape[-1] = terms[0].weight.size(0);
-  const auto y = empty(shape, terms[0].x.dtype(), terms[0].x.device());
+  const auto y = empty(shape, terms[0].weight.dtype(), terms[0].x.device());
   std::vector<Tensor> inputs(2 * terms.size() + 1);
   std::vector<LinearSumBackward::Term> saved;
   std::vector<Tensor> operands;  // alive until the product is done
   kernels::SumOfProductsForward arguments{.a = {}, .b = {}, .y = as_rows(y), .alpha = alpha};
   for (std::size_t i = 0; i < terms.size(); ++i) {
-    const auto x = as_rows(terms[i].x), weight = as_rows(terms[i].weight);
-    operands.push_back(product_operand(x, products));
+    const auto& x = terms[i].x;
+    const auto weight = as_rows(terms[i].weight);
+    operands.push_back(product_operand(as_rows(x), products));
+    saved.push_back({operands.back(), weight, x.shape(), x.dtype()});
     arguments.a.emplace_back(operands.back());
     operands.push_back(product_operand(weight, products));
     arguments.b.emplace_back(transposed_matrix(operands.back()));
-    inputs[i] = terms[i].x;
+    inputs[i] = x;
     inputs[terms.size() + i] = terms[i].weight;
-    saved.push_back({x, weight, terms[i].x.shape()});
   }
   const auto dense_bias = bias.defined() ? contiguous(bias.detach()) : bias;
   arguments.bias = dense_bias;

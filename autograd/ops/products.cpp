@@ -6,7 +6,7 @@
 namespace lookback {
 
 Tensor product_operand(const Tensor& matrix, Products products) {
-  if (products == Products::native) return matrix;
+  if (products == Products::native || matrix.dtype() == DType::bf16) return matrix;
   const auto rounded = empty(matrix.shape(), DType::bf16, matrix.device());
   kernels::copy_forward(matrix.backend(), {.x = matrix, .y = rounded});
   return rounded;

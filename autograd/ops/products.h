@@ -9,7 +9,7 @@ namespace lookback {
 // to bfloat16, sums and result in float32; backward's products likewise.
 enum class Products { native, bfloat16 };
 
-// A matrix as an operand of a product: itself, or a copy rounded to bfloat16.
+// A matrix as an operand of a product: itself, or a copy rounded to bfloat16 where it is not.
 Tensor product_operand(const Tensor& matrix, Products products);
 
 // The matrix with its dimensions exchanged: a view without gradient history, for kernels.

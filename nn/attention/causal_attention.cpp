@@ -1,6 +1,7 @@
 // Causal softmax attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023) and
 // rotary position embeddings (Su et al. 2021): the plain Llama's.
 #include "autograd/ops/cast.h"
+#include "autograd/ops/linear_many.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rope.h"
 #include "nn/attention/attention_dtype.h"
@@ -42,9 +43,12 @@ class CausalAttention final : public AttentionMechanism {
                  LayerRecord& record) const override {
     const auto scope = enter();
     const auto dtype = attention_dtype(precision, pass.options, normed.device());
-    const auto query = cast(rotated(split_heads(q_proj.forward(normed), heads), pass), dtype);
-    auto key = cast(rotated(split_heads(k_proj.forward(normed), key_value_heads), pass), dtype);
-    auto value = cast(split_heads(v_proj.forward(normed), key_value_heads), dtype);
+    // The three read one input: one operation.
+    const auto projected = linear_many(normed, {q_proj.weight, k_proj.weight, v_proj.weight},
+                                       {q_proj.bias, k_proj.bias, v_proj.bias}, precision.products);
+    const auto query = cast(rotated(split_heads(projected[0], heads), pass), dtype);
+    auto key = cast(rotated(split_heads(projected[1], key_value_heads), pass), dtype);
+    auto value = cast(split_heads(projected[2], key_value_heads), dtype);
     if (auto* cache = pass.options.cache) {
       const auto all = cache->append(layer, pass.position, key, value);
       key = all.keys;
@@ -57,8 +61,7 @@ class CausalAttention final : public AttentionMechanism {
     const auto attended = record_attention(scores->pieces(query, key, pass.records), value, pass);
     if (pass.needs.replay) record.replay = attended.replay;
     return o_proj.forward(
-        cast(reshape(attended.output, {normed.size(0), normed.size(1), heads * head_dim}),
-             normed.dtype()));
+        reshape(attended.output, {normed.size(0), normed.size(1), heads * head_dim}));
   }
 
  private:

@@ -129,8 +129,7 @@ class RecomputedResidual final : public CrossLayerScheme {
                                 .scope = Scope::current(),
                                 .where = std::source_location::current()});
     }
-    return cast(reshape(attended, {x.size(0), x.size(1), attended.size(2) * attended.size(3)}),
-                x.dtype());
+    return reshape(attended, {x.size(0), x.size(1), attended.size(2) * attended.size(3)});
   }
 
   // What goes into the down projection of layer i.
