@@ -174,8 +174,8 @@ class Train final : public Command {
     if (choice.vocabulary == ModelChoice::Vocabulary::of_data)
       config.vocab_size = tokenizer.vocabulary_size();
     if (!options.tokenizer.empty() && options.tokenizer != tokenizer.name()) {
-      usage_error("--tokenizer {}: {} speaks {}", options.tokenizer, options.data,
-                  tokenizer.name());
+      usage_error("--tokenizer {}: {} speaks {}: must be that, or left out", options.tokenizer,
+                  options.data, tokenizer.name());
     }
     options.tokenizer = tokenizer.name();
     return data;

@@ -37,8 +37,8 @@ std::string of_any_folder(const std::string& line) {
 
 }  // namespace
 
-std::map<std::string, std::string> run_files(const fs::path& run) {
-  std::map<std::string, std::string> files;
+RunFiles run_files(const fs::path& run) {
+  RunFiles files;
   for (const auto& entry : fs::recursive_directory_iterator(run)) {
     if (!entry.is_regular_file()) continue;
     auto& text = files[fs::relative(entry.path(), run).string()];
@@ -49,6 +49,20 @@ std::map<std::string, std::string> run_files(const fs::path& run) {
     if (name == "trainer_state.json") text = without_times(text);
   }
   return files;
+}
+
+std::string differing_files(const RunFiles& ours, const RunFiles& theirs) {
+  std::string names;
+  const auto add_unless_in = [&](const RunFiles& files, const RunFiles& others) {
+    for (const auto& [name, text] : files) {
+      const auto other = others.find(name);
+      if (other == others.end()) names += name + " is missing; ";
+      if (other != others.end() && &files == &ours && other->second != text) names += name + "; ";
+    }
+  };
+  add_unless_in(ours, theirs);
+  add_unless_in(theirs, ours);
+  return names;
 }
 
 }  // namespace lookback::tests
