@@ -245,6 +245,20 @@ TEST_F(Resume, WhatIsHalfThereIsPassedOver) {
   EXPECT_EQ(differing_files(run_files(folder("cut")), run_files(folder("whole"))), "");
 }
 
+TEST_F(Resume, AnotherInstructionSetIsSaid) {
+  train_and_cut(4, {});
+  const auto path = folder("cut") / "checkpoint-4" / "trainer_state.json";
+  auto state = nlohmann::json::parse(read_text(path));
+  const std::string here = state.at("instruction_set");
+  state["instruction_set"] = "abacus";
+  write_text(path, state.dump());
+  const auto result = resume(folder("cut"));
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.err,
+            "lookback: warning: the run was on a CPU with abacus, and goes on on one with " + here +
+                ": the last bits may differ\n");
+}
+
 TEST_F(Resume, ADamagedFileIsNamedAndNothingIsChanged) {
   train_and_cut(4, {});
   const auto checkpoint = folder("cut") / "checkpoint-4";
