@@ -8,40 +8,63 @@ namespace {
 // w, m, v and the gradient.
 using Table = TensorTable<4>;
 
+// What the kernel is given, in packs and not.
 template <class T>
 struct Step {
-  static constexpr int threads = 256;
   Table table;
   double decay[Table::most];
   const double* numbers;
   const double* norm;  // null: no clipping
   double max_norm;
   T beta1, beta2, epsilon, rest1, rest2;
+};
+
+template <class T, int width>
+struct Update : Step<T> {
+  static constexpr int threads = 256;
 
   LOOKBACK_DEVICE void operator()() const {
-    const auto [learning_rate, gradient_scale, correction1, correction2] = adamw_numbers(numbers);
-    double scale = gradient_scale;
-    if (norm != nullptr) {
-      const double all = *norm;
+    const auto now = adamw_numbers(this->numbers);
+    double scale = now.gradient_scale;
+    if (this->norm != nullptr) {
+      const double all = *this->norm;
       if (!(all - all == 0)) return;  // not finite
-      scale = clipped_scale(scale, max_norm, all);
+      scale = clipped_scale(scale, this->max_norm, all);
     }
-    const auto chunk = table.chunk_of(device::block_index());
-    auto* w = static_cast<T*>(table.data[chunk.tensor][0]);
-    auto* m = static_cast<T*>(table.data[chunk.tensor][1]);
-    auto* v = static_cast<T*>(table.data[chunk.tensor][2]);
-    const auto* gradient = static_cast<const T*>(table.data[chunk.tensor][3]);
-    const T kept = static_cast<T>(1 - learning_rate * decay[chunk.tensor]);
-    const T rate = static_cast<T>(learning_rate / correction1);
-    const T correction = static_cast<T>(correction2), factor = static_cast<T>(scale);
-    for (auto i = chunk.begin + device::thread_index(); i < chunk.end; i += threads) {
-      const T g = gradient[i] * factor;
-      const T first = device::fused(m[i], beta1, g * rest1);
-      const T second = device::fused(v[i], beta2, g * g * rest2);
-      m[i] = first;
-      v[i] = second;
-      w[i] = w[i] * kept - first * rate / (device::sqrt(second / correction) + epsilon);
-    }
+    const auto chunk = this->table.chunk_of(device::block_index());
+    auto* w = static_cast<T*>(this->table.data[chunk.tensor][0]);
+    auto* m = static_cast<T*>(this->table.data[chunk.tensor][1]);
+    auto* v = static_cast<T*>(this->table.data[chunk.tensor][2]);
+    const auto* gradient = static_cast<const T*>(this->table.data[chunk.tensor][3]);
+    const Factors of{static_cast<T>(1 - now.learning_rate * this->decay[chunk.tensor]),
+                     static_cast<T>(now.learning_rate / now.correction1),
+                     static_cast<T>(now.correction2), static_cast<T>(scale)};
+    for_each_of_chunk<threads, width>(
+        chunk,
+        [&](std::int64_t i) {
+          const auto slopes = read_pack<width>(gradient + i);
+          auto values = read_pack<width>(w + i), first = read_pack<width>(m + i),
+               second = read_pack<width>(v + i);
+          LOOKBACK_UNROLL
+          for (int e = 0; e < width; ++e) {
+            element(of, slopes.element[e], values.element[e], first.element[e], second.element[e]);
+          }
+          write_pack(m + i, first);
+          write_pack(v + i, second);
+          write_pack(w + i, values);
+        },
+        [&](std::int64_t i) { element(of, gradient[i], w[i], m[i], v[i]); });
+  }
+
+ private:
+  struct Factors {
+    T kept, rate, correction, scale;
+  };
+  LOOKBACK_DEVICE void element(const Factors& of, T gradient, T& w, T& m, T& v) const {
+    const T g = gradient * of.scale;
+    m = device::fused(m, this->beta1, g * this->rest1);
+    v = device::fused(v, this->beta2, g * g * this->rest2);
+    w = w * of.kept - m * of.rate / (device::sqrt(v / of.correction) + this->epsilon);
   }
 };
 
@@ -70,7 +93,11 @@ void update_all(const AdamWStep& a) {
       [&](const Table& table, const std::vector<std::size_t>& members) {
         step.table = table;
         for (std::size_t i = 0; i < members.size(); ++i) step.decay[i] = a.decay[members[i]];
-        device::launch({.blocks = table.blocks()}, step);
+        if (table.takes_packs<T>(pack_width<T>)) {
+          device::launch({.blocks = table.blocks()}, Update<T, pack_width<T>>{step});
+        } else {
+          device::launch({.blocks = table.blocks()}, Update<T, 1>{step});
+        }
       });
 }
 

@@ -16,7 +16,7 @@ LOOKBACK_DEVICE double sum_of_block(double value) {
   return device::reduce_block<block_threads>(value, scratch, device::Plus{});
 }
 
-template <class T>
+template <class T, int width>
 struct SumOfSquares {
   static constexpr int threads = block_threads;
   Table table;
@@ -26,10 +26,16 @@ struct SumOfSquares {
     const auto chunk = table.chunk_of(device::block_index());
     const auto* x = static_cast<const T*>(table.data[chunk.tensor][0]);
     double sum = 0;
-    for (auto i = chunk.begin + device::thread_index(); i < chunk.end; i += threads) {
-      const auto value = static_cast<double>(x[i]);
+    const auto add = [&](T element) {
+      const auto value = static_cast<double>(element);
       sum = device::fused(value, value, sum);
-    }
+    };
+    for_each_of_chunk<threads, width>(
+        chunk,
+        [&](std::int64_t i) {
+          for (const auto element : read_pack<width>(x + i).element) add(element);
+        },
+        [&](std::int64_t i) { add(x[i]); });
     sum = sum_of_block(sum);
     if (device::thread_index() == 0) parts[device::block_index()] = sum;
   }
@@ -63,8 +69,12 @@ double* sum_tensors(const GlobalNorm& a, double* parts) {
   for_each_table<1>(
       elements, [&](std::size_t i, void** data) { data[0] = a.tensors[i].data; },
       [&](const Table& table, const std::vector<std::size_t>&) {
-        device::launch({.blocks = table.blocks(), .shared_bytes = shared_bytes},
-                       SumOfSquares<T>{table, parts});
+        const device::Grid grid{.blocks = table.blocks(), .shared_bytes = shared_bytes};
+        if (table.takes_packs<T>(pack_width<T>)) {
+          device::launch(grid, SumOfSquares<T, pack_width<T>>{table, parts});
+        } else {
+          device::launch(grid, SumOfSquares<T, 1>{table, parts});
+        }
         parts += table.blocks();
       });
   return parts;

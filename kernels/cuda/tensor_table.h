@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/pack.h"
 
 namespace lookback::kernels {
 
@@ -41,7 +41,29 @@ struct TensorTable {
     return {low, begin, end < elements[low] ? end : elements[low]};
   }
   std::int64_t blocks() const { return first_block[tensors]; }
+
+  // Whether packs of so many elements of T can be read in all of them.
+  template <class T>
+  bool takes_packs(int width) const {
+    for (int i = 0; i < tensors; ++i) {
+      for (const void* x : data[i]) {
+        if (!is_aligned<T>(x, width)) return false;
+      }
+    }
+    return true;
+  }
 };
+
+// The elements of a chunk, dealt out to a block's threads: packs(i) for `width` of them side by
+// side, one(i) for each of those that are left at the end of a tensor.
+template <int threads, int width, class Chunk, class Packs, class One>
+LOOKBACK_DEVICE void for_each_of_chunk(const Chunk& chunk, const Packs& packs, const One& one) {
+  const auto in_packs = chunk.begin + (chunk.end - chunk.begin) / width * width;
+  for (auto i = chunk.begin + device::thread_index() * width; i < in_packs; i += threads * width) {
+    packs(i);
+  }
+  for (auto i = in_packs + device::thread_index(); i < chunk.end; i += threads) one(i);
+}
 
 // run(table, first tensor of it) for tables that together hold all tensors that are not empty.
 // pointers(i, data) writes tensor i's pointers.
