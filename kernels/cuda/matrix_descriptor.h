@@ -12,8 +12,7 @@
 // What the two offsets mean (the ISA's "Strides" and "Canonical Layouts"), for a swizzle of W
 // chunks of 16 bytes (8, 4 or 2). M or N is the index that is kept, K the one that is summed over:
 //
-//   K-major, K runs along a line:     element (mn, k) lies in line mn % 8 of group mn / 8; lines
-//   are
+//   K-major, K runs along a line:     element (mn, k) is in line mn % 8 of group mn / 8; lines are
 //                                     16 W bytes apart, groups `stride`; the leading offset is not
 //                                     used (without a swizzle: from chunk 0 of K to chunk 1)
 //   MN-major, M or N runs along it:   line k % 8 of group k / 8; lines are 16 W bytes apart, groups
@@ -54,8 +53,8 @@ LOOKBACK_HOST_DEVICE constexpr std::uint64_t describe_matrix(std::uint32_t addre
          static_cast<std::uint64_t>(layout.swizzle) << 62;
 }
 
-// The same matrix, beginning `bytes` (a multiple of 16) further. Addresses of shared memory end long
-// before the field does: nothing is carried out of it.
+// The same matrix, beginning `bytes` (a multiple of 16) further. Addresses of shared memory end
+// long before the field does: nothing is carried out of it.
 LOOKBACK_HOST_DEVICE constexpr std::uint64_t moved_matrix(std::uint64_t matrix,
                                                           std::uint32_t bytes) {
   const std::uint32_t low = static_cast<std::uint32_t>(matrix) + (bytes >> 4);

@@ -8,9 +8,8 @@
 //                               threads; a is K-major, b as `major` says. Of warp w, c[n] holds
 //                               rows 16 w .. 16 w + 15 and columns 8 n .. 8 n + 7 as multiply_tiles
 //                               (tiles.h) holds them: "Register Fragments", Matrix D
-//   multiply_registers<major>(c, a, b)  the same; a [4] are the warp's 16 rows of a as
-//   multiply_tiles
-//                               takes them ("Register Fragments", Matrix A)
+//   multiply_registers<major>(c, a, b)  the same; a [4] are the warp's 16 rows of a, as
+//                               multiply_tiles takes them ("Register Fragments", Matrix A)
 //   order_products(c), order_products(c, a)   what this thread did with c, and with the registers
 //                               a [..][4], comes before the products that follow (wgmma.fence).
 //                               Each group of them begins with one.
