@@ -29,12 +29,25 @@ std::string without_comment(const std::string& line) {
   return line;
 }
 
+// The reader passes over a line that is no option.
+void check_line(const std::string& path, int number, const std::string& line) {
+  const auto first = line.find_first_not_of(" \t\r");
+  if (first == line.npos || (line[first] != '[' && line.find('=') != line.npos)) return;
+  constexpr std::size_t most = 60;  // of a file that is none of options, a line may be a book
+  usage_error("{}: line {}: {}{}: must be `name = value`; options stand in no table", path, number,
+              line.substr(first, most), line.size() - first > most ? "..." : "");
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> read_toml(const std::string& path) {
   std::ifstream file(path);
   std::string line, text;
-  while (file && std::getline(file, line)) text += without_comment(line) + "\n";
+  for (int number = 1; file && std::getline(file, line); ++number) {
+    const auto option = without_comment(line);
+    check_line(path, number, option);
+    text += option + "\n";
+  }
   if (!file.is_open() || file.bad()) {
     fail("options", "{}: cannot be read: {}", path, std::generic_category().message(errno));
   }

@@ -58,7 +58,7 @@ TEST_F(BadInput, Flags) {
   refused({"--gradient-accumulation-steps=65537"}, 2, "must be an integer from 1 to 65536");
   expect_error(small.train({"--output-dir="}), 2, "--output-dir is empty: it must name a folder");
   const auto book = run_lookback({"train", "--options", small.text()});
-  expect_error(book, 2, "text.txt: unknown key so 0 it goes; so 1 it goes;");
+  expect_error(book, 2, "text.txt: line 1: so 0 it goes; so 1 it goes;");
   EXPECT_LT(book.err.size(), 300U);
 }
 

@@ -106,6 +106,8 @@ TEST(Flags, RefusesOptionsFiles) {
               HasSubstr("unknown key max_stesp: the nearest is max-steps"));
   EXPECT_THAT(error("options = \"x\"\n"), HasSubstr("unknown key options"));
   EXPECT_THAT(error("[train]\nrate = 1\n"), HasSubstr("in no table"));
+  EXPECT_THAT(error("rate = 1\n\n[x"), HasSubstr("o.toml: line 3: [x: must be `name = value`"));
+  EXPECT_THAT(error("# rate\nrate 1 # = 2"), HasSubstr("o.toml: line 2: rate 1 : must be"));
   EXPECT_THAT(error("rate = [1, 2]\n"), HasSubstr("one value"));
   EXPECT_THAT(error("rate = 1\ndata = \"x\"\nrate = 2\n"), HasSubstr("twice"));
   EXPECT_THAT(error("rate = nan\n"), HasSubstr("o.toml: --rate nan"));

@@ -134,7 +134,7 @@ TEST(TrainProgram, OptionsComeBackFromTheirFile) {
       {"train", "--options", small.run() + "/options.toml", "--output-dir", again, "--quiet"});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(read_text(fs::path(again) / "model.safetensors"), weights);
-  expect_error(run_lookback({"train", "--options", small.config()}), 2, "unknown key");
+  expect_error(run_lookback({"train", "--options", small.config()}), 2, "must be `name = value`");
 }
 
 TEST(TrainProgram, KnowsTheFloorOfItsOwnStories) {
