@@ -58,6 +58,7 @@ class Train final : public Command {
     resolve_steps(options, data.training->tokens());
     const Llama llama(choice.config, precision_of(floating_dtype(options.dtype)));
     warn_of_fault(choice.config);
+    say_why_on_the_cpu(session);
     if (resumed) {
       from_checkpoint([&] { load_weights(llama, resumed->checkpoint.path); });
     } else if (options.init_from.empty()) {
@@ -128,6 +129,13 @@ class Train final : public Command {
                      : fmt::format("{} is the last of {} steps: nothing is left to do; a larger "
                                    "--max-steps trains on",
                                    resumed->checkpoint.path.string(), steps));
+  }
+
+  // Nobody asked for the CPU, and the program could do better.
+  static void say_why_on_the_cpu(const Session& session) {
+    const auto* runtime = device_runtime(Backend::cuda);
+    if (runtime == nullptr || runtime->count() > 0 || session.flags->given("device")) return;
+    session.console.note("no GPU: " + runtime->why_none() + "; training on the CPU");
   }
 
   void make_paths_absolute() {
