@@ -9,11 +9,9 @@ namespace lookback {
 namespace {
 
 ForwardOptions forward_options(const Llama& llama, const BenchOptions& options) {
-  const bool recomputed = options.gradient_checkpointing;
-  auto forward = recording(options.record, llama, options.batch_size, options.block_size,
-                           recomputed ? Gradients::none : Gradients::wanted);
-  if (recomputed) forward.activations = Activations::recomputed;
-  return forward;
+  return training_pass(
+      options.record, llama, options.batch_size, options.block_size,
+      options.gradient_checkpointing ? Activations::recomputed : Activations::kept);
 }
 
 TokenBatch random_batch(std::int64_t rows, std::int64_t columns, std::int64_t vocabulary,

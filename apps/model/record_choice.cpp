@@ -50,4 +50,13 @@ ForwardOptions recording(const std::string& record, const Llama& llama, std::int
   return {.attention = AttentionPath::explicit_weights};
 }
 
+ForwardOptions training_pass(const std::string& record, const Llama& llama, std::int64_t batch_size,
+                             std::int64_t block_size, Activations activations) {
+  const bool kept = activations == Activations::kept;
+  auto forward =
+      recording(record, llama, batch_size, block_size, kept ? Gradients::wanted : Gradients::none);
+  forward.activations = activations;
+  return forward;
+}
+
 }  // namespace lookback

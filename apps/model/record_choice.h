@@ -17,4 +17,8 @@ enum class Gradients { none, wanted };
 ForwardOptions recording(const std::string& record, const Llama& llama, std::int64_t batch_size,
                          std::int64_t block_size, Gradients gradients);
 
+// The same for steps of training, whose layers keep everything or are run again in backward.
+ForwardOptions training_pass(const std::string& record, const Llama& llama, std::int64_t batch_size,
+                             std::int64_t block_size, Activations activations);
+
 }  // namespace lookback

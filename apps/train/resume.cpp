@@ -25,7 +25,7 @@ constexpr auto options_name = "options.toml";
 constexpr std::string_view note_prefix = "# resumed from ";
 
 // How long, how often and on what: nothing that decides what a step computes. (`record` and
-// `gradient-checkpointing` trade memory for time.)
+// `gradient-checkpointing` trade memory for time; `tf32`, as another device, changes last bits.)
 constexpr std::array<std::string_view, 14> free_to_change = {
     "max-steps",     "epochs",        "eval-steps",
     "eval-batches",  "save-steps",    "save-total-limit",

@@ -46,11 +46,9 @@ Schedule schedule_of(const TrainOptions& options) {
 }
 
 ForwardOptions forward_options(const TrainOptions& options, const Llama& llama) {
-  const bool recomputed = options.gradient_checkpointing;
-  auto forward = recording(options.record, llama, options.batch_size, options.block_size,
-                           recomputed ? Gradients::none : Gradients::wanted);
-  if (recomputed) forward.activations = Activations::recomputed;
-  return forward;
+  return training_pass(
+      options.record, llama, options.batch_size, options.block_size,
+      options.gradient_checkpointing ? Activations::recomputed : Activations::kept);
 }
 
 // The numbers that learned weights and scales come to, by name.
