@@ -1,5 +1,6 @@
 # Finds the libraries that Lookback stands on and says, all at once, which Debian packages are
-# missing. Sets lookback_libraries: what every part of the program is compiled and linked with.
+# missing. Sets lookback_libraries: what every part of the program is compiled and linked with, and
+# lookback_app_libraries: what apps/ needs beside them.
 
 set(missing_packages "")
 set(missing_names "")
@@ -12,12 +13,36 @@ macro(lookback_find name debian_package)
   endif()
 endmacro()
 
+# Libraries that bring no CMake package: a header and a library make lookback::NAME.
+macro(lookback_find_library name header library debian_package)
+  find_path(lookback_${name}_header ${header})
+  find_library(lookback_${name}_library ${library})
+  if(lookback_${name}_header AND lookback_${name}_library)
+    add_library(lookback::${name} UNKNOWN IMPORTED)
+    set_target_properties(lookback::${name} PROPERTIES
+      IMPORTED_LOCATION ${lookback_${name}_library}
+      INTERFACE_INCLUDE_DIRECTORIES ${lookback_${name}_header})
+  else()
+    list(APPEND missing_names ${name})
+    list(APPEND missing_packages ${debian_package})
+  endif()
+endmacro()
+
 lookback_find(OpenMP g++)
 lookback_find(Eigen3 libeigen3-dev 3.4 NO_MODULE)
 lookback_find(fmt libfmt-dev)
 lookback_find(HWY libhwy-dev)
 lookback_find(nlohmann_json nlohmann-json3-dev)
 lookback_find(CLI11 libcli11-dev)
+if(LOOKBACK_PORTABLE)
+  # Debian has no static SentencePiece: the portable program says so where it meets such a file.
+  lookback_find_library(pcre2 pcre2.h libpcre2-8.a libpcre2-dev)
+  lookback_find_library(utf8proc utf8proc.h libutf8proc.a libutf8proc-dev)
+else()
+  lookback_find_library(pcre2 pcre2.h pcre2-8 libpcre2-dev)
+  lookback_find_library(utf8proc utf8proc.h utf8proc libutf8proc-dev)
+  lookback_find_library(sentencepiece sentencepiece_processor.h sentencepiece libsentencepiece-dev)
+endif()
 find_file(LOOKBACK_CHART_JS NAMES chart.min.js chart.umd.js DOC "Chart.js, minified"
   PATHS /usr/share/javascript/chart.js /usr/share/nodejs/chart.js/dist)
 if(NOT LOOKBACK_CHART_JS)
@@ -57,3 +82,7 @@ else()
   set(lookback_libraries OpenMP::OpenMP_CXX fmt::fmt hwy::hwy)
 endif()
 list(APPEND lookback_libraries nlohmann_json::nlohmann_json)
+set(lookback_app_libraries CLI11::CLI11 lookback::pcre2 lookback::utf8proc)
+if(TARGET lookback::sentencepiece)
+  list(APPEND lookback_app_libraries lookback::sentencepiece)
+endif()
