@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include "apps/cli/console.h"
+#include "apps/data/text_check.h"
 #include "runtime/check.h"
 
 namespace lookback {
@@ -46,10 +48,24 @@ TokenArray::TokenArray(const std::vector<std::string>& paths) {
           "{} and {}: text and .bin cannot be joined; name files of one kind", paths.front(), path);
     MappedFile file{path, "data"};
     check(file.size() > 0, "{}: is empty", path);
+    if (kind == TokenFormat::text) check_is_text(file.bytes(), path);
     const auto bytes = static_cast<std::int64_t>(file.size());
     pieces.push_back(kind == TokenFormat::bin ? open_bin(std::move(file), count)
                                               : Piece{std::move(file), 0, 1, count, bytes});
     count += pieces.back().count;
+  }
+  if (kind == TokenFormat::text) warn_of_encoding();
+}
+
+void TokenArray::warn_of_encoding() const {
+  for (const auto& piece : pieces) {
+    const auto at = first_not_utf8(piece.file.bytes());
+    if (!at) continue;
+    print_error(fmt::format(
+        "lookback: warning: {}: byte {} is not UTF-8 (latin-1?): the model is fed the bytes as "
+        "they are, and is to be prompted in the same encoding\n",
+        one_line(piece.file.path()), *at));
+    return;  // one line, however many files there are
   }
 }
 

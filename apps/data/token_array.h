@@ -24,7 +24,8 @@ TokenFormat format_of(const std::string& path);
 class TokenArray {
  public:
   // Throws Error: no file at all; a file that is missing, unreadable or empty; text and .bin mixed;
-  // an odd number of bytes; a header that lies.
+  // binary data named as text; an odd number of bytes; a header that lies. Warns on stderr where
+  // text is no UTF-8.
   explicit TokenArray(const std::vector<std::string>& paths);
 
   TokenFormat format() const { return kind; }
@@ -51,6 +52,7 @@ class TokenArray {
     std::int64_t count;
   };
 
+  void warn_of_encoding() const;
   static Piece open_bin(MappedFile file, std::int64_t first);
 
   TokenFormat kind;
