@@ -8,11 +8,12 @@ namespace lookback {
 
 enum class ExitCode : int {
   good = 0,
-  failure = 1,      // at run time
-  usage = 2,        // wrong flags or values
-  fault_found = 3,  // a diagnosis found a fault, a reference is not met
-  non_finite = 4,   // a number that is not finite stopped training
-  interrupted = 130,
+  failure = 1,        // at run time
+  usage = 2,          // wrong flags or values
+  fault_found = 3,    // a diagnosis found a fault, a reference is not met
+  non_finite = 4,     // a number that is not finite stopped training
+  interrupted = 130,  // by Ctrl-C: 128 + SIGINT, as shells say it
+  terminated = 143,   // by SIGTERM
 };
 
 // Exit code 2. Raised without an operation in front: the flag stands in the message.

@@ -70,7 +70,7 @@ class Train final : public Command {
     if (resumed) go_on(training, session);
     const auto summary = training.run();
     report(session, llama, summary);
-    return summary.end == TrainingSummary::End::reached ? ExitCode::good : ExitCode::interrupted;
+    return exit_code_of(summary.end);
   }
 
  private:
@@ -129,6 +129,11 @@ class Train final : public Command {
                      : fmt::format("{} is the last of {} steps: nothing is left to do; a larger "
                                    "--max-steps trains on",
                                    resumed->checkpoint.path.string(), steps));
+  }
+
+  static ExitCode exit_code_of(TrainingSummary::End end) {
+    if (end == TrainingSummary::End::interrupted) return ExitCode::interrupted;
+    return end == TrainingSummary::End::terminated ? ExitCode::terminated : ExitCode::good;
   }
 
   // Nobody asked for the CPU, and the program could do better.
@@ -215,12 +220,13 @@ class Train final : public Command {
       }
     }
     session.console.result(text + "; the model is in " + options.output_dir, object);
-    if (summary.end == TrainingSummary::End::interrupted) {
+    if (summary.end != TrainingSummary::End::reached) {
+      const bool terminated = summary.end == TrainingSummary::End::terminated;
       print_error(
-          fmt::format("interrupted after step {} of {}: the model and checkpoint-{} are in {}; "
+          fmt::format("{} after step {} of {}: the model and checkpoint-{} are in {}; "
                       "`{}` goes on\n",
-                      summary.steps, *options.max_steps, summary.steps, options.output_dir,
-                      resume_command(options.output_dir)));
+                      terminated ? "terminated" : "interrupted", summary.steps, *options.max_steps,
+                      summary.steps, options.output_dir, resume_command(options.output_dir)));
     }
   }
 

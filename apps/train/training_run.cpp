@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/interrupt.h"
@@ -186,7 +187,8 @@ void TrainingRun::train() {
     if (inspects) inspect_model();
     if (interrupted) {
       save_model(llama, output.path());
-      summary.end = TrainingSummary::End::interrupted;
+      using End = TrainingSummary::End;
+      summary.end = interrupt.signal() == SIGTERM ? End::terminated : End::interrupted;
       break;
     }
   }

@@ -18,7 +18,7 @@
 namespace lookback {
 
 struct TrainingSummary {
-  enum class End { reached, interrupted };
+  enum class End { reached, interrupted, terminated };  // by Ctrl-C, by SIGTERM
   End end = End::reached;
   std::int64_t steps = 0;
   double loss = 0;                            // of the last line of metrics.jsonl
@@ -40,7 +40,8 @@ class TrainingRun {
 
   // Trains. The output folder is begun when the first gradients are there: what cannot even start
   // leaves nothing behind. From then on it holds a whole model: the one that training started from,
-  // then the last one that was evaluated. Ctrl-C ends the run after the step, with a checkpoint.
+  // then the last one that was evaluated. Ctrl-C and SIGTERM end the run after the step, with a
+  // checkpoint.
   // Throws NonFiniteError when a loss or a gradient is not finite. The folder then keeps the last
   // good model: the one before that step where its loss was finite, else the one it held. Other
   // errors say how to go on, once there is a checkpoint.

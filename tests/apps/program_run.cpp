@@ -60,7 +60,7 @@ ProgramResult run_lookback(const std::vector<std::string>& arguments,
   if (options.interrupt_when) {
     while (waitpid(child, &status, WNOHANG) == 0) {
       if (std::filesystem::exists(*options.interrupt_when)) {
-        kill(child, SIGINT);
+        kill(child, options.interrupt_signal);
         waitpid(child, &status, 0);
         break;
       }

@@ -1,6 +1,8 @@
 // Running the built program, as a user would.
 #pragma once
 
+#include <signal.h>
+
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -20,8 +22,9 @@ struct ProgramOptions {
   std::optional<std::size_t> largest_file_bytes = {};
   // Address space (RLIMIT_AS).
   std::optional<std::size_t> largest_memory_bytes = {};
-  // Ctrl-C once this file is there.
+  // Ctrl-C, or another signal, once this file is there.
   std::optional<std::filesystem::path> interrupt_when = {};
+  int interrupt_signal = SIGINT;
   // SIGKILL once this says so; asked as often as can be.
   std::function<bool()> kill_when = {};
   std::filesystem::path directory = ".";  // to run in

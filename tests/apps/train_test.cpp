@@ -178,18 +178,33 @@ TEST(TrainProgram, StartsFromWeights) {
   EXPECT_EQ(SmallRun::metrics(second).back().at("validation_loss").get<double>(), first);
 }
 
-TEST(TrainProgram, CtrlCFinishesTheStep) {
-  const SmallRun small;
-  const auto result = small.train({"--max-steps=100000", "--eval-steps=100000"},
-                                  {.interrupt_when = fs::path(small.run()) / "metrics.jsonl"});
-  EXPECT_EQ(result.code, 130) << result.err;
-  EXPECT_THAT(result.err, testing::StartsWith("interrupted after step "));
-  EXPECT_THAT(result.err, HasSubstr("--resume"));
+void expect_last_step_saved(const SmallRun& small) {
   const auto step = SmallRun::metrics(small.run()).back().at("step").get<int>();
   const auto checkpoint = fs::path(small.run()) / ("checkpoint-" + std::to_string(step));
   EXPECT_EQ(read_text(checkpoint / "model.safetensors"),
             read_text(fs::path(small.run()) / "model.safetensors"));
   EXPECT_EQ(run_lookback({"eval", small.run()}).code, 0);
+}
+
+TEST(TrainProgram, CtrlCFinishesTheStep) {
+  const SmallRun small;
+  const auto result = small.train({"--max-steps=100000", "--eval-steps=100000"},
+                                  {.interrupt_when = fs::path(small.run()) / "metrics.jsonl"});
+  EXPECT_EQ(result.code, 130) << result.err;
+  ASSERT_THAT(result.err, testing::StartsWith("interrupted after step "));
+  EXPECT_THAT(result.err, HasSubstr("--resume"));
+  expect_last_step_saved(small);
+}
+
+TEST(TrainProgram, SigtermFinishesTheStep) {
+  const SmallRun small;
+  const auto result = small.train(
+      {"--max-steps=100000", "--eval-steps=100000"},
+      {.interrupt_when = fs::path(small.run()) / "metrics.jsonl", .interrupt_signal = SIGTERM});
+  EXPECT_EQ(result.code, 143) << result.err;
+  ASSERT_THAT(result.err, testing::StartsWith("terminated after step "));
+  EXPECT_THAT(result.err, HasSubstr("--resume"));
+  expect_last_step_saved(small);
 }
 
 TEST(TrainProgram, PlainLinesWhereThereIsNoTerminal) {
