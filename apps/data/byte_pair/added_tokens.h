@@ -1,0 +1,54 @@
+// Tokens that are found in a text as they stand, before it is split into words: "<|endoftext|>".
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "apps/data/byte_pair/json_value.h"
+
+namespace lookback::byte_pair {
+
+struct AddedToken {
+  std::string content;
+  std::int64_t id = 0;
+  bool single_word = false;  // only where no letter or digit stands beside it
+  bool left_strip = false;   // takes the white space before it along
+  bool right_strip = false;
+  bool normalized = false;  // looked for in the normalised text
+};
+
+// The list "added_tokens". The library that reads such files gives a token the id that the
+// vocabulary has for it, or the next free one: throws Error where the file says another.
+std::vector<AddedToken> read_added_tokens(
+    const std::optional<JsonValue>& list,
+    const std::unordered_map<std::string, std::int64_t>& vocabulary);
+
+// Finds them: from the left, the longest of those that begin at the same place.
+class AddedTokenFinder {
+ public:
+  explicit AddedTokenFinder(std::vector<AddedToken> tokens);
+  AddedTokenFinder(AddedTokenFinder&&) = default;
+
+  using Text = std::function<void(std::string_view)>;
+  using Token = std::function<void(std::int64_t)>;
+  // Calls `text` and `token` for what a text (valid UTF-8) is made of, in order.
+  void split(std::string_view text, const Text& between, const Token& token) const;
+
+ private:
+  const AddedToken* longest_at(std::string_view text) const;
+  const AddedToken* find(std::string_view text, std::size_t& begin) const;
+
+  std::unordered_map<std::string_view, const AddedToken*> by_content;
+  // For each byte, the lengths of the tokens that begin with it, longest first.
+  std::array<std::vector<std::size_t>, 256> lengths;
+  std::vector<AddedToken> owned;
+};
+
+}  // namespace lookback::byte_pair

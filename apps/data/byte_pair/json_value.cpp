@@ -1,0 +1,89 @@
+#include "apps/data/byte_pair/json_value.h"
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "runtime/check.h"
+#include "runtime/json.h"
+
+namespace lookback::byte_pair {
+namespace {
+
+// A value in an error: the whole of a vocabulary helps nobody.
+std::string described(const nlohmann::json& value) {
+  constexpr std::size_t longest = 80;
+  if (value.is_object()) return "an object";
+  if (value.is_array()) return fmt::format("a list of {}", value.size());
+  if (!value.is_string()) return value.dump();
+  const auto& text = value.get_ref<const std::string&>();
+  if (text.size() <= longest) return in_quotes(text);
+  return in_quotes(text.substr(0, longest)) + "...";
+}
+
+}  // namespace
+
+JsonValue::JsonValue(const nlohmann::json& whole, const std::string& file_name)
+    : value(&whole), name(&file_name) {}
+
+JsonValue::JsonValue(const nlohmann::json& inner, const std::string* file_name,
+                     std::string inner_path)
+    : value(&inner), name(file_name), path(std::move(inner_path)) {}
+
+std::string JsonValue::where() const {
+  return path.empty() ? *name : fmt::format("{}: {}", *name, path);
+}
+
+void JsonValue::refuse_with(const std::string& rule) const {
+  fail(operation, "{} is {}: {}", where(), described(*value), rule);
+}
+
+std::optional<JsonValue> JsonValue::find(std::string_view key) const {
+  if (!value->is_object()) refuse("must be an object, {{...}}");
+  const auto found = value->find(key);
+  if (found == value->end() || found->is_null()) return std::nullopt;
+  return JsonValue(*found, name, path.empty() ? std::string(key) : fmt::format("{}.{}", path, key));
+}
+
+JsonValue JsonValue::member(std::string_view key, std::string_view rule) const {
+  auto found = find(key);
+  if (!found) fail(operation, "{} has no \"{}\": {}", where(), key, rule);
+  return *std::move(found);
+}
+
+std::size_t JsonValue::list_size(std::string_view rule) const {
+  if (!value->is_array()) refuse("must be a list: {}", rule);
+  return value->size();
+}
+
+JsonValue JsonValue::element(std::size_t index) const {
+  return {value->at(index), name, fmt::format("{}[{}]", path, index)};
+}
+
+const std::string& JsonValue::text() const {
+  if (!value->is_string()) refuse("must be a string");
+  return value->get_ref<const std::string&>();
+}
+
+bool JsonValue::truth() const {
+  if (!value->is_boolean()) refuse("must be true or false");
+  return value->get<bool>();
+}
+
+std::int64_t JsonValue::token_id() const {
+  constexpr std::int64_t largest = std::numeric_limits<std::int32_t>::max();
+  if (!value->is_number_integer() || *value < 0 || *value > largest) {
+    refuse("must be a token's number, 0 to {}", largest);
+  }
+  return value->get<std::int64_t>();
+}
+
+std::string_view JsonValue::type(std::initializer_list<std::string_view> readable) const {
+  const auto rule = fmt::format("{} can be read", fmt::join(readable, ", "));
+  const auto found = member("type", rule);
+  if (std::ranges::find(readable, found.text()) == readable.end()) found.refuse("{}", rule);
+  return found.text();
+}
+
+}  // namespace lookback::byte_pair

@@ -1,0 +1,87 @@
+#include "apps/data/byte_pair/pattern.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <array>
+#include <new>
+#include <utility>
+
+#include "apps/data/byte_pair/json_value.h"
+#include "apps/data/byte_pair/pattern_syntax.h"
+#include "runtime/check.h"
+#include "runtime/json.h"
+
+namespace lookback::byte_pair {
+namespace {
+
+constexpr std::size_t first_stack_bytes = 32 * 1024, most_stack_bytes = 4 * 1024 * 1024;
+
+std::string message_of(int error) {
+  std::array<PCRE2_UCHAR, 256> text{};
+  pcre2_get_error_message(error, text.data(), text.size());
+  return reinterpret_cast<const char*>(text.data());
+}
+
+template <class T>
+T* given(T* pointer) {
+  if (!pointer) throw std::bad_alloc();
+  return pointer;
+}
+
+}  // namespace
+
+MatchMemory::MatchMemory()
+    : stack(pcre2_jit_stack_create(first_stack_bytes, most_stack_bytes, nullptr),
+            pcre2_jit_stack_free),
+      context(given(pcre2_match_context_create(nullptr)), pcre2_match_context_free),
+      data(given(pcre2_match_data_create(1, nullptr)), pcre2_match_data_free) {
+  // Without a compiler for patterns in PCRE2 there is no stack, and none is needed.
+  if (stack) pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+}
+
+Pattern::Pattern(std::string_view written, std::string where) : place(std::move(where)) {
+  const auto pattern = in_pcre2_syntax(written, place);
+  const std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(
+      given(pcre2_compile_context_create(nullptr)), pcre2_compile_context_free);
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  pcre2_code* compiled =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error,
+                    &offset, context.get());
+  if (!compiled) {
+    fail(operation, "{} is {}: this regular expression cannot be read: {} (near {})", place,
+         in_quotes(written), message_of(error),
+         in_quotes(std::string_view(pattern).substr(std::min(offset, pattern.size()))));
+  }
+  code = std::shared_ptr<const pcre2_code>(
+      compiled, [](const pcre2_code* owned) { pcre2_code_free(const_cast<pcre2_code*>(owned)); });
+  pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);  // where it fails, matching is slower
+}
+
+bool Pattern::find(std::string_view text, std::size_t from, MatchMemory& memory,
+                   Range& found) const {
+  // Without PCRE2_NO_UTF_CHECK each call would read the rest of the text once more.
+  const auto match = [&](std::uint32_t options) {
+    return pcre2_match(code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
+                       PCRE2_NO_UTF_CHECK | options, memory.data.get(), memory.context.get());
+  };
+  auto result = match(0);
+  if (result == PCRE2_ERROR_JIT_STACKLIMIT) result = match(PCRE2_NO_JIT);
+  if (result == PCRE2_ERROR_NOMATCH) return false;
+  if (result < 0) {
+    fail(operation, "{}: at byte {} of {} bytes of text the search is given up: {}", place, from,
+         text.size(), message_of(result));
+  }
+  const auto* bounds = pcre2_get_ovector_pointer(memory.data.get());
+  found = {bounds[0], bounds[1]};
+  // \K inside a lookaround can turn a match around.
+  if (found.begin < from || found.end < found.begin) {
+    fail(operation, "{}: a match ends before it begins: \\K cannot be used there", place);
+  }
+  return true;
+}
+
+}  // namespace lookback::byte_pair
