@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "apps/train/event_file.h"
 #include "runtime/check.h"
 
 namespace lookback {
@@ -25,7 +26,7 @@ constexpr std::string_view checkpoint_prefix = "checkpoint-", staging_prefix = "
 bool belongs_to_run(const fs::path& entry) {
   const auto name = entry.filename().string();
   if (std::ranges::find(run_files, name) != run_files.end()) return true;
-  return name.starts_with(checkpoint_prefix) && fs::is_directory(entry);
+  return is_event_file(entry) || (name.starts_with(checkpoint_prefix) && fs::is_directory(entry));
 }
 
 // What a run writes to before it puts it in its place.

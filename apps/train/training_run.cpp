@@ -27,7 +27,6 @@ using Json = nlohmann::ordered_json;
 
 // Of a look while training: more can hardly be read on a page.
 constexpr std::int64_t most_inspected_tokens = 64;
-constexpr auto metrics_name = "metrics.jsonl";
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
@@ -118,11 +117,9 @@ void TrainingRun::go_on_with(const ResumedRun& run) {
         "the data back, or start a new run with --init-from {}",
         options.data, count_text(before.training_tokens), count_text(data.training->tokens()),
         fmt::join(before.next_tokens, " "), fmt::join(mark, " "), options.output_dir);
-  auto logged =
-      read_metrics(output.path() / metrics_name, before.step, before.step - before.unlogged.steps);
-  earlier_lines = std::move(logged.lines);
-  summary.loss = logged.loss;
-  summary.evaluation = logged.evaluation;
+  earlier = read_log(output.path(), before.step, before.step - before.unlogged.steps);
+  summary.loss = earlier.loss;
+  summary.evaluation = earlier.evaluation;
   state = before;
   first_step = state.step;
   resumed = &run;
@@ -133,7 +130,6 @@ void TrainingRun::begin_resumed_folder() {
   save_model(llama, output.path());
   const auto notes = resume_notes(*resumed, options.output_dir);
   replace_file(output.path() / "options.toml", notes + session.flags->to_toml());
-  replace_file(output.path() / metrics_name, earlier_lines);
 }
 
 void TrainingRun::begin_folder() {
@@ -157,7 +153,7 @@ TrainingSummary TrainingRun::run() {
     throw;
   } catch (const Error& error) {
     // Whatever happened, a full disk or a GPU that is gone: what is saved is saved.
-    const bool begun = metrics && is_directory(output.path());
+    const bool begun = log && is_directory(output.path());
     const auto newest = begun ? newest_checkpoint(output.path()) : std::nullopt;
     if (!newest) throw;
     throw Error(fmt::format("{}; `{}` goes on from {}", error.what(),
@@ -207,7 +203,7 @@ void TrainingRun::take_step() {
     unread.push_back({results, batches, state.step});
     read_steps();
     resumed == nullptr ? begin_folder() : begin_resumed_folder();
-    metrics.emplace(output.path() / metrics_name);
+    log.emplace(output.path(), earlier);
   };
   if (state.step == first_step) {
     state.tokens += step.take(batches, learning_rate, begin).tokens;
@@ -261,18 +257,16 @@ void TrainingRun::stop(const UnreadStep& last) const {
                                    loss_is_finite ? "gradient norm" : "loss", where, kept));
 }
 
-void TrainingRun::write_line(const Json& object) { metrics->append(object.dump()); }
-
 void TrainingRun::log_step() {
   const double loss = window.loss / static_cast<double>(window.steps);
-  write_line({{"step", state.step},
-              {"loss", loss},
-              {"accuracy", rate(window.correct, static_cast<double>(window.targets))},
-              {"grad_norm", measures.grad_norm},
-              {"learning_rate", learning_rate},
-              {"tokens", state.tokens},
-              {"tokens_per_second", rate(window.tokens, window.seconds)},
-              {"seconds", state.seconds}});
+  log->append({{"step", state.step},
+               {"loss", loss},
+               {"accuracy", rate(window.correct, static_cast<double>(window.targets))},
+               {"grad_norm", measures.grad_norm},
+               {"learning_rate", learning_rate},
+               {"tokens", state.tokens},
+               {"tokens_per_second", rate(window.tokens, window.seconds)},
+               {"seconds", state.seconds}});
   progress.plain_line(fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s", state.step,
                                   total_steps, loss, rate(window.tokens, window.seconds)));
   summary.loss = loss;
@@ -298,7 +292,7 @@ void TrainingRun::evaluate_model() {
     text += fmt::format(", floor {:.4f}", *evaluation.floor);
   }
   if (auto learned = learned_numbers(llama); !learned.empty()) line["learned"] = learned;
-  write_line(line);
+  log->append(line);
   progress.line(text);
   save_model(llama, output.path());
   summary.evaluation = evaluation;

@@ -1,7 +1,6 @@
 // A run from its first step to its last: steps, lines of metrics.jsonl, evaluations, checkpoints.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <vector>
 
@@ -9,10 +8,10 @@
 #include "apps/cli/progress.h"
 #include "apps/train/checkpoint.h"
 #include "apps/train/evaluate.h"
-#include "apps/train/metrics_file.h"
 #include "apps/train/optimiser_step.h"
 #include "apps/train/output_folder.h"
 #include "apps/train/resume.h"
+#include "apps/train/run_log.h"
 #include "apps/train/train_options.h"
 
 namespace lookback {
@@ -65,7 +64,6 @@ class TrainingRun {
   void save_state();
   void inspect_model() const;
   [[noreturn]] void stop(const UnreadStep& unread) const;
-  void write_line(const nlohmann::ordered_json& object);
   bool at_multiple_of(std::int64_t interval) const;
   double tokens_per_second() const;
 
@@ -78,12 +76,12 @@ class TrainingRun {
   const Session& session;
   AdamW optimizer;
   OptimiserStep step;
-  std::optional<MetricsFile> metrics;  // once the folder is begun
+  std::optional<RunLog> log;  // once the folder is begun
   Progress progress;
   TrainerState state;
   UnloggedSteps& window = state.unlogged;  // what the next line of metrics.jsonl tells about
   const ResumedRun* resumed = nullptr;
-  std::string earlier_lines;    // of metrics.jsonl, of a resumed run
+  LoggedRun earlier;            // of a resumed run
   std::int64_t first_step = 0;  // of this process
   std::vector<UnreadStep> unread;
   StepMeasures measures;  // of the last step that was read

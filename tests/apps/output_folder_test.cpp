@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-#include "apps/train/metrics_file.h"
+#include "apps/train/append_file.h"
 #include "runtime/check.h"
 #include "tests/apps/program_run.h"
 #include "tests/paths.h"
@@ -67,6 +67,7 @@ TEST(OutputFolder, ReplacesOnlyWhatBelongsToTheRun) {
   const TemporaryDirectory folder;
   write_run(folder.path(), "old");
   write_text(folder.path() / "metrics.jsonl", "old");
+  write_text(folder.path() / "events.out.tfevents.1700000000.host.1", "old");
   write_text(folder.path() / "notes.txt", "mine");
   fs::create_directory(folder.path() / "checkpoint-3");
   write_text(folder.path() / "checkpoint-3" / "model.safetensors", "old");
@@ -126,13 +127,13 @@ TEST(OutputFolder, SaysAtOnceWhyAFolderCannotBeWritten) {
   fs::permissions(closed, fs::perms::owner_all);
 }
 
-TEST(MetricsFile, AppendsWholeLines) {
+TEST(AppendFile, GoesOnBehindTheEnd) {
   const TemporaryDirectory folder;
   const auto path = folder.path() / "metrics.jsonl";
-  { MetricsFile(path).append("{\"step\":1}"); }
-  { MetricsFile(path).append("{\"step\":2}"); }
+  { AppendFile(path).append("{\"step\":1}\n"); }
+  { AppendFile(path).append("{\"step\":2}\n"); }
   EXPECT_EQ(read_text(path), "{\"step\":1}\n{\"step\":2}\n");
-  EXPECT_THROW(MetricsFile(folder.path()), Error);
+  EXPECT_THROW(AppendFile(folder.path()), Error);
 }
 
 }  // namespace

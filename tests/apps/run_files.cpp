@@ -1,8 +1,12 @@
 #include "tests/apps/run_files.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "tests/apps/event_reader.h"
 #include "tests/apps/program_run.h"
 
 namespace lookback::tests {
@@ -35,12 +39,25 @@ std::string of_any_folder(const std::string& line) {
   return line + "\n";
 }
 
+// A line per scalar.
+std::string events_text(const fs::path& run) {
+  std::string text;
+  for (const auto& event : joined_events(run)) {
+    for (const auto& [tag, value] : event.scalars) {
+      if (tag == "train/tokens_per_second") continue;
+      text += fmt::format("{} {} {}\n", event.step, tag, value);
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 RunFiles run_files(const fs::path& run) {
-  RunFiles files;
+  RunFiles files{{"events", events_text(run)}};
+  const auto parts = event_files(run);
   for (const auto& entry : fs::recursive_directory_iterator(run)) {
-    if (!entry.is_regular_file()) continue;
+    if (!entry.is_regular_file() || std::ranges::find(parts, entry.path()) != parts.end()) continue;
     auto& text = files[fs::relative(entry.path(), run).string()];
     text = read_text(entry.path());
     const auto name = entry.path().filename();

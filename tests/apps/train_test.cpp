@@ -6,6 +6,7 @@
 #include <numbers>
 #include <set>
 
+#include "tests/apps/event_reader.h"
 #include "tests/apps/small_run.h"
 
 namespace lookback::tests {
@@ -36,6 +37,7 @@ TEST(TrainProgram, LeavesAWholeFolder) {
   }
   std::set<std::string> expected = {"config.json", "model.safetensors", "options.toml",
                                     "metrics.jsonl"};
+  for (const auto& file : event_files(small.run())) expected.insert(file.filename());
   for (const std::string checkpoint : {"checkpoint-4", "checkpoint-6"}) {
     expected.insert(checkpoint);
     for (const auto* file :

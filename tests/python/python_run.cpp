@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 
 #include "tests/paths.h"
 
@@ -39,15 +40,18 @@ Output run(const std::string& command) {
 
 }  // namespace
 
-bool have_python() {
-  static const bool found =
-      run(shell_quoted(python()) + " -c 'import torch, transformers, safetensors' 2>/dev/null")
-          .status == 0;
-  return found;
+bool have_python(const std::string& modules) {
+  static std::map<std::string, bool> found;
+  const auto [known, is_new] = found.try_emplace(modules, false);
+  if (is_new) {
+    known->second =
+        run(shell_quoted(python()) + " -c 'import " + modules + "' 2>/dev/null").status == 0;
+  }
+  return known->second;
 }
 
-std::string why_no_python() {
-  return python() + " has no torch, transformers and safetensors (LOOKBACK_PYTHON names another)";
+std::string why_no_python(const std::string& modules) {
+  return python() + " has no " + modules + " (LOOKBACK_PYTHON names another)";
 }
 
 nlohmann::json run_python(const std::string& script, const std::vector<std::string>& arguments) {

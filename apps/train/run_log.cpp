@@ -1,0 +1,104 @@
+#include "apps/train/run_log.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "runtime/read_file.h"
+#include "runtime/replacing_file.h"
+
+namespace lookback {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr auto metrics_name = "metrics.jsonl";
+
+struct Tag {
+  const char *key, *tag;
+};
+constexpr std::array tags = {Tag{"loss", "train/loss"},
+                             Tag{"accuracy", "train/accuracy"},
+                             Tag{"grad_norm", "train/grad_norm"},
+                             Tag{"learning_rate", "train/learning_rate"},
+                             Tag{"tokens_per_second", "train/tokens_per_second"},
+                             Tag{"validation_loss", "validation/loss"},
+                             Tag{"validation_accuracy", "validation/accuracy"},
+                             Tag{"floor", "validation/floor"}};
+
+std::optional<double> number(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number()) return std::nullopt;
+  return found->get<double>();
+}
+
+std::int64_t step_of(const Json& line) {
+  return static_cast<std::int64_t>(number(line, "step").value_or(0));
+}
+
+std::vector<EventFile::Scalar> scalars_of(const Json& line) {
+  std::vector<EventFile::Scalar> scalars;
+  for (const auto& [key, tag] : tags) {
+    if (const auto value = number(line, key)) scalars.emplace_back(tag, *value);
+  }
+  const auto learned = line.find("learned");
+  if (learned == line.end()) return scalars;
+  for (const auto& [name, values] : learned->items()) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (!values[i].is_number()) continue;
+      scalars.emplace_back(fmt::format("learned/{}/{}", name, i), values[i].get<double>());
+    }
+  }
+  return scalars;
+}
+
+fs::path begun_metrics(const fs::path& folder, const std::string& lines) {
+  auto path = folder / metrics_name;
+  ReplacingFile file(path);
+  file.write(lines);
+  file.commit();
+  return path;
+}
+
+}  // namespace
+
+LoggedRun read_log(const fs::path& folder, std::int64_t step, std::int64_t logged_step) {
+  LoggedRun logged{.step = logged_step};
+  const auto path = folder / metrics_name;
+  if (!exists(path)) return logged;
+  std::istringstream file(read_file(path, "metrics"));
+  for (std::string line; std::getline(file, line);) {
+    const auto object = Json::parse(line, nullptr, false);
+    if (!object.is_object()) continue;
+    const auto at = step_of(object);
+    const auto loss = number(object, "loss"), validation_loss = number(object, "validation_loss");
+    if (at > step || (loss && at > logged_step)) continue;
+    logged.lines += line + "\n";
+    if (loss) logged.loss = *loss;
+    if (!validation_loss) continue;
+    logged.evaluation = {.loss = *validation_loss,
+                         .accuracy = number(object, "validation_accuracy").value_or(0),
+                         .floor = number(object, "floor"),
+                         .floor_error = number(object, "floor_error")};
+  }
+  return logged;
+}
+
+RunLog::RunLog(const fs::path& folder, const LoggedRun& earlier)
+    : metrics(begun_metrics(folder, earlier.lines)), events(folder, earlier.step + 1) {
+  // An evaluation after the last line about training stands, but the events file that has it is
+  // void from there on.
+  std::istringstream lines(earlier.lines);
+  for (std::string line; std::getline(lines, line);) {
+    const auto object = Json::parse(line);
+    if (step_of(object) > earlier.step) events.append(step_of(object), scalars_of(object));
+  }
+}
+
+void RunLog::append(const Json& line) {
+  metrics.append(line.dump() + "\n");
+  events.append(step_of(line), scalars_of(line));
+}
+
+}  // namespace lookback
