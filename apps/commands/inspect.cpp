@@ -59,10 +59,13 @@ class Inspect final : public Command {
   static void report(const Session& session, const Inspection& inspection,
                      const std::filesystem::path& folder) {
     const auto page = (folder / "report.html").string();
-    session.console.result(fmt::format("{} tokens, loss {:.4f}; open {}", inspection.tokens.size(),
-                                       inspection.loss, page),
+    const auto loss =
+        inspection.nats.empty()
+            ? std::string("1 token: nothing to predict, so no loss")
+            : fmt::format("{} tokens, loss {:.4f}", inspection.tokens.size(), inspection.loss);
+    session.console.result(fmt::format("{}; open {}", loss, page),
                            {{"tokens", inspection.tokens},
-                            {"loss", inspection.loss},
+                            {"loss", inspection.loss},  // null where there is none
                             {"report", page},
                             {"tensors", (folder / "inspect.safetensors").string()}});
   }

@@ -118,7 +118,8 @@ void add_overview(HtmlReport& report, const Inspection& inspection, const Inspec
                     "vocabulary {}, {} parameters",
                     config.num_hidden_layers, config.num_attention_heads,
                     config.num_key_value_heads, config.hidden_size, config.vocab_size, count)},
-       {"prompt", fmt::format("{} tokens", inspection.tokens.size())},
+       {"prompt", inspection.nats.empty() ? std::string("1 token")
+                                          : fmt::format("{} tokens", inspection.tokens.size())},
        {"loss", inspection.nats.empty()
                     ? std::string("none: one token has no next one, so all gradients are 0")
                     : fmt::format("{:.4f} nats per token, perplexity {:.4g}", inspection.loss,

@@ -95,7 +95,7 @@ Inspection inspect(const Llama& llama, const std::vector<std::int64_t>& tokens,
     const MaskWatch watch;
     const auto loss = mean_loss(llama.loss(ids, next_token_targets(ids), {}, traced));
     result.mask_uses = watch.uses();
-    result.loss = loss.item();
+    if (length > 1) result.loss = loss.item();
     const TapeWalk walk(loss, parameters);
     listen(trace.hidden_states, result.gradients.hidden_states);
     listen(trace.attention_outputs, result.gradients.attention_outputs);

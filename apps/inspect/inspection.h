@@ -2,6 +2,7 @@
 // the way.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,7 +31,8 @@ struct NormsByDepth {
 
 struct Inspection {
   std::vector<std::int64_t> tokens;
-  double loss = 0;           // nats per predicted token, next-token cross entropy
+  // Nats per predicted token, next-token cross entropy; NaN: one token, so none is predicted.
+  double loss = std::numeric_limits<double>::quiet_NaN();
   std::vector<double> nats;  // of tokens 1, 2, ..
 
   std::vector<Tensor> attention;  // per layer [H, T, T]

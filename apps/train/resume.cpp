@@ -10,6 +10,7 @@
 
 #include "apps/cli/exit_code.h"
 #include "apps/cli/session.h"
+#include "apps/cli/toml.h"
 #include "apps/train/output_folder.h"
 #include "apps/train/run_record.h"
 #include "kernels/cpu/isa.h"
@@ -52,6 +53,15 @@ void check_folder(const fs::path& directory) {
   check(fs::exists(directory / options_name),
         "{}: has no {}, which would say how to go on; --overwrite starts anew", directory.string(),
         options_name);
+  const auto path = (directory / options_name).string();
+  const auto recorded = read_toml(path);
+  // The one setting that every run has.
+  const bool whole =
+      std::ranges::any_of(recorded, [](const auto& option) { return option.first == "data"; });
+  check(whole,
+        "{}: {}, so how the run was trained is not known: put the file back as it was; or "
+        "--init-from {} starts a new run, in another --output-dir, from its weights",
+        path, recorded.empty() ? "is empty" : "names no data", directory.string());
 }
 
 }  // namespace

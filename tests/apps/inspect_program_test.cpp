@@ -69,6 +69,16 @@ TEST_F(InspectProgram, WritesTensorsAndAPage) {
   EXPECT_LT(page().size(), 5'000'000U);
 }
 
+TEST_F(InspectProgram, OneTokenHasNoLoss) {
+  ASSERT_EQ(small.train().code, 0);
+  const auto result = inspect({"--prompt=s"});
+  EXPECT_EQ(result.out, "1 token: nothing to predict, so no loss; open " +
+                            (out() / "report.html").string() + "\n");
+  EXPECT_TRUE(SmallRun::json(inspect({"--prompt=s", "--json"})).at("loss").is_null());
+  EXPECT_TRUE(std::isnan(tensors().load("loss").item()));
+  EXPECT_THAT(page(), HasSubstr("none: one token has no next one"));
+}
+
 TEST_F(InspectProgram, UpdatesAreThoseOfTheNewestCheckpoint) {
   ASSERT_EQ(small.train({"--learning-rate=0.01", "--save-steps=3"}).code, 0);
   ASSERT_EQ(inspect({"--prompt=so it"}).code, 0);

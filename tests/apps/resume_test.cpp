@@ -224,7 +224,17 @@ TEST_F(Resume, FoldersWithNothingToGoOnFrom) {
   expect_error(resume(folder("cut")), 1, "cut: has no whole checkpoint to go on from");
   expect_error(resume(folder("whole") / "checkpoint-2"), 1,
                "checkpoint-2: is a checkpoint; --output-dir must be the folder of its run");
-  fs::remove(folder("whole") / "options.toml");
+  const auto options = folder("whole") / "options.toml";
+  for (const auto& [text, what] : {std::pair{"", "is empty"}, {"seed = 0\n", "names no data"}}) {
+    write_text(options, text);
+    for (const auto& more : {std::vector<std::string>{}, {"--data", small.text()}}) {
+      expect_error(resume(folder("whole"), more), 1,
+                   options.string() + ": " + what +
+                       ", so how the run was trained is not known: "
+                       "put the file back");
+    }
+  }
+  fs::remove(options);
   expect_error(resume(folder("whole")), 1, "whole: has no options.toml");
 }
 
