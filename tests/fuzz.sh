@@ -1,27 +1,48 @@
 #!/usr/bin/env bash
-# Feeds the reader of safetensors files invented bytes, under AddressSanitizer and
+# Feeds the readers of files from outside invented bytes, under AddressSanitizer and
 # UndefinedBehaviorSanitizer, until the time is over or something is found:
-#   bash tests/fuzz.sh [SECONDS, 60] [--build-dir DIR]
+#   bash tests/fuzz.sh [SECONDS for each, 60] [safetensors | tokenizer_json, both] [--build-dir DIR]
+# A reader is tests/fuzz/NAME_fuzz.cpp, its format's words NAME.words, and seeds_of_NAME below.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
 parse_build_dir build-fuzz "$@"
 seconds=${rest[0]:-60}
+names=("${rest[@]:1}")
+[ ${#names[@]} -gt 0 ] || names=(safetensors tokenizer_json)
+for name in "${names[@]}"; do
+  [ -f "$root/tests/fuzz/${name}_fuzz.cpp" ] ||
+    { echo "$0: there is no fuzzer $name: safetensors and tokenizer_json are there" >&2; exit 2; }
+done
 bash "$root/apps/install_packages.sh" build fuzz
 command -v clang++ >/dev/null || { echo "$0: needs clang++ with libFuzzer" >&2; exit 2; }
+
+# What inputs start from: good files.
+seeds_of_safetensors() {
+  local header='{"__metadata__":{"format":"pt"},"w":{"dtype":"F16","shape":[1,2],"data_offsets":[0,4]}}'
+  printf '\x57\0\0\0\0\0\0\0%sabcd' "$header" > "$1/good"
+}
+seeds_of_tokenizer_json() {
+  local token='{"id":5,"content":"<e>","single_word":false,"lstrip":true,"rstrip":true,"normalized":true}'
+  local model='{"type":"BPE","unk_token":"a","ignore_merges":true,"vocab":{"a":0,"b":1,"Ġ":2,"ab":3,"Ã":4},
+    "merges":["a b"]}'
+  local bytes='{"type":"ByteLevel","add_prefix_space":true,"use_regex":true}'
+  local split='{"type":"Split","pattern":{"Regex":"(?i:a)|\\s+(?!\\S)"},"behavior":"MergedWithNext","invert":false}'
+  local digits='{"type":"Digits","individual_digits":false}'
+  printf '{"added_tokens":[%s],"pre_tokenizer":%s,"decoder":{"type":"ByteLevel"},"model":%s}\0ab <e> a\xff' \
+    "$token" "$bytes" "$model" > "$1/gpt2"
+  printf '{"normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"Sequence","pretokenizers":[%s,%s,%s]},"model":%s}\0ab é 12' \
+    "$split" "$digits" "$bytes" "$model" > "$1/sequence"
+}
 
 cmake -S "$root" -B "$build_dir" --log-level=NOTICE -DCMAKE_CXX_COMPILER=clang++ \
   -DCMAKE_BUILD_TYPE=RelWithDebInfo -DLOOKBACK_FUZZ=ON \
   -DLOOKBACK_SANITIZE=address,undefined,fuzzer-no-link >&2
-cmake --build "$build_dir" --target safetensors_fuzz >&2
-
-# What inputs start from: one good file, and the format's words.
-corpus=$build_dir/corpus
-mkdir -p "$corpus"
-header='{"__metadata__":{"format":"pt"},"w":{"dtype":"F16","shape":[1,2],"data_offsets":[0,4]}}'
-printf '\x57\0\0\0\0\0\0\0%sabcd' "$header" > "$corpus/good"
-words=$build_dir/words
-printf '%s\n' '"\"dtype\":"' '"\"shape\":"' '"\"data_offsets\":"' '"\"__metadata__\":"' '"\"F32\""' \
-  '"\"BF16\""' '"\"I64\""' '"[0,"' '"18446744073709551615"' '"9223372036854775807"' > "$words"
+cmake --build "$build_dir" --target "${names[@]/%/_fuzz}" >&2
 cd "$build_dir"  # what is found is written here
-exec "$build_dir/bin/safetensors_fuzz" -max_total_time="$seconds" -max_len=4096 \
-  -dict="$words" -print_final_stats=1 "$corpus"
+for name in "${names[@]}"; do
+  corpus=$build_dir/corpus/$name
+  mkdir -p "$corpus"
+  "seeds_of_$name" "$corpus"
+  "$build_dir/bin/${name}_fuzz" -max_total_time="$seconds" -max_len=4096 -timeout=60 \
+    -dict="$root/tests/fuzz/$name.words" -print_final_stats=1 "$corpus"
+done

@@ -153,9 +153,9 @@ class BytePairTokenizer::Encoding {
                            std::less<>{}(word.data(), begin + text.size());
     const auto place = is_inside
                            ? fmt::format("at byte {} of the text", word.data() - begin + unknown)
-                           : fmt::format("in the word {}", in_quotes(word.substr(0, longest_seen)));
+                           : fmt::format("in the word {}", shown(word));
     fail(operation, "{}: the byte 0x{:02x} {} has no token: model.vocab lacks its letter {}",
-         by.path, byte, place, in_quotes(letter_of(byte)));
+         by.path, byte, place, shown(letter_of(byte)));
   }
 
   const BytePairTokenizer& by;

@@ -125,7 +125,8 @@ TEST(BytePairRefusal, VocabulariesAndMergesThatDoNotHoldTogether) {
   EXPECT_THAT(error_of("/model/vocab/a", 2'147'483'648), HasSubstr("a is 2147483648: must be"));
   EXPECT_THAT(error_of("/model/vocab/a", 1e300), HasSubstr("must be a token's number"));
   EXPECT_THAT(error_of("/model/vocab/a", 1.5), HasSubstr("must be a token's number"));
-  EXPECT_THAT(error_of("/model/vocab/a", nullptr), HasSubstr("model.vocab has no \"a\": the token's number"));
+  EXPECT_THAT(error_of("/model/vocab/a", nullptr),
+              HasSubstr("model.vocab has no \"a\": the token's number"));
   EXPECT_THAT(error_of("/model/vocab/a", 65),
               HasSubstr("\"a\" and \"b\" are both number 65: each needs its own"));
   EXPECT_THAT(error_of("/model/merges", "a b"), HasSubstr("must be a list"));
@@ -201,17 +202,10 @@ TEST(BytePairRefusal, PatternsThatTakeForever) {
         "[tokenizer] t.json: pre_tokenizer.pretokenizers[0].pattern.Regex: at byte 0 of 60 "
         "bytes of text the search is given up: match limit exceeded");
   }
-  // More of a stack than compiled patterns have.
-  const auto long_text = [] {
-    std::string text;
-    for (int i = 0; i < 200'000; ++i) text += "ab";
-    return text + "c";
-  }();
-  try {
-    EXPECT_EQ(tokenizer->decode(tokenizer->encode(long_text)), long_text);
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("the search is given up"));
-  }
+  // More of a stack than compiled patterns have: the slow way goes further.
+  std::string far;
+  while (far.size() < 100'000) far += "ab";
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode(far + "c")), far + "c");
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "apps/data/byte_pair/characters.h"
-#include "runtime/json.h"
 
 namespace lookback::byte_pair {
 namespace {
@@ -69,7 +68,7 @@ std::vector<AddedToken> read_added_tokens(
     const auto expected = known == vocabulary.end() ? next : known->second;
     const auto place = entry.member("id", "");
     if (token.id != expected) {
-      place.refuse("{} has id {} {}", in_quotes(token.content), expected,
+      place.refuse("{} has id {} {}", shown(token.content), expected,
                    known == vocabulary.end() ? "by the rule of the library that reads such files: "
                                                "the next after the vocabulary and the tokens before"
                                              : "in model.vocab");
@@ -81,28 +80,47 @@ std::vector<AddedToken> read_added_tokens(
   return tokens;
 }
 
-AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : owned(std::move(tokens)) {
-  for (const auto& token : owned) {
-    by_content.emplace(token.content, &token);  // the first of equals, as normal forms may be
-    lengths[static_cast<unsigned char>(token.content.front())].push_back(token.content.size());
+AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens)
+    : owned(std::move(tokens)), nodes(1) {
+  for (const auto& token : owned) insert(token);
+}
+
+const std::size_t* AddedTokenFinder::Node::child(char byte) const {
+  const auto found = std::ranges::find(next, byte, &std::pair<char, std::size_t>::first);
+  return found == next.end() ? nullptr : &found->second;
+}
+
+void AddedTokenFinder::insert(const AddedToken& token) {
+  std::size_t node = 0;
+  for (const char byte : token.content) {
+    if (const auto* child = nodes[node].child(byte)) {
+      node = *child;
+    } else {
+      nodes[node].next.emplace_back(byte, nodes.size());
+      node = nodes.size();
+      nodes.emplace_back();
+    }
   }
-  for (auto& of_byte : lengths) {
-    std::ranges::sort(of_byte, std::greater<>{});
-    of_byte.erase(std::ranges::unique(of_byte).begin(), of_byte.end());
-  }
+  if (!nodes[node].token)
+    nodes[node].token = &token;  // the first of equals, as normal forms may be
+  begins[static_cast<unsigned char>(token.content.front())] = true;
 }
 
 const AddedToken* AddedTokenFinder::longest_at(std::string_view text) const {
-  for (const auto length : lengths[static_cast<unsigned char>(text.front())]) {
-    if (length > text.size()) continue;
-    const auto found = by_content.find(text.substr(0, length));
-    if (found != by_content.end()) return found->second;
+  const AddedToken* longest = nullptr;
+  std::size_t node = 0;
+  for (const char byte : text) {
+    const auto* child = nodes[node].child(byte);
+    if (!child) break;
+    node = *child;
+    if (nodes[node].token) longest = nodes[node].token;
   }
-  return nullptr;
+  return longest;
 }
 
 const AddedToken* AddedTokenFinder::find(std::string_view text, std::size_t& begin) const {
   for (; begin < text.size(); ++begin) {
+    if (!begins[static_cast<unsigned char>(text[begin])]) continue;
     if (const auto* token = longest_at(text.substr(begin))) return token;
   }
   return nullptr;
@@ -114,13 +132,15 @@ void AddedTokenFinder::split(std::string_view text, const Text& between, const T
     auto begin = next, end = next + found->content.size();
     next = end;
     if (found->single_word && !stands_alone(text.substr(0, begin), text.substr(end))) continue;
-    // What an earlier token stripped stays its own; a token may begin in it all the same.
+    // A token may lie in the white space that an earlier one took along; it counts again if it
+    // takes along nothing itself.
     if (found->left_strip) {
       begin = std::max(begin - white_space_at_end(text.substr(0, begin)), done);
     }
     if (found->right_strip) end += white_space_at_start(text.substr(end));
+    if (begin > end) continue;
     if (done < begin) between(text.substr(done, begin - done));
-    token(found->id);
+    if (begin < end) token(found->id);
     done = end;
   }
   if (done < text.size()) between(text.substr(done));

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "apps/data/byte_pair/json_value.h"
@@ -42,13 +43,19 @@ class AddedTokenFinder {
   void split(std::string_view text, const Text& between, const Token& token) const;
 
  private:
+  // A trie of their bytes: node 0 is the start of each.
+  struct Node {
+    std::vector<std::pair<char, std::size_t>> next;
+    const AddedToken* token = nullptr;  // that ends here
+    const std::size_t* child(char byte) const;
+  };
+  void insert(const AddedToken& token);
   const AddedToken* longest_at(std::string_view text) const;
   const AddedToken* find(std::string_view text, std::size_t& begin) const;
 
-  std::unordered_map<std::string_view, const AddedToken*> by_content;
-  // For each byte, the lengths of the tokens that begin with it, longest first.
-  std::array<std::vector<std::size_t>, 256> lengths;
   std::vector<AddedToken> owned;
+  std::vector<Node> nodes;
+  std::array<bool, 256> begins{};  // whether a token begins with this byte
 };
 
 }  // namespace lookback::byte_pair

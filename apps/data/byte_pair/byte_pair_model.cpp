@@ -7,7 +7,6 @@
 
 #include "apps/data/byte_pair/byte_letters.h"
 #include "runtime/check.h"
-#include "runtime/json.h"
 
 namespace lookback::byte_pair {
 namespace {
@@ -90,8 +89,8 @@ void BytePairModel::read_vocabulary(const JsonValue& vocabulary) {
     const auto entry = ids.emplace(token, id).first;
     const auto [first, is_new] = token_of.emplace(id, &entry->first);
     if (!is_new) {
-      vocabulary.refuse("{} and {} are both number {}: each needs its own",
-                        in_quotes(*first->second), in_quotes(token), id);
+      vocabulary.refuse("{} and {} are both number {}: each needs its own", shown(*first->second),
+                        shown(token), id);
     }
   }
 }
@@ -100,7 +99,7 @@ std::int64_t BytePairModel::id_of(const std::string& token, const JsonValue& lis
                                   std::size_t index) const {
   const auto found = ids.find(token);
   if (found == ids.end()) {
-    list.element(index).refuse("{} is not in model.vocab", in_quotes(token));
+    list.element(index).refuse("{} is not in model.vocab", shown(token));
   }
   return found->second;
 }

@@ -1,6 +1,7 @@
 #include "apps/data/byte_pair/json_value.h"
 
 #include <algorithm>
+#include <cctype>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -13,16 +14,24 @@ namespace {
 
 // A value in an error: the whole of a vocabulary helps nobody.
 std::string described(const nlohmann::json& value) {
-  constexpr std::size_t longest = 80;
   if (value.is_object()) return "an object";
   if (value.is_array()) return fmt::format("a list of {}", value.size());
-  if (!value.is_string()) return value.dump();
-  const auto& text = value.get_ref<const std::string&>();
-  if (text.size() <= longest) return in_quotes(text);
-  return in_quotes(text.substr(0, longest)) + "...";
+  return value.is_string() ? shown(value.get_ref<const std::string&>()) : value.dump();
+}
+
+// A member of `path`: .key, or ["a key"] for what is no name.
+std::string member_of(const std::string& path, std::string_view key) {
+  const auto in_name = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
+  if (!std::ranges::all_of(key, in_name)) return fmt::format("{}[{}]", path, shown(key));
+  return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
 }
 
 }  // namespace
+
+std::string shown(std::string_view text) {
+  constexpr std::size_t longest = 200;
+  return text.size() <= longest ? in_quotes(text) : in_quotes(text.substr(0, longest)) + "...";
+}
 
 JsonValue::JsonValue(const nlohmann::json& whole, const std::string& file_name)
     : value(&whole), name(&file_name) {}
@@ -43,12 +52,12 @@ std::optional<JsonValue> JsonValue::find(std::string_view key) const {
   if (!value->is_object()) refuse("must be an object, {{...}}");
   const auto found = value->find(key);
   if (found == value->end() || found->is_null()) return std::nullopt;
-  return JsonValue(*found, name, path.empty() ? std::string(key) : fmt::format("{}.{}", path, key));
+  return JsonValue(*found, name, member_of(path, key));
 }
 
 JsonValue JsonValue::member(std::string_view key, std::string_view rule) const {
   auto found = find(key);
-  if (!found) fail(operation, "{} has no \"{}\": {}", where(), key, rule);
+  if (!found) fail(operation, "{} has no {}: {}", where(), shown(key), rule);
   return *std::move(found);
 }
 

@@ -17,6 +17,9 @@ namespace lookback::byte_pair {
 // What errors begin with: [tokenizer].
 inline constexpr std::string_view operation = "tokenizer";
 
+// A text from outside as an error shows it: in quotes, printable, and no longer than helps.
+std::string shown(std::string_view text);
+
 class JsonValue {
  public:
   // Both must outlive this value and its members.

@@ -10,7 +10,6 @@
 #include "apps/data/byte_pair/json_value.h"
 #include "apps/data/byte_pair/pattern_syntax.h"
 #include "runtime/check.h"
-#include "runtime/json.h"
 
 namespace lookback::byte_pair {
 namespace {
@@ -53,8 +52,8 @@ Pattern::Pattern(std::string_view written, std::string where) : place(std::move(
                     &offset, context.get());
   if (!compiled) {
     fail(operation, "{} is {}: this regular expression cannot be read: {} (near {})", place,
-         in_quotes(written), message_of(error),
-         in_quotes(std::string_view(pattern).substr(std::min(offset, pattern.size()))));
+         shown(written), message_of(error),
+         shown(std::string_view(pattern).substr(std::min(offset, pattern.size()))));
   }
   code = std::shared_ptr<const pcre2_code>(
       compiled, [](const pcre2_code* owned) { pcre2_code_free(const_cast<pcre2_code*>(owned)); });

@@ -10,7 +10,6 @@
 
 #include "apps/data/byte_pair/json_value.h"
 #include "runtime/check.h"
-#include "runtime/json.h"
 
 namespace lookback::byte_pair {
 namespace {
@@ -22,7 +21,12 @@ constexpr std::string_view white_space =
 constexpr std::string_view no_white_space =
     R"(\x{0}-\x{8}\x{e}-\x{1f}\x{21}-\x{84}\x{86}-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff})"
     R"(\x{200b}-\x{2027}\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{10ffff})";
-constexpr std::string_view word = R"(\p{L}\p{M}\p{Nd}\p{Pc})";
+// Alphabetic characters, among them letters in circles; outside a class also six numbers of
+// Latin-1.
+constexpr std::string_view word_in_class =
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9})"
+    R"(\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
+const std::string word = std::string(word_in_class) + R"(\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 constexpr std::string_view hexadecimal_digits = "0-9a-fA-F";
 
 bool compiles(const std::string& pattern) {
@@ -56,7 +60,7 @@ class Translation {
 
   [[noreturn]] void refuse(std::string_view what) const {
     fail(operation, "{} is {}: {} near {} cannot be read in this regular expression", where,
-         in_quotes(pattern), what, in_quotes(rest().substr(0, 20)));
+         shown(pattern), what, shown(rest().substr(0, 20)));
   }
 
   void copy(std::size_t count) {
@@ -127,7 +131,7 @@ class Translation {
     switch (next + 1 < pattern.size() ? pattern[next + 1] : '\0') {
       case 's': return put(2, white_space);
       case 'S': return put(2, no_white_space);
-      case 'w': return put(2, word);
+      case 'w': return put(2, word_in_class);
       case 'h': return put(2, hexadecimal_digits);
       case 'W':
       case 'H': refuse("the opposite of a kind, inside a class,");

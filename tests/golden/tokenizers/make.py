@@ -149,13 +149,15 @@ def variants():
     yield "llama3.json", sequence(split_step(O200K, "Removed", True), BYTES_ONLY)
     yield "llama3.json", sequence(split_step(r"\p{N}{1,2}+|\p{Han}+|[^\S\n]+|\h\h|\w\W|."),
                                      BYTES_ONLY)
+    for pattern in [r"\w+", r"[\w.]+", r"[^\w\s]+", r"(?m:.\n)|(?i:S)|\B\u0061"]:
+        yield "llama3.json", sequence(split_step(pattern), BYTES_ONLY)
     yield "starcoder.json", sequence({"type": "Digits", "individual_digits": False},
                                      {**BYTES_ONLY, "add_prefix_space": True, "use_regex": True})
     flags = {"lstrip": {"lstrip": True}, "rstrip": {"rstrip": True},
              "both": {"lstrip": True, "rstrip": True}}
     for flag in flags.values():
         yield "gpt2.json", added(gpt2, **{"<mask>": flag, "word": {"single_word": True},
-                                          "tag": {"single_word": True, **flag}, " ": {}})
+                                          "tag": {"single_word": True, **flag}, " ": flag})
     for form in ["NFC", "NFD", "NFKC", "NFKD"]:
         for normalized in [False, True]:
             yield "qwen.json", {"normalizer": {"type": form}} | added(
