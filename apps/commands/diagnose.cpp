@@ -28,6 +28,8 @@ class Diagnose final : public Command {
     flags.add("preset", choice.preset, "NAME", "a variant laid over the config");
     flags.add("fault", choice.fault, "NAME", "makes a known mistake (presets --faults)");
     flags.add("data", choice.data, "SPEC", "what it trains on; without it the run's, or built-in");
+    flags.add("tokenizer", choice.tokenizer, "bytes|FILE",
+              "of a text: FILE.model or FILE.json; without it the folder's own, or bytes");
     flags.add("block-size", choice.block_size, at_least_one, "tokens of a sequence (64)");
     flags.add_toggle("quick", quick, "the checks of a minute: the default");
     flags.add_toggle("full", full, "also trains the probes");
@@ -106,6 +108,7 @@ class Diagnose final : public Command {
     if (choice.folder.empty()) flag("preset", choice.preset);
     flag("fault", choice.fault);
     flag("data", choice.data);
+    flag("tokenizer", choice.tokenizer);
     if (choice.block_size) flag("block-size", std::to_string(*choice.block_size));
     text += full ? " --full" : " --quick";
     flag("seed", std::to_string(session.seed));

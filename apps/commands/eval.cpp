@@ -21,6 +21,8 @@ class Eval final : public Command {
   void declare(Flags& flags) override {
     flags.add_positional({.placeholder = "DIR", .help = "a model folder", .target = &directory});
     flags.add("data", data, "SPEC", "without it: the run's own");
+    flags.add("tokenizer", tokenizer, "bytes|FILE",
+              "of --data: FILE.model or FILE.json; without it the folder's own, or bytes");
     flags.add_choice("split", split, {"train", "validation", "all"},
                      "part of the data; without it all of --data, or the run's validation");
     flags.add("block-size", block_size, at_least_one, "tokens of context; without it the run's");
@@ -57,7 +59,11 @@ class Eval final : public Command {
   std::shared_ptr<const TokenSource> open(const Llama& llama,
                                           const std::optional<RunRecord>& record,
                                           std::uint64_t seed) {
-    DataOptions wanted{.data = data, .seed = seed, .block_size = *block_size};
+    DataOptions wanted{.data = data,
+                       .tokenizer = tokenizer,
+                       .model_tokenizer = tokenizer_file_of(directory, record),
+                       .seed = seed,
+                       .block_size = *block_size};
     if (data.empty()) {
       wanted.data = record->options.data;
       wanted.validation_data = record->options.validation_data;
@@ -79,9 +85,11 @@ class Eval final : public Command {
                                   {"accuracy", evaluation.accuracy}};
     auto text = fmt::format("loss {:.6f} nats per token, perplexity {:.4f}, accuracy {:.4f}",
                             evaluation.loss, std::exp(evaluation.loss), evaluation.accuracy);
-    if (source.is_text()) {
-      object["bits_per_byte"] = evaluation.loss / std::numbers::ln2;
-      text += fmt::format(", {:.4f} bits per byte", evaluation.loss / std::numbers::ln2);
+    if (const auto bytes = source.scored_bytes()) {
+      const double nats = evaluation.loss * static_cast<double>(evaluation.tokens);
+      const double bits = nats / std::numbers::ln2 / static_cast<double>(*bytes);
+      object["bits_per_byte"] = bits;
+      text += fmt::format(", {:.4f} bits per byte", bits);
     }
     object["tokens"] = evaluation.tokens;
     text += fmt::format(", over {} tokens", evaluation.tokens);
@@ -94,7 +102,7 @@ class Eval final : public Command {
     session.console.result(text, object);
   }
 
-  std::string directory, data, split, dtype;
+  std::string directory, data, tokenizer, split, dtype;
   std::optional<std::int64_t> block_size;
 };
 

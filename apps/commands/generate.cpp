@@ -31,7 +31,8 @@ class Generate final : public Command {
     flags.add("top-p", top_p, share,
               "pick among the most likely tokens that hold this probability");
     flags.add_toggle("no-cache", no_cache, "runs the whole text again for every token");
-    flags.add("tokenizer", tokenizer, "NAME", "bytes or stories; without it the run's, or bytes");
+    flags.add("tokenizer", tokenizer, "bytes|FILE",
+              "or FILE.model, FILE.json, stories; without it the folder's own, or bytes");
     flags.add_choice("dtype", dtype, floating_dtype_names, "number format; without it the run's");
   }
 
@@ -39,7 +40,7 @@ class Generate final : public Command {
     if (!prompt) usage_error("--prompt is missing: the text to begin with");
     const auto record = read_run_record(directory);
     if (dtype.empty()) dtype = record ? record->options.dtype : "float32";
-    if (tokenizer.empty()) tokenizer = record ? record->options.tokenizer : "bytes";
+    if (tokenizer.empty()) tokenizer = tokenizer_of(directory, record);
     const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
     warn_of_fault(llama->config);
     const auto& config = llama->config;

@@ -22,7 +22,8 @@ class Inspect final : public Command {
     flags.add("prompt", prompt, "TEXT", "what the model is shown");
     flags.add("output-dir", output_dir, "OUT",
               "where inspect.safetensors and report.html go; without it DIR/inspect");
-    flags.add("tokenizer", tokenizer, "NAME", "bytes or stories; without it the run's, or bytes");
+    flags.add("tokenizer", tokenizer, "bytes|FILE",
+              "or FILE.model, FILE.json, stories; without it the folder's own, or bytes");
     flags.add_choice("dtype", dtype, floating_dtype_names, "number format; without it the run's");
     add_record_flag(flags, record);
   }
@@ -32,7 +33,7 @@ class Inspect final : public Command {
     const auto run = read_run_record(directory);
     const auto options = run ? run->options : TrainOptions{};
     if (dtype.empty()) dtype = options.dtype;
-    if (tokenizer.empty()) tokenizer = run ? options.tokenizer : "bytes";
+    if (tokenizer.empty()) tokenizer = tokenizer_of(directory, run);
     if (record.empty()) record = options.record;
     const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
     warn_of_fault(llama->config);

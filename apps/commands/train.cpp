@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "apps/data/open.h"
+#include "apps/data/tokenizer_file.h"
 #include "apps/model/dtype_name.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_choice.h"
@@ -147,6 +148,7 @@ class Train final : public Command {
     if (!is_built_in_config(options.config)) make_absolute(options.config);
     make_absolute(options.init_from);
     make_absolute(options.output_dir);
+    if (is_tokenizer_file(options.tokenizer)) make_absolute(options.tokenizer);
     make_data_absolute(options.data);
     make_data_absolute(options.validation_data);
   }
@@ -167,11 +169,14 @@ class Train final : public Command {
     const auto chosen = data_of(choice.config, {options.data, options.validation_data});
     options.data = chosen.training;
     options.validation_data = chosen.validation;
-    DataOptions wanted{.data = options.data,
-                       .validation_data = options.validation_data,
-                       .seed = session.seed,
-                       .block_size = options.block_size,
-                       .document_ends = chosen.document_ends};
+    DataOptions wanted{
+        .data = options.data,
+        .validation_data = options.validation_data,
+        .tokenizer = resumed ? resumed->tokenizer : options.tokenizer,
+        .model_tokenizer = options.init_from.empty() ? "" : tokenizer_in(options.init_from),
+        .seed = session.seed,
+        .block_size = options.block_size,
+        .document_ends = chosen.document_ends};
     auto& config = choice.config;
     if (options.block_size > config.max_position_embeddings) {
       usage_error("--block-size {}: must be at most max_position_embeddings={} of the config",
@@ -186,11 +191,7 @@ class Train final : public Command {
     const auto& tokenizer = data.training->tokenizer();
     if (choice.vocabulary == ModelChoice::Vocabulary::of_data)
       config.vocab_size = tokenizer.vocabulary_size();
-    if (!options.tokenizer.empty() && options.tokenizer != tokenizer.name()) {
-      usage_error("--tokenizer {}: {} speaks {}: must be that, or left out", options.tokenizer,
-                  options.data, tokenizer.name());
-    }
-    options.tokenizer = tokenizer.name();
+    if (!resumed) options.tokenizer = tokenizer.name();
     return data;
   }
 

@@ -1,17 +1,16 @@
 #include "apps/data/open.h"
 
-#include <glob.h>
-
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <system_error>
 #include <utility>
+#include <vector>
 
+#include "apps/cli/exit_code.h"
 #include "apps/data/built_in_source.h"
 #include "apps/data/joined_documents.h"
 #include "apps/data/story_source.h"
 #include "apps/data/token_array.h"
+#include "apps/data/tokenizer_file.h"
 #include "apps/data/window_source.h"
 #include "runtime/check.h"
 #include "runtime/nearest_name.h"
@@ -19,55 +18,42 @@
 namespace lookback {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::string_view built_in_prefix = "builtin:";
 
 bool is_built_in(std::string_view spec) { return spec.starts_with(built_in_prefix); }
 
-std::vector<std::string> files_in_folder(const std::string& folder) {
-  const Check check{"data"};
-  std::error_code error;
-  std::vector<std::string> files;
-  fs::directory_iterator entry{folder, error};
-  for (; !error && entry != fs::directory_iterator{}; entry.increment(error)) {
-    const auto& path = entry->path();
-    if (!path.filename().string().starts_with('.') && fs::is_regular_file(path)) {
-      files.push_back(path.string());
-    }
-  }
-  check(!error, "{}: cannot be read: {}", folder, error.message());
-  check(!files.empty(), "{}: there is no file in this folder", folder);
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-std::vector<std::string> files_of_glob(const std::string& pattern) {
-  const Check check{"data"};
-  glob_t found{};
-  std::vector<std::string> files;
-  if (glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0) {
-    for (std::size_t i = 0; i < found.gl_pathc; ++i) {
-      if (fs::is_regular_file(found.gl_pathv[i])) files.emplace_back(found.gl_pathv[i]);
-    }
-  }
-  globfree(&found);
-  check(!files.empty(), "{}: no file matches", pattern);
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 // A SPEC, opened as far as it goes without knowing the vocabulary.
 struct Opened {
   std::string spec;
-  std::shared_ptr<const TokenArray> array;  // none: built in
+  std::shared_ptr<const TokenArray> array;     // none: built in
+  std::shared_ptr<const Tokenizer> tokenizer;  // none: built in, or a .bin of numbers
 
-  explicit Opened(std::string what) : spec(std::move(what)) {
+  Opened(std::string what, const DataOptions& options, TextCut cut) : spec(std::move(what)) {
     const Check check{"data"};
     check(!spec.empty(), "no data: name a file, a folder or builtin:stories");
-    if (!is_built_in(spec)) array = std::make_shared<TokenArray>(files_of(spec));
+    if (is_built_in(spec)) return;
+    array = std::make_shared<const TokenArray>(files_of(spec));
+    if (is_bin()) {
+      if (!means_own(options.tokenizer, "numbers")) tokenizer = read_tokenizer(options.tokenizer);
+      return;
+    }
+    const auto& name = options.tokenizer.empty() ? options.model_tokenizer : options.tokenizer;
+    const bool in_bytes = means_own(name, "bytes");
+    tokenizer = make_tokenizer(in_bytes ? "bytes" : name, 0);
+    if (!in_bytes) array = std::make_shared<const TokenArray>(array->encoded(*tokenizer, cut));
   }
   bool is_bin() const { return array && array->format() == TokenFormat::bin; }
+
+ private:
+  // Whether the data's own tokenizer is meant, and not a file's.
+  bool means_own(std::string_view name, std::string_view own) const {
+    if (is_tokenizer_file(name)) return false;
+    if (!name.empty() && name != own) {
+      usage_error("--tokenizer {}: {} speaks {}: must be that, or a tokenizer's file", name, spec,
+                  own);
+    }
+    return true;
+  }
 };
 
 // Turns what was opened into sources.
@@ -78,8 +64,8 @@ class Maker {
     std::int64_t largest = 0;
     for (const auto* data : opened) {
       if (!data->is_bin()) continue;
-      if (options.vocabulary_size) {
-        data->array->check_vocabulary(*options.vocabulary_size);
+      if (const auto most = vocabulary_of(*data)) {
+        data->array->check_vocabulary(*most);
       } else {
         largest = std::max(largest, data->array->largest_token());
       }
@@ -90,6 +76,11 @@ class Maker {
   std::shared_ptr<const TokenSource> built_in(const Opened& data, BuiltInPart part) const {
     const auto name = std::string_view{data.spec}.substr(built_in_prefix.size());
     const auto source = make_built_in_source(name, options.seed, part);
+    if (const auto own = source->tokenizer().name();
+        !options.tokenizer.empty() && options.tokenizer != own) {
+      usage_error("--tokenizer {}: {} speaks {}: must be that, or left out", options.tokenizer,
+                  data.spec, own);
+    }
     if (options.document_ends) return fitting(data, source);
     return fitting(data, std::make_shared<JoinedDocuments>(source));
   }
@@ -97,12 +88,19 @@ class Maker {
   // Tokens [begin, end) of the files.
   std::shared_ptr<const TokenSource> windows(const Opened& data, std::int64_t begin,
                                              std::int64_t end) const {
-    const auto tokenizer = make_tokenizer(data.is_bin() ? "numbers" : "bytes", bin_vocabulary);
+    const auto tokenizer =
+        data.tokenizer ? data.tokenizer : make_tokenizer("numbers", bin_vocabulary);
     return fitting(data,
                    std::make_shared<WindowSource>(data.array, begin, end, tokenizer, options.seed));
   }
 
  private:
+  // What the tokens of a .bin must be below, where anybody said.
+  std::optional<std::int64_t> vocabulary_of(const Opened& data) const {
+    if (data.tokenizer) return data.tokenizer->vocabulary_size();
+    return options.vocabulary_size;
+  }
+
   std::shared_ptr<const TokenSource> fitting(const Opened& data,
                                              std::shared_ptr<const TokenSource> source) const {
     const Check check{"data"};
@@ -118,17 +116,11 @@ class Maker {
   std::int64_t bin_vocabulary;
 };
 
-// The first token of the validation part: floor(0.95 n).
-std::int64_t split_point(const Opened& data) {
-  const auto count = data.array->size();
-  return count / 100 * 95 + count % 100 * 95 / 100;
-}
-
 std::shared_ptr<const TokenSource> make_part(const Maker& maker, const Opened& data, Split split) {
   if (!data.array) {
     return maker.built_in(data, split == Split::train ? BuiltInPart::training : BuiltInPart::fresh);
   }
-  const auto middle = split_point(data), end = data.array->size();
+  const auto middle = data.array->validation_start(), end = data.array->size();
   return maker.windows(data, split == Split::validation ? middle : 0,
                        split == Split::train ? middle : end);
 }
@@ -143,22 +135,13 @@ void check_length(const TokenSource& source, const std::string& spec, std::strin
 
 }  // namespace
 
-std::vector<std::string> files_of(const std::string& spec) {
-  std::error_code error;
-  const auto status = fs::status(spec, error);
-  if (fs::is_directory(status)) return files_in_folder(spec);
-  if (!fs::exists(status) && spec.find_first_of("*?[") != std::string::npos) {
-    return files_of_glob(spec);
-  }
-  return {spec};
-}
-
 TokenData open_data(const DataOptions& options) {
   const Check check{"data"};
   check(options.block_size >= 1, "a block size of {}: at least 1 is needed", options.block_size);
   const bool apart = !options.validation_data.empty();
-  const Opened data{options.data};
-  const Opened validation_data = apart ? Opened{options.validation_data} : data;
+  const Opened data{options.data, options, apart ? TextCut::none : TextCut::before_validation};
+  const Opened validation_data =
+      apart ? Opened{options.validation_data, options, TextCut::none} : data;
   const Maker maker{options, {&data, &validation_data}};
   TokenData result = {
       .training = make_part(maker, data, apart && data.array ? Split::all : Split::train),
@@ -189,9 +172,11 @@ Split split_of(std::string_view name) {
 
 std::shared_ptr<const TokenSource> open_evaluation(const DataOptions& options, Split split) {
   const bool apart = !options.validation_data.empty();
-  const Opened data{split == Split::validation && apart ? options.validation_data : options.data};
+  const auto part = apart ? Split::all : split;
+  const Opened data{split == Split::validation && apart ? options.validation_data : options.data,
+                    options, part == Split::all ? TextCut::none : TextCut::before_validation};
   const Maker maker{options, {&data}};
-  auto source = make_part(maker, data, apart && data.array ? Split::all : split);
+  auto source = make_part(maker, data, data.array ? part : split);
   check_length(*source, data.spec, "evaluation", 2, "one to feed and one to score");
   return source;
 }
@@ -202,7 +187,11 @@ std::shared_ptr<const Tokenizer> make_tokenizer(std::string_view name,
   if (name == "bytes") return std::make_shared<ByteTokenizer>();
   if (name == "stories") return std::make_shared<StoryTokenizer>(StoryGrammar::built_in());
   if (name == "numbers") return std::make_shared<NumberTokenizer>(vocabulary_size);
-  fail("data", "there is no tokenizer \"{}\": did you mean {}?", name, nearest_name(name, names));
+  if (is_tokenizer_file(name)) return read_tokenizer(std::string(name));
+  fail(
+      "data",
+      "there is no tokenizer \"{}\": did you mean {}? (Or a file: tokenizer.model, tokenizer.json)",
+      name, nearest_name(name, names));
 }
 
 }  // namespace lookback

@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "apps/data/data_files.h"
 #include "apps/data/token_source.h"
 
 namespace lookback {
@@ -19,6 +19,10 @@ namespace lookback {
 struct DataOptions {
   std::string data{};             // SPEC
   std::string validation_data{};  // SPEC; empty: part of `data`
+  // What make_tokenizer() knows it by; empty: for text the model's own or bytes, for a .bin
+  // numbers. Built-in data have but one.
+  std::string tokenizer{};
+  std::string model_tokenizer{};  // the file in the model's folder, where there is one
   std::uint64_t seed = 0;
   std::int64_t block_size = 256;  // T
   // The vocabulary of a config that is given, which data must fit into, and which is a .bin's.
@@ -28,11 +32,12 @@ struct DataOptions {
   bool document_ends = true;
 };
 
-// Training and validation of a run. Without validation data: of n tokens in files the first
-// floor(0.95 n) are for training, the rest for validation; a built-in source validates on fresh
-// sequences. With them: all of the one and all of the other. Throws Error on data that are
-// missing or malformed (token_array.h), have fewer than T + 1 tokens on either side, do not fit the
-// vocabulary, or speak two languages.
+// Training and validation of a run. Without validation data: of n bytes of text, or tokens of a
+// .bin, the first floor(0.95 n) are for training, the rest for validation; a built-in source
+// validates on fresh sequences. With them: all of the one and all of the other. Throws UsageError
+// for a tokenizer that such data cannot have, Error on data that are missing or malformed
+// (token_array.h), have fewer than T + 1 tokens on either side, do not fit the vocabulary, or speak
+// two languages.
 TokenData open_data(const DataOptions& options);
 
 enum class Split { train, validation, all };
@@ -43,11 +48,9 @@ Split split_of(std::string_view name);
 // sequences. Needs two tokens, one to feed and one to score.
 std::shared_ptr<const TokenSource> open_evaluation(const DataOptions& options, Split split);
 
-// The files of a SPEC that is not built in, in name order.
-std::vector<std::string> files_of(const std::string& spec);
-
 // The tokenizer that calls itself `name` (Tokenizer::name), as a run's options keep it: bytes,
-// stories, numbers. Only numbers needs the vocabulary's size. Throws Error on another name.
+// stories, numbers, or the path of a file (tokenizer_file.h). Only numbers needs the vocabulary's
+// size. Throws Error on another name.
 std::shared_ptr<const Tokenizer> make_tokenizer(std::string_view name,
                                                 std::int64_t vocabulary_size);
 

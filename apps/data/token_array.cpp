@@ -33,6 +33,20 @@ auto with_tokens(const std::byte* data, std::size_t width, const Body& body) {
   return body(reinterpret_cast<const std::uint32_t*>(data));
 }
 
+// floor(0.95 n)
+std::int64_t share_for_training(std::int64_t n) { return n / 100 * 95 + n % 100 * 95 / 100; }
+
+// The start of the UTF-8 character that byte `at` of `size` lies in; `at` itself where that is
+// none.
+std::int64_t start_of_character(const std::byte* text, std::int64_t at, std::int64_t size) {
+  constexpr std::byte mark{0xC0}, continuation{0x80};
+  if (at == size) return at;
+  for (std::int64_t start = at; start >= 0 && at - start < 4; --start) {
+    if ((text[start] & mark) != continuation) return start;
+  }
+  return at;
+}
+
 }  // namespace
 
 TokenFormat format_of(const std::string& path) {
@@ -49,27 +63,46 @@ TokenArray::TokenArray(const std::vector<std::string>& paths) {
     MappedFile file{path, "data"};
     check(file.size() > 0, "{}: is empty", path);
     if (kind == TokenFormat::text) check_is_text(file.bytes(), path);
-    const auto bytes = static_cast<std::int64_t>(file.size());
-    pieces.push_back(kind == TokenFormat::bin ? open_bin(std::move(file), count)
-                                              : Piece{std::move(file), 0, 1, count, bytes});
-    count += pieces.back().count;
+    append(kind == TokenFormat::bin ? open_bin(std::move(file)) : piece_of(std::move(file), 0, 1));
   }
+  validation_first = share_for_training(count);
   if (kind == TokenFormat::text) warn_of_encoding();
 }
 
 void TokenArray::warn_of_encoding() const {
   for (const auto& piece : pieces) {
-    const auto at = first_not_utf8(piece.file.bytes());
+    const auto at = first_not_utf8({piece.data, static_cast<std::size_t>(piece.bytes)});
     if (!at) continue;
-    print_error(fmt::format(
-        "lookback: warning: {}: byte {} is not UTF-8 (latin-1?): the model is fed the bytes as "
-        "they are, and is to be prompted in the same encoding\n",
-        one_line(piece.file.path()), *at));
+    print_error(
+        fmt::format("lookback: warning: {}: byte {} is not UTF-8 (latin-1?): convert it, or prompt "
+                    "the model in "
+                    "the same encoding\n",
+                    one_line(piece.path), *at));
     return;  // one line, however many files there are
   }
 }
 
-TokenArray::Piece TokenArray::open_bin(MappedFile file, std::int64_t first) {
+void TokenArray::append(Piece piece) {
+  if (piece.count == 0) return;  // a text of nothing but what its tokenizer drops
+  piece.first = count;
+  count += piece.count;
+  pieces.push_back(std::move(piece));
+}
+
+TokenArray::Piece TokenArray::piece_of(MappedFile file, std::size_t header_bytes,
+                                       std::size_t width) {
+  auto path = file.path();
+  const auto bytes = file.size() - header_bytes;
+  const auto storage = std::make_shared<const MappedFile>(std::move(file));
+  return {.path = std::move(path),
+          .storage = storage,
+          .data = storage->bytes().data() + header_bytes,
+          .width = width,
+          .count = static_cast<std::int64_t>(bytes / width),
+          .bytes = static_cast<std::int64_t>(bytes)};
+}
+
+TokenArray::Piece TokenArray::open_bin(MappedFile file) {
   const Check check{"data"};
   std::array<std::int32_t, 3> header{};
   std::memcpy(header.data(), file.bytes().data(), std::min(sizeof header, file.size()));
@@ -85,12 +118,53 @@ TokenArray::Piece TokenArray::open_bin(MappedFile file, std::int64_t first) {
     check(header[2] > 0 && static_cast<std::size_t>(header[2]) * header_kind.width == body,
           "{}: the header says {} tokens of {} bytes, but {} bytes follow it", file.path(),
           header[2], header_kind.width, body);
-    return {std::move(file), header_size, header_kind.width, first, header[2]};
+    return piece_of(std::move(file), header_size, header_kind.width);
   }
   check(file.size() % 2 == 0, "{}: an odd number of bytes ({}) cannot be tokens of two bytes each",
         file.path(), file.size());
-  const auto tokens = static_cast<std::int64_t>(file.size() / 2);
-  return {std::move(file), 0, 2, first, tokens};
+  return piece_of(std::move(file), 0, 2);
+}
+
+TokenArray::Piece TokenArray::encode(const Piece& text, std::int64_t begin, std::int64_t end,
+                                     const Tokenizer& tokenizer) {
+  const auto bytes = end - begin;
+  const auto tokens = tokenizer.encode(
+      {reinterpret_cast<const char*>(text.data) + begin, static_cast<std::size_t>(bytes)});
+  const auto storage =
+      std::make_shared<const std::vector<std::uint32_t>>(tokens.begin(), tokens.end());
+  return {.path = text.path,
+          .storage = storage,
+          .data = reinterpret_cast<const std::byte*>(storage->data()),
+          .width = sizeof(std::uint32_t),
+          .count = std::ssize(tokens),
+          .bytes = bytes};
+}
+
+TokenArray TokenArray::encoded(const Tokenizer& tokenizer, TextCut cut) const {
+  TokenArray result;
+  for (const auto& text : pieces) {
+    auto middle = text.count;
+    if (cut == TextCut::before_validation) {
+      middle = std::clamp<std::int64_t>(validation_first - text.first, 0, text.count);
+      middle = start_of_character(text.data, middle, text.count);
+    }
+    if (middle > 0) {
+      result.append(encode(text, 0, middle, tokenizer));
+      result.validation_first = result.count;
+    }
+    if (middle < text.count) result.append(encode(text, middle, text.count, tokenizer));
+  }
+  return result;
+}
+
+std::optional<std::int64_t> TokenArray::text_bytes(std::int64_t begin, std::int64_t end) const {
+  if (kind == TokenFormat::bin) return std::nullopt;
+  std::int64_t bytes = 0;
+  for (const auto& piece : pieces) {
+    const auto from = std::max(begin, piece.first), to = std::min(end, piece.first + piece.count);
+    if (from < to) bytes += piece.width == 1 ? to - from : piece.bytes;
+  }
+  return bytes;
 }
 
 void TokenArray::read(std::int64_t first, std::span<std::int64_t> tokens) const {
@@ -101,7 +175,7 @@ void TokenArray::read(std::int64_t first, std::span<std::int64_t> tokens) const 
     const auto skip = first - piece->first;
     const auto part = tokens.first(
         static_cast<std::size_t>(std::min<std::int64_t>(std::ssize(tokens), piece->count - skip)));
-    with_tokens(piece->file.bytes().data() + piece->header_bytes, piece->width,
+    with_tokens(piece->data, piece->width,
                 [&](const auto* data) { std::copy_n(data + skip, part.size(), part.begin()); });
     first += std::ssize(part);
     tokens = tokens.subspan(part.size());
@@ -115,7 +189,7 @@ std::int64_t TokenArray::file_of(std::int64_t token) const {
 }
 
 const std::string& TokenArray::path(std::int64_t file) const {
-  return pieces[static_cast<std::size_t>(file)].file.path();
+  return pieces[static_cast<std::size_t>(file)].path;
 }
 
 std::optional<std::int64_t> TokenArray::closing_token() const {
@@ -131,23 +205,22 @@ std::optional<std::int64_t> TokenArray::closing_token() const {
 std::int64_t TokenArray::largest_token() const {
   std::int64_t largest = 0;
   for (const auto& piece : pieces) {
-    largest = std::max(largest, with_tokens(piece.file.bytes().data() + piece.header_bytes,
-                                            piece.width, [&](const auto* data) {
-                                              return static_cast<std::int64_t>(
-                                                  *std::max_element(data, data + piece.count));
-                                            }));
+    largest =
+        std::max(largest, with_tokens(piece.data, piece.width, [&](const auto* data) {
+                   return static_cast<std::int64_t>(*std::max_element(data, data + piece.count));
+                 }));
   }
   return largest;
 }
 
 void TokenArray::check_vocabulary(std::int64_t vocabulary_size) const {
   for (const auto& piece : pieces) {
-    with_tokens(piece.file.bytes().data() + piece.header_bytes, piece.width, [&](const auto* data) {
+    with_tokens(piece.data, piece.width, [&](const auto* data) {
       if (*std::max_element(data, data + piece.count) < vocabulary_size) return;
       const auto* wrong = std::find_if(
           data, data + piece.count, [&](std::int64_t token) { return token >= vocabulary_size; });
       fail("data", "{}: token {} at position {} is outside the vocabulary of {}: ids go up to {}",
-           piece.file.path(), *wrong, wrong - data, vocabulary_size, vocabulary_size - 1);
+           piece.path, *wrong, wrong - data, vocabulary_size, vocabulary_size - 1);
     });
   }
 }

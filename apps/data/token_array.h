@@ -1,17 +1,20 @@
 // Tokens in files, joined in order and read where they lie.
 //
-// Text: a token is a byte. `.bin`: nanoGPT's bare little-endian uint16; or llm.c's 256 int32
-// header, header[0] a magic number, header[1] a version, header[2] the number of tokens that
-// follow: 20240520, version 1: uint16; 20240801, version 7: uint32. (As bare uint16 each magic
-// number would begin with a token above 55,000 followed by 308: beyond GPT-2's vocabulary.)
+// Text: a token is a byte, or a tokenizer's (encoded(); these lie in memory). `.bin`: nanoGPT's
+// bare little-endian uint16; or llm.c's 256 int32 header, header[0] a magic number, header[1] a
+// version, header[2] the number of tokens that follow: 20240520, version 1: uint16; 20240801,
+// version 7: uint32. (As bare uint16 each magic number would begin with a token above 55,000
+// followed by 308: beyond GPT-2's vocabulary.)
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "apps/data/tokenizer.h"
 #include "runtime/mapped_file.h"
 
 namespace lookback {
@@ -21,6 +24,9 @@ enum class TokenFormat { text, bin };
 // By its name: `.bin` holds tokens, everything else text.
 TokenFormat format_of(const std::string& path);
 
+// Whether the part of a text for validation is encoded apart from what comes before it.
+enum class TextCut { none, before_validation };
+
 class TokenArray {
  public:
   // Throws Error: no file at all; a file that is missing, unreadable or empty; text and .bin mixed;
@@ -28,8 +34,19 @@ class TokenArray {
   // text is no UTF-8.
   explicit TokenArray(const std::vector<std::string>& paths);
 
+  // The same texts, files in bytes until now, in the tokens of `tokenizer`: each file by itself,
+  // and none across the cut. A character is never cut: the part for validation then begins with all
+  // of it.
+  TokenArray encoded(const Tokenizer& tokenizer, TextCut cut) const;
+
   TokenFormat format() const { return kind; }
   std::int64_t size() const { return count; }
+  // Where the part for validation begins: the first floor(0.95 n) of n tokens of a .bin, or of n
+  // bytes of text, come before.
+  std::int64_t validation_start() const { return validation_first; }
+  // Bytes of the text that tokens [begin, end) stand for, whole parts of encoded() texts; none:
+  // .bin.
+  std::optional<std::int64_t> text_bytes(std::int64_t begin, std::int64_t end) const;
   // tokens[i] = token first + i; all of them must exist.
   void read(std::int64_t first, std::span<std::int64_t> tokens) const;
 
@@ -45,19 +62,28 @@ class TokenArray {
 
  private:
   struct Piece {
-    MappedFile file;
-    std::size_t header_bytes;
-    std::size_t width;   // bytes a token: 1, 2 or 4
-    std::int64_t first;  // number of its first token among all
+    std::string path;
+    std::shared_ptr<const void> storage;  // keeps `data`
+    const std::byte* data;
+    std::size_t width;       // bytes a token: 1, 2 or 4
+    std::int64_t first = 0;  // number of its first token among all
     std::int64_t count;
+    std::int64_t bytes;
   };
 
   void warn_of_encoding() const;
-  static Piece open_bin(MappedFile file, std::int64_t first);
+  TokenArray() = default;
+  // What follows the first `header_bytes` of a file.
+  static Piece piece_of(MappedFile file, std::size_t header_bytes, std::size_t width);
+  static Piece open_bin(MappedFile file);
+  static Piece encode(const Piece& text, std::int64_t begin, std::int64_t end,
+                      const Tokenizer& tokenizer);
+  void append(Piece piece);
 
-  TokenFormat kind;
+  TokenFormat kind = TokenFormat::text;
   std::vector<Piece> pieces;
   std::int64_t count = 0;
+  std::int64_t validation_first = 0;
 };
 
 }  // namespace lookback

@@ -32,8 +32,9 @@ class TokenSource {
   virtual const Tokenizer& tokenizer() const = 0;
   // How many ids the model must know: the tokenizer's, or more where a config says so.
   std::int64_t vocabulary_size() const { return tokenizer().vocabulary_size(); }
-  // Bytes of text, of which bits per byte can be told.
-  virtual bool is_text() const { return false; }
+  // Of how many bytes of text evaluation scores the tokens, from which follow bits per byte; none:
+  // of no text, or nobody knows.
+  virtual std::optional<std::int64_t> scored_bytes() const { return std::nullopt; }
   // Tokens in it; none: endless, drawn as needed.
   virtual std::optional<std::int64_t> tokens() const { return std::nullopt; }
 

@@ -56,10 +56,21 @@ std::vector<std::int64_t> WindowSource::training_documents(std::int64_t step,
   return documents;
 }
 
+std::optional<std::int64_t> WindowSource::scored_bytes() const {
+  const auto all = array->text_bytes(first, first + count);
+  if (!all || count == 0) return all;
+  std::int64_t token = 0;
+  array->read(first, {&token, 1});
+  return *all - std::ssize(words->decode({&token, 1}));
+}
+
 std::optional<std::int64_t> WindowSource::separator() const {
-  if (const auto end = words->document_end()) return end;
   const auto closing = array->closing_token();
-  const bool within_a_text = is_text() && closing > ' ';
+  const auto end = words->document_end();
+  if (array->format() == TokenFormat::bin) return end ? end : closing;
+  if (!closing || closing == end) return closing;
+  const auto text = words->decode({&*closing, 1});
+  const bool within_a_text = std::ranges::any_of(text, [](unsigned char c) { return c > ' '; });
   return within_a_text ? std::nullopt : closing;
 }
 

@@ -21,7 +21,8 @@ class WindowSource final : public TokenSource {
                std::shared_ptr<const Tokenizer> tokenizer, std::uint64_t seed);
 
   const Tokenizer& tokenizer() const override { return *words; }
-  bool is_text() const override { return array->format() == TokenFormat::text; }
+  // All but the first token's: it is never scored.
+  std::optional<std::int64_t> scored_bytes() const override;
   std::optional<std::int64_t> tokens() const override { return count; }
   TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
                             std::int64_t columns) const override;
@@ -30,8 +31,9 @@ class WindowSource final : public TokenSource {
                                                std::int64_t rows,
                                                std::int64_t columns) const override;
   std::string document_name(std::int64_t document) const override { return array->path(document); }
-  // Without a document_end(): what more than half of the files end with; in a text only white space
-  // and control characters count, as letters and full stops stand within documents too.
+  // What more than half of the files end with; in a text only white space and control characters
+  // count, as letters and full stops stand within documents too. A .bin in the words of a tokenizer
+  // with a document_end(): that.
   std::optional<std::int64_t> separator() const override;
   std::optional<std::int64_t> evaluation_rows(std::int64_t columns) const override;
   TokenBatch evaluation_batch(std::int64_t first_row, std::int64_t rows,

@@ -22,8 +22,13 @@ TokenData random_tokens(const Subject& subject, Split validated) {
       .validation = source(validated == Split::train ? BuiltInPart::training : BuiltInPart::fresh)};
 }
 
-void open(Subject& subject, const std::string& spec, ModelChoice::Vocabulary vocabulary) {
-  DataOptions wanted{.data = spec, .seed = subject.seed, .block_size = subject.block_size};
+void open(Subject& subject, const SubjectChoice& choice, ModelChoice::Vocabulary vocabulary) {
+  const auto& spec = choice.data;
+  DataOptions wanted{.data = spec,
+                     .tokenizer = choice.tokenizer,
+                     .seed = subject.seed,
+                     .block_size = subject.block_size};
+  if (subject.folder) wanted.model_tokenizer = tokenizer_file_of(*subject.folder, subject.run);
   if (spec.empty() && subject.run) {
     wanted.data = subject.run->options.data;
     wanted.validation_data = subject.run->options.validation_data;
@@ -88,7 +93,7 @@ Subject subject_of(const LlamaConfig& config, ModelChoice::Vocabulary vocabulary
     fail("diagnose", "a block size of {}: must be at most max_position_embeddings={} of the config",
          subject.block_size, most);
   }
-  open(subject, choice.data, vocabulary);
+  open(subject, choice, vocabulary);
   return subject;
 }
 

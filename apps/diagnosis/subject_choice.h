@@ -11,8 +11,9 @@ namespace lookback {
 struct SubjectChoice {
   std::string folder;  // DIR; empty: `config` and `preset`
   std::string config, preset = "llama";
-  std::string fault;  // laid over either; empty: none
-  std::string data;   // SPEC; empty: the run's own, else builtin:stories, or random tokens
+  std::string fault;      // laid over either; empty: none
+  std::string tokenizer;  // bytes or a file, for text; empty: the folder's own, or bytes
+  std::string data;       // SPEC; empty: the run's own, else builtin:stories, or random tokens
   std::optional<std::int64_t> block_size;
   Effort effort = Effort::quick;
   std::uint64_t seed = 0;

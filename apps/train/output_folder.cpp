@@ -21,6 +21,9 @@ namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 4> run_files = {"config.json", "model.safetensors",
                                                        "options.toml", "metrics.jsonl"};
+// Of a run where there is one; alone they may be anybody's.
+constexpr std::array<std::string_view, 3> tokenizer_files = {"tokenizer.model", "tokenizer.json",
+                                                             "tokenizer_config.json"};
 constexpr std::string_view checkpoint_prefix = "checkpoint-", staging_prefix = ".starting-";
 
 bool belongs_to_run(const fs::path& entry) {
@@ -144,6 +147,9 @@ void OutputFolder::begin(const std::function<void(const fs::path&)>& write_first
     write_first_files(staging);
     // From here on the earlier run gives way. Renaming needs no room on the disk.
     folders.keep();
+    if (holds_run(directory)) {
+      for (const auto name : tokenizer_files) fs::remove(directory / name);
+    }
     for (const auto& entry : entries_of(directory, belongs_to_run)) fs::remove_all(entry);
     std::vector<fs::path> first_files;
     for (const auto& entry : fs::directory_iterator(staging)) first_files.push_back(entry.path());

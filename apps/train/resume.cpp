@@ -90,6 +90,7 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
                 refused, options.output_dir);
   }
   run.device = record->device;
+  run.tokenizer = tokenizer_of(directory, record);
   if (!flags.given("device")) {
     try {
       static_cast<void>(parse_device(run.device));

@@ -12,6 +12,7 @@ namespace lookback {
 struct ResumedRun {
   // From the run's options.toml.
   std::string device = {};
+  std::string tokenizer = {};                   // its own copy, of one from a file
   std::vector<Flags::Difference> changes = {};  // what was given otherwise, and may be
   // From its folder.
   FoundCheckpoint checkpoint = {};

@@ -19,4 +19,13 @@ struct RunRecord {
 // for an options.toml that does not fit.
 std::optional<RunRecord> read_run_record(const std::filesystem::path& directory);
 
+// The tokenizer's file of a model folder: the copy in it (tokenizer_file.h), or else the one that
+// its run began with. Empty: the model has none; its run, if it is one, says what else it speaks.
+std::string tokenizer_file_of(const std::filesystem::path& directory,
+                              const std::optional<RunRecord>& run);
+
+// What text is read and written with for a model folder: that file, the run's tokenizer, or bytes.
+std::string tokenizer_of(const std::filesystem::path& directory,
+                         const std::optional<RunRecord>& run);
+
 }  // namespace lookback

@@ -25,7 +25,10 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("data", data, "SPEC",
             "builtin:stories|uniform|markov|fixed, a text, a .bin of tokens, a folder or glob");
   flags.add("validation-data", validation_data, "SPEC", "without it: the last 5 % of the data");
-  flags.add("tokenizer", tokenizer, "NAME", "bytes, for text; built-in data bring their own words");
+  flags.add(
+      "tokenizer", tokenizer, "bytes|FILE",
+      "for text and .bin: FILE.model (SentencePiece) or FILE.json (byte-level BPE); without it "
+      "that of --init-from, or bytes; built-in data bring their own words");
   flags.add("batch-size", batch_size, at_least_one, "sequences per micro-step");
   flags.add("gradient-accumulation-steps", gradient_accumulation_steps, micro_steps_rule,
             "micro-steps per step");

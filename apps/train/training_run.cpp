@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/interrupt.h"
+#include "apps/data/tokenizer_file.h"
 #include "apps/inspect/write_look.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/record_choice.h"
@@ -137,6 +138,9 @@ void TrainingRun::begin_folder() {
   output.begin([&](const std::filesystem::path& folder) {
     save_model(llama, folder);
     replace_file(folder / "options.toml", recorded);
+    if (const std::string words(data.training->tokenizer().name()); is_tokenizer_file(words)) {
+      write_tokenizer(words, folder);
+    }
   });
 }
 

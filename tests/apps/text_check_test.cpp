@@ -94,8 +94,8 @@ TEST(TextCheck, TrainRefusesBinaryDataAndTrainsOnLatin1) {
   const auto result = small.train({"--overwrite"});
   EXPECT_EQ(result.code, 0);
   EXPECT_EQ(result.err, "lookback: warning: " + small.text() +
-                            ": byte 6 is not UTF-8 (latin-1?): the model is fed the bytes as they "
-                            "are, and is to be prompted in the same encoding\n");
+                            ": byte 6 is not UTF-8 (latin-1?): convert it, or prompt the model "
+                            "in the same encoding\n");
 }
 
 }  // namespace

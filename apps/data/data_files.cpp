@@ -1,0 +1,60 @@
+#include "apps/data/data_files.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+#include "runtime/check.h"
+
+namespace lookback {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> files_in_folder(const std::string& folder) {
+  const Check check{"data"};
+  std::error_code error;
+  std::vector<std::string> files;
+  fs::directory_iterator entry{folder, error};
+  for (; !error && entry != fs::directory_iterator{}; entry.increment(error)) {
+    const auto& path = entry->path();
+    if (!path.filename().string().starts_with('.') && fs::is_regular_file(path)) {
+      files.push_back(path.string());
+    }
+  }
+  check(!error, "{}: cannot be read: {}", folder, error.message());
+  check(!files.empty(), "{}: there is no file in this folder", folder);
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::vector<std::string> files_of_glob(const std::string& pattern) {
+  const Check check{"data"};
+  glob_t found{};
+  std::vector<std::string> files;
+  if (glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0) {
+    for (std::size_t i = 0; i < found.gl_pathc; ++i) {
+      if (fs::is_regular_file(found.gl_pathv[i])) files.emplace_back(found.gl_pathv[i]);
+    }
+  }
+  globfree(&found);
+  check(!files.empty(), "{}: no file matches", pattern);
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace
+
+std::vector<std::string> files_of(const std::string& spec) {
+  std::error_code error;
+  const auto status = fs::status(spec, error);
+  if (fs::is_directory(status)) return files_in_folder(spec);
+  if (!fs::exists(status) && spec.find_first_of("*?[") != std::string::npos) {
+    return files_of_glob(spec);
+  }
+  return {spec};
+}
+
+}  // namespace lookback

@@ -1,0 +1,30 @@
+// Tokenizers that somebody trained, as files.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "apps/data/tokenizer.h"
+
+namespace lookback {
+
+// Whether a tokenizer's name is a file's: it ends in .model or .json.
+bool is_tokenizer_file(std::string_view name);
+
+// FILE.model: SentencePiece. FILE.json: Hugging Face's tokenizer.json with byte-level BPE. Throws
+// Error naming the file and what would be right.
+std::shared_ptr<const Tokenizer> read_tokenizer(const std::string& path);
+
+// A model folder's own tokenizer, tokenizer.model or else tokenizer.json; of a checkpoint, that of
+// its run. Empty: none.
+std::string tokenizer_in(const std::filesystem::path& directory);
+
+// Makes a tokenizer file the tokenizer of a model folder, under the name that other programs look
+// for. The tokenizer_config.json that lies beside it comes along; where there is none, one is
+// written that tells Hugging Face's AutoTokenizer how to read the file, so that it gives the same
+// ids.
+void write_tokenizer(const std::string& path, const std::filesystem::path& directory);
+
+}  // namespace lookback
