@@ -150,7 +150,7 @@ TEST_F(DataFiles, VocabularyOfTokenFiles) {
   const auto given = open_data({.data = file, .block_size = 4, .vocabulary_size = 50});
   EXPECT_EQ(given.training->vocabulary_size(), 50);
   EXPECT_FALSE(given.training->has_floor());
-  EXPECT_FALSE(given.training->is_text());
+  EXPECT_FALSE(given.training->scored_bytes());
   EXPECT_EQ(given.validation->tokenizer().decode(std::vector<std::int64_t>{41, 0}), "41 0");
   EXPECT_THAT(error_of([&] { given.training->nats(TokenBatch{}); }), HasSubstr("no probabilities"));
 }
@@ -161,7 +161,7 @@ TEST_F(DataFiles, SplitsAtNinetyFivePercent) {
     const auto training = static_cast<std::int64_t>(n * 95 / 100);
     EXPECT_EQ(data.training->tokens(), training) << n;
     EXPECT_EQ(data.validation->tokens(), static_cast<std::int64_t>(n) - training) << n;
-    EXPECT_TRUE(data.validation->is_text());
+    EXPECT_EQ(data.validation->scored_bytes(), static_cast<std::int64_t>(n) - training - 1);
     EXPECT_EQ(data.training->vocabulary_size(), 256);
     const auto first = data.validation->evaluation_batch(0, 1, 2);
     EXPECT_EQ(first.inputs[0], 'a' + training % 26) << n;
