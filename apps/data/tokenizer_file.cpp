@@ -24,7 +24,7 @@ Json config_for(std::string_view path) {
     return {{"tokenizer_class", "LlamaTokenizer"},
             {"add_bos_token", false},
             {"add_eos_token", false},
-            {"legacy", false},
+            {"legacy", true},
             {"clean_up_tokenization_spaces", false}};
   }
   return {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};

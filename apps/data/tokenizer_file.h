@@ -24,7 +24,7 @@ std::string tokenizer_in(const std::filesystem::path& directory);
 // Makes a tokenizer file the tokenizer of a model folder, under the name that other programs look
 // for. The tokenizer_config.json that lies beside it comes along; where there is none, one is
 // written that tells Hugging Face's AutoTokenizer how to read the file, so that it gives the same
-// ids.
+// ids: for any tokenizer.json, and for a .model of Llama's kind (BPE, a space in front).
 void write_tokenizer(const std::string& path, const std::filesystem::path& directory);
 
 }  // namespace lookback

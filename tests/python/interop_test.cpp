@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "apps/data/tokenizer_file.h"
 #include "apps/model/model_folder.h"
 #include "autograd/grad_mode.h"
 #include "nn/initialise.h"
@@ -55,6 +56,27 @@ TEST(PythonInterop, ATrainedFolderOpensInTransformers) {
                     "--batch-size", "2", "--block-size", "32", "--output-dir", folder, "--quiet"});
   ASSERT_EQ(trained.code, 0) << trained.err;
   expect_same_model(opened_by_transformers(folder, DType::f32), "float32");
+}
+
+TEST(PythonInterop, ATokenizerWrittenToAFolderOpensInTransformers) {
+  LOOKBACK_NEEDS_PYTHON();
+  const std::vector<string> texts = {"First Citizen: it's  12", " a naïve\n\n text ", "x",
+                                     "def f(x):\n\treturn 'CamelCase'", "日本語 😀"};
+  for (const auto* name :
+       {"gpt2.json", "llama3.json", "starcoder.json", "qwen.json", "bpe.model"}) {
+    const TemporaryDirectory folder;
+    const string file = source_directory() / "tests/golden/tokenizers" / name;
+    write_tokenizer(file, folder.path());
+    write_text(folder.path() / "texts.json", json(texts).dump());
+    const auto opened =
+        run_python("open_tokenizer.py", {folder.path(), folder.path() / "texts.json"});
+    const auto tokenizer = read_tokenizer(file);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const auto tokens = tokenizer->encode(texts[i]);
+      EXPECT_EQ(opened["ids"][i], json(tokens)) << name << ": " << texts[i];
+      EXPECT_EQ(opened["decoded"][i], tokenizer->decode(tokens)) << name << ": " << texts[i];
+    }
+  }
 }
 
 TEST(PythonInterop, EveryKindOfModelOpensInTransformers) {
