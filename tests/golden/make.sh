@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes the reference files of this folder again, with the Python that has torch, transformers and
-# tokenizers (torch 2.7.1, transformers 4.47.1 and tokenizers 0.21.4 made those in the tree):
+# Makes the reference files of this folder again, with the Python that has torch, transformers,
+# tokenizers and sentencepiece (torch 2.7.1, transformers 4.47.1, tokenizers 0.21.4 and sentencepiece
+# 0.2.3 made those in the tree):
 #   PYTHON=python3 bash tests/golden/make.sh [FOLDER, this one]
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -115,3 +116,4 @@ older older-method3-v2 method3-v2 stored3 --seed 73
   --rope-scaling '{"rope_type": "linear", "factor": 2.0}' --seed 1
 
 "$python" "$here/tokenizers/make.py" "$folder/tokenizers"
+"$python" "$here/tokenizers/make_sentencepiece.py" "$folder/tokenizers"

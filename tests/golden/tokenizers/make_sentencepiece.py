@@ -1,6 +1,6 @@
 """SentencePiece models as its trainer writes them, small, and the ids and texts it gives.
 
-    python3 make_sentencepiece.py [FOLDER]      (tests/golden/make.sh calls it; sentencepiece 0.2 made
+    python3 make_sentencepiece.py [FOLDER]      (tests/golden/make.sh calls it; sentencepiece 0.2.3 made
                                                  the tree's)
 
 FOLDER/bpe.model is trained as Llama 2's (byte fallback, a space in front, no normalisation),
