@@ -202,10 +202,6 @@ TEST(BytePairRefusal, PatternsThatTakeForever) {
         "[tokenizer] t.json: pre_tokenizer.pretokenizers[0].pattern.Regex: at byte 0 of 60 "
         "bytes of text the search is given up: match limit exceeded");
   }
-  // More of a stack than compiled patterns have: the slow way goes further.
-  std::string far;
-  while (far.size() < 100'000) far += "ab";
-  EXPECT_EQ(tokenizer->decode(tokenizer->encode(far + "c")), far + "c");
 }
 
 }  // namespace

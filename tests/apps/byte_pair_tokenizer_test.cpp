@@ -127,6 +127,10 @@ TEST(BytePairTokenizer, BytesThatAreNoTextAreAWordOfTheirOwn) {
   for (const auto id : tokenizer->encode("\xff\xfe")) expected.push_back(id);
   for (const auto id : tokenizer->encode(" of it")) expected.push_back(id);
   EXPECT_EQ(tokenizer->encode("the end\xff\xfe of it"), expected);
+  const auto joined =
+      patched({{"added_tokens", nullptr},
+               {"model", {{"vocab", {{"ÿþ", 600}}}, {"merges", json::array({"ÿ þ"})}}}});
+  EXPECT_THAT(joined->encode("a\xff\xfe"), ElementsAre(64, 600));
   // Half a character is the bytes it would be.
   EXPECT_EQ(tokenizer->encode("\xc3").size(), 1);
 }

@@ -14,7 +14,7 @@
 namespace lookback::byte_pair {
 namespace {
 
-constexpr std::size_t first_stack_bytes = 32 * 1024, most_stack_bytes = 4 * 1024 * 1024;
+constexpr std::size_t first_stack_bytes = 32 * 1024, most_stack_bytes = 1024 * 1024;
 
 std::string message_of(int error) {
   std::array<PCRE2_UCHAR, 256> text{};

@@ -2,9 +2,10 @@
 
     python3 make.py [FOLDER]        (tests/golden/make.sh calls it; tokenizers 0.21.4 made the tree's)
 
-FOLDER/gpt2.json, llama3.json, starcoder.json, qwen.json: trained on training.txt and the texts below.
+FOLDER/gpt2.json, llama3.json, starcoder.json, qwen.json: trained on training.txt and the texts
+below.
 FOLDER/expected.json: {"texts": [..], "plain": {file: [case of each text]}, "variants": [{"file",
-"patch", "changed": {text: case}}]}. A case is [ids], or [ids, decoded text] where that is not the text.
+"patch", "changed": {text: case}}]}. A case is [ids], or [ids, decoded] where that is not the text.
 A patch is a JSON merge patch (RFC 7396) of the file; its cases are the file's but for the changed.
 """
 import copy
@@ -52,7 +53,8 @@ TEXTS = [
     "\u180e\u180e x", "What is this? What shall this?", "private \ue000 \U000f0000 unassigned \u0378 last \U0010ffff \uffff",
     "<|endoftext|>", "one<|endoftext|>two", "one <|endoftext|> two\n<|endoftext|><|endoftext|>",
     "<|endoftext|", "<|<|endoftext|>|>", "<|fim_prefix|>def f():<|fim_suffix|>\n<|fim_middle|>  ",
-    "  <mask>  \n<mask><mask> x<mask>y", "word words word_ sword word word", "tag  tag\ttag tagtag", "Éclair E\u0301clair éclair",
+    "  <mask>  \n<mask><mask> x<mask>y<mask", "word words word_ sword word word",
+    "word\u200d word\u203f word\u24d0 \u3000word\u3000<mask>\u3000\u2003x", "tag  tag\ttag tagtag", "Éclair E\u0301clair éclair",
     "x" * 200, "na" * 999 + "!", " " * 60 + "x", "\n" * 50, "ab1" * 40, "." * 40 + "\n" * 3,
     "speakspeakspeak Citizen CitizenCitizen", "ﬁ ﬀ ẞ ß ǆ İ ı K",
 ]
@@ -88,11 +90,12 @@ def train(pre_tokenizer, normalizer, special, ignore_merges=False):
 def added(tokenizer, **tokens):
     """The file's added tokens and more of them, with consecutive ids."""
     rows = copy.deepcopy(tokenizer["added_tokens"])
-    next_id = 1 + max([*tokenizer["model"]["vocab"].values(), *(row["id"] for row in rows)])
+    vocabulary = tokenizer["model"]["vocab"]
+    next_id = 1 + max([*vocabulary.values(), *(row["id"] for row in rows)])
     for content, flags in tokens.items():
-        rows.append({"id": next_id, "content": content, "single_word": False, "lstrip": False,
-                     "rstrip": False, "normalized": False, "special": False, **flags})
-        next_id += 1
+        rows.append({"id": vocabulary.get(content, next_id), "content": content, "single_word": False,
+                     "lstrip": False, "rstrip": False, "normalized": False, "special": False, **flags})
+        next_id += content not in vocabulary
     return {"added_tokens": rows}
 
 
@@ -149,6 +152,8 @@ def variants():
     yield "llama3.json", sequence(split_step(O200K, "Removed", True), BYTES_ONLY)
     yield "llama3.json", sequence(split_step(r"\p{N}{1,2}+|\p{Han}+|[^\S\n]+|\h\h|\w\W|."),
                                      BYTES_ONLY)
+    for behavior in ["MergedWithPrevious", "MergedWithNext"]:
+        yield "llama3.json", sequence(split_step(r"\p{L}", behavior), BYTES_ONLY)
     for pattern in [r"\w+", r"[\w.]+", r"[^\w\s]+", r"(?m:.\n)|(?i:S)|\B\u0061"]:
         yield "llama3.json", sequence(split_step(pattern), BYTES_ONLY)
     yield "starcoder.json", sequence({"type": "Digits", "individual_digits": False},
@@ -156,7 +161,7 @@ def variants():
     flags = {"lstrip": {"lstrip": True}, "rstrip": {"rstrip": True},
              "both": {"lstrip": True, "rstrip": True}}
     for flag in flags.values():
-        yield "gpt2.json", added(gpt2, **{"<mask>": flag, "word": {"single_word": True},
+        yield "gpt2.json", added(gpt2, **{"<mask>": flag, "<mask": {}, "word": {"single_word": True},
                                           "tag": {"single_word": True, **flag}, " ": flag})
     for form in ["NFC", "NFD", "NFKC", "NFKD"]:
         for normalized in [False, True]:
