@@ -15,6 +15,11 @@ std::string read_file(const std::filesystem::path& path, std::string_view operat
     fail(operation, "{}: cannot be read: {}", path.string(),
          std::generic_category().message(error));
   };
+  std::error_code ignored;  // opening says it better
+  const auto status = std::filesystem::status(path, ignored);
+  if (is_character_file(status) || is_block_file(status)) {
+    fail(operation, "{}: cannot be read: is a device, not a file", path.string());
+  }
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
                                                              std::fclose);
   if (!file) refuse(errno);

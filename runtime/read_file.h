@@ -7,7 +7,8 @@
 
 namespace lookback {
 
-// All bytes of a file (or a pipe). Throws Error `[operation] path: cannot be read: the reason`.
+// All bytes of a file (or a pipe; not of a device, which may never end). Throws Error `[operation]
+// path: cannot be read: the reason`.
 std::string read_file(const std::filesystem::path& path, std::string_view operation);
 
 }  // namespace lookback

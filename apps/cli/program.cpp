@@ -34,8 +34,8 @@ ExitCode run_command(std::string_view version, const std::string& name,
                      std::span<const std::string> arguments) {
   const auto found = commands().find(name);
   if (found == commands().end()) {
-    const auto* kind = name.starts_with("-") ? "flag before the subcommand" : "subcommand";
-    usage_error("unknown {} {}: the nearest subcommand is {}", kind, name,
+    if (name.starts_with("-")) usage_error("{} before the subcommand: flags stand behind it", name);
+    usage_error("unknown subcommand {}: the nearest is {}", name,
                 nearest_name(name, command_names()));
   }
   const auto command = found->second.make();

@@ -7,6 +7,17 @@
 #include "apps/cli/exit_code.h"
 
 namespace lookback {
+namespace {
+
+[[noreturn]] void refuse(std::string_view flag, const std::string& value, std::errc problem,
+                         const std::string& rule) {
+  // Of which the rule alone would not be the truth.
+  const bool too_large = problem == std::errc::result_out_of_range;
+  usage_error("{} {}: must be {}{}", flag, value.empty() ? "\"\"" : value, rule,
+              too_large ? " that 64 bits can hold" : "");
+}
+
+}  // namespace
 
 std::string IntegerRule::text() const {
   if (most == std::numeric_limits<std::int64_t>::max()) {
@@ -20,7 +31,7 @@ std::int64_t IntegerRule::read(std::string_view flag, const std::string& value) 
   const char* end = value.data() + value.size();
   const auto [stop, problem] = std::from_chars(value.data(), end, number);
   if (problem != std::errc{} || stop != end || number < least || number > most) {
-    usage_error("{} {}: must be {}", flag, value.empty() ? "\"\"" : value, text());
+    refuse(flag, value, problem, text());
   }
   return number;
 }
@@ -42,7 +53,7 @@ double NumberRule::read(std::string_view flag, const std::string& value) const {
   const bool small_enough = most_is == Bound::included ? number <= most : number < most;
   if (problem != std::errc{} || stop != end || !std::isfinite(number) || !large_enough ||
       !small_enough) {
-    usage_error("{} {}: must be {}", flag, value.empty() ? "\"\"" : value, text());
+    refuse(flag, value, problem, text());
   }
   return number;
 }

@@ -3,13 +3,11 @@
 // The parts of CLI11 that read its option files.
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
-#include <cerrno>
-#include <fstream>
 #include <set>
 #include <sstream>
-#include <system_error>
 
 #include "apps/cli/exit_code.h"
+#include "runtime/read_file.h"
 
 namespace lookback {
 namespace {
@@ -41,15 +39,12 @@ void check_line(const std::string& path, int number, const std::string& line) {
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> read_toml(const std::string& path) {
-  std::ifstream file(path);
+  std::istringstream file(read_file(path, "options"));
   std::string line, text;
-  for (int number = 1; file && std::getline(file, line); ++number) {
+  for (int number = 1; std::getline(file, line); ++number) {
     const auto option = without_comment(line);
     check_line(path, number, option);
     text += option + "\n";
-  }
-  if (!file.is_open() || file.bad()) {
-    fail("options", "{}: cannot be read: {}", path, std::generic_category().message(errno));
   }
   CLI::ConfigTOML reader;
   reader.comment('\0');

@@ -47,6 +47,8 @@ double& scaling_number(RopeScaling& scaling, std::string_view key) {
   return scaling.original_max_position_embeddings;
 }
 
+constexpr std::int64_t most_layers = 65536;
+
 // rope_type, or `type` as it was once called; "default" for neither.
 std::string scaling_name(const ConfigReader& reader, std::string_view where) {
   const bool has_new = reader.find("rope_type") != nullptr;
@@ -143,6 +145,9 @@ LlamaConfig parse_llama_config(std::string_view text, std::string_view where) {
   reader.require("pretraining_tp", 1);
   reader.require("hidden_act", "silu");
   read_heads(reader, where, config);
+  // Small tensors by the million fill the memory one by one, where a large one is refused at once.
+  reader.check(config.num_hidden_layers <= most_layers, "num_hidden_layers", "must be at most {}",
+               most_layers);
   if (const auto* scaling = reader.find("rope_scaling")) {
     config.rope_scaling = read_rope_scaling(*scaling, where);
   }

@@ -16,7 +16,7 @@ void check_request(const LlamaConfig& config, const std::vector<std::int64_t>& p
   check(!prompt.empty(), "the prompt has no token: at least one is needed");
   check(options.max_new_tokens >= 0, "max_new_tokens {} must be 0 or more", options.max_new_tokens);
   const auto tokens = static_cast<std::int64_t>(prompt.size());
-  check(tokens + options.max_new_tokens <= config.max_position_embeddings,
+  check(options.max_new_tokens <= config.max_position_embeddings - tokens,
         "a prompt of {} tokens and {} new ones do not fit max_position_embeddings={}", tokens,
         options.max_new_tokens, config.max_position_embeddings);
 }

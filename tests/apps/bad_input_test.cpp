@@ -60,6 +60,10 @@ TEST_F(BadInput, Flags) {
   const auto book = run_lookback({"train", "--options", small.text()});
   expect_error(book, 2, "text.txt: line 1: so 0 it goes; so 1 it goes;");
   EXPECT_LT(book.err.size(), 300U);
+  refused({"--options=/dev/zero"}, 1,
+          "[options] /dev/zero: cannot be read: is a device, not a file");
+  refused({"--config=/dev/zero"}, 1, "[config] /dev/zero: cannot be read: is a device, not a file");
+  refused({"--options", small.path()}, 1, "cannot be read: Is a directory");
 }
 
 TEST_F(BadInput, Data) {

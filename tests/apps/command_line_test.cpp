@@ -25,13 +25,13 @@ TEST(CommandLine, HelpAndVersion) {
 
 TEST(CommandLine, NamesTheNearest) {
   expect_error(run_lookback({}), 2, "which subcommand?");
-  expect_error(run_lookback({"preset"}), 2,
-               "unknown subcommand preset: the nearest subcommand is presets");
+  expect_error(run_lookback({"preset"}), 2, "unknown subcommand preset: the nearest is presets");
   expect_error(run_lookback({"presets", "--fautls"}), 2,
                "unknown flag --fautls: the nearest is --faults");
   expect_error(run_lookback({"presets", "-q"}), 2, "unknown flag -q");
   expect_error(run_lookback({"presets", "llama"}), 2, "unexpected argument llama");
-  expect_error(run_lookback({"--json", "presets"}), 2, "before the subcommand");
+  expect_error(run_lookback({"--json", "presets"}), 2,
+               "--json before the subcommand: flags stand behind it");
 }
 
 TEST(CommandLine, RefusesValuesWithTheRule) {
@@ -42,6 +42,8 @@ TEST(CommandLine, RefusesValuesWithTheRule) {
   }
   expect_error(run_lookback({"presets", "--seed=-1"}), 2,
                "--seed -1: must be an integer of at least 0");
+  expect_error(run_lookback({"presets", "--seed=9223372036854775808"}), 2,
+               "must be an integer of at least 0 that 64 bits can hold");
   expect_error(run_lookback({"presets", "--seed"}), 2, "--seed needs a value (N)");
   expect_error(run_lookback({"presets", "--seed", "--json"}), 2, "--seed needs a value (N)");
   expect_error(run_lookback({"presets", "--json=maybe"}), 2, "--json");

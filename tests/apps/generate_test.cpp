@@ -71,6 +71,8 @@ TEST_F(GenerateProgram, RefusesWhatMakesNoText) {
   expect_error(generate({"--prompt=x", "--top-p=0"}), 2, "--top-p 0");
   expect_error(generate({"--prompt=x", "--top-k=0"}), 2, "--top-k 0");
   expect_error(generate({"--prompt=x", "--max-new-tokens=64"}), 1, "max_position_embeddings=64");
+  expect_error(generate({"--prompt=x", "--max-new-tokens=9223372036854775807"}), 1,
+               "1 tokens and 9223372036854775807 new ones do not fit max_position_embeddings=64");
   expect_error(generate({"--prompt=x", "--tokenizer=words"}), 1, "words");
   expect_error(run_lookback({"generate", "--prompt=x"}), 2, "DIR is missing");
   expect_error(run_lookback({"generate", small.path() / "none", "--prompt=x"}), 1,

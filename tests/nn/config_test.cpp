@@ -144,6 +144,8 @@ TEST(Config, WrongTypesAndValuesAreNamed) {
                 HasSubstr(string(key) + " is 1 (number): must be true or false"));
     EXPECT_THAT(error_with(key, nullptr), HasSubstr(" is null: must be true or false"));
   }
+  EXPECT_EQ(error_with("num_hidden_layers", 65537),
+            "[config] c.json: num_hidden_layers is 65537 (number): must be at most 65536");
   EXPECT_THAT(error_with("attention_dropout", 0.1),
               HasSubstr("attention_dropout is 0.1 (number): must be 0"));
   EXPECT_THAT(error_with("pretraining_tp", 2),
