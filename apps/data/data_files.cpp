@@ -25,7 +25,10 @@ std::vector<std::string> files_in_folder(const std::string& folder) {
     }
   }
   check(!error, "{}: cannot be read: {}", folder, error.message());
-  check(!files.empty(), "{}: there is no file in this folder", folder);
+  check(!files.empty(),
+        "{}: there is no file in this folder (those of sub-folders are left out: a glob, {}, names "
+        "them)",
+        folder, folder + "/*/*");
   std::sort(files.begin(), files.end());
   return files;
 }

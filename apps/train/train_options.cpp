@@ -24,7 +24,8 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("init-from", init_from, "DIR", "start from the weights of a model folder");
   flags.add("data", data, "SPEC",
             "builtin:stories|uniform|markov|fixed, a text, a .bin of tokens, a folder or glob");
-  flags.add("validation-data", validation_data, "SPEC", "without it: the last 5 % of the data");
+  flags.add("validation-data", validation_data, "SPEC",
+            "without it: the last 5 % of texts and tokens, fresh built-in data");
   flags.add(
       "tokenizer", tokenizer, "bytes|FILE",
       "for text and .bin: FILE.model (SentencePiece) or FILE.json (byte-level BPE); without it "
@@ -47,7 +48,8 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("adam-beta1", adam_beta1, below_one, "decay of the first moment");
   flags.add("adam-beta2", adam_beta2, below_one, "decay of the second moment");
   flags.add("adam-epsilon", adam_epsilon, positive, "added to the root of the second moment");
-  flags.add("max-grad-norm", max_grad_norm, non_negative, "clips the gradient; 0: no clipping");
+  flags.add("max-grad-norm", max_grad_norm, non_negative,
+            "a larger gradient is clipped to it; 0: no clipping");
   flags.add_choice("dtype", dtype, {"float32", "float64", "bfloat16"}, "number format");
   add_record_flag(flags, record);
   flags.add_toggle("gradient-checkpointing", gradient_checkpointing,
@@ -58,7 +60,8 @@ void TrainOptions::declare(Flags& flags) {
             "steps between evaluations; without it a tenth of the run");
   flags.add("eval-batches", eval_batches, at_least_one,
             "batches of an evaluation; the last one is larger");
-  flags.add("logging-steps", logging_steps, at_least_one, "steps between lines of metrics.jsonl");
+  flags.add("logging-steps", logging_steps, at_least_one,
+            "steps between lines of metrics.jsonl and TensorBoard's events");
   flags.add("save-steps", save_steps, at_least_one,
             "steps between checkpoints; without it one at the end");
   flags.add("save-total-limit", save_total_limit, at_least_one,

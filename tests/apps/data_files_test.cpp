@@ -325,7 +325,11 @@ TEST_F(DataFiles, BadSpecs) {
               AllOf(StartsWith("[data]"), HasSubstr("absent.txt: there is no such file")));
   EXPECT_THAT(open_error({.data = write("empty.txt", "")}), HasSubstr("empty.txt: is empty"));
   std::filesystem::create_directories(path("nothing/here"));
-  EXPECT_THAT(open_error({.data = path("nothing")}), HasSubstr("there is no file in this folder"));
+  EXPECT_THAT(
+      open_error({.data = path("nothing")}),
+      HasSubstr("nothing: there is no file in this folder (those of sub-folders are left out: a "
+                "glob, " +
+                path("nothing/*/*") + ", names them)"));
   EXPECT_THAT(open_error({.data = path("nothing/*.txt")}), HasSubstr("no file matches"));
   write("mixed/a.txt", alphabet(100));
   write("mixed/b.bin", alphabet(100));
