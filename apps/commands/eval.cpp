@@ -47,6 +47,7 @@ class Eval final : public Command {
                   *block_size, most);
     }
     const auto source = open(*llama, record, session.seed);
+    if (record && !data.empty()) check_language(record->options.tokenizer, *source);
     const auto record_name = record ? record->options.record : TrainOptions().record;
     const auto batch_size = record ? record->options.batch_size : TrainOptions().batch_size;
     report(session, *source,
@@ -76,6 +77,17 @@ class Eval final : public Command {
     }
     wanted.vocabulary_size = llama.config.vocab_size;
     return open_evaluation(wanted, split_of(split));
+  }
+
+  // Ids of the stories' words mean something else to a model of bytes. (Numbers may be anything: a
+  // .bin of bytes, too.)
+  void check_language(const std::string& trained_on, const TokenSource& source) const {
+    constexpr std::string_view words = "stories", numbers = "numbers";
+    const auto spoken = source.tokenizer().name();
+    if (spoken == trained_on || spoken == numbers || trained_on == numbers) return;
+    if (spoken != words && trained_on != words) return;
+    fail("eval", "{} speaks {}, {} was trained on {}: a loss would mean nothing", data, spoken,
+         directory, trained_on);
   }
 
   void report(const Session& session, const TokenSource& source,

@@ -86,6 +86,13 @@ TEST_F(BadInput, Data) {
                2, "--max-steps is missing");
 }
 
+TEST_F(BadInput, DataInAnotherLanguage) {
+  ASSERT_EQ(small.train({"--max-steps=1"}).code, 0);
+  expect_error(run_lookback({"eval", small.run(), "--data=builtin:stories"}), 1,
+               "[eval] builtin:stories speaks stories, " + small.run() +
+                   " was trained on bytes: a loss would mean nothing");
+}
+
 TEST_F(BadInput, Configs) {
   with_model("hidden_size", 18, "hidden_size is 18: must be a multiple");
   with_model("num_key_value_heads", 3, "must be a multiple of num_key_value_heads, 3");
