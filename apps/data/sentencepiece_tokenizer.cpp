@@ -88,6 +88,20 @@ class SentencePieceTokenizer final : public Tokenizer {
     return text;
   }
 
+  std::string text_of(std::int64_t token) const override {
+    check_tokens({&token, 1});
+    const auto id = static_cast<int>(token);
+    const auto& piece = processor.IdToPiece(id);  // of a byte: <0x0A>
+    if (processor.IsByte(id)) return {static_cast<char>(std::stoi(piece.substr(1), nullptr, 16))};
+    std::string text;
+    for (std::string_view rest = piece; !rest.empty();) {
+      const bool space = rest.starts_with(space_mark);
+      text += space ? ' ' : rest.front();
+      rest.remove_prefix(space ? space_mark.size() : 1);
+    }
+    return text;
+  }
+
  private:
   void checked(const sentencepiece::util::Status& status) const {
     if (!status.ok()) fail("tokenizer", "{}: {}", path, status.ToString());

@@ -21,6 +21,9 @@ class Tokenizer {
   virtual std::vector<std::int64_t> encode(std::string_view text) const = 0;
   // Throws Error on an id outside the vocabulary.
   virtual std::string decode(std::span<const std::int64_t> tokens) const = 0;
+  // One token as it reads within a text, perhaps a part of a character: decode(), but for
+  // tokenizers that drop spaces where a text begins. Throws as decode() does.
+  virtual std::string text_of(std::int64_t token) const { return decode({&token, 1}); }
   // The token that closes a document, where there is one: a place to stop generating, and a place
   // to start from without a prompt.
   virtual std::optional<std::int64_t> document_end() const { return std::nullopt; }

@@ -6,6 +6,9 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <span>
+
+#include "apps/data/text_check.h"
 
 namespace lookback {
 namespace {
@@ -14,22 +17,13 @@ constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
 
 // Whether text is whole, printable UTF-8 of one line; one wrong byte makes it false.
 bool is_printable(std::string_view text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte < 0x20 || byte == 0x7f) return false;
-    if (byte < 0x80) continue;
-    const std::size_t more = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : byte >= 0xc2 ? 1 : 0;
-    if (more == 0 || byte > 0xf4 || i + more >= text.size()) return false;
-    for (std::size_t k = 1; k <= more; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0U) != 0x80) return false;
-    }
-    i += more;
-  }
-  return true;
+  const bool control =
+      std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  return !control && !first_not_utf8(std::as_bytes(std::span(text)));
 }
 
 std::string label_of(const Tokenizer& words, std::int64_t token) {
-  const auto text = words.decode(std::vector{token});
+  const auto text = words.text_of(token);
   if (text == " ") return "␣";
   if (text == "\n") return "⏎";
   if (text == "\t") return "⇥";

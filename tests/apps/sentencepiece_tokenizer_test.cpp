@@ -14,6 +14,7 @@ namespace lookback {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -77,6 +78,16 @@ TEST_F(SentencePiece, KnowsItsVocabularyAndTheEndOfADocument) {
 TEST_F(SentencePiece, BytesThatAreNoTextBecomeTheReplacementCharacter) {
   const auto tokenizer = read_tokenizer(file("bpe.model"));
   EXPECT_EQ(tokenizer->decode(tokenizer->encode("a\xff z")), "a\xef\xbf\xbd z");
+}
+
+TEST_F(SentencePiece, ATokenByItselfKeepsItsSpace) {
+  const auto tokenizer = read_tokenizer(file("bpe.model"));
+  std::vector<std::string> texts;
+  for (const auto token : tokenizer->encode("First é\n"))
+    texts.push_back(tokenizer->text_of(token));
+  EXPECT_THAT(texts, ElementsAre(" First", " ", "\xc3", "\xa9", "\n"));
+  EXPECT_EQ(tokenizer->text_of(1), "<s>");
+  EXPECT_THROW(tokenizer->text_of(420), Error);
 }
 
 // Some megabytes are cut into parts, which no token may show.

@@ -51,7 +51,7 @@ Joints read_joints(const TokenSource& source, std::int64_t columns) {
 }
 
 std::string in_words(const TokenSource& source, std::int64_t token) {
-  const auto text = source.tokenizer().decode(std::vector{token});
+  const auto text = source.tokenizer().text_of(token);
   const bool plain = std::ranges::all_of(text, [](char c) { return ' ' < c && c <= '~'; });
   return plain ? fmt::format("\"{}\"", text) : fmt::format("token {}", token);
 }
