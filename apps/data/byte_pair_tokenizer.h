@@ -20,9 +20,9 @@ namespace lookback {
 // is the path. document_end() is the eos_token of the tokenizer_config.json beside the file, where
 // it is a token.
 //
-// Unicode's tables are those of PCRE2 and utf8proc: a character that came later than one of the
-// libraries is another kind of character there. Words are encoded in O(n log n); one tokenizer may
-// be used by several threads.
+// Unicode's tables are those of PCRE2 and utf8proc; the library brings its own. Where one is newer
+// than the other, characters that came in between may get other ids: rare scripts, some emoji.
+// Encoding takes O(n log n); one tokenizer may be used by several threads.
 
 // Throws Error that names the file, the key, what is wrong and what would be right.
 std::shared_ptr<const Tokenizer> read_byte_pair_tokenizer(const std::string& path);

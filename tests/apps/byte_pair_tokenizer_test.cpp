@@ -149,6 +149,20 @@ TEST(BytePairTokenizer, LongWordsTakeNoQuadraticTime) {
   EXPECT_TRUE(std::equal(half.begin(), half.end() - 20, ids.begin()));
 }
 
+TEST(BytePairTokenizer, LongRunsOfMarksAndSpacesTakeNoQuadraticTime) {
+  const auto normalizing = read_byte_pair_tokenizer(golden("qwen.json"));
+  std::string mixed, sorted;
+  for (int i = 0; i < 100'000; ++i) mixed += "\u0301\u0323";
+  for (int i = 0; i < 100'000; ++i) sorted += "\u0323";
+  for (int i = 0; i < 100'000; ++i) sorted += "\u0301";
+  EXPECT_EQ(normalizing->decode(normalizing->encode("x" + mixed)), "x" + sorted);
+  const auto stripping = patched(
+      {{"added_tokens", {added(" ", 600, {{"rstrip", true}}), added("!", 0, {{"lstrip", true}})}}});
+  const std::string spaces(200'000, ' ');
+  EXPECT_EQ(stripping->encode(spaces), Ids(200'000, 600));
+  EXPECT_EQ(stripping->encode("\n" + spaces + "!").size(), 200'002);
+}
+
 TEST(BytePairTokenizer, SeveralThreadsMayEncodeAtOnce) {
   const auto tokenizer = read_byte_pair_tokenizer(golden("llama3.json"));
   const auto text = read_file(golden("training.txt"), "test");

@@ -128,6 +128,7 @@ const AddedToken* AddedTokenFinder::find(std::string_view text, std::size_t& beg
 
 void AddedTokenFinder::split(std::string_view text, const Text& between, const Token& token) const {
   std::size_t done = 0;
+  std::size_t space_begin = 0, space_end = 0;  // a run of white space that has been looked at
   for (std::size_t next = 0; const auto* found = find(text, next);) {
     auto begin = next, end = next + found->content.size();
     next = end;
@@ -135,9 +136,16 @@ void AddedTokenFinder::split(std::string_view text, const Text& between, const T
     // A token may lie in the white space that an earlier one took along; it counts again if it
     // takes along nothing itself.
     if (found->left_strip) {
-      begin = std::max(begin - white_space_at_end(text.substr(0, begin)), done);
+      if (done < begin) begin -= white_space_at_end(text.substr(done, begin - done));
+      begin = std::max(begin, done);
     }
-    if (found->right_strip) end += white_space_at_start(text.substr(end));
+    if (found->right_strip) {
+      if (end < space_begin || space_end < end) {
+        space_begin = end;
+        space_end = end + white_space_at_start(text.substr(end));
+      }
+      end = space_end;
+    }
     if (begin > end) continue;
     if (done < begin) between(text.substr(done, begin - done));
     if (begin < end) token(found->id);
