@@ -13,6 +13,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Nothing that cannot be looked at is one: a link to itself, what is closed to this user.
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
 std::vector<std::string> files_in_folder(const std::string& folder) {
   const Check check{"data"};
   std::error_code error;
@@ -20,7 +26,7 @@ std::vector<std::string> files_in_folder(const std::string& folder) {
   fs::directory_iterator entry{folder, error};
   for (; !error && entry != fs::directory_iterator{}; entry.increment(error)) {
     const auto& path = entry->path();
-    if (!path.filename().string().starts_with('.') && fs::is_regular_file(path)) {
+    if (!path.filename().string().starts_with('.') && is_file(path)) {
       files.push_back(path.string());
     }
   }
@@ -39,7 +45,7 @@ std::vector<std::string> files_of_glob(const std::string& pattern) {
   std::vector<std::string> files;
   if (glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0) {
     for (std::size_t i = 0; i < found.gl_pathc; ++i) {
-      if (fs::is_regular_file(found.gl_pathv[i])) files.emplace_back(found.gl_pathv[i]);
+      if (is_file(found.gl_pathv[i])) files.emplace_back(found.gl_pathv[i]);
     }
   }
   globfree(&found);
