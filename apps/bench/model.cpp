@@ -3,6 +3,7 @@
 #include "apps/bench/benchmark.h"
 #include "apps/model/dtype_name.h"
 #include "apps/model/model_choice.h"
+#include "apps/train/train_options.h"
 #include "nn/initialise.h"
 #include "runtime/random.h"
 #include "runtime/transfer.h"
@@ -20,6 +21,7 @@ std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t se
     usage_error("--block-size {}: must be at most max_position_embeddings={} of the config",
                 options.block_size, config.max_position_embeddings);
   }
+  check_batch(options.batch_size, options.block_size);
   auto llama = std::make_unique<Llama>(config, precision_of(floating_dtype(options.dtype)));
   initialise(llama->parameters(), config.initializer_range, seed);
   return llama;

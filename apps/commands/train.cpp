@@ -21,9 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of one micro-step: more than any machine holds, and few enough to be counted in bytes.
-constexpr std::int64_t most_tokens = std::int64_t{1} << 40;
-
 // As a path is found from any folder.
 void make_absolute(std::string& path) {
   if (!path.empty()) path = fs::absolute(path).lexically_normal().string();
@@ -158,10 +155,7 @@ class Train final : public Command {
     if (options.config.empty()) options.config = options.init_from;
     if (options.config.empty())
       usage_error("--config is missing: smoke, tiny, 124m or a config.json");
-    if (options.batch_size > most_tokens / options.block_size) {
-      usage_error("--batch-size {} x --block-size {}: must be at most {} tokens",
-                  options.batch_size, options.block_size, most_tokens);
-    }
+    check_batch(options.batch_size, options.block_size);
   }
 
   // Opens the data, and settles with them the vocabulary, the tokenizer and the block size.

@@ -108,4 +108,12 @@ void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_t
   if (!options.save_steps) options.save_steps = steps;
 }
 
+void check_batch(std::int64_t batch_size, std::int64_t block_size) {
+  constexpr auto most_tokens = std::int64_t{1} << 40;  // few enough to be counted in bytes
+  if (batch_size > most_tokens / block_size) {
+    usage_error("--batch-size {} x --block-size {}: must be at most {} tokens", batch_size,
+                block_size, most_tokens);
+  }
+}
+
 }  // namespace lookback

@@ -58,4 +58,7 @@ struct TrainOptions {
 // max_steps.
 void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_tokens);
 
+// Throws UsageError for a batch of more tokens than any machine holds.
+void check_batch(std::int64_t batch_size, std::int64_t block_size);
+
 }  // namespace lookback

@@ -141,6 +141,14 @@ TEST(BenchProgram, MeasuresWhatItPromises) {
   expect_error(run_lookback({"bench"}), 2, "WHAT is missing");
 }
 
+TEST(BenchProgram, RefusesABatchThatNothingHolds) {
+  for (const std::string what : {"train", "decode", "memory"}) {
+    expect_error(run_lookback({"bench", what, "--batch-size=4611686018427387904"}), 2,
+                 "--batch-size 4611686018427387904 x --block-size 256: must be at most "
+                 "1099511627776 tokens");
+  }
+}
+
 // What a step needs, worked out beforehand: at the optimiser's peak (few tokens), at the loss (many
 // tokens, many words), and in backward.
 TEST(BenchProgram, PredictsTheMemoryOfAStep) {
