@@ -49,8 +49,8 @@ struct Opened {
   bool means_own(std::string_view name, std::string_view own) const {
     if (is_tokenizer_file(name)) return false;
     if (!name.empty() && name != own) {
-      usage_error("--tokenizer {}: {} speaks {}: must be that, or a tokenizer's file", name, spec,
-                  own);
+      usage_error("--tokenizer {}: {} speaks {}: must be that, or FILE.model or FILE.json", name,
+                  spec, own);
     }
     return true;
   }
