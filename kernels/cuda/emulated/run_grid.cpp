@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/context/fiber.hpp>
 #include <boost/context/pooled_fixedsize_stack.hpp>
+#include <boost/context/preallocated.hpp>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -13,6 +14,7 @@
 
 #include "kernels/cuda/emulated/block_products.h"
 #include "kernels/cuda/emulated/fenced_block.h"
+#include "kernels/cuda/emulated/stack_switch.h"
 #include "runtime/check.h"
 
 namespace lookback::device::emulated {
@@ -20,7 +22,11 @@ namespace {
 
 using boost::context::fiber;
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::size_t stack_bytes = std::size_t{512} << 10;  // its frames are larger
+#else
 constexpr std::size_t stack_bytes = std::size_t{128} << 10;
+#endif
 
 Order current_order = Order::forwards;
 
@@ -37,6 +43,8 @@ struct Thread {
   State state = State::ready;
   fiber code;                  // where to go on
   fiber* scheduler = nullptr;  // where to go when it waits
+  Stack stack, schedulers_stack;
+  void* frames = nullptr;  // on its stack, while it waits
   std::size_t exchanges = 0;
   std::vector<std::vector<PendingCopy>> groups{1};  // of copies; the last one is still open
   std::exception_ptr failure;
@@ -78,6 +86,12 @@ std::vector<std::int64_t> in_order(std::int64_t count) {
 void wait_in(State state) {
   auto* self = running;
   self->state = state;
+  leave_stack(&self->frames, self->schedulers_stack);
+  // Comes back with an exception where the block is given up.
+  const struct Return {
+    ~Return() { enter_stack(thread->frames, &thread->schedulers_stack); }
+    Thread* thread;
+  } on_return{self};
   *self->scheduler = std::move(*self->scheduler).resume();
 }
 
@@ -91,7 +105,15 @@ class Block {
     for (std::size_t i = 0; i < threads.size(); ++i) {
       auto* self = &threads[i];
       self->place = {static_cast<int>(i), index, launch.grid.blocks, shared};
-      self->code = fiber(std::allocator_arg, stacks, [self, &code](fiber&& scheduler) {
+      const auto context = stacks.allocate();
+      self->stack = {static_cast<std::byte*>(context.sp) - context.size, context.size};
+      const boost::context::preallocated room(context.sp, context.size, context);
+      self->code = fiber(std::allocator_arg, room, stacks, [self, &code](fiber&& scheduler) {
+        enter_stack(nullptr, &self->schedulers_stack);
+        const struct End {
+          ~End() { leave_stack(nullptr, thread->schedulers_stack); }
+          Thread* thread;
+        } at_the_end{self};
         self->scheduler = &scheduler;
         try {
           code();
@@ -103,6 +125,16 @@ class Block {
       });
     }
   }
+
+  // Threads that have not ended are given up.
+  ~Block() {
+    for (auto& thread : threads) {
+      if (!thread.code) continue;
+      go_to(thread, [&] { thread.code = {}; });
+    }
+  }
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
 
   // A warp goes on until all its threads wait for the block, or have ended, before the next one has
   // its turn: warps that no barrier holds together are as far apart as they can be.
@@ -119,12 +151,21 @@ class Block {
   }
 
  private:
+  // `jump` goes on on the thread's stack, and comes back.
+  template <class Jump>
+  static void go_to(const Thread& thread, const Jump& jump) {
+    void* frames = nullptr;
+    leave_stack(&frames, thread.stack);
+    jump();
+    enter_stack(frames, nullptr);
+  }
+
   void resume(Thread& thread) {
     if (thread.state != State::ready) return;
     running = &thread;
     running_warps = warps.data();
     running_products = &products;
-    thread.code = std::move(thread.code).resume();
+    go_to(thread, [&] { thread.code = std::move(thread.code).resume(); });
     running = nullptr;
     if (thread.failure) std::rethrow_exception(thread.failure);
   }
