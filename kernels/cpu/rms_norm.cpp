@@ -166,10 +166,12 @@ const Registration add_forward_registered{add_rms_norm_forward, Backend::cpu,
                                           [](const AddRmsNormForward& a) {
                                             HWY_DYNAMIC_DISPATCH(add_forward)(a);
                                           }};
-const Registration backward_registered{
-    rms_norm_backward, Backend::cpu,
-    [](const RmsNormBackward& a) { HWY_DYNAMIC_DISPATCH(backward)
-                                   (a); }, workspace_bytes};
+const Registration backward_registered{rms_norm_backward, Backend::cpu,
+                                       [](const RmsNormBackward& a) {
+                                         HWY_DYNAMIC_DISPATCH(backward)
+                                         (a);
+                                       },
+                                       workspace_bytes};
 
 }  // namespace
 }  // namespace lookback::kernels
