@@ -1,11 +1,10 @@
 #include "apps/data/text_check.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <array>
 #include <string_view>
 
+#include "apps/data/byte_pair/characters.h"
 #include "runtime/check.h"
 
 namespace lookback {
@@ -63,16 +62,13 @@ void check_is_text(std::span<const std::byte> file, const std::string& path) {
 }
 
 std::optional<std::size_t> first_not_utf8(std::span<const std::byte> file) {
-  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(file.data());
-  const auto end = std::min(file.size(), looked_at_bytes);
-  for (std::size_t at = 0; at < end;) {
-    utf8proc_int32_t letter = 0;
-    const auto left = static_cast<utf8proc_ssize_t>(file.size() - at);
-    const auto length = utf8proc_iterate(bytes + at, left, &letter);
-    if (length <= 0) return at;
-    at += static_cast<std::size_t>(length);
-  }
-  return std::nullopt;
+  // The last character that begins within may end behind.
+  constexpr std::size_t rest_of_character = 3;
+  const auto seen = file.first(std::min(file.size(), looked_at_bytes + rest_of_character));
+  const auto valid =
+      byte_pair::valid_bytes({reinterpret_cast<const char*>(seen.data()), seen.size()});
+  if (valid >= std::min(file.size(), looked_at_bytes)) return std::nullopt;
+  return valid;
 }
 
 }  // namespace lookback

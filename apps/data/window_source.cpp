@@ -61,7 +61,9 @@ std::optional<std::int64_t> WindowSource::scored_bytes() const {
   if (!all || count == 0) return all;
   std::int64_t token = 0;
   array->read(first, {&token, 1});
-  return *all - std::ssize(words->decode({&token, 1}));
+  const auto scored = *all - std::ssize(words->decode({&token, 1}));
+  // A text of bytes that are no UTF-8 may be shorter than what stands for its first token.
+  return scored > 0 ? std::optional(scored) : std::nullopt;
 }
 
 std::optional<std::int64_t> WindowSource::separator() const {

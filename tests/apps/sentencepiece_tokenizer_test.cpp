@@ -5,6 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "apps/data/open.h"
 #include "apps/data/tokenizer_file.h"
 #include "runtime/check.h"
 #include "runtime/read_file.h"
@@ -88,6 +89,19 @@ TEST_F(SentencePiece, ATokenByItselfKeepsItsSpace) {
   EXPECT_THAT(texts, ElementsAre(" First", " ", "\xc3", "\xa9", "\n"));
   EXPECT_EQ(tokenizer->text_of(1), "<s>");
   EXPECT_THROW(tokenizer->text_of(420), Error);
+}
+
+// Its first piece is unknown, and reads as a question mark of five bytes.
+TEST_F(SentencePiece, ATextShorterThanItsFirstTokensWordsHasNoBitsPerByte) {
+  const auto scored = [&](const std::string& text) {
+    return open_evaluation({.data = write("t.txt", text), .tokenizer = file("unigram.model")},
+                           Split::all)
+        ->scored_bytes();
+  };
+  EXPECT_EQ(scored("\xe6\x97\xa5"
+                   "a"),
+            std::nullopt);
+  EXPECT_EQ(scored("all"), 2);
 }
 
 // Some megabytes are cut into parts, which no token may show.
