@@ -1,4 +1,6 @@
 // lookback train
+#include <signal.h>
+
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -68,7 +70,7 @@ class Train final : public Command {
     if (resumed) go_on(training, session);
     const auto summary = training.run();
     report(session, llama, summary);
-    return exit_code_of(summary.end);
+    return summary.ended_by == 0 ? ExitCode::good : ended_by(summary.ended_by);
   }
 
  private:
@@ -118,7 +120,7 @@ class Train final : public Command {
       resumed->changes.push_back({"device", device, resumed->device});
     }
     for (const auto& warning : resume_warnings(*resumed, session.device)) {
-      print_error(fmt::format("lookback: warning: {}\n", warning));
+      print_warning(warning);
     }
     const auto step = resumed->state.step, steps = *options.max_steps;
     session.console.note(
@@ -127,11 +129,6 @@ class Train final : public Command {
                      : fmt::format("{} is the last of {} steps: nothing is left to do; a larger "
                                    "--max-steps trains on",
                                    resumed->checkpoint.path.string(), steps));
-  }
-
-  static ExitCode exit_code_of(TrainingSummary::End end) {
-    if (end == TrainingSummary::End::interrupted) return ExitCode::interrupted;
-    return end == TrainingSummary::End::terminated ? ExitCode::terminated : ExitCode::good;
   }
 
   // Nobody asked for the CPU, and the program could do better.
@@ -214,15 +211,18 @@ class Train final : public Command {
         text += fmt::format(", floor {:.4f}", *evaluation->floor);
       }
     }
-    session.console.result(text + "; the model is in " + options.output_dir, object);
-    if (summary.end != TrainingSummary::End::reached) {
-      const bool terminated = summary.end == TrainingSummary::End::terminated;
-      print_error(
-          fmt::format("{} after step {} of {}: the model and checkpoint-{} are in {}; "
-                      "`{}` goes on\n",
-                      terminated ? "terminated" : "interrupted", summary.steps, *options.max_steps,
-                      summary.steps, options.output_dir, resume_command(options.output_dir)));
-    }
+    session.console.summary(text + "; the model is in " + options.output_dir, object);
+    if (summary.ended_by == 0) return;
+    print_error(
+        fmt::format("{} after step {} of {}: the model and checkpoint-{} are in {}; "
+                    "`{}` goes on\n",
+                    word_for(summary.ended_by), summary.steps, *options.max_steps, summary.steps,
+                    options.output_dir, resume_command(options.output_dir)));
+  }
+
+  static std::string_view word_for(int signal) {
+    if (signal == SIGHUP) return "hung up";
+    return signal == SIGTERM ? "terminated" : "interrupted";
   }
 
   TrainOptions options;
