@@ -71,7 +71,7 @@ Gemm<T, Result> tile_of(const Gemm<T, Result>& p, const Tiling& tile, std::int64
 // they must be converted, and where Eigen would read them badly: it packs a transposed `a` four
 // columns at a time, and a large stride then loses each line of the cache before its next four are
 // wanted.
-constexpr std::int64_t panel_depth = deepest_piece;
+constexpr std::int64_t panel_depth = deepest_piece<float>;
 constexpr std::int64_t panel_padding = 16;  // not a power of two: the rows spread over the cache
 constexpr std::int64_t far_apart_bytes = 2048;
 
@@ -126,7 +126,7 @@ void block_product(const Gemm<T, Sum>& p) {
                  .into = p.into,
                  .alpha = p.alpha};
   if (p.k == 0) tile_product(part);
-  const auto depth = piece_depth(p.k);
+  const auto depth = piece_depth<Accumulator<T>>(p.k);
   for (std::int64_t k = 0; k < p.k; k += depth) {
     part.k = std::min(depth, p.k - k);
     part.a_stride = gather(p.a, p.a_stride, p.a_layout, 0, k, p.m, part.k, scratch.a);
@@ -262,9 +262,9 @@ void add_parts(const Gemm<Sum, Result>& p, std::span<const Sum> parts) {
 template <class T, class Result>
 void split_along_k(const Gemm<T, Result>& p) {
   using Sum = Accumulator<T>;
-  const auto depth = piece_depth(p.k);
+  const auto depth = piece_depth<Accumulator<T>>(p.k);
   const auto whole_pieces = static_cast<std::size_t>(p.k / depth);
-  const auto pieces = pieces_of(p.k);
+  const auto pieces = pieces_of<Accumulator<T>>(p.k);
   std::vector<Sum> sums(static_cast<std::size_t>(pieces * p.m * p.n));
   std::vector<ProductOffsets> offsets;
   for (std::int64_t piece = 0; piece < pieces; ++piece) {
@@ -296,7 +296,7 @@ void split_along_k(const Gemm<T, Result>& p) {
 template <class T, class Result>
 bool worth_splitting(const Gemm<T, Result>& p) {
   if (p.m == 0 || p.n == 0 || p.k < least_split_depth || p.alpha != 1) return false;
-  if (p.m * p.n > most_split_numbers / pieces_of(p.k)) return false;
+  if (p.m * p.n > most_split_numbers / pieces_of<Accumulator<T>>(p.k)) return false;
   const auto tile = choose_tiling(p.m, p.n, p.k, 1);
   return ceil_div(p.m, tile.rows) * ceil_div(p.n, tile.columns) < enough_tiles / 2;
 }

@@ -17,15 +17,18 @@ constexpr std::int64_t round_up(std::int64_t a, std::int64_t step) {
 inline constexpr std::int64_t rows_at_once = 4;
 constexpr std::int64_t filled_rows(std::int64_t rows) { return round_up(rows, rows_at_once); }
 
-// The sums over k go piece by piece, of equal depth but for the last. Eigen, with the sizes of
-// caches that tile_product.h sets, does not cut a piece of 512 (of f64 under AVX2: of 504) again.
-inline constexpr std::int64_t deepest_piece = 512;
+// The sums over k go piece by piece, of equal depth but for the last: the deepest that Eigen, with
+// the sizes of caches that tile_product.h sets, does not cut again on any instruction set.
+template <class Sum>
+constexpr std::int64_t deepest_piece = sizeof(Sum) == 4 ? 512 : 504;
+template <class Sum>
 constexpr std::int64_t piece_depth(std::int64_t k) {
-  const auto pieces = ceil_div(k, deepest_piece);
+  const auto pieces = ceil_div(k, deepest_piece<Sum>);
   return pieces <= 1 ? k : round_up(ceil_div(k, pieces), 8);
 }
+template <class Sum>
 constexpr std::int64_t pieces_of(std::int64_t k) {
-  return k == 0 ? 0 : ceil_div(k, piece_depth(k));
+  return k == 0 ? 0 : ceil_div(k, piece_depth<Sum>(k));
 }
 
 // Where op(x)[row, column] lies.

@@ -2,22 +2,19 @@
 // follow from that row of a, from b and from k alone (gemm.h).
 //
 // Eigen's register kernel takes four rows at a time and sums what is left over (up to three rows,
-// or a single row or column) in other orders. Rows are therefore filled up to a multiple of four
-// with zeros, a single column to two columns, and k is cut here, into pieces that Eigen does not
-// cut again.
+// or a single row or column) in other orders. Those rows have a kernel of their own that repeats
+// its order (few_rows.h), where that is one chain; else they are filled up to four with zeros, and
+// a single column to two. k is cut here, into pieces that Eigen does not cut again.
 #include <algorithm>
 #include <array>
 #include <vector>
 
+#include "kernels/cpu/few_rows.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/gemm_pieces.h"
 
 namespace lookback::kernels {
 namespace {
-
-// Up to so many rows are all copied to be filled up. Beyond, the last three at most are a product
-// of their own, which costs packing b once more.
-constexpr std::int64_t most_rows_copied = 64;
 
 template <class T>
 T* scratch(std::size_t which, std::int64_t numbers) {
@@ -79,26 +76,52 @@ void filled_product(const Gemm<T>& p) {
   }
 }
 
+// Fewer rows than Eigen takes at once.
+void short_product(const Gemm<double>& p) { filled_product(p); }
+
+// Without fused multiply-adds, and in the columns behind the last whole step, Eigen does not sum in
+// one chain.
+void short_product(const Gemm<float>& p) {
+  const auto step = chosen_tile_kernels().column_step;
+  const auto in_one_chain = product_isa() == Isa::baseline ? 0 : p.n / step * step;
+  if (in_one_chain > 0) {
+    auto first = p;
+    first.n = in_one_chain;
+    if (p.a_layout == Layout::transposed) {
+      float* a = scratch<float>(0, p.m * p.k);
+      copy_filled(p.a, p.a_stride, p.a_layout, p.m, p.k, p.m, p.k, a);
+      first.a = a;
+      first.a_stride = p.k;
+      first.a_layout = Layout::as_is;
+    }
+    few_rows_product(first);
+  }
+  auto rest = p;
+  rest.n = p.n - in_one_chain;
+  rest.b = operand_at(p.b, p.b_stride, p.b_layout, 0, in_one_chain);
+  rest.c = p.c + in_one_chain;
+  if (rest.n > 0) filled_product(rest);
+}
+
 template <class T>
 void piece_product(const Gemm<T>& p) {
-  const auto left_over = p.m % rows_at_once;
-  if (left_over == 0 && p.n > 1) return eigen_product(p);
-  if (left_over == 0 || p.m <= most_rows_copied) return filled_product(p);
+  if (p.n == 1) return filled_product(p);
   auto whole = p;
-  whole.m = p.m - left_over;
-  piece_product(whole);
+  whole.m = p.m / rows_at_once * rows_at_once;
+  if (whole.m > 0) eigen_product(whole);
+  if (whole.m == p.m) return;
   auto rest = p;
-  rest.m = left_over;
+  rest.m = p.m - whole.m;
   rest.a = operand_at(p.a, p.a_stride, p.a_layout, whole.m, 0);
   rest.c = p.c + whole.m * p.c_stride;
-  filled_product(rest);
+  short_product(rest);
 }
 
 template <class T>
 void product(const Gemm<T>& p) {
   if (p.m == 0 || p.n == 0) return;
   if (p.k == 0) return eigen_product(p);
-  const auto depth = piece_depth(p.k);
+  const auto depth = piece_depth<T>(p.k);
   auto piece = p;
   for (std::int64_t k = 0; k < p.k; k += depth) {
     piece.k = std::min(depth, p.k - k);

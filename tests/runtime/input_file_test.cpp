@@ -65,7 +65,9 @@ TEST(InputFile, SaysThatItHasBecomeShorter) {
   const InputFile file{path, "data"};
   for (const std::size_t bytes : {9'999, 4'096, 1, 0}) {
     ASSERT_EQ(truncate(path.c_str(), static_cast<off_t>(bytes)), 0);
-    if (bytes > 0) EXPECT_EQ(bytes_of(file, bytes - 1, 1), "x");
+    if (bytes > 0) {
+      EXPECT_EQ(bytes_of(file, bytes - 1, 1), "x");
+    }
     EXPECT_EQ(bytes_of(file, 0, 10'000),
               fmt::format("error: [data] {}: has become shorter since it was opened: it had 10000 "
                           "bytes, and byte {} is not there any more",
