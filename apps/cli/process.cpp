@@ -55,6 +55,7 @@ void name_files_that_shrink() {
 }
 
 void check_stack_limit() {
+  // Twice what the hungriest command was seen to need: its threads have stacks of that size, too.
   constexpr rlim_t least_bytes = rlim_t{512} << 10;
   rlimit limit = {};
   if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= least_bytes) return;
