@@ -38,10 +38,15 @@ nlohmann::ordered_json bench_train(const BenchOptions& options, const Session& s
   const auto llama = bench_model(options, session.seed);
   BenchStep step(*llama, options,
                  options.no_cuda_graphs ? Repetition::queued : Repetition::recorded);
-  std::vector<double> seconds;
+  std::vector<double> seconds, warm_up_seconds;
   for (std::int64_t i = 0; i < options.steps + warm_up_steps; ++i) {
     const double taken = step.run(session.seed + static_cast<std::uint64_t>(i));
-    if (i >= warm_up_steps) seconds.push_back(taken);
+    (i < warm_up_steps ? warm_up_seconds : seconds).push_back(taken);
+  }
+  const auto& repeated = step.optimiser_step();
+  if (!repeated.why_not_recorded().empty()) {
+    session.console.note("queued kernel by kernel: no room for a recording: " +
+                         repeated.why_not_recorded());
   }
   const auto resident_bytes = peak_resident_bytes();
   const double each = median(seconds);
@@ -52,6 +57,8 @@ nlohmann::ordered_json bench_train(const BenchOptions& options, const Session& s
   const double flops = model_flops_per_token(*llama, options.block_size) * rate;
   return {{"tokens_per_second", rate},
           {"seconds_per_step", each},
+          {"recorded", repeated.is_recorded()},
+          {"second_step_seconds", warm_up_seconds[1]},  // the one that is recorded
           {"peak_bytes", resident_bytes},
           {"allocator_peak_bytes", memory_stats(session.device).peak_bytes},
           {"parameters", parameters},

@@ -14,6 +14,7 @@ class BenchStep {
   BenchStep(const Llama& model, const BenchOptions& options, Repetition how);
   // Returns its seconds.
   double run(std::uint64_t seed);
+  const OptimiserStep& optimiser_step() const { return step; }
 
  private:
   const Llama& llama;
