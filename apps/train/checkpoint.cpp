@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
 #include "apps/train/trainer_state.h"
 #include "nn/parameter_files.h"
@@ -23,9 +24,10 @@ namespace fs = std::filesystem;
 constexpr std::string_view prefix = "checkpoint-";
 constexpr std::string_view first_prefix = "first_moment.", second_prefix = "second_moment.";
 constexpr std::string_view partial_suffix = ".partial";
+constexpr auto config_name = "config.json";
 constexpr auto optimizer_name = "optimizer.safetensors", state_name = "trainer_state.json";
-constexpr std::array<std::string_view, 4> files = {"config.json", "model.safetensors",
-                                                   optimizer_name, state_name};
+constexpr std::array<std::string_view, 4> files = {config_name, "model.safetensors", optimizer_name,
+                                                   state_name};
 
 std::optional<std::int64_t> step_of(const fs::path& folder) {
   const auto name = folder.filename().string();
@@ -59,13 +61,13 @@ void remove_oldest(const fs::path& run, std::int64_t newest_step, std::int64_t l
     fs::remove_all(checkpoints[static_cast<std::size_t>(i)].second);
 }
 
-void write_optimizer(const fs::path& path, const AdamW& optimizer) {
+SafetensorsChecksums write_optimizer(const fs::path& path, const AdamW& optimizer) {
   NamedTensors tensors;
   for (const auto& [name, first_moment, second_moment] : optimizer.states()) {
     tensors.emplace_back(std::string(first_prefix) + name, first_moment);
     tensors.emplace_back(std::string(second_prefix) + name, second_moment);
   }
-  write_safetensors(path, tensors, {{"step", std::to_string(optimizer.steps_taken())}});
+  return write_safetensors(path, tensors, {{"step", std::to_string(optimizer.steps_taken())}});
 }
 
 void write_state(const fs::path& path, const TrainerState& state) {
@@ -108,9 +110,11 @@ void save_checkpoint(const fs::path& run, const Llama& llama, const AdamW& optim
   try {
     fs::remove_all(partial);
     fs::create_directory(partial);
-    save_model(llama, partial);
-    write_optimizer(partial / optimizer_name, optimizer);
-    write_state(partial / state_name, state);
+    auto complete = state;
+    auto files = write_model_files(llama, partial);
+    files[optimizer_name] = write_optimizer(partial / optimizer_name, optimizer);
+    if (complete.ties) complete.ties->files = std::move(files);
+    write_state(partial / state_name, complete);
     // One of an earlier attempt is not whole: a resumed run would be past it.
     if (fs::is_directory(run / name)) fs::remove_all(run / name);
     fs::rename(partial, run / name);
@@ -158,9 +162,21 @@ TrainerState load_trainer_state(const FoundCheckpoint& checkpoint) {
   return state;
 }
 
+LlamaConfig load_config(const FoundCheckpoint& checkpoint, const TrainerState& state) {
+  const auto path = (checkpoint.path / config_name).string();
+  if (state.ties) {
+    const auto written =
+        parse_llama_config(state.ties->config, (checkpoint.path / state_name).string());
+    const auto difference = difference_of_configs(read_llama_config(path), written);
+    const Check check{"checkpoint"};
+    check(difference.empty(), "{}: {}", path, difference);
+  }
+  return read_model_config(checkpoint.path);
+}
+
 void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer) {
   const Check check{"checkpoint"};
-  const auto file = SafetensorsFile::open(checkpoint.path / optimizer_name);
+  const auto file = FolderChecksums(checkpoint.path).open_safetensors(optimizer_name);
   for (const auto& name : file.names()) {
     check(name.starts_with(first_prefix) || name.starts_with(second_prefix),
           "{}: unexpected tensor {}: its name must begin with {} or {}", file.source(),

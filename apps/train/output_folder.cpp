@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "apps/model/folder_checksums.h"
 #include "apps/train/event_file.h"
 #include "runtime/check.h"
 
@@ -19,8 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 4> run_files = {"config.json", "model.safetensors",
-                                                       "options.toml", "metrics.jsonl"};
+constexpr std::array<std::string_view, 5> run_files = {
+    "config.json", "model.safetensors", checksums_name, "options.toml", "metrics.jsonl"};
 // Of a run where there is one; alone they may be anybody's.
 constexpr std::array<std::string_view, 3> tokenizer_files = {"tokenizer.model", "tokenizer.json",
                                                              "tokenizer_config.json"};

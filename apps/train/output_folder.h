@@ -10,9 +10,9 @@ namespace lookback {
 
 enum class ExistingRun { refused, replaced, resumed };
 
-// What `directory` may hold of an earlier run: config.json, model.safetensors, options.toml,
-// metrics.jsonl, events.out.tfevents.*, checkpoint-N, and beside one of them a tokenizer's files.
-// Other files in it are left alone.
+// What `directory` may hold of an earlier run: config.json, model.safetensors, their checksums,
+// options.toml, metrics.jsonl, events.out.tfevents.*, checkpoint-N, and beside one of them a
+// tokenizer's files. Other files in it are left alone.
 bool holds_run(const std::filesystem::path& directory);
 
 class OutputFolder {

@@ -64,9 +64,10 @@ fs::path begun_metrics(const fs::path& folder, const std::string& lines) {
 }  // namespace
 
 LoggedRun read_log(const fs::path& folder, std::int64_t step, std::int64_t logged_step) {
-  LoggedRun logged{.step = logged_step};
+  LoggedRun logged{.known_by = LineRecorder().so_far(), .step = logged_step};
   const auto path = folder / metrics_name;
   if (!exists(path)) return logged;
+  LineRecorder recorder;
   std::istringstream file(read_file(path, "metrics"));
   for (std::string line; std::getline(file, line);) {
     const auto object = Json::parse(line, nullptr, false);
@@ -75,6 +76,7 @@ LoggedRun read_log(const fs::path& folder, std::int64_t step, std::int64_t logge
     const auto loss = number(object, "loss"), validation_loss = number(object, "validation_loss");
     if (at > step || (loss && at > logged_step)) continue;
     logged.lines += line + "\n";
+    recorder.add(object);
     if (loss) logged.loss = *loss;
     if (!validation_loss) continue;
     logged.evaluation = {.loss = *validation_loss,
@@ -82,6 +84,7 @@ LoggedRun read_log(const fs::path& folder, std::int64_t step, std::int64_t logge
                          .floor = number(object, "floor"),
                          .floor_error = number(object, "floor_error")};
   }
+  logged.known_by = recorder.so_far();
   return logged;
 }
 
@@ -92,11 +95,13 @@ RunLog::RunLog(const fs::path& folder, const LoggedRun& earlier)
   std::istringstream lines(earlier.lines);
   for (std::string line; std::getline(lines, line);) {
     const auto object = Json::parse(line);
+    recorder.add(object);
     if (step_of(object) > earlier.step) events.append(step_of(object), scalars_of(object));
   }
 }
 
-void RunLog::append(const Json& line) {
+void RunLog::append(const Json& line, Line kind) {
+  if (kind == Line::standing) recorder.add(line);
   metrics.append(line.dump() + "\n");
   events.append(step_of(line), scalars_of(line));
 }
