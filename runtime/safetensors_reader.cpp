@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "runtime/json.h"
+#include "runtime/mapped_range.h"
 #include "runtime/safetensors.h"
 
 namespace lookback {
@@ -254,7 +255,11 @@ SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   void* const mapped =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.number, 0);
   if (mapped == MAP_FAILED) refuse(name, errno);
-  std::shared_ptr<const void> owner(mapped, [bytes](void* start) { munmap(start, bytes); });
+  const auto known = std::make_shared<const MappedRange>(
+      mapped, bytes,
+      fmt::format("[{}] {}: has become shorter while it was read, or its disk fails", operation,
+                  name));
+  std::shared_ptr<const void> owner(mapped, [bytes, known](void* start) { munmap(start, bytes); });
   return parse({static_cast<std::byte*>(mapped), bytes}, std::move(owner), name);
 }
 

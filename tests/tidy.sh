@@ -33,5 +33,5 @@ if [ ${#sources[@]} -eq 0 ]; then
 fi
 printf '%s\0' "${sources[@]}" |
   xargs -0 -n 4 -P "$(nproc)" clang-tidy -p "$build_dir" --quiet \
-    "--extra-arg-before=-include$root/tests/tidy_source_location.h"
+    "--extra-arg-before=-include$root/third_party/clang_source_location.h"
 echo "clang-tidy: ${#sources[@]} files clean"

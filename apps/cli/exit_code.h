@@ -8,13 +8,17 @@ namespace lookback {
 
 enum class ExitCode : int {
   good = 0,
-  failure = 1,        // at run time
-  usage = 2,          // wrong flags or values
-  fault_found = 3,    // a diagnosis found a fault, a reference is not met
-  non_finite = 4,     // a number that is not finite stopped training
-  interrupted = 130,  // by Ctrl-C: 128 + SIGINT, as shells say it
-  terminated = 143,   // by SIGTERM
+  failure = 1,      // at run time
+  usage = 2,        // wrong flags or values
+  fault_found = 3,  // a diagnosis found a fault, a reference is not met
+  non_finite = 4,   // a number that is not finite stopped training
+  // By a signal: 128 and its number, as shells say it.
+  hung_up = 129,      // SIGHUP: the terminal is closed
+  interrupted = 130,  // SIGINT: Ctrl-C
+  terminated = 143,   // SIGTERM
 };
+
+inline ExitCode ended_by(int signal) { return ExitCode{128 + signal}; }
 
 // Exit code 2. Raised without an operation in front: the flag stands in the message.
 class UsageError : public Error {

@@ -229,9 +229,9 @@ const Flag& Flags::find_recorded(const std::string& path, const std::string& key
 }
 
 void Flags::read_toml(const std::string& path) {
-  for (const auto& [key, value] : lookback::read_toml(path)) {
-    const auto& flag = find_recorded(path, key);
-    in_file(path, [&] { set(flag, value); });
+  for (const auto& option : lookback::read_toml(path)) {
+    const auto& flag = find_recorded(path, option.first);
+    in_file(path, [&] { set(flag, option.second); });
   }
 }
 

@@ -1,7 +1,5 @@
 #include "apps/cli/interrupt.h"
 
-#include <signal.h>
-
 #include <atomic>
 #include <chrono>
 #include <limits>
@@ -18,14 +16,16 @@ constexpr Ticks same_wish = Clock::duration(std::chrono::milliseconds(500)).coun
 // Handlers run on any thread, and two of them at the same time.
 std::atomic<int> received = 0;
 std::atomic<Ticks> received_at = not_yet;
-static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Ticks>::is_always_lock_free);
+std::atomic<bool> checkpoint_wanted = false;
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Ticks>::is_always_lock_free &&
+              std::atomic<bool>::is_always_lock_free);
 
-void on_signals(void (*handler)(int)) {
+void end_by(int signal) {
   struct sigaction action = {};
-  action.sa_handler = handler;
-  action.sa_flags = SA_RESTART;
+  action.sa_handler = SIG_DFL;
   sigemptyset(&action.sa_mask);
-  for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+  sigaction(signal, &action, nullptr);
+  raise(signal);  // comes when the handler has returned
 }
 
 void remember(int signal) {
@@ -33,22 +33,47 @@ void remember(int signal) {
   int none = 0;
   if (received.compare_exchange_strong(none, signal)) {
     received_at = now;
-  } else if (const auto first = received_at.load(); now > first && now - first >= same_wish) {
-    on_signals(SIG_DFL);
-    raise(signal);  // comes when this handler has returned
+  } else if (const auto first = received_at.load();
+             signal != SIGHUP && now > first && now - first >= same_wish) {
+    end_by(signal);
   }
 }
 
+void want_checkpoint(int) { checkpoint_wanted = true; }
+
 }  // namespace
+
+HandledSignals::HandledSignals(std::initializer_list<int> signals, void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  for (const int signal : signals) {
+    struct sigaction found = {};
+    sigaction(signal, nullptr, &found);
+    if (found.sa_handler == SIG_IGN) continue;
+    before.emplace_back(signal, found);
+    sigaction(signal, &action, nullptr);
+  }
+}
+
+HandledSignals::~HandledSignals() {
+  for (const auto& [signal, action] : before) sigaction(signal, &action, nullptr);
+}
 
 InterruptWatch::InterruptWatch() {
   received = 0;
   received_at = not_yet;
-  on_signals(remember);
+  handled.emplace(std::initializer_list<int>{SIGINT, SIGTERM, SIGHUP}, remember);
 }
 
-InterruptWatch::~InterruptWatch() { on_signals(SIG_DFL); }
-
 int InterruptWatch::signal() const { return received; }
+
+CheckpointWatch::CheckpointWatch() {
+  checkpoint_wanted = false;
+  handled.emplace(std::initializer_list<int>{SIGUSR1, SIGUSR2}, want_checkpoint);
+}
+
+bool CheckpointWatch::take() { return checkpoint_wanted.exchange(false); }
 
 }  // namespace lookback

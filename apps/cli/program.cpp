@@ -1,11 +1,10 @@
 #include "apps/cli/program.h"
 
-#include <csignal>
 #include <exception>
-#include <new>
 
+#include "apps/cli/error_message.h"
+#include "apps/cli/process.h"
 #include "apps/cli/session.h"
-#include "runtime/allocator.h"
 #include "runtime/nearest_name.h"
 
 namespace lookback {
@@ -86,21 +85,17 @@ std::map<std::string, CommandEntry, std::less<>>& commands() {
 }
 
 int run_program(std::string_view version, std::span<const std::string> arguments) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that may grow no further is an error of its write
+  ignore_signals_of_writes();
+  name_files_that_shrink();
   try {
+    check_stack_limit();
     return static_cast<int>(dispatch(version, arguments));
   } catch (const UsageError& error) {
     return report(ExitCode::usage, error.what());
   } catch (const NonFiniteError& error) {
     return report(ExitCode::non_finite, error.what());
-  } catch (const std::bad_alloc&) {
-    const auto stats = memory_stats();
-    return report(
-        ExitCode::failure,
-        fmt::format("out of memory outside tensors; tensors hold {} bytes, {} more are cached",
-                    stats.live_bytes, stats.cached_bytes));
   } catch (const std::exception& error) {
-    return report(ExitCode::failure, error.what());
+    return report(ExitCode::failure, message_of(error));
   } catch (...) {
     return report(ExitCode::failure, "an exception of unknown type");
   }

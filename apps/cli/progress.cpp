@@ -52,7 +52,7 @@ Progress::Progress(const Console& console, std::int64_t total_steps)
 Progress::~Progress() { clear(); }
 
 void Progress::clear() {
-  if (drawn) print_error(clear_line);
+  if (drawn) draw(clear_line);
   drawn = false;
 }
 
@@ -61,7 +61,7 @@ void Progress::show(std::int64_t done, std::string_view text, double seconds_lef
   if (form != Form::bar || now < next_drawing) return;
   next_drawing = now + drawing_interval;
   const auto whole = fmt::format("{}  {} left", text, duration_text(seconds_left));
-  print_error(std::string(clear_line) + bar_text(done, total, whole, terminal_columns()));
+  draw(std::string(clear_line) + bar_text(done, total, whole, terminal_columns()));
   drawn = true;
 }
 

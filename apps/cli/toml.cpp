@@ -3,6 +3,8 @@
 // The parts of CLI11 that read its option files.
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
+#include <exception>
+#include <new>
 #include <set>
 #include <sstream>
 
@@ -36,6 +38,19 @@ void check_line(const std::string& path, int number, const std::string& line) {
               line.substr(first, most), line.size() - first > most ? "..." : "");
 }
 
+std::vector<CLI::ConfigItem> items_of(const std::string& path, const std::string& text) {
+  CLI::ConfigTOML reader;
+  reader.comment('\0');
+  std::istringstream stream(text);
+  try {
+    return reader.from_config(stream);
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    usage_error("{}: cannot be read: each line must be `name = value`", path);
+  }
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> read_toml(const std::string& path) {
@@ -46,12 +61,9 @@ std::vector<std::pair<std::string, std::string>> read_toml(const std::string& pa
     check_line(path, number, option);
     text += option + "\n";
   }
-  CLI::ConfigTOML reader;
-  reader.comment('\0');
-  std::istringstream stream(text);
   std::vector<std::pair<std::string, std::string>> result;
   std::set<std::string> seen;
-  for (const auto& item : reader.from_config(stream)) {
+  for (const auto& item : items_of(path, text)) {
     if (!item.parents.empty()) {
       usage_error("{}: {}: options stand in no table and have no dot in their name", path,
                   item.fullname());

@@ -1,4 +1,6 @@
 // lookback train
+#include <signal.h>
+
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -75,7 +77,7 @@ class Train final : public Command {
     if (resumed) go_on(training, session);
     const auto summary = training.run();
     report(session, llama, summary);
-    return exit_code_of(summary.end);
+    return summary.ended_by == 0 ? ExitCode::good : ended_by(summary.ended_by);
   }
 
  private:
@@ -128,7 +130,7 @@ class Train final : public Command {
     auto warnings = resume_warnings(*resumed, session.device);
     warnings.insert(warnings.end(), found.begin(), found.end());
     for (const auto& warning : warnings) {
-      print_error(fmt::format("lookback: warning: {}\n", warning));
+      print_warning(warning);
     }
     if (options.verify_data) session.console.note("the data are those that the run was trained on");
     const auto step = resumed->state.step, steps = *options.max_steps;
@@ -138,11 +140,6 @@ class Train final : public Command {
                      : fmt::format("{} is the last of {} steps: nothing is left to do; a larger "
                                    "--max-steps trains on",
                                    resumed->checkpoint.path.string(), steps));
-  }
-
-  static ExitCode exit_code_of(TrainingSummary::End end) {
-    if (end == TrainingSummary::End::interrupted) return ExitCode::interrupted;
-    return end == TrainingSummary::End::terminated ? ExitCode::terminated : ExitCode::good;
   }
 
   // Nobody asked for the CPU, and the program could do better.
@@ -225,15 +222,18 @@ class Train final : public Command {
         text += fmt::format(", floor {:.4f}", *evaluation->floor);
       }
     }
-    session.console.result(text + "; the model is in " + options.output_dir, object);
-    if (summary.end != TrainingSummary::End::reached) {
-      const bool terminated = summary.end == TrainingSummary::End::terminated;
-      print_error(
-          fmt::format("{} after step {} of {}: the model and checkpoint-{} are in {}; "
-                      "`{}` goes on\n",
-                      terminated ? "terminated" : "interrupted", summary.steps, *options.max_steps,
-                      summary.steps, options.output_dir, resume_command(options.output_dir)));
-    }
+    session.console.summary(text + "; the model is in " + options.output_dir, object);
+    if (summary.ended_by == 0) return;
+    print_error(
+        fmt::format("{} after step {} of {}: the model and checkpoint-{} are in {}; "
+                    "`{}` goes on\n",
+                    word_for(summary.ended_by), summary.steps, *options.max_steps, summary.steps,
+                    options.output_dir, resume_command(options.output_dir)));
+  }
+
+  static std::string_view word_for(int signal) {
+    if (signal == SIGHUP) return "hung up";
+    return signal == SIGTERM ? "terminated" : "interrupted";
   }
 
   TrainOptions options;

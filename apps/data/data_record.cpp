@@ -1,16 +1,13 @@
 #include "apps/data/data_record.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <nlohmann/json.hpp>
-#include <system_error>
+#include <span>
 
 #include "apps/data/data_files.h"
 #include "apps/data/open.h"
 #include "runtime/check.h"
+#include "runtime/input_file.h"
 
 namespace lookback {
 namespace {
@@ -18,76 +15,50 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view operation = "data";
-constexpr std::int64_t block_bytes = 4096, sampled_blocks = 256;
+constexpr std::size_t block_bytes = 4096, sampled_blocks = 256;
 
-// Read, not mapped: a file may be cut short meanwhile.
-class File {
- public:
-  explicit File(const std::string& file_path)
-      : path(file_path), descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (descriptor < 0) refuse();
-    length = lseek(descriptor, 0, SEEK_END);
-    if (length < 0) refuse();
+void add(RunningChecksum& sum, const InputFile& file, std::size_t begin, std::size_t count) {
+  constexpr std::size_t most_at_once = std::size_t{1} << 20;
+  std::vector<std::byte> piece(std::min(count, most_at_once));
+  while (count > 0) {
+    const auto bytes = std::span(piece).first(std::min(count, most_at_once));
+    file.read(begin, bytes);
+    sum.add(bytes);
+    begin += bytes.size();
+    count -= bytes.size();
   }
-  ~File() { close(descriptor); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
+}
 
-  std::int64_t bytes() const { return length; }
-
-  void add(RunningChecksum& sum, std::int64_t begin, std::int64_t count) const {
-    std::vector<std::byte> piece(static_cast<std::size_t>(std::min(count, most_at_once)));
-    while (count > 0) {
-      const auto wanted = static_cast<std::size_t>(std::min(count, most_at_once));
-      const auto got = pread(descriptor, piece.data(), wanted, begin);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) refuse();
-      if (got == 0) return;  // cut short: another checksum says so
-      sum.add(std::span(piece).first(static_cast<std::size_t>(got)));
-      begin += got;
-      count -= got;
-    }
-  }
-
- private:
-  [[noreturn]] void refuse() const {
-    fail(operation, "{}: cannot be read: {}", path, std::generic_category().message(errno));
-  }
-
-  static constexpr std::int64_t most_at_once = std::int64_t{1} << 20;
-  const std::string& path;
-  int descriptor;
-  std::int64_t length = 0;
-};
-
-Checksum sample_of(const File& file) {
+Checksum sample_of(const InputFile& file) {
   RunningChecksum sum;
-  if (file.bytes() <= block_bytes * sampled_blocks) {
-    file.add(sum, 0, file.bytes());
+  if (file.size() <= block_bytes * sampled_blocks) {
+    add(sum, file, 0, file.size());
     return sum.value();
   }
-  const auto last_begin = file.bytes() - block_bytes;
-  for (std::int64_t i = 0; i < sampled_blocks; ++i) {
+  const auto last_begin = file.size() - block_bytes;
+  for (std::size_t i = 0; i < sampled_blocks; ++i) {
     // In this order the product cannot overflow.
     const auto begin = last_begin / (sampled_blocks - 1) * i +
                        last_begin % (sampled_blocks - 1) * i / (sampled_blocks - 1);
-    file.add(sum, begin, block_bytes);
+    add(sum, file, begin, block_bytes);
   }
   return sum.value();
 }
 
-Checksum whole_of(const File& file) {
+Checksum whole_of(const InputFile& file) {
   RunningChecksum sum;
-  file.add(sum, 0, file.bytes());
+  add(sum, file, 0, file.size());
   return sum.value();
 }
+
+std::int64_t bytes_of(const InputFile& file) { return static_cast<std::int64_t>(file.size()); }
 
 void check_file(const DataFileRecord& recorded, const std::string& path, DataCheck depth) {
   const Check check{operation};
   const auto advice = "put the data back as they were, or start a new run with --init-from";
-  const File file(path);
-  check(file.bytes() == recorded.bytes,
-        "{}: is not what the run was trained on ({} bytes, it had {}): {}", path, file.bytes(),
+  const InputFile file(path, operation);
+  check(bytes_of(file) == recorded.bytes,
+        "{}: is not what the run was trained on ({} bytes, it had {}): {}", path, bytes_of(file),
         recorded.bytes, advice);
   const bool same =
       depth == DataCheck::all ? whole_of(file) == recorded.all : sample_of(file) == recorded.sample;
@@ -98,8 +69,8 @@ void check_file(const DataFileRecord& recorded, const std::string& path, DataChe
 }  // namespace
 
 DataFileRecord record_of_file(const std::string& path) {
-  const File file(path);
-  return {.bytes = file.bytes(), .sample = sample_of(file), .all = whole_of(file)};
+  const InputFile file(path, operation);
+  return {.bytes = bytes_of(file), .sample = sample_of(file), .all = whole_of(file)};
 }
 
 DataRecord record_of_data(const std::string& spec) {

@@ -12,7 +12,8 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::size_t looked_at_bytes = std::size_t{64} << 10;
+constexpr std::size_t rest_of_character = 3;
+constexpr std::size_t looked_at_bytes = text_check_bytes - rest_of_character;
 
 constexpr auto decompress = "decompress it first"sv;
 constexpr auto give_text = "--data takes texts (UTF-8) and .bin files of tokens"sv;
@@ -62,9 +63,7 @@ void check_is_text(std::span<const std::byte> file, const std::string& path) {
 }
 
 std::optional<std::size_t> first_not_utf8(std::span<const std::byte> file) {
-  // The last character that begins within may end behind.
-  constexpr std::size_t rest_of_character = 3;
-  const auto seen = file.first(std::min(file.size(), looked_at_bytes + rest_of_character));
+  const auto seen = file.first(std::min(file.size(), text_check_bytes));
   const auto valid =
       byte_pair::valid_bytes({reinterpret_cast<const char*>(seen.data()), seen.size()});
   if (valid >= std::min(file.size(), looked_at_bytes)) return std::nullopt;

@@ -9,6 +9,10 @@
 
 namespace lookback {
 
+// Of a file that is longer, this much of its beginning says as much as all of it: a character that
+// begins in the part that is looked at may end behind.
+inline constexpr std::size_t text_check_bytes = (std::size_t{64} << 10) + 3;
+
 // Throws Error that says what the file looks like, and what would be right, where it begins as a
 // known binary format does or holds a byte 0: the sign that grep and git go by too, since no text
 // has one, in whatever 8-bit encoding, and binary data are hardly ever without.

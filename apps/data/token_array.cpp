@@ -27,22 +27,27 @@ constexpr std::array header_kinds = {HeaderKind{20240520, 1, 2}, HeaderKind{2024
 
 // Calls body(const Token* tokens) with the type that is `width` bytes wide.
 template <class Body>
-auto with_tokens(const std::byte* data, std::size_t width, const Body& body) {
+void with_tokens(const std::byte* data, std::size_t width, const Body& body) {
   if (width == 1) return body(reinterpret_cast<const std::uint8_t*>(data));
   if (width == 2) return body(reinterpret_cast<const std::uint16_t*>(data));
-  return body(reinterpret_cast<const std::uint32_t*>(data));
+  body(reinterpret_cast<const std::uint32_t*>(data));
+}
+
+std::vector<std::byte> first_bytes(const InputFile& file, std::size_t most) {
+  std::vector<std::byte> bytes(std::min(most, file.size()));
+  file.read(0, bytes);
+  return bytes;
 }
 
 // floor(0.95 n)
 std::int64_t share_for_training(std::int64_t n) { return n / 100 * 95 + n % 100 * 95 / 100; }
 
-// The start of the UTF-8 character that byte `at` of `size` lies in; `at` itself where that is
-// none.
-std::int64_t start_of_character(const std::byte* text, std::int64_t at, std::int64_t size) {
-  constexpr std::byte mark{0xC0}, continuation{0x80};
-  if (at == size) return at;
-  for (std::int64_t start = at; start >= 0 && at - start < 4; --start) {
-    if ((text[start] & mark) != continuation) return start;
+// The start of the UTF-8 character that byte `at` lies in; `at` itself where that is none.
+std::size_t start_of_character(std::string_view text, std::size_t at) {
+  constexpr unsigned mark = 0xC0, continuation = 0x80;
+  if (at == text.size()) return at;
+  for (std::size_t back = 0; back < std::min<std::size_t>(at + 1, 4); ++back) {
+    if ((static_cast<unsigned char>(text[at - back]) & mark) != continuation) return at - back;
   }
   return at;
 }
@@ -57,29 +62,26 @@ TokenArray::TokenArray(const std::vector<std::string>& paths) {
   const Check check{"data"};
   check(!paths.empty(), "there is no file to read");
   kind = format_of(paths.front());
+  std::optional<std::pair<std::string, std::size_t>> not_utf8;
   for (const auto& path : paths) {
     check(format_of(path) == kind,
           "{} and {}: text and .bin cannot be joined; name files of one kind", paths.front(), path);
-    MappedFile file{path, "data"};
-    check(file.size() > 0, "{}: is empty", path);
-    if (kind == TokenFormat::text) check_is_text(file.bytes(), path);
-    append(kind == TokenFormat::bin ? open_bin(std::move(file)) : piece_of(std::move(file), 0, 1));
+    const auto file = std::make_shared<const InputFile>(path, "data");
+    check(file->size() > 0, "{}: is empty", path);
+    if (kind == TokenFormat::text) {
+      const auto beginning = first_bytes(*file, text_check_bytes);
+      check_is_text(beginning, path);
+      const auto at = first_not_utf8(beginning);
+      if (at && !not_utf8) not_utf8 = {path, *at};
+    }
+    append(kind == TokenFormat::bin ? open_bin(file) : piece_of(file, 0, 1));
   }
   validation_first = share_for_training(count);
-  if (kind == TokenFormat::text) warn_of_encoding();
-}
-
-void TokenArray::warn_of_encoding() const {
-  for (const auto& piece : pieces) {
-    const auto at = first_not_utf8({piece.data, static_cast<std::size_t>(piece.bytes)});
-    if (!at) continue;
-    print_error(
-        fmt::format("lookback: warning: {}: byte {} is not UTF-8 (latin-1?): convert it, or prompt "
-                    "the model in "
-                    "the same encoding\n",
-                    one_line(piece.path), *at));
-    return;  // one line, however many files there are
-  }
+  if (!not_utf8) return;
+  // One line, however many files there are.
+  print_warning(fmt::format(
+      "{}: byte {} is not UTF-8 (latin-1?): convert it, or prompt the model in the same encoding",
+      not_utf8->first, not_utf8->second));
 }
 
 void TokenArray::append(Piece piece) {
@@ -89,72 +91,85 @@ void TokenArray::append(Piece piece) {
   pieces.push_back(std::move(piece));
 }
 
-TokenArray::Piece TokenArray::piece_of(MappedFile file, std::size_t header_bytes,
-                                       std::size_t width) {
-  auto path = file.path();
-  const auto bytes = file.size() - header_bytes;
-  const auto storage = std::make_shared<const MappedFile>(std::move(file));
-  return {.path = std::move(path),
-          .storage = storage,
-          .data = storage->bytes().data() + header_bytes,
+TokenArray::Piece TokenArray::piece_of(std::shared_ptr<const InputFile> file,
+                                       std::size_t header_bytes, std::size_t width) {
+  const auto bytes = file->size() - header_bytes;
+  return {.path = file->path(),
+          .file = file,
+          .header_bytes = header_bytes,
           .width = width,
           .count = static_cast<std::int64_t>(bytes / width),
           .bytes = static_cast<std::int64_t>(bytes)};
 }
 
-TokenArray::Piece TokenArray::open_bin(MappedFile file) {
+TokenArray::Piece TokenArray::open_bin(std::shared_ptr<const InputFile> file) {
   const Check check{"data"};
   std::array<std::int32_t, 3> header{};
-  std::memcpy(header.data(), file.bytes().data(), std::min(sizeof header, file.size()));
+  const auto beginning = first_bytes(*file, sizeof header);
+  std::memcpy(header.data(), beginning.data(), beginning.size());
   for (const auto& header_kind : header_kinds) {
     if (header[0] != header_kind.magic) continue;
-    check(file.size() >= header_size,
+    check(file->size() >= header_size,
           "{}: {} bytes are too few for the header of {} int32 that its first number {} announces",
-          file.path(), file.size(), header_numbers, header[0]);
+          file->path(), file->size(), header_numbers, header[0]);
     check(header[1] == header_kind.version,
-          "{}: header {} of version {} is not known: version {} is", file.path(), header[0],
+          "{}: header {} of version {} is not known: version {} is", file->path(), header[0],
           header[1], header_kind.version);
-    const auto body = file.size() - header_size;
+    const auto body = file->size() - header_size;
     check(header[2] > 0 && static_cast<std::size_t>(header[2]) * header_kind.width == body,
-          "{}: the header says {} tokens of {} bytes, but {} bytes follow it", file.path(),
+          "{}: the header says {} tokens of {} bytes, but {} bytes follow it", file->path(),
           header[2], header_kind.width, body);
-    return piece_of(std::move(file), header_size, header_kind.width);
+    return piece_of(file, header_size, header_kind.width);
   }
-  check(file.size() % 2 == 0, "{}: an odd number of bytes ({}) cannot be tokens of two bytes each",
-        file.path(), file.size());
-  return piece_of(std::move(file), 0, 2);
+  check(file->size() % 2 == 0, "{}: an odd number of bytes ({}) cannot be tokens of two bytes each",
+        file->path(), file->size());
+  return piece_of(file, 0, 2);
 }
 
-TokenArray::Piece TokenArray::encode(const Piece& text, std::int64_t begin, std::int64_t end,
+TokenArray::Piece TokenArray::encode(const std::string& path, std::string_view text,
                                      const Tokenizer& tokenizer) {
-  const auto bytes = end - begin;
-  const auto tokens = tokenizer.encode(
-      {reinterpret_cast<const char*>(text.data) + begin, static_cast<std::size_t>(bytes)});
-  const auto storage =
-      std::make_shared<const std::vector<std::uint32_t>>(tokens.begin(), tokens.end());
-  return {.path = text.path,
-          .storage = storage,
-          .data = reinterpret_cast<const std::byte*>(storage->data()),
-          .width = sizeof(std::uint32_t),
-          .count = std::ssize(tokens),
-          .bytes = bytes};
+  const auto tokens = tokenizer.encode(text);
+  return {
+      .path = path,
+      .file = nullptr,
+      .encoded = std::make_shared<const std::vector<std::uint32_t>>(tokens.begin(), tokens.end()),
+      .width = sizeof(std::uint32_t),
+      .count = std::ssize(tokens),
+      .bytes = std::ssize(text)};
 }
 
 TokenArray TokenArray::encoded(const Tokenizer& tokenizer, TextCut cut) const {
   TokenArray result;
-  for (const auto& text : pieces) {
-    auto middle = text.count;
+  for (const auto& piece : pieces) {
+    std::string text(static_cast<std::size_t>(piece.bytes), '\0');
+    piece.file->read(0, std::as_writable_bytes(std::span(text)));
+    auto middle = text.size();
     if (cut == TextCut::before_validation) {
-      middle = std::clamp<std::int64_t>(validation_first - text.first, 0, text.count);
-      middle = start_of_character(text.data, middle, text.count);
+      const auto before = std::clamp<std::int64_t>(validation_first - piece.first, 0, piece.count);
+      middle = start_of_character(text, static_cast<std::size_t>(before));
     }
-    if (middle > 0) {
-      result.append(encode(text, 0, middle, tokenizer));
+    const auto training = std::string_view(text).substr(0, middle);
+    const auto validation = std::string_view(text).substr(middle);
+    if (!training.empty()) {
+      result.append(encode(piece.path, training, tokenizer));
       result.validation_first = result.count;
     }
-    if (middle < text.count) result.append(encode(text, middle, text.count, tokenizer));
+    if (!validation.empty()) result.append(encode(piece.path, validation, tokenizer));
   }
   return result;
+}
+
+template <class Body>
+void TokenArray::Piece::each_part(std::int64_t from, std::int64_t to, const Body& body) const {
+  if (encoded) return body(from, encoded->data() + from, to - from);
+  constexpr std::int64_t most = std::int64_t{1} << 18;  // tokens: a megabyte at most
+  std::vector<std::byte> part(static_cast<std::size_t>(std::min(to - from, most)) * width);
+  for (; from < to; from += most) {
+    const auto length = std::min(to - from, most);
+    const auto read = std::span(part).first(static_cast<std::size_t>(length) * width);
+    file->read(header_bytes + static_cast<std::size_t>(from) * width, read);
+    with_tokens(part.data(), width, [&](const auto* tokens) { body(from, tokens, length); });
+  }
 }
 
 std::optional<std::int64_t> TokenArray::text_bytes(std::int64_t begin, std::int64_t end) const {
@@ -175,8 +190,10 @@ void TokenArray::read(std::int64_t first, std::span<std::int64_t> tokens) const 
     const auto skip = first - piece->first;
     const auto part = tokens.first(
         static_cast<std::size_t>(std::min<std::int64_t>(std::ssize(tokens), piece->count - skip)));
-    with_tokens(piece->data, piece->width,
-                [&](const auto* data) { std::copy_n(data + skip, part.size(), part.begin()); });
+    piece->each_part(skip, skip + std::ssize(part),
+                     [&](std::int64_t begin, const auto* found, std::int64_t length) {
+                       std::copy_n(found, length, part.begin() + (begin - skip));
+                     });
     first += std::ssize(part);
     tokens = tokens.subspan(part.size());
   }
@@ -205,23 +222,25 @@ std::optional<std::int64_t> TokenArray::closing_token() const {
 std::int64_t TokenArray::largest_token() const {
   std::int64_t largest = 0;
   for (const auto& piece : pieces) {
-    largest =
-        std::max(largest, with_tokens(piece.data, piece.width, [&](const auto* data) {
-                   return static_cast<std::int64_t>(*std::max_element(data, data + piece.count));
-                 }));
+    piece.each_part(0, piece.count, [&](std::int64_t, const auto* tokens, std::int64_t length) {
+      largest = std::max<std::int64_t>(largest, *std::max_element(tokens, tokens + length));
+    });
   }
   return largest;
 }
 
 void TokenArray::check_vocabulary(std::int64_t vocabulary_size) const {
   for (const auto& piece : pieces) {
-    with_tokens(piece.data, piece.width, [&](const auto* data) {
-      if (*std::max_element(data, data + piece.count) < vocabulary_size) return;
-      const auto* wrong = std::find_if(
-          data, data + piece.count, [&](std::int64_t token) { return token >= vocabulary_size; });
-      fail("data", "{}: token {} at position {} is outside the vocabulary of {}: ids go up to {}",
-           piece.path, *wrong, wrong - data, vocabulary_size, vocabulary_size - 1);
-    });
+    piece.each_part(
+        0, piece.count, [&](std::int64_t begin, const auto* tokens, std::int64_t length) {
+          if (*std::max_element(tokens, tokens + length) < vocabulary_size) return;
+          const auto* wrong = std::find_if(tokens, tokens + length, [&](std::int64_t token) {
+            return token >= vocabulary_size;
+          });
+          fail("data",
+               "{}: token {} at position {} is outside the vocabulary of {}: ids go up to {}",
+               piece.path, *wrong, begin + (wrong - tokens), vocabulary_size, vocabulary_size - 1);
+        });
   }
 }
 

@@ -12,10 +12,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "apps/data/tokenizer.h"
-#include "runtime/mapped_file.h"
+#include "runtime/input_file.h"
 
 namespace lookback {
 
@@ -47,7 +48,8 @@ class TokenArray {
   // Bytes of the text that tokens [begin, end) stand for, whole parts of encoded() texts; none:
   // .bin.
   std::optional<std::int64_t> text_bytes(std::int64_t begin, std::int64_t end) const;
-  // tokens[i] = token first + i; all of them must exist.
+  // tokens[i] = token first + i; all of them must exist. Throws Error where a file has changed so
+  // that they cannot be read any more.
   void read(std::int64_t first, std::span<std::int64_t> tokens) const;
 
   // The number of the file that a token lies in, and a file's path.
@@ -63,21 +65,26 @@ class TokenArray {
  private:
   struct Piece {
     std::string path;
-    std::shared_ptr<const void> storage;  // keeps `data`
-    const std::byte* data;
+    std::shared_ptr<const InputFile> file;  // null: its tokens lie in `encoded`
+    std::size_t header_bytes = 0;           // of the file, in front of its tokens
+    std::shared_ptr<const std::vector<std::uint32_t>> encoded = {};
     std::size_t width;       // bytes a token: 1, 2 or 4
     std::int64_t first = 0;  // number of its first token among all
     std::int64_t count;
     std::int64_t bytes;
+
+    // Calls body(begin, const Token* tokens, count) for tokens [begin, begin + count) of the piece,
+    // with the type that they have there, until all of [from, to) have been shown.
+    template <class Body>
+    void each_part(std::int64_t from, std::int64_t to, const Body& body) const;
   };
 
-  void warn_of_encoding() const;
   TokenArray() = default;
   // What follows the first `header_bytes` of a file.
-  static Piece piece_of(MappedFile file, std::size_t header_bytes, std::size_t width);
-  static Piece open_bin(MappedFile file);
-  static Piece encode(const Piece& text, std::int64_t begin, std::int64_t end,
-                      const Tokenizer& tokenizer);
+  static Piece piece_of(std::shared_ptr<const InputFile> file, std::size_t header_bytes,
+                        std::size_t width);
+  static Piece open_bin(std::shared_ptr<const InputFile> file);
+  static Piece encode(const std::string& path, std::string_view text, const Tokenizer& tokenizer);
   void append(Piece piece);
 
   TokenFormat kind = TokenFormat::text;

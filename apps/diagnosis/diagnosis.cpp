@@ -46,8 +46,7 @@ std::vector<Verdict> Diagnosis::findings() const {
     if (check.finding) found.push_back(*check.finding);
   }
   std::ranges::sort(found);
-  const auto repeated = std::ranges::unique(found);
-  found.erase(repeated.begin(), repeated.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 

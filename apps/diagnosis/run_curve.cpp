@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numbers>
 #include <numeric>
 
+#include "apps/train/metrics_lines.h"
 #include "runtime/check.h"
 
 namespace lookback {
@@ -21,8 +21,7 @@ std::optional<double> optional_number(const Json& line, const char* key) {
   return found->get<double>();
 }
 
-void read_line(const Json& line, RunCurve& curve) {
-  const auto step = line.at("step").get<std::int64_t>();
+void read_line(std::int64_t step, const Json& line, RunCurve& curve) {
   const auto number = [&](const char* key) { return line.at(key).get<double>(); };
   if (line.contains("validation_loss")) {
     curve.validation.push_back({.step = step,
@@ -60,15 +59,12 @@ double unigram_entropy(const TokenSource& source) {
 }  // namespace
 
 RunCurve read_run_curve(const std::filesystem::path& metrics) {
-  std::ifstream file(metrics);
-  if (!file) fail("metrics", "{}: cannot be read", metrics.string());
   RunCurve curve;
-  std::string text;
-  for (std::int64_t number = 1; std::getline(file, text); ++number) {
+  for (const auto& line : read_metrics_lines(metrics, "metrics")) {
     try {
-      read_line(Json::parse(text), curve);
+      read_line(line.step, line.values, curve);
     } catch (const Json::exception&) {
-      fail("metrics", "{}: line {} is no line of a run", metrics.string(), number);
+      fail("metrics", "{}: line {} is no line of a run", metrics.string(), line.number);
     }
   }
   return curve;

@@ -25,7 +25,8 @@ struct RunCurve {
   std::vector<Evaluation> validation;
 };
 
-// Throws Error naming the file and the line that is not one of metrics.jsonl's.
+// Throws Error naming the file and the line whose numbers are not those of a run's. What is no line
+// with a step is left out, with a warning.
 RunCurve read_run_curve(const std::filesystem::path& metrics);
 
 // A loss that a model without some ability cannot get below.

@@ -1,26 +1,26 @@
 #include "apps/inspect/run_history.h"
 
 #include <nlohmann/json.hpp>
-#include <sstream>
 
-#include "runtime/read_file.h"
+#include "apps/train/metrics_lines.h"
 
 namespace lookback {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
-void add_point(RunHistory::Curve& curve, const Json& line, const char* key) {
-  if (!line.contains(key) || !line.at(key).is_number()) return;
-  curve.steps.push_back(line.at("step").get<std::int64_t>());
-  curve.values.push_back(line.at(key).get<double>());
+void add_point(RunHistory::Curve& curve, const MetricsLine& line, const char* key) {
+  const auto found = line.values.find(key);
+  if (found == line.values.end() || !found->is_number()) return;
+  curve.steps.push_back(line.step);
+  curve.values.push_back(found->get<double>());
 }
 
-void add_learned(RunHistory& history, const Json& line) {
-  if (!line.contains("learned") || !line.at("learned").is_object()) return;
-  history.learned_steps.push_back(line.at("step").get<std::int64_t>());
-  for (const auto& [name, values] : line.at("learned").items()) {
+void add_learned(RunHistory& history, const MetricsLine& line) {
+  const auto learned = line.values.find("learned");
+  if (learned == line.values.end() || !learned->is_object()) return;
+  history.learned_steps.push_back(line.step);
+  for (const auto& [name, values] : learned->items()) {
     std::vector<double> numbers;
     for (const auto& value : values) {
       if (value.is_number()) numbers.push_back(value.get<double>());
@@ -42,11 +42,7 @@ RunHistory read_run_history(const fs::path& directory) {
   RunHistory history;
   const auto path = metrics_of(directory);
   if (!fs::exists(path)) return history;
-  std::istringstream lines(read_file(path, "inspect"));
-  for (std::string text; std::getline(lines, text);) {
-    const auto line = Json::parse(text, nullptr, false);
-    if (!line.is_object() || !line.contains("step") || !line.at("step").is_number_integer())
-      continue;
+  for (const auto& line : read_metrics_lines(path, "inspect")) {
     add_point(history.loss, line, "loss");
     add_point(history.validation_loss, line, "validation_loss");
     add_point(history.floor, line, "floor");

@@ -21,7 +21,7 @@ struct RunHistory {
 };
 
 // Of a run's folder, or of a checkpoint in one; empty for a folder that no run made. Lines that are
-// not whole (of a run that was killed) are left out.
+// none of a run's are left out (metrics_lines.h).
 RunHistory read_run_history(const std::filesystem::path& directory);
 
 }  // namespace lookback

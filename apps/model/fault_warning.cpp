@@ -7,9 +7,8 @@ namespace lookback {
 
 void warn_of_fault(const LlamaConfig& config) {
   if (config.fault.empty()) return;
-  print_error(
-      fmt::format("lookback: warning: this model is broken on purpose: {} ({}); attention is "
-                  "recorded as weights\n",
+  print_warning(
+      fmt::format("this model is broken on purpose: {} ({}); attention is recorded as weights",
                   Faults::make(config.fault)->description(), config.fault));
 }
 

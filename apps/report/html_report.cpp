@@ -1,6 +1,7 @@
 #include "apps/report/html_report.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -20,7 +21,10 @@ constexpr std::size_t most_bytes = 5'000'000;
 Json number(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  return std::stod(fmt::format("{:.5g}", value));
+  const auto digits = fmt::format("{:.5g}", value);
+  double rounded = value;  // and stays it where five digits make more than the largest number
+  std::from_chars(digits.data(), digits.data() + digits.size(), rounded);
+  return rounded;
 }
 
 Json numbers(const std::vector<double>& values) {

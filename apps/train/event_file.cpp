@@ -9,6 +9,7 @@
 #include <boost/crc.hpp>
 #include <charconv>
 #include <chrono>
+#include <limits>
 #include <string_view>
 
 namespace lookback {
@@ -106,12 +107,13 @@ fs::path new_path(const fs::path& folder) {
   auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
                      std::chrono::system_clock::now().time_since_epoch())
                      .count();
+  constexpr auto last_second = std::numeric_limits<std::int64_t>::max();
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (!is_event_file(entry.path())) continue;
     const auto digits = entry.path().filename().string().substr(name_prefix.size());
     std::int64_t other = 0;
     std::from_chars(digits.data(), digits.data() + digits.size(), other);
-    seconds = std::max(seconds, other + 1);
+    seconds = std::max(seconds, std::min(other, last_second - 1) + 1);
   }
   return folder / fmt::format("{}{:010}.{}.{}", name_prefix, seconds, host_name(), getpid());
 }

@@ -16,7 +16,7 @@ struct LoggedLines {
 
 class LineRecorder {
  public:
-  void add(nlohmann::ordered_json line);
+  void add(nlohmann::json line);
   LoggedLines so_far() const { return {.count = count, .checksum = sum.value()}; }
 
  private:

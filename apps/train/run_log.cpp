@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "runtime/read_file.h"
+#include "apps/train/metrics_lines.h"
 #include "runtime/replacing_file.h"
 
 namespace lookback {
@@ -33,9 +33,7 @@ std::optional<double> number(const Json& object, const char* key) {
   return found->get<double>();
 }
 
-std::int64_t step_of(const Json& line) {
-  return static_cast<std::int64_t>(number(line, "step").value_or(0));
-}
+std::int64_t step_of(const Json& line) { return line.at("step").get<std::int64_t>(); }
 
 std::vector<EventFile::Scalar> scalars_of(const Json& line) {
   std::vector<EventFile::Scalar> scalars;
@@ -68,15 +66,12 @@ LoggedRun read_log(const fs::path& folder, std::int64_t step, std::int64_t logge
   const auto path = folder / metrics_name;
   if (!exists(path)) return logged;
   LineRecorder recorder;
-  std::istringstream file(read_file(path, "metrics"));
-  for (std::string line; std::getline(file, line);) {
-    const auto object = Json::parse(line, nullptr, false);
-    if (!object.is_object()) continue;
-    const auto at = step_of(object);
+  for (const auto& line : read_metrics_lines(path, "metrics")) {
+    const Json object = line.values;
     const auto loss = number(object, "loss"), validation_loss = number(object, "validation_loss");
-    if (at > step || (loss && at > logged_step)) continue;
-    logged.lines += line + "\n";
-    recorder.add(object);
+    if (line.step > step || (loss && line.step > logged_step)) continue;
+    logged.lines += line.text + "\n";
+    recorder.add(line.values);
     if (loss) logged.loss = *loss;
     if (!validation_loss) continue;
     logged.evaluation = {.loss = *validation_loss,

@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <csignal>
 #include <nlohmann/json.hpp>
 
-#include "apps/cli/interrupt.h"
+#include "apps/cli/error_message.h"
 #include "apps/data/tokenizer_file.h"
 #include "apps/inspect/write_look.h"
 #include "apps/model/model_folder.h"
@@ -153,27 +152,41 @@ TrainingSummary TrainingRun::run() {
     train();
   } catch (const NonFiniteError&) {
     throw;
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     // Whatever happened, a full disk or a GPU that is gone: what is saved is saved.
-    const bool begun = log && is_directory(output.path());
-    const auto newest = begun ? newest_checkpoint(output.path()) : std::nullopt;
-    if (!newest) throw;
-    throw Error(fmt::format("{}; `{}` goes on from {}", error.what(),
-                            resume_command(options.output_dir), newest->path.filename().string()));
+    if (!log) throw;
+    throw Error(with_way_on(message_of(error)));
   }
   summary.steps = state.step;
   summary.tokens_per_second = tokens_per_second();
   return summary;
 }
 
+// What ended the run, and how to go on. The look for a checkpoint may fail from the same cause,
+// which is the one to tell.
+std::string TrainingRun::with_way_on(const std::string& problem) const {
+  const auto command = resume_command(options.output_dir);
+  try {
+    const auto newest = newest_checkpoint(output.path());
+    if (!newest) return problem;
+    return fmt::format("{}; `{}` goes on from {}", problem, command,
+                       newest->path.filename().string());
+  } catch (const std::exception&) {
+    return fmt::format("{}; `{}` goes on from the newest checkpoint, if there is one", problem,
+                       command);
+  }
+}
+
 void TrainingRun::train() {
-  const InterruptWatch interrupt;
+  CheckpointWatch checkpoint_wish;
   while (state.step < total_steps) {
     take_step();
-    const bool interrupted = interrupt.requested() && state.step < total_steps;
+    const bool interrupted = interrupt->requested() && state.step < total_steps;
+    const bool asked_for_checkpoint = checkpoint_wish.take();
+    const bool saves = at_multiple_of(*options.save_steps) || interrupted || asked_for_checkpoint;
     const bool inspects = options.inspect_every && state.step % *options.inspect_every == 0;
-    if (at_multiple_of(options.logging_steps) || at_multiple_of(*options.eval_steps) ||
-        at_multiple_of(*options.save_steps) || interrupted || inspects) {
+    if (at_multiple_of(options.logging_steps) || at_multiple_of(*options.eval_steps) || saves ||
+        inspects) {
       read_steps();
     }
     const bool logs = at_multiple_of(options.logging_steps);
@@ -183,12 +196,14 @@ void TrainingRun::train() {
     // The line of an interrupt is one that a whole run does not have: who goes on counts anew.
     if (logs) window = {};
     if (at_multiple_of(*options.eval_steps)) evaluate_model();
-    if (at_multiple_of(*options.save_steps) || interrupted) save_state();
+    if (saves) save_state();
+    if (asked_for_checkpoint) {
+      progress.line(fmt::format("checkpoint-{} is written, as a signal asked for", state.step));
+    }
     if (inspects) inspect_model();
     if (interrupted) {
       save_model(llama, output.path());
-      using End = TrainingSummary::End;
-      summary.end = interrupt.signal() == SIGTERM ? End::terminated : End::interrupted;
+      summary.ended_by = interrupt->signal();
       break;
     }
   }
@@ -206,6 +221,7 @@ void TrainingRun::take_step() {
   const auto begin = [&](const StepResults& results) {
     unread.push_back({results, batches, state.step});
     read_steps();
+    interrupt.emplace();
     resumed == nullptr ? begin_folder() : begin_resumed_folder();
     log.emplace(output.path(), earlier);
   };
@@ -321,9 +337,7 @@ void TrainingRun::inspect_model() const {
 }
 
 void TrainingRun::save_state() {
-  for (const auto& line : run_data.look()) {
-    print_error(fmt::format("lookback: warning: {}\n", line));
-  }
+  for (const auto& line : run_data.look()) print_warning(line);
   state.instruction_set = kernels::isa_description();
   state.ties = {.settings = settings_of(*session.flags),
                 .config = to_json(llama.config, llama.precision.storage),

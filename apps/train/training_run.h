@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/cli/command.h"
+#include "apps/cli/interrupt.h"
 #include "apps/cli/progress.h"
 #include "apps/train/checkpoint.h"
 #include "apps/train/evaluate.h"
@@ -18,8 +19,7 @@
 namespace lookback {
 
 struct TrainingSummary {
-  enum class End { reached, interrupted, terminated };  // by Ctrl-C, by SIGTERM
-  End end = End::reached;
+  int ended_by = 0;  // the signal that ended it before its last step
   std::int64_t steps = 0;
   double loss = 0;                            // of the last line of metrics.jsonl
   std::optional<Evaluation> evaluation = {};  // the last one
@@ -41,8 +41,9 @@ class TrainingRun {
 
   // Trains. The output folder is begun when the first gradients are there: what cannot even start
   // leaves nothing behind. From then on it holds a whole model: the one that training started from,
-  // then the last one that was evaluated. Ctrl-C and SIGTERM end the run after the step, with a
-  // checkpoint.
+  // then the last one that was evaluated. From then on Ctrl-C, SIGTERM and SIGHUP end the run after
+  // the step, with a checkpoint (until then they end the program: nothing is lost), and SIGUSR1 and
+  // SIGUSR2 ask for a checkpoint.
   // Throws NonFiniteError when a loss or a gradient is not finite. The folder then keeps the last
   // good model: the one before that step where its loss was finite, else the one it held. Other
   // errors say how to go on, once there is a checkpoint.
@@ -57,6 +58,7 @@ class TrainingRun {
   };
 
   void train();
+  std::string with_way_on(const std::string& problem) const;
   void begin_folder();
   void begin_resumed_folder();
   void take_step();
@@ -79,7 +81,8 @@ class TrainingRun {
   RunData run_data;
   AdamW optimizer;
   OptimiserStep step;
-  std::optional<RunLog> log;  // once the folder is begun
+  std::optional<RunLog> log;                // once the folder is begun
+  std::optional<InterruptWatch> interrupt;  // from then on
   Progress progress;
   TrainerState state;
   UnloggedSteps& window = state.unlogged;  // what the next line of metrics.jsonl tells about

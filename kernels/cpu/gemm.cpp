@@ -6,19 +6,21 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/cpu/gemm_pieces.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
 namespace {
 
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-// The largest tile: what the panels of scratch hold.
+// The largest tile: what the panels of scratch hold. Columns: a multiple of every instruction set's
+// column_step.
 constexpr std::int64_t panel_rows = 512;
-constexpr std::int64_t panel_columns = 512;
+constexpr std::int64_t panel_columns = 528;
 
 // Tiles of the output. Large ones cost least (each packs its panels afresh), but there must be
-// enough of them for many threads, none so small that starting it costs more than its work.
+// enough of them for many threads, none so small that starting it costs more than its work. They
+// begin at multiples of rows_at_once and of the column step: then the bits of a number do not
+// depend on where its tile begins.
 struct Tiling {
   std::int64_t rows = panel_rows;
   std::int64_t columns = panel_columns;
@@ -29,33 +31,28 @@ constexpr std::int64_t least_tile_columns = 128;
 constexpr std::int64_t least_tile_work = 1 << 18;  // multiply-adds
 
 Tiling choose_tiling(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t products) {
+  const auto column_step = chosen_tile_kernels().column_step;
   Tiling tile;
-  tile.rows = std::min(tile.rows, m);
-  tile.columns = std::min(tile.columns, n);
+  tile.rows = std::min(tile.rows, filled_rows(m));
+  tile.columns = std::min(tile.columns, round_up(n, column_step));
   while (products * ceil_div(m, tile.rows) * ceil_div(n, tile.columns) < enough_tiles &&
          tile.rows * tile.columns * k >= 2 * least_tile_work) {
     const bool rows_can = tile.rows >= 2 * least_tile_rows;
     const bool columns_can = tile.columns >= 2 * least_tile_columns;
     if (!rows_can && !columns_can) break;
     if (columns_can && (!rows_can || tile.columns > tile.rows)) {
-      tile.columns = ceil_div(tile.columns, 2);
+      tile.columns = round_up(ceil_div(tile.columns, 2), column_step);
     } else {
-      tile.rows = ceil_div(tile.rows, 2);
+      tile.rows = filled_rows(ceil_div(tile.rows, 2));
     }
   }
   return tile;
 }
 
-// A small output with much to sum is also cut along k.
-constexpr std::int64_t k_chunk = 2048;
-constexpr std::int64_t most_parts = 16;
-constexpr std::int64_t most_split_outputs = 1 << 15;
-
-template <class T>
-const T* operand_at(const T* data, std::int64_t stride, Layout layout, std::int64_t row,
-                    std::int64_t column) {
-  return data + (layout == Layout::as_is ? row * stride + column : column * stride + row);
-}
+// A small output with much to sum is also cut along k, where its pieces' sums fit into this many
+// numbers.
+constexpr std::int64_t least_split_depth = 4096;
+constexpr std::int64_t most_split_numbers = 1 << 20;
 
 // The part of a product that gives c[row .. row + rows, column .. column + columns].
 template <class T, class Result>
@@ -74,7 +71,7 @@ Gemm<T, Result> tile_of(const Gemm<T, Result>& p, const Tiling& tile, std::int64
 // they must be converted, and where Eigen would read them badly: it packs a transposed `a` four
 // columns at a time, and a large stride then loses each line of the cache before its next four are
 // wanted.
-constexpr std::int64_t panel_depth = 512;
+constexpr std::int64_t panel_depth = deepest_piece<float>;
 constexpr std::int64_t panel_padding = 16;  // not a power of two: the rows spread over the cache
 constexpr std::int64_t far_apart_bytes = 2048;
 
@@ -129,8 +126,9 @@ void block_product(const Gemm<T, Sum>& p) {
                  .into = p.into,
                  .alpha = p.alpha};
   if (p.k == 0) tile_product(part);
-  for (std::int64_t k = 0; k < p.k; k += panel_depth) {
-    part.k = std::min(panel_depth, p.k - k);
+  const auto depth = piece_depth<Accumulator<T>>(p.k);
+  for (std::int64_t k = 0; k < p.k; k += depth) {
+    part.k = std::min(depth, p.k - k);
     part.a_stride = gather(p.a, p.a_stride, p.a_layout, 0, k, p.m, part.k, scratch.a);
     if constexpr (convert) {
       part.b = scratch.b();
@@ -237,58 +235,70 @@ void tiled(const Gemm<T, Result>& p, std::span<const ProductOffsets> offsets, st
       });
 }
 
+// c (+)= the sum of the parts, in the order in which sum_of_products adds them.
 template <class Sum, class Result>
 void add_parts(const Gemm<Sum, Result>& p, std::span<const Sum> parts) {
+  constexpr bool in_place = std::is_same_v<Result, Sum>;
   const auto outputs = static_cast<std::size_t>(p.m * p.n);
   parallel_for(p.m, std::max<std::int64_t>(1, 4096 / p.n),
                [&](std::int64_t begin, std::int64_t end) {
                  for (auto i = begin; i < end; ++i) {
                    for (std::int64_t j = 0; j < p.n; ++j) {
                      Result& c = p.c[i * p.c_stride + j];
-                     Sum sum = p.into == Into::sum ? static_cast<Sum>(c) : Sum{0};
+                     const bool adds = p.into == Into::sum;
+                     Sum sum = in_place && adds ? static_cast<Sum>(c) : Sum{0};
                      for (auto at = static_cast<std::size_t>(i * p.n + j); at < parts.size();
                           at += outputs) {
                        sum += parts[at];
                      }
+                     if (!in_place && adds) sum += static_cast<Sum>(c);
                      c = static_cast<Result>(sum);
                    }
                  }
                });
 }
 
-// Parts of k of fixed size, then their sum in order.
+// The pieces of k side by side, then their sum in order: the bits of a product that is not split.
 template <class T, class Result>
 void split_along_k(const Gemm<T, Result>& p) {
   using Sum = Accumulator<T>;
-  const auto chunk = std::max(k_chunk, ceil_div(p.k, most_parts));
-  const auto full_parts = p.k / chunk;
-  const auto parts = ceil_div(p.k, chunk);
-  std::vector<Sum> sums(static_cast<std::size_t>(parts * p.m * p.n));
-  std::array<ProductOffsets, most_parts> offsets;
-  for (std::int64_t part = 0; part < parts; ++part) {
-    offsets[static_cast<std::size_t>(part)] = {
-        .a = operand_at(p.a, p.a_stride, p.a_layout, 0, part * chunk) - p.a,
-        .b = operand_at(p.b, p.b_stride, p.b_layout, part * chunk, 0) - p.b,
-        .c = part * p.m * p.n};
+  const auto depth = piece_depth<Accumulator<T>>(p.k);
+  const auto whole_pieces = static_cast<std::size_t>(p.k / depth);
+  const auto pieces = pieces_of<Accumulator<T>>(p.k);
+  std::vector<Sum> sums(static_cast<std::size_t>(pieces * p.m * p.n));
+  std::vector<ProductOffsets> offsets;
+  for (std::int64_t piece = 0; piece < pieces; ++piece) {
+    offsets.push_back({.a = operand_at(p.a, p.a_stride, p.a_layout, 0, piece * depth) - p.a,
+                       .b = operand_at(p.b, p.b_stride, p.b_layout, piece * depth, 0) - p.b,
+                       .c = piece * p.m * p.n});
   }
-  Gemm<T, Sum> piece{.m = p.m,
-                     .n = p.n,
-                     .k = chunk,
-                     .a = p.a,
-                     .a_stride = p.a_stride,
-                     .a_layout = p.a_layout,
-                     .b = p.b,
-                     .b_stride = p.b_stride,
-                     .b_layout = p.b_layout,
-                     .c = sums.data(),
-                     .c_stride = p.n,
-                     .alpha = p.alpha};
-  const auto all = std::span<const ProductOffsets>(offsets).first(static_cast<std::size_t>(parts));
-  tiled(piece, all.first(static_cast<std::size_t>(full_parts)), 1);
-  piece.k = p.k - full_parts * chunk;
-  tiled(piece, all.subspan(static_cast<std::size_t>(full_parts)), 1);
+  Gemm<T, Sum> part{.m = p.m,
+                    .n = p.n,
+                    .k = depth,
+                    .a = p.a,
+                    .a_stride = p.a_stride,
+                    .a_layout = p.a_layout,
+                    .b = p.b,
+                    .b_stride = p.b_stride,
+                    .b_layout = p.b_layout,
+                    .c = sums.data(),
+                    .c_stride = p.n};
+  const auto all = std::span<const ProductOffsets>(offsets);
+  tiled(part, all.first(whole_pieces), 1);
+  part.k = p.k % depth;
+  tiled(part, all.subspan(whole_pieces), 1);
   add_parts<Sum, Result>({.m = p.m, .n = p.n, .c = p.c, .c_stride = p.c_stride, .into = p.into},
                          sums);
+}
+
+// With too few tiles for many threads. A scale other than 1 is rounded together with the addition,
+// which the pieces' own sums could not repeat.
+template <class T, class Result>
+bool worth_splitting(const Gemm<T, Result>& p) {
+  if (p.m == 0 || p.n == 0 || p.k < least_split_depth || p.alpha != 1) return false;
+  if (p.m * p.n > most_split_numbers / pieces_of<Accumulator<T>>(p.k)) return false;
+  const auto tile = choose_tiling(p.m, p.n, p.k, 1);
+  return ceil_div(p.m, tile.rows) * ceil_div(p.n, tile.columns) < enough_tiles / 2;
 }
 
 }  // namespace
@@ -298,12 +308,7 @@ void tile_product(const Gemm<BFloat16, BFloat16>& product) { bf16_product(produc
 
 template <class T, class Result>
 void gemm(const Gemm<T, Result>& p) {
-  if (p.m > 0 && p.n > 0 && p.m * p.n <= most_split_outputs && p.k >= 2 * k_chunk) {
-    const auto tile = choose_tiling(p.m, p.n, p.k, 1);
-    if (ceil_div(p.m, tile.rows) * ceil_div(p.n, tile.columns) < enough_tiles / 2) {
-      return split_along_k(p);
-    }
-  }
+  if (worth_splitting(p)) return split_along_k(p);
   const ProductOffsets only;
   tiled(p, {&only, 1}, 1);
 }

@@ -1,17 +1,19 @@
 // Matrix products of the CPU backend, on raw pointers.
 //
-//   gemm(Gemm<T, Result>{.m, .n, .k, .a, .a_stride, .a_layout, .b, ..., .c, .c_stride, .into,
-//   .alpha}) c[m, n] = alpha * op(a)[m, k] op(b)[k, n]        (Into::overwrite: c is not read) c[m,
-//   n] += alpha * op(a)[m, k] op(b)[k, n]       (Into::sum)
+//   c[m, n]  = alpha * op(a)[m, k] op(b)[k, n]       (Into::overwrite: c is not read)
+//
+//   c[m, n] += alpha * op(a)[m, k] op(b)[k, n]       (Into::sum)
 //
 // Row-major, leading strides in elements (gemm_arguments.h). f32 with sums in f32, f64 with sums in
 // f64; bf16 operands into an f32 or a bf16 result, products and sums in f32 (into a bf16 result the
 // whole sum is rounded once). Sizes may be 0; k = 0 gives zeros. A result must not
 // overlap an operand.
 //
-// The output is cut into tiles whose size follows from m, n, k alone; a small output with a large k
-// is cut along k as well, and the parts are added up in order. So the bits do not depend on the
-// number of threads. They do depend on the instruction set (isa.h).
+// Row-invariant: the bits of a row of c follow from that row of a, from b, from k and from the
+// instruction set (isa.h). They depend neither on where the row stands, nor on how many rows stand
+// beside it (m), nor on the number of threads, nor on which of the functions below runs. Tiles of
+// the output begin where that holds; k is summed in pieces of fixed depth, one after the other
+// (gemm_pieces.h), also where the pieces are shared out among threads.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +49,8 @@ template <class T, class Result>
 void gemm_sum(std::span<const Gemm<T, Result>> products, const Result* row = nullptr);
 
 // On the calling thread alone: for use inside a loop that is parallel already.
-inline void tile_product(const Gemm<float>& product) { chosen_tile_kernels().f32(product); }
-inline void tile_product(const Gemm<double>& product) { chosen_tile_kernels().f64(product); }
+void tile_product(const Gemm<float>& product);
+void tile_product(const Gemm<double>& product);
 void tile_product(const Gemm<BFloat16, float>& product);
 void tile_product(const Gemm<BFloat16, BFloat16>& product);
 

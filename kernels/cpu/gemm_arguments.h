@@ -31,10 +31,14 @@ struct Gemm {
   double alpha = 1.0;
 };
 
-// One instruction set's single-threaded products.
+// One instruction set's single-threaded products, as Eigen computes them: what the bits of a row
+// depend on is for the callers to fix (tile_product.cpp).
 struct TileKernels {
   void (*f32)(const Gemm<float>&);
   void (*f64)(const Gemm<double>&);
+  // Columns of the result that are summed in one way: tiles that begin at multiples of it have the
+  // bits of the whole.
+  std::int64_t column_step;
 };
 
 }  // namespace lookback::kernels

@@ -17,6 +17,7 @@
 #define Eigen LOOKBACK_JOIN(Eigen_, LOOKBACK_TILE_ISA)
 #define EIGEN_DONT_PARALLELIZE
 #define EIGEN_NO_IO
+#define EIGEN_GEMM_TO_COEFFBASED_THRESHOLD 0  // small products sum in the order of large ones
 #include <Eigen/Core>
 
 #include "kernels/cpu/gemm_arguments.h"
@@ -56,10 +57,13 @@ void tile_product(const Gemm<T>& p) {
 }  // namespace
 
 // Eigen's blocking, and with it the order of the sums, follows the sizes of the caches: they are
-// fixed here, so that bits do not depend on the machine's.
+// fixed here, so that bits do not depend on the machine's. The register kernel's columns (rows, for
+// Eigen, which computes the transpose of a row-major result): twice as many in f32 as in f64.
 TileKernels tile_kernels() {
   Eigen::setCpuCacheSizes(64 * 1024, 512 * 1024, 2 * 1024 * 1024);
-  return {.f32 = tile_product<float>, .f64 = tile_product<double>};
+  return {.f32 = tile_product<float>,
+          .f64 = tile_product<double>,
+          .column_step = Eigen::internal::gebp_traits<float, float>::mr};
 }
 
 }  // namespace lookback::kernels::LOOKBACK_TILE_ISA

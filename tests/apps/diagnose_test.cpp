@@ -181,6 +181,9 @@ TEST(RunCurve, ReadsBackWhatTrainWrites) {
   EXPECT_EQ(curve.validation[0].loss, 2.25);
   EXPECT_FALSE(curve.validation[0].floor);
   std::ofstream(path, std::ios::app) << "{\n";
+  EXPECT_EQ(read_run_curve(path).training.size(), 1u) << "with a warning";
+  std::ofstream(path, std::ios::app) << R"({"step":20,"loss":"x"})"
+                                     << "\n";
   EXPECT_THROW(read_run_curve(path), Error);
 }
 

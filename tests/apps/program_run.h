@@ -25,6 +25,10 @@ struct ProgramOptions {
   // Ctrl-C, or another signal, once this file is there.
   std::optional<std::filesystem::path> interrupt_when = {};
   int interrupt_signal = SIGINT;
+  // In place of a signal: what happens to the program then, by its process id.
+  std::function<void(pid_t)> interrupt_by = {};
+  // In the child, before it becomes the program: what it inherits.
+  std::function<void()> in_child = {};
   // SIGKILL once this says so; asked as often as can be.
   std::function<bool()> kill_when = {};
   std::filesystem::path directory = ".";  // to run in

@@ -2,12 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <ctime>
 
 #include "apps/data/built_in_source.h"
 #include "apps/train/evaluate.h"
 #include "autograd/gradient.h"
+#include "nn/adamw.h"
 #include "tests/nn/small_llama.h"
+#include "tests/nn/variants.h"
 
 namespace lookback {
 namespace {
@@ -96,6 +100,32 @@ TEST(Evaluation, OfAModelThatKnowsNothing) {
   for (const double each : nats) variance += (each - mean) * (each - mean) / 48;
   EXPECT_NEAR(*other.floor, mean, 1e-12);
   EXPECT_NEAR(*other.floor_error, std::sqrt(variance / 48), 1e-12);
+}
+
+// Processor seconds of a model from its making to its first update.
+double seconds_of_first_step(std::int64_t layers) {
+  auto config = byte_config();
+  config.num_hidden_layers = layers;
+  const auto batch =
+      make_built_in_source("uniform", 3, BuiltInPart::fresh)->training_batch(0, 0, 1, 4);
+  const auto start = std::clock();
+  const Llama llama(config, precision_of(DType::f32));
+  initialise(llama.parameters(), 0.02, 1);
+  AdamW optimizer(llama.parameters(), {});
+  const auto measures = accumulate_gradients(llama, {batch});
+  optimizer.step(1e-3, measures.gradient_share);
+  EXPECT_TRUE(llama.effects().empty());
+  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+}
+
+// A small file may ask for 65,536 layers: that takes as long as they are many, not longer.
+TEST(TrainingStep, TimeGrowsWithTheNumberOfLayers) {
+  const testing::OneThread one;  // threads that wait for one another take processor time as well
+  double ratio = 10;             // the best of some: other processes take their share of the caches
+  for (int attempt = 0; attempt < 4 && ratio > 3; ++attempt) {
+    ratio = std::min(ratio, seconds_of_first_step(4'000) / seconds_of_first_step(2'000));
+  }
+  EXPECT_LT(ratio, 3) << "2: proportional, 4: quadratic";
 }
 
 }  // namespace

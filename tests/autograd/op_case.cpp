@@ -55,6 +55,21 @@ std::vector<double> run_bits(const OpCaseOptions& options, const Inputs& drawn) 
   return bits;
 }
 
+void expect_same_bits(const std::vector<double>& a, const std::vector<double>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ASSERT_TRUE(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) << i;
+  }
+}
+
+// The same elements, contiguous, in memory whose first element lies before them.
+Tensor one_element_off(const Tensor& x) {
+  const auto memory = empty({x.numel() + 1}, x.dtype(), x.device());
+  const auto y = memory.alias(x.shape(), contiguous_strides(x.shape()), 1);
+  kernels::copy_forward(x.backend(), {.x = x, .y = y});
+  return y;
+}
+
 class Operation : public ::testing::TestWithParam<const OpCase*> {
  protected:
   const OpCaseOptions& options() const { return GetParam()->options; }
@@ -75,6 +90,19 @@ TEST_P(Operation, ForwardAtLargeMagnitudes) {
     SCOPED_TRACE(label(shapes));
     compare_forward(options(), shapes, DType::f64, options().large);
     compare_forward(options(), shapes, DType::f32, options().large);
+  }
+}
+
+// Vectors and packed products must not rely on an operand's address.
+TEST_P(Operation, SameResultsWhereOperandsBeginOneElementOff) {
+  for (const auto& shapes : options().shapes) {
+    for (const auto dtype : options().dtypes) {
+      SCOPED_TRACE(label(shapes) + std::string(name_of(dtype)));
+      const auto inputs = as_dtype(drawn_inputs(options(), shapes, 1), dtype);
+      Inputs shifted;
+      for (const auto& x : inputs) shifted.push_back(one_element_off(x));
+      expect_same_bits(run_bits(options(), inputs), run_bits(options(), shifted));
+    }
   }
 }
 
@@ -111,10 +139,7 @@ TEST_P(Operation, SameBitsAtAnyNumberOfThreads) {
     set_num_threads(3);
     const auto three = run_bits(options(), inputs);
     set_num_threads(before);
-    ASSERT_EQ(one.size(), three.size());
-    for (std::size_t i = 0; i < one.size(); ++i) {
-      ASSERT_TRUE(one[i] == three[i] || (std::isnan(one[i]) && std::isnan(three[i]))) << i;
-    }
+    expect_same_bits(one, three);
   }
 }
 

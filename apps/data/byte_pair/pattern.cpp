@@ -2,6 +2,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <time.h>
 
 #include <array>
 #include <new>
@@ -15,6 +16,20 @@ namespace lookback::byte_pair {
 namespace {
 
 constexpr std::size_t first_stack_bytes = 32 * 1024, most_stack_bytes = 1024 * 1024;
+
+// How many times PCRE2 may turn back in one search. A pattern that looks ahead over a run of white
+// space turns back once per letter, in nanoseconds; (.*a){25} does so without end, and each time
+// may take as long as a line. So the limit grows for as long as a next try is likely to stay within
+// the time.
+constexpr std::uint32_t first_match_limit = 1000, limit_growth = 4;
+constexpr double most_seconds = 0.25;
+
+// Of this thread: a machine that is busy gives up no earlier.
+double processor_seconds() {
+  timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
 
 std::string message_of(int error) {
   std::array<PCRE2_UCHAR, 256> text{};
@@ -63,12 +78,24 @@ Pattern::Pattern(std::string_view written, std::string where) : place(std::move(
 bool Pattern::find(std::string_view text, std::size_t from, MatchMemory& memory,
                    Range& found) const {
   // Without PCRE2_NO_UTF_CHECK each call would read the rest of the text once more.
-  const auto match = [&](std::uint32_t options) {
+  const auto match_as = [&](std::uint32_t options) {
     return pcre2_match(code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
                        PCRE2_NO_UTF_CHECK | options, memory.data.get(), memory.context.get());
   };
-  auto result = match(0);
-  if (result == PCRE2_ERROR_JIT_STACKLIMIT) result = match(PCRE2_NO_JIT);
+  const auto match_within = [&](std::uint32_t limit) {
+    pcre2_set_match_limit(memory.context.get(), limit);
+    const auto result = match_as(0);
+    return result == PCRE2_ERROR_JIT_STACKLIMIT ? match_as(PCRE2_NO_JIT) : result;
+  };
+  auto result = match_within(first_match_limit);
+  double seconds = 0;
+  for (auto limit = first_match_limit;
+       result == PCRE2_ERROR_MATCHLIMIT && seconds * limit_growth < most_seconds;) {
+    limit *= limit_growth;
+    const double start = processor_seconds();
+    result = match_within(limit);
+    seconds = processor_seconds() - start;
+  }
   if (result == PCRE2_ERROR_NOMATCH) return false;
   if (result < 0) {
     fail(operation, "{}: at byte {} of {} bytes of text the search is given up: {}", place, from,

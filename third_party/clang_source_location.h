@@ -1,5 +1,5 @@
-// For clang-tidy alone: a clang before 16 does not let libstdc++ have std::source_location, which
-// the compilers that build this project know.
+// For a clang before 16, which does not let libstdc++ have std::source_location: included in front of
+// every file (CMakeLists.txt, tests/tidy.sh).
 #pragma once
 
 #include <version>

@@ -1,0 +1,207 @@
+// What a row of a product is does not depend on where the row stands, nor on how many stand beside
+// it: compared bit by bit, for every form that a product has.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "kernels/cpu/gemm.h"
+#include "runtime/check.h"
+
+namespace lookback::kernels {
+namespace {
+
+template <class T>
+std::vector<T> random_values(std::int64_t count, unsigned seed) {
+  std::mt19937 engine(seed);
+  std::uniform_real_distribution<double> uniform(-1.0, 1.0);
+  std::vector<T> values(static_cast<std::size_t>(count));
+  for (auto& value : values) value = static_cast<T>(uniform(engine));
+  return values;
+}
+
+// The ways in which a product is asked for. In a batch and in a sum, two products are added up.
+enum class Form { gemm, batch, sum, tile };
+constexpr Form forms[] = {Form::gemm, Form::batch, Form::sum, Form::tile};
+constexpr Layout layouts[] = {Layout::as_is, Layout::transposed};
+
+struct Kind {
+  Form form;
+  Layout a_layout, b_layout;
+  Into into;
+  double alpha;
+  std::int64_t n, k;
+};
+
+// `most_rows` rows of a and c, from which products take some.
+template <class T, class Result>
+class Rows {
+ public:
+  Rows(const Kind& wanted, std::int64_t most_rows)
+      : kind(wanted),
+        rows(most_rows),
+        a(random_values<T>(2 * rows * kind.k, 1)),
+        b(random_values<T>(2 * kind.k * kind.n, 2)),
+        row(random_values<Result>(kind.n, 3)),
+        before(random_values<Result>(rows * kind.n, 4)) {}
+
+  // Rows first .. first + count of the result, of a product that is given these rows alone.
+  std::vector<Result> result(std::int64_t first, std::int64_t count) const {
+    std::vector<Result> c(before.begin() + first * kind.n,
+                          before.begin() + (first + count) * kind.n);
+    const bool as_is = kind.a_layout == Layout::as_is;
+    // Transposed, the rows lie beside each other: those of another product are copied together, as
+    // its stride is part of what must not matter.
+    const auto lying = as_is ? a : columns_of_a(first, count);
+    Gemm<T, Result> p{.m = count,
+                      .n = kind.n,
+                      .k = kind.k,
+                      .a = lying.data() + (as_is ? first * kind.k : 0),
+                      .a_stride = as_is ? kind.k : count,
+                      .a_layout = kind.a_layout,
+                      .b = b.data(),
+                      .b_stride = kind.b_layout == Layout::as_is ? kind.n : kind.k,
+                      .b_layout = kind.b_layout,
+                      .c = c.data(),
+                      .c_stride = kind.n,
+                      .into = kind.into,
+                      .alpha = kind.alpha};
+    const auto second_a = as_is ? rows * kind.k : count * kind.k;
+    const auto second_b = kind.k * kind.n;
+    switch (kind.form) {
+      case Form::gemm: gemm(p); break;
+      case Form::tile: tile_product(p); break;
+      case Form::batch:
+        gemm_batch(p, std::vector<ProductOffsets>{{}, {.a = second_a, .b = second_b}}, 2);
+        break;
+      case Form::sum: {
+        auto second = p;
+        second.a += second_a;
+        second.b += second_b;
+        gemm_sum<T, Result>(std::vector{p, second}, row.data());
+        break;
+      }
+    }
+    return c;
+  }
+
+ private:
+  // Both a's rows first .. first + count, each [k, count].
+  std::vector<T> columns_of_a(std::int64_t first, std::int64_t count) const {
+    std::vector<T> columns;
+    for (std::int64_t which = 0; which < 2; ++which) {
+      for (std::int64_t p = 0; p < kind.k; ++p) {
+        for (std::int64_t i = 0; i < count; ++i) {
+          columns.push_back(a[static_cast<std::size_t>((which * rows + first + i) * kind.k + p)]);
+        }
+      }
+    }
+    return columns;
+  }
+
+  Kind kind;
+  std::int64_t rows;
+  std::vector<T> a, b;
+  std::vector<Result> row, before;
+};
+
+template <class Result>
+bool same_bits(const std::vector<Result>& part, const std::vector<Result>& whole,
+               std::int64_t offset) {
+  return std::memcmp(part.data(), whole.data() + offset, part.size() * sizeof(Result)) == 0;
+}
+
+struct Run {
+  std::int64_t first, count;
+};
+
+template <class T, class Result>
+void expect_rows_alike(const Kind& kind, std::int64_t most_rows, const std::vector<Run>& runs) {
+  SCOPED_TRACE(fmt::format("form {}, layouts {} {}, into {}, alpha {}, n {}, k {}",
+                           static_cast<int>(kind.form), static_cast<int>(kind.a_layout),
+                           static_cast<int>(kind.b_layout), static_cast<int>(kind.into), kind.alpha,
+                           kind.n, kind.k));
+  const Rows<T, Result> rows(kind, most_rows);
+  const auto whole = rows.result(0, most_rows);
+  for (const auto& [first, count] : runs) {
+    EXPECT_TRUE(same_bits(rows.result(first, count), whole, first * kind.n))
+        << "rows from " << first << ", " << count << " of them, beside " << most_rows;
+  }
+}
+
+template <class T, class Result>
+void check_forms(const std::vector<std::int64_t>& widths, const std::vector<std::int64_t>& depths,
+                 std::int64_t most_rows, const std::vector<Run>& runs) {
+  for (const auto form : forms) {
+    for (const auto a_layout : layouts) {
+      for (const auto b_layout : layouts) {
+        for (const auto into : {Into::overwrite, Into::sum}) {
+          for (const double alpha : {1.0, -0.3}) {
+            for (const auto n : widths) {
+              for (const auto k : depths) {
+                expect_rows_alike<T, Result>({form, a_layout, b_layout, into, alpha, n, k},
+                                             most_rows, runs);
+                if (::testing::Test::HasFailure()) return;
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+// Rows alone and short of what a register kernel takes at once, at the beginning, in the middle and
+// at the end of 64.
+const std::vector<Run> short_runs{{0, 1}, {1, 1}, {63, 1}, {0, 2},  {5, 2},  {0, 3},
+                                  {7, 3}, {0, 5}, {9, 5},  {0, 17}, {40, 17}};
+
+template <class T>
+class GemmRows : public ::testing::Test {};
+template <class Operand, class Output>
+struct Types {
+  using T = Operand;
+  using Result = Output;
+};
+using AllTypes = ::testing::Types<Types<float, float>, Types<double, double>,
+                                  Types<BFloat16, float>, Types<BFloat16, BFloat16>>;
+TYPED_TEST_SUITE(GemmRows, AllTypes);
+
+// Widths around the vectors of every instruction set, depths around Eigen's unrolling.
+TYPED_TEST(GemmRows, AreTheSameBesideAnyNumberOfOthers) {
+  check_forms<typename TypeParam::T, typename TypeParam::Result>({1, 13, 67}, {0, 1, 33}, 64,
+                                                                 short_runs);
+}
+
+// Several tiles, and pieces of k.
+TYPED_TEST(GemmRows, AreTheSameInSeveralTilesAndPieces) {
+  check_forms<typename TypeParam::T, typename TypeParam::Result>({601}, {519}, 64,
+                                                                 {{0, 1}, {3, 2}, {17, 17}});
+}
+
+// Outputs so small that k is shared out among threads, and outputs that are not.
+TYPED_TEST(GemmRows, AreTheSameWhereThreadsShareK) {
+  check_forms<typename TypeParam::T, typename TypeParam::Result>({7}, {4500}, 300,
+                                                                 {{0, 1}, {200, 5}, {233, 67}});
+}
+
+// More rows than a tile has, cut elsewhere.
+TYPED_TEST(GemmRows, AreTheSameBeyondATile) {
+  check_forms<typename TypeParam::T, typename TypeParam::Result>(
+      {50}, {40}, 1030, {{0, 1}, {513, 17}, {511, 2}, {1029, 1}});
+}
+
+// A column step that no tile could begin at would silently give up what the tests above compare.
+TEST(GemmRows, TilesBeginAtMultiplesOfTheColumnStep) {
+  for (const auto isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+    if (!supports(isa)) continue;
+    const auto step = tile_kernels_of(isa).column_step;
+    EXPECT_GE(step, 8) << name_of(isa);
+    EXPECT_EQ(528 % step, 0) << name_of(isa);
+  }
+}
+
+}  // namespace
+}  // namespace lookback::kernels
