@@ -20,6 +20,10 @@ void print_error(std::string_view text) {
   static_cast<void>(std::fflush(stderr));
 }
 
+void print_warning(std::string_view text) {
+  print_error(fmt::format("lookback: warning: {}\n", one_line(text)));
+}
+
 void Console::result(std::string_view text, const nlohmann::ordered_json& object) const {
   // Invalid UTF-8 (a sample from a model of bytes) becomes U+FFFD.
   using Handler = nlohmann::ordered_json::error_handler_t;

@@ -24,6 +24,8 @@ struct Console {
 // Writes to stdout or stderr at once; throws Error when stdout does not take it (a full disk).
 void print(std::string_view text);
 void print_error(std::string_view text);
+// "lookback: warning: ..." on stderr.
+void print_warning(std::string_view text);
 
 // As a shell takes it for one word: in quotes where it must be.
 std::string shell_word(const std::string& text);
