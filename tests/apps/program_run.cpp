@@ -38,6 +38,7 @@ void limit(int resource, const std::optional<std::size_t>& bytes) {
   if (chdir(options.directory.c_str()) != 0) _exit(127);
   limit(RLIMIT_FSIZE, options.largest_file_bytes);
   limit(RLIMIT_AS, options.largest_memory_bytes);
+  if (options.in_child) options.in_child();
   execv(arguments.front(), arguments.data());
   _exit(127);
 }

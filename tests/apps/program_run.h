@@ -25,6 +25,8 @@ struct ProgramOptions {
   // Ctrl-C, or another signal, once this file is there.
   std::optional<std::filesystem::path> interrupt_when = {};
   int interrupt_signal = SIGINT;
+  // In the child, before it becomes the program: what it inherits.
+  std::function<void()> in_child = {};
   // SIGKILL once this says so; asked as often as can be.
   std::function<bool()> kill_when = {};
   std::filesystem::path directory = ".";  // to run in
