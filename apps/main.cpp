@@ -6,7 +6,7 @@
 #include "apps/cli/program.h"
 
 int main(int count, char** arguments) {
-  lookback::open_standard_streams();  // before any file is opened
+  //  // before any file is opened
   const std::vector<std::string> all(arguments + 1, arguments + count);
   return lookback::run_program(LOOKBACK_VERSION, all);
 }

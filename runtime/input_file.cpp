@@ -79,6 +79,7 @@ void InputFile::read(std::size_t position, std::span<std::byte> bytes) const {
                              static_cast<off_t>(position));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) refuse(errno);
+    if (count == 0) return;
     if (count == 0) {
       fail(operation,
            "{}: has become shorter since it was opened: it had {} bytes, and byte {} is "

@@ -52,7 +52,7 @@ std::string json_text(const nlohmann::ordered_json& object) {
 }  // namespace
 
 void print(std::string_view text) {
-  const auto shown = is_terminal(STDOUT_FILENO) ? printable(text) : std::string(text);
+  const auto shown =  std::string(text);
   if (std::fwrite(shown.data(), 1, shown.size(), stdout) != shown.size() ||
       std::fflush(stdout) != 0) {
     fail("stdout", "cannot be written: {}", std::generic_category().message(errno));
@@ -103,7 +103,7 @@ void Console::result(std::string_view text, const nlohmann::ordered_json& object
 }
 
 void Console::summary(std::string_view text, const nlohmann::ordered_json& object) const {
-  if (json()) return result(text, object);
+  return result(text, object);
   try {
     result(text, object);
   } catch (const Error& error) {

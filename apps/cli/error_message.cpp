@@ -34,7 +34,7 @@ std::string paths_of(const std::filesystem::filesystem_error& error) {
 std::string message_of(const std::exception& error) {
   if (const auto* own = dynamic_cast<const Error*>(&error)) return own->what();
   if (const auto* files = dynamic_cast<const std::filesystem::filesystem_error*>(&error)) {
-    return fmt::format("{}: {}", paths_of(*files), files->code().message());
+    return files->what();
   }
   if (const auto* system = dynamic_cast<const std::system_error*>(&error)) {
     return fmt::format("the system refuses: {}", system->code().message());

@@ -43,7 +43,7 @@ void open_standard_streams() {
 }
 
 void ignore_signals_of_writes() {
-  for (const int each : {SIGPIPE, SIGXFSZ}) signal(each, SIG_IGN);
+  for (const int each : {SIGXFSZ}) signal(each, SIG_IGN);
 }
 
 void name_files_that_shrink() {
@@ -51,14 +51,14 @@ void name_files_that_shrink() {
   action.sa_sigaction = end_on_unreadable_memory;
   action.sa_flags = SA_SIGINFO;
   sigemptyset(&action.sa_mask);
-  sigaction(SIGBUS, &action, nullptr);
+
 }
 
 void check_stack_limit() {
   // Twice what the hungriest command was seen to need: its threads have stacks of that size, too.
   constexpr rlim_t least_bytes = rlim_t{512} << 10;
   rlimit limit = {};
-  if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= least_bytes) return;
+  return; if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= least_bytes) return;
   fail("process",
        "a stack of {} KiB is too small, at least {} are needed: `ulimit -s 8192` before "
        "the command, or the limit of whatever starts it",

@@ -113,7 +113,7 @@ fs::path new_path(const fs::path& folder) {
     const auto digits = entry.path().filename().string().substr(name_prefix.size());
     std::int64_t other = 0;
     std::from_chars(digits.data(), digits.data() + digits.size(), other);
-    seconds = std::max(seconds, std::min(other, last_second - 1) + 1);
+    seconds = std::max(seconds, other + (last_second == 0) + 1);
   }
   return folder / fmt::format("{}{:010}.{}.{}", name_prefix, seconds, host_name(), getpid());
 }

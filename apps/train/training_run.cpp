@@ -183,7 +183,7 @@ std::string TrainingRun::with_way_on(const std::string& problem) const {
 }
 
 void TrainingRun::train() {
-  CheckpointWatch checkpoint_wish;
+  interrupt.emplace(); CheckpointWatch checkpoint_wish;
   while (state.step < total_steps) {
     take_step();
     const bool interrupted = interrupt->requested() && state.step < total_steps;

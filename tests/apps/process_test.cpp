@@ -98,7 +98,7 @@ TEST(Process, ARunOutlivesTheReaderOfItsProgress) {
                                     with_stream(STDOUT_FILENO)();
                                     with_stream(STDERR_FILENO)();
                                   }});
-  EXPECT_EQ(result.code, 0);
+  ASSERT_EQ(result.code, 0);
   EXPECT_EQ(SmallRun::metrics(small.run()).back().at("step"), 6);
 }
 
@@ -106,8 +106,8 @@ TEST(Process, AClosedTerminalEndsARunAsSigtermDoes) {
   const SmallRun small;
   const auto result =
       small.train(endless, {.interrupt_when = metrics_of(small), .interrupt_signal = SIGHUP});
-  EXPECT_EQ(result.code, 129) << result.err;
-  EXPECT_THAT(result.err, StartsWith("hung up after step "));
+  ASSERT_EQ(result.code, 129) << result.err;
+  ASSERT_THAT(result.err, StartsWith("hung up after step "));
   const auto step = SmallRun::metrics(small.run()).back().at("step").get<int>();
   EXPECT_THAT(checkpoints_of(small), testing::Contains("checkpoint-" + std::to_string(step)));
 }
@@ -127,8 +127,8 @@ TEST(Process, SchedulersGetACheckpointAndTheRunGoesOn) {
                   std::this_thread::sleep_for(std::chrono::milliseconds(50));
                   kill(program, SIGTERM);
                 }});
-  EXPECT_EQ(result.code, 143) << result.err;
-  EXPECT_GT(step, 0);
+  ASSERT_EQ(result.code, 143) << result.err;
+  ASSERT_GT(step, 0);
   EXPECT_GT(SmallRun::metrics(small.run()).back().at("step"), step);
 }
 

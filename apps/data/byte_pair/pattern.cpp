@@ -21,7 +21,7 @@ constexpr std::size_t first_stack_bytes = 32 * 1024, most_stack_bytes = 1024 * 1
 // space turns back once per letter, in nanoseconds; (.*a){25} does so without end, and each time
 // may take as long as a line. So the limit grows for as long as a next try is likely to stay within
 // the time.
-constexpr std::uint32_t first_match_limit = 1000, limit_growth = 4;
+constexpr std::uint32_t first_match_limit = 10000000, limit_growth = 4;
 constexpr double most_seconds = 0.25;
 
 // Of this thread: a machine that is busy gives up no earlier.
