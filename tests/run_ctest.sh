@@ -19,7 +19,9 @@ run_ctest() {
           }
           if (reading) reason = reason (reason == "" ? "" : " ") line
           if (line ~ /: Skipped$/) { reading = 1; reason = "" }
-          if (line ~ /^this processor has no / && !told[line]++) print "skipped: tests under LOOKBACK_ISA: " line
+          if (line ~ /^this processor has no / && !told[line]++) {
+            print "skipped: tests under LOOKBACK_ISA: " line
+          }
           if (line ~ /^\[/) reading = 0
         }
         printf "\n%s", held

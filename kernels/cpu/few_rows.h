@@ -5,11 +5,19 @@
 //   s = 0; for p < k: s = a[i, p] * b[p, j] + s;   c[i, j] = alpha * s + (0 or c[i, j])
 #pragma once
 
+#include <cstdint>
+
 #include "kernels/cpu/gemm_arguments.h"
 
 namespace lookback::kernels {
 
-// `a` must lie as rows (Layout::as_is). n: any; k: one piece (gemm_pieces.h).
+// n must be a multiple of it.
+inline constexpr std::int64_t few_rows_columns = 8;
+
+// Whether the vectors in use have fused multiply-adds; else the product must not be asked for.
+bool few_rows_are_fused();
+
+// `a` must lie as rows (Layout::as_is); k: one piece (gemm_pieces.h).
 void few_rows_product(const Gemm<float>& product);
 
 }  // namespace lookback::kernels

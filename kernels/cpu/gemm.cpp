@@ -12,10 +12,9 @@
 namespace lookback::kernels {
 namespace {
 
-// The largest tile: what the panels of scratch hold. Columns: a multiple of every instruction set's
-// column_step.
+// The largest tile: what the panels of scratch hold.
 constexpr std::int64_t panel_rows = 512;
-constexpr std::int64_t panel_columns = 528;
+constexpr std::int64_t panel_columns = widest_tile;
 
 // Tiles of the output. Large ones cost least (each packs its panels afresh), but there must be
 // enough of them for many threads, none so small that starting it costs more than its work. They

@@ -17,6 +17,9 @@ constexpr std::int64_t round_up(std::int64_t a, std::int64_t step) {
 inline constexpr std::int64_t rows_at_once = 4;
 constexpr std::int64_t filled_rows(std::int64_t rows) { return round_up(rows, rows_at_once); }
 
+// Columns of the widest tile: a multiple of every instruction set's column_step.
+inline constexpr std::int64_t widest_tile = 528;
+
 // The sums over k go piece by piece, of equal depth but for the last: the deepest that Eigen, with
 // the sizes of caches that tile_product.h sets, does not cut again on any instruction set.
 template <class Sum>

@@ -80,10 +80,11 @@ void filled_product(const Gemm<T>& p) {
 void short_product(const Gemm<double>& p) { filled_product(p); }
 
 // Without fused multiply-adds, and in the columns behind the last whole step, Eigen does not sum in
-// one chain.
+// one chain of them.
 void short_product(const Gemm<float>& p) {
   const auto step = chosen_tile_kernels().column_step;
-  const auto in_one_chain = product_isa() == Isa::baseline ? 0 : p.n / step * step;
+  const bool one_chain = product_isa() != Isa::baseline && few_rows_are_fused();
+  const auto in_one_chain = one_chain ? p.n / step * step : 0;
   if (in_one_chain > 0) {
     auto first = p;
     first.n = in_one_chain;

@@ -46,6 +46,25 @@ class VariantEqualities : public ::testing::Test {
   OneThread one_thread;
 };
 
+// A sequence's logits, bit for bit: alone, and as the second of three, whatever the others say.
+TEST_F(VariantEqualities, ASequenceIsTheSameBesideOthers) {
+  const NoGrad no_grad;
+  constexpr std::int64_t length = 7;
+  for (const auto dtype : {DType::f64, DType::f32, DType::bf16}) {
+    for (const auto& [preset, config] : healthy_presets(config_of(3))) {
+      const auto llama = make_variant(config, dtype);
+      const auto three = some_ids(3, length, config.vocab_size);
+      const auto second = three.alias({1, length}, {length, 1}, length);
+      const auto beside = to_doubles(llama->logits(three));
+      const auto alone = to_doubles(llama->logits(second));
+      const auto begin = beside.begin() + static_cast<std::ptrdiff_t>(alone.size());
+      EXPECT_EQ(alone,
+                std::vector<double>(begin, begin + static_cast<std::ptrdiff_t>(alone.size())))
+          << preset << " " << name_of(dtype);
+    }
+  }
+}
+
 TEST_F(VariantEqualities, OneLayerIsALlama) {
   const auto llama = logits_of(*fresh("llama", 1));
   const auto two_layers = logits_of(*fresh("llama", 2));
