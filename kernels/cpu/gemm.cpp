@@ -33,7 +33,7 @@ Tiling choose_tiling(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_
   const auto column_step = chosen_tile_kernels().column_step;
   Tiling tile;
   tile.rows = std::min(tile.rows, filled_rows(m));
-  tile.columns = std::min(tile.columns, round_up(n, column_step));
+  tile.columns = std::min(tile.columns, n);
   while (products * ceil_div(m, tile.rows) * ceil_div(n, tile.columns) < enough_tiles &&
          tile.rows * tile.columns * k >= 2 * least_tile_work) {
     const bool rows_can = tile.rows >= 2 * least_tile_rows;
@@ -70,15 +70,18 @@ Gemm<T, Result> tile_of(const Gemm<T, Result>& p, const Tiling& tile, std::int64
 // they must be converted, and where Eigen would read them badly: it packs a transposed `a` four
 // columns at a time, and a large stride then loses each line of the cache before its next four are
 // wanted.
-constexpr std::int64_t panel_depth = deepest_piece<float>;
 constexpr std::int64_t panel_padding = 16;  // not a power of two: the rows spread over the cache
 constexpr std::int64_t far_apart_bytes = 2048;
 
 template <class Sum>
 struct Scratch {
-  Sum* a = block((panel_rows + panel_padding) * (panel_depth + panel_padding), 0);
-  Sum* b() { return block((panel_depth + panel_padding) * (panel_columns + panel_padding), 1); }
-  Sum* c() { return block(panel_rows * panel_columns, 2); }
+  static Sum* a(std::int64_t depth) {
+    return block((panel_rows + panel_padding) * (depth + panel_padding), 0);
+  }
+  static Sum* b(std::int64_t depth) {
+    return block((depth + panel_padding) * (panel_columns + panel_padding), 1);
+  }
+  static Sum* c() { return block(panel_rows * panel_columns, 2); }
 
  private:
   static Sum* block(std::int64_t numbers, std::size_t which) {
@@ -113,10 +116,8 @@ void block_product(const Gemm<T, Sum>& p) {
                            p.a_stride * static_cast<std::int64_t>(sizeof(T)) >= far_apart_bytes;
     if (!far_apart || p.n == 1) return tile_product(p);
   }
-  Scratch<Sum> scratch;
   Gemm<Sum> part{.m = p.m,
                  .n = p.n,
-                 .a = scratch.a,
                  .a_layout = p.a_layout,
                  .b_stride = p.b_stride,
                  .b_layout = p.b_layout,
@@ -124,14 +125,17 @@ void block_product(const Gemm<T, Sum>& p) {
                  .c_stride = p.c_stride,
                  .into = p.into,
                  .alpha = p.alpha};
-  if (p.k == 0) tile_product(part);
-  const auto depth = piece_depth<Accumulator<T>>(p.k);
+  if (p.k == 0) return tile_product(part);
+  const auto depth = piece_depth<Sum>(p.k);
+  Sum* const a = Scratch<Sum>::a(depth);
+  part.a = a;
   for (std::int64_t k = 0; k < p.k; k += depth) {
     part.k = std::min(depth, p.k - k);
-    part.a_stride = gather(p.a, p.a_stride, p.a_layout, 0, k, p.m, part.k, scratch.a);
+    part.a_stride = gather(p.a, p.a_stride, p.a_layout, 0, k, p.m, part.k, a);
     if constexpr (convert) {
-      part.b = scratch.b();
-      part.b_stride = gather(p.b, p.b_stride, p.b_layout, k, 0, part.k, p.n, scratch.b());
+      Sum* const b = Scratch<Sum>::b(depth);
+      part.b = b;
+      part.b_stride = gather(p.b, p.b_stride, p.b_layout, k, 0, part.k, p.n, b);
     } else {
       part.b = operand_at(p.b, p.b_stride, p.b_layout, k, 0);
     }
@@ -152,7 +156,7 @@ void sum_of_products(const Gemm<T, Result>& tile, std::size_t count, const Produ
   if constexpr (in_place) {
     sums = tile.c;
   } else {
-    sums = Scratch<Sum>().c();
+    sums = Scratch<Sum>::c();
   }
   const auto stride = in_place ? tile.c_stride : tile.n;
   auto into = in_place ? tile.into : Into::overwrite;
@@ -263,7 +267,7 @@ void split_along_k(const Gemm<T, Result>& p) {
   using Sum = Accumulator<T>;
   const auto depth = piece_depth<Accumulator<T>>(p.k);
   const auto whole_pieces = static_cast<std::size_t>(p.k / depth);
-  const auto pieces = pieces_of<Accumulator<T>>(p.k);
+  const auto pieces = ceil_div(p.k, depth);
   std::vector<Sum> sums(static_cast<std::size_t>(pieces * p.m * p.n));
   std::vector<ProductOffsets> offsets;
   for (std::int64_t piece = 0; piece < pieces; ++piece) {
@@ -295,7 +299,8 @@ void split_along_k(const Gemm<T, Result>& p) {
 template <class T, class Result>
 bool worth_splitting(const Gemm<T, Result>& p) {
   if (p.m == 0 || p.n == 0 || p.k < least_split_depth || p.alpha != 1) return false;
-  if (p.m * p.n > most_split_numbers / pieces_of<Accumulator<T>>(p.k)) return false;
+  if (p.m * p.n > most_split_numbers / ceil_div(p.k, piece_depth<Accumulator<T>>(p.k)))
+    return false;
   const auto tile = choose_tiling(p.m, p.n, p.k, 1);
   return ceil_div(p.m, tile.rows) * ceil_div(p.n, tile.columns) < enough_tiles / 2;
 }

@@ -12,8 +12,8 @@
 // Row-invariant: the bits of a row of c follow from that row of a, from b, from k and from the
 // instruction set (isa.h). They depend neither on where the row stands, nor on how many rows stand
 // beside it (m), nor on the number of threads, nor on which of the functions below runs. Tiles of
-// the output begin where that holds; k is summed in pieces of fixed depth, one after the other
-// (gemm_pieces.h), also where the pieces are shared out among threads.
+// the output begin where that holds; k is summed in pieces whose depth follows from k, one after
+// the other (gemm_pieces.h), also where the pieces are shared out among threads.
 #pragma once
 
 #include <cstdint>

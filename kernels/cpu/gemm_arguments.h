@@ -39,6 +39,9 @@ struct TileKernels {
   // Columns of the result that are summed in one way: tiles that begin at multiples of it have the
   // bits of the whole.
   std::int64_t column_step;
+  // Sums over k go in pieces of this depth, one after the other; the last may be less.
+  std::int64_t (*f32_depth)(std::int64_t k);
+  std::int64_t (*f64_depth)(std::int64_t k);
 };
 
 }  // namespace lookback::kernels

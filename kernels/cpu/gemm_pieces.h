@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/gemm_arguments.h"
+#include "kernels/cpu/isa.h"
 
 namespace lookback::kernels {
 
@@ -20,18 +21,12 @@ constexpr std::int64_t filled_rows(std::int64_t rows) { return round_up(rows, ro
 // Columns of the widest tile: a multiple of every instruction set's column_step.
 inline constexpr std::int64_t widest_tile = 528;
 
-// The sums over k go piece by piece, of equal depth but for the last: the deepest that Eigen, with
-// the sizes of caches that tile_product.h sets, does not cut again on any instruction set.
+// The depth of the pieces in which sums over k > 0 go: those in which Eigen cuts a product, so that
+// it makes no difference whether it is given all of k or piece by piece.
 template <class Sum>
-constexpr std::int64_t deepest_piece = sizeof(Sum) == 4 ? 512 : 504;
-template <class Sum>
-constexpr std::int64_t piece_depth(std::int64_t k) {
-  const auto pieces = ceil_div(k, deepest_piece<Sum>);
-  return pieces <= 1 ? k : round_up(ceil_div(k, pieces), 8);
-}
-template <class Sum>
-constexpr std::int64_t pieces_of(std::int64_t k) {
-  return k == 0 ? 0 : ceil_div(k, piece_depth<Sum>(k));
+std::int64_t piece_depth(std::int64_t k) {
+  const auto& kernels = chosen_tile_kernels();
+  return sizeof(Sum) == sizeof(float) ? kernels.f32_depth(k) : kernels.f64_depth(k);
 }
 
 // Where op(x)[row, column] lies.

@@ -4,7 +4,7 @@
 // Eigen's register kernel takes four rows at a time and sums what is left over (up to three rows,
 // or a single row or column) in other orders. Those rows have a kernel of their own that repeats
 // its order (few_rows.h), where that is one chain; else they are filled up to four with zeros, and
-// a single column to two. k is cut here, into pieces that Eigen does not cut again.
+// a single column to two.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -79,6 +79,18 @@ void filled_product(const Gemm<T>& p) {
 // Fewer rows than Eigen takes at once.
 void short_product(const Gemm<double>& p) { filled_product(p); }
 
+void few_rows_in_pieces(const Gemm<float>& p) {
+  const auto depth = piece_depth<float>(p.k);
+  auto piece = p;
+  for (std::int64_t k = 0; k < p.k; k += depth) {
+    piece.k = std::min(depth, p.k - k);
+    piece.a = p.a + k;
+    piece.b = operand_at(p.b, p.b_stride, p.b_layout, k, 0);
+    few_rows_product(piece);
+    piece.into = Into::sum;
+  }
+}
+
 // Without fused multiply-adds, and in the columns behind the last whole step, Eigen does not sum in
 // one chain of them.
 void short_product(const Gemm<float>& p) {
@@ -95,7 +107,7 @@ void short_product(const Gemm<float>& p) {
       first.a_stride = p.k;
       first.a_layout = Layout::as_is;
     }
-    few_rows_product(first);
+    few_rows_in_pieces(first);
   }
   auto rest = p;
   rest.n = p.n - in_one_chain;
@@ -105,7 +117,9 @@ void short_product(const Gemm<float>& p) {
 }
 
 template <class T>
-void piece_product(const Gemm<T>& p) {
+void product(const Gemm<T>& p) {
+  if (p.m == 0 || p.n == 0) return;
+  if (p.k == 0) return eigen_product(p);
   if (p.n == 1) return filled_product(p);
   auto whole = p;
   whole.m = p.m / rows_at_once * rows_at_once;
@@ -116,21 +130,6 @@ void piece_product(const Gemm<T>& p) {
   rest.a = operand_at(p.a, p.a_stride, p.a_layout, whole.m, 0);
   rest.c = p.c + whole.m * p.c_stride;
   short_product(rest);
-}
-
-template <class T>
-void product(const Gemm<T>& p) {
-  if (p.m == 0 || p.n == 0) return;
-  if (p.k == 0) return eigen_product(p);
-  const auto depth = piece_depth<T>(p.k);
-  auto piece = p;
-  for (std::int64_t k = 0; k < p.k; k += depth) {
-    piece.k = std::min(depth, p.k - k);
-    piece.a = operand_at(p.a, p.a_stride, p.a_layout, 0, k);
-    piece.b = operand_at(p.b, p.b_stride, p.b_layout, k, 0);
-    piece_product(piece);
-    piece.into = Into::sum;
-  }
 }
 
 }  // namespace

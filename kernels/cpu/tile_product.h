@@ -54,6 +54,16 @@ void tile_product(const Gemm<T>& p) {
   multiply<T, columns, columns>(p);
 }
 
+// How Eigen cuts k, whatever m and n are.
+template <class T>
+std::int64_t piece_depth(std::int64_t k) {
+  Eigen::Index depth = k;
+  Eigen::Index rows = 1024;
+  Eigen::Index columns = 1024;
+  Eigen::internal::computeProductBlockingSizes<T, T>(depth, rows, columns);
+  return depth;
+}
+
 }  // namespace
 
 // Eigen's blocking, and with it the order of the sums, follows the sizes of the caches: they are
@@ -63,7 +73,9 @@ TileKernels tile_kernels() {
   Eigen::setCpuCacheSizes(64 * 1024, 512 * 1024, 2 * 1024 * 1024);
   return {.f32 = tile_product<float>,
           .f64 = tile_product<double>,
-          .column_step = Eigen::internal::gebp_traits<float, float>::mr};
+          .column_step = Eigen::internal::gebp_traits<float, float>::mr,
+          .f32_depth = piece_depth<float>,
+          .f64_depth = piece_depth<double>};
 }
 
 }  // namespace lookback::kernels::LOOKBACK_TILE_ISA
