@@ -70,18 +70,26 @@ Isa choose() {
 
 // Holds Highway's dispatch to the requested set, before any kernel has run. What is wrong with the
 // request is said by product_isa(): nothing may throw before main.
-struct RestrictHighway {
-  RestrictHighway() {
-    const char* name = requested();
-    const Isa* isa = name == nullptr ? nullptr : known_set(name);
-    if (isa == nullptr) return;
-    constexpr std::int64_t above_avx2 = HWY_AVX3 | HWY_AVX3_DL;
-    constexpr std::int64_t above_baseline = above_avx2 | HWY_AVX2 | HWY_SSE4 | HWY_SSSE3;
-    if (*isa == Isa::avx2) hwy::DisableTargets(above_avx2);
-    if (*isa == Isa::baseline) hwy::DisableTargets(above_baseline);
-  }
-};
-const RestrictHighway restrict_highway;
+void restrict_highway() {
+  const char* name = requested();
+  const Isa* isa = name == nullptr ? nullptr : known_set(name);
+  if (isa == nullptr) return;
+  constexpr std::int64_t above_avx2 = HWY_AVX3 | HWY_AVX3_DL;
+  constexpr std::int64_t above_baseline = above_avx2 | HWY_AVX2 | HWY_SSE4 | HWY_SSSE3;
+  if (*isa == Isa::avx2) hwy::DisableTargets(above_avx2);
+  if (*isa == Isa::baseline) hwy::DisableTargets(above_baseline);
+}
+
+// The set that Highway's kernels run on. Asked once, here: hwy::SupportedTargets() makes the
+// processor's best set the chosen one, also over DisableTargets(), until the next Update().
+std::int64_t choose_vector_target() {
+  restrict_highway();
+  const auto supported = hwy::SupportedTargets();
+  hwy::GetChosenTarget().Update(supported);
+  const auto usable = supported & HWY_TARGETS;
+  return usable & -usable;  // the lowest bit is the best set
+}
+const std::int64_t vector_target = choose_vector_target();
 
 }  // namespace
 
@@ -115,10 +123,7 @@ Isa product_isa() {
 }
 
 std::string isa_description() {
-  const auto products = name_of(product_isa());
-  const auto usable = hwy::SupportedTargets() & HWY_TARGETS;
-  const auto best = usable & -usable;  // the lowest bit is the best set
-  return fmt::format("{} (vectors: {})", products, hwy::TargetName(best));
+  return fmt::format("{} (vectors: {})", name_of(product_isa()), hwy::TargetName(vector_target));
 }
 
 TileKernels tile_kernels_of(Isa isa) {
