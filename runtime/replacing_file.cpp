@@ -1,6 +1,7 @@
 #include "runtime/replacing_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,7 +20,38 @@ namespace fs = std::filesystem;
   fail("write", "{}: {}: {}", target.string(), what, std::generic_category().message(error));
 }
 
+fs::path parent_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+fs::path& folder_of_temporaries() {
+  static fs::path folder;  // empty: beside the destination
+  return folder;
+}
+
+bool on_one_file_system(const fs::path& a, const fs::path& b) {
+  struct stat of_a {
+  }, of_b{};
+  return stat(a.c_str(), &of_a) == 0 && stat(b.c_str(), &of_b) == 0 && of_a.st_dev == of_b.st_dev;
+}
+
+// Without the number that makes it unique.
+fs::path temporary_of(const fs::path& target) {
+  const auto& folder = folder_of_temporaries();
+  if (folder.empty() || !on_one_file_system(folder, parent_of(target))) return target;
+  return folder / target.filename();
+}
+
 }  // namespace
+
+TemporaryFilesIn::TemporaryFilesIn(fs::path folder) {
+  const Check check{"write"};
+  check(folder_of_temporaries().empty(), "{}: temporary files lie in {} already", folder.string(),
+        folder_of_temporaries().string());
+  folder_of_temporaries() = std::move(folder);
+}
+
+TemporaryFilesIn::~TemporaryFilesIn() { folder_of_temporaries().clear(); }
 
 ReplacingFile::ReplacingFile(fs::path destination) : target(std::move(destination)) {
   std::error_code error;
@@ -28,44 +60,30 @@ ReplacingFile::ReplacingFile(fs::path destination) : target(std::move(destinatio
     fail("write", "{} exists and is not a regular file", target.string());
   }
   for (int attempt = 0;; ++attempt) {
-    temporary = target;
+    temporary = temporary_of(target);
     temporary += "." + std::to_string(getpid()) + "-" + std::to_string(attempt) + ".partial";
-    descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor >= 0) return;
-    if (errno != EEXIST) refuse(target, "cannot be created", errno);
+    file = FileDescriptor(temporary, O_WRONLY | O_CREAT | O_EXCL);
+    if (file.is_open()) return;
+    if (file.open_error() != EEXIST) refuse(target, "cannot be created", file.open_error());
   }
 }
 
 ReplacingFile::~ReplacingFile() {
-  if (descriptor >= 0) close(descriptor);
-  if (!temporary.empty()) unlink(temporary.c_str());
+  if (!temporary.empty()) static_cast<void>(remove_path(temporary));
 }
 
 void ReplacingFile::write(std::span<const std::byte> bytes) {
-  constexpr std::size_t most_at_once = std::size_t{1} << 30;  // the system's limit lies near 2^31
-  while (!bytes.empty()) {
-    const auto written = ::write(descriptor, bytes.data(), std::min(bytes.size(), most_at_once));
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      refuse(target, "cannot be written", errno);
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
+  if (const int error = file.write(bytes)) refuse(target, "cannot be written", error);
 }
 
 void ReplacingFile::commit() {
-  if (fsync(descriptor) != 0) refuse(target, "cannot be written", errno);
-  if (close(std::exchange(descriptor, -1)) != 0) refuse(target, "cannot be written", errno);
-  if (rename(temporary.c_str(), target.c_str()) != 0) {
-    refuse(target, "cannot be put in place", errno);
+  if (const int error = file.sync()) refuse(target, "cannot be written", error);
+  if (const int error = file.close()) refuse(target, "cannot be written", error);
+  if (const int error = rename_path(temporary, target)) {
+    refuse(target, "cannot be put in place", error);
   }
   temporary.clear();
-  // The rename itself lasts once the folder is on the disk; not every file system can be asked.
-  const auto parent = target.has_parent_path() ? target.parent_path() : fs::path(".");
-  if (const int folder = open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); folder >= 0) {
-    fsync(folder);
-    close(folder);
-  }
+  sync_folder(parent_of(target));
 }
 
 }  // namespace lookback

@@ -6,13 +6,26 @@
 #include <span>
 #include <string_view>
 
+#include "runtime/system_files.h"
+
 namespace lookback {
 
-// Writes to a temporary file beside `destination`; commit() makes it durable (fsync) and puts it in
-// the destination's place in one step (rename). A full disk, a crash or an exception before that
-// leaves the destination as it was; the destructor removes the temporary file.
-// Throws Error naming the destination and the system's reason, also where the destination exists
-// and is not a regular file.
+// While it lives, the temporary files of ReplacingFile lie in `folder` and not beside what they
+// replace, where both are on one file system: whoever owns the folder knows them again. One at a
+// time, for all threads; made and destroyed while nobody writes.
+class TemporaryFilesIn {
+ public:
+  explicit TemporaryFilesIn(std::filesystem::path folder);
+  ~TemporaryFilesIn();
+  TemporaryFilesIn(const TemporaryFilesIn&) = delete;
+  TemporaryFilesIn& operator=(const TemporaryFilesIn&) = delete;
+};
+
+// Writes to a temporary file beside `destination`; commit() makes it durable (fsync), puts it in
+// the destination's place in one step (rename), and makes that durable, too. A full disk, a crash
+// or an exception before that leaves the destination as it was; the destructor removes the
+// temporary file. Throws Error naming the destination and the system's reason, also where the
+// destination exists and is not a regular file.
 class ReplacingFile {
  public:
   explicit ReplacingFile(std::filesystem::path destination);
@@ -28,7 +41,7 @@ class ReplacingFile {
  private:
   std::filesystem::path target;
   std::filesystem::path temporary;
-  int descriptor = -1;
+  FileDescriptor file;
 };
 
 }  // namespace lookback

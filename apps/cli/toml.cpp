@@ -81,10 +81,10 @@ std::string toml_line(std::string_view key, std::string_view value, TomlType typ
     const auto has = [&](char c) { return value.find(c) != value.npos; };
     quote = has('"') || has('\\') ? "'" : "\"";
     if (has('\n') || has('\r') || has('\0') || (quote == "'" && has('\''))) {
-      fail("options",
-           "{} = {}: a value with a line break, or with a single quote beside a double "
-           "quote or backslash, cannot be written to an options file",
-           key, value);
+      usage_error(
+          "{} = {}: a value with a line break, or with a single quote beside a double quote or "
+          "backslash, cannot be written to an options file",
+          key, value);
     }
   }
   return fmt::format("{} = {}{}{}\n", key, quote, value, quote);

@@ -12,6 +12,7 @@
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
+#include "apps/train/data_apart.h"
 #include "apps/train/peak_memory.h"
 #include "apps/train/training_run.h"
 #include "nn/initialise.h"
@@ -45,14 +46,16 @@ class Train final : public Command {
           "--resume goes on with the run in --output-dir, --overwrite replaces it: only one "
           "of them");
     }
+    output.emplace(options.output_dir, ExistingRun::resumed);  // before anything there is read
     resumed = settings_of_run(flags, options);
   }
 
   ExitCode run(const Session& session) override {
-    check_flags();
-    OutputFolder output(options.output_dir, resumed             ? ExistingRun::resumed
-                                            : options.overwrite ? ExistingRun::replaced
-                                                                : ExistingRun::refused);
+    check_flags(*session.flags);
+    if (!output) {
+      output.emplace(options.output_dir,
+                     options.overwrite ? ExistingRun::replaced : ExistingRun::refused);
+    }
     auto choice = resumed ? model_of_run(session) : chosen_model();
     const auto data = open(session, choice);
     resolve_steps(options, data.training->tokens());
@@ -66,7 +69,7 @@ class Train final : public Command {
     } else {
       load_weights(llama, options.init_from);
     }
-    TrainingRun training(llama, data, options, output, session);
+    TrainingRun training(llama, data, options, *output, session);
     if (resumed) go_on(training, session);
     const auto summary = training.run();
     report(session, llama, summary);
@@ -147,12 +150,15 @@ class Train final : public Command {
     make_data_absolute(options.validation_data);
   }
 
-  void check_flags() {
+  void check_flags(const Flags& flags) {
     if (options.data.empty()) usage_error("--data is missing: a text file, or builtin:stories");
     if (options.config.empty()) options.config = options.init_from;
     if (options.config.empty())
       usage_error("--config is missing: smoke, tiny, 124m or a config.json");
     check_batch(options.batch_size, options.block_size);
+    check_data_apart("--data", options.data, options.output_dir);
+    check_data_apart("--validation-data", options.validation_data, options.output_dir);
+    static_cast<void>(flags.to_toml());  // what cannot be recorded is refused now
   }
 
   // Opens the data, and settles with them the vocabulary, the tokenizer and the block size.
@@ -226,6 +232,7 @@ class Train final : public Command {
   }
 
   TrainOptions options;
+  std::optional<OutputFolder> output;
   std::optional<ResumedRun> resumed;
 };
 

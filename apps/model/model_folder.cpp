@@ -1,5 +1,6 @@
 #include "apps/model/model_folder.h"
 
+#include "apps/folder/replacement.h"
 #include "nn/llama/variant_of_weights.h"
 #include "nn/parameter_files.h"
 #include "runtime/replacing_file.h"
@@ -16,6 +17,7 @@ constexpr auto weights_name = "model.safetensors";
 }  // namespace
 
 void check_model_folder(const fs::path& directory) {
+  refuse_half_replaced(directory);
   const Check check{"model"};
   check(fs::is_directory(directory), "{}: is not a folder with {} and {}", directory.string(),
         config_name, weights_name);

@@ -10,7 +10,7 @@
 
 namespace lookback {
 
-// Throws Error unless it is a folder.
+// Throws Error unless it is a folder, and none in which one run has replaced half of another.
 void check_model_folder(const std::filesystem::path& directory);
 
 // Builds the model of DIR/config.json and loads DIR/model.safetensors. Throws Error naming the file

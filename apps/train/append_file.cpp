@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <span>
 #include <system_error>
 
 #include "runtime/check.h"
@@ -18,20 +19,22 @@ namespace {
 }  // namespace
 
 AppendFile::AppendFile(std::filesystem::path file_path)
-    : path(std::move(file_path)),
-      descriptor(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
-  if (descriptor < 0) refuse(path, errno);
+    : path(std::move(file_path)), file(path, O_WRONLY | O_CREAT | O_APPEND) {
+  if (!file.is_open()) refuse(path, file.open_error());
 }
 
-AppendFile::~AppendFile() { close(descriptor); }
-
 void AppendFile::append(std::string_view piece) {
-  const auto whole_bytes = lseek(descriptor, 0, SEEK_END);
-  const auto written = write(descriptor, piece.data(), piece.size());
-  if (written == static_cast<ssize_t>(piece.size())) return;
-  const int error = written < 0 ? errno : ENOSPC;
-  if (written > 0 && ftruncate(descriptor, whole_bytes) != 0) refuse(path, errno);
+  const auto whole_bytes = lseek(file.get(), 0, SEEK_END);
+  if (whole_bytes < 0) refuse(path, errno);
+  const int error = file.write(std::as_bytes(std::span(piece)));
+  if (error == 0) return;
+  // The first cause is what is told, also where half a line has to stay (its reader leaves it out).
+  [[maybe_unused]] const int cut = ftruncate(file.get(), whole_bytes);
   refuse(path, error);
+}
+
+void AppendFile::sync() {
+  if (const int error = file.sync()) refuse(path, error);
 }
 
 }  // namespace lookback

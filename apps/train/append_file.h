@@ -4,22 +4,23 @@
 #include <filesystem>
 #include <string_view>
 
+#include "runtime/system_files.h"
+
 namespace lookback {
 
 class AppendFile {
  public:
   // Goes on behind the end of a file that is there. Throws Error when it cannot be written.
   explicit AppendFile(std::filesystem::path path);
-  ~AppendFile();
-  AppendFile(const AppendFile&) = delete;
-  AppendFile& operator=(const AppendFile&) = delete;
 
   // When the disk is full the file keeps its whole pieces, and Error is thrown.
   void append(std::string_view piece);
+  // Returns when they are on the disk, whatever becomes of the machine. Throws Error.
+  void sync();
 
  private:
   std::filesystem::path path;
-  int descriptor;
+  FileDescriptor file;
 };
 
 }  // namespace lookback

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "apps/folder/folder_entries.h"
 #include "apps/model/model_folder.h"
+#include "apps/train/run_entries.h"
 #include "apps/train/trainer_state.h"
 #include "nn/parameter_files.h"
 #include "runtime/json.h"
@@ -20,43 +21,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view prefix = "checkpoint-";
 constexpr std::string_view first_prefix = "first_moment.", second_prefix = "second_moment.";
-constexpr std::string_view partial_suffix = ".partial";
 constexpr auto optimizer_name = "optimizer.safetensors", state_name = "trainer_state.json";
 constexpr std::array<std::string_view, 4> files = {"config.json", "model.safetensors",
                                                    optimizer_name, state_name};
 
-std::optional<std::int64_t> step_of(const fs::path& folder) {
-  const auto name = folder.filename().string();
-  if (!name.starts_with(prefix)) return std::nullopt;
-  std::int64_t step = 0;
-  const auto* end = name.data() + name.size();
-  const auto [stop, problem] = std::from_chars(name.data() + prefix.size(), end, step);
-  const bool is_step = problem == std::errc{} && stop == end && step >= 0;
-  return is_step ? std::optional(step) : std::nullopt;
-}
-
 using ByStep = std::vector<std::pair<std::int64_t, fs::path>>;
 
 // In the order of their steps.
-ByStep checkpoints_of(const fs::path& run) {
+ByStep checkpoints_of(const fs::path& folder) {
   ByStep checkpoints;
-  for (const auto& entry : fs::directory_iterator(run)) {
-    if (!entry.is_directory()) continue;
-    if (const auto step = step_of(entry.path())) checkpoints.emplace_back(*step, entry.path());
+  for (const auto& name : names_in(folder)) {
+    if (const auto step = step_of_checkpoint(name); step && fs::is_directory(folder / name)) {
+      checkpoints.emplace_back(*step, folder / name);
+    }
   }
   std::ranges::sort(checkpoints);
   return checkpoints;
 }
 
 // Newer ones, which a resumed run could not go on from, do not count.
-void remove_oldest(const fs::path& run, std::int64_t newest_step, std::int64_t limit) {
-  auto checkpoints = checkpoints_of(run);
+void remove_oldest(const WorkFolder& work, std::int64_t newest_step, std::int64_t limit) {
+  auto checkpoints = checkpoints_of(work.parent());
   std::erase_if(checkpoints, [&](const auto& each) { return each.first > newest_step; });
   const auto extra = static_cast<std::int64_t>(checkpoints.size()) - limit;
-  for (std::int64_t i = 0; i < extra; ++i)
-    fs::remove_all(checkpoints[static_cast<std::size_t>(i)].second);
+  for (std::int64_t i = 0; i < extra; ++i) {
+    work.discard(checkpoint_name(checkpoints[static_cast<std::size_t>(i)].first));
+  }
 }
 
 void write_optimizer(const fs::path& path, const AdamW& optimizer) {
@@ -84,13 +75,6 @@ std::string missing_files(const fs::path& checkpoint) {
   return missing;
 }
 
-// Of a folder that a save had not finished.
-std::optional<std::int64_t> step_of_partial(const fs::path& folder) {
-  auto name = folder.filename().string();
-  if (!name.starts_with('.') || !name.ends_with(partial_suffix)) return std::nullopt;
-  return step_of(name.substr(1, name.size() - 1 - partial_suffix.size()));
-}
-
 std::vector<NamedParameter> named(const AdamW& optimizer, Tensor AdamW::State::*moment) {
   std::vector<NamedParameter> result;
   for (const auto& state : optimizer.states()) {
@@ -101,28 +85,15 @@ std::vector<NamedParameter> named(const AdamW& optimizer, Tensor AdamW::State::*
 
 }  // namespace
 
-void save_checkpoint(const fs::path& run, const Llama& llama, const AdamW& optimizer,
+void save_checkpoint(const WorkFolder& work, const Llama& llama, const AdamW& optimizer,
                      const TrainerState& state, std::int64_t limit) {
-  const auto name = std::string(prefix) + std::to_string(state.step);
-  const auto partial = run / ("." + name + std::string(partial_suffix));
-  try {
-    fs::remove_all(partial);
-    fs::create_directory(partial);
-    save_model(llama, partial);
-    write_optimizer(partial / optimizer_name, optimizer);
-    write_state(partial / state_name, state);
-    // One of an earlier attempt is not whole: a resumed run would be past it.
-    if (fs::is_directory(run / name)) fs::remove_all(run / name);
-    fs::rename(partial, run / name);
-    remove_oldest(run, state.step, limit);
-  } catch (const std::exception& error) {
-    std::error_code ignored;
-    fs::remove_all(partial, ignored);
-    const auto* system = dynamic_cast<const fs::filesystem_error*>(&error);
-    if (system == nullptr) throw;
-    fail("checkpoint", "{}: cannot be written: {}", (run / name).string(),
-         system->code().message());
-  }
+  // One of this name, of an earlier attempt, is not whole: a resumed run would be past it.
+  work.put_folder(checkpoint_name(state.step), [&](const fs::path& folder) {
+    save_model(llama, folder);
+    write_optimizer(folder / optimizer_name, optimizer);
+    write_state(folder / state_name, state);
+  });
+  remove_oldest(work, state.step, limit);
 }
 
 std::optional<FoundCheckpoint> newest_checkpoint(const fs::path& run) {
@@ -136,10 +107,10 @@ std::optional<FoundCheckpoint> newest_checkpoint(const fs::path& run) {
       unfinished.emplace_back(step, fmt::format("{} has no {}", path.string(), missing));
     }
   }
-  for (const auto& entry : fs::directory_iterator(run)) {
-    if (const auto step = step_of_partial(entry.path())) {
-      unfinished.emplace_back(
-          *step, fmt::format("{} was being written when the run ended", entry.path().string()));
+  if (has_work_folder(run)) {
+    for (const auto& [step, path] : checkpoints_of(work_folder_of(run))) {
+      const auto name = (run / checkpoint_name(step)).string();
+      unfinished.emplace_back(step, name + " was being written when the run ended");
     }
   }
   if (found.path.empty()) return std::nullopt;

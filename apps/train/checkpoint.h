@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/folder/work_folder.h"
 #include "nn/adamw.h"
 #include "nn/llama/llama.h"
 
@@ -32,10 +33,11 @@ struct TrainerState {
   std::string instruction_set = {};  // of the CPU that the run was on
 };
 
-// Writes RUN/checkpoint-N with config.json, model.safetensors, optimizer.safetensors (each moment
-// as "first_moment." or "second_moment." and the parameter's name) and trainer_state.json, and then
-// removes the oldest beyond `limit`. The folder appears whole or not at all.
-void save_checkpoint(const std::filesystem::path& run, const Llama& llama, const AdamW& optimizer,
+// Writes RUN/checkpoint-N, for the RUN that `work` belongs to, with config.json, model.safetensors,
+// optimizer.safetensors (each moment as "first_moment." or "second_moment." and the parameter's
+// name) and trainer_state.json. The folder appears whole or not at all. When it is on the disk the
+// oldest beyond `limit` are removed; what cannot be removed is a warning.
+void save_checkpoint(const WorkFolder& work, const Llama& llama, const AdamW& optimizer,
                      const TrainerState& state, std::int64_t limit);
 
 struct FoundCheckpoint {

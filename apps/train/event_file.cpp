@@ -126,6 +126,7 @@ bool is_event_file(const fs::path& path) {
 
 EventFile::EventFile(const fs::path& folder, std::int64_t first_step) : file(new_path(folder)) {
   file.append(beginning(first_step));
+  sync_folder(folder);
 }
 
 void EventFile::append(std::int64_t step, const std::vector<Scalar>& scalars) {

@@ -20,13 +20,15 @@ bool is_event_file(const std::filesystem::path& path);
 class EventFile {
  public:
   // Begins a file in `folder` behind those that are there. It says that a run starts at first_step:
-  // for TensorBoard what the files before it hold of that step and of later ones is void.
-  // Throws Error when it cannot be written.
+  // for TensorBoard what the files before it hold of that step and of later ones is void. That
+  // there is such a file outlasts a power cut. Throws Error when it cannot be written.
   EventFile(const std::filesystem::path& folder, std::int64_t first_step);
 
   using Scalar = std::pair<std::string, double>;  // a tag and its value, kept as float32
   // Whole as soon as it is written; on a full disk as AppendFile.
   void append(std::int64_t step, const std::vector<Scalar>& scalars);
+  // As AppendFile.
+  void sync() { file.sync(); }
 
  private:
   AppendFile file;

@@ -1,163 +1,99 @@
 #include "apps/train/output_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <string_view>
+#include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
-#include "apps/train/event_file.h"
+#include "apps/folder/folder_entries.h"
+#include "apps/folder/replacement.h"
+#include "apps/train/run_entries.h"
 #include "runtime/check.h"
+#include "runtime/read_file.h"
 
 namespace lookback {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 4> run_files = {"config.json", "model.safetensors",
-                                                       "options.toml", "metrics.jsonl"};
-// Of a run where there is one; alone they may be anybody's.
-constexpr std::array<std::string_view, 3> tokenizer_files = {"tokenizer.model", "tokenizer.json",
-                                                             "tokenizer_config.json"};
-constexpr std::string_view checkpoint_prefix = "checkpoint-", staging_prefix = ".starting-";
-
-bool belongs_to_run(const fs::path& entry) {
-  const auto name = entry.filename().string();
-  if (std::ranges::find(run_files, name) != run_files.end()) return true;
-  return is_event_file(entry) || (name.starts_with(checkpoint_prefix) && fs::is_directory(entry));
+// A folder that is not there cannot be gone on in, and is not made for that.
+fs::path checked(fs::path directory, ExistingRun existing) {
+  std::error_code ignored;
+  if (existing == ExistingRun::resumed &&
+      fs::status(directory, ignored).type() == fs::file_type::not_found) {
+    fail("output", "{}: there is no such folder; without --resume a new run starts there",
+         directory.string());
+  }
+  return directory;
 }
 
-// What a run writes to before it puts it in its place.
-bool is_leftover(const fs::path& entry) {
-  const auto name = entry.filename().string();
-  if (name.starts_with(staging_prefix)) return true;
-  if (!name.ends_with(".partial")) return false;
-  return name.starts_with("." + std::string(checkpoint_prefix)) ||
-         std::ranges::any_of(run_files,
-                             [&](auto file) { return name.starts_with(std::string(file) + "."); });
+[[noreturn]] void refuse_run(const fs::path& directory) {
+  fail("output",
+       "{}: holds a run already; --resume goes on with it, --overwrite replaces it, another "
+       "--output-dir keeps it",
+       directory.string());
 }
 
-std::vector<fs::path> entries_of(const fs::path& directory, bool (*wanted)(const fs::path&)) {
-  std::vector<fs::path> result;
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    if (wanted(entry.path())) result.push_back(entry.path());
-  }
-  return result;
+bool same_content(const fs::path& a, const fs::path& b) {
+  std::error_code ignored;
+  return fs::is_regular_file(fs::symlink_status(b, ignored)) &&
+         read_file(a, "output") == read_file(b, "output");
 }
 
-// The folders on the way to `directory` (itself last) that are not there yet, and the one that is.
-struct Way {
-  fs::path existing;
-  std::vector<fs::path> missing;
-};
-
-Way way_to(const fs::path& directory) {
-  Way way{.existing = fs::absolute(directory).lexically_normal(), .missing = {}};
-  for (; !fs::exists(way.existing); way.existing = way.existing.parent_path()) {
-    way.missing.insert(way.missing.begin(), way.existing);
+// What bears the name of one of the new files but belongs to no run (a tokenizer.json, a folder) is
+// somebody's own.
+void check_free(const fs::path& directory, const fs::path& staged,
+                const std::vector<std::string>& replaced) {
+  for (const auto& name : names_in(staged)) {
+    if (!is_there(directory / name) || std::ranges::find(replaced, name) != replaced.end())
+      continue;
+    if (same_content(staged / name, directory / name)) continue;
+    fail("output",
+         "{}: is of no run, and the new run would replace it: move it away, or choose another "
+         "--output-dir",
+         (directory / name).string());
   }
-  return way;
-}
-
-// The folders that were made are removed again, unless kept.
-class MadeFolders {
- public:
-  ~MadeFolders() {
-    std::error_code ignored;
-    for (auto folder = made.rbegin(); folder != made.rend(); ++folder)
-      fs::remove_all(*folder, ignored);
-  }
-  void make(const fs::path& folder) {
-    fs::create_directory(folder);
-    made.push_back(folder);
-  }
-  void keep() { made.clear(); }
-
- private:
-  std::vector<fs::path> made;
-};
-
-[[noreturn]] void refuse(const fs::path& directory, int error) {
-  fail("output", "{}: cannot be written: {}", directory.string(),
-       std::generic_category().message(error));
 }
 
 }  // namespace
 
 bool holds_run(const fs::path& directory) {
-  return fs::is_directory(directory) && !entries_of(directory, belongs_to_run).empty();
+  std::error_code ignored;
+  return fs::is_directory(directory, ignored) && !run_entries(directory).empty();
 }
 
-OutputFolder::OutputFolder(fs::path output_directory, ExistingRun existing)
-    : directory(std::move(output_directory)) {
-  const Check check{"output"};
-  try {
-    check(!fs::exists(directory) || fs::is_directory(directory), "{}: is not a folder",
-          directory.string());
-    check(existing != ExistingRun::refused || !holds_run(directory),
-          "{}: holds a run already; --resume goes on with it, --overwrite replaces it, another "
-          "--output-dir keeps it",
-          directory.string());
-    check(existing != ExistingRun::resumed || holds_run(directory),
-          "{}: holds no run that could be resumed; without --resume a new one starts there",
-          directory.string());
-    // Seen here, before an hour of work: that a file is in the way, and whose folder it is.
-    const auto nearest = way_to(directory).existing / "";
-    if (access(nearest.c_str(), W_OK | X_OK) != 0) refuse(directory, errno);
-    if (fs::exists(directory)) lock();
-  } catch (const fs::filesystem_error& error) {
-    refuse(directory, error.code().value());
+OutputFolder::OutputFolder(fs::path directory, ExistingRun existing_run)
+    : existing(existing_run), claimed(checked(std::move(directory), existing_run)) {
+  restore_replaced(path());
+  const bool holds = holds_run(path());
+  if (existing == ExistingRun::refused && holds) refuse_run(path());
+  if (existing == ExistingRun::resumed && !holds) {
+    fail("output",
+         "{}: holds no run that could be resumed; without --resume a new one starts there",
+         path().string());
   }
 }
 
 OutputFolder::~OutputFolder() {
-  if (locked_folder >= 0) close(locked_folder);
+  if (claimed.in_place()) remove_left_work(path());
 }
 
-void OutputFolder::lock() {
-  locked_folder = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (locked_folder < 0) refuse(directory, errno);
-  // A file system that knows no locks is as good as one where nobody else is.
-  if (flock(locked_folder, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
-  close(std::exchange(locked_folder, -1));
-  fail("output", "{}: another lookback is training into this folder: wait for its end, or stop it",
-       directory.string());
-}
-
-void OutputFolder::remove_leftovers() {
-  try {
-    for (const auto& entry : entries_of(directory, is_leftover)) fs::remove_all(entry);
-  } catch (const fs::filesystem_error& error) {
-    refuse(directory, error.code().value());
-  }
+const WorkFolder& OutputFolder::work() {
+  claimed.check_in_place();
+  if (!working) working.emplace(path());
+  return *working;
 }
 
 void OutputFolder::begin(const std::function<void(const fs::path&)>& write_first_files) {
-  try {
-    MadeFolders folders, staging_folder;
-    for (const auto& folder : way_to(directory).missing) folders.make(folder);
-    if (locked_folder < 0) lock();
-    const auto staging = directory / fmt::format("{}{}", staging_prefix, getpid());
-    staging_folder.make(staging);
-    write_first_files(staging);
-    // From here on the earlier run gives way. Renaming needs no room on the disk.
-    folders.keep();
-    if (holds_run(directory)) {
-      for (const auto name : tokenizer_files) fs::remove(directory / name);
-    }
-    for (const auto& entry : entries_of(directory, belongs_to_run)) fs::remove_all(entry);
-    std::vector<fs::path> first_files;
-    for (const auto& entry : fs::directory_iterator(staging)) first_files.push_back(entry.path());
-    for (const auto& file : first_files) fs::rename(file, directory / file.filename());
-    remove_leftovers();
-  } catch (const fs::filesystem_error& error) {
-    refuse(directory, error.code().value());
-  }
+  const auto staged = work().fresh("new");
+  write_first_files(staged);
+  const auto replaced = run_entries(path());
+  // Another program's, of which the lock knows nothing.
+  if (existing == ExistingRun::refused && !replaced.empty()) refuse_run(path());
+  check_free(path(), staged, replaced);
+  replace_entries(work(), staged, replaced);
+  claimed.keep();
 }
 
 }  // namespace lookback

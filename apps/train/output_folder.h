@@ -4,43 +4,46 @@
 
 #include <filesystem>
 #include <functional>
-#include <vector>
+#include <optional>
+
+#include "apps/folder/claimed_folder.h"
+#include "apps/folder/work_folder.h"
 
 namespace lookback {
 
 enum class ExistingRun { refused, replaced, resumed };
 
-// What `directory` may hold of an earlier run: config.json, model.safetensors, options.toml,
-// metrics.jsonl, events.out.tfevents.*, checkpoint-N, and beside one of them a tokenizer's files.
-// Other files in it are left alone.
+// What of an earlier run `directory` may hold is what run_entries() names. Other files in it are
+// left alone.
 bool holds_run(const std::filesystem::path& directory);
 
 class OutputFolder {
  public:
-  // Throws Error where `directory` is no folder, holds a run that may not be replaced, holds none
-  // that could be resumed, cannot be written, or belongs to a run that is still going on. Changes
-  // nothing.
+  // The folder is this process's from here on: made, with those above it, where it is missing (but
+  // for a resumed run), and locked. Where a killed process had replaced half of a run, the earlier
+  // one is put back. Throws Error where `directory` is no folder, holds a run that may not be
+  // replaced, holds none that could be resumed, cannot be written, or belongs to a run that is
+  // still going on.
   OutputFolder(std::filesystem::path directory, ExistingRun existing);
+  // Removes what is not whole; where no run has begun also the folders that were made.
   ~OutputFolder();
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
 
   // Calls write_first_files with a staging folder; what it wrote there then takes the earlier run's
-  // place. When anything fails before that, it is as if it had never been called: the earlier run
-  // is whole, and folders that were made are gone.
+  // place. When anything fails, or the process is killed, the earlier run is whole, and nothing of
+  // the new one is left, once another process owns the folder.
   void begin(const std::function<void(const std::filesystem::path&)>& write_first_files);
 
-  // Removes what a run that was killed had half written.
-  void remove_leftovers();
+  // Made when it is first asked for. Throws Error where the output folder has been moved away.
+  const WorkFolder& work();
 
-  const std::filesystem::path& path() const { return directory; }
+  const std::filesystem::path& path() const { return claimed.path(); }
 
  private:
-  // For as long as this object lives: a killed process lets go of it, too.
-  void lock();
-
-  std::filesystem::path directory;
-  int locked_folder = -1;
+  ExistingRun existing;
+  ClaimedFolder claimed;
+  std::optional<WorkFolder> working;
 };
 
 }  // namespace lookback

@@ -11,7 +11,6 @@
 #include "apps/cli/exit_code.h"
 #include "apps/cli/session.h"
 #include "apps/cli/toml.h"
-#include "apps/train/output_folder.h"
 #include "apps/train/run_record.h"
 #include "kernels/cpu/isa.h"
 #include "runtime/device_runtime.h"
@@ -40,16 +39,11 @@ bool may_change(const Flags::Difference& difference) {
 
 void check_folder(const fs::path& directory) {
   const Check check{"resume"};
-  check(fs::exists(directory),
-        "{}: there is no such folder; without --resume a new run starts there", directory.string());
   const auto name = directory.filename().string();
   if (name.starts_with("checkpoint-") && !fs::exists(directory / options_name)) {
     fail("resume", "{}: is a checkpoint; --output-dir must be the folder of its run, {}",
          directory.string(), directory.parent_path().string());
   }
-  check(holds_run(directory),
-        "{}: holds no run that could be resumed; without --resume a new one starts there",
-        directory.string());
   check(fs::exists(directory / options_name),
         "{}: has no {}, which would say how to go on; --overwrite starts anew", directory.string(),
         options_name);

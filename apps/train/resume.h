@@ -21,7 +21,8 @@ struct ResumedRun {
 
 // Fills in the flags that were not given from the options.toml in output_dir; the device only where
 // it is there. A run keeps its model, its data and how it learns: throws UsageError, with both
-// values, where a flag says otherwise, and Error where the folder holds no run. (Whether another
+// values, where a flag says otherwise, and Error where the folder does not say how. (Whether
+// another
 // --config describes another model is for the caller to see.)
 ResumedRun settings_of_run(Flags& flags, TrainOptions& options);
 

@@ -51,14 +51,6 @@ std::vector<EventFile::Scalar> scalars_of(const Json& line) {
   return scalars;
 }
 
-fs::path begun_metrics(const fs::path& folder, const std::string& lines) {
-  auto path = folder / metrics_name;
-  ReplacingFile file(path);
-  file.write(lines);
-  file.commit();
-  return path;
-}
-
 }  // namespace
 
 LoggedRun read_log(const fs::path& folder, std::int64_t step, std::int64_t logged_step) {
@@ -80,8 +72,14 @@ LoggedRun read_log(const fs::path& folder, std::int64_t step, std::int64_t logge
   return logged;
 }
 
+void write_metrics(const fs::path& folder, const LoggedRun& earlier) {
+  ReplacingFile file(folder / metrics_name);
+  file.write(earlier.lines);
+  file.commit();
+}
+
 RunLog::RunLog(const fs::path& folder, const LoggedRun& earlier)
-    : metrics(begun_metrics(folder, earlier.lines)), events(folder, earlier.step + 1) {
+    : metrics(folder / metrics_name), events(folder, earlier.step + 1) {
   // An evaluation after the last line about training stands, but the events file that has it is
   // void from there on.
   std::istringstream lines(earlier.lines);
@@ -94,6 +92,11 @@ RunLog::RunLog(const fs::path& folder, const LoggedRun& earlier)
 void RunLog::append(const Json& line) {
   metrics.append(line.dump() + "\n");
   events.append(step_of(line), scalars_of(line));
+}
+
+void RunLog::sync() {
+  metrics.sync();
+  events.sync();
 }
 
 }  // namespace lookback

@@ -28,17 +28,22 @@ struct LoggedRun {
 LoggedRun read_log(const std::filesystem::path& folder, std::int64_t step,
                    std::int64_t logged_step);
 
+// Begins FOLDER/metrics.jsonl with the lines of `earlier`, of a run that begins with none; it
+// appears whole or not at all.
+void write_metrics(const std::filesystem::path& folder, const LoggedRun& earlier);
+
 class RunLog {
  public:
-  // Goes on behind `earlier`, of a run that begins with nothing: metrics.jsonl then holds these
-  // lines, and a new events file begins after earlier.step. Throws Error when they cannot be
-  // written.
+  // Goes on behind `earlier`, which the folder's metrics.jsonl holds; a new events file begins
+  // after earlier.step. Throws Error when they cannot be written.
   RunLog(const std::filesystem::path& folder, const LoggedRun& earlier);
 
   // Adds a line, an object with a "step": as it is to metrics.jsonl, and its numbers that change
   // from line to line as scalars: train/loss, validation/loss, learned/NAME/0 and so on. Each file
   // is written at once and keeps its whole lines on a full disk, which throws Error.
   void append(const nlohmann::ordered_json& line);
+  // Returns when all lines are on the disk, whatever becomes of the machine. Throws Error.
+  void sync();
 
  private:
   AppendFile metrics;

@@ -2,10 +2,12 @@
 
 #include "apps/cli/session.h"
 #include "apps/data/tokenizer_file.h"
+#include "apps/folder/replacement.h"
 
 namespace lookback {
 
 std::optional<RunRecord> read_run_record(const std::filesystem::path& directory) {
+  refuse_half_replaced(directory);
   auto path = directory / "options.toml";
   const auto folder = std::filesystem::absolute(directory / "").parent_path();
   if (!exists(path) && folder.filename().string().starts_with("checkpoint-")) {

@@ -16,7 +16,7 @@ struct RunRecord {
 };
 
 // Of a run's folder, or of a checkpoint in one; none for a folder that no run made. Throws Error
-// for an options.toml that does not fit.
+// for an options.toml that does not fit, and in the middle of a replacement (replacement.h).
 std::optional<RunRecord> read_run_record(const std::filesystem::path& directory);
 
 // The tokenizer's file of a model folder: the copy in it (tokenizer_file.h), or else the one that

@@ -126,10 +126,10 @@ void TrainingRun::go_on_with(const ResumedRun& run) {
 }
 
 void TrainingRun::begin_resumed_folder() {
-  output.remove_leftovers();
-  save_model(llama, output.path());
+  save_model(llama, output.work().parent());
   const auto notes = resume_notes(*resumed, options.output_dir);
   replace_file(output.path() / "options.toml", notes + session.flags->to_toml());
+  write_metrics(output.path(), earlier);
 }
 
 void TrainingRun::begin_folder() {
@@ -137,6 +137,7 @@ void TrainingRun::begin_folder() {
   output.begin([&](const std::filesystem::path& folder) {
     save_model(llama, folder);
     replace_file(folder / "options.toml", recorded);
+    write_metrics(folder, earlier);
     if (const std::string words(data.training->tokenizer().name()); is_tokenizer_file(words)) {
       write_tokenizer(words, folder);
     }
@@ -196,13 +197,15 @@ void TrainingRun::train() {
     // The line of an interrupt is one that a whole run does not have: who goes on counts anew.
     if (logs) window = {};
     if (at_multiple_of(*options.eval_steps)) evaluate_model();
+    // Before the checkpoint: a run that is killed in between then makes this look once more, and
+    // not never.
+    if (inspects) inspect_model();
     if (saves) save_state();
     if (asked_for_checkpoint) {
       progress.line(fmt::format("checkpoint-{} is written, as a signal asked for", state.step));
     }
-    if (inspects) inspect_model();
     if (interrupted) {
-      save_model(llama, output.path());
+      save_model(llama, output.work().parent());
       summary.ended_by = interrupt->signal();
       break;
     }
@@ -270,7 +273,7 @@ void TrainingRun::stop(const UnreadStep& last) const {
   if (last.step == first_step) {
     kept = resumed == nullptr ? "nothing was written" : "nothing was changed";
   } else if (loss_is_finite) {
-    save_model(llama, output.path());
+    save_model(llama, output.work().parent());
     kept = fmt::format("{} keeps the model before this step", options.output_dir);
   }
   throw NonFiniteError(fmt::format("step {}: the {} is not finite; {}; {}", last.step + 1,
@@ -314,11 +317,11 @@ void TrainingRun::evaluate_model() {
   if (auto learned = learned_numbers(llama); !learned.empty()) line["learned"] = learned;
   log->append(line);
   progress.line(text);
-  save_model(llama, output.path());
+  save_model(llama, output.work().parent());
   summary.evaluation = evaluation;
 }
 
-void TrainingRun::inspect_model() const {
+void TrainingRun::inspect_model() {
   const auto columns = std::min(options.block_size, most_inspected_tokens);
   const auto batch = data.validation->evaluation_batch(0, 1, columns);
   OptimizerView view{.steps_taken = optimizer.steps_taken(),
@@ -327,19 +330,24 @@ void TrainingRun::inspect_model() const {
                      .origin = fmt::format("the optimiser after step {}", state.step)};
   for (const auto& [name, first, second] : optimizer.states()) view.moments[name] = {first, second};
   const auto inspection = inspect(llama, batch.inputs, forward, view);
-  write_look(output.path() / "inspect" / fmt::format("step-{}", state.step), inspection,
+  const auto looks = output.work().parent() / "inspect";
+  write_look(looks / fmt::format("step-{}", state.step), inspection,
              {.name = fmt::format("{} after step {}", options.output_dir, state.step),
               .llama = llama,
               .history = read_run_history(output.path()),
               .optimizer = view},
              data.validation->tokenizer());
+  sync_folder(looks);
+  sync_folder(output.path());
 }
 
 void TrainingRun::save_state() {
   state.training_tokens = data.training->tokens();
   state.next_tokens = next_tokens(data, options, state.step);
   state.instruction_set = kernels::isa_description();
-  save_checkpoint(output.path(), llama, optimizer, state, options.save_total_limit);
+  // No checkpoint without the lines before it.
+  log->sync();
+  save_checkpoint(output.work(), llama, optimizer, state, options.save_total_limit);
 }
 
 }  // namespace lookback

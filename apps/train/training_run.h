@@ -64,7 +64,7 @@ class TrainingRun {
   void log_step();
   void evaluate_model();
   void save_state();
-  void inspect_model() const;
+  void inspect_model();
   [[noreturn]] void stop(const UnreadStep& unread) const;
   bool at_multiple_of(std::int64_t interval) const;
   double tokens_per_second() const;

@@ -1,0 +1,114 @@
+#include "apps/folder/claimed_folder.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "runtime/check.h"
+
+namespace lookback {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void refuse(const fs::path& folder, int error) {
+  fail("output", "{}: cannot be written: {}", folder.string(),
+       std::generic_category().message(error));
+}
+
+// What stands at a path, links followed: 0, or the system's error.
+int look_at(const fs::path& path, struct stat& status) {
+  return stat(path.c_str(), &status) == 0 ? 0 : errno;
+}
+
+// A file system that knows no locks is as good as one where nobody else is.
+bool knows_no_locks(int error) {
+  return error == ENOLCK || error == ENOSYS || error == EOPNOTSUPP || error == EINVAL;
+}
+
+}  // namespace
+
+ClaimedFolder::MadeFolders::~MadeFolders() {
+  // Only empty ones go: what others have put into them since keeps them.
+  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) {
+    static_cast<void>(::rmdir(folder->c_str()));
+  }
+}
+
+bool ClaimedFolder::MadeFolders::make(const fs::path& folder, const fs::path& shown) {
+  std::vector<fs::path> missing;
+  for (auto path = folder;; path = path.parent_path()) {
+    struct stat status {};
+    const int error = look_at(path, status);
+    if (error == 0 && S_ISDIR(status.st_mode)) break;
+    if (error == 0 && path == folder) fail("output", "{}: is not a folder", shown.string());
+    if (error == 0) refuse(shown, ENOTDIR);
+    if (error != ENOENT) refuse(shown, error);
+    if (fs::is_symlink(fs::symlink_status(path))) {
+      fail("output", "{}: cannot be written: {} is a link that leads nowhere", shown.string(),
+           path.string());
+    }
+    missing.push_back(path);
+  }
+  for (auto path = missing.rbegin(); path != missing.rend(); ++path) {
+    const int error = make_directory(*path);
+    if (error == 0) folders.push_back(*path);
+    if (error == ENOENT) return false;
+    if (error != 0 && error != EEXIST) refuse(shown, error);
+  }
+  return true;
+}
+
+ClaimedFolder::ClaimedFolder(fs::path folder) : directory(std::move(folder)) {
+  // Whoever fails removes the folder that it made, perhaps between two steps of another: then the
+  // other begins again. Each such turn is the end of a process.
+  constexpr int most_turns = 10'000;
+  for (int turn = 0; turn < most_turns; ++turn) {
+    if (!claim()) continue;
+    if (access(directory.c_str(), W_OK | X_OK) != 0) refuse(directory, errno);
+    return;
+  }
+  fail("output", "{}: is removed again and again while it is made", directory.string());
+}
+
+bool ClaimedFolder::claim() {
+  std::error_code problem;
+  auto whole = fs::absolute(directory, problem);
+  if (problem) refuse(directory, problem.value());
+  if (!whole.has_filename()) whole = whole.parent_path();  // written with a / at its end
+  if (!made.make(whole, directory)) return false;
+  descriptor = FileDescriptor(directory, O_RDONLY | O_DIRECTORY);
+  if (descriptor.open_error() == ENOENT) return false;
+  if (!descriptor.is_open()) refuse(directory, descriptor.open_error());
+  const int error = descriptor.lock();
+  if (error == EWOULDBLOCK) {
+    made.clear();  // they are the other's now
+    fail("output",
+         "{}: another lookback is training into this folder: wait for its end, or stop it",
+         directory.string());
+  }
+  if (error != 0 && !knows_no_locks(error)) {
+    fail("output", "{}: cannot be locked: {}", directory.string(),
+         std::generic_category().message(error));
+  }
+  return in_place();
+}
+
+bool ClaimedFolder::in_place() const {
+  struct stat here {
+  }, there{};
+  return look_at(directory, here) == 0 && fstat(descriptor.get(), &there) == 0 &&
+         here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+void ClaimedFolder::check_in_place() const {
+  if (in_place()) return;
+  fail("output", "{}: is no longer the folder that this run writes to: it was moved or removed",
+       directory.string());
+}
+
+}  // namespace lookback

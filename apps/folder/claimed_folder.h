@@ -1,0 +1,45 @@
+// A folder that belongs to one process at a time.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "runtime/system_files.h"
+
+namespace lookback {
+
+// Makes the folder and those above it where they are missing, and locks it, for as long as the
+// object lives; a killed process lets go of it, too. Where several start at the same moment, one
+// has it.
+class ClaimedFolder {
+ public:
+  // Throws Error where it is no folder, cannot be made or written, or another process has it.
+  explicit ClaimedFolder(std::filesystem::path folder);
+
+  const std::filesystem::path& path() const { return directory; }
+  // The folders that were made stay; without it those that are empty are removed again.
+  void keep() { made.clear(); }
+  // False: the folder has been moved away, so that its path is nobody's, or another's.
+  bool in_place() const;
+  void check_in_place() const;  // throws Error where it is not
+
+ private:
+  class MadeFolders {
+   public:
+    ~MadeFolders();
+    // Makes what is missing of `folder`; false: one of those above it was removed in between.
+    bool make(const std::filesystem::path& folder, const std::filesystem::path& shown);
+    void clear() { folders.clear(); }
+
+   private:
+    std::vector<std::filesystem::path> folders;  // that this process made, the outermost first
+  };
+
+  bool claim();
+
+  std::filesystem::path directory;
+  FileDescriptor descriptor;
+  MadeFolders made;  // behind the lock: they are removed while it is held
+};
+
+}  // namespace lookback

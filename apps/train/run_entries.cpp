@@ -1,0 +1,84 @@
+#include "apps/train/run_entries.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+#include <system_error>
+
+#include "apps/folder/folder_entries.h"
+#include "apps/train/event_file.h"
+
+namespace lookback {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 4> run_files = {"config.json", "model.safetensors",
+                                                       "options.toml", "metrics.jsonl"};
+// Of a run where there is one; alone they may be anybody's.
+constexpr std::array<std::string_view, 3> tokenizer_files = {"tokenizer.model", "tokenizer.json",
+                                                             "tokenizer_config.json"};
+constexpr std::string_view checkpoint_prefix = "checkpoint-";
+constexpr std::array<std::string_view, 4> checkpoint_files = {
+    "config.json", "model.safetensors", "optimizer.safetensors", "trainer_state.json"};
+constexpr auto looks_folder = "inspect";
+
+template <std::size_t size>
+bool is_one_of(const std::array<std::string_view, size>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+bool is_of_run(const fs::path& entry) {
+  std::error_code ignored;
+  if (fs::is_directory(entry, ignored)) return step_of_checkpoint(entry).has_value();
+  return is_one_of(run_files, entry.filename().string()) || is_event_file(entry);
+}
+
+bool is_of_tokenizer(const fs::path& entry) {
+  return is_one_of(tokenizer_files, entry.filename().string()) && !is_own_folder(entry);
+}
+
+}  // namespace
+
+std::string checkpoint_name(std::int64_t step) {
+  return std::string(checkpoint_prefix) + std::to_string(step);
+}
+
+std::optional<std::int64_t> step_of_checkpoint(const fs::path& path) {
+  const auto name = path.filename().string();
+  if (!name.starts_with(checkpoint_prefix)) return std::nullopt;
+  std::int64_t step = 0;
+  std::from_chars(name.data() + checkpoint_prefix.size(), name.data() + name.size(), step);
+  return step >= 0 && name == checkpoint_name(step) ? std::optional(step) : std::nullopt;
+}
+
+std::vector<std::string> run_entries(const fs::path& folder) {
+  std::vector<std::string> of_run, of_tokenizer;
+  for (const auto& name : names_in(folder)) {
+    if (is_of_run(folder / name)) of_run.push_back(name);
+    if (is_of_tokenizer(folder / name)) of_tokenizer.push_back(name);
+  }
+  if (!of_run.empty()) of_run.insert(of_run.end(), of_tokenizer.begin(), of_tokenizer.end());
+  return of_run;
+}
+
+bool is_written_by_run(const fs::path& path, const fs::path& folder) {
+  std::error_code ignored;
+  const auto inside = fs::relative(path, folder, ignored);
+  if (inside.empty() || *inside.begin() == "..") return false;
+  const auto& first = *inside.begin();
+  if (inside.has_parent_path()) return first == looks_folder || step_of_checkpoint(first);
+  return is_one_of(run_files, first) || is_one_of(tokenizer_files, first) || is_event_file(first);
+}
+
+std::vector<fs::path> example_paths_of_run() {
+  std::vector<fs::path> paths = {fs::path(looks_folder) / "step-1" / "report.html",
+                                 fs::path(looks_folder) / "step-1" / "inspect.safetensors",
+                                 "events.out.tfevents.1700000000.host.1"};
+  paths.insert(paths.end(), run_files.begin(), run_files.end());
+  for (const auto name : checkpoint_files) paths.push_back(fs::path(checkpoint_name(1)) / name);
+  return paths;
+}
+
+}  // namespace lookback
