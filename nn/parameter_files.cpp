@@ -93,10 +93,11 @@ void load_parameters(const std::vector<NamedParameter>& parameters, const Safete
   }
 }
 
-void save_parameters(const std::vector<NamedParameter>& parameters, const std::string& path) {
+SafetensorsChecksums save_parameters(const std::vector<NamedParameter>& parameters,
+                                     const std::string& path) {
   NamedTensors tensors;
   for (const auto& parameter : parameters) tensors.emplace_back(parameter.name, parameter.tensor);
-  write_safetensors(path, tensors);
+  return write_safetensors(path, tensors);
 }
 
 }  // namespace lookback

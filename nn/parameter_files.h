@@ -21,6 +21,7 @@ void load_parameters(const std::vector<NamedParameter>& parameters, const Safete
                      const std::string& prefix = "", const NamesAdvice& advice = {});
 
 // Writes them whole or not at all, in the parameters' dtype.
-void save_parameters(const std::vector<NamedParameter>& parameters, const std::string& path);
+SafetensorsChecksums save_parameters(const std::vector<NamedParameter>& parameters,
+                                     const std::string& path);
 
 }  // namespace lookback

@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 
 // The library writes and copies values recursively.
-constexpr int deepest = 100;
+constexpr std::size_t deepest = 100;
 
 // The library's text without its tag, "[json.exception.parse_error.101] ", in plain characters: it
 // quotes what it read last, which may be no UTF-8.
@@ -27,6 +27,53 @@ std::string reason_of(const json::exception& error) {
   return plain;
 }
 
+// What the library lets pass. It looks at the text apart from the library's own reading: a callback
+// of json::parse costs time in the square of an object's members.
+class StrictReading final : public nlohmann::json_sax<json> {
+ public:
+  StrictReading(std::string_view what, std::string_view where) : operation(what), source(where) {}
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+
+  bool start_object(std::size_t) override { return open(); }
+  bool start_array(std::size_t) override { return open(); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+
+  bool key(string_t& name) override {
+    if (!names.back().insert(name).second) {
+      fail(operation, "{}: the name {} stands twice in one object", source, in_quotes(name));
+    }
+    return true;
+  }
+
+  bool parse_error(std::size_t, const std::string&, const json::exception& error) override {
+    fail(operation, "{}: {}", source, reason_of(error));
+  }
+
+ private:
+  bool open() {
+    names.emplace_back();
+    if (names.size() > deepest) {
+      fail(operation, "{}: more than {} objects or lists inside each other", source, deepest);
+    }
+    return true;
+  }
+  bool close() {
+    names.pop_back();
+    return true;
+  }
+
+  std::string_view operation, source;
+  std::vector<std::set<std::string>> names;  // of the objects and lists that are open
+};
+
 }  // namespace
 
 json parse_json(std::string_view text, std::string_view operation, std::string_view source) {
@@ -34,27 +81,9 @@ json parse_json(std::string_view text, std::string_view operation, std::string_v
   if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
     fail(operation, "{}: byte {} is NUL: JSON holds none", source, nul);
   }
-  std::vector<std::set<std::string>> names;  // of the objects that are open
-  const auto examine = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth > deepest)
-      fail(operation, "{}: more than {} objects or lists inside each other", source, deepest);
-    if (event == json::parse_event_t::object_start) {
-      names.emplace_back();
-    } else if (event == json::parse_event_t::object_end) {
-      names.pop_back();
-    } else if (event == json::parse_event_t::key) {
-      const auto& name = parsed.get_ref<const std::string&>();
-      if (!names.back().insert(name).second) {
-        fail(operation, "{}: the name {} stands twice in one object", source, in_quotes(name));
-      }
-    }
-    return true;
-  };
-  try {
-    return json::parse(text, examine);
-  } catch (const json::exception& error) {
-    fail(operation, "{}: {}", source, reason_of(error));
-  }
+  StrictReading strict(operation, source);
+  json::sax_parse(text, &strict);
+  return json::parse(text);
 }
 
 std::string in_quotes(std::string_view text) {

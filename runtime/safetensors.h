@@ -9,12 +9,14 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "runtime/checksum.h"
 #include "runtime/tensor.h"
 
 namespace lookback {
@@ -24,6 +26,13 @@ struct SafetensorsInfo {
   std::vector<std::int64_t> shape;  // may have more dimensions than a Tensor can
   std::size_t begin_bytes = 0;      // in the data behind the header
   std::size_t end_bytes = 0;
+};
+
+// Of every byte of a file: what stands before the data, and each tensor.
+struct SafetensorsChecksums {
+  Checksum header = {};  // of the header's length and the header
+  std::map<std::string, Checksum> tensors = {};
+  friend bool operator==(const SafetensorsChecksums&, const SafetensorsChecksums&) = default;
 };
 
 // A file opened for reading. Everything is checked before open returns, by the rules of the
@@ -47,17 +56,27 @@ class SafetensorsFile {
   const SafetensorsInfo& info(const std::string& name) const;
   const std::map<std::string, std::string>& metadata() const { return string_pairs; }
 
+  // What write_safetensors said of this file. Throws Error where the header is another one; from
+  // then on load() throws it for a tensor with other bytes (also for one that was written to in
+  // memory, and is loaded again). `advice` goes on behind "... is not as ".
+  void expect(SafetensorsChecksums checksums, std::string advice);
+
   // F32, F64, BF16, I64, U8 and BOOL (as u8) as they are, F16 converted to f32; Error for the other
   // dtypes. Looks into the mapped file where the bytes are aligned (writing to it changes the
   // tensor, never the file), and copies where they are not.
   Tensor load(const std::string& name) const;
 
  private:
+  void check_bytes(const std::string& name, std::span<const std::byte> bytes) const;
+
   std::string name_in_errors;
   std::shared_ptr<const void> bytes_owner;
-  std::span<std::byte> data;  // behind the header
+  std::span<const std::byte> header;  // with its length
+  std::span<std::byte> data;          // behind it
   std::map<std::string, SafetensorsInfo> entries;
   std::map<std::string, std::string> string_pairs;
+  std::optional<SafetensorsChecksums> expected;
+  std::string advice_to_reader;
 };
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
@@ -67,7 +86,9 @@ using SafetensorsMetadata = std::map<std::string, std::string>;
 // CPU; the order they come in does not matter: the file holds them by element size (largest first,
 // so that all are aligned), then by name, as the official implementation does. `format` = "pt" is
 // added to the metadata. Throws Error for a name given twice and for what cannot be written.
-void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
-                       SafetensorsMetadata metadata = {});
+// Returns what SafetensorsFile::expect() knows the file again by.
+SafetensorsChecksums write_safetensors(const std::filesystem::path& path,
+                                       const NamedTensors& tensors,
+                                       SafetensorsMetadata metadata = {});
 
 }  // namespace lookback

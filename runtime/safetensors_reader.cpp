@@ -77,8 +77,8 @@ class HeaderReader {
   std::map<std::string, std::string> metadata;
 
   void read(std::string_view text) {
-    const auto header = parse_json(text, operation, std::string(source) + ": header");
-    for (const auto& [name, value] : header.items()) {
+    const auto object = parse_json(text, operation, std::string(source) + ": header");
+    for (const auto& [name, value] : object.items()) {
       if (name == metadata_key) {
         read_metadata(value);
       } else {
@@ -281,11 +281,12 @@ SafetensorsFile SafetensorsFile::parse(std::span<std::byte> bytes,
   check(text.starts_with('{'), "{}: the header must be a JSON object and begin with {{", source);
 
   SafetensorsFile file;
+  file.header = bytes.first(length_bytes + header_bytes);
   file.data = behind_length.subspan(header_bytes);
-  HeaderReader header(source, file.data.size());
-  header.read(text);
-  file.entries = std::move(header.entries);
-  file.string_pairs = std::move(header.metadata);
+  HeaderReader reader(source, file.data.size());
+  reader.read(text);
+  file.entries = std::move(reader.entries);
+  file.string_pairs = std::move(reader.metadata);
   file.bytes_owner = std::move(owner);
   file.name_in_errors = std::move(source);
   return file;
@@ -305,6 +306,22 @@ const SafetensorsInfo& SafetensorsFile::info(const std::string& name) const {
   return found->second;
 }
 
+void SafetensorsFile::expect(SafetensorsChecksums checksums, std::string advice) {
+  if (checksum_of(header) != checksums.header) {
+    fail(operation, "{}: its header, the names, dtypes and shapes of its tensors, is not as {}",
+         name_in_errors, advice);
+  }
+  expected = std::move(checksums);
+  advice_to_reader = std::move(advice);
+}
+
+void SafetensorsFile::check_bytes(const std::string& name, std::span<const std::byte> bytes) const {
+  if (!expected) return;
+  const auto found = expected->tensors.find(name);
+  if (found != expected->tensors.end() && found->second == checksum_of(bytes)) return;
+  fail(operation, "{}: tensor {} is not as {}", name_in_errors, in_quotes(name), advice_to_reader);
+}
+
 Tensor SafetensorsFile::load(const std::string& name) const {
   const auto& entry = info(name);
   const auto* type = find_type(entry.dtype);
@@ -318,6 +335,7 @@ Tensor SafetensorsFile::load(const std::string& name) const {
   }
   const Shape shape{std::span(entry.shape)};
   const auto bytes = data.subspan(entry.begin_bytes, entry.end_bytes - entry.begin_bytes);
+  check_bytes(name, bytes);
   if (entry.dtype == "F16") return load_half(bytes, shape);
   const auto dtype = *type->loads_as;
   const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % size_of(dtype) == 0;

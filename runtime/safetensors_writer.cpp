@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "runtime/json.h"
 #include "runtime/replacing_file.h"
@@ -46,43 +47,72 @@ std::vector<const NamedTensors::value_type*> in_file_order(const std::string& pa
   return order;
 }
 
-}  // namespace
-
-void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
-                       SafetensorsMetadata metadata) {
-  const auto order = in_file_order(path.string(), tensors);
+// The header with its length in front. The data begin at a multiple of 8, so that every tensor is
+// aligned in a mapped file.
+std::string header_of(const std::string& path,
+                      const std::vector<const NamedTensors::value_type*>& order,
+                      SafetensorsMetadata metadata) {
   metadata.emplace("format", "pt");
-  nlohmann::ordered_json header;
-  header["__metadata__"] = metadata;
+  // Appended: an ordered object looks through all its names when it is asked for one.
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  auto& entries = header.get_ref<nlohmann::ordered_json::object_t&>();
+  entries.emplace_back("__metadata__", metadata);
   std::size_t position = 0;
   for (const auto* named : order) {
     const auto& [name, tensor] = *named;
     const auto end = position + bytes_of(tensor);
-    header[name] = {
-        {"dtype", file_dtype(tensor.dtype())},
-        {"shape", std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end())},
-        {"data_offsets", {position, end}}};
+    entries.emplace_back(
+        name, nlohmann::ordered_json{{"dtype", file_dtype(tensor.dtype())},
+                                     {"shape", std::vector<std::int64_t>(tensor.shape().begin(),
+                                                                         tensor.shape().end())},
+                                     {"data_offsets", {position, end}}});
     position = end;
   }
   std::string text;
   try {
     text = header.dump();
   } catch (const nlohmann::json::exception&) {
-    fail(operation, "{}: a name or metadata string is not UTF-8", path.string());
+    fail(operation, "{}: a name or metadata string is not UTF-8", path);
   }
-  // The data begin at a multiple of 8, so that every tensor is aligned in a mapped file.
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const std::uint64_t header_bytes = text.size();
+  return std::string(reinterpret_cast<const char*>(&header_bytes), sizeof header_bytes) + text;
+}
 
+// Adds up and writes in pieces that stay in the processor's cache between the two.
+Checksum write_tensor(ReplacingFile& file, std::span<const std::byte> bytes) {
+  constexpr std::size_t piece_bytes = std::size_t{1} << 18;
+  RunningChecksum checksum;
+  for (std::size_t begin = 0; begin < bytes.size(); begin += piece_bytes) {
+    const auto piece = bytes.subspan(begin, std::min(piece_bytes, bytes.size() - begin));
+    checksum.add(piece);
+    file.write(piece);
+  }
+  return checksum.value();
+}
+
+}  // namespace
+
+SafetensorsChecksums write_safetensors(const std::filesystem::path& path,
+                                       const NamedTensors& tensors, SafetensorsMetadata metadata) {
+  const auto order = in_file_order(path.string(), tensors);
+  const auto header = header_of(path.string(), order, std::move(metadata));
+  SafetensorsChecksums checksums{.header = checksum_of(header)};
   ReplacingFile file(path);
-  file.write(std::as_bytes(std::span(&header_bytes, 1)));
-  file.write(text);
+  file.write(header);
   for (const auto* named : order) {
-    if (named->second.numel() == 0) continue;
-    const auto tensor = on_host(named->second);
-    file.write({static_cast<const std::byte*>(tensor.raw_data()), bytes_of(tensor)});
+    const auto& [name, device_tensor] = *named;
+    const auto bytes = bytes_of(device_tensor);
+    if (bytes == 0) {
+      checksums.tensors.emplace(name, checksum_of(std::span<const std::byte>{}));
+      continue;
+    }
+    const auto tensor = on_host(device_tensor);
+    const auto* data = static_cast<const std::byte*>(tensor.raw_data());
+    checksums.tensors.emplace(name, write_tensor(file, {data, bytes}));
   }
   file.commit();
+  return checksums;
 }
 
 }  // namespace lookback

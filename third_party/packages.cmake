@@ -44,6 +44,13 @@ else()
   lookback_find_library(utf8proc utf8proc.h utf8proc libutf8proc-dev)
   lookback_find_library(sentencepiece sentencepiece_processor.h sentencepiece libsentencepiece-dev)
 endif()
+# Compiled into runtime/checksum.cpp: nothing is linked, and programs that use the installed package
+# need nothing of it.
+find_path(lookback_xxhash_header xxhash.h)
+if(NOT lookback_xxhash_header)
+  list(APPEND missing_names xxHash)
+  list(APPEND missing_packages libxxhash-dev)
+endif()
 find_file(LOOKBACK_CHART_JS NAMES chart.min.js chart.umd.js DOC "Chart.js, minified"
   PATHS /usr/share/javascript/chart.js /usr/share/nodejs/chart.js/dist)
 if(NOT LOOKBACK_CHART_JS)

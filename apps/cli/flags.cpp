@@ -260,16 +260,22 @@ std::vector<Flags::Difference> Flags::complete_from(const std::string& path,
 
 void Flags::assign(std::string_view name, const std::string& value) { find(name)->set(value); }
 
-std::string Flags::to_toml() const {
-  std::string result;
+std::vector<std::pair<std::string, std::string>> Flags::recorded_values() const {
+  std::vector<std::pair<std::string, std::string>> values;
   for (const auto& flag : flags) {
     if (flag.recorded == Flag::Recorded::no) continue;
-    if (const auto value = flag.get()) {
-      auto key = flag.name;
-      std::replace(key.begin(), key.end(), '-', '_');
-      result +=
-          toml_line(key, *value, flag.kind == Flag::Kind::text ? TomlType::text : TomlType::plain);
-    }
+    if (const auto current = flag.get()) values.emplace_back(flag.name, *current);
+  }
+  return values;
+}
+
+std::string Flags::to_toml() const {
+  std::string result;
+  for (const auto& [name, text] : recorded_values()) {
+    auto key = name;
+    std::replace(key.begin(), key.end(), '-', '_');
+    const bool quoted = find(name)->kind == Flag::Kind::text;
+    result += toml_line(key, text, quoted ? TomlType::text : TomlType::plain);
   }
   return result;
 }

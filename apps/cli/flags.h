@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "apps/cli/rules.h"
@@ -91,7 +92,9 @@ class Flags {
   std::optional<std::string> value(std::string_view name) const { return find(name)->get(); }
   // Sets one as if it stood in an options file that nobody named: given() stays false.
   void assign(std::string_view name, const std::string& value);
-  // Every recorded flag that is set or has a default, as TOML that read_toml takes.
+  // Name and value, as value() gives it, of every recorded flag that is set or has a default.
+  std::vector<std::pair<std::string, std::string>> recorded_values() const;
+  // The same as TOML that read_toml takes.
   std::string to_toml() const;
 
   std::string help_text(const std::string& command, const std::string& summary) const;

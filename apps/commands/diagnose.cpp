@@ -10,6 +10,7 @@
 #include "apps/diagnosis/subject_choice.h"
 #include "apps/inspect/write_look.h"
 #include "apps/model/fault_warning.h"
+#include "apps/model/model_folder.h"
 #include "runtime/replacing_file.h"
 
 namespace lookback {
@@ -45,6 +46,7 @@ class Diagnose final : public Command {
     choice.seed = session.seed;
     const auto subject = choose_subject(choice);
     warn_of_fault(subject.config);
+    if (subject.folder) note_missing_checksums(session.console, *subject.folder);
     make_folder(output_dir, "diagnose");  // before an hour of work
     const auto diagnosis = diagnose(subject);
     const Provenance provenance{.command = command(session), .version = session.version};

@@ -39,6 +39,7 @@ class Eval final : public Command {
     if (dtype.empty()) dtype = record ? record->options.dtype : "float32";
     const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
     warn_of_fault(llama->config);
+    note_missing_checksums(session.console, directory);
     const auto most = llama->config.max_position_embeddings;
     if (!block_size)
       block_size = record ? record->options.block_size : std::min<std::int64_t>(256, most);

@@ -43,6 +43,7 @@ class Generate final : public Command {
     if (tokenizer.empty()) tokenizer = tokenizer_of(directory, record);
     const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
     warn_of_fault(llama->config);
+    note_missing_checksums(session.console, directory);
     const auto& config = llama->config;
     auto [words, tokens] = read_prompt(*prompt, tokenizer, config);
     const auto prompt_length = static_cast<std::int64_t>(tokens.size());

@@ -37,6 +37,7 @@ class Inspect final : public Command {
     if (record.empty()) record = options.record;
     const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
     warn_of_fault(llama->config);
+    note_missing_checksums(session.console, directory);
     const auto [words, tokens] = read_prompt(*prompt, tokenizer, llama->config);
     std::filesystem::path folder = output_dir;
     if (output_dir.empty()) folder = std::filesystem::path(directory) / "inspect";

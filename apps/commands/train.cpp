@@ -30,7 +30,7 @@ void make_absolute(std::string& path) {
 }
 
 void make_data_absolute(std::string& spec) {
-  if (!spec.starts_with("builtin:")) make_absolute(spec);
+  if (!is_built_in_data(spec)) make_absolute(spec);
 }
 
 class Train final : public Command {
@@ -40,6 +40,9 @@ class Train final : public Command {
   void complete(Flags& flags) override {
     if (options.output_dir.empty()) usage_error("--output-dir is empty: it must name a folder");
     make_paths_absolute();
+    if (options.verify_data && !options.resume) {
+      usage_error("--verify-data compares the data with those of a run: it goes with --resume");
+    }
     if (!options.resume) return;
     if (options.overwrite) {
       usage_error(
@@ -59,8 +62,12 @@ class Train final : public Command {
     auto choice = resumed ? model_of_run(session) : chosen_model();
     const auto data = open(session, choice);
     resolve_steps(options, data.training->tokens());
+    if (resumed) note_resolved_steps(*resumed, *session.flags);
     const Llama llama(choice.config, precision_of(floating_dtype(options.dtype)));
     warn_of_fault(choice.config);
+    if (!resumed && !options.init_from.empty()) {
+      note_missing_checksums(session.console, options.init_from);
+    }
     say_why_on_the_cpu(session);
     if (resumed) {
       from_checkpoint([&] { load_weights(llama, resumed->checkpoint.path); });
@@ -90,8 +97,9 @@ class Train final : public Command {
   ModelChoice model_of_run(const Session& session) {
     resumed->checkpoint = find_checkpoint(options);
     from_checkpoint([&] { resumed->state = load_trainer_state(resumed->checkpoint); });
+    check_ties(*resumed, *session.flags);
     LlamaConfig config;
-    from_checkpoint([&] { config = read_llama_config(resumed->checkpoint.path.string()); });
+    from_checkpoint([&] { config = load_config(resumed->checkpoint, resumed->state); });
     if (session.flags->given("config")) {
       auto given = chosen_model();
       if (given.vocabulary == ModelChoice::Vocabulary::of_data) {
@@ -118,13 +126,16 @@ class Train final : public Command {
 
   void go_on(TrainingRun& training, const Session& session) {
     from_checkpoint([&] { load_optimizer(resumed->checkpoint, training.optimiser()); });
-    training.go_on_with(*resumed);
+    const auto found = training.go_on_with(*resumed);
     if (const auto device = to_string(session.device); device != resumed->device) {
       resumed->changes.push_back({"device", device, resumed->device});
     }
-    for (const auto& warning : resume_warnings(*resumed, session.device)) {
+    auto warnings = resume_warnings(*resumed, session.device);
+    warnings.insert(warnings.end(), found.begin(), found.end());
+    for (const auto& warning : warnings) {
       print_warning(warning);
     }
+    if (options.verify_data) session.console.note("the data are those that the run was trained on");
     const auto step = resumed->state.step, steps = *options.max_steps;
     session.console.note(
         step < steps ? fmt::format("going on from {}: {} of {} steps are done",

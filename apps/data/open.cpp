@@ -20,8 +20,6 @@ namespace {
 
 constexpr std::string_view built_in_prefix = "builtin:";
 
-bool is_built_in(std::string_view spec) { return spec.starts_with(built_in_prefix); }
-
 // A SPEC, opened as far as it goes without knowing the vocabulary.
 struct Opened {
   std::string spec;
@@ -31,7 +29,7 @@ struct Opened {
   Opened(std::string what, const DataOptions& options, TextCut cut) : spec(std::move(what)) {
     const Check check{"data"};
     check(!spec.empty(), "no data: name a file, a folder or builtin:stories");
-    if (is_built_in(spec)) return;
+    if (is_built_in_data(spec)) return;
     array = std::make_shared<const TokenArray>(files_of(spec));
     if (is_bin()) {
       if (!means_own(options.tokenizer, "numbers")) tokenizer = read_tokenizer(options.tokenizer);
@@ -134,6 +132,8 @@ void check_length(const TokenSource& source, const std::string& spec, std::strin
 }
 
 }  // namespace
+
+bool is_built_in_data(std::string_view spec) { return spec.starts_with(built_in_prefix); }
 
 TokenData open_data(const DataOptions& options) {
   const Check check{"data"};

@@ -40,6 +40,9 @@ struct DataOptions {
 // two languages.
 TokenData open_data(const DataOptions& options);
 
+// Whether a SPEC is a source that the program brings along.
+bool is_built_in_data(std::string_view spec);
+
 enum class Split { train, validation, all };
 // train, validation, all; throws Error on another, naming the nearest.
 Split split_of(std::string_view name);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/model/model_folder.h"
 #include "nn/fault/fault.h"
 #include "nn/llama/preset.h"
 #include "runtime/check.h"
@@ -31,7 +32,7 @@ ModelChoice choose_healthy(const std::string& config, const std::string& preset)
     fail("config", "{}: no such file or folder; the nearest built-in config is {}", config,
          nearest_name(std::filesystem::path(config).filename().string(), built_in_config_names()));
   }
-  return {lay_over(read_llama_config(config), variant, where), ModelChoice::Vocabulary::given};
+  return {lay_over(read_model_config(config), variant, where), ModelChoice::Vocabulary::given};
 }
 
 }  // namespace
@@ -54,6 +55,25 @@ ModelChoice choose_model(const std::string& config, const std::string& preset,
   auto choice = choose_healthy(config, preset);
   if (!fault.empty()) set_fault(choice.config, fault);
   return choice;
+}
+
+std::string difference_of_configs(const LlamaConfig& given, const LlamaConfig& recorded) {
+  auto ours = nlohmann::json::parse(to_json(given));
+  auto theirs = nlohmann::json::parse(to_json(recorded));
+  for (const auto* follows_from_others : {"architectures", "model_type"}) {
+    ours.erase(follows_from_others);
+    theirs.erase(follows_from_others);
+  }
+  auto keys = ours;
+  keys.update(theirs);
+  for (const auto& [key, value] : keys.items()) {
+    const auto text = [&k = key](const nlohmann::json& config) {
+      return config.contains(k) ? config.at(k).dump() : "missing";
+    };
+    if (text(ours) == text(theirs)) continue;
+    return fmt::format("{} is {}, the run's is {}", key, text(ours), text(theirs));
+  }
+  return {};
 }
 
 }  // namespace lookback

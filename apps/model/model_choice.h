@@ -27,4 +27,8 @@ void set_fault(LlamaConfig& config, const std::string& name);
 ModelChoice choose_model(const std::string& config, const std::string& preset,
                          const std::string& fault = {});
 
+// "num_hidden_layers is 4, the run's is 2": the first key of two config.json that differs; empty:
+// none does.
+std::string difference_of_configs(const LlamaConfig& given, const LlamaConfig& recorded);
+
 }  // namespace lookback

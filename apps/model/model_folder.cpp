@@ -14,6 +14,34 @@ namespace fs = std::filesystem;
 constexpr auto config_name = "config.json";
 constexpr auto weights_name = "model.safetensors";
 
+// Another process may be at work in the folder: a run that replaces its model. What does not fit
+// checksums that are not there any more is read again.
+template <class Read>
+auto read_with_checksums(const fs::path& directory, const Read& read) {
+  for (;;) {
+    const FolderChecksums checksums(directory);
+    try {
+      return read(checksums);
+    } catch (const Error&) {
+      if (FolderChecksums(directory) == checksums) throw;
+    }
+  }
+}
+
+void load(const Llama& llama, const FolderChecksums& checksums) {
+  load_parameters(llama.parameters(), checksums.open_safetensors(weights_name), "",
+                  [&](const auto& names) { return variant_advice(llama.config, names); });
+}
+
+// None where they cannot be read: the file is about to be replaced.
+FileChecksums checksums_so_far(const fs::path& directory) {
+  try {
+    return FolderChecksums(directory).recorded();
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 void check_model_folder(const fs::path& directory) {
@@ -23,13 +51,25 @@ void check_model_folder(const fs::path& directory) {
         config_name, weights_name);
 }
 
+LlamaConfig read_model_config(const fs::path& path) {
+  const auto file = fs::is_directory(path) ? path / config_name : path;
+  return read_with_checksums(file.parent_path(), [&](const FolderChecksums& checksums) {
+    auto config = read_llama_config(file.string());
+    checksums.check_file(file.filename().string());
+    return config;
+  });
+}
+
 std::unique_ptr<Llama> load_model(const fs::path& directory, Precision precision) {
   check_model_folder(directory);
-  const auto config = config_for_weights(read_llama_config((directory / config_name).string()),
-                                         weight_names(directory));
-  auto llama = std::make_unique<Llama>(config, precision);
-  load_weights(*llama, directory);
-  return llama;
+  return read_with_checksums(directory, [&](const FolderChecksums& checksums) {
+    const auto config = read_llama_config((directory / config_name).string());
+    checksums.check_small_files();
+    auto llama =
+        std::make_unique<Llama>(config_for_weights(config, weight_names(directory)), precision);
+    load(*llama, checksums);
+    return llama;
+  });
 }
 
 std::vector<std::string> weight_names(const fs::path& directory) {
@@ -37,15 +77,36 @@ std::vector<std::string> weight_names(const fs::path& directory) {
 }
 
 void load_weights(const Llama& llama, const fs::path& directory) {
-  load_parameters(llama.parameters(), SafetensorsFile::open(directory / weights_name), "",
-                  [&](const auto& names) { return variant_advice(llama.config, names); });
+  read_with_checksums(directory, [&](const FolderChecksums& checksums) {
+    checksums.check_small_files();
+    load(llama, checksums);
+  });
+}
+
+void note_missing_checksums(const Console& console, const fs::path& directory) {
+  if (FolderChecksums(directory).has(weights_name)) return;
+  console.note(fmt::format("{} has no checksums: damage to its weights would not be noticed",
+                           directory.string()));
 }
 
 void save_model(const Llama& llama, const fs::path& directory) {
-  save_parameters(llama.parameters(), (directory / weights_name).string());
+  auto checksums = checksums_so_far(directory);
+  const bool replaces = checksums.erase(weights_name) + checksums.erase(config_name) > 0;
+  if (replaces) write_checksums(directory, checksums);
+  checksums.merge(write_model_files(llama, directory));
+  write_checksums(directory, checksums);
+}
+
+FileChecksums write_model_files(const Llama& llama, const fs::path& directory) {
+  FileChecksums checksums;
+  checksums[weights_name] =
+      save_parameters(llama.parameters(), (directory / weights_name).string());
+  const auto text = to_json(llama.config, llama.precision.storage);
   ReplacingFile config(directory / config_name);
-  config.write(to_json(llama.config, llama.precision.storage));
+  config.write(text);
   config.commit();
+  checksums[config_name] = checksum_of(text);
+  return checksums;
 }
 
 }  // namespace lookback

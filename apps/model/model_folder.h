@@ -1,4 +1,5 @@
-// A model on disk: config.json and model.safetensors, as other programs know them.
+// A model on disk: config.json and model.safetensors, as other programs know them, and what they
+// held when we wrote them (folder_checksums.h).
 #pragma once
 
 #include <filesystem>
@@ -6,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/console.h"
+#include "apps/model/folder_checksums.h"
 #include "nn/llama/llama.h"
 
 namespace lookback {
@@ -13,17 +16,27 @@ namespace lookback {
 // Throws Error unless it is a folder, and none in which one run has replaced half of another.
 void check_model_folder(const std::filesystem::path& directory);
 
+// A config.json, or that of a folder. Throws Error also where it is not what was written.
+LlamaConfig read_model_config(const std::filesystem::path& path);
+
 // Builds the model of DIR/config.json and loads DIR/model.safetensors. Throws Error naming the file
-// and what is wrong.
+// and what is wrong: also where a file, or a tensor in it, is not what was written.
 std::unique_ptr<Llama> load_model(const std::filesystem::path& directory, Precision precision);
 
 // The names of the tensors in DIR/model.safetensors.
 std::vector<std::string> weight_names(const std::filesystem::path& directory);
 
-// Fills a model that is there from DIR/model.safetensors.
+// Fills a model that is there from DIR/model.safetensors, with the same checks of all DIR's files.
 void load_weights(const Llama& llama, const std::filesystem::path& directory);
 
-// Each file appears whole or not at all; the weights first.
+// A line where nobody would notice if the weights were damaged.
+void note_missing_checksums(const Console& console, const std::filesystem::path& directory);
+
+// Each file appears whole or not at all; the weights first. Whenever this is cut off, a file that
+// has a checksum has its own.
 void save_model(const Llama& llama, const std::filesystem::path& directory);
+
+// The two files alone, for a folder that keeps their checksums elsewhere.
+FileChecksums write_model_files(const Llama& llama, const std::filesystem::path& directory);
 
 }  // namespace lookback

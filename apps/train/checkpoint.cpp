@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/folder/folder_entries.h"
+#include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
 #include "apps/train/run_entries.h"
 #include "apps/train/trainer_state.h"
@@ -22,9 +23,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view first_prefix = "first_moment.", second_prefix = "second_moment.";
+constexpr auto config_name = "config.json";
 constexpr auto optimizer_name = "optimizer.safetensors", state_name = "trainer_state.json";
-constexpr std::array<std::string_view, 4> files = {"config.json", "model.safetensors",
-                                                   optimizer_name, state_name};
+constexpr std::array<std::string_view, 4> files = {config_name, "model.safetensors", optimizer_name,
+                                                   state_name};
 
 using ByStep = std::vector<std::pair<std::int64_t, fs::path>>;
 
@@ -50,13 +52,13 @@ void remove_oldest(const WorkFolder& work, std::int64_t newest_step, std::int64_
   }
 }
 
-void write_optimizer(const fs::path& path, const AdamW& optimizer) {
+SafetensorsChecksums write_optimizer(const fs::path& path, const AdamW& optimizer) {
   NamedTensors tensors;
   for (const auto& [name, first_moment, second_moment] : optimizer.states()) {
     tensors.emplace_back(std::string(first_prefix) + name, first_moment);
     tensors.emplace_back(std::string(second_prefix) + name, second_moment);
   }
-  write_safetensors(path, tensors, {{"step", std::to_string(optimizer.steps_taken())}});
+  return write_safetensors(path, tensors, {{"step", std::to_string(optimizer.steps_taken())}});
 }
 
 void write_state(const fs::path& path, const TrainerState& state) {
@@ -89,9 +91,11 @@ void save_checkpoint(const WorkFolder& work, const Llama& llama, const AdamW& op
                      const TrainerState& state, std::int64_t limit) {
   // One of this name, of an earlier attempt, is not whole: a resumed run would be past it.
   work.put_folder(checkpoint_name(state.step), [&](const fs::path& folder) {
-    save_model(llama, folder);
-    write_optimizer(folder / optimizer_name, optimizer);
-    write_state(folder / state_name, state);
+    auto complete = state;
+    auto files = write_model_files(llama, folder);
+    files[optimizer_name] = write_optimizer(folder / optimizer_name, optimizer);
+    if (complete.ties) complete.ties->files = std::move(files);
+    write_state(folder / state_name, complete);
   });
   remove_oldest(work, state.step, limit);
 }
@@ -129,9 +133,21 @@ TrainerState load_trainer_state(const FoundCheckpoint& checkpoint) {
   return state;
 }
 
+LlamaConfig load_config(const FoundCheckpoint& checkpoint, const TrainerState& state) {
+  const auto path = (checkpoint.path / config_name).string();
+  if (state.ties) {
+    const auto written =
+        parse_llama_config(state.ties->config, (checkpoint.path / state_name).string());
+    const auto difference = difference_of_configs(read_llama_config(path), written);
+    const Check check{"checkpoint"};
+    check(difference.empty(), "{}: {}", path, difference);
+  }
+  return read_model_config(checkpoint.path);
+}
+
 void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer) {
   const Check check{"checkpoint"};
-  const auto file = SafetensorsFile::open(checkpoint.path / optimizer_name);
+  const auto file = FolderChecksums(checkpoint.path).open_safetensors(optimizer_name);
   for (const auto& name : file.names()) {
     check(name.starts_with(first_prefix) || name.starts_with(second_prefix),
           "{}: unexpected tensor {}: its name must begin with {} or {}", file.source(),

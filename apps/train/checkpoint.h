@@ -7,7 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "apps/data/data_watch.h"
 #include "apps/folder/work_folder.h"
+#include "apps/model/folder_checksums.h"
+#include "apps/train/logged_lines.h"
+#include "apps/train/run_settings.h"
 #include "nn/adamw.h"
 #include "nn/llama/llama.h"
 
@@ -18,6 +22,16 @@ struct UnloggedSteps {
   double loss = 0;  // summed over steps
   double seconds = 0;
   std::int64_t steps = 0, tokens = 0, targets = 0, correct = 0;
+};
+
+// What a checkpoint belongs to: it does not go on with anything else.
+struct CheckpointTies {
+  RunSettings settings = {};
+  std::string config = {};  // the text of its config.json
+  RunDataRecord data = {};
+  std::optional<Checksum> tokenizer = {};  // of the file, where it is one
+  LoggedLines metrics = {};                // that a resumed run takes over
+  FileChecksums files = {};                // its other files; filled in as they are written
 };
 
 struct TrainerState {
@@ -31,6 +45,8 @@ struct TrainerState {
   std::optional<std::int64_t> training_tokens = {};
   std::vector<std::int64_t> next_tokens = {};
   std::string instruction_set = {};  // of the CPU that the run was on
+  // None: of a checkpoint from before there were any.
+  std::optional<CheckpointTies> ties = {};
 };
 
 // Writes RUN/checkpoint-N, for the RUN that `work` belongs to, with config.json, model.safetensors,
@@ -51,8 +67,9 @@ std::optional<FoundCheckpoint> newest_checkpoint(const std::filesystem::path& ru
 
 // Throw Error, naming the file and what is wrong there, for a file that does not fit: the state
 // must be that of the folder's step, the moments those of the optimiser's parameters after that
-// step.
+// step, and every file and tensor what was written, where the checkpoint says what that was.
 TrainerState load_trainer_state(const FoundCheckpoint& checkpoint);
+LlamaConfig load_config(const FoundCheckpoint& checkpoint, const TrainerState& state);
 void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer);
 
 }  // namespace lookback

@@ -3,8 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <nlohmann/json.hpp>
+#include <map>
 #include <sstream>
 #include <string_view>
 
@@ -24,17 +23,21 @@ namespace fs = std::filesystem;
 constexpr auto options_name = "options.toml";
 constexpr std::string_view note_prefix = "# resumed from ";
 
-// How long, how often and on what: nothing that decides what a step computes. (`record` and
-// `gradient-checkpointing` trade memory for time; `tf32`, as another device, changes last bits.)
-constexpr std::array<std::string_view, 14> free_to_change = {
-    "max-steps",     "epochs",        "eval-steps",
-    "eval-batches",  "save-steps",    "save-total-limit",
-    "logging-steps", "inspect-every", "gradient-checkpointing",
-    "record",        "threads",       "no-cuda-graphs",
-    "tf32",          "config"};
-
-bool may_change(const Flags::Difference& difference) {
-  return std::ranges::find(free_to_change, difference.name) != free_to_change.end();
+// What earlier resumes changed, as the comments say that resume_notes() wrote: the last value of
+// each flag.
+std::map<std::string, std::string> noted_changes(const std::string& options_path) {
+  std::map<std::string, std::string> changes;
+  std::istringstream lines(read_file(options_path, "resume"));
+  for (std::string line; std::getline(lines, line);) {
+    const auto start = line.find(": ");
+    if (!line.starts_with(note_prefix) || start == line.npos) continue;
+    std::istringstream words(line.substr(start + 2));  // name before -> after,
+    for (std::string flag, before, arrow, after; words >> flag >> before >> arrow >> after;) {
+      if (after.ends_with(',')) after.pop_back();
+      changes[flag] = after;
+    }
+  }
+  return changes;
 }
 
 void check_folder(const fs::path& directory) {
@@ -70,7 +73,7 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
       flags.complete_from((directory / options_name).string(), {"output-dir", "device"});
   std::string refused;
   for (const auto& difference : differences) {
-    if (may_change(difference)) {
+    if (may_change(difference.name)) {
       run.changes.push_back(difference);
       // Recorded runs know how many steps their epochs were.
       if (difference.name == "epochs" && !given_steps) options.max_steps.reset();
@@ -84,6 +87,7 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
                 refused, options.output_dir);
   }
   run.device = record->device;
+  run.options = record->file;
   run.tokenizer = tokenizer_of(directory, record);
   if (!flags.given("device")) {
     try {
@@ -99,6 +103,36 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
     run.changes.push_back({"tf32", "false", "true"});
   }
   return run;
+}
+
+void check_ties(const ResumedRun& run, const Flags& flags) {
+  if (!run.state.ties) return;
+  const auto& recorded = run.state.ties->settings;
+  const auto checkpoint = run.checkpoint.path.filename().string();
+  check_settings(run.options, recorded, checkpoint);
+  const auto changes = noted_changes(run.options.path);
+  const Check check{"resume"};
+  for (const auto& key : run.options.keys) {
+    const auto now = run.options.settings.find(key);
+    if (now == run.options.settings.end() || flags.given(flag_of(key))) continue;
+    const auto then = recorded.find(key);
+    const auto noted = changes.find(flag_of(key));
+    if (then != recorded.end() && then->second == now->second) continue;
+    check(noted != changes.end() && noted->second == now->second,
+          "{}: {} is {}, it was {} when {} was written, and no --resume has changed it since: put "
+          "it back, or say --{} {} if that is meant",
+          run.options.path, key, now->second, then == recorded.end() ? "none" : then->second,
+          checkpoint, flag_of(key), now->second);
+  }
+}
+
+void note_resolved_steps(ResumedRun& run, const Flags& flags) {
+  const auto given = [](const auto& change) { return change.name == "max-steps"; };
+  if (std::ranges::any_of(run.changes, given)) return;
+  const auto before = run.options.settings.find("max_steps");
+  const auto now = flags.value("max-steps");
+  if (before == run.options.settings.end() || !now || *now == before->second) return;
+  run.changes.push_back({"max-steps", *now, before->second});
 }
 
 std::string resume_command(const std::string& output_dir) {
@@ -130,9 +164,15 @@ std::string resume_notes(const ResumedRun& run, const std::string& output_dir) {
 
 std::vector<std::string> resume_warnings(const ResumedRun& run, Device device) {
   std::vector<std::string> warnings;
+  const auto name = run.checkpoint.path.filename().string();
+  if (!run.state.ties) {
+    warnings.push_back(fmt::format(
+        "{} has no checksums, as an earlier version wrote it: that it is whole, and that settings "
+        "and data are those of the run, cannot be checked; the next checkpoint has them",
+        run.checkpoint.path.string()));
+  }
   for (const auto& what : run.checkpoint.skipped) {
-    warnings.push_back(
-        fmt::format("{}; going on from {}", what, run.checkpoint.path.filename().string()));
+    warnings.push_back(fmt::format("{}; going on from {}", what, name));
   }
   const auto here = kernels::isa_description();
   if (run.device != to_string(device)) {
@@ -143,22 +183,13 @@ std::vector<std::string> resume_warnings(const ResumedRun& run, Device device) {
         "the run was on a CPU with {}, and goes on on one with {}: the last bits may differ",
         run.state.instruction_set, here));
   }
-  return warnings;
-}
-
-std::string difference_of_configs(const LlamaConfig& given, const LlamaConfig& recorded) {
-  const auto ours = nlohmann::json::parse(to_json(given));
-  const auto theirs = nlohmann::json::parse(to_json(recorded));
-  auto keys = ours;
-  keys.update(theirs);
-  for (const auto& [key, value] : keys.items()) {
-    const auto text = [&k = key](const nlohmann::json& config) {
-      return config.contains(k) ? config.at(k).dump() : "missing";
-    };
-    if (text(ours) == text(theirs)) continue;
-    return fmt::format("{} is {}, the run's is {}", key, text(ours), text(theirs));
+  for (const auto& change : run.changes) {
+    if (change.name != "record" && change.name != "tf32") continue;
+    warnings.push_back(
+        fmt::format("the run had --{} {}, and goes on with {}: the last bits may differ",
+                    change.name, change.recorded.value_or("none"), change.given));
   }
-  return {};
+  return warnings;
 }
 
 }  // namespace lookback

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/train/checkpoint.h"
+#include "apps/train/run_settings.h"
 #include "apps/train/train_options.h"
 
 namespace lookback {
@@ -12,6 +13,7 @@ namespace lookback {
 struct ResumedRun {
   // From the run's options.toml.
   std::string device = {};
+  OptionsFile options = {};
   std::string tokenizer = {};                   // its own copy, of one from a file
   std::vector<Flags::Difference> changes = {};  // what was given otherwise, and may be
   // From its folder.
@@ -26,6 +28,14 @@ struct ResumedRun {
 // --config describes another model is for the caller to see.)
 ResumedRun settings_of_run(Flags& flags, TrainOptions& options);
 
+// Throws Error, with both values, where the run's options.toml is not the one that its checkpoint
+// was trained with: where it lacks a line or decides a step otherwise, or where it was edited in
+// what may change and `flags` do not say the same.
+void check_ties(const ResumedRun& run, const Flags& flags);
+
+// Adds to the changes the number of steps, where other --epochs came to another one.
+void note_resolved_steps(ResumedRun& run, const Flags& flags);
+
 // The command that goes on with the run in a folder.
 std::string resume_command(const std::string& output_dir);
 
@@ -39,9 +49,5 @@ std::string resume_notes(const ResumedRun& run, const std::string& output_dir);
 // What must be said before such a run goes on, a line each: checkpoints that were passed over, a
 // device or a CPU on which the last bits may differ.
 std::vector<std::string> resume_warnings(const ResumedRun& run, Device device);
-
-// "num_hidden_layers is 4, the run's is 2": the first key of two config.json that differs; empty:
-// none does.
-std::string difference_of_configs(const LlamaConfig& given, const LlamaConfig& recorded);
 
 }  // namespace lookback

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "apps/folder/folder_entries.h"
+#include "apps/model/folder_checksums.h"
 #include "apps/train/event_file.h"
 
 namespace lookback {
@@ -14,8 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 4> run_files = {"config.json", "model.safetensors",
-                                                       "options.toml", "metrics.jsonl"};
+constexpr std::array<std::string_view, 5> run_files = {
+    "config.json", "model.safetensors", checksums_name, "options.toml", "metrics.jsonl"};
 // Of a run where there is one; alone they may be anybody's.
 constexpr std::array<std::string_view, 3> tokenizer_files = {"tokenizer.model", "tokenizer.json",
                                                              "tokenizer_config.json"};
@@ -61,6 +62,10 @@ std::vector<std::string> run_entries(const fs::path& folder) {
   }
   if (!of_run.empty()) of_run.insert(of_run.end(), of_tokenizer.begin(), of_tokenizer.end());
   return of_run;
+}
+
+std::vector<std::string> tokenizer_entries() {
+  return {tokenizer_files.begin(), tokenizer_files.end()};
 }
 
 bool is_written_by_run(const fs::path& path, const fs::path& folder) {

@@ -54,14 +54,16 @@ std::vector<EventFile::Scalar> scalars_of(const Json& line) {
 }  // namespace
 
 LoggedRun read_log(const fs::path& folder, std::int64_t step, std::int64_t logged_step) {
-  LoggedRun logged{.step = logged_step};
+  LoggedRun logged{.known_by = LineRecorder().so_far(), .step = logged_step};
   const auto path = folder / metrics_name;
   if (!exists(path)) return logged;
+  LineRecorder recorder;
   for (const auto& line : read_metrics_lines(path, "metrics")) {
     const Json object = line.values;
     const auto loss = number(object, "loss"), validation_loss = number(object, "validation_loss");
     if (line.step > step || (loss && line.step > logged_step)) continue;
     logged.lines += line.text + "\n";
+    recorder.add(line.values);
     if (loss) logged.loss = *loss;
     if (!validation_loss) continue;
     logged.evaluation = {.loss = *validation_loss,
@@ -69,6 +71,7 @@ LoggedRun read_log(const fs::path& folder, std::int64_t step, std::int64_t logge
                          .floor = number(object, "floor"),
                          .floor_error = number(object, "floor_error")};
   }
+  logged.known_by = recorder.so_far();
   return logged;
 }
 
@@ -85,11 +88,13 @@ RunLog::RunLog(const fs::path& folder, const LoggedRun& earlier)
   std::istringstream lines(earlier.lines);
   for (std::string line; std::getline(lines, line);) {
     const auto object = Json::parse(line);
+    recorder.add(object);
     if (step_of(object) > earlier.step) events.append(step_of(object), scalars_of(object));
   }
 }
 
-void RunLog::append(const Json& line) {
+void RunLog::append(const Json& line, Line kind) {
+  if (kind == Line::standing) recorder.add(line);
   metrics.append(line.dump() + "\n");
   events.append(step_of(line), scalars_of(line));
 }

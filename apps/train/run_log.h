@@ -11,12 +11,14 @@
 #include "apps/train/append_file.h"
 #include "apps/train/evaluate.h"
 #include "apps/train/event_file.h"
+#include "apps/train/logged_lines.h"
 
 namespace lookback {
 
 // What a run had written down when it had done so many steps.
 struct LoggedRun {
-  std::string lines{};                        // of metrics.jsonl, each with its line break
+  std::string lines{};  // of metrics.jsonl, each with its line break
+  LoggedLines known_by = {};
   std::int64_t step = 0;                      // up to which training has been told about
   double loss = 0;                            // of the last line about training
   std::optional<Evaluation> evaluation = {};  // of the last one about validation
@@ -41,11 +43,17 @@ class RunLog {
   // Adds a line, an object with a "step": as it is to metrics.jsonl, and its numbers that change
   // from line to line as scalars: train/loss, validation/loss, learned/NAME/0 and so on. Each file
   // is written at once and keeps its whole lines on a full disk, which throws Error.
-  void append(const nlohmann::ordered_json& line);
+  // One of an interrupted run is written anew by who goes on.
+  enum class Line { standing, of_interrupt };
+  void append(const nlohmann::ordered_json& line, Line kind = Line::standing);
   // Returns when all lines are on the disk, whatever becomes of the machine. Throws Error.
   void sync();
 
+  // The standing lines.
+  LoggedLines lines() const { return recorder.so_far(); }
+
  private:
+  LineRecorder recorder;
   AppendFile metrics;
   EventFile events;
 };

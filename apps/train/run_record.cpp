@@ -1,15 +1,58 @@
 #include "apps/train/run_record.h"
 
+#include <algorithm>
+
 #include "apps/cli/session.h"
+#include "apps/cli/toml.h"
 #include "apps/data/tokenizer_file.h"
 #include "apps/folder/replacement.h"
+#include "apps/model/folder_checksums.h"
+#include "apps/train/checkpoint.h"
+#include "apps/train/trainer_state.h"
 
 namespace lookback {
+namespace {
 
-std::optional<RunRecord> read_run_record(const std::filesystem::path& directory) {
+namespace fs = std::filesystem;
+
+OptionsFile options_file(const fs::path& path, const Flags& flags) {
+  OptionsFile file{.path = path.string(), .settings = settings_of(flags)};
+  for (auto [key, value] : read_toml(path.string())) {
+    std::ranges::replace(key, '-', '_');
+    file.keys.insert(key);
+  }
+  return file;
+}
+
+// A state that cannot be read ties nothing: whoever goes on from it is told, and whoever only reads
+// the model needs none. (A run that is still at work removes its old checkpoints.)
+std::optional<TrainerState> state_beside(const fs::path& checkpoint) {
+  try {
+    return read_trainer_state(checkpoint / "trainer_state.json");
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+void check_against_checkpoint(const OptionsFile& options, const fs::path& directory) {
+  auto checkpoint = directory;
+  if (fs::path(options.path).parent_path() == directory) {
+    const auto newest = newest_checkpoint(directory);
+    if (!newest) return;
+    checkpoint = newest->path;
+  }
+  const auto state = state_beside(checkpoint);
+  if (!state || !state->ties) return;
+  check_settings(options, state->ties->settings,
+                 fs::absolute(checkpoint / "").parent_path().filename().string());
+}
+
+}  // namespace
+
+std::optional<RunRecord> read_run_record(const fs::path& directory) {
   refuse_half_replaced(directory);
   auto path = directory / "options.toml";
-  const auto folder = std::filesystem::absolute(directory / "").parent_path();
+  const auto folder = fs::absolute(directory / "").parent_path();
   if (!exists(path) && folder.filename().string().starts_with("checkpoint-")) {
     path = folder.parent_path() / "options.toml";
   }
@@ -22,18 +65,21 @@ std::optional<RunRecord> read_run_record(const std::filesystem::path& directory)
   flags.read_toml(path.string());
   record.seed = static_cast<std::uint64_t>(session.seed);
   record.device = session.device;
+  record.file = options_file(path, flags);
+  check_against_checkpoint(record.file, directory);
   return record;
 }
 
-std::string tokenizer_file_of(const std::filesystem::path& directory,
-                              const std::optional<RunRecord>& run) {
+std::string tokenizer_file_of(const fs::path& directory, const std::optional<RunRecord>& run) {
   if (run && !is_tokenizer_file(run->options.tokenizer)) return {};
   auto own = tokenizer_in(directory);
+  if (const fs::path file = own; !own.empty()) {
+    FolderChecksums(file.parent_path()).check_file(file.filename().string());
+  }
   return own.empty() && run ? run->options.tokenizer : own;
 }
 
-std::string tokenizer_of(const std::filesystem::path& directory,
-                         const std::optional<RunRecord>& run) {
+std::string tokenizer_of(const fs::path& directory, const std::optional<RunRecord>& run) {
   if (auto file = tokenizer_file_of(directory, run); !file.empty()) return file;
   return run && !run->options.tokenizer.empty() ? run->options.tokenizer : "bytes";
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "apps/train/run_settings.h"
 #include "apps/train/train_options.h"
 
 namespace lookback {
@@ -13,10 +14,12 @@ struct RunRecord {
   TrainOptions options;
   std::uint64_t seed = 0;
   std::string device = {};  // "cpu", "cuda:0"
+  OptionsFile file = {};
 };
 
 // Of a run's folder, or of a checkpoint in one; none for a folder that no run made. Throws Error
-// for an options.toml that does not fit, and in the middle of a replacement (replacement.h).
+// for an options.toml that does not fit, or that is not the one which the checkpoint (of a run: its
+// newest) was trained with, and in the middle of a replacement (replacement.h).
 std::optional<RunRecord> read_run_record(const std::filesystem::path& directory);
 
 // The tokenizer's file of a model folder: the copy in it (tokenizer_file.h), or else the one that

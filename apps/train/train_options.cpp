@@ -76,6 +76,10 @@ void TrainOptions::declare(Flags& flags) {
                   "settings; flags may change how long and how often (--max-steps, --save-steps), "
                   "--device and --threads")
       .not_recorded();
+  flags
+      .add_toggle("verify-data", verify_data,
+                  "with --resume: compares all of the data with those of the run, not a sample")
+      .not_recorded();
   flags.add_toggle("overwrite", overwrite, "replaces a run that --output-dir holds").not_recorded();
   flags.add("options", options_file, "FILE.toml", "values of flags; those on the command line win")
       .not_recorded();

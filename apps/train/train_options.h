@@ -46,6 +46,7 @@ struct TrainOptions {
   std::string output_dir = "run";
   bool overwrite = false;
   bool resume = false;
+  bool verify_data = false;
   std::string options_file = {};
 
   void declare(Flags& flags);

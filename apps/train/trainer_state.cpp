@@ -1,9 +1,12 @@
 #include "apps/train/trainer_state.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <type_traits>
+#include <utility>
 
+#include "apps/model/sealed_json.h"
 #include "runtime/check.h"
 #include "runtime/json.h"
 #include "runtime/nearest_name.h"
@@ -12,20 +15,20 @@
 namespace lookback {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 constexpr std::string_view operation = "checkpoint";
 
 // The keys of one object; every one that is there must have been asked for.
 class StateReader {
  public:
-  StateReader(const json& read_object, std::string file, std::string path)
+  StateReader(const Json& read_object, std::string file, std::string path)
       : object(read_object), where(std::move(file)), prefix(std::move(path)) {
     check(object.is_object(), "{}: {} must be an object", where,
           prefix.empty() ? "the whole" : prefix);
   }
 
-  const json& at(const std::string& key) {
+  const Json& at(const std::string& key) {
     known.insert(key);
     check(object.contains(key), "{}: {}{} is missing", where, prefix, key);
     return object.at(key);
@@ -37,7 +40,7 @@ class StateReader {
     const auto& value = at(key);
     const bool right_kind =
         std::is_integral_v<Number> ? value.is_number_integer() : value.is_number();
-    const bool fits = right_kind && value >= 0 && value == json(value.get<Number>());
+    const bool fits = right_kind && value >= 0 && value == Json(value.get<Number>());
     check(fits, "{}: {}{} is {}: must be {} of at least 0", where, prefix, key, value.dump(),
           std::is_integral_v<Number> ? "an integer" : "a number");
     return value.get<Number>();
@@ -53,7 +56,7 @@ class StateReader {
 
   std::vector<std::int64_t> counts(const std::string& key) {
     const auto& values = at(key);
-    const bool fits = values.is_array() && std::ranges::all_of(values, [](const json& value) {
+    const bool fits = values.is_array() && std::ranges::all_of(values, [](const Json& value) {
                         return value.is_number_integer() && value >= 0;
                       });
     check(fits, "{}: {}{} is {}: must be a list of integers of at least 0", where, prefix, key,
@@ -70,34 +73,68 @@ class StateReader {
 
  private:
   const Check check{operation};
-  const json& object;
+  const Json& object;
   std::string where, prefix;
   std::set<std::string> known;
 };
 
+Json json_of(const CheckpointTies& ties) {
+  Json object{
+      {"settings", ties.settings},
+      {"config", Json::parse(ties.config)},
+      {"data", {{"training", to_json(ties.data.training)}, {"validation", nullptr}}},
+      {"tokenizer", nullptr},
+      {"metrics", {{"lines", ties.metrics.count}, {"checksum", to_string(ties.metrics.checksum)}}},
+      {"files", to_json(ties.files)}};
+  if (ties.data.validation) object["data"]["validation"] = to_json(*ties.data.validation);
+  if (ties.tokenizer) object["tokenizer"] = to_string(*ties.tokenizer);
+  return object;
+}
+
+CheckpointTies read_ties(StateReader& all, const std::string& file) {
+  CheckpointTies ties{.config = all.at("config").dump()};
+  for (const auto& [key, value] : all.at("settings").items()) {
+    ties.settings.emplace(key, value.get<std::string>());
+  }
+  auto data = all.inside("data");
+  ties.data.training = parse_data_record(data.at("training"), file);
+  if (const auto& validation = data.at("validation"); !validation.is_null()) {
+    ties.data.validation = parse_data_record(validation, file);
+  }
+  data.refuse_others();
+  if (!all.at("tokenizer").is_null()) ties.tokenizer = parse_checksum(all.text("tokenizer"));
+  auto metrics = all.inside("metrics");
+  ties.metrics = {.count = metrics.number<std::int64_t>("lines"),
+                  .checksum = parse_checksum(metrics.text("checksum"))};
+  metrics.refuse_others();
+  ties.files = parse_file_checksums(all.at("files"), file);
+  return ties;
+}
+
 }  // namespace
 
 std::string to_json(const TrainerState& state) {
-  nlohmann::ordered_json object{{"step", state.step},
-                                {"tokens", state.tokens},
-                                {"seconds", state.seconds},
-                                {"seed", state.seed},
-                                {"instruction_set", state.instruction_set},
-                                {"unlogged",
-                                 {{"steps", state.unlogged.steps},
-                                  {"loss", state.unlogged.loss},
-                                  {"seconds", state.unlogged.seconds},
-                                  {"tokens", state.unlogged.tokens},
-                                  {"targets", state.unlogged.targets},
-                                  {"correct", state.unlogged.correct}}},
-                                {"training_tokens", nullptr},
-                                {"next_tokens", state.next_tokens}};
+  Json object{{"step", state.step},
+              {"tokens", state.tokens},
+              {"seconds", state.seconds},
+              {"seed", state.seed},
+              {"instruction_set", state.instruction_set},
+              {"unlogged",
+               {{"steps", state.unlogged.steps},
+                {"loss", state.unlogged.loss},
+                {"seconds", state.unlogged.seconds},
+                {"tokens", state.unlogged.tokens},
+                {"targets", state.unlogged.targets},
+                {"correct", state.unlogged.correct}}},
+              {"training_tokens", nullptr},
+              {"next_tokens", state.next_tokens}};
   if (state.training_tokens) object["training_tokens"] = *state.training_tokens;
-  return object.dump(2) + "\n";
+  if (state.ties) object.update(json_of(*state.ties));
+  return sealed_text(std::move(object));
 }
 
 TrainerState read_trainer_state(const std::filesystem::path& path) {
-  const auto object = parse_json(read_file(path, operation), operation, path.string());
+  const auto [object, sealed] = unsealed(read_file(path, operation), operation, path.string());
   StateReader all(object, path.string(), "");
   TrainerState state{.step = all.number<std::int64_t>("step"),
                      .tokens = all.number<std::int64_t>("tokens"),
@@ -116,6 +153,8 @@ TrainerState read_trainer_state(const std::filesystem::path& path) {
   if (!all.at("training_tokens").is_null()) {
     state.training_tokens = all.number<std::int64_t>("training_tokens");
   }
+  // Without a checksum it is of the time before there were any, and has none of these keys.
+  if (sealed) state.ties = read_ties(all, path.string());
   all.refuse_others();
   return state;
 }

@@ -13,6 +13,7 @@
 #include "apps/model/model_folder.h"
 #include "apps/model/record_choice.h"
 #include "apps/train/non_finite.h"
+#include "apps/train/run_entries.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/numbers.h"
 #include "kernels/cpu/isa.h"
@@ -67,19 +68,6 @@ void replace_file(const std::filesystem::path& path, std::string_view text) {
   file.commit();
 }
 
-// The first tokens that step `step` (from 0) is fed.
-std::vector<std::int64_t> next_tokens(const TokenData& data, const TrainOptions& options,
-                                      std::int64_t step) {
-  constexpr std::int64_t most = 16;
-  auto tokens = data.training->training_batch(step, 0, 1, options.block_size).inputs;
-  tokens.resize(static_cast<std::size_t>(std::min(most, options.block_size)));
-  return tokens;
-}
-
-std::string count_text(const std::optional<std::int64_t>& count) {
-  return count ? std::to_string(*count) : "endless";
-}
-
 }  // namespace
 
 TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
@@ -92,6 +80,7 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
       forward(forward_options(train_options, model)),
       output(output_folder),
       session(program_session),
+      run_data(token_data, train_options),
       optimizer(optimised_parameters(model), {.beta1 = options.adam_beta1,
                                               .beta2 = options.adam_beta2,
                                               .epsilon = options.adam_epsilon,
@@ -102,7 +91,7 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
   state.seed = session.seed;
 }
 
-void TrainingRun::go_on_with(const ResumedRun& run) {
+std::vector<std::string> TrainingRun::go_on_with(const ResumedRun& run) {
   const Check check{"resume"};
   const auto& before = run.state;
   if (before.step > total_steps) {
@@ -111,28 +100,33 @@ void TrainingRun::go_on_with(const ResumedRun& run) {
   }
   check(before.seed == state.seed, "{} was trained with seed {}, its run with {}: must be the same",
         run.checkpoint.path.string(), before.seed, state.seed);
-  const auto mark = next_tokens(data, options, before.step);
-  check(before.training_tokens == data.training->tokens() && before.next_tokens == mark,
-        "{}: is not what the run was trained on ({} tokens, {} now; its next are {}, {} now): put "
-        "the data back, or start a new run with --init-from {}",
-        options.data, count_text(before.training_tokens), count_text(data.training->tokens()),
-        fmt::join(before.next_tokens, " "), fmt::join(mark, " "), options.output_dir);
+  run_data.go_on_with(before, run.checkpoint.path.string());
   earlier = read_log(output.path(), before.step, before.step - before.unlogged.steps);
   summary.loss = earlier.loss;
   summary.evaluation = earlier.evaluation;
   state = before;
   first_step = state.step;
   resumed = &run;
+  if (!before.ties || earlier.known_by == before.ties->metrics) return {};
+  const auto lines = before.ties->metrics.count;
+  return {fmt::format(
+      "{}: of the {} lines that the run had written by step {}, {}; the run goes on behind those "
+      "that are there",
+      (output.path() / "metrics.jsonl").string(), lines, before.step,
+      earlier.known_by.count == lines ? "some are not as they were"
+                                      : fmt::format("{} are there", earlier.known_by.count))};
 }
 
 void TrainingRun::begin_resumed_folder() {
   save_model(llama, output.work().parent());
+  record_new_files(output.path(), tokenizer_entries());
   const auto notes = resume_notes(*resumed, options.output_dir);
   replace_file(output.path() / "options.toml", notes + session.flags->to_toml());
   write_metrics(output.path(), earlier);
 }
 
 void TrainingRun::begin_folder() {
+  run_data.begin();
   const auto recorded = session.flags->to_toml();
   output.begin([&](const std::filesystem::path& folder) {
     save_model(llama, folder);
@@ -140,6 +134,7 @@ void TrainingRun::begin_folder() {
     write_metrics(folder, earlier);
     if (const std::string words(data.training->tokenizer().name()); is_tokenizer_file(words)) {
       write_tokenizer(words, folder);
+      record_new_files(folder, tokenizer_entries());
     }
   });
 }
@@ -193,7 +188,9 @@ void TrainingRun::train() {
       read_steps();
     }
     const bool logs = at_multiple_of(options.logging_steps);
-    if (logs || interrupted) log_step();
+    if (logs || interrupted) {
+      log_step(logs ? RunLog::Line::standing : RunLog::Line::of_interrupt);
+    }
     // The line of an interrupt is one that a whole run does not have: who goes on counts anew.
     if (logs) window = {};
     if (at_multiple_of(*options.eval_steps)) evaluate_model();
@@ -280,7 +277,7 @@ void TrainingRun::stop(const UnreadStep& last) const {
                                    loss_is_finite ? "gradient norm" : "loss", where, kept));
 }
 
-void TrainingRun::log_step() {
+void TrainingRun::log_step(RunLog::Line kind) {
   const double loss = window.loss / static_cast<double>(window.steps);
   log->append({{"step", state.step},
                {"loss", loss},
@@ -289,7 +286,8 @@ void TrainingRun::log_step() {
                {"learning_rate", learning_rate},
                {"tokens", state.tokens},
                {"tokens_per_second", rate(window.tokens, window.seconds)},
-               {"seconds", state.seconds}});
+               {"seconds", state.seconds}},
+              kind);
   progress.plain_line(fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s", state.step,
                                   total_steps, loss, rate(window.tokens, window.seconds)));
   summary.loss = loss;
@@ -342,9 +340,12 @@ void TrainingRun::inspect_model() {
 }
 
 void TrainingRun::save_state() {
-  state.training_tokens = data.training->tokens();
-  state.next_tokens = next_tokens(data, options, state.step);
+  for (const auto& line : run_data.look()) print_warning(line);
   state.instruction_set = kernels::isa_description();
+  state.ties = {.settings = settings_of(*session.flags),
+                .config = to_json(llama.config, llama.precision.storage),
+                .metrics = log->lines()};
+  run_data.describe(state);
   // No checkpoint without the lines before it.
   log->sync();
   save_checkpoint(output.work(), llama, optimizer, state, options.save_total_limit);

@@ -12,6 +12,7 @@
 #include "apps/train/optimiser_step.h"
 #include "apps/train/output_folder.h"
 #include "apps/train/resume.h"
+#include "apps/train/run_data.h"
 #include "apps/train/run_log.h"
 #include "apps/train/train_options.h"
 
@@ -32,9 +33,10 @@ class TrainingRun {
               OutputFolder& output_folder, const Session& program_session);
 
   // Goes on with the run in the output folder: takes over its state and what it wrote down; model
-  // and optimiser hold the checkpoint's tensors already. Throws Error where the data are not those
-  // that the run was on. Changes nothing in the folder.
-  void go_on_with(const ResumedRun& run);
+  // and optimiser hold the checkpoint's tensors already. Throws Error where the data or the
+  // tokenizer are not those that the run was on. Changes nothing in the folder. Returns what must
+  // be said of what it found there.
+  std::vector<std::string> go_on_with(const ResumedRun& run);
   AdamW& optimiser() { return optimizer; }
 
   // Trains. The output folder is begun when the first gradients are there: what cannot even start
@@ -61,7 +63,7 @@ class TrainingRun {
   void begin_resumed_folder();
   void take_step();
   void read_steps();
-  void log_step();
+  void log_step(RunLog::Line kind);
   void evaluate_model();
   void save_state();
   void inspect_model();
@@ -76,6 +78,7 @@ class TrainingRun {
   const ForwardOptions forward;
   OutputFolder& output;
   const Session& session;
+  RunData run_data;
   AdamW optimizer;
   OptimiserStep step;
   std::optional<RunLog> log;                // once the folder is begun

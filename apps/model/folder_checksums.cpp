@@ -1,0 +1,147 @@
+#include "apps/model/folder_checksums.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "apps/model/sealed_json.h"
+#include "runtime/check.h"
+#include "runtime/json.h"
+#include "runtime/read_file.h"
+#include "runtime/replacing_file.h"
+
+namespace lookback {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view operation = "checksums";
+constexpr auto state_name = "trainer_state.json";
+
+Checksum parse_one(const Json& value, std::string_view source) {
+  const Check check{operation};
+  check(value.is_string(), "{}: {} must be a checksum", source, value.dump());
+  try {
+    return parse_checksum(value.get<std::string>());
+  } catch (const Error& error) {
+    fail(operation, "{}: {}", source, error.what());
+  }
+}
+
+FileChecksum parse_file(const Json& value, std::string_view source) {
+  if (!value.is_object()) return parse_one(value, source);
+  const Check check{operation};
+  check(value.size() == 2 && value.contains("header") && value.contains("tensors") &&
+            value.at("tensors").is_object(),
+        "{}: a safetensors file must have a header and tensors", source);
+  SafetensorsChecksums result{.header = parse_one(value.at("header"), source)};
+  for (const auto& [name, checksum] : value.at("tensors").items()) {
+    result.tensors.emplace(name, parse_one(checksum, source));
+  }
+  return result;
+}
+
+}  // namespace
+
+Json to_json(const FileChecksums& checksums) {
+  auto object = Json::object();
+  for (const auto& [file, checksum] : checksums) {
+    if (const auto* whole = std::get_if<Checksum>(&checksum)) {
+      object[file] = to_string(*whole);
+      continue;
+    }
+    const auto& [header, sums] = std::get<SafetensorsChecksums>(checksum);
+    // Appended: an ordered object looks through all its names when it is asked for one.
+    auto tensors = Json::object();
+    for (const auto& [name, sum] : sums) {
+      tensors.get_ref<Json::object_t&>().emplace_back(name, to_string(sum));
+    }
+    object[file] = {{"header", to_string(header)}, {"tensors", std::move(tensors)}};
+  }
+  return object;
+}
+
+FileChecksums parse_file_checksums(const Json& object, std::string_view source) {
+  const Check check{operation};
+  check(object.is_object(), "{}: files must be an object", source);
+  FileChecksums result;
+  for (const auto& [file, checksum] : object.items()) {
+    result.emplace(file, parse_file(checksum, source));
+  }
+  return result;
+}
+
+FolderChecksums::FolderChecksums(const fs::path& directory) : folder(directory) {
+  source = exists(folder / checksums_name) ? checksums_name : state_name;
+  const auto path = folder / source;
+  if (!exists(path)) return;
+  try {
+    const auto [object, sealed] = unsealed(read_file(path, operation), operation, path.string());
+    // Other trainers, and this one before it had checksums, write a trainer_state.json too.
+    if (source == state_name && !sealed && !object.contains("files")) return;
+    const Check check{operation};
+    check(sealed && object.contains("files"), "{}: must have files and a checksum", path.string());
+    files = parse_file_checksums(object.at("files"), path.string());
+  } catch (const Error& error) {
+    if (source == state_name) throw;
+    throw Error(fmt::format("{}; without it the folder is read unchecked", error.what()));
+  }
+}
+
+std::string FolderChecksums::advice() const {
+  const auto path = (folder / source).string();
+  if (source == state_name) {
+    return fmt::format("{} has it: it is damaged, or not this checkpoint's", path);
+  }
+  return fmt::format(
+      "{} has it: it is damaged, or another program changed it; put it back, or, if the change is "
+      "meant, remove {}",
+      path, source);
+}
+
+void FolderChecksums::check_file(const std::string& file) const {
+  const auto found = files.find(file);
+  if (found == files.end()) return;
+  const auto path = folder / file;
+  const Check check{operation};
+  check(exists(path), "{}: is missing: {} has a checksum of it", path.string(),
+        (folder / source).string());
+  const auto* whole = std::get_if<Checksum>(&found->second);
+  check(whole != nullptr && checksum_of(read_file(path, operation)) == *whole, "{}: is not as {}",
+        path.string(), advice());
+}
+
+void FolderChecksums::check_small_files() const {
+  for (const auto& [file, checksum] : files) {
+    if (std::holds_alternative<Checksum>(checksum)) check_file(file);
+  }
+}
+
+SafetensorsFile FolderChecksums::open_safetensors(const std::string& file) const {
+  auto opened = SafetensorsFile::open(folder / file);
+  const auto found = files.find(file);
+  if (found == files.end()) return opened;
+  const auto* tensors = std::get_if<SafetensorsChecksums>(&found->second);
+  const Check check{operation};
+  check(tensors != nullptr, "{}: is not as {}", opened.source(), advice());
+  opened.expect(*tensors, advice());
+  return opened;
+}
+
+void write_checksums(const fs::path& directory, const FileChecksums& checksums) {
+  ReplacingFile file(directory / checksums_name);
+  file.write(sealed_text({{"files", to_json(checksums)}}));
+  file.commit();
+}
+
+void record_new_files(const fs::path& directory, const std::vector<std::string>& names) {
+  auto files = FolderChecksums(directory).recorded();
+  const auto before = files.size();
+  for (const auto& name : names) {
+    if (files.contains(name) || !exists(directory / name)) continue;
+    files.emplace(name, checksum_of(read_file(directory / name, operation)));
+  }
+  if (files.size() > before) write_checksums(directory, files);
+}
+
+}  // namespace lookback

@@ -1,0 +1,13 @@
+#include "apps/train/logged_lines.h"
+
+#include <nlohmann/json.hpp>
+
+namespace lookback {
+
+void LineRecorder::add(nlohmann::json line) {
+  for (const auto* time : {"seconds", "tokens_per_second"}) line.erase(time);
+  sum.add(line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n");
+  ++count;
+}
+
+}  // namespace lookback

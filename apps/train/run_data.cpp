@@ -1,0 +1,68 @@
+#include "apps/train/run_data.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "apps/data/tokenizer_file.h"
+#include "runtime/check.h"
+#include "runtime/read_file.h"
+
+namespace lookback {
+namespace {
+
+// The first tokens that step `step` (from 0) is fed.
+std::vector<std::int64_t> next_tokens(const TokenData& data, const TrainOptions& options,
+                                      std::int64_t step) {
+  constexpr std::int64_t most = 16;
+  auto tokens = data.training->training_batch(step, 0, 1, options.block_size).inputs;
+  tokens.resize(static_cast<std::size_t>(std::min(most, options.block_size)));
+  return tokens;
+}
+
+// Of the tokenizer's file, where it is one.
+std::optional<Checksum> tokenizer_checksum(const TokenData& data) {
+  const std::string name(data.training->tokenizer().name());
+  if (!is_tokenizer_file(name)) return std::nullopt;
+  return checksum_of(read_file(name, "tokenizer"));
+}
+
+std::string count_text(const std::optional<std::int64_t>& count) {
+  return count ? std::to_string(*count) : "endless";
+}
+
+}  // namespace
+
+RunData::RunData(const TokenData& token_data, const TrainOptions& train_options)
+    : data(token_data),
+      options(train_options),
+      watch(train_options.data, train_options.validation_data) {}
+
+void RunData::go_on_with(const TrainerState& before, const std::string& checkpoint) {
+  const Check check{"resume"};
+  if (before.ties) {
+    check(tokenizer_checksum(data) == before.ties->tokenizer,
+          "{}: is not the tokenizer that the run was trained with: put it back",
+          data.training->tokenizer().name());
+    watch.go_on_with(before.ties->data, options.verify_data ? DataCheck::all : DataCheck::sample);
+  } else {
+    check(!options.verify_data, "--verify-data: {} has no checksums of the data to compare with",
+          checkpoint);
+    watch.begin();
+  }
+  const auto mark = next_tokens(data, options, before.step);
+  check(before.training_tokens == data.training->tokens() && before.next_tokens == mark,
+        "{}: is not what the run was trained on ({} tokens, {} now; its next are {}, {} now): put "
+        "the data back, or start a new run with --init-from {}",
+        options.data, count_text(before.training_tokens), count_text(data.training->tokens()),
+        fmt::join(before.next_tokens, " "), fmt::join(mark, " "), options.output_dir);
+}
+
+void RunData::describe(TrainerState& state) const {
+  state.training_tokens = data.training->tokens();
+  state.next_tokens = next_tokens(data, options, state.step);
+  state.ties->data = watch.record();
+  state.ties->tokenizer = tokenizer_checksum(data);
+}
+
+}  // namespace lookback

@@ -1,0 +1,36 @@
+// By what a run knows its data again when it goes on, and whether they change under it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/data/data_watch.h"
+#include "apps/data/token_source.h"
+#include "apps/train/checkpoint.h"
+#include "apps/train/train_options.h"
+
+namespace lookback {
+
+class RunData {
+ public:
+  // Both outlive this object.
+  RunData(const TokenData& token_data, const TrainOptions& train_options);
+
+  // Of a new run: reads all files, and remembers what is in them.
+  void begin() { watch.begin(); }
+  // Of one that goes on from this checkpoint. Throws Error where data or tokenizer are other ones.
+  void go_on_with(const TrainerState& before, const std::string& checkpoint);
+
+  // Whether the files are still the same: see DataWatch::look().
+  std::vector<std::string> look() { return watch.look(); }
+
+  // Fills in what a checkpoint after state.step, which has ties, says of the data.
+  void describe(TrainerState& state) const;
+
+ private:
+  const TokenData& data;
+  const TrainOptions& options;
+  DataWatch watch;
+};
+
+}  // namespace lookback
