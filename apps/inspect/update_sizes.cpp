@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "apps/inspect/numbers.h"
+#include "apps/model/folder_checksums.h"
 #include "autograd/gradient.h"
-#include "runtime/safetensors.h"
 
 namespace lookback {
 namespace {
@@ -65,7 +65,7 @@ OptimizerView optimizer_of(const fs::path& directory, const TrainOptions& option
                            "learning rate, whatever its gradient"};
   const auto folder = newest_optimizer(directory);
   if (!folder) return result;
-  const auto file = SafetensorsFile::open(*folder / optimizer_name);
+  const auto file = FolderChecksums(*folder).open_safetensors(optimizer_name);
   result.steps_taken = step_of(file);
   constexpr std::string_view first = "first_moment.", second = "second_moment.";
   for (const auto& name : file.names()) {

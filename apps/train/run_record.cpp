@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apps/cli/console.h"
 #include "apps/cli/session.h"
 #include "apps/cli/toml.h"
 #include "apps/data/tokenizer_file.h"
@@ -9,11 +10,21 @@
 #include "apps/model/folder_checksums.h"
 #include "apps/train/checkpoint.h"
 #include "apps/train/trainer_state.h"
+#include "runtime/checksum.h"
+#include "runtime/read_file.h"
 
 namespace lookback {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view seal = "# checksum ";
+
+// Whether it is as sealed_options() wrote it.
+bool is_as_written(const std::string& text) {
+  const auto start = text.rfind(seal);
+  return start != text.npos && sealed_options(text.substr(0, start)) == text;
+}
 
 OptionsFile options_file(const fs::path& path, const Flags& flags) {
   OptionsFile file{.path = path.string(), .settings = settings_of(flags)};
@@ -45,9 +56,19 @@ void check_against_checkpoint(const OptionsFile& options, const fs::path& direct
   if (!state || !state->ties) return;
   check_settings(options, state->ties->settings,
                  fs::absolute(checkpoint / "").parent_path().filename().string());
+  if (!is_as_written(read_file(options.path, "run"))) {
+    print_warning(options.path +
+                  ": was edited, or is damaged, since the run wrote it; what it says "
+                  "of where things lie is taken as it stands");
+  }
 }
 
 }  // namespace
+
+std::string sealed_options(const std::string& text) {
+  const auto checksum = to_string(checksum_of(text));
+  return fmt::format("{}{}{}\n", text, seal, checksum);
+}
 
 std::optional<RunRecord> read_run_record(const fs::path& directory) {
   refuse_half_replaced(directory);

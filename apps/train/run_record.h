@@ -17,9 +17,13 @@ struct RunRecord {
   OptionsFile file = {};
 };
 
+// The text of an options.toml: what is given, and a comment with its checksum behind it.
+std::string sealed_options(const std::string& text);
+
 // Of a run's folder, or of a checkpoint in one; none for a folder that no run made. Throws Error
 // for an options.toml that does not fit, or that is not the one which the checkpoint (of a run: its
-// newest) was trained with, and in the middle of a replacement (replacement.h).
+// newest) was trained with, and in the middle of a replacement (replacement.h); warns where it was
+// changed in anything else.
 std::optional<RunRecord> read_run_record(const std::filesystem::path& directory);
 
 // The tokenizer's file of a model folder: the copy in it (tokenizer_file.h), or else the one that

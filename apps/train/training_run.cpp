@@ -14,6 +14,7 @@
 #include "apps/model/record_choice.h"
 #include "apps/train/non_finite.h"
 #include "apps/train/run_entries.h"
+#include "apps/train/run_record.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/numbers.h"
 #include "kernels/cpu/isa.h"
@@ -121,13 +122,13 @@ void TrainingRun::begin_resumed_folder() {
   save_model(llama, output.work().parent());
   record_new_files(output.path(), tokenizer_entries());
   const auto notes = resume_notes(*resumed, options.output_dir);
-  replace_file(output.path() / "options.toml", notes + session.flags->to_toml());
+  replace_file(output.path() / "options.toml", sealed_options(notes + session.flags->to_toml()));
   write_metrics(output.path(), earlier);
 }
 
 void TrainingRun::begin_folder() {
   run_data.begin();
-  const auto recorded = session.flags->to_toml();
+  const auto recorded = sealed_options(session.flags->to_toml());
   output.begin([&](const std::filesystem::path& folder) {
     save_model(llama, folder);
     replace_file(folder / "options.toml", recorded);

@@ -8,8 +8,8 @@
 #include <map>
 #include <sstream>
 
+#include "tests/apps/cut_run.h"
 #include "tests/apps/run_files.h"
-#include "tests/apps/small_run.h"
 
 namespace lookback::tests {
 namespace {
@@ -18,33 +18,7 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-class Resume : public testing::Test {
- protected:
-  // `train` into a folder of this name, without the flags of SmallRun::train.
-  ProgramResult resume(const fs::path& folder, std::vector<std::string> more = {}) const {
-    more.insert(more.begin(), {"train", "--resume", "--output-dir", folder, "--quiet"});
-    return run_lookback(more);
-  }
-  fs::path folder(const std::string& name) const { return small.path() / name; }
-
-  // A whole run, and the same as if it had been killed after `step`, having got further than its
-  // newest checkpoint.
-  void train_and_cut(int step, std::vector<std::string> more) const {
-    more.insert(more.begin(), {"--save-steps=2", "--logging-steps=3", "--eval-steps=4",
-                               "--save-total-limit=9", "--threads=1", "--output-dir"});
-    more.insert(more.begin() + 6, folder("whole"));
-    ASSERT_EQ(small.train(more).code, 0);
-    fs::copy(folder("whole"), folder("cut"), fs::copy_options::recursive);
-    for (const auto& entry : fs::directory_iterator(folder("cut"))) {
-      const auto name = entry.path().filename().string();
-      if (name.starts_with("checkpoint-") && std::stoi(name.substr(11)) > step) {
-        fs::remove_all(entry.path());
-      }
-    }
-  }
-
-  SmallRun small;
-};
+class Resume : public CutRun {};
 
 TEST_F(Resume, AKilledRunEndsWithTheBitsOfAWholeOne) {
   const std::vector<std::string> flags = {"--max-steps=140",  "--save-steps=7",
@@ -259,10 +233,11 @@ TEST_F(Resume, WhatIsHalfThereIsPassedOver) {
 TEST_F(Resume, AnotherInstructionSetIsSaid) {
   train_and_cut(4, {});
   const auto path = folder("cut") / "checkpoint-4" / "trainer_state.json";
-  auto state = nlohmann::json::parse(read_text(path));
+  auto state = nlohmann::ordered_json::parse(read_text(path));
   const std::string here = state.at("instruction_set");
   state["instruction_set"] = "abacus";
   write_text(path, state.dump());
+  reseal(path);
   const auto result = resume(folder("cut"));
   EXPECT_EQ(result.code, 0);
   EXPECT_EQ(result.err,
@@ -270,9 +245,11 @@ TEST_F(Resume, AnotherInstructionSetIsSaid) {
                 ": the last bits may differ\n");
 }
 
-TEST_F(Resume, ADamagedFileIsNamedAndNothingIsChanged) {
+// Of a checkpoint without checksums, by what is in the file.
+TEST_F(Resume, AFileThatDoesNotFitIsNamedAndNothingIsChanged) {
   train_and_cut(4, {});
   const auto checkpoint = folder("cut") / "checkpoint-4";
+  unseal(checkpoint / "trainer_state.json");
   const auto damaged = [&](const std::string& file, const std::string& content,
                            const std::string& text) {
     const auto good = read_text(checkpoint / file);

@@ -33,7 +33,7 @@ std::string without_times(const std::string& text) {
 }
 
 std::string of_any_folder(const std::string& line) {
-  for (const auto* start : {"# resumed from ", "output_dir", "threads"}) {
+  for (const auto* start : {"# resumed from ", "# checksum ", "output_dir", "threads"}) {
     if (line.starts_with(start)) return {};
   }
   return line + "\n";
