@@ -165,6 +165,9 @@ TrainingSummary TrainingRun::run() {
 // which is the one to tell.
 std::string TrainingRun::with_way_on(const std::string& problem) const {
   const auto command = resume_command(options.output_dir);
+  std::error_code ignored;
+  const auto folder = std::filesystem::status(output.path(), ignored);
+  if (folder.type() == std::filesystem::file_type::not_found) return problem;  // removed, renamed
   try {
     const auto newest = newest_checkpoint(output.path());
     if (!newest) return problem;

@@ -139,6 +139,29 @@ TEST(Messages, TooFewDescriptors) {
   EXPECT_GE(refused, 8);
 }
 
+// The look for a checkpoint to go on from fails from the same cause, or finds nothing: what went
+// wrong first is what is told.
+TEST(Messages, TheFirstCauseIsNotHidden) {
+  const SmallRun small;
+  const fs::path metrics = fs::path(small.run()) / "metrics.jsonl", moved = small.path() / "moved";
+  const std::vector<std::string> endless = {"--max-steps=1000000", "--eval-steps=1000000",
+                                            "--save-steps=20"};
+  const auto renamed = small.train(endless, {.interrupt_when = metrics, .interrupt_by = [&](pid_t) {
+                                               fs::rename(small.run(), moved);
+                                             }});
+  expect_own_words(renamed, "/checkpoint-");
+  EXPECT_THAT(renamed.err, HasSubstr("cannot be written: No such file or directory\n"));
+  fs::remove_all(moved);
+
+  const auto limited =
+      small.train(endless, {.interrupt_when = metrics, .interrupt_by = [&](pid_t program) {
+                              const rlimit none{0, 0};
+                              EXPECT_EQ(prlimit(program, RLIMIT_NOFILE, &none, nullptr), 0);
+                            }});
+  expect_own_words(limited, "Too many open files; `lookback train --resume --output-dir ");
+  EXPECT_THAT(limited.err, HasSubstr("goes on from the newest checkpoint, if there is one"));
+}
+
 TEST(Messages, LinesOfMetricsThatAreDamaged) {
   const SmallRun small;
   ASSERT_EQ(small.train({"--logging-steps=1", "--save-steps=3"}).code, 0);

@@ -121,11 +121,11 @@ double seconds_of_first_step(std::int64_t layers) {
 // A small file may ask for 65,536 layers: that takes as long as they are many, not longer.
 TEST(TrainingStep, TimeGrowsWithTheNumberOfLayers) {
   const testing::OneThread one;  // threads that wait for one another take processor time as well
-  double ratio = 10;             // the best of some: other processes take their share of the caches
-  for (int attempt = 0; attempt < 4 && ratio > 3; ++attempt) {
-    ratio = std::min(ratio, seconds_of_first_step(4'000) / seconds_of_first_step(2'000));
+  double ratio = 100;            // the best of some: other processes take their share of the caches
+  for (int attempt = 0; attempt < 4 && ratio > 6; ++attempt) {
+    ratio = std::min(ratio, seconds_of_first_step(6'000) / seconds_of_first_step(1'500));
   }
-  EXPECT_LT(ratio, 3) << "2: proportional, 4: quadratic";
+  EXPECT_LT(ratio, 6) << "4: proportional, 16: quadratic";
 }
 
 }  // namespace
