@@ -152,7 +152,8 @@ class BytePairTokenizer::Encoding {
     const bool is_inside = std::greater_equal<>{}(word.data(), begin) &&
                            std::less<>{}(word.data(), begin + text.size());
     const auto place = is_inside
-                           ? fmt::format("at byte {} of the text", word.data() - begin + unknown)
+                           ? fmt::format("at byte {} of the text",
+                                         static_cast<std::size_t>(word.data() - begin) + unknown)
                            : fmt::format("in the word {}", shown(word));
     fail(operation, "{}: the byte 0x{:02x} {} has no token: model.vocab lacks its letter {}",
          by.path, byte, place, shown(letter_of(byte)));

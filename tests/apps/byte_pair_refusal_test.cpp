@@ -1,6 +1,7 @@
 // tokenizer.json files that cannot be read: each is one line that says what, where, and what would
 // be right.
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -202,6 +203,23 @@ TEST(BytePairRefusal, PatternsThatTakeForever) {
         "[tokenizer] t.json: pre_tokenizer.pretokenizers[0].pattern.Regex: at byte 0 of 60 "
         "bytes of text the search is given up: match limit exceeded");
   }
+}
+
+// Each of its steps back takes as long as a line: the search is given up by time as well.
+TEST(BytePairRefusal, PatternsWhoseEveryStepIsLong) {
+  auto file = gpt2();
+  file["pre_tokenizer"] = split("(.*a){25}");
+  const auto slow = parse_byte_pair_tokenizer(file.dump(), "t.json");
+  const std::string line(5'000, 'a');
+  const auto start = std::clock();
+  EXPECT_THROW(slow->encode(line + " " + std::string(5'000, 'x')), Error);
+  EXPECT_LT(std::clock() - start, 2 * CLOCKS_PER_SEC) << "without the limit 10 s";
+
+  // As often as there are letters a pattern may turn back.
+  file["pre_tokenizer"] = split("\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+");
+  const auto good = parse_byte_pair_tokenizer(file.dump(), "t.json");
+  const auto words = std::string(1'000'000, ' ') + "a";
+  EXPECT_EQ(good->decode(good->encode(words)), words);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <regex>
+#include <set>
 #include <stdexcept>
 
 #include "apps/cli/console.h"
@@ -208,7 +209,13 @@ TEST(Messages, NamesOfEventsFilesHoldAnyNumber) {
     write_text(folder.path() / (std::string("events.out.tfevents.") + number), "");
   }
   const EventFile file(folder.path(), 1);
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 6);
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder.path())) {
+    names.insert(entry.path().filename().string());
+  }
+  EXPECT_EQ(names.size(), 6U);
+  EXPECT_THAT(*std::next(names.find("events.out.tfevents.9223372036854775807")),
+              testing::StartsWith("events.out.tfevents.9223372036854775807."));
 }
 
 TEST(Messages, ReportsHoldAnyNumber) {
