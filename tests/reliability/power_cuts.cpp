@@ -49,7 +49,8 @@ std::vector<Fates> subsets_of(std::size_t open, std::mt19937& random) {
 std::size_t fingerprint(const Tree& tree) {
   std::size_t sum = 0;
   for (const auto& [path, bytes] : tree) {
-    for (const std::string_view text : {std::string_view(path), bytes ? *bytes : "/"}) {
+    const std::string_view content = bytes ? std::string_view(*bytes) : "/";
+    for (const auto text : {std::string_view(path), content}) {
       sum = (sum ^ std::hash<std::string_view>()(text)) * 0x9e3779b97f4a7c15U + 1;
     }
   }

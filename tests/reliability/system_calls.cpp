@@ -3,10 +3,10 @@
 //
 //   LOOKBACK_CALLS_BELOW=/folder    the files that count
 //   LOOKBACK_CALLS_RECORD=file      recorded_calls.h reads it
-//   LOOKBACK_CALLS_FAIL=CALL:K:ERRNO[:TEXT]   the K-th CALL (write, fsync, rename, unlink, mkdir,
-//   open;
-//                                   from 1) on a path that holds TEXT fails; ERRNO is a number,
-//                                   or short: half is written
+//   LOOKBACK_CALLS_FAIL=CALL:K:ERRNO[:TEXT]
+//                                   the K-th CALL (write, fsync, rename, unlink, mkdir, open; from
+//                                   1) on a path that holds TEXT fails; ERRNO is a number, or
+//                                   short: half is written
 //
 // Nothing of the C++ library is used: calls come before its constructors have run.
 #include <errno.h>
