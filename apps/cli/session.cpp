@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apps/cli/process.h"
 #include "runtime/device_runtime.h"
 #include "runtime/parallel.h"
 
@@ -54,6 +55,7 @@ Session SessionFlags::start() {
   session.multiplies =
       std::make_shared<UseFloatProducts>(tf32 ? FloatProducts::tf32 : FloatProducts::full);
   if (threads) set_num_threads(static_cast<int>(*threads));
+  check_threads(num_threads());
   threads = num_threads();
   session.threads = *threads;
   session.seed = static_cast<std::uint64_t>(seed);

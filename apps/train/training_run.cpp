@@ -148,6 +148,10 @@ double TrainingRun::tokens_per_second() const { return rate(state.tokens, state.
 
 TrainingSummary TrainingRun::run() {
   try {
+    // One that was killed at its very end did not come to it.
+    if (resumed != nullptr && state.step == total_steps) {
+      remove_oldest_checkpoints(output.work(), state.step, options.save_total_limit);
+    }
     train();
   } catch (const NonFiniteError&) {
     throw;
