@@ -37,7 +37,6 @@ ALONE = ("pairs", "closed descriptors")
 
 
 def read_arguments():
-    memory = "/dev/shm"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", type=Path, required=True, help="lookback")
     parser.add_argument("--preload", type=Path, help="system_calls.so; without it no faults")
@@ -45,10 +44,17 @@ def read_arguments():
     parser.add_argument("--length", choices=LENGTHS, default="normal")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100000)
     parser.add_argument("--part", action="append", choices=PARTS, help="only this one")
-    parser.add_argument("--scratch", type=Path, default=memory if os.access(memory, os.W_OK) else
-                        None, help="where the runs go; without it into memory, where it is quick")
+    parser.add_argument("--scratch", type=Path, help="where the runs go; without it into memory")
     parser.add_argument("--case", help="only cases whose names hold this text")
     return parser.parse_args()
+
+
+def new_folder(parent):
+    """Where runs go: in memory, where syncing a file takes no time, if that can be had."""
+    memory = Path("/dev/shm")
+    if parent is None and os.access(memory, os.W_OK):
+        parent = memory
+    return Path(tempfile.mkdtemp(prefix="lookback-reliability-", dir=parent)).resolve()
 
 
 def cases_of(part, small, count, seed, scratch):
@@ -86,15 +92,15 @@ def main():
     arguments = read_arguments()
     arguments.program = arguments.program.resolve()
     arguments.preload = arguments.preload and arguments.preload.resolve()
-    parts = arguments.part or PARTS
+    missing = {"faults": not arguments.preload, "power cuts": not arguments.tests}
     print(f"seed {arguments.seed}", flush=True)
     failures = 0
-    for part in parts:
-        if part == "faults" and not arguments.preload or part == "power cuts" and not arguments.tests:
+    for part in arguments.part or PARTS:
+        if missing.get(part):
             print(f"{part}: not run")
             continue
-        scratch = Path(tempfile.mkdtemp(prefix="lookback-reliability-", dir=arguments.scratch))
-        found = run_part(part, arguments, scratch.resolve())
+        scratch = new_folder(arguments.scratch)
+        found = run_part(part, arguments, scratch)
         failures += found
         if not found:
             shutil.rmtree(scratch)

@@ -3,7 +3,6 @@ harmless."""
 
 import json
 import random
-import shutil
 import struct
 
 import run_folder

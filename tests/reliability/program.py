@@ -9,7 +9,8 @@ from pathlib import Path
 from cases import Failure
 
 # Words of the libraries that we use: they say nothing to a user.
-FOREIGN = re.compile(r"filesystem error|terminate called|basic_string|regex_error|std::|\bstod\b|\bstoi\b")
+FOREIGN = re.compile(
+    r"filesystem error|terminate called|basic_string|regex_error|std::|\bsto[dfil]\b")
 
 
 @dataclasses.dataclass
@@ -25,7 +26,8 @@ class Result:
         """Its one error line. Raises Failure where there is another number, or it is not ours."""
         errors = self.errors()
         if len(errors) != 1:
-            raise Failure(f"exit code {self.code} with {len(errors)} error lines: {self.err[-300:]}")
+            raise Failure(
+                f"exit code {self.code} with {len(errors)} error lines: {self.err[-300:]}")
         if FOREIGN.search(errors[0]):
             raise Failure(f"not in the program's own words: {errors[0]}")
         return errors[0]
@@ -54,12 +56,13 @@ class Program:
             process.kill()
             process.communicate()
             raise Failure(f"still running after {seconds} seconds") from None
-        return Result(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+        return Result(process.returncode, out.decode(errors="replace"),
+                      err.decode(errors="replace"))
 
     def run(self, arguments, extra_environment=None, closed=()):
         return self.wait(self.start(arguments, extra_environment, closed))
 
     def failing(self, folder: Path, call, number, how, note: Path):
-        """The environment in which that call of its kind below `folder` fails (system_calls.cpp)."""
+        """The environment in which that call below `folder` fails (system_calls.cpp)."""
         return {"LD_PRELOAD": self.preload, "LOOKBACK_CALLS_BELOW": str(folder),
                 "LOOKBACK_CALLS_FAIL": f"{call}:{number}:{how}", "LOOKBACK_CALLS_NOTE": str(note)}
