@@ -104,6 +104,11 @@ class PowerCut : public testing::Test {
     return {before, small.run(), read_calls(record)};
   }
 
+  // How many power cuts left different things; tests/reliability.sh tells it.
+  static void record_count(std::size_t count) {
+    RecordProperty("power_cuts", static_cast<int>(count));
+  }
+
   SmallRun small;
 };
 
@@ -206,6 +211,7 @@ TEST_F(PowerCut, WhatARunWasBehindIsThere) {
   CutChecker check(saved, whole);
   ASSERT_NO_THROW(for_each_power_cut(disk, std::ref(check)));
   EXPECT_GT(check.trees(), 300U);
+  record_count(check.trees());
 
   // From there the run goes on, and ends as it did.
   const auto expected = files_without_page(small.run());
@@ -242,6 +248,7 @@ TEST_F(PowerCut, AResumedRunKeepsWhatItWentOnFrom) {
   CutChecker check(saved, tree_of(small.run()));
   ASSERT_NO_THROW(for_each_power_cut(disk, std::ref(check)));
   EXPECT_GT(check.trees(), 100U);
+  record_count(check.trees());
 }
 
 TEST_F(PowerCut, AReplacedRunIsThereOrTheNewOne) {
@@ -285,6 +292,7 @@ TEST_F(PowerCut, AReplacedRunIsThereOrTheNewOne) {
     ASSERT_FALSE(after.contains(".lookback/")) << "after change " << moment;
   });
   EXPECT_GT(halves, 20U);
+  record_count(seen.size());
 }
 
 // At the end of a run, behind an error, and for who only reads.

@@ -3,18 +3,26 @@
 //
 //   LOOKBACK_CALLS_BELOW=/folder    the files that count
 //   LOOKBACK_CALLS_RECORD=file      recorded_calls.h reads it
-//   LOOKBACK_CALLS_FAIL=CALL:K:ERRNO[:TEXT]
-//                                   the K-th CALL (write, fsync, rename, unlink, mkdir, open; from
-//                                   1) on a path that holds TEXT fails; ERRNO is a number, or
-//                                   short: half is written
+//   LOOKBACK_CALLS_FAIL=CALL:K:HOW[:TEXT]   the K-th CALL (from 1) on a path that holds TEXT fails;
+//                                   K+: that one and all later ones; 0: none. CALL is open, write,
+//                                   fsync, ftruncate, rename, unlink, mkdir, close, lseek, flock,
+//                                   opendir or mmap. HOW is the number of an error; short: half is
+//                                   written; kill, kill-after: the process is killed in place of
+//                                   the call, or behind it
+//   LOOKBACK_CALLS_NOTE=file        gets a line CALL PATH for each that failed; where K is 0, for
+//                                   each that could
 //
 // Nothing of the C++ library is used: calls come before its constructors have run.
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -25,24 +33,38 @@ constexpr size_t most_path_bytes = 4096;
 constexpr int most_descriptors = 1024;
 
 char below[most_path_bytes], fails_at[most_path_bytes], failing_call[32];
-int record_file = -1, failing_number = 0, failing_error = 0, calls_so_far = 0;
-bool half_is_written = false;
+enum class Fate { goes_on, fails, falls_short, dies, dies_after };
+
+int record_file = -1, note_file = -1, failing_number = 0, failing_error = 0, calls_so_far = 0;
+bool later_ones_fail = false;
+Fate failing_fate = Fate::fails;
 char* paths_of_descriptors[most_descriptors];
+
+int file_of_variable(const char* name) {
+  const char* path = getenv(name);
+  if (path == nullptr) return -1;
+  return static_cast<int>(
+      syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+}
+
+void read_failure(const char* what) {
+  char number[32] = "", how[32] = "";
+  sscanf(what, "%31[^:]:%31[^:]:%31[^:]:%4095[^\n]", failing_call, number, how, fails_at);
+  failing_number = atoi(number);
+  later_ones_fail = strchr(number, '+') != nullptr;
+  failing_error = atoi(how);
+  if (strcmp(how, "short") == 0) failing_fate = Fate::falls_short;
+  if (strcmp(how, "kill") == 0) failing_fate = Fate::dies;
+  if (strcmp(how, "kill-after") == 0) failing_fate = Fate::dies_after;
+}
 
 __attribute__((constructor)) void begin() {
   if (const char* folder = getenv("LOOKBACK_CALLS_BELOW")) {
     snprintf(below, sizeof below, "%s", folder);
   }
-  if (const char* file = getenv("LOOKBACK_CALLS_RECORD")) {
-    record_file = static_cast<int>(
-        syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  }
-  if (const char* what = getenv("LOOKBACK_CALLS_FAIL")) {
-    char error[32] = "";
-    sscanf(what, "%31[^:]:%d:%31[^:]:%4095[^\n]", failing_call, &failing_number, error, fails_at);
-    half_is_written = strcmp(error, "short") == 0;
-    failing_error = atoi(error);
-  }
+  record_file = file_of_variable("LOOKBACK_CALLS_RECORD");
+  note_file = file_of_variable("LOOKBACK_CALLS_NOTE");
+  if (const char* what = getenv("LOOKBACK_CALLS_FAIL")) read_failure(what);
 }
 
 bool counts(const char* path) {
@@ -79,34 +101,56 @@ void record_path(const char* call, long first, const char* path) {
   record(call, first, 0, path, strlen(path));
 }
 
-enum class Fate { goes_on, fails, falls_short };
+void note(const char* call, const char* path) {
+  char line[most_path_bytes + 64];
+  const int length = snprintf(line, sizeof line, "%s %s\n", call, path);
+  if (note_file >= 0 && syscall(SYS_write, note_file, line, length) != length) abort();
+}
+
+void die() {
+  syscall(SYS_kill, getpid(), SIGKILL);
+  for (;;) pause();
+}
 
 Fate fate_of(const char* call, const char* path) {
-  if (failing_number == 0 || strcmp(call, failing_call) != 0 || !counts(path)) return Fate::goes_on;
+  if (strcmp(call, failing_call) != 0 || !counts(path)) return Fate::goes_on;
   if (strstr(path, fails_at) == nullptr) return Fate::goes_on;
-  if (++calls_so_far != failing_number) return Fate::goes_on;
+  ++calls_so_far;
+  const bool is_it =
+      later_ones_fail ? calls_so_far >= failing_number : calls_so_far == failing_number;
+  if (is_it || failing_number == 0) note(call, path);
+  if (!is_it) return Fate::goes_on;
+  if (failing_fate == Fate::dies) die();
   errno = failing_error;
-  return half_is_written ? Fate::falls_short : Fate::fails;
+  return failing_fate;
+}
+
+template <class Result>
+Result behind(Fate fate, Result result) {
+  if (fate == Fate::dies_after) die();
+  return result;
 }
 
 int opened(const char* path, int flags, mode_t mode) {
-  if (fate_of("open", path) == Fate::fails) return -1;
+  const auto fate = fate_of("open", path);
+  if (fate == Fate::fails) return -1;
   const auto file = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags, mode));
-  if (file < 0 || file >= most_descriptors || !counts(path)) return file;
+  if (file < 0 || file >= most_descriptors || !counts(path)) return behind(fate, file);
   free(paths_of_descriptors[file]);
   paths_of_descriptors[file] = strdup(path);
   record_path("open", (flags & O_CREAT) != 0 ? 1 : 0, path);
   if ((flags & O_TRUNC) != 0) record_path("truncate", 0, path);
-  return file;
+  return behind(fate, file);
 }
 
-// The same for a call that names one path.
+// A call that names one path, and is recorded.
 template <class Call>
 int on_path(const char* call, const char* path, const Call& carry_out) {
-  if (fate_of(call, path) == Fate::fails) return -1;
+  const auto fate = fate_of(call, path);
+  if (fate == Fate::fails) return -1;
   const int result = carry_out();
   if (result == 0 && counts(path)) record_path(call, 0, path);
-  return result;
+  return behind(fate, result);
 }
 
 }  // namespace
@@ -132,26 +176,61 @@ int open64(const char* path, int flags, ...) {
   return opened(path, flags | O_LARGEFILE, mode);
 }
 
+int openat(int folder, const char* name, int flags, ...) {
+  LOOKBACK_MODE(flags, mode)
+  char buffer[2 * most_path_bytes];
+  const char* path = path_at(folder, name, buffer);
+  if (path != nullptr) return opened(path, flags, mode);
+  return static_cast<int>(syscall(SYS_openat, folder, name, flags, mode));
+}
+
+DIR* opendir(const char* path) {
+  if (fate_of("opendir", path) == Fate::fails) return nullptr;
+  constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  const auto folder = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags, 0));
+  return folder < 0 ? nullptr : fdopendir(folder);
+}
+
 int close(int file) {
-  if (path_of(file) != nullptr) {
+  const char* path = path_of(file);
+  const auto fate = fate_of("close", path);
+  if (path != nullptr) {
     free(paths_of_descriptors[file]);
     paths_of_descriptors[file] = nullptr;
   }
-  return static_cast<int>(syscall(SYS_close, file));
+  const auto result = static_cast<int>(syscall(SYS_close, file));
+  if (fate != Fate::fails) return behind(fate, result);
+  errno = failing_error;
+  return -1;
 }
 
 ssize_t write(int file, const void* bytes, size_t count) {
   const char* path = path_of(file);
   const auto fate = fate_of("write", path);
   if (fate == Fate::fails) return -1;
-  if (fate == Fate::falls_short) count /= 2;
+  if (fate == Fate::falls_short && count > 1) count /= 2;
   const ssize_t written = syscall(SYS_write, file, bytes, count);
   if (written > 0 && counts(path)) {
     const auto end = syscall(SYS_lseek, file, 0, SEEK_CUR);
     record_path("at", end - written, path);
     record("write", 0, 0, bytes, static_cast<size_t>(written));
   }
-  return written;
+  return behind(fate, written);
+}
+
+off_t lseek(int file, off_t offset, int from) noexcept {
+  if (fate_of("lseek", path_of(file)) == Fate::fails) return -1;
+  return syscall(SYS_lseek, file, offset, from);
+}
+
+int flock(int file, int operation) noexcept {
+  if (fate_of("flock", path_of(file)) == Fate::fails) return -1;
+  return static_cast<int>(syscall(SYS_flock, file, operation));
+}
+
+void* mmap(void* at, size_t bytes, int protection, int flags, int file, off_t offset) noexcept {
+  if (fate_of("mmap", path_of(file)) == Fate::fails) return MAP_FAILED;
+  return reinterpret_cast<void*>(syscall(SYS_mmap, at, bytes, protection, flags, file, offset));
 }
 
 int fsync(int file) {
@@ -160,11 +239,13 @@ int fsync(int file) {
 }
 
 int ftruncate(int file, off_t bytes) noexcept {
+  const auto fate = fate_of("ftruncate", path_of(file));
+  if (fate == Fate::fails) return -1;
   const int result = static_cast<int>(syscall(SYS_ftruncate, file, bytes));
   if (const char* path = path_of(file); result == 0 && counts(path)) {
     record_path("truncate", bytes, path);
   }
-  return result;
+  return behind(fate, result);
 }
 
 int mkdir(const char* path, mode_t mode) noexcept {
@@ -193,13 +274,14 @@ int unlinkat(int folder, const char* name, int flags) noexcept {
 }
 
 int rename(const char* from, const char* to) noexcept {
-  if (fate_of("rename", to) == Fate::fails) return -1;
+  const auto fate = fate_of("rename", to);
+  if (fate == Fate::fails) return -1;
   const int result = static_cast<int>(syscall(SYS_rename, from, to));
   if (result == 0 && (counts(from) || counts(to))) {
     record_path("from", 0, from);
     record_path("rename", 0, to);
   }
-  return result;
+  return behind(fate, result);
 }
 
 }  // extern "C"

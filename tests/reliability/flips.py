@@ -1,0 +1,181 @@
+"""One bit of a run's files is another, or a file is cut, or comes from another run: refused, or
+harmless."""
+
+import json
+import random
+import struct
+
+import run_folder
+from cases import Case, Failure
+
+CHECKPOINT = "checkpoint-4"
+FILES_OF_CHECKPOINT = ("config.json", "model.safetensors", "optimizer.safetensors",
+                       "trainer_state.json")
+# Other runs, whose files have the same shapes or nearly so.
+STRANGERS = {"another seed": ("--seed", 5), "another rate": ("--learning-rate", "0.01"),
+             "bfloat16": ("--dtype", "bfloat16"), "float64": ("--dtype", "float64"),
+             "method1": ("--preset", "method1"), "another text": ("--data", None)}
+
+
+def _tensor_at(data, at):
+    """The name of the tensor that a byte of a safetensors file belongs to; none: the header."""
+    header_bytes = struct.unpack_from("<Q", data)[0]
+    at -= 8 + header_bytes
+    for name, entry in json.loads(data[8:8 + header_bytes]).items():
+        begin, end = entry.get("data_offsets", (0, 0))
+        if begin <= at < end:
+            return name
+    return None
+
+
+class _Damage:
+    """A file of a run that has all but its last checkpoint; and what it must come to."""
+
+    def __init__(self, small, evaluations, name, change, words):
+        """`words` must be in what refuses it."""
+        self.small, self.evaluations = small, evaluations
+        self.name, self.change, self.words = name, change, words
+
+    def _refused(self, result, before, out):
+        error = result.error()
+        if result.code not in (1, 2):
+            raise Failure(f"exit code {result.code}: {error}")
+        # A warning before it names options.toml where what that names is not there.
+        for word in (str(out), *self.words):
+            if word not in result.err:
+                raise Failure(f"the error does not name {word}: {error}")
+        if run_folder.tree(out) != before:
+            raise Failure(f"refused, and changed the folder: {error}")
+
+    def run(self, folder):
+        small, out = self.small, folder / "run"
+        small.prepare("resumed", out)
+        path = out / self.name
+        path.write_bytes(self.change(path.read_bytes()))
+        before = run_folder.tree(out)
+        if before == self.small_without_last():
+            return "the same"
+        results = [self._evaluate(name, before, out) for name in self.evaluations]
+        results.append(self._resume(before, out))
+        return "refused" if "refused" in results else results[-1]
+
+    def small_without_last(self):
+        last = f"checkpoint-{self.small.STEPS}/"
+        return {name: data for name, data in self.small.whole.items() if not name.startswith(last)}
+
+    def _evaluate(self, subject, before, out):
+        arguments = ["eval", out / subject, "--device", "cpu", "--threads", 1]
+        result = self.small.program.run(arguments)
+        if result.code != 0:
+            self._refused(result, before, out)
+            return "refused"
+        if result.out != self.evaluations[subject]:
+            raise Failure(f"eval of {subject or 'the run'} says {result.out!r}, it said "
+                          f"{self.evaluations[subject]!r}")
+        return "harmless"
+
+    def _resume(self, before, out):
+        result = self.small.program.run([*self.small.resumed(out), "--device", "cpu"])
+        if result.code != 0:
+            self._refused(result, before, out)
+            return "refused"
+        last = f"checkpoint-{self.small.STEPS}/"
+        decides = ("model.safetensors", "config.json", *(
+            last + name for name in FILES_OF_CHECKPOINT[:3]))
+        different = run_folder.differing_files(run_folder.tree(out), self.small.whole)
+        if any(name in decides for name in different):
+            raise Failure(f"--resume goes on, and ends with another {', '.join(different)}")
+        if "metrics.jsonl" not in different:
+            return "harmless"
+        # Of lines that are gone or changed the weights do not depend: it is enough to say it.
+        if "lookback: warning: " not in result.err or self.name not in result.err:
+            raise Failure(f"--resume does not say that metrics.jsonl has other lines: {result.err}")
+        return "harmless, and said"
+
+
+def _evaluations(small):
+    """What eval says of the run and of its checkpoint as they are."""
+    said = {}
+    for subject in ("", CHECKPOINT):
+        result = small.program.run(
+            ["eval", small.whole_path / subject, "--device", "cpu", "--threads", 1])
+        if result.code != 0:
+            raise SystemExit(f"eval of a whole run fails: {result.err}")
+        said[subject] = result.out
+    return said
+
+
+def _files(small):
+    """Their bytes, by name, but for what is not read again."""
+    return {name: data for name, data in small.whole.items()
+            if not name.startswith((f"checkpoint-{small.STEPS}/", "inspect/", "events."))}
+
+
+def _place(name, data, choice):
+    """Any byte; of a safetensors file one in three times of its header."""
+    if name.endswith(".safetensors") and choice.random() < 1 / 3:
+        return choice.randrange(8 + struct.unpack_from("<Q", data)[0])
+    return choice.randrange(len(data))
+
+
+def _flip(small, evaluations, name, at, bit):
+    def change(data):
+        return data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1:]
+
+    tensor = _tensor_at(small.whole[name], at) if name.endswith(".safetensors") else None
+    words = [name.rsplit("/", 1)[-1], *([tensor] if tensor else [])]
+    return Case(f"{name} bit {bit} of byte {at}",
+                _Damage(small, evaluations, name, change, words).run)
+
+
+def flips(small, count, seed):
+    choice = random.Random(seed)
+    evaluations = _evaluations(small)
+    files = _files(small)
+    names = sorted(files)
+    cases = []
+    for i in range(count):
+        name = names[i % len(names)]
+        at = _place(name, files[name], choice)
+        cases.append(_flip(small, evaluations, name, at, choice.randrange(8)))
+    return cases
+
+
+def cuts(small, count, seed):
+    choice = random.Random(seed)
+    evaluations = _evaluations(small)
+    files = _files(small)
+    names = sorted(files)
+    cases = []
+    for i in range(count):
+        name = names[i % len(names)]
+        length = choice.choice((0, len(files[name]) - 1, choice.randrange(len(files[name]))))
+        if name.endswith((".toml", ".jsonl")) and choice.random() < 0.5:  # behind a line
+            lines = files[name].splitlines(keepends=True)
+            length = len(b"".join(lines[:choice.randrange(len(lines))]))
+        cases.append(Case(f"{name} cut to {length} bytes",
+                          _Damage(small, evaluations, name, lambda data, n=length: data[:n],
+                                  [name.rsplit("/", 1)[-1]]).run))
+    return cases
+
+
+def swaps(small, count, seed):
+    """Files of another run in the checkpoint that this one goes on from."""
+    evaluations = _evaluations(small)
+    cases = []
+    for stranger, more in STRANGERS.items():
+        path = small.folder / stranger.replace(" ", "-")
+        if stranger == "another text":
+            text = small.folder / "other.txt"
+            text.write_text((small.folder / "text.txt").read_text().replace("so 1 ", "so 3 "))
+            more = ("--data", text)
+        result = small.program.run([*small.fresh(path), *more])
+        if result.code != 0:
+            raise SystemExit(f"a run of {stranger} fails: {result.err}")
+        for name in FILES_OF_CHECKPOINT:
+            data = (path / CHECKPOINT / name).read_bytes()
+            cases.append(Case(f"{name} of {stranger}",
+                              _Damage(small, evaluations, f"{CHECKPOINT}/{name}",
+                                      lambda _, data=data: data, []).run))
+    random.Random(seed).shuffle(cases)
+    return cases[:count]
