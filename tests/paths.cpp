@@ -2,13 +2,28 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <system_error>
 
 namespace lookback::tests {
 
 namespace fs = std::filesystem;
 
-fs::path source_directory() { return LOOKBACK_SOURCE_DIR; }
+fs::path source_directory() {
+  const char* moved = std::getenv("LOOKBACK_SOURCE_DIR");
+  return moved == nullptr || *moved == '\0' ? LOOKBACK_SOURCE_DIR : moved;
+}
+
+std::vector<fs::path> reference_files() {
+  std::vector<fs::path> found;
+  std::error_code missing;
+  for (fs::directory_iterator entry(source_directory() / "tests" / "golden", missing), end;
+       !missing && entry != end; entry.increment(missing)) {
+    if (entry->path().extension() == ".safetensors") found.push_back(entry->path());
+  }
+  std::ranges::sort(found);
+  return found;
+}
 
 fs::path program() { return fs::read_symlink("/proc/self/exe").parent_path() / "lookback"; }
 

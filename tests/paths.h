@@ -2,11 +2,16 @@
 #pragma once
 
 #include <filesystem>
+#include <vector>
 
 namespace lookback::tests {
 
-// The root of the source tree.
+// The root of the source tree: where it lay when the tests were built, or, for tests that were
+// carried elsewhere, LOOKBACK_SOURCE_DIR of the environment.
 std::filesystem::path source_directory();
+// tests/golden/*.safetensors below it, in order; none where there is no such folder: tests that are
+// made of them are then missing, which ReferenceFiles.AreThereForTheTestsOnGpu says.
+std::vector<std::filesystem::path> reference_files();
 // The `lookback` program: it lies beside the test program.
 std::filesystem::path program();
 
