@@ -129,7 +129,7 @@ def main():
         print(json.dumps({"call": "lt", "expected": "124m", "tflops": 600}))
         print(json.dumps({"call": "batched", "expected": "124m", "tflops": 300}))
     elif NAME == "lookback_tests":
-        kind = "repetition" if "Repeated" in value_of("--gtest_filter")[:8] else "tests"
+        kind = ("repetition" if value_of("--gtest_filter").startswith("*Repeated") else "tests")
         misbehave(PLAN.get(kind))
         google_test(PLAN.get(kind))
     else:

@@ -2,20 +2,22 @@
 
 #include <dlfcn.h>
 
-#include "kernels/cuda/library_search.h"
 #include "runtime/check.h"
 
 namespace lookback::kernels {
 
+LibrarySearch cublas_search() {
+  return {
+      .operation = "cublas",
+      .file = fmt::format("libcublas.so.{}", CUBLAS_VER_MAJOR),
+      .variable = "LOOKBACK_CUBLAS",
+      .folders = cuda_library_folders(CUBLAS_VER_MAJOR),
+      .advice = fmt::format("Install the libraries of CUDA {} (pip install 'nvidia-cublas=={}.*')",
+                            CUBLAS_VER_MAJOR, CUBLAS_VER_MAJOR)};
+}
+
 Cublas::Cublas() {
-  const auto found = open_library(
-      {.operation = "cublas",
-       .file = fmt::format("libcublas.so.{}", CUBLAS_VER_MAJOR),
-       .variable = "LOOKBACK_CUBLAS",
-       .folders = cuda_library_folders(CUBLAS_VER_MAJOR),
-       .advice = fmt::format("Install the libraries of CUDA {} (pip install 'nvidia-cublas=={}.*')",
-                             CUBLAS_VER_MAJOR, CUBLAS_VER_MAJOR)},
-      [this](void* handle) { return take(handle); });
+  const auto found = open_library(cublas_search(), [this](void* handle) { return take(handle); });
   described = fmt::format("cuBLAS {} ({})", version, found.path.string());
 }
 

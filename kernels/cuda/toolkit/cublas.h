@@ -7,7 +7,13 @@
 #include <cstddef>
 #include <string>
 
+#include "kernels/cuda/library_search.h"
+
 namespace lookback::kernels {
+
+// Of the major version that this program was compiled for: LOOKBACK_CUBLAS names the file or its
+// folder; else where cuda_library_folders() says.
+LibrarySearch cublas_search();
 
 class Cublas {
  public:
@@ -18,8 +24,7 @@ class Cublas {
                                       const void*, void*, cudaDataType, int, long long, int,
                                       cublasComputeType_t, cublasGemmAlgo_t);
 
-  // Where it is looked for: cuda_library_folders() of library_search.h, LOOKBACK_CUBLAS before all.
-  // Throws Error where there is none of the major version that this program was compiled for.
+  // Throws Error where there is none that can be used.
   Cublas();
 
   // Of this process.

@@ -97,8 +97,8 @@ ActiveDevice& activate(int index) {
 
 ActiveDevice& active() { return activate(active_device() == nullptr ? 0 : active_device()->index); }
 
-// compute-sanitizer sees an access that leaves what cudaMalloc gave. Under the variable that is what
-// a tensor has, and no more. cudaFree waits for the GPU, so such a run is slow.
+// compute-sanitizer sees an access that leaves what cudaMalloc gave. Under the variable that is
+// what a tensor has, and no more. cudaFree waits for the GPU, so such a run is slow.
 BlockReuse block_reuse() {
   constexpr const char* variable = "LOOKBACK_CUDA_EXACT_ALLOCATIONS";
   const char* value = std::getenv(variable);
