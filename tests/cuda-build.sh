@@ -2,9 +2,9 @@
 # Compiles everything of the GPU, warnings being errors, and the portable program, and says what the
 # program needs from the machine it runs on:
 #   bash tests/cuda-build.sh [--build-dir DIR] [--architectures LIST] [--with-tests]
-# Needs the CUDA toolkit, and no GPU. LIST is what LOOKBACK_CUDA_ARCHITECTURES takes: all, if nothing
-# is said. --with-tests also makes lookback_tests and gemm_probe, as portable: tests/gpu-package.sh
-# packs them for a machine with a GPU.
+# Needs the CUDA toolkit, and no GPU. LIST is what LOOKBACK_CUDA_ARCHITECTURES takes; all, where it
+# is not given. --with-tests also makes lookback_tests and gemm_probe, as portable:
+# tests/gpu-package.sh packs them for a machine with a GPU.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
 parse_build_dir build-cuda "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes one folder that holds all that a GPU's machine needs to run tests/gpu.sh: the portable program
+# Makes one folder with all that tests/gpu.sh needs on a machine with a GPU: the portable program
 # for sm_90a, its tests and gemm_probe, without their symbols, reference files, configs and scripts:
 #   bash tests/gpu-package.sh [--build-dir DIR] [--programs DIR] [OUTPUT]
 # OUTPUT (gpu-package) must not be there yet. It may be moved and renamed; there:

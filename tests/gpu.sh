@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# All that only a GPU can show: speed first, then correctness, into a folder of results that is whole
-# after each line:
+# All that only a GPU can show: speed first, then correctness, into a folder (gpu-results) that is
+# whole after each line:
 #   bash tests/gpu.sh [--program PROGRAM] [--tests TESTS] [--probe PROBE] [--output DIR]
 #     [--only LINE|SECTION,...] [--seconds N] [--python INTERPRETER]
-# PROGRAM, TESTS and PROBE are the built lookback, lookback_tests and gemm_probe: by default those in
-# bin/ beside tests/ (tests/gpu-package.sh makes a folder that holds all of it), or in build/bin.
+# PROGRAM, TESTS and PROBE are the built lookback, lookback_tests and gemm_probe: by default those
+# in bin/ beside tests/ (tests/gpu-package.sh makes a folder with all of it), or in build/bin.
 # INTERPRETER has torch and transformers, for the yardstick. Two calls of 6.5 and 5 minutes:
 #   bash tests/gpu.sh --only smoke,speed,profile,products --seconds 390
 #   bash tests/gpu.sh --only correctness,memcheck,yardstick --seconds 300

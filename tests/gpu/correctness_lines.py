@@ -1,14 +1,13 @@
 """Whether it is right: tests, reference files, runs beside the CPU's."""
 import json
 import pathlib
-import shutil
 import tempfile
 
 from google_tests import run_tests
-from line import Failed, Unverified, line
+from line import Failed, Unverified, line, tool
 
 
-@line("correctness", "verify", 60, "every reference file of tests/golden, in the dtype it was made in")
+@line("correctness", "verify", 60, "every reference file of tests/golden, in its own dtype")
 def verify(bench):
     files = sorted(path for path in (bench.root / "tests" / "golden").glob("*.safetensors")
                    if not path.name.startswith("transformers"))
@@ -17,8 +16,8 @@ def verify(bench):
     found = bench.ours("verify", "--device", "cuda", *files, allowed=(0, 3))["files"]
     failed = [each["file"] for each in found if not each["passed"]]
     if len(found) != len(files) or failed:
-        raise Failed(f"{len(failed)} of {len(found)} files failed, {len(files)} were to be looked at: "
-                     f"{', '.join(failed)}")
+        raise Failed(f"{len(failed)} of {len(found)} files failed, {len(files)} were to be looked "
+                     f"at: {', '.join(failed)}")
     return {"status": "passed", "files": len(files)}
 
 
@@ -63,20 +62,20 @@ def loss_curve(bench):
         here = train(bench, pathlib.Path(name) / "cpu", "cpu", 200)
         there = train(bench, pathlib.Path(name) / "cuda", "cuda", 200)
     apart = [abs(a - b) / b for a, b in zip(there, here)]
-    result = {"largest": max(apart, default=0), "largest_of_the_first_20": max(apart[:20], default=0)}
+    result = {"largest": max(apart, default=0),
+              "largest_of_the_first_20": max(apart[:20], default=0)}
     if len(apart) != 200 or result["largest"] >= 2e-2 or result["largest_of_the_first_20"] >= 1e-4:
         raise Failed(f"{len(apart)} losses, apart by {result['largest']:.2e} at most", result)
     return {"status": "passed", **result}
 
 
-@line("memcheck", "memcheck", 120, "compute-sanitizer's memcheck, every block being exact and fresh")
+@line("memcheck", "memcheck", 120, "compute-sanitizer's memcheck, blocks being exact and fresh")
 def memcheck(bench):
-    if shutil.which("compute-sanitizer") is None:
-        raise Unverified("compute-sanitizer is not installed")
+    sanitizer = tool("compute-sanitizer")
     try:
         return run_tests(
             bench, "AttentionOnGpu/bfloat16.*:StepOnGpu.Rec*:LinearCrossEntropyOnGpu*", least=10,
-            before=["compute-sanitizer", "--tool", "memcheck", "--target-processes", "all",
+            before=[sanitizer, "--tool", "memcheck", "--target-processes", "all",
                     "--error-exitcode", "9"],
             environment={"LOOKBACK_CUDA_EXACT_ALLOCATIONS": "1"})
     except Failed as error:

@@ -24,8 +24,8 @@ def run_tests(bench, tests, least, before=(), environment=None):
         ran = [case for case in cases if case["status"] == "RUN"]
         names = {id(case): f"{case['classname']}.{case['name']}" for case in ran}
     except (OSError, ValueError, KeyError, TypeError):
-        raise Failed(f"ended {begun_last(ended.out)}with exit code {ended.code} and left no report: "
-                     f"{ended.tail()}") from None
+        raise Failed(f"ended {begun_last(ended.out)}with exit code {ended.code} and left no "
+                     f"report: {ended.tail()}") from None
     finally:
         report.unlink(missing_ok=True)
     failed = {names[id(case)]: case["failures"][0].get("failure", "")[:300]

@@ -6,6 +6,8 @@ import json
 import os
 import pathlib
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -53,6 +55,11 @@ class Harness(unittest.TestCase):
             shutil.copy(HERE / "stand_in.py", self.folder / name)
             (self.folder / name).chmod(0o755)
 
+    def pids(self):
+        """Of what the stand-ins have started."""
+        path = self.folder / "pids"
+        return path.read_text().split() if path.exists() else []
+
     def limit(self, name, seconds):
         next(each for each in line.LINES if each.name == name).seconds = seconds
 
@@ -77,10 +84,10 @@ class Harness(unittest.TestCase):
         self.assertEqual(code, 1)
 
     def test_where_all_is_well_every_line_says_so(self):
-        self.assertEqual(self.harness({}, "--only", "smoke,speed,profile,products,correctness,memcheck"),
-                         0, self.said)
-        measured = {"environment", "train_124m", "train_0.5b", "train_1.4b", "queued_0.5b", "attention",
-                    "kernels", "operations", "products"}
+        sections = ",".join(each for each in line.SECTIONS if each != "yardstick")
+        self.assertEqual(self.harness({}, "--only", sections), 0, self.said)
+        measured = {"environment", "train_124m", "train_0.5b", "train_1.4b", "queued_0.5b",
+                    "attention", "kernels", "operations", "products"}
         for name, result in self.lines.items():
             self.assertEqual(result["status"], "measured" if name in measured else "passed", name)
         self.assertEqual(list(self.lines)[:3], ["environment", "smoke_tests", "train_124m"])
@@ -108,17 +115,33 @@ class Harness(unittest.TestCase):
         self.assertLess(time.monotonic() - start, 20)
         self.assertIn("took longer than its 2 seconds", self.lines["train_0.5b"]["reason"])
         self.assertEqual(self.lines["train_1.4b"]["status"], "measured")
-        pids = (self.folder / "pids").read_text().split()
-        self.assertEqual(len(pids), 2)
-        self.assertEqual([pid for pid in pids if is_alive(pid)], [])
+        self.assertEqual(len(self.pids()), 2)
+        self.assertEqual([pid for pid in self.pids() if is_alive(pid)], [])
 
     def test_a_child_that_is_left_behind_is_ended_too(self):
         self.assertEqual(self.harness({"train 124m": "leaves a child"}, "--only", "train_124m"), 0)
-        pids = (self.folder / "pids").read_text().split()
-        self.assertEqual([pid for pid in pids if is_alive(pid)], [])
+        self.assertEqual(len(self.pids()), 1)
+        self.assertEqual([pid for pid in self.pids() if is_alive(pid)], [])
+
+    def test_a_harness_that_is_ended_ends_all_that_it_started(self):
+        environment = {**os.environ, "STAND_IN": '{"train 124m": "hang"}'}
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            (self.folder / "pids").unlink(missing_ok=True)
+            process = subprocess.Popen(
+                [sys.executable, HERE / "run.py", "--output", self.output, "--only", "train_124m",
+                 "--program", self.folder / "lookback", "--tests", self.folder / "lookback_tests"],
+                env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            end = time.monotonic() + 60
+            while time.monotonic() < end and len(self.pids()) < 2:
+                time.sleep(0.05)
+            process.send_signal(number)
+            self.assertEqual(process.wait(timeout=60), 128 + number)
+            self.assertEqual(len(self.pids()), 2)
+            self.assertEqual([pid for pid in self.pids() if is_alive(pid)], [])
 
     def test_what_the_time_for_all_does_not_reach_is_unverified(self):
-        self.assertEqual(self.harness({"train 124m": "hang"}, "--seconds", "7", "--only", "speed"), 1)
+        self.assertEqual(
+            self.harness({"train 124m": "hang"}, "--seconds", "7", "--only", "speed"), 1)
         self.assertEqual(self.lines["train_124m"]["status"], "failed")
         for name in ("train_0.5b", "train_1.4b", "queued_0.5b", "attention"):
             self.assertEqual((self.lines[name]["status"], self.lines[name]["reason"]),
@@ -196,12 +219,25 @@ class Harness(unittest.TestCase):
         self.assertIn("the program cannot use the GPU", self.lines["train_124m"]["reason"])
 
     def test_tools_that_are_missing_leave_their_lines_unverified(self):
+        os.environ["CUDA_HOME"] = str(self.folder / "cuda")
+        folders, line.TOOL_FOLDERS = line.TOOL_FOLDERS, []
+        self.addCleanup(setattr, line, "TOOL_FOLDERS", folders)
+        (self.folder / "cuda" / "bin").mkdir(parents=True)
         for tool, name in (("ncu", "kernels"), ("compute-sanitizer", "memcheck")):
-            (self.folder / tool).unlink()
+            beside = self.folder / "cuda" / "bin" / tool
+            (self.folder / tool).rename(beside)  # where CUDA's installer leaves it, off PATH
+            self.assertEqual(self.harness({}, "--only", name), 0)
+            self.assertIn(self.lines[name]["status"], ("measured", "passed"))
+            beside.unlink()
             if shutil.which(tool) is None:
                 self.assertEqual(self.harness({}, "--only", name), 0)
                 self.assertEqual(self.lines[name]["reason"], f"{tool} is not installed")
                 self.assertEqual(self.lines[name]["status"], "unverified")
+
+    def test_a_profiler_that_may_not_look_leaves_its_line_unverified(self):
+        self.assertEqual(self.harness({"ncu": "no permission"}, "--only", "kernels"), 0)
+        self.assertEqual(self.lines["kernels"]["status"], "unverified")
+        self.assertIn("ERR_NVGPUCTRPERM", self.lines["kernels"]["reason"])
 
     def test_wrong_usage_is_told_apart_from_failures(self):
         for wrong in (["--only", "spead"], ["--program", str(self.folder / "nowhere")]):
@@ -214,4 +250,5 @@ class Harness(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    sys.argv[1:2] = []  # the folder of the built programs, which these tests do without
+    unittest.main(verbosity=2)

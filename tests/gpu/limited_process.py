@@ -60,6 +60,20 @@ def kill_group(process):
     process.wait()
 
 
+def ends_within(process, seconds, while_running):
+    end = time.monotonic() + seconds
+    while True:
+        left = end - time.monotonic()
+        try:
+            process.wait(timeout=max(0, min(left, 2)))
+            return True
+        except subprocess.TimeoutExpired:
+            if left <= 0:
+                return False
+            if while_running is not None:
+                while_running()
+
+
 def run(command, seconds, environment=None, while_running=None):
     """`while_running`, where there is one, is called about every two seconds."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -68,19 +82,10 @@ def run(command, seconds, environment=None, while_running=None):
         process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
                                    stdout=out, stderr=err, start_new_session=True,
                                    env={**os.environ, **(environment or {})})
-        timed_out = False
-        while True:
-            left = seconds - (time.monotonic() - start)
-            try:
-                process.wait(timeout=max(0, min(left, 2)))
-                break
-            except subprocess.TimeoutExpired:
-                if left <= 0:
-                    timed_out = True
-                    break
-                if while_running is not None:
-                    while_running()
-        kill_group(process)
+        try:
+            timed_out = not ends_within(process, seconds, while_running)
+        finally:
+            kill_group(process)
         texts = []
         for file in (out, err):
             file.seek(0)

@@ -1,7 +1,10 @@
 """What a line of the harness is, and what it is given."""
 import dataclasses
+import glob
 import json
+import os
 import pathlib
+import shutil
 import typing
 
 import limited_process
@@ -27,6 +30,20 @@ class Line:
     seconds: int  # at most
     what: str
     run: typing.Callable  # of a Bench: gives the members of the result
+
+
+# Where the toolkit's installers leave tools that they do not put on PATH.
+TOOL_FOLDERS = ["/usr/local/cuda/bin", *sorted(glob.glob("/opt/nvidia/nsight-compute/*"))]
+
+
+def tool(name):
+    """Its path; throws Unverified where there is none."""
+    home = os.environ.get("CUDA_HOME")
+    folders = [os.environ.get("PATH", ""), *([f"{home}/bin"] if home else []), *TOOL_FOLDERS]
+    found = shutil.which(name, path=os.pathsep.join(folders))
+    if found is None:
+        raise Unverified(f"{name} is not installed")
+    return found
 
 
 LINES = []
@@ -77,7 +94,8 @@ class Bench:
             raise Failed(f"took longer than its {self.seconds:.0f} seconds: {ended.tail(2)}")
         self.seconds = max(1, self.seconds - ended.seconds)
         if ended.code not in allowed:
-            how = f"exit code {ended.code}" if ended.code >= 0 else f"killed by signal {-ended.code}"
+            by_signal = f"killed by signal {-ended.code}"
+            how = f"exit code {ended.code}" if ended.code >= 0 else by_signal
             raise Failed(f"{how}: {ended.tail()}")
         return ended
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What only a GPU can show: see ../gpu.sh. Each line is a function (speed_lines.py, correctness_lines.py);
-its result is {"status": "passed" | "measured" | "failed" | "unverified", ...}."""
+"""What only a GPU can show: see ../gpu.sh. Each line is a function (speed_lines.py,
+correctness_lines.py); its result is a dict with a "status": passed, measured, failed, unverified."""
 import argparse
 import datetime
 import json
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import time
 
@@ -106,7 +107,8 @@ class Report:
         self.content["lines"][name] = {"what": what, **result}
         self.write()
         reason = f": {result['reason']}" if "reason" in result else ""
-        print(f"{result['status']:10} {name:14} {result.get('seconds', 0):6.1f} s{reason}", flush=True)
+        seconds = result.get("seconds", 0)
+        print(f"{result['status']:10} {name:14} {seconds:6.1f} s{reason}", flush=True)
 
     def write(self):
         whole = self.path.with_suffix(".new")
@@ -125,7 +127,8 @@ class Report:
                 if "expected" in figure:
                     span = "-".join(dict.fromkeys(f"{number:.4g}" for number in figure["expected"]))
                     off = figure["ratio"] > 1.3 or figure["ratio"] < 1 / 1.3
-                    row += f"  expected {span:12} {figure['ratio']:6.2f} x{'  look here' if off else ''}"
+                    row += f"  expected {span:12} {figure['ratio']:6.2f} x"
+                    row += "  look here" if off else ""
                 rows.append(row)
         return rows
 
@@ -133,8 +136,8 @@ class Report:
 def begin(bench, report):
     """Why no line can be looked at here; empty where they can."""
     listed = ask_driver("-L")
-    report.content["driver"] = ask_driver("--query-gpu=name,driver_version,memory.total,power.limit",
-                                          "--format=csv,noheader")
+    report.content["driver"] = ask_driver(
+        "--query-gpu=name,driver_version,memory.total,power.limit", "--format=csv,noheader")
     result = outcome(bench, environment)
     reason = result.get("reason", "")
     if result["status"] == "failed" and "GPU" not in listed:
@@ -144,6 +147,10 @@ def begin(bench, report):
         return ""
     reason = reason.partition("lookback: error: ")[2] or reason
     return f"the program cannot use the GPU: {reason}" if "GPU" in listed else f"no GPU: {reason}"
+
+
+def end_by(number, _):
+    sys.exit(128 + number)
 
 
 def main(arguments=None):
@@ -173,4 +180,8 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    # What runs is in a session of its own, which no signal to this process reaches: it is ended as
+    # the process leaves (limited_process.py).
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, end_by)
     sys.exit(main())

@@ -88,9 +88,11 @@ def lookback():
         "attention": {"attention": [{"shape": f"(8, 2048, 16, {size})", "forward_tflops": 280,
                                      "forward_and_backward_tflops": 100} for size in (64, 128)]},
         "ops": {"operations": [{"name": "rope", "shape": "", "calls": 40, "seconds": 1e-4},
-                               {"name": "matmul_forward", "shape": "", "calls": 10, "seconds": 1e-3}]},
-        "verify": {"passed": True, "files": [{"file": each, "passed": PLAN.get("verify") != "one fails"}
-                                             for each in ARGUMENTS if each.endswith(".safetensors")]},
+                               {"name": "matmul_forward", "shape": "", "calls": 10,
+                                "seconds": 1e-3}]},
+        "verify": {"passed": True,
+                   "files": [{"file": each, "passed": PLAN.get("verify") != "one fails"}
+                             for each in ARGUMENTS if each.endswith(".safetensors")]},
     }
     speed = {"train 124m": 315e3, "train 0.5b": 100e3, "train 1.4b": 55e3}
     if key.startswith(("train", "queued")):
@@ -104,6 +106,9 @@ def lookback():
 
 def profiler():
     misbehave(PLAN.get("ncu"))
+    if PLAN.get("ncu") == "no permission":
+        pathlib.Path(value_of("--log-file")).write_text("==ERROR== ERR_NVGPUCTRPERM - The user\n")
+        sys.exit(1)
     names = "gpu__time_duration.sum", "dram__bytes.sum", "lts__t_sector_hit_rate.pct"
     kernel = ("void lookback::device::run_kernel<lookback::kernels::(anonymous namespace)::"
               "Rotate<float>>(lookback::kernels::Rotate)")
@@ -129,7 +134,8 @@ def main():
         print(json.dumps({"call": "lt", "expected": "124m", "tflops": 600}))
         print(json.dumps({"call": "batched", "expected": "124m", "tflops": 300}))
     elif NAME == "lookback_tests":
-        kind = ("repetition" if value_of("--gtest_filter").startswith("*Repeated") else "tests")
+        repeated = value_of("--gtest_filter").startswith("*Repeated")
+        kind = "repetition" if repeated else "tests"
         misbehave(PLAN.get(kind))
         google_test(PLAN.get(kind))
     else:
