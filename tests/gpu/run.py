@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What only a GPU can show: see ../gpu.sh. Each line is a function (speed_lines.py,
-correctness_lines.py); its result is a dict with a "status": passed, measured, failed, unverified."""
+correctness_lines.py); its result has a "status": passed, measured, failed or unverified."""
 import argparse
 import datetime
 import json
