@@ -108,6 +108,14 @@ class Harness(unittest.TestCase):
         self.assertIn("0.75 x  look here", table["train_0.5b tokens_per_second"])
         self.assertNotIn("ratio", beside_expectation("NVIDIA A100", "copy_gbps", 1))
 
+    def test_what_runs_is_told_where_the_project_and_the_packages_of_the_interpreter_lie(self):
+        self.output.mkdir()
+        bench = line.Bench(root=self.folder, program=None, tests=None, probe=None,
+                           python="/somewhere/bin/python3", output=self.output, seconds=10)
+        ended = bench.run(["sh", "-c", 'echo "$LOOKBACK_SOURCE_DIR"; echo "$PATH"'])
+        self.assertEqual(ended.out.split("\n")[:2],
+                         [str(self.folder), f"/somewhere/bin:{os.environ['PATH']}"])
+
     def test_a_line_that_hangs_ends_with_all_that_it_started_and_the_next_one_runs(self):
         self.limit("train_0.5b", 2)
         start = time.monotonic()
