@@ -75,8 +75,8 @@ TEST_F(RecordableMemory, RequestsOfOneSizeClassShareABlockOfARecording) {
   auto blocks = memory.keep_blocks_of([&] {
     first = memory.allocate(20);
     memory.deallocate(first, 20);
-    second = memory.allocate(24);
-    memory.deallocate(second, 24);
+    second = memory.allocate(22);
+    memory.deallocate(second, 22);
     larger = memory.allocate(25);
     memory.deallocate(larger, 25);
   });
