@@ -120,7 +120,7 @@ class Harness(unittest.TestCase):
         self.limit("train_0.5b", 2)
         start = time.monotonic()
         self.assertEqual(self.harness({"train 0.5b": "hang"}, "--only", "train_0.5b,train_1.4b"), 1)
-        self.assertLess(time.monotonic() - start, 20)
+        self.assertLess(time.monotonic() - start, 60)
         self.assertIn("took longer than its 2 seconds", self.lines["train_0.5b"]["reason"])
         self.assertEqual(self.lines["train_1.4b"]["status"], "measured")
         self.assertEqual(len(self.pids()), 2)
@@ -149,7 +149,7 @@ class Harness(unittest.TestCase):
 
     def test_what_the_time_for_all_does_not_reach_is_unverified(self):
         self.assertEqual(
-            self.harness({"train 124m": "hang"}, "--seconds", "7", "--only", "speed"), 1)
+            self.harness({"train 124m": "hang"}, "--seconds", "12", "--only", "speed"), 1)
         self.assertEqual(self.lines["train_124m"]["status"], "failed")
         for name in ("train_0.5b", "train_1.4b", "queued_0.5b", "attention"):
             self.assertEqual((self.lines[name]["status"], self.lines[name]["reason"]),

@@ -22,42 +22,59 @@ class Ended:
         return " | ".join(line.strip() for line in text if line.strip())[-600:]
 
 
-def descendants(pid):
-    """The processes below `pid`, those in a session of their own among them."""
-    parents = {}
+@dataclasses.dataclass
+class Process:
+    pid: int
+    parent: int
+    group: int
+    is_dead: bool  # and not yet waited for
+
+
+def processes():
+    """All of this machine."""
+    found = []
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                state, parent, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
             except OSError:
                 continue  # it has ended meanwhile
-            parents.setdefault(int(fields[1]), []).append(int(entry.name))
-    found, waiting = [], [pid]
-    while waiting:
-        children = parents.get(waiting.pop(), [])
-        found += children
-        waiting += children
+            found.append(Process(int(entry.name), int(parent), int(group), state in "ZX"))
     return found
 
 
-def kill(pid, number):
+def descendants(pid):
+    """The processes below `pid`, those in a session of their own among them."""
+    all_of_them = processes()
+    found = [pid]
+    for above in found:
+        found += [each.pid for each in all_of_them if each.parent == above]
+    return found[1:]
+
+
+def kill(pid):
     try:
-        os.kill(pid, number)
+        os.kill(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass
 
 
 def kill_group(process):
     """All of it: with the group alone, what a profiler started in a session of its own would work
-    on beside the lines that follow, and spoil their figures."""
+    on beside the lines that follow, and spoil their figures. Returns when they are gone."""
     below = descendants(process.pid)
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
     for pid in below:
-        kill(pid, signal.SIGKILL)
+        kill(pid)
     process.wait()
+    end = time.monotonic() + 10  # what the driver holds may not be ended
+    while time.monotonic() < end and any(
+            not each.is_dead and (each.group == process.pid or each.pid in below)
+            for each in processes()):
+        time.sleep(0.02)
 
 
 def ends_within(process, seconds, while_running):

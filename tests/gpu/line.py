@@ -83,7 +83,7 @@ class Bench:
     def run(self, command, allowed=(0,), environment=None):
         """Throws Failed where it takes too long, or ends with another exit code."""
         command = [str(word) for word in command]
-        # Tests that were carried here ask where the files of the project lie; cuBLAS may be a package
+        # Tests that were carried here ask where the project lies; cuBLAS may be among the packages
         # of the interpreter, which need not be on PATH.
         path = os.pathsep.join([str(pathlib.Path(self.python).parent), os.environ.get("PATH", "")])
         environment = {"LOOKBACK_SOURCE_DIR": str(self.root), "PATH": path, **(environment or {})}
