@@ -41,7 +41,7 @@ class Harness(unittest.TestCase):
         self.environment = dict(os.environ)
         self.addCleanup(self.put_back)
         os.environ["STAND_IN_PIDS"] = str(self.folder / "pids")
-        self.install("lookback", "lookback_tests", "gemm_probe", *TOOLS)
+        self.install("lookback", "lookback_tests", "gemm_probe", "python_with_torch", *TOOLS)
         os.environ["PATH"] = f"{self.folder}:{os.environ['PATH']}"
 
     def put_back(self):
@@ -68,7 +68,7 @@ class Harness(unittest.TestCase):
         os.environ["STAND_IN"] = json.dumps(plan or {})
         arguments = ["--output", str(self.output), *more]
         for flag, name in (("program", "lookback"), ("tests", "lookback_tests"),
-                           ("probe", "gemm_probe")):
+                           ("probe", "gemm_probe"), ("python", "python_with_torch")):
             arguments += [f"--{flag}", str(self.folder / name)]
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -84,14 +84,14 @@ class Harness(unittest.TestCase):
         self.assertEqual(code, 1)
 
     def test_where_all_is_well_every_line_says_so(self):
-        sections = ",".join(each for each in line.SECTIONS if each != "yardstick")
-        self.assertEqual(self.harness({}, "--only", sections), 0, self.said)
+        self.assertEqual(self.harness({}), 0, self.said)
         measured = {"environment", "train_124m", "train_0.5b", "train_1.4b", "queued_0.5b",
-                    "attention", "kernels", "operations", "products"}
+                    "attention", "kernels", "operations", "products", "torch_0.5b"}
         for name, result in self.lines.items():
             self.assertEqual(result["status"], "measured" if name in measured else "passed", name)
         self.assertEqual(list(self.lines)[:3], ["environment", "smoke_tests", "train_124m"])
-        self.assertEqual(list(self.lines)[-1], "memcheck")
+        self.assertEqual(list(self.lines)[-2:], ["memcheck", "torch_0.5b"])
+        self.assertEqual(self.lines["torch_0.5b"]["ratio"], 0.5)
         self.assertEqual(self.lines["queued_0.5b"]["of_recorded"], 1)
         self.assertEqual(self.lines["operations"]["operations"][0]["name"], "matmul_forward")
 
@@ -241,6 +241,13 @@ class Harness(unittest.TestCase):
                 self.assertEqual(self.harness({}, "--only", name), 0)
                 self.assertEqual(self.lines[name]["reason"], f"{tool} is not installed")
                 self.assertEqual(self.lines[name]["status"], "unverified")
+
+    def test_a_python_without_torch_leaves_the_yardstick_unverified(self):
+        self.assertEqual(self.harness({"torch": "not installed"}, "--only", "yardstick"), 0)
+        self.assertEqual(self.lines["torch_0.5b"]["status"], "unverified")
+        self.assertIn("No module named 'torch'", self.lines["torch_0.5b"]["reason"])
+        self.expect_failed("torch_0.5b", {"torch": "garbage"}, "wrote no JSON")
+        self.expect_failed("torch_0.5b", {"torch": "fail"}, "it went wrong")
 
     def test_a_profiler_that_may_not_look_leaves_its_line_unverified(self):
         self.assertEqual(self.harness({"ncu": "no permission"}, "--only", "kernels"), 0)

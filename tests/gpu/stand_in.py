@@ -129,6 +129,11 @@ def main():
         if os.environ.get("LOOKBACK_CUDA_EXACT_ALLOCATIONS") != "1":
             sys.exit("its blocks are not exact")
         os.execv(ARGUMENTS[at], ARGUMENTS[at:])
+    elif NAME == "python_with_torch":
+        misbehave(PLAN.get("torch"))
+        if PLAN.get("torch") == "not installed":
+            sys.exit("ModuleNotFoundError: No module named 'torch'")
+        print("compiling\n" + json.dumps({"tokens_per_second": 200e3}))
     elif NAME == "gemm_probe":
         misbehave(PLAN.get("probe"))
         print(json.dumps({"call": "lt", "expected": "124m", "tflops": 600}))

@@ -26,7 +26,7 @@ from small_run import SmallRun
 LENGTHS = {
     "short": {"kills": 24, "faults": 90, "flips": 48, "cuts": 16, "swaps": 6, "pairs": 2,
               "closed descriptors": 1},
-    "normal": {"kills": 240, "faults": 900, "flips": 400, "cuts": 80, "swaps": 24, "pairs": 100,
+    "normal": {"kills": 500, "faults": 2400, "flips": 1200, "cuts": 240, "swaps": 24, "pairs": 100,
                "closed descriptors": 1},
     "full": {"kills": 600, "faults": 0, "flips": 4000, "cuts": 400, "swaps": 24, "pairs": 100,
              "closed descriptors": 1},
@@ -66,26 +66,38 @@ def cases_of(part, small, count, seed, scratch):
     return makers[part](small, count, seed)
 
 
-def run_part(part, arguments, scratch):
-    """Prints the part's line, and one for each failure; how many there were."""
-    if part == "power cuts":
-        count, failures, seconds = power_cuts.run(arguments.tests, scratch)
-        results = ""
-    else:
-        small = SmallRun(Program(arguments.program, arguments.preload), scratch / "small")
-        chosen = [case for case in cases_of(part, small, LENGTHS[arguments.length][part],
-                                            arguments.seed, scratch)
-                  if not arguments.case or arguments.case in case.name]
-        outcomes, seconds = cases.run_cases(chosen, scratch,
-                                            1 if part in ALONE else os.cpu_count())
-        count = len(outcomes)
-        failures = [f"{o.case.name}: {o.failure} ({o.folder})" for o in outcomes if o.failure]
-        tally = collections.Counter(o.result for o in outcomes if not o.failure)
-        results = "".join(f", {result}: {n}" for result, n in sorted(tally.items()))
+def run_cases_of(part, arguments, scratch):
+    """Prints the failures as they come; how many of each outcome there were."""
+    small = SmallRun(Program(arguments.program, arguments.preload), scratch / "small")
+    chosen = [case for case in cases_of(part, small, LENGTHS[arguments.length][part],
+                                        arguments.seed, scratch)
+              if not arguments.case or arguments.case in case.name]
+    tally = collections.Counter()
+    for outcome in cases.run_cases(chosen, scratch, 1 if part in ALONE else os.cpu_count()):
+        tally["failures" if outcome.failure else outcome.result] += 1
+        if outcome.failure:
+            print(f"{part}: FAILED: {outcome.case.name}: {outcome.failure} ({outcome.folder})",
+                  flush=True)
+    return tally
+
+
+def run_power_cuts(arguments, scratch):
+    cuts, failures = power_cuts.run(arguments.tests, scratch)
     for failure in failures:
-        print(f"{part}: FAILED: {failure}")
-    print(f"{part}: {count} cases{results}, {len(failures)} failures ({seconds:.0f} s)", flush=True)
-    return len(failures)
+        print(f"power cuts: FAILED: {failure}", flush=True)
+    return collections.Counter({"survived": cuts, "failures": len(failures)})
+
+
+def run_part(part, arguments, scratch):
+    """Prints the part's line; how many failures there were."""
+    begin = time.monotonic()
+    run = run_power_cuts if part == "power cuts" else lambda *rest: run_cases_of(part, *rest)
+    tally = run(arguments, scratch)
+    failures = tally.pop("failures", 0)
+    results = "".join(f"{result}: {count}, " for result, count in sorted(tally.items()))
+    print(f"{part}: {tally.total() + failures} cases: {results}failures: {failures} "
+          f"({time.monotonic() - begin:.0f} s)", flush=True)
+    return failures
 
 
 def main():
