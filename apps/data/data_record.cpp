@@ -12,7 +12,8 @@
 namespace lookback {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::string_view operation = "data";
 constexpr std::size_t block_bytes = 4096, sampled_blocks = 256;
@@ -96,9 +97,9 @@ void check_data(const DataRecord& recorded, const std::string& spec, DataCheck d
   for (std::size_t i = 0; i < paths.size(); ++i) check_file(recorded.files[i], paths[i], depth);
 }
 
-Json to_json(const DataRecord& record) {
+OrderedJson to_json(const DataRecord& record) {
   if (record.files.empty()) return record.built_in;
-  auto files = Json::array();
+  auto files = OrderedJson::array();
   for (const auto& [bytes, sample, all] : record.files) {
     files.push_back({{"bytes", bytes}, {"sample", to_string(sample)}, {"all", to_string(all)}});
   }

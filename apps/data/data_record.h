@@ -39,6 +39,6 @@ void check_data(const DataRecord& recorded, const std::string& spec, DataCheck c
 
 nlohmann::ordered_json to_json(const DataRecord& record);
 // Throws Error, naming `source`, for JSON of another form.
-DataRecord parse_data_record(const nlohmann::ordered_json& value, std::string_view source);
+DataRecord parse_data_record(const nlohmann::json& value, std::string_view source);
 
 }  // namespace lookback

@@ -1,8 +1,10 @@
 #include "apps/folder/replacement.h"
 
 #include <algorithm>
+#include <chrono>
 #include <sstream>
 #include <system_error>
+#include <thread>
 
 #include "apps/cli/console.h"
 #include "apps/folder/folder_entries.h"
@@ -156,7 +158,11 @@ void restore_replaced(const fs::path& folder) {
 }
 
 void refuse_half_replaced(const fs::path& folder) {
-  if (!is_half_replaced(folder)) return;
+  constexpr auto pause = std::chrono::milliseconds(10), most = std::chrono::milliseconds(3000);
+  for (auto waited = 0 * pause; waited < most; waited += pause) {
+    if (!is_half_replaced(folder)) return;
+    std::this_thread::sleep_for(pause);
+  }
   fail("model", "{}: a new run is taking the place of an earlier one; where that was killed, {}",
        folder.string(), way_back(folder));
 }

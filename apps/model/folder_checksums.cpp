@@ -13,7 +13,8 @@ namespace lookback {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::string_view operation = "checksums";
 constexpr auto state_name = "trainer_state.json";
@@ -41,10 +42,16 @@ FileChecksum parse_file(const Json& value, std::string_view source) {
   return result;
 }
 
+FileChecksums files_of(const UnsealedJson& read, const std::string& path) {
+  const Check check{operation};
+  check(read.sealed && read.object.contains("files"), "{}: must have files and a checksum", path);
+  return parse_file_checksums(read.object.at("files"), path);
+}
+
 }  // namespace
 
-Json to_json(const FileChecksums& checksums) {
-  auto object = Json::object();
+OrderedJson to_json(const FileChecksums& checksums) {
+  auto object = OrderedJson::object();
   for (const auto& [file, checksum] : checksums) {
     if (const auto* whole = std::get_if<Checksum>(&checksum)) {
       object[file] = to_string(*whole);
@@ -52,9 +59,9 @@ Json to_json(const FileChecksums& checksums) {
     }
     const auto& [header, sums] = std::get<SafetensorsChecksums>(checksum);
     // Appended: an ordered object looks through all its names when it is asked for one.
-    auto tensors = Json::object();
+    auto tensors = OrderedJson::object();
     for (const auto& [name, sum] : sums) {
-      tensors.get_ref<Json::object_t&>().emplace_back(name, to_string(sum));
+      tensors.get_ref<OrderedJson::object_t&>().emplace_back(name, to_string(sum));
     }
     object[file] = {{"header", to_string(header)}, {"tensors", std::move(tensors)}};
   }
@@ -71,21 +78,26 @@ FileChecksums parse_file_checksums(const Json& object, std::string_view source) 
   return result;
 }
 
+FileChecksums parse_checksums_file(std::string_view text, const std::string& path) {
+  try {
+    return files_of(unsealed(text, operation, path), path);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}; without it the folder is read unchecked", error.what()));
+  }
+}
+
 FolderChecksums::FolderChecksums(const fs::path& directory) : folder(directory) {
   source = exists(folder / checksums_name) ? checksums_name : state_name;
   const auto path = folder / source;
   if (!exists(path)) return;
-  try {
-    const auto [object, sealed] = unsealed(read_file(path, operation), operation, path.string());
-    // Other trainers, and this one before it had checksums, write a trainer_state.json too.
-    if (source == state_name && !sealed && !object.contains("files")) return;
-    const Check check{operation};
-    check(sealed && object.contains("files"), "{}: must have files and a checksum", path.string());
-    files = parse_file_checksums(object.at("files"), path.string());
-  } catch (const Error& error) {
-    if (source == state_name) throw;
-    throw Error(fmt::format("{}; without it the folder is read unchecked", error.what()));
+  const auto text = read_file(path, operation);
+  if (source == checksums_name) {
+    files = parse_checksums_file(text, path.string());
+    return;
   }
+  const auto read = unsealed(text, operation, path.string());
+  // Other trainers, and this one before it had checksums, write a trainer_state.json too.
+  if (read.sealed || read.object.contains("files")) files = files_of(read, path.string());
 }
 
 std::string FolderChecksums::advice() const {

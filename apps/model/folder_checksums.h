@@ -27,7 +27,10 @@ using FileChecksums = std::map<std::string, FileChecksum>;
 
 nlohmann::ordered_json to_json(const FileChecksums& checksums);
 // Throws Error, naming `source`, for JSON of another form.
-FileChecksums parse_file_checksums(const nlohmann::ordered_json& object, std::string_view source);
+FileChecksums parse_file_checksums(const nlohmann::json& object, std::string_view source);
+
+// The text of a lookback-checksums.json. Throws Error where it is damaged.
+FileChecksums parse_checksums_file(std::string_view text, const std::string& path);
 
 class FolderChecksums {
  public:

@@ -1,5 +1,7 @@
 #include "apps/model/model_folder.h"
 
+#include <functional>
+
 #include "apps/folder/replacement.h"
 #include "nn/llama/variant_of_weights.h"
 #include "nn/parameter_files.h"
@@ -15,16 +17,21 @@ namespace fs = std::filesystem;
 constexpr auto config_name = "config.json";
 constexpr auto weights_name = "model.safetensors";
 
-// Another process may be at work in the folder: a run that replaces its model. What does not fit
-// checksums that are not there any more is read again.
-template <class Read>
-auto read_with_checksums(const fs::path& directory, const Read& read) {
+// Another process may be at work in the folder: a run that replaces its model, or another run. What
+// was read without checksums, or does not fit checksums that are not there any more, is read again.
+void read_with_checksums(const fs::path& directory,
+                         const std::function<void(const FolderChecksums&)>& read) {
   for (;;) {
+    refuse_half_replaced(directory);
     const FolderChecksums checksums(directory);
+    const auto is_as_before = [&] {
+      return !is_half_replaced(directory) && FolderChecksums(directory) == checksums;
+    };
     try {
-      return read(checksums);
+      read(checksums);
+      if (!checksums.recorded().empty() || is_as_before()) return;
     } catch (const Error&) {
-      if (FolderChecksums(directory) == checksums) throw;
+      if (is_as_before()) throw;
     }
   }
 }
@@ -34,13 +41,14 @@ void load(const Llama& llama, const FolderChecksums& checksums) {
                   [&](const auto& names) { return variant_advice(llama.config, names); });
 }
 
-// None where they are damaged: they are about to be written anew.
+// None where they are damaged: they are about to be written anew. Throws Error where the disk or
+// the system fails.
 FileChecksums checksums_so_far(const fs::path& directory) {
   const auto path = directory / checksums_name;
-  // A disk or a system that fails is another matter, and is told.
-  if (exists(path)) static_cast<void>(read_file(path, "checksums"));
+  if (!exists(path)) return {};
+  const auto text = read_file(path, "checksums");
   try {
-    return FolderChecksums(directory).recorded();
+    return parse_checksums_file(text, path.string());
   } catch (const Error&) {
     print_warning(fmt::format(
         "{}: is damaged, and is written anew: other files than the model's are taken as they stand",
@@ -60,23 +68,24 @@ void check_model_folder(const fs::path& directory) {
 
 LlamaConfig read_model_config(const fs::path& path) {
   const auto file = fs::is_directory(path) ? path / config_name : path;
-  return read_with_checksums(file.parent_path(), [&](const FolderChecksums& checksums) {
-    auto config = read_llama_config(file.string());
+  LlamaConfig config;
+  read_with_checksums(file.parent_path(), [&](const FolderChecksums& checksums) {
+    config = read_llama_config(file.string());
     checksums.check_file(file.filename().string());
-    return config;
   });
+  return config;
 }
 
 std::unique_ptr<Llama> load_model(const fs::path& directory, Precision precision) {
   check_model_folder(directory);
-  return read_with_checksums(directory, [&](const FolderChecksums& checksums) {
+  std::unique_ptr<Llama> llama;
+  read_with_checksums(directory, [&](const FolderChecksums& checksums) {
     const auto config = read_llama_config((directory / config_name).string());
     checksums.check_small_files();
-    auto llama =
-        std::make_unique<Llama>(config_for_weights(config, weight_names(directory)), precision);
+    llama = std::make_unique<Llama>(config_for_weights(config, weight_names(directory)), precision);
     load(*llama, checksums);
-    return llama;
   });
+  return llama;
 }
 
 void check_model_files(const fs::path& directory) {

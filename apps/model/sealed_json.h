@@ -10,12 +10,13 @@
 
 namespace lookback {
 
-// The text of such a file: the object's members, then "checksum".
-std::string sealed_text(nlohmann::ordered_json object);
+// The text of such a file: the object's members, of which there must be one, then "checksum".
+std::string sealed_text(const nlohmann::ordered_json& object);
 
 struct UnsealedJson {
-  nlohmann::ordered_json object;  // without "checksum"
-  bool sealed = false;            // whether there was one
+  nlohmann::json object;  // without "checksum"; by name: an ordered object would look through all
+                          // its names for each that is read
+  bool sealed = false;    // whether there was one
 };
 
 // Reads such a text, named `source` in errors. Throws Error for what parse_json() refuses, for

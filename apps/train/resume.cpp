@@ -169,7 +169,8 @@ std::vector<std::string> resume_warnings(const ResumedRun& run, Device device) {
   if (!run.state.ties) {
     warnings.push_back(fmt::format(
         "{} has no checksums, as an earlier version wrote it: that it is whole, and that settings "
-        "and data are those of the run, cannot be checked; the next checkpoint has them",
+        "and data are those of the run, cannot be checked, and last bits may differ from that "
+        "version's; the next checkpoint has them",
         run.checkpoint.path.string()));
   }
   for (const auto& what : run.checkpoint.skipped) {

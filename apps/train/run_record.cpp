@@ -64,15 +64,7 @@ void check_against_checkpoint(RunRecord& record, const fs::path& directory) {
   }
 }
 
-}  // namespace
-
-std::string sealed_options(const std::string& text) {
-  const auto checksum = to_string(checksum_of(text));
-  return fmt::format("{}{}{}\n", text, seal, checksum);
-}
-
-std::optional<RunRecord> read_run_record(const fs::path& directory) {
-  refuse_half_replaced(directory);
+std::optional<RunRecord> record_in(const fs::path& directory) {
   auto path = directory / "options.toml";
   const auto folder = fs::absolute(directory / "").parent_path();
   if (!exists(path) && folder.filename().string().starts_with("checkpoint-")) {
@@ -90,6 +82,25 @@ std::optional<RunRecord> read_run_record(const fs::path& directory) {
   record.file = options_file(path, flags);
   check_against_checkpoint(record, directory);
   return record;
+}
+
+}  // namespace
+
+std::string sealed_options(const std::string& text) {
+  const auto checksum = to_string(checksum_of(text));
+  return fmt::format("{}{}{}\n", text, seal, checksum);
+}
+
+std::optional<RunRecord> read_run_record(const fs::path& directory) {
+  for (;;) {
+    refuse_half_replaced(directory);
+    try {
+      auto record = record_in(directory);
+      if (!is_half_replaced(directory)) return record;
+    } catch (const Error&) {
+      if (!is_half_replaced(directory)) throw;
+    }
+  }
 }
 
 std::optional<RunRecord> run_record_for_reading(const fs::path& directory) {

@@ -16,7 +16,8 @@
 namespace lookback {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::string_view operation = "checkpoint";
 
@@ -88,10 +89,10 @@ class StateReader {
   std::set<std::string> known;
 };
 
-Json json_of(const CheckpointTies& ties) {
-  Json object{
+OrderedJson json_of(const CheckpointTies& ties) {
+  OrderedJson object{
       {"settings", ties.settings},
-      {"config", Json::parse(ties.config)},
+      {"config", OrderedJson::parse(ties.config)},
       {"data", {{"training", to_json(ties.data.training)}, {"validation", nullptr}}},
       {"tokenizer", nullptr},
       {"metrics", {{"lines", ties.metrics.count}, {"checksum", to_string(ties.metrics.checksum)}}},
@@ -122,23 +123,23 @@ CheckpointTies read_ties(StateReader& all, const std::string& file) {
 }  // namespace
 
 std::string to_json(const TrainerState& state) {
-  Json object{{"step", state.step},
-              {"tokens", state.tokens},
-              {"seconds", state.seconds},
-              {"seed", state.seed},
-              {"instruction_set", state.instruction_set},
-              {"unlogged",
-               {{"steps", state.unlogged.steps},
-                {"loss", state.unlogged.loss},
-                {"seconds", state.unlogged.seconds},
-                {"tokens", state.unlogged.tokens},
-                {"targets", state.unlogged.targets},
-                {"correct", state.unlogged.correct}}},
-              {"training_tokens", nullptr},
-              {"next_tokens", state.next_tokens}};
+  OrderedJson object{{"step", state.step},
+                     {"tokens", state.tokens},
+                     {"seconds", state.seconds},
+                     {"seed", state.seed},
+                     {"instruction_set", state.instruction_set},
+                     {"unlogged",
+                      {{"steps", state.unlogged.steps},
+                       {"loss", state.unlogged.loss},
+                       {"seconds", state.unlogged.seconds},
+                       {"tokens", state.unlogged.tokens},
+                       {"targets", state.unlogged.targets},
+                       {"correct", state.unlogged.correct}}},
+                     {"training_tokens", nullptr},
+                     {"next_tokens", state.next_tokens}};
   if (state.training_tokens) object["training_tokens"] = *state.training_tokens;
   if (state.ties) object.update(json_of(*state.ties));
-  return sealed_text(std::move(object));
+  return sealed_text(object);
 }
 
 TrainerState read_trainer_state(const std::filesystem::path& path) {

@@ -16,7 +16,7 @@ using ::testing::IsEmpty;
 // Numbered blocks of no memory at all; notes what the system was asked for and what it has back.
 class CountedMemory final : public CachingAllocator {
  public:
-  explicit CountedMemory(BlockReuse reuse) : CachingAllocator("test", "Ask for less", reuse) {}
+  explicit CountedMemory(BlockReuse kind) : CachingAllocator("test", "Ask for less", kind) {}
   void fill_zero(std::byte*, std::size_t) override {}
 
   std::vector<std::size_t> asked_for;
