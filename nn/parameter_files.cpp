@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
 #include "autograd/ops/numbers.h"
 #include "kernels/copy.h"
+#include "runtime/device_runtime.h"
+#include "runtime/parallel.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
@@ -86,11 +89,20 @@ void load_parameters(const std::vector<NamedParameter>& parameters, const Safete
     fail("load", "{} does not fit the model{}{}", file.source(), problems,
          advice ? advice(names_below(file, prefix)) : "");
   }
-  for (const auto& [name, tensor] : by_name) {
-    const auto loaded = to_device(file.load(prefix + name), tensor.device());
-    kernels::copy_forward(tensor.backend(), {.x = loaded, .y = tensor});
-    tensor.storage()->bump_version();
-  }
+  const std::vector<std::pair<std::string, Tensor>> all(by_name.begin(), by_name.end());
+  const auto load = [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i) {
+      const auto& [name, tensor] = all[static_cast<std::size_t>(i)];
+      const auto loaded = to_device(file.load(prefix + name), tensor.device());
+      kernels::copy_forward(tensor.backend(), {.x = loaded, .y = tensor});
+      tensor.storage()->bump_version();
+    }
+  };
+  const bool on_host = std::ranges::all_of(
+      all, [](const auto& each) { return is_host_memory(each.second.backend()); });
+  // Several at a time: a checksum of one tensor takes one thread.
+  const std::int64_t count = std::ssize(all);
+  parallel_for(count, on_host ? 1 : std::max<std::int64_t>(1, count), load);
 }
 
 SafetensorsChecksums save_parameters(const std::vector<NamedParameter>& parameters,
