@@ -30,6 +30,9 @@ class Allocator {
   virtual std::byte* allocate(std::size_t bytes) = 0;
   virtual void deallocate(std::byte* block, std::size_t bytes) noexcept = 0;
   virtual void fill_zero(std::byte* block, std::size_t bytes) = 0;
+  // The size of the block that such a request is given: requests that agree in it can be given the
+  // same block. A request of that size is given it too.
+  virtual std::size_t block_bytes(std::size_t requested_bytes) const = 0;
   virtual MemoryStats stats() const = 0;
   virtual void reset_peak_bytes() = 0;
   // Gives cached blocks back to the system.

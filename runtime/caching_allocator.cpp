@@ -22,38 +22,50 @@ std::size_t block_bytes_of(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-CachingAllocator::CachingAllocator(std::string device_name, std::string advice)
-    : device(std::move(device_name)), what_helps(std::move(advice)) {}
+CachingAllocator::CachingAllocator(std::string device_name, std::string advice,
+                                   BlockReuse block_reuse)
+    : device(std::move(device_name)), what_helps(std::move(advice)), reuse(block_reuse) {}
+
+// At least one byte: a system may give no address for none.
+std::size_t CachingAllocator::block_bytes(std::size_t requested_bytes) const {
+  return reuse == BlockReuse::never ? std::max<std::size_t>(requested_bytes, 1)
+                                    : block_bytes_of(requested_bytes);
+}
 
 std::byte* CachingAllocator::allocate(std::size_t bytes) {
   if (bytes > (std::size_t{1} << 62)) out_of_memory(bytes);
-  const auto block_bytes = block_bytes_of(bytes);
+  const auto size = block_bytes(bytes);
   const std::lock_guard guard(mutex);
-  auto* block = take_cached(block_bytes);
-  if (block == nullptr) block = fresh(block_bytes);
+  auto* block = take_cached(size);
+  if (block == nullptr) block = fresh(size);
   if (block == nullptr) {
     free_all_cached();
-    block = fresh(block_bytes);
+    block = fresh(size);
   }
   if (block == nullptr) out_of_memory(bytes);
-  ++live_blocks[block_bytes];
-  books.live_bytes += block_bytes;
+  ++live_blocks[size];
+  books.live_bytes += size;
   books.peak_bytes = std::max(books.peak_bytes, books.live_bytes);
 #ifndef NDEBUG
-  poison(block, block_bytes);
+  // Nobody is to take what fills a block for what a kernel has written.
+  if (reuse == BlockReuse::by_size_class) poison(block, size);
 #endif
   return block;
 }
 
 void CachingAllocator::deallocate(std::byte* block, std::size_t bytes) noexcept {
-  const auto block_bytes = block_bytes_of(bytes);
+  const auto size = block_bytes(bytes);
   const std::lock_guard guard(mutex);
-  books.live_bytes -= block_bytes;
-  const auto found = live_blocks.find(block_bytes);
+  books.live_bytes -= size;
+  const auto found = live_blocks.find(size);
   if (--found->second == 0) live_blocks.erase(found);
+  if (reuse == BlockReuse::never) {
+    give_back(block);
+    return;
+  }
   try {
-    cache[block_bytes].push_back(block);
-    books.cached_bytes += block_bytes;
+    cache[size].push_back(block);
+    books.cached_bytes += size;
   } catch (const std::bad_alloc&) {
     give_back(block);
   }

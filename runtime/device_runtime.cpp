@@ -3,6 +3,7 @@
 #include <array>
 
 #include "runtime/check.h"
+#include "runtime/host_moment.h"
 
 namespace lookback {
 namespace {
@@ -37,6 +38,12 @@ void check_device(Device device) {
 
 void synchronise(Device device) {
   if (auto* runtime = device_runtime(device.backend)) runtime->synchronise(device.index);
+}
+
+std::unique_ptr<QueuedMoment> queued_moment(Device device) {
+  auto* runtime = device_runtime(device.backend);
+  if (runtime == nullptr) return std::make_unique<HostMoment>();
+  return runtime->moment(device.index);
 }
 
 std::unique_ptr<RecordedWork> record(Device device, const std::function<void()>& work) {

@@ -17,6 +17,14 @@ namespace lookback {
 
 enum class Transfer { to_device, to_host };
 
+// A moment in what is queued on a device, which has come when synchronise() returns.
+class QueuedMoment {
+ public:
+  virtual ~QueuedMoment() = default;
+  // Since `earlier`, of the same device. Both have come.
+  virtual double seconds_since(const QueuedMoment& earlier) const = 0;
+};
+
 class DeviceRuntime {
  public:
   virtual ~DeviceRuntime() = default;
@@ -24,8 +32,12 @@ class DeviceRuntime {
   virtual int count() const = 0;
   // One line: why there is none, and what would help. Empty where there is one.
   virtual std::string why_none() const = 0;
+  // One line: why a GPU that is here is not used. Empty where there is none, or where one is.
+  virtual std::string why_passed_over() const = 0;
   // "NVIDIA H100 80GB HBM3, sm_90, 79.1 GiB"
   virtual std::string describe(int index) const = 0;
+  // What runs there: "machine code of sm_90a, with warpgroups; cuBLAS 13.1.0 (/usr/lib/...)".
+  virtual std::string describe_code(int index) const = 0;
   virtual Allocator& allocator(int index) = 0;
   // Bytes between the memory of the host and of device `index`, after all that is queued there.
   // Returns when `from` may be changed: to_host has then arrived. Throws, of to_host, what a queued
@@ -34,6 +46,8 @@ class DeviceRuntime {
                     std::size_t bytes) = 0;
   // Waits for all that is queued on device `index`, and throws what a kernel reported.
   virtual void synchronise(int index) = 0;
+  // Behind all that is queued so far.
+  virtual std::unique_ptr<QueuedMoment> moment(int index) = 0;
   // As runtime/recorded_work.h has it.
   virtual std::unique_ptr<RecordedWork> record(int index, const std::function<void()>& work) = 0;
 };
@@ -51,6 +65,9 @@ void check_device(Device device);
 
 // Waits for all that is queued on the device; on the CPU nothing ever is.
 void synchronise(Device device);
+
+// Of a device whose kernels are not queued, the CPU: now.
+std::unique_ptr<QueuedMoment> queued_moment(Device device);
 
 // Whether the host can read the device's memory.
 constexpr bool is_host_memory(Backend backend) { return backend != Backend::cuda; }

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/system_files.h"
+
 namespace lookback {
 
 // Read, not mapped: of a file that is cut short meanwhile, or whose disk fails, read() says so. A
@@ -35,7 +37,7 @@ class InputFile {
   std::size_t opened_bytes = 0;
   dev_t device = 0;  // with `inode`: which file it is
   ino_t inode = 0;
-  int kept = -1;  // the descriptor; -1: opened for each reading
+  FileDescriptor kept;  // not open: opened for each reading
 };
 
 }  // namespace lookback

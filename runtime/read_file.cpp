@@ -1,12 +1,11 @@
 #include "runtime/read_file.h"
 
-#include <array>
-#include <cerrno>
-#include <cstdio>
-#include <memory>
+#include <fcntl.h>
+
 #include <system_error>
 
 #include "runtime/check.h"
+#include "runtime/system_files.h"
 
 namespace lookback {
 
@@ -20,17 +19,11 @@ std::string read_file(const std::filesystem::path& path, std::string_view operat
   if (is_character_file(status) || is_block_file(status)) {
     fail(operation, "{}: cannot be read: is a device, not a file", path.string());
   }
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
-                                                             std::fclose);
-  if (!file) refuse(errno);
+  const FileDescriptor file(path, O_RDONLY);
+  if (!file.is_open()) refuse(file.open_error());
   std::string text;
-  std::array<char, 65536> block;
-  for (;;) {
-    const auto count = std::fread(block.data(), 1, block.size(), file.get());
-    text.append(block.data(), count);
-    if (std::ferror(file.get()) != 0) refuse(errno);
-    if (count < block.size()) return text;
-  }
+  if (const int error = file.read_all(text)) refuse(error);
+  return text;
 }
 
 }  // namespace lookback

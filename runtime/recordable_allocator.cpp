@@ -36,7 +36,7 @@ std::byte* RecordableAllocator::allocate(std::size_t bytes) {
   const std::lock_guard lock(mutex);
   std::byte* block = nullptr;
   if (recording != nullptr) {
-    auto& free = recording->free[bytes];
+    auto& free = recording->free[source.block_bytes(bytes)];
     if (free.empty()) {
       block = source.allocate(bytes);
     } else {
@@ -54,7 +54,7 @@ std::byte* RecordableAllocator::allocate(std::size_t bytes) {
 void RecordableAllocator::deallocate(std::byte* block, std::size_t bytes) noexcept {
   const std::lock_guard lock(mutex);
   if (const auto recorded = blocks_of.find(block); recorded != blocks_of.end()) {
-    recorded->second->free[bytes].push_back(block);
+    recorded->second->free[source.block_bytes(bytes)].push_back(block);
     blocks_of.erase(recorded);
   } else if (recordings > 0 && younger.erase(block) == 0) {
     kept.push_back({block, bytes});

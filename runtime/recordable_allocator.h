@@ -22,8 +22,7 @@ class RecordableAllocator final : public Allocator {
 
   // The blocks of one recording. While it lives, nobody else is given
   //   - a block that was allocated in keep_blocks_of(): given back by a tensor, it waits for the
-  //   next
-  //     request of its size in there;
+  //     next request in there that `source` would give a block of its size;
   //   - a block that was live when the recording began.
   // It goes before the allocator does.
   class Blocks {
@@ -36,7 +35,7 @@ class RecordableAllocator final : public Allocator {
     friend class RecordableAllocator;
     explicit Blocks(RecordableAllocator& allocator) : owner(allocator) {}
     RecordableAllocator& owner;
-    std::map<std::size_t, std::vector<std::byte*>> free;  // by size
+    std::map<std::size_t, std::vector<std::byte*>> free;  // by the size of a block
   };
   // What work() allocates belongs to the result. One recording at a time.
   std::unique_ptr<Blocks> keep_blocks_of(const std::function<void()>& work);
@@ -44,6 +43,9 @@ class RecordableAllocator final : public Allocator {
   std::byte* allocate(std::size_t bytes) override;
   void deallocate(std::byte* block, std::size_t bytes) noexcept override;
   void fill_zero(std::byte* block, std::size_t bytes) override { source.fill_zero(block, bytes); }
+  std::size_t block_bytes(std::size_t requested_bytes) const override {
+    return source.block_bytes(requested_bytes);
+  }
   MemoryStats stats() const override { return source.stats(); }
   void reset_peak_bytes() override { source.reset_peak_bytes(); }
   void release_cached() override { source.release_cached(); }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
@@ -58,6 +59,16 @@ int FileDescriptor::write(std::span<const std::byte> bytes) const {
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
   return 0;
+}
+
+int FileDescriptor::read_all(std::string& text) const {
+  std::array<char, 65536> block;
+  for (;;) {
+    const auto count = uninterrupted([&] { return read(descriptor, block.data(), block.size()); });
+    if (count < 0) return errno;
+    if (count == 0) return 0;
+    text.append(block.data(), static_cast<std::size_t>(count));
+  }
 }
 
 int FileDescriptor::sync() const {

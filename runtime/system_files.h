@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string>
 
 namespace lookback {
 
@@ -24,6 +25,8 @@ class FileDescriptor {
   int get() const { return descriptor; }
 
   [[nodiscard]] int write(std::span<const std::byte> bytes) const;
+  // Appends all that is left to be read.
+  [[nodiscard]] int read_all(std::string& text) const;
   // Returns when what was written is on the disk.
   [[nodiscard]] int sync() const;
   // Exclusively (flock), until it is closed; EWOULDBLOCK: another holds the lock.

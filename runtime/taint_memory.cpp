@@ -60,6 +60,10 @@ class TaintAllocator final : public Allocator {
     munmap(block, layout.total);
   }
 
+  std::size_t block_bytes(std::size_t requested_bytes) const override {
+    return Layout(requested_bytes).data;
+  }
+
   void fill_zero(std::byte* block, std::size_t bytes) override {
     const auto found = block_of(block);
     std::memset(found.sets, 0, bytes * sizeof(std::uint64_t));

@@ -1,31 +1,42 @@
 #!/usr/bin/env bash
-# Compiles everything of the GPU for every architecture, warnings being errors, and the portable
-# program, and says what the program needs from the machine it runs on:
-#   bash tests/cuda-build.sh [--build-dir DIR] [--with-tests]
-# Needs the CUDA toolkit, and no GPU. --with-tests also makes lookback_tests, as portable, to be
-# taken to a machine with a GPU (tests/gpu.sh).
+# Compiles everything of the GPU, warnings being errors, and the portable program, and says what the
+# program needs from the machine it runs on:
+#   bash tests/cuda-build.sh [--build-dir DIR] [--architectures LIST] [--with-tests]
+# Needs the CUDA toolkit, and no GPU. LIST is what LOOKBACK_CUDA_ARCHITECTURES takes; all, where it
+# is not given. --with-tests also makes lookback_tests and gemm_probe, as portable:
+# tests/gpu-package.sh packs them for a machine with a GPU.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
 parse_build_dir build-cuda "$@"
 tests=OFF
+architectures=all
 targets=(lookback)
 packages=(build)
-if [ "${rest[*]}" = --with-tests ]; then
-  tests=ON
-  targets+=(lookback_tests)
-  packages+=(test)
-elif [ ${#rest[@]} -gt 0 ]; then
-  echo "$0: unknown: ${rest[*]}" >&2
-  exit 2
-fi
+set -- "${rest[@]}"
+while [ $# -gt 0 ]; do
+  case $1 in
+    --with-tests)
+      tests=ON
+      targets+=(lookback_tests gemm_probe)
+      packages+=(test) ;;
+    --architectures)
+      [ $# -gt 1 ] || { echo "$0: --architectures needs a list: 80, 90a, or all" >&2; exit 2; }
+      architectures=$2
+      shift ;;
+    *)
+      echo "$0: unknown: $1" >&2
+      exit 2 ;;
+  esac
+  shift
+done
 bash "$root/apps/install_packages.sh" "${packages[@]}"
 export PATH="$PATH:/usr/local/cuda/bin"
 if ! command -v nvcc >/dev/null; then
   echo "SKIPPED: no nvcc here (install the CUDA toolkit)"
   exit 0
 fi
-cmake -S "$root" -B "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLOOKBACK_PORTABLE=ON \
-  -DLOOKBACK_TESTS=$tests -DLOOKBACK_WERROR=ON -DLOOKBACK_CUDA_ARCHITECTURES=all
+configure "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLOOKBACK_PORTABLE=ON \
+  -DLOOKBACK_TESTS=$tests -DLOOKBACK_WERROR=ON "-DLOOKBACK_CUDA_ARCHITECTURES=$architectures"
 cmake --build "$build_dir" --target "${targets[@]}"
 
 program="$build_dir/bin/lookback"
@@ -39,6 +50,10 @@ if [ -n "$foreign" ] || [ "$megabytes" -gt 50 ]; then
   exit 1
 fi
 
+case $architectures in
+  all | *90a*) ;;
+  *) exit 0 ;;
+esac
 # Attention by warpgroups has their products in its machine code, in every kernel.
 if ! command -v cuobjdump >/dev/null; then
   echo "SKIPPED: no cuobjdump here to look for HGMMA with (part of the CUDA toolkit)"

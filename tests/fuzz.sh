@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Feeds the readers of files from outside invented bytes, under AddressSanitizer and
 # UndefinedBehaviorSanitizer, until the time is over or something is found:
-#   bash tests/fuzz.sh [SECONDS for each, 60] [safetensors | tokenizer_json, both] [--build-dir DIR]
+#   bash tests/fuzz.sh [SECONDS for each, 60] [safetensors | tokenizer_json | folder_checksums, all] [--build-dir DIR]
 # A reader is tests/fuzz/NAME_fuzz.cpp, its format's words NAME.words, and seeds_of_NAME below.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
 parse_build_dir build-fuzz "$@"
 seconds=${rest[0]:-60}
 names=("${rest[@]:1}")
-[ ${#names[@]} -gt 0 ] || names=(safetensors tokenizer_json)
+[ ${#names[@]} -gt 0 ] || names=(safetensors tokenizer_json folder_checksums)
 for name in "${names[@]}"; do
   [ -f "$root/tests/fuzz/${name}_fuzz.cpp" ] ||
-    { echo "$0: there is no fuzzer $name: safetensors and tokenizer_json are there" >&2; exit 2; }
+    { echo "$0: there is no fuzzer $name: safetensors, tokenizer_json and folder_checksums are there" >&2; exit 2; }
 done
 bash "$root/apps/install_packages.sh" build fuzz
 command -v clang++ >/dev/null || { echo "$0: needs clang++ with libFuzzer" >&2; exit 2; }
@@ -20,6 +20,11 @@ command -v clang++ >/dev/null || { echo "$0: needs clang++ with libFuzzer" >&2; 
 seeds_of_safetensors() {
   local header='{"__metadata__":{"format":"pt"},"w":{"dtype":"F16","shape":[1,2],"data_offsets":[0,4]}}'
   printf '\x57\0\0\0\0\0\0\0%sabcd' "$header" > "$1/good"
+}
+seeds_of_folder_checksums() {
+  local sum='"2d06800538d394c2"'
+  printf '{"config.json": %s, "model.safetensors": {"header": %s, "tensors": {"w": %s}}}' \
+    "$sum" "$sum" "$sum" > "$1/good"
 }
 seeds_of_tokenizer_json() {
   local token='{"id":5,"content":"<e>","single_word":false,"lstrip":true,"rstrip":true,"normalized":true}'

@@ -21,6 +21,11 @@ inline std::string why_no_gpu() {
   return runtime->count() == 0 ? runtime->why_none() : "";
 }
 
+// It runs what a test asks for, a hundred thousand times as slowly.
+inline bool gpu_is_emulated() {
+  return device_runtime(Backend::cuda)->describe(0).find("emulated") != std::string::npos;
+}
+
 // The bytes of a tensor's elements, wherever it lies.
 inline std::vector<unsigned char> bits_of(const Tensor& x) {
   const auto here = to_device(contiguous(x.detach()), cpu_device);

@@ -1,8 +1,17 @@
 #!/usr/bin/env bash
-# All that only a GPU can show, in one call of under eight minutes, written into one JSON file:
-#   bash tests/gpu.sh --program PROGRAM --tests TESTS [--output gpu.json] [--python INTERPRETER]
-# PROGRAM and TESTS are the built lookback and lookback_tests (they may come from another machine:
-# tests/cuda-build.sh --with-tests makes ones that need the CUDA libraries only); INTERPRETER has
-# torch and transformers, for the yardstick. Where there is no GPU every line says "unverified".
+# All that only a GPU can show: speed first, then correctness, into a folder (gpu-results) that is
+# whole after each line:
+#   bash tests/gpu.sh [--program PROGRAM] [--tests TESTS] [--probe PROBE] [--output DIR]
+#     [--only LINE|SECTION,...] [--seconds N] [--python INTERPRETER]
+# PROGRAM, TESTS and PROBE are the built lookback, lookback_tests and gemm_probe: by default those
+# in bin/ beside tests/ (tests/gpu-package.sh makes a folder with all of it), or in build/bin.
+# INTERPRETER has torch and transformers, for the yardstick. Two calls of 6.5 and 5 minutes:
+#   bash tests/gpu.sh --only smoke,speed,profile,products --seconds 390
+#   bash tests/gpu.sh --only correctness,memcheck,yardstick --seconds 300
+# Where there is no GPU every line says "unverified". The exit code is 1 where a line failed.
 set -euo pipefail
-exec python3 "$(dirname "${BASH_SOURCE[0]}")/gpu.py" "$@"
+if ! command -v python3 >/dev/null; then
+  echo "$0: needs python3" >&2
+  exit 2
+fi
+exec python3 "$(dirname "${BASH_SOURCE[0]}")/gpu/run.py" "$@"

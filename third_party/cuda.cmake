@@ -1,8 +1,9 @@
 # Finds the CUDA toolkit. Without it the build is complete, for the CPU. Sets lookback_cuda: the
 # targets that the GPU's part links, empty where there is none.
 #
-# LOOKBACK_CUDA=OFF leaves it out though it is there. LOOKBACK_CUDA_ARCHITECTURES: what machine code
-# is made for: all (sm_80, sm_90a, and PTX of compute_90 for newer ones), or a list: 80, 90a.
+# LOOKBACK_CUDA=OFF leaves it out though it is there. LOOKBACK_CUDA_ARCHITECTURES: what code is made
+# for: all (80 and 90a), or a list of them. 80 is machine code of sm_80 and the PTX it was made from,
+# which the driver compiles for newer GPUs; 90a is machine code for 9.0, which runs nowhere else.
 
 option(LOOKBACK_CUDA "Build for GPUs too, where the CUDA toolkit is found" ON)
 set(LOOKBACK_CUDA_ARCHITECTURES all CACHE STRING "all, or a list of 80 and 90a")
@@ -39,12 +40,20 @@ set(lookback_cuda_code "")
 set(architectures ${LOOKBACK_CUDA_ARCHITECTURES})
 if(architectures STREQUAL all)
   set(architectures 80 90a)
-  list(APPEND lookback_cuda_code -gencode=arch=compute_90,code=compute_90)
 endif()
 foreach(architecture IN LISTS architectures)
-  list(APPEND lookback_cuda_code
-    -gencode=arch=compute_${architecture},code=sm_${architecture})
+  if(architecture MATCHES "^[0-9]+$")
+    list(APPEND lookback_cuda_code
+      -gencode=arch=compute_${architecture},code=[compute_${architecture},sm_${architecture}])
+  elseif(architecture MATCHES "^[0-9]+a$")
+    list(APPEND lookback_cuda_code
+      -gencode=arch=compute_${architecture},code=sm_${architecture})
+  else()
+    message(FATAL_ERROR "LOOKBACK_CUDA_ARCHITECTURES=${LOOKBACK_CUDA_ARCHITECTURES}: must be all, or "
+      "a list of 80 and 90a")
+  endif()
 endforeach()
+list(JOIN architectures " " lookback_cuda_architectures)
 
 # The folders of the GPU, as one object library. -fmad=false: as on the CPU, kernels that want a
 # fused multiply-add ask for it by name, and the same bits come out of both compilers.
@@ -53,6 +62,8 @@ function(lookback_add_cuda)
     kernels/cuda/toolkit/*.cpp kernels/cuda/toolkit/*.cu)
   add_library(lookback_gpu OBJECT ${sources})
   target_include_directories(lookback_gpu PUBLIC ${PROJECT_SOURCE_DIR})
+  set_property(SOURCE kernels/cuda/toolkit/cuda_runtime.cpp APPEND PROPERTY
+    COMPILE_DEFINITIONS LOOKBACK_BUILT_FOR="${lookback_cuda_architectures}")
   target_compile_options(lookback_gpu PRIVATE
     "$<$<COMPILE_LANGUAGE:CXX>:${lookback_compile_options}>"
     "$<$<COMPILE_LANGUAGE:CUDA>:${lookback_cuda_code};--expt-relaxed-constexpr;-fmad=false>"

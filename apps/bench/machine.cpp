@@ -13,6 +13,7 @@ namespace {
 nlohmann::ordered_json bench_machine(const BenchOptions&, const Session& session) {
   if (session.device.backend == Backend::cuda) {
     return {{"device", device_runtime(Backend::cuda)->describe(session.device.index)},
+            {"code", device_runtime(Backend::cuda)->describe_code(session.device.index)},
             {"f32_gflops", gflops_limit(session.device, Products::native)},
             {"bf16_gflops", gflops_limit(session.device, Products::bfloat16)},
             {"copy_gbps", gbps_limit(session.device)}};

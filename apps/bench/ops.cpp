@@ -1,7 +1,6 @@
 // bench ops: every operation of a training step at the model's shapes, beside what the machine can
 // do.
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/limits.h"
@@ -12,14 +11,13 @@
 namespace lookback {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 // One operation at one shape, over all its calls.
 struct Measured {
   std::string name, shape;
-  double seconds = 0;  // of the fastest call
-  double flops = 0;    // of one call; 0 where the operation is no product
-  double bytes = 0;    // read and written by one call, every operand once
+  std::int64_t calls = 0;  // in all steps
+  double seconds = 0;      // of the fastest call
+  double flops = 0;        // of one call; 0 where the operation is no product
+  double bytes = 0;        // read and written by one call, every operand once
 };
 
 double elements(const Shape& shape) { return static_cast<double>(shape.numel()); }
@@ -59,22 +57,39 @@ std::string shapes_of(const std::vector<kernels::In>& inputs) {
 }
 
 // Times each kernel call from the end of the one before it: an operation's share of the tape's own
-// work is included, on a GPU the time to start a kernel and to wait for it too. The first call of a
-// pass has no call before it and is left out.
+// work is included. On a GPU, which is not waited for, that is what the GPU took, and what it
+// waited for the host where that queues more slowly than the GPU runs. The first call of a pass has
+// no call before it and is left out.
 class Stopwatch {
  public:
-  void start() { last = Clock::time_point{}; }
+  explicit Stopwatch(Device timed) : device(timed) {}
+
+  void start() {
+    laps.clear();
+    next_begins = nullptr;
+  }
 
   void lap(const kernels::SlotBase& slot, const std::vector<kernels::In>& inputs,
            const std::vector<kernels::Out>& outputs) {
-    synchronise(default_device());
-    const auto now = Clock::now();
-    const double seconds = std::chrono::duration<double>(now - last).count();
-    const bool first = last == Clock::time_point{};
-    if (!first)
-      keep({std::string(slot.name), shapes_of(inputs), seconds,
-            flops_of(slot.name, inputs, outputs), bytes_of(inputs, outputs)});
-    last = Clock::now();
+    auto end = queued_moment(device);
+    if (next_begins != nullptr) {
+      laps.push_back({{.name = std::string(slot.name),
+                       .shape = shapes_of(inputs),
+                       .calls = 1,
+                       .flops = flops_of(slot.name, inputs, outputs),
+                       .bytes = bytes_of(inputs, outputs)},
+                      std::move(next_begins),
+                      std::move(end)});
+    }
+    next_begins = queued_moment(device);
+  }
+
+  // When all that was queued has run.
+  void stop() {
+    for (auto& [measured, begin, end] : laps) {
+      measured.seconds = end->seconds_since(*begin);
+      keep(std::move(measured));
+    }
   }
 
   std::vector<Measured> slowest_first() const {
@@ -92,23 +107,32 @@ class Stopwatch {
       all.push_back(std::move(found));
     } else {
       same->seconds = std::min(same->seconds, found.seconds);
+      ++same->calls;
     }
   }
 
-  Clock::time_point last;
+  struct Lap {
+    Measured measured;
+    std::unique_ptr<QueuedMoment> begin, end;
+  };
+
+  Device device;
+  std::unique_ptr<QueuedMoment> next_begins;  // of the call that comes
+  std::vector<Lap> laps;                      // of the step at hand
   std::vector<Measured> all;
 };
 
 nlohmann::ordered_json bench_ops(const BenchOptions& options, const Session& session) {
   const auto llama = bench_model(options, session.seed);
   BenchStep step(*llama, options, Repetition::queued);
-  Stopwatch stopwatch;
+  Stopwatch stopwatch(session.device);
   {
     const kernels::ObserveKernels observe(
         [&](const auto& slot, const auto& in, const auto& out) { stopwatch.lap(slot, in, out); });
     for (std::int64_t i = 0; i < options.steps; ++i) {
       stopwatch.start();
       step.run(session.seed + static_cast<std::uint64_t>(i));
+      stopwatch.stop();
     }
   }
   const double most_gflops = gflops_limit(session.device, llama->precision.products);
@@ -119,6 +143,7 @@ nlohmann::ordered_json bench_ops(const BenchOptions& options, const Session& ses
     const double gbps = each.bytes / each.seconds / 1e9;
     list.push_back({{"name", each.name},
                     {"shape", each.shape},
+                    {"calls", each.calls / options.steps},
                     {"seconds", each.seconds},
                     {"gflops", gflops},
                     {"gbps", gbps},

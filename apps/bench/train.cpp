@@ -10,8 +10,6 @@
 namespace lookback {
 namespace {
 
-constexpr int warm_up_steps = 3;
-
 // Six operations per token and parameter of every matrix product (the projection to the vocabulary
 // is one, the embedding is not), and 6 L D T per token for causal attention, D = heads x head size.
 double model_flops_per_token(const Llama& llama, std::int64_t block_size) {
@@ -36,15 +34,9 @@ double median(std::vector<double> values) {
 
 nlohmann::ordered_json bench_train(const BenchOptions& options, const Session& session) {
   const auto llama = bench_model(options, session.seed);
-  BenchStep step(*llama, options,
-                 options.no_cuda_graphs ? Repetition::queued : Repetition::recorded);
-  std::vector<double> seconds;
-  for (std::int64_t i = 0; i < options.steps + warm_up_steps; ++i) {
-    const double taken = step.run(session.seed + static_cast<std::uint64_t>(i));
-    if (i >= warm_up_steps) seconds.push_back(taken);
-  }
+  const auto steps = measure_steps(*llama, options, session);
   const auto resident_bytes = peak_resident_bytes();
-  const double each = median(seconds);
+  const double each = median(steps.seconds);
   const double rate = static_cast<double>(options.batch_size * options.block_size) / each;
   std::int64_t parameters = 0;
   for (const auto& parameter : llama->parameters()) parameters += parameter.tensor.numel();
@@ -52,6 +44,8 @@ nlohmann::ordered_json bench_train(const BenchOptions& options, const Session& s
   const double flops = model_flops_per_token(*llama, options.block_size) * rate;
   return {{"tokens_per_second", rate},
           {"seconds_per_step", each},
+          {"recorded", steps.recorded},
+          {"second_step_seconds", steps.second_step_seconds},
           {"peak_bytes", resident_bytes},
           {"allocator_peak_bytes", memory_stats(session.device).peak_bytes},
           {"parameters", parameters},

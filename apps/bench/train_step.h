@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "apps/bench/benchmark.h"
 #include "apps/train/optimiser_step.h"
@@ -14,6 +15,7 @@ class BenchStep {
   BenchStep(const Llama& model, const BenchOptions& options, Repetition how);
   // Returns its seconds.
   double run(std::uint64_t seed);
+  const OptimiserStep& optimiser_step() const { return step; }
 
  private:
   const Llama& llama;
@@ -21,5 +23,14 @@ class BenchStep {
   AdamW optimizer;
   OptimiserStep step;
 };
+
+// What `bench train` says of its steps.
+struct MeasuredSteps {
+  std::vector<double> seconds;     // of each but the first three
+  double second_step_seconds = 0;  // the step that a GPU is shown, where steps are recorded
+  bool recorded = false;           // whether they were: on a GPU with room for it
+};
+MeasuredSteps measure_steps(const Llama& llama, const BenchOptions& options,
+                            const Session& session);
 
 }  // namespace lookback

@@ -5,7 +5,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <latch>
+#include <string>
 #include <string_view>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 #include "apps/cli/exit_code.h"
 #include "runtime/check.h"
@@ -63,6 +68,24 @@ void check_stack_limit() {
        "a stack of {} KiB is too small, at least {} are needed: `ulimit -s 8192` before "
        "the command, or the limit of whatever starts it",
        limit.rlim_cur >> 10, least_bytes >> 10);
+}
+
+void check_threads(int count) {
+  std::latch all_asked_for(1);
+  std::vector<std::thread> others;
+  std::string problem;
+  try {
+    while (std::ssize(others) + 1 < count) others.emplace_back([&] { all_asked_for.wait(); });
+  } catch (const std::system_error& error) {
+    problem = error.code().message();
+  }
+  all_asked_for.count_down();
+  for (auto& thread : others) thread.join();
+  const Check check{"threads"};
+  check(problem.empty(),
+        "{} are asked for, and the system lets this process have {} ({}): take fewer, with "
+        "--threads",
+        count, others.size() + 1, problem);
 }
 
 }  // namespace lookback

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apps/cli/process.h"
 #include "runtime/device_runtime.h"
 #include "runtime/parallel.h"
 
@@ -10,6 +11,13 @@ namespace {
 
 // More threads than any machine of today has cores; the operating system gives up far above.
 constexpr IntegerRule thread_rule{.least = 1, .most = 1024};
+
+// Who has a GPU and did not ask for the CPU is told why that is what computes.
+void note_passed_over(const Console& console) {
+  const auto* runtime = device_runtime(Backend::cuda);
+  const auto reason = runtime == nullptr ? "" : runtime->why_passed_over();
+  if (!reason.empty()) console.note("on the CPU, though a GPU is here: " + reason);
+}
 
 }  // namespace
 
@@ -45,7 +53,10 @@ Device parse_device(const std::string& text) {
 
 Session SessionFlags::start() {
   Session session;
+  session.console.form = json ? Console::Form::json : Console::Form::text;
+  session.console.notes = quiet ? Console::Notes::hidden : Console::Notes::shown;
   session.device = parse_device(device);
+  if (device == "auto" && session.device == cpu_device) note_passed_over(session.console);
   device = to_string(session.device);
   session.works_on = std::make_shared<DefaultDevice>(session.device);
   if (tf32 && session.device.backend != Backend::cuda) {
@@ -54,11 +65,10 @@ Session SessionFlags::start() {
   session.multiplies =
       std::make_shared<UseFloatProducts>(tf32 ? FloatProducts::tf32 : FloatProducts::full);
   if (threads) set_num_threads(static_cast<int>(*threads));
+  check_threads(num_threads());
   threads = num_threads();
   session.threads = *threads;
   session.seed = static_cast<std::uint64_t>(seed);
-  session.console.form = json ? Console::Form::json : Console::Form::text;
-  session.console.notes = quiet ? Console::Notes::hidden : Console::Notes::shown;
   return session;
 }
 

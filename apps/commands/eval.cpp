@@ -30,7 +30,7 @@ class Eval final : public Command {
   }
 
   ExitCode run(const Session& session) override {
-    const auto record = read_run_record(directory);
+    const auto record = run_record_for_reading(directory);
     if (data.empty() && !record && std::filesystem::is_directory(directory)) {
       usage_error("--data is missing: {} is not the folder of a run, which would name its data",
                   directory);

@@ -38,7 +38,7 @@ class Generate final : public Command {
 
   ExitCode run(const Session& session) override {
     if (!prompt) usage_error("--prompt is missing: the text to begin with");
-    const auto record = read_run_record(directory);
+    const auto record = run_record_for_reading(directory);
     if (dtype.empty()) dtype = record ? record->options.dtype : "float32";
     if (tokenizer.empty()) tokenizer = tokenizer_of(directory, record);
     const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));

@@ -30,7 +30,7 @@ class Inspect final : public Command {
 
   ExitCode run(const Session& session) override {
     if (!prompt) usage_error("--prompt is missing: the text that the model is shown");
-    const auto run = read_run_record(directory);
+    const auto run = run_record_for_reading(directory);
     const auto options = run ? run->options : TrainOptions{};
     if (dtype.empty()) dtype = options.dtype;
     if (tokenizer.empty()) tokenizer = tokenizer_of(directory, run);

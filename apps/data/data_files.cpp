@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "apps/folder/folder_entries.h"
 #include "runtime/check.h"
 
 namespace lookback {
@@ -21,21 +22,15 @@ bool is_file(const fs::path& path) {
 
 std::vector<std::string> files_in_folder(const std::string& folder) {
   const Check check{"data"};
-  std::error_code error;
   std::vector<std::string> files;
-  fs::directory_iterator entry{folder, error};
-  for (; !error && entry != fs::directory_iterator{}; entry.increment(error)) {
-    const auto& path = entry->path();
-    if (!path.filename().string().starts_with('.') && is_file(path)) {
-      files.push_back(path.string());
-    }
+  for (const auto& name : names_in(folder, "data")) {
+    const auto path = fs::path(folder) / name;
+    if (!name.starts_with('.') && is_file(path)) files.push_back(path.string());
   }
-  check(!error, "{}: cannot be read: {}", folder, error.message());
   check(!files.empty(),
         "{}: there is no file in this folder (those of sub-folders are left out: a glob, {}, names "
         "them)",
         folder, folder + "/*/*");
-  std::sort(files.begin(), files.end());
   return files;
 }
 

@@ -19,14 +19,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> names_in(const fs::path& folder) {
+std::vector<std::string> names_in(const fs::path& folder, std::string_view operation) {
   std::error_code problem;
   std::vector<std::string> names;
-  fs::directory_iterator entry(folder, problem);
-  for (; !problem && entry != fs::directory_iterator(); entry.increment(problem)) {
-    names.push_back(entry->path().filename().string());
-  }
-  if (problem) fail("output", "{}: cannot be read: {}", folder.string(), problem.message());
+  do {  // a signal may come while it is opened or read: then anew
+    names.clear();
+    fs::directory_iterator entry(folder, problem);
+    for (; !problem && entry != fs::directory_iterator(); entry.increment(problem)) {
+      names.push_back(entry->path().filename().string());
+    }
+  } while (problem == std::errc::interrupted);
+  if (problem) fail(operation, "{}: cannot be read: {}", folder.string(), problem.message());
   std::ranges::sort(names);
   return names;
 }

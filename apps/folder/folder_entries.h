@@ -8,8 +8,9 @@
 
 namespace lookback {
 
-// The names in a folder, in order. Throws Error where it cannot be read.
-std::vector<std::string> names_in(const std::filesystem::path& folder);
+// The names in a folder, in order. Throws Error, `[operation] FOLDER: cannot be read: why`.
+std::vector<std::string> names_in(const std::filesystem::path& folder,
+                                  std::string_view operation = "output");
 
 // Whether something is there: a link counts, wherever it leads.
 bool is_there(const std::filesystem::path& path);

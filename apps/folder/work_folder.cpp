@@ -37,7 +37,7 @@ std::string emptied(const fs::path& folder) {
 
 std::string removed(const fs::path& folder) {
   try {
-    if (is_half_replaced(folder.parent_path())) return {};
+    if (!has_work_folder(folder.parent_path()) || is_half_replaced(folder.parent_path())) return {};
     if (auto problem = emptied(folder); !problem.empty()) return problem;
     sync_folder(folder);
     return remove_tree(folder);
@@ -54,14 +54,14 @@ bool has_work_folder(const fs::path& parent) {
   const auto folder = work_folder_of(parent);
   if (!is_own_folder(folder)) return false;
   const auto path = folder / mark_name;
-  if (fs::is_regular_file(path) && read_file(path, "output") == mark) return true;
+  if (is_there(path) && read_file(path, "output") == mark) return true;
   // A mark that a kill cut short, or a power cut emptied, is one as long as nothing else is there.
   return std::ranges::all_of(names_in(folder),
                              [](const auto& name) { return name.starts_with(mark_name); });
 }
 
-void remove_left_work(const fs::path& parent) {
-  if (has_work_folder(parent)) warn(removed(work_folder_of(parent)));
+std::string remove_left_work(const fs::path& parent) noexcept {
+  return removed(work_folder_of(parent));
 }
 
 WorkFolder::WorkFolder(fs::path parent_folder)

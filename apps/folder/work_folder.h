@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "runtime/replacing_file.h"
@@ -49,8 +50,8 @@ std::filesystem::path work_folder_of(const std::filesystem::path& parent);
 bool has_work_folder(const std::filesystem::path& parent);
 
 // Removes the work folder, of a process that is done or was killed, if there is one; but for what a
-// replacement that could not be undone has put there (replacement.h). Where that cannot be, a
-// warning says why. The caller owns `parent`.
-void remove_left_work(const std::filesystem::path& parent);
+// replacement that could not be undone has put there (replacement.h). Returns why that cannot be,
+// and never throws: for destructors; empty: it is gone. The caller owns `parent`.
+std::string remove_left_work(const std::filesystem::path& parent) noexcept;
 
 }  // namespace lookback

@@ -3,8 +3,10 @@
 #include <charconv>
 #include <cmath>
 
+#include "apps/folder/folder_entries.h"
 #include "apps/inspect/numbers.h"
 #include "apps/model/folder_checksums.h"
+#include "apps/train/run_entries.h"
 #include "autograd/gradient.h"
 
 namespace lookback {
@@ -13,23 +15,17 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto optimizer_name = "optimizer.safetensors";
-constexpr std::string_view checkpoint_prefix = "checkpoint-";
 
 // The folder that holds the newest optimizer.safetensors; none: there is none.
 std::optional<fs::path> newest_optimizer(const fs::path& directory) {
   if (fs::exists(directory / optimizer_name)) return directory;
   std::optional<fs::path> newest;
   std::int64_t newest_step = -1;
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    const auto name = entry.path().filename().string();
-    if (!name.starts_with(checkpoint_prefix) || !fs::exists(entry.path() / optimizer_name))
-      continue;
-    std::int64_t step = -1;
-    std::from_chars(name.data() + checkpoint_prefix.size(), name.data() + name.size(), step);
-    if (step > newest_step) {
-      newest = entry.path();
-      newest_step = step;
-    }
+  for (const auto& name : names_in(directory, "inspect")) {
+    const auto step = step_of_checkpoint(name);
+    if (!step || *step < newest_step || !fs::exists(directory / name / optimizer_name)) continue;
+    newest = directory / name;
+    newest_step = *step;
   }
   return newest;
 }

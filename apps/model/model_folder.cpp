@@ -3,6 +3,7 @@
 #include "apps/folder/replacement.h"
 #include "nn/llama/variant_of_weights.h"
 #include "nn/parameter_files.h"
+#include "runtime/read_file.h"
 #include "runtime/replacing_file.h"
 #include "runtime/safetensors.h"
 
@@ -33,11 +34,17 @@ void load(const Llama& llama, const FolderChecksums& checksums) {
                   [&](const auto& names) { return variant_advice(llama.config, names); });
 }
 
-// None where they cannot be read: the file is about to be replaced.
+// None where they are damaged: they are about to be written anew.
 FileChecksums checksums_so_far(const fs::path& directory) {
+  const auto path = directory / checksums_name;
+  // A disk or a system that fails is another matter, and is told.
+  if (exists(path)) static_cast<void>(read_file(path, "checksums"));
   try {
     return FolderChecksums(directory).recorded();
   } catch (const Error&) {
+    print_warning(fmt::format(
+        "{}: is damaged, and is written anew: other files than the model's are taken as they stand",
+        path.string()));
     return {};
   }
 }
@@ -69,6 +76,15 @@ std::unique_ptr<Llama> load_model(const fs::path& directory, Precision precision
         std::make_unique<Llama>(config_for_weights(config, weight_names(directory)), precision);
     load(*llama, checksums);
     return llama;
+  });
+}
+
+void check_model_files(const fs::path& directory) {
+  read_with_checksums(directory, [](const FolderChecksums& checksums) {
+    checksums.check_small_files();
+    if (!checksums.has(weights_name)) return;
+    const auto weights = checksums.open_safetensors(weights_name);
+    for (const auto& name : weights.names()) static_cast<void>(weights.load(name));
   });
 }
 

@@ -23,6 +23,9 @@ LlamaConfig read_model_config(const std::filesystem::path& path);
 // and what is wrong: also where a file, or a tensor in it, is not what was written.
 std::unique_ptr<Llama> load_model(const std::filesystem::path& directory, Precision precision);
 
+// Reads all that a model folder holds. Throws Error where anything is not what was written.
+void check_model_files(const std::filesystem::path& directory);
+
 // The names of the tensors in DIR/model.safetensors.
 std::vector<std::string> weight_names(const std::filesystem::path& directory);
 

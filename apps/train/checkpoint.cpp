@@ -42,14 +42,16 @@ ByStep checkpoints_of(const fs::path& folder) {
   return checkpoints;
 }
 
-// Newer ones, which a resumed run could not go on from, do not count.
-void remove_oldest(const WorkFolder& work, std::int64_t newest_step, std::int64_t limit) {
-  auto checkpoints = checkpoints_of(work.parent());
-  std::erase_if(checkpoints, [&](const auto& each) { return each.first > newest_step; });
-  const auto extra = static_cast<std::int64_t>(checkpoints.size()) - limit;
-  for (std::int64_t i = 0; i < extra; ++i) {
-    work.discard(checkpoint_name(checkpoints[static_cast<std::size_t>(i)].first));
+// Those that a process which is no more, or is at it, has not finished. A courtesy: whoever may not
+// look there goes on without.
+std::vector<std::int64_t> begun_checkpoints(const fs::path& run) {
+  std::vector<std::int64_t> steps;
+  try {
+    if (!has_work_folder(run)) return steps;
+    for (const auto& [step, path] : checkpoints_of(work_folder_of(run))) steps.push_back(step);
+  } catch (const Error&) {
   }
+  return steps;
 }
 
 SafetensorsChecksums write_optimizer(const fs::path& path, const AdamW& optimizer) {
@@ -97,7 +99,17 @@ void save_checkpoint(const WorkFolder& work, const Llama& llama, const AdamW& op
     if (complete.ties) complete.ties->files = std::move(files);
     write_state(folder / state_name, complete);
   });
-  remove_oldest(work, state.step, limit);
+  remove_oldest_checkpoints(work, state.step, limit);
+}
+
+void remove_oldest_checkpoints(const WorkFolder& work, std::int64_t newest_step,
+                               std::int64_t limit) {
+  auto checkpoints = checkpoints_of(work.parent());
+  std::erase_if(checkpoints, [&](const auto& each) { return each.first > newest_step; });
+  const auto extra = static_cast<std::int64_t>(checkpoints.size()) - limit;
+  for (std::int64_t i = 0; i < extra; ++i) {
+    work.discard(checkpoint_name(checkpoints[static_cast<std::size_t>(i)].first));
+  }
 }
 
 std::optional<FoundCheckpoint> newest_checkpoint(const fs::path& run) {
@@ -111,11 +123,9 @@ std::optional<FoundCheckpoint> newest_checkpoint(const fs::path& run) {
       unfinished.emplace_back(step, fmt::format("{} has no {}", path.string(), missing));
     }
   }
-  if (has_work_folder(run)) {
-    for (const auto& [step, path] : checkpoints_of(work_folder_of(run))) {
-      const auto name = (run / checkpoint_name(step)).string();
-      unfinished.emplace_back(step, name + " was being written when the run ended");
-    }
+  for (const auto step : begun_checkpoints(run)) {
+    const auto name = (run / checkpoint_name(step)).string();
+    unfinished.emplace_back(step, name + " was being written when the run ended");
   }
   if (found.path.empty()) return std::nullopt;
   for (const auto& [step, what] : unfinished) {

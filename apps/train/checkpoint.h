@@ -56,6 +56,11 @@ struct TrainerState {
 void save_checkpoint(const WorkFolder& work, const Llama& llama, const AdamW& optimizer,
                      const TrainerState& state, std::int64_t limit);
 
+// Removes the oldest beyond `limit`; those newer than newest_step, which a resumed run could not go
+// on from, do not count.
+void remove_oldest_checkpoints(const WorkFolder& work, std::int64_t newest_step,
+                               std::int64_t limit);
+
 struct FoundCheckpoint {
   std::filesystem::path path;
   std::int64_t step = 0;

@@ -12,6 +12,8 @@
 #include <limits>
 #include <string_view>
 
+#include "apps/folder/folder_entries.h"
+
 namespace lookback {
 namespace {
 
@@ -108,9 +110,9 @@ fs::path new_path(const fs::path& folder) {
                      std::chrono::system_clock::now().time_since_epoch())
                      .count();
   constexpr auto last_second = std::numeric_limits<std::int64_t>::max();
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (!is_event_file(entry.path())) continue;
-    const auto digits = entry.path().filename().string().substr(name_prefix.size());
+  for (const auto& name : names_in(folder)) {
+    if (!is_event_file(name)) continue;
+    const auto digits = name.substr(name_prefix.size());
     std::int64_t other = 0;
     std::from_chars(digits.data(), digits.data() + digits.size(), other);
     seconds = std::max(seconds, std::min(other, last_second - 1) + 1);

@@ -7,7 +7,6 @@
 #include "autograd/ops/add.h"
 #include "autograd/ops/affine.h"
 #include "autograd/ops/copy_of.h"
-#include "runtime/allocator.h"
 
 namespace lookback {
 
@@ -33,7 +32,11 @@ StepResults OptimiserStep::take(const std::vector<TokenBatch>& batches, double l
   if (recorded == nullptr) return queue(batches, learning_rate, {});
   auto results = expected_results(batches);
   optimizer.begin_step(learning_rate, results.gradient_share);
-  recorded->replay();
+  if (!replay()) {
+    results = queue_gradients(llama, batches, inputs, forward);
+    queue_update(results);
+    return results;
+  }
   for (const auto& parameter : parameters) parameter.tensor.storage()->bump_version();
   results.numbers = copy_of(recorded_numbers);
   return results;
@@ -79,10 +82,29 @@ void OptimiserStep::try_to_record(const std::vector<TokenBatch>& batches) {
       queue_update(results);
       recorded_numbers = results.numbers;
     });
-  } catch (const OutOfMemory&) {
+  } catch (const OutOfMemory& error) {
     clear_gradients(parameters);
+    go_on_queued(error);
   }
-  may_record = recorded != nullptr;
+  may_record = may_record && recorded != nullptr;
+}
+
+// False, with nothing queued, where the GPU has no room for what it would run.
+bool OptimiserStep::replay() {
+  try {
+    recorded->replay();
+    return true;
+  } catch (const OutOfMemory& error) {
+    go_on_queued(error);
+    return false;
+  }
+}
+
+void OptimiserStep::go_on_queued(const OutOfMemory& error) {
+  recorded = nullptr;
+  recorded_numbers = {};
+  may_record = false;
+  no_recording = error.what();
 }
 
 }  // namespace lookback

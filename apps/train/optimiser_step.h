@@ -3,11 +3,13 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "apps/train/token_tensors.h"
 #include "apps/train/training_step.h"
 #include "nn/adamw.h"
+#include "runtime/allocator.h"
 #include "runtime/recorded_work.h"
 
 namespace lookback {
@@ -30,6 +32,9 @@ class OptimiserStep {
                    const std::function<void(const StepResults&)>& before_update = {});
 
   bool is_recorded() const { return recorded != nullptr; }
+  // Why steps are queued though they were to be recorded: memory did not suffice, in the words of
+  // OutOfMemory. Empty otherwise.
+  const std::string& why_not_recorded() const { return no_recording; }
 
  private:
   bool fill_inputs(const std::vector<TokenBatch>& batches);
@@ -37,6 +42,8 @@ class OptimiserStep {
                     const std::function<void(const StepResults&)>& before_update);
   void queue_update(const StepResults& results);
   void try_to_record(const std::vector<TokenBatch>& batches);
+  bool replay();
+  void go_on_queued(const OutOfMemory& error);
 
   const Llama& llama;
   AdamW& optimizer;
@@ -51,6 +58,7 @@ class OptimiserStep {
   bool warm = false;  // a step has been queued: what is made at first use is there
   std::unique_ptr<RecordedWork> recorded;
   Tensor recorded_numbers;  // what the recorded step writes
+  std::string no_recording;
 };
 
 }  // namespace lookback

@@ -1,11 +1,13 @@
 #include "apps/train/output_folder.h"
 
 #include <algorithm>
+#include <exception>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "apps/cli/console.h"
 #include "apps/folder/folder_entries.h"
 #include "apps/folder/replacement.h"
 #include "apps/train/run_entries.h"
@@ -76,7 +78,10 @@ OutputFolder::OutputFolder(fs::path directory, ExistingRun existing_run)
 }
 
 OutputFolder::~OutputFolder() {
-  if (claimed.in_place()) remove_left_work(path());
+  if (!claimed.in_place()) return;
+  const auto problem = remove_left_work(path());
+  // Behind an error it would have the same cause, and the next run there tidies up.
+  if (!problem.empty() && std::uncaught_exceptions() == 0) print_warning(problem);
 }
 
 const WorkFolder& OutputFolder::work() {

@@ -88,6 +88,7 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
   }
   run.device = record->device;
   run.options = record->file;
+  run.warnings = record->warnings;
   run.tokenizer = tokenizer_of(directory, record);
   if (!flags.given("device")) {
     try {
@@ -163,7 +164,7 @@ std::string resume_notes(const ResumedRun& run, const std::string& output_dir) {
 }
 
 std::vector<std::string> resume_warnings(const ResumedRun& run, Device device) {
-  std::vector<std::string> warnings;
+  auto warnings = run.warnings;
   const auto name = run.checkpoint.path.filename().string();
   if (!run.state.ties) {
     warnings.push_back(fmt::format(

@@ -14,6 +14,7 @@ struct ResumedRun {
   // From the run's options.toml.
   std::string device = {};
   OptionsFile options = {};
+  std::vector<std::string> warnings = {};       // about that file
   std::string tokenizer = {};                   // its own copy, of one from a file
   std::vector<Flags::Difference> changes = {};  // what was given otherwise, and may be
   // From its folder.
@@ -24,8 +25,7 @@ struct ResumedRun {
 // Fills in the flags that were not given from the options.toml in output_dir; the device only where
 // it is there. A run keeps its model, its data and how it learns: throws UsageError, with both
 // values, where a flag says otherwise, and Error where the folder does not say how. (Whether
-// another
-// --config describes another model is for the caller to see.)
+// another --config describes another model is for the caller to see.)
 ResumedRun settings_of_run(Flags& flags, TrainOptions& options);
 
 // Throws Error, with both values, where the run's options.toml is not the one that its checkpoint

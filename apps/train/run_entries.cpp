@@ -24,6 +24,8 @@ constexpr std::string_view checkpoint_prefix = "checkpoint-";
 constexpr std::array<std::string_view, 4> checkpoint_files = {
     "config.json", "model.safetensors", "optimizer.safetensors", "trainer_state.json"};
 constexpr auto looks_folder = "inspect";
+constexpr std::array<std::string_view, 2> look_files = {"report.html", "inspect.safetensors"};
+constexpr std::string_view look_prefix = "step-";
 
 template <std::size_t size>
 bool is_one_of(const std::array<std::string_view, size>& names, const std::string& name) {
@@ -38,6 +40,21 @@ bool is_of_run(const fs::path& entry) {
 
 bool is_of_tokenizer(const fs::path& entry) {
   return is_one_of(tokenizer_files, entry.filename().string()) && !is_own_folder(entry);
+}
+
+bool is_of_look(const fs::path& entry) {
+  return is_one_of(look_files, entry.filename().string()) && !is_own_folder(entry);
+}
+
+// Looks into the model, and nothing else: what somebody has put between them keeps them all.
+bool is_of_looks(const fs::path& entry) {
+  if (entry.filename() != looks_folder || !is_own_folder(entry)) return false;
+  return std::ranges::all_of(names_in(entry), [&](const auto& name) {
+    const auto path = entry / name;
+    if (!name.starts_with(look_prefix) || !is_own_folder(path)) return is_of_look(path);
+    return std::ranges::all_of(names_in(path),
+                               [&](const auto& file) { return is_of_look(path / file); });
+  });
 }
 
 }  // namespace
@@ -55,12 +72,12 @@ std::optional<std::int64_t> step_of_checkpoint(const fs::path& path) {
 }
 
 std::vector<std::string> run_entries(const fs::path& folder) {
-  std::vector<std::string> of_run, of_tokenizer;
+  std::vector<std::string> of_run, beside_it;
   for (const auto& name : names_in(folder)) {
     if (is_of_run(folder / name)) of_run.push_back(name);
-    if (is_of_tokenizer(folder / name)) of_tokenizer.push_back(name);
+    if (is_of_tokenizer(folder / name) || is_of_looks(folder / name)) beside_it.push_back(name);
   }
-  if (!of_run.empty()) of_run.insert(of_run.end(), of_tokenizer.begin(), of_tokenizer.end());
+  if (!of_run.empty()) of_run.insert(of_run.end(), beside_it.begin(), beside_it.end());
   return of_run;
 }
 
@@ -78,10 +95,9 @@ bool is_written_by_run(const fs::path& path, const fs::path& folder) {
 }
 
 std::vector<fs::path> example_paths_of_run() {
-  std::vector<fs::path> paths = {fs::path(looks_folder) / "step-1" / "report.html",
-                                 fs::path(looks_folder) / "step-1" / "inspect.safetensors",
-                                 "events.out.tfevents.1700000000.host.1"};
+  std::vector<fs::path> paths = {"events.out.tfevents.1700000000.host.1"};
   paths.insert(paths.end(), run_files.begin(), run_files.end());
+  for (const auto name : look_files) paths.push_back(fs::path(looks_folder) / "step-1" / name);
   for (const auto name : checkpoint_files) paths.push_back(fs::path(checkpoint_name(1)) / name);
   return paths;
 }

@@ -45,7 +45,8 @@ std::optional<TrainerState> state_beside(const fs::path& checkpoint) {
   }
 }
 
-void check_against_checkpoint(const OptionsFile& options, const fs::path& directory) {
+void check_against_checkpoint(RunRecord& record, const fs::path& directory) {
+  const auto& options = record.file;
   auto checkpoint = directory;
   if (fs::path(options.path).parent_path() == directory) {
     const auto newest = newest_checkpoint(directory);
@@ -57,9 +58,9 @@ void check_against_checkpoint(const OptionsFile& options, const fs::path& direct
   check_settings(options, state->ties->settings,
                  fs::absolute(checkpoint / "").parent_path().filename().string());
   if (!is_as_written(read_file(options.path, "run"))) {
-    print_warning(options.path +
-                  ": was edited, or is damaged, since the run wrote it; what it says "
-                  "of where things lie is taken as it stands");
+    record.warnings.push_back(options.path +
+                              ": was edited, or is damaged, since the run wrote it; what it says "
+                              "of where things lie is taken as it stands");
   }
 }
 
@@ -87,7 +88,13 @@ std::optional<RunRecord> read_run_record(const fs::path& directory) {
   record.seed = static_cast<std::uint64_t>(session.seed);
   record.device = session.device;
   record.file = options_file(path, flags);
-  check_against_checkpoint(record.file, directory);
+  check_against_checkpoint(record, directory);
+  return record;
+}
+
+std::optional<RunRecord> run_record_for_reading(const fs::path& directory) {
+  auto record = read_run_record(directory);
+  if (record) std::ranges::for_each(record->warnings, print_warning);
   return record;
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "apps/train/run_settings.h"
 #include "apps/train/train_options.h"
@@ -15,6 +16,7 @@ struct RunRecord {
   std::uint64_t seed = 0;
   std::string device = {};  // "cpu", "cuda:0"
   OptionsFile file = {};
+  std::vector<std::string> warnings = {};
 };
 
 // The text of an options.toml: what is given, and a comment with its checksum behind it.
@@ -22,9 +24,11 @@ std::string sealed_options(const std::string& text);
 
 // Of a run's folder, or of a checkpoint in one; none for a folder that no run made. Throws Error
 // for an options.toml that does not fit, or that is not the one which the checkpoint (of a run: its
-// newest) was trained with, and in the middle of a replacement (replacement.h); warns where it was
-// changed in anything else.
+// newest) was trained with, and in the middle of a replacement (replacement.h). Where it was
+// changed in anything else, `warnings` says so.
 std::optional<RunRecord> read_run_record(const std::filesystem::path& directory);
+// The same, for who only reads the folder: prints the warnings.
+std::optional<RunRecord> run_record_for_reading(const std::filesystem::path& directory);
 
 // The tokenizer's file of a model folder: the copy in it (tokenizer_file.h), or else the one that
 // its run began with. Empty: the model has none; its run, if it is one, says what else it speaks.

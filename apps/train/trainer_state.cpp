@@ -1,6 +1,7 @@
 #include "apps/train/trainer_state.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <type_traits>
@@ -52,6 +53,15 @@ class StateReader {
     return value.get<std::string>();
   }
 
+  std::map<std::string, std::string> texts(const std::string& key) {
+    const auto& values = at(key);
+    const bool fits = values.is_object() && std::ranges::all_of(values, [](const Json& value) {
+                        return value.is_string();
+                      });
+    check(fits, "{}: {}{} is {}: must be an object of strings", where, prefix, key, values.dump());
+    return values.get<std::map<std::string, std::string>>();
+  }
+
   StateReader inside(const std::string& key) { return {at(key), where, prefix + key + "."}; }
 
   std::vector<std::int64_t> counts(const std::string& key) {
@@ -93,9 +103,7 @@ Json json_of(const CheckpointTies& ties) {
 
 CheckpointTies read_ties(StateReader& all, const std::string& file) {
   CheckpointTies ties{.config = all.at("config").dump()};
-  for (const auto& [key, value] : all.at("settings").items()) {
-    ties.settings.emplace(key, value.get<std::string>());
-  }
+  ties.settings = all.texts("settings");
   auto data = all.inside("data");
   ties.data.training = parse_data_record(data.at("training"), file);
   if (const auto& validation = data.at("validation"); !validation.is_null()) {

@@ -148,6 +148,10 @@ double TrainingRun::tokens_per_second() const { return rate(state.tokens, state.
 
 TrainingSummary TrainingRun::run() {
   try {
+    // One that was killed at its very end did not come to it.
+    if (resumed != nullptr && state.step == total_steps) {
+      remove_oldest_checkpoints(output.work(), state.step, options.save_total_limit);
+    }
     train();
   } catch (const NonFiniteError&) {
     throw;
@@ -232,7 +236,7 @@ void TrainingRun::take_step() {
   if (state.step == first_step) {
     state.tokens += step.take(batches, learning_rate, begin).tokens;
   } else {
-    const auto results = step.take(batches, learning_rate);
+    const auto results = take_recorded_step(batches);
     state.tokens += results.tokens;
     unread.push_back({results, std::move(batches), state.step});
     if (is_host_memory(session.device.backend)) read_steps();
@@ -247,6 +251,19 @@ void TrainingRun::take_step() {
                 fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s", state.step, total_steps,
                             measures.loss, tokens_per_second()),
                 left);
+}
+
+// Where a recording does not fit into the GPU's memory, that is said once.
+StepResults TrainingRun::take_recorded_step(const std::vector<TokenBatch>& batches) {
+  const bool said = !step.why_not_recorded().empty();
+  auto results = step.take(batches, learning_rate);
+  if (!said && !step.why_not_recorded().empty()) {
+    progress.line(
+        fmt::format("step {}: queued kernel by kernel from here on, as with "
+                    "--no-cuda-graphs: no room for a recording: {}",
+                    state.step + 1, step.why_not_recorded()));
+  }
+  return results;
 }
 
 void TrainingRun::read_steps() {

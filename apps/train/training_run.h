@@ -62,6 +62,7 @@ class TrainingRun {
   void begin_folder();
   void begin_resumed_folder();
   void take_step();
+  StepResults take_recorded_step(const std::vector<TokenBatch>& batches);
   void read_steps();
   void log_step(RunLog::Line kind);
   void evaluate_model();

@@ -3,9 +3,9 @@
 
 namespace lookback::device {
 
-// Whether it runs code for warpgroups (warpgroup.h): compute capability 9.0, and no other. sm_90a
-// machine code runs there and nowhere else, and there the driver takes it before any PTX. A build
-// without sm_90a has nothing at all that 9.0 runs.
+// Whether the code that the driver has loaded is for warpgroups (warpgroup.h), as the code itself
+// says (code_report.h). The GPU alone does not tell: 9.0 takes PTX, which has none, where the
+// program holds no machine code of sm_90a, or CUDA_FORCE_PTX_JIT is set.
 bool has_warpgroups();
 
 }  // namespace lookback::device

@@ -78,6 +78,7 @@ __global__ void __launch_bounds__(Kernel::threads, resident_blocks<Kernel>())
 template <class Kernel>
 void launch(const Grid& grid, const Kernel& kernel) {
   if (grid.blocks == 0) return;
+  check_grid(grid);
   constexpr std::size_t granted = std::size_t{48} << 10;  // more must be asked for
   if (grid.shared_bytes > granted) {
     check_launch(cudaFuncSetAttribute(run_kernel<Kernel>,

@@ -1,5 +1,5 @@
-// Matrix products for what cuBLAS cannot read (rows that overlap, or all lie in one place): one
-// thread per element, without haste.
+// Matrix products for what cuBLAS cannot read (rows that overlap, or all lie in one place) or count
+// (sizes and steps of 2^31 and more): one thread per element, without haste.
 #pragma once
 
 #include "kernels/cuda/products.h"

@@ -1,7 +1,8 @@
-// The one way to a matrix product on a GPU: strided batches through cuBLAS (cublas_products.cpp).
+// The one way to a matrix product on a GPU: strided batches through cuBLAS (toolkit/products.cpp).
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "runtime/dtype.h"
 
@@ -29,5 +30,9 @@ struct Product {
 };
 
 void multiply_on_gpu(const Product& product);
+
+// What multiplies: "cuBLAS 13.1.0 (/usr/local/cuda/lib64/libcublas.so.13)". Throws Error where it
+// is not to be found.
+std::string product_library();
 
 }  // namespace lookback::kernels

@@ -92,6 +92,17 @@ void check_sum(std::string_view data, std::uint32_t masked) {
     throw std::runtime_error("a wrong checksum");
 }
 
+void add_events(const fs::path& file, std::vector<Event>& events) {
+  const auto bytes = read_text(file);
+  for (Cursor cursor(bytes); !cursor.at_end();) {
+    const auto length = cursor.take(8);
+    check_sum(length, cursor.number<std::uint32_t>());
+    const auto data = cursor.take(static_cast<std::size_t>(Cursor(length).number<std::uint64_t>()));
+    check_sum(data, cursor.number<std::uint32_t>());
+    events.push_back(event_of(Cursor(data)));
+  }
+}
+
 }  // namespace
 
 std::uint32_t crc32c(std::string_view data) {
@@ -104,15 +115,8 @@ std::uint32_t crc32c(std::string_view data) {
 }
 
 std::vector<Event> read_events(const fs::path& file) {
-  const auto bytes = read_text(file);
   std::vector<Event> events;
-  for (Cursor cursor(bytes); !cursor.at_end();) {
-    const auto length = cursor.take(8);
-    check_sum(length, cursor.number<std::uint32_t>());
-    const auto data = cursor.take(static_cast<std::size_t>(Cursor(length).number<std::uint64_t>()));
-    check_sum(data, cursor.number<std::uint32_t>());
-    events.push_back(event_of(Cursor(data)));
-  }
+  add_events(file, events);
   return events;
 }
 
@@ -129,7 +133,13 @@ std::vector<fs::path> event_files(const fs::path& run) {
 std::vector<Event> joined_events(const fs::path& run) {
   std::vector<Event> joined;
   for (const auto& file : event_files(run)) {
-    for (const auto& event : read_events(file)) {
+    std::vector<Event> events;
+    try {
+      add_events(file, events);
+    } catch (const std::runtime_error&) {
+      // What is behind the damage TensorBoard does not read either.
+    }
+    for (const auto& event : events) {
       if (event.starts) {
         std::erase_if(joined, [&](const Event& earlier) { return earlier.step >= event.step; });
       }

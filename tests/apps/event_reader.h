@@ -30,7 +30,7 @@ std::vector<Event> read_events(const std::filesystem::path& file);
 std::vector<std::filesystem::path> event_files(const std::filesystem::path& run);  // by name
 
 // The events with scalars of all files of a run, as TensorBoard joins them: a START of step s voids
-// all before it of steps s and later.
+// all before it of steps s and later. A file that a power cut damaged is read up to there.
 std::vector<Event> joined_events(const std::filesystem::path& run);
 
 }  // namespace lookback::tests

@@ -113,9 +113,12 @@ TEST(BenchProgram, MeasuresWhatItPromises) {
             (std::set<std::string>{"fma_gflops", "bf16_gflops", "triad_gbps", "cores", "isa"}));
   EXPECT_GT(machine.at("fma_gflops"), 0.1);
   const auto train = bench("train");
-  EXPECT_EQ(keys_of(train), (std::set<std::string>{"tokens_per_second", "seconds_per_step",
-                                                   "peak_bytes", "allocator_peak_bytes",
-                                                   "parameters", "model_flops_utilisation"}));
+  EXPECT_EQ(keys_of(train),
+            (std::set<std::string>{"tokens_per_second", "seconds_per_step", "recorded",
+                                   "second_step_seconds", "peak_bytes", "allocator_peak_bytes",
+                                   "parameters", "model_flops_utilisation"}));
+  EXPECT_FALSE(train.at("recorded"));  // the CPU queues nothing
+  EXPECT_GT(train.at("second_step_seconds"), 0);
   EXPECT_NEAR(
       train.at("tokens_per_second").get<double>() * train.at("seconds_per_step").get<double>(),
       4 * 16, 1e-6);
@@ -128,8 +131,13 @@ TEST(BenchProgram, MeasuresWhatItPromises) {
   EXPECT_EQ(keys_of(memory), (std::set<std::string>{"predicted_bytes", "measured_bytes"}));
   const auto operations = bench("ops").at("operations");
   ASSERT_GT(operations.size(), 10U);
-  EXPECT_EQ(keys_of(operations.at(0)),
-            (std::set<std::string>{"name", "shape", "seconds", "gflops", "gbps", "of_limit"}));
+  EXPECT_EQ(keys_of(operations.at(0)), (std::set<std::string>{"name", "shape", "calls", "seconds",
+                                                              "gflops", "gbps", "of_limit"}));
+  std::int64_t products = 0;  // of one step of the 2 layers, two of their weights' gradients each
+  for (const auto& each : operations) {
+    if (each.at("name") == "matmul_forward") products += each.at("calls").get<std::int64_t>();
+  }
+  EXPECT_GE(products, 2 * 7);
   const auto attention = bench("attention").at("attention");
   ASSERT_EQ(attention.size(), 2U);  // head sizes 64 and 128, 16 heads, batch 4
   EXPECT_EQ(attention.at(1).at("shape"), "(4, 16, 16, 128)");

@@ -44,9 +44,8 @@ void write_run(const fs::path& folder, const std::string& text) {
 TEST(OutputFolder, MakesFoldersAndFillsThem) {
   const TemporaryDirectory folder;
   OutputFolder output(folder.path() / "a" / "b", ExistingRun::refused);
-  EXPECT_FALSE(fs::exists(folder.path() / "a"));
+  EXPECT_TRUE(fs::is_directory(folder.path() / "a" / "b")) << "it is owned from the start";
   output.begin([](const fs::path& staging) { write_run(staging, "new"); });
-  EXPECT_EQ(names_in(output.path()), (std::set<std::string>{"config.json", "model.safetensors"}));
   EXPECT_TRUE(holds_run(output.path()));
 }
 
@@ -95,6 +94,91 @@ TEST(OutputFolder, AFailedStartLeavesEverythingAsItWas) {
       "");
   EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"config.json", "model.safetensors"}));
   EXPECT_EQ(read_text(folder.path() / "config.json"), "old");
+}
+
+// A look at the model before belongs to no run after it.
+TEST(OutputFolder, ReplacesTheLooksOfARunUnlessThereIsMoreBetweenThem) {
+  const TemporaryDirectory folder;
+  const auto run = folder.path() / "run", look = run / "inspect" / "step-4";
+  for (const auto* more : {"", "step-4/notes.txt", "step-5.txt"}) {
+    SCOPED_TRACE(more);
+    fs::remove_all(run);
+    fs::create_directories(look);
+    write_run(run, "old");
+    for (const auto* name : {"report.html", "inspect.safetensors"}) write_text(look / name, "old");
+    write_text(run / "inspect" / "report.html", "old");
+    if (*more != 0) write_text(run / "inspect" / more, "mine");
+    OutputFolder(run, ExistingRun::replaced).begin([](const fs::path& staging) {
+      write_run(staging, "new");
+    });
+    EXPECT_EQ(fs::exists(run / "inspect"), *more != 0);
+    if (*more != 0) {
+      EXPECT_EQ(read_text(run / "inspect" / more), "mine");
+    }
+  }
+}
+
+// Names that look like those of a run, and of what an earlier version left behind.
+TEST(OutputFolder, LeavesAloneWhatAUserMayHaveNamed) {
+  const TemporaryDirectory folder;
+  const std::vector<std::string> mine = {"checkpoint-of-mine", "checkpoint-07", ".starting-1"};
+  write_run(folder.path(), "old");
+  for (const auto& name : mine) {
+    fs::create_directory(folder.path() / name);
+    write_text(folder.path() / name / "notes.txt", "mine");
+  }
+  write_text(folder.path() / "model.safetensors.1.partial", "mine");
+  OutputFolder(folder.path(), ExistingRun::replaced).begin([](const fs::path& staging) {
+    write_run(staging, "new");
+  });
+  for (const auto& name : mine) EXPECT_EQ(read_text(folder.path() / name / "notes.txt"), "mine");
+  EXPECT_EQ(read_text(folder.path() / "model.safetensors.1.partial"), "mine");
+}
+
+TEST(OutputFolder, AForeignFileInTheWayIsNamedAndKept) {
+  const TemporaryDirectory folder;
+  write_text(folder.path() / "tokenizer.json", "mine");
+  EXPECT_THAT(
+      error_of([&] {
+        OutputFolder(folder.path(), ExistingRun::replaced).begin([](const fs::path& staging) {
+          write_run(staging, "new");
+          write_text(staging / "tokenizer.json", "the run's");
+        });
+      }),
+      testing::HasSubstr("tokenizer.json: is of no run, and the new run would replace it"));
+  EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"tokenizer.json"}));
+  EXPECT_EQ(read_text(folder.path() / "tokenizer.json"), "mine");
+
+  fs::create_directory(folder.path() / ".lookback");
+  write_text(folder.path() / ".lookback" / "notes.txt", "mine");
+  EXPECT_THAT(error_of([&] {
+                OutputFolder(folder.path(), ExistingRun::refused).begin([](const fs::path&) {});
+              }),
+              testing::HasSubstr(".lookback: is in the way, and not a folder of lookback's"));
+  EXPECT_EQ(read_text(folder.path() / ".lookback" / "notes.txt"), "mine");
+}
+
+// B makes sweep/ and sweep/b, A trains in sweep/a, and B fails.
+TEST(OutputFolder, WhatOthersPutIntoAFolderThatWasMadeKeepsIt) {
+  const TemporaryDirectory folder;
+  const auto sweep = folder.path() / "sweep";
+  {
+    const OutputFolder failing(sweep / "b", ExistingRun::refused);
+    fs::create_directory(sweep / "a");
+    write_run(sweep / "a", "whole");
+  }
+  EXPECT_EQ(names_in(sweep), (std::set<std::string>{"a", "a/config.json", "a/model.safetensors"}));
+}
+
+// Another program, which knows no lock, puts a run there in the meantime.
+TEST(OutputFolder, AsksOnceMoreBeforeItReplaces) {
+  const TemporaryDirectory folder;
+  OutputFolder output(folder.path(), ExistingRun::refused);
+  write_run(folder.path(), "whole");
+  EXPECT_THAT(
+      error_of([&] { output.begin([](const fs::path& staging) { write_run(staging, "new"); }); }),
+      testing::HasSubstr("holds a run already"));
+  EXPECT_EQ(read_text(folder.path() / "model.safetensors"), "whole");
 }
 
 TEST(OutputFolder, TwoCannotTrainIntoOne) {

@@ -247,6 +247,27 @@ TEST(Process, AStackThatIsTooSmallIsOneLine) {
   }
 }
 
+// As in a container with a limit of processes.
+TEST(Process, ThreadsThatTheSystemDoesNotAllowAreOneLine) {
+  const SmallRun small;
+  for (const std::string command : {"train", "bench"}) {
+    std::vector<std::string> arguments = {"bench", "machine"};
+    if (command == "train") {
+      arguments = {"train",      "--config",     small.config(), "--data",
+                   small.text(), "--output-dir", small.run()};
+    }
+    arguments.push_back("--threads=900");
+    expect_error(run_lookback(arguments, {.in_child =
+                                              [] {
+                                                constexpr rlim_t two_gibibytes = rlim_t{2} << 30;
+                                                const rlimit limit{two_gibibytes, two_gibibytes};
+                                                setrlimit(RLIMIT_AS, &limit);
+                                              }}),
+                 1, "[threads] 900 are asked for, and the system lets this process have ");
+  }
+  EXPECT_FALSE(fs::exists(small.run()));
+}
+
 // What the program writes to a terminal that is its stdout.
 std::string on_a_terminal(const std::vector<std::string>& arguments) {
   const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);

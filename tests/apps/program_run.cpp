@@ -90,6 +90,10 @@ void expect_error(const ProgramResult& result, int code, const std::string& text
   EXPECT_THAT(result.err, testing::HasSubstr(text));
 }
 
+void remove_checksums(const std::filesystem::path& model) {
+  EXPECT_TRUE(std::filesystem::remove(model / "lookback-checksums.json")) << model;
+}
+
 std::string read_text(const std::filesystem::path& path) {
   const std::ifstream file(path, std::ios::binary);
   EXPECT_TRUE(file.is_open()) << path;

@@ -41,6 +41,10 @@ ProgramResult run_lookback(const std::vector<std::string>& arguments,
 // One line `lookback: error: ...` on stderr, nothing on stdout, this exit code, this text in it.
 void expect_error(const ProgramResult& result, int code, const std::string& text);
 
+// As if another program had written the model folder, or had changed it on purpose: nothing says
+// what it held.
+void remove_checksums(const std::filesystem::path& model);
+
 std::string read_text(const std::filesystem::path& path);
 void write_text(const std::filesystem::path& path, const std::string& text);
 

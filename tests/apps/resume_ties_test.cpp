@@ -152,7 +152,7 @@ TEST_F(ResumeTies, WhatIsMeantIsSaidByAFlagAndThenKnown) {
   EXPECT_EQ(result.err, "");
   EXPECT_TRUE(fs::exists(folder("cut") / "checkpoint-12"));
   // By epochs: their number of steps is noted too.
-  ASSERT_EQ(resume(folder("cut"), {"--epochs=1", "--eval-steps=100", "--save-steps=1000"}).code, 0);
+  ASSERT_EQ(resume(folder("cut"), {"--epochs=2", "--eval-steps=100", "--save-steps=1000"}).code, 0);
   EXPECT_THAT(read_text(options()), HasSubstr(", max-steps 12 -> "));
   for (const auto& entry : fs::directory_iterator(folder("cut"))) {
     const auto name = entry.path().filename().string();

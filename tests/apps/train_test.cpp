@@ -35,8 +35,8 @@ TEST(TrainProgram, LeavesAWholeFolder) {
   for (const auto& entry : fs::recursive_directory_iterator(small.run())) {
     files.insert(fs::relative(entry.path(), small.run()));
   }
-  std::set<std::string> expected = {"config.json", "model.safetensors", "options.toml",
-                                    "metrics.jsonl"};
+  std::set<std::string> expected = {"config.json", "model.safetensors", "lookback-checksums.json",
+                                    "options.toml", "metrics.jsonl"};
   for (const auto& file : event_files(small.run())) expected.insert(file.filename());
   for (const std::string checkpoint : {"checkpoint-4", "checkpoint-6"}) {
     expected.insert(checkpoint);

@@ -312,6 +312,7 @@ class VariantWeights : public VariantRun {
     }
     change(tensors);
     write_safetensors(weights_path(), NamedTensors(tensors.begin(), tensors.end()));
+    remove_checksums(small.run());
   }
   // The run's config.json as another preset's.
   void becomes(const std::string& preset) const {
@@ -322,6 +323,7 @@ class VariantWeights : public VariantRun {
       if (each.at("name") == preset) config.update(each.at("config"));
     }
     write_text(fs::path(small.run()) / "config.json", config.dump());
+    remove_checksums(small.run());
   }
   ProgramResult eval() const { return run_lookback({"eval", small.run(), "--threads=1"}); }
 };

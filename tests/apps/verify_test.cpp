@@ -30,12 +30,10 @@ fs::path golden(const string& name) {
 enum class Origin { oracle, transformers };
 std::vector<string> golden_files(Origin origin) {
   std::vector<string> files;
-  for (const auto& entry : fs::directory_iterator(source_directory() / "tests" / "golden")) {
-    if (entry.path().extension() != ".safetensors") continue;
-    const bool theirs = entry.path().stem().string().starts_with("transformers");
-    if (theirs == (origin == Origin::transformers)) files.push_back(entry.path());
+  for (const auto& file : reference_files()) {
+    const bool theirs = file.stem().string().starts_with("transformers");
+    if (theirs == (origin == Origin::transformers)) files.push_back(file);
   }
-  std::ranges::sort(files);
   return files;
 }
 

@@ -51,6 +51,29 @@ TEST(EmulatedGrid, BarriersOrderTheThreads) {
   }
 }
 
+struct Nothing {
+  static constexpr int threads = 1;
+  LOOKBACK_DEVICE void operator()() const {}
+};
+
+// gridDim has 31 bits: of 2^32 + 1 blocks one would run.
+TEST(EmulatedGrid, MoreBlocksThanAGpuCountsAreRefusedAndNotCutOff) {
+  for (const std::int64_t blocks :
+       {std::int64_t{1} << 31, (std::int64_t{1} << 32) + 1, std::int64_t{-1}}) {
+    try {
+      launch({.blocks = blocks}, Nothing{});
+      ADD_FAILURE() << blocks;
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what())
+                    .find("[launch] " + std::to_string(blocks) +
+                          " blocks of a kernel: must be at most 2147483647"),
+                0U)
+          << error.what();
+    }
+  }
+  launch({.blocks = 0}, Nothing{});
+}
+
 TEST(EmulatedGrid, AMissingBarrierShowsInSomeOrder) {
   EXPECT_NE(sums(Order::forwards, false), sums(Order::backwards, false));
 }

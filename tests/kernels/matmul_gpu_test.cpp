@@ -95,5 +95,30 @@ TEST(MatmulIntoBf16OnGpu, IsRoundedOnce) {
   for (const auto value : y.elements<BFloat16>()) EXPECT_EQ(static_cast<float>(value), 280);
 }
 
+// However many parts cuBLAS cuts such a long sum into: parts that are joined in bf16 would be off
+// by a whole step of it in every fourth number.
+TEST(MatmulIntoBf16OnGpu, ALongSumIsRoundedOnce) {
+  if (const auto reason = why_no_gpu(); !reason.empty()) GTEST_SKIP() << reason;
+  constexpr std::int64_t side = 32, terms = 32768;
+  const auto a = random_tensor<BFloat16>({side, terms}, 1);
+  const auto b = random_tensor<BFloat16>({terms, side}, 2);
+  const auto nothing = zeros({side, side}, DType::bf16);
+  const auto y = added<BFloat16>(a, b, nothing, 1);
+  for (std::int64_t i = 0; i < side * side; ++i) {
+    double sum = 0, squares = 0;
+    for (std::int64_t j = 0; j < terms; ++j) {
+      const double term =
+          number<BFloat16>(a, i / side * terms + j) * number<BFloat16>(b, j * side + i % side);
+      sum += term;
+      squares += term * term;
+    }
+    const double half_step = std::ldexp(1.0, std::ilogb(sum) - 8);
+    // Of sums in f32: the size of the partial sums, rounded as often as there are terms.
+    const double of_sums =
+        8 * epsilon_of(DType::f32) * std::sqrt(static_cast<double>(terms)) * std::sqrt(squares);
+    ASSERT_NEAR(number<BFloat16>(y, i), sum, half_step + of_sums) << i;
+  }
+}
+
 }  // namespace
 }  // namespace lookback::kernels

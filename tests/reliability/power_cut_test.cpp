@@ -46,7 +46,8 @@ TEST(DiskModel, KeepsWhatWasSyncedAndLosesAnyOfTheRest) {
   EXPECT_EQ(disk.after_cut(5, {Fate::kept, Fate::lost, Fate::lost}).size(), 2U);
   // The rename lasts, whether or not the file had its first name on the disk.
   const auto last = disk.after_cut(6, {Fate::lost, Fate::kept});
-  EXPECT_EQ(last.size(), 1U);
+  EXPECT_EQ(last.size(), 2U);
+  EXPECT_TRUE(last.contains("d/")) << "its own folder was synced";
   EXPECT_EQ(*last.at("b"), "12345678");
   EXPECT_EQ(disk.after_kill(6).size(), 2U);
   EXPECT_EQ(disk.named("b"), 4U);
@@ -292,6 +293,24 @@ TEST_F(PowerCut, AReplacedRunIsThereOrTheNewOne) {
   });
   EXPECT_GT(halves, 20U);
   record_count(seen.size());
+}
+
+// At the end of a run, behind an error, and for who only reads.
+TEST_F(PowerCut, AWorkFolderThatCannotBeReadEndsNoRunWithASignal) {
+  const std::string mark = ":24:.lookback/README";  // too many open files
+  bool was_read = false;
+  for (int time = 1; time <= 8; ++time) {
+    fs::remove_all(small.run());
+    const auto result = small.train(
+        {}, {.in_child = failing_below(small.run(), fmt::format("open:{}{}", time, mark))});
+    SCOPED_TRACE(fmt::format("the {}. opening fails: {}", time, result.err));
+    ASSERT_TRUE(result.code == 0 || result.code == 1);
+    EXPECT_LE(std::ranges::count(result.err, '\n'), 1);
+    was_read = was_read || !result.err.empty();
+    EXPECT_EQ(small.train({"--overwrite"}).code, 0);
+    EXPECT_FALSE(fs::exists(fs::path(small.run()) / ".lookback"));
+  }
+  EXPECT_TRUE(was_read);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ class TreeMaker {
   std::filesystem::path make(const Tree& tree);
 
  private:
-  TemporaryDirectory store;
+  TemporaryDirectory store{folder_in_memory()};
   std::unordered_map<std::string, std::filesystem::path> files;  // by bytes
 };
 

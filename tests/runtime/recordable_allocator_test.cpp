@@ -9,7 +9,8 @@
 namespace lookback {
 namespace {
 
-// Hands out numbered blocks of no memory at all, and knows which are out.
+// Hands out numbered blocks of no memory at all, in sizes of eight bytes each, and knows which are
+// out.
 class CountingAllocator final : public Allocator {
  public:
   std::byte* allocate(std::size_t bytes) override {
@@ -19,6 +20,9 @@ class CountingAllocator final : public Allocator {
   }
   void deallocate(std::byte* block, std::size_t) noexcept override { std::erase(out, block); }
   void fill_zero(std::byte*, std::size_t) override {}
+  std::size_t block_bytes(std::size_t requested_bytes) const override {
+    return (requested_bytes + 7) / 8 * 8;
+  }
   MemoryStats stats() const override { return {.live_bytes = out.size()}; }
   void reset_peak_bytes() override {}
   void release_cached() override {}
@@ -61,6 +65,25 @@ TEST_F(RecordableMemory, KeepsWhatARecordingAllocated) {
   blocks = nullptr;
   EXPECT_EQ(source.out, std::vector{outside});
   memory.deallocate(outside, 8);
+  EXPECT_TRUE(source.out.empty());
+}
+
+// A step has many sizes that differ by little: each with blocks of its own would need the sum of
+// what each size needs at its peak.
+TEST_F(RecordableMemory, RequestsOfOneSizeClassShareABlockOfARecording) {
+  std::byte *first = nullptr, *second = nullptr, *larger = nullptr;
+  auto blocks = memory.keep_blocks_of([&] {
+    first = memory.allocate(20);
+    memory.deallocate(first, 20);
+    second = memory.allocate(22);
+    memory.deallocate(second, 22);
+    larger = memory.allocate(25);
+    memory.deallocate(larger, 25);
+  });
+  EXPECT_EQ(first, second);
+  EXPECT_NE(first, larger);
+  EXPECT_EQ(source.out.size(), 2U);
+  blocks = nullptr;
   EXPECT_TRUE(source.out.empty());
 }
 

@@ -52,6 +52,7 @@ inline void lower_to(std::uint64_t* word, std::uint64_t value) { *word = std::mi
 
 template <class Kernel>
 void launch(const Grid& grid, const Kernel& kernel) {
+  check_grid(grid);
   emulated::submit([grid, kernel] {
     emulated::run_grid({.grid = grid, .threads = Kernel::threads}, [&kernel] { kernel(); });
   });

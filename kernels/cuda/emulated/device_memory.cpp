@@ -9,10 +9,12 @@
 #include "kernels/cuda/emulated/fenced_block.h"
 #include "kernels/cuda/emulated/queue.h"
 #include "kernels/cuda/index_report.h"
+#include "kernels/cuda/products.h"
 #include "kernels/cuda/stream.h"
 #include "runtime/allocator.h"
 #include "runtime/check.h"
 #include "runtime/device_runtime.h"
+#include "runtime/host_moment.h"
 #include "runtime/recordable_allocator.h"
 
 namespace lookback {
@@ -21,6 +23,9 @@ namespace {
 class FencedAllocator final : public Allocator {
  public:
   std::byte* allocate(std::size_t bytes) override {
+    if (device::emulated::is_recording()) {
+      device::emulated::expect_memory_for_recording(device::emulated::RecordingStage::allocation);
+    }
     auto* block = device::emulated::fenced_block(bytes);
     const std::lock_guard lock(mutex);
     books.live_bytes += bytes;
@@ -39,6 +44,7 @@ class FencedAllocator final : public Allocator {
       std::memset(block, 0, bytes);
     });
   }
+  std::size_t block_bytes(std::size_t requested_bytes) const override { return requested_bytes; }
   MemoryStats stats() const override {
     const std::lock_guard lock(mutex);
     return books;
@@ -61,6 +67,7 @@ class EmulatedRecording final : public RecordedWork {
                     std::unique_ptr<RecordableAllocator::Blocks> recorded_blocks)
       : blocks(std::move(recorded_blocks)), queued(std::move(recorded)) {}
   void replay() override {
+    device::emulated::expect_memory_for_recording(device::emulated::RecordingStage::replay);
     for (const auto& work : queued) device::emulated::run(work);
   }
 
@@ -73,7 +80,9 @@ class EmulatedRuntime final : public DeviceRuntime {
  public:
   int count() const override { return 1; }
   std::string why_none() const override { return {}; }
+  std::string why_passed_over() const override { return {}; }
   std::string describe(int) const override { return "a GPU emulated thread by thread"; }
+  std::string describe_code(int) const override { return kernels::product_library(); }
   Allocator& allocator(int) override { return memory(); }
   void copy(int index, Transfer, void* to, const void* from, std::size_t bytes) override {
     if (device::emulated::is_recording()) {
@@ -90,9 +99,11 @@ class EmulatedRuntime final : public DeviceRuntime {
     device::emulated::throw_if_lost();
     kernels::throw_reported(reports);
   }
+  std::unique_ptr<QueuedMoment> moment(int) override { return std::make_unique<HostMoment>(); }
   std::unique_ptr<RecordedWork> record(int, const std::function<void()>& work) override {
     std::vector<device::emulated::Queued> queued;
     auto blocks = memory().keep_blocks_of([&] { queued = device::emulated::recorded(work); });
+    device::emulated::expect_memory_for_recording(device::emulated::RecordingStage::completion);
     return std::make_unique<EmulatedRecording>(std::move(queued), std::move(blocks));
   }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "runtime/allocator.h"
 #include "runtime/check.h"
 
 namespace lookback::device::emulated {
@@ -10,6 +11,7 @@ namespace {
 
 std::vector<Queued>* recording = nullptr;
 std::optional<std::int64_t> works_left;  // none: the GPU stays
+std::optional<RecordingStage> stage_without_memory;
 
 bool is_lost() { return works_left && *works_left == 0; }
 
@@ -38,6 +40,17 @@ std::vector<Queued> recorded(const std::function<void()>& work) {
 
 LoseDeviceAfter::LoseDeviceAfter(std::int64_t works) { works_left = works; }
 LoseDeviceAfter::~LoseDeviceAfter() { works_left.reset(); }
+
+NoMemoryForRecordings::NoMemoryForRecordings(RecordingStage stage) { stage_without_memory = stage; }
+NoMemoryForRecordings::~NoMemoryForRecordings() { stage_without_memory.reset(); }
+
+void expect_memory_for_recording(RecordingStage stage) {
+  if (stage_without_memory != stage) return;
+  const char* call = stage == RecordingStage::allocation   ? "cudaMalloc"
+                     : stage == RecordingStage::completion ? "cudaGraphInstantiate"
+                                                           : "cudaGraphLaunch";
+  throw OutOfMemory(fmt::format("[memory] out of memory: {}: out of memory", call));
+}
 
 void run(const Queued& work) {
   if (is_lost()) return;

@@ -26,6 +26,20 @@ class LoseDeviceAfter {
   LoseDeviceAfter& operator=(const LoseDeviceAfter&) = delete;
 };
 
+// For its lifetime: a GPU whose memory does not suffice for recordings, as it shows at one of three
+// moments: when the recorded work asks for memory, when the recording is made of what was recorded,
+// when it is to run.
+enum class RecordingStage { allocation, completion, replay };
+class NoMemoryForRecordings {
+ public:
+  explicit NoMemoryForRecordings(RecordingStage stage);
+  ~NoMemoryForRecordings();
+  NoMemoryForRecordings(const NoMemoryForRecordings&) = delete;
+  NoMemoryForRecordings& operator=(const NoMemoryForRecordings&) = delete;
+};
+// Throws OutOfMemory in CUDA's words where that is how it shows.
+void expect_memory_for_recording(RecordingStage stage);
+
 // Runs the work, unless the GPU is lost.
 void run(const Queued& work);
 // Throws Error in CUDA's words where the GPU is lost.

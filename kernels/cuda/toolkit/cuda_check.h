@@ -7,7 +7,8 @@
 
 namespace lookback {
 
-// Throws Error where `status` is not success.
+// Throws Error where `status` is not success; OutOfMemory, which leaves CUDA as it was, where it is
+// that there is no memory.
 void check_cuda(std::string_view what, cudaError_t status);
 
 }  // namespace lookback

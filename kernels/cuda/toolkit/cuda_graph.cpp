@@ -34,6 +34,10 @@ CudaGraph::CudaGraph(cudaStream_t compute_stream, RecordableAllocator& memory,
   const auto status = cudaGraphInstantiate(&executable, graph, 0);
   static_cast<void>(cudaGraphDestroy(graph));
   check_cuda("cudaGraphInstantiate", status);
+  // What the GPU needs for it is taken now, where a lack of memory has stopped nothing yet.
+  const auto uploaded = cudaGraphUpload(executable, stream);
+  if (uploaded != cudaSuccess) static_cast<void>(cudaGraphExecDestroy(executable));
+  check_cuda("cudaGraphUpload", uploaded);
 }
 
 // Its memory may be given to others once it has run for the last time.

@@ -1,12 +1,16 @@
 // The GPU of this process: one device, one stream of kernels, its memory.
 #include <cuda_runtime_api.h>
 
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <optional>
 
 #include "kernels/cuda/capability.h"
+#include "kernels/cuda/code_images.h"
+#include "kernels/cuda/code_report.h"
 #include "kernels/cuda/index_report.h"
+#include "kernels/cuda/products.h"
 #include "kernels/cuda/stream.h"
 #include "kernels/cuda/toolkit/cuda_check.h"
 #include "kernels/cuda/toolkit/cuda_graph.h"
@@ -21,6 +25,32 @@ namespace {
 
 constexpr int least_capability_major = 8;
 
+// The architectures of this build: "80 90a".
+constexpr std::string_view built_for = LOOKBACK_BUILT_FOR;
+
+device::ComputeCapability capability_of(int index) {
+  device::ComputeCapability found;
+  check_cuda("cudaDeviceGetAttribute",
+             cudaDeviceGetAttribute(&found.major, cudaDevAttrComputeCapabilityMajor, index));
+  check_cuda("cudaDeviceGetAttribute",
+             cudaDeviceGetAttribute(&found.minor, cudaDevAttrComputeCapabilityMinor, index));
+  return found;
+}
+
+// Why this program cannot use GPU `index`; empty where it can.
+std::string why_unusable(int index) {
+  const auto capability = capability_of(index);
+  cudaDeviceProp properties{};
+  check_cuda("cudaGetDeviceProperties", cudaGetDeviceProperties(&properties, index));
+  if (capability.major < least_capability_major) {
+    return fmt::format(
+        "{}, sm_{}{}, is too old: compute capability {}.0 or newer is needed (A100, RTX 30)",
+        properties.name, capability.major, capability.minor, least_capability_major);
+  }
+  if (!device::code_for(capability, built_for).empty()) return {};
+  return fmt::format("{}: {}", properties.name, device::code_advice(capability, built_for));
+}
+
 // The device, the stream and the reports, made at their first use and never destroyed: tensors with
 // static lifetime may still give blocks back at exit.
 struct ActiveDevice {
@@ -29,7 +59,6 @@ struct ActiveDevice {
   PinnedRing uploads;
   kernels::IndexReports* reports = nullptr;  // pinned: kernels write it, the host reads it
   int shared_bytes_of_block = 0;
-  int capability_major = 0, capability_minor = 0;
   bool is_recording = false;
 
   explicit ActiveDevice(int device_index) : index(device_index) {
@@ -42,10 +71,6 @@ struct ActiveDevice {
     check_cuda("cudaDeviceGetAttribute",
                cudaDeviceGetAttribute(&shared_bytes_of_block,
                                       cudaDevAttrMaxSharedMemoryPerBlockOptin, index));
-    check_cuda("cudaDeviceGetAttribute",
-               cudaDeviceGetAttribute(&capability_major, cudaDevAttrComputeCapabilityMajor, index));
-    check_cuda("cudaDeviceGetAttribute",
-               cudaDeviceGetAttribute(&capability_minor, cudaDevAttrComputeCapabilityMinor, index));
   }
 };
 
@@ -60,6 +85,7 @@ ActiveDevice& activate(int index) {
   auto*& device = active_device();
   if (device == nullptr) {
     check_device({.backend = Backend::cuda, .index = index});
+    if (const auto reason = why_unusable(index); !reason.empty()) fail("cuda", "{}", reason);
     device = new ActiveDevice(index);
   }
   if (device->index != index) {
@@ -71,12 +97,24 @@ ActiveDevice& activate(int index) {
 
 ActiveDevice& active() { return activate(active_device() == nullptr ? 0 : active_device()->index); }
 
+// compute-sanitizer sees an access that leaves what cudaMalloc gave. Under the variable that is
+// what a tensor has, and no more. cudaFree waits for the GPU, so such a run is slow.
+BlockReuse block_reuse() {
+  constexpr const char* variable = "LOOKBACK_CUDA_EXACT_ALLOCATIONS";
+  const char* value = std::getenv(variable);
+  const std::string_view chosen = value == nullptr ? "" : value;
+  if (chosen.empty() || chosen == "0") return BlockReuse::by_size_class;
+  if (chosen == "1") return BlockReuse::never;
+  fail("cuda", "{}={}: must be 0 or 1", variable, chosen);
+}
+
 class CudaAllocator final : public CachingAllocator {
  public:
   explicit CudaAllocator(int device_index)
       : CachingAllocator(to_string(Device{Backend::cuda, device_index}),
                          "A smaller --batch-size (with more --gradient-accumulation-steps), a "
-                         "smaller --block-size or --dtype bfloat16 needs less"),
+                         "smaller --block-size or --dtype bfloat16 needs less",
+                         block_reuse()),
         index(device_index) {}
   void fill_zero(std::byte* block, std::size_t bytes) override {
     if (bytes == 0) return;
@@ -103,18 +141,46 @@ class CudaAllocator final : public CachingAllocator {
   int index;
 };
 
+class EventMoment final : public QueuedMoment {
+ public:
+  explicit EventMoment(cudaStream_t stream) {
+    check_cuda("cudaEventCreate", cudaEventCreate(&event));
+    check_cuda("cudaEventRecord", cudaEventRecord(event, stream));
+  }
+  ~EventMoment() override { static_cast<void>(cudaEventDestroy(event)); }
+  double seconds_since(const QueuedMoment& earlier) const override {
+    float milliseconds = 0;
+    check_cuda(
+        "cudaEventElapsedTime",
+        cudaEventElapsedTime(&milliseconds, static_cast<const EventMoment&>(earlier).event, event));
+    return static_cast<double>(milliseconds) / 1e3;
+  }
+
+ private:
+  cudaEvent_t event = nullptr;
+};
+
 class CudaRuntime final : public DeviceRuntime {
  public:
   int count() const override {
     int devices = 0;
-    return cudaGetDeviceCount(&devices) == cudaSuccess && capable(devices) ? devices : 0;
+    return cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0 && why_unusable(0).empty()
+               ? devices
+               : 0;
+  }
+
+  std::string why_passed_over() const override {
+    int devices = 0;
+    const auto status = cudaGetDeviceCount(&devices);
+    const bool is_there = status != cudaErrorNoDevice && driver_version() != 0;
+    return is_there ? why_none() : "";
   }
 
   std::string why_none() const override {
-    int devices = 0, driver = 0, built_for = 0;
+    int devices = 0, toolkit = 0;
+    const int driver = driver_version();
     const auto status = cudaGetDeviceCount(&devices);
-    static_cast<void>(cudaDriverGetVersion(&driver));
-    static_cast<void>(cudaRuntimeGetVersion(&built_for));
+    static_cast<void>(cudaRuntimeGetVersion(&toolkit));
     const auto version = [](int number) {
       return fmt::format("{}.{}", number / 1000, number % 1000 / 10);
     };
@@ -125,15 +191,13 @@ class CudaRuntime final : public DeviceRuntime {
     if (status == cudaErrorInsufficientDriver) {
       return fmt::format(
           "the NVIDIA driver knows CUDA {}, this program needs {}: install a newer driver",
-          version(driver), version(built_for));
+          version(driver), version(toolkit));
     }
     if (status == cudaErrorNoDevice) {
       return "the NVIDIA driver sees no GPU (CUDA_VISIBLE_DEVICES may hide it)";
     }
     if (status != cudaSuccess) return cudaGetErrorString(status);
-    if (capable(devices)) return {};
-    return fmt::format("{} is too old: compute capability {}.0 or newer is needed (A100, RTX 30)",
-                       describe(0), least_capability_major);
+    return why_unusable(0);
   }
 
   std::string describe(int index) const override {
@@ -142,6 +206,13 @@ class CudaRuntime final : public DeviceRuntime {
     return fmt::format("{}, sm_{}{}, {:.1f} GiB", properties.name, properties.major,
                        properties.minor,
                        static_cast<double>(properties.totalGlobalMem) / double{1 << 30});
+  }
+
+  std::string describe_code(int index) const override {
+    const auto code = device::code_for(capability_of(index), built_for);
+    return fmt::format("{}, {}; {}", code,
+                       device::has_warpgroups() ? "with warpgroups" : "without warpgroups",
+                       kernels::product_library());
   }
 
   Allocator& allocator(int index) override { return memory(index); }
@@ -167,9 +238,14 @@ class CudaRuntime final : public DeviceRuntime {
     kernels::throw_reported(*device.reports);
   }
 
+  std::unique_ptr<QueuedMoment> moment(int index) override {
+    return std::make_unique<EventMoment>(activate(index).stream);
+  }
+
   // What the cache holds is given back first: a recording has memory of its own.
   std::unique_ptr<RecordedWork> record(int index, const std::function<void()>& work) override {
     auto& device = activate(index);
+    static_cast<void>(device::has_warpgroups());  // asks the GPU, which a recording could not
     synchronise(index);
     memory(index).release_cached();
     const Recording recording(device);
@@ -191,11 +267,10 @@ class CudaRuntime final : public DeviceRuntime {
     static auto& recordable = *new RecordableAllocator(cuda);
     return recordable;
   }
-  static bool capable(int devices) {
-    int major = 0;
-    return devices > 0 &&
-           cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0) == cudaSuccess &&
-           major >= least_capability_major;
+  static int driver_version() {
+    int driver = 0;
+    static_cast<void>(cudaDriverGetVersion(&driver));
+    return driver;
   }
 };
 
@@ -206,7 +281,19 @@ const RegisterDeviceRuntime registered{Backend::cuda, runtime};
 
 void check_cuda(std::string_view what, cudaError_t status) {
   if (status == cudaSuccess) return;
-  fail("cuda", "{}: {} ({})", what, cudaGetErrorString(status), cudaGetErrorName(status));
+  const auto text =
+      fmt::format("{}: {} ({})", what, cudaGetErrorString(status), cudaGetErrorName(status));
+  if (status == cudaErrorMemoryAllocation) {
+    static_cast<void>(cudaGetLastError());  // it is no lasting error
+    throw OutOfMemory(fmt::format("[memory] out of memory: {}", text));
+  }
+  // The driver has loaded nothing: the program has no code for this GPU, or is kept from using it.
+  if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorUnsupportedPtxVersion ||
+      status == cudaErrorJitCompilationDisabled) {
+    const int index = active_device() == nullptr ? 0 : active_device()->index;
+    fail("cuda", "{}; {}", text, device::code_advice(capability_of(index), built_for));
+  }
+  fail("cuda", "{}", text);
 }
 
 kernels::IndexReports* kernels::index_reports() { return active().reports; }
@@ -215,7 +302,17 @@ std::size_t device::shared_bytes_of_block() {
   return static_cast<std::size_t>(active().shared_bytes_of_block);
 }
 bool device::has_warpgroups() {
-  return active().capability_major == 9 && active().capability_minor == 0;
+  static const bool has = [] {
+    void* memory = nullptr;
+    check_cuda("cudaHostAlloc", cudaHostAlloc(&memory, sizeof(std::int32_t), cudaHostAllocMapped));
+    auto* const reported = new (memory) std::int32_t{0};
+    kernels::report_code(reported);
+    check_cuda("cudaStreamSynchronize", cudaStreamSynchronize(active().stream));
+    const bool said = *reported != 0;
+    check_cuda("cudaFreeHost", cudaFreeHost(memory));
+    return said;
+  }();
+  return has;
 }
 void device::check_launch(int status) { check_cuda("launch", static_cast<cudaError_t>(status)); }
 

@@ -1,83 +1,26 @@
 // Matrix products by cuBLAS. It counts in columns: the row-major y = a b is its y^T = b^T a^T.
 #include "kernels/cuda/products.h"
 
-#include <cublas_v2.h>
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <optional>
-#include <string>
 
 #include "kernels/cuda/plain_product.h"
 #include "kernels/cuda/stream.h"
+#include "kernels/cuda/toolkit/cublas.h"
 #include "kernels/cuda/toolkit/cuda_check.h"
-#include "runtime/check.h"
 #include "runtime/float_products.h"
 
 namespace lookback::kernels {
 namespace {
 
-// cuBLAS, opened when the first product needs it: half a gigabyte of a library that a program on a
-// machine without a GPU neither has nor waits for.
-class Cublas {
- public:
-  // cublasGemmStridedBatchedEx, of which the header has a second one for C++.
-  using Multiply = cublasStatus_t (*)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int,
-                                      int, int, const void*, const void*, cudaDataType, int,
-                                      long long, const void*, cudaDataType, int, long long,
-                                      const void*, void*, cudaDataType, int, long long, int,
-                                      cublasComputeType_t, cublasGemmAlgo_t);
-
-  Cublas()
-      : library(fmt::format("libcublas.so.{}", CUBLAS_VER_MAJOR)),
-        loaded(dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL)) {
-    if (loaded == nullptr) {
-      fail("cublas", "{}: install the CUDA libraries of version {}", dlerror(), CUBLAS_VER_MAJOR);
-    }
-    find(create, "cublasCreate_v2");
-    find(set_stream, "cublasSetStream_v2");
-    find(set_workspace, "cublasSetWorkspace_v2");
-    find(multiply, "cublasGemmStridedBatchedEx");
-    find(status_text, "cublasGetStatusString");
-  }
-  void check(cublasStatus_t status) const {
-    if (status != CUBLAS_STATUS_SUCCESS) fail("cublas", "{}", status_text(status));
-  }
-
-  decltype(&cublasCreate_v2) create = nullptr;
-  decltype(&cublasSetStream_v2) set_stream = nullptr;
-  decltype(&cublasSetWorkspace_v2) set_workspace = nullptr;
-  Multiply multiply = nullptr;
-  decltype(&cublasGetStatusString) status_text = nullptr;
-
- private:
-  template <class Function>
-  void find(Function& function, const char* name) const {
-    function = reinterpret_cast<Function>(dlsym(loaded, name));
-    if (function == nullptr) fail("cublas", "{} has no {}", library, name);
-  }
-
-  std::string library;
-  void* loaded;  // for as long as the process lives
-};
-
-const Cublas& cublas() {
-  static const Cublas opened;
-  return opened;
-}
-
-// One handle with a workspace of its own, so that results repeat.
 cublasHandle_t handle() {
   static const auto made = [] {
     constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
-    cublasHandle_t handle = nullptr;
-    cublas().check(cublas().create(&handle));
-    cublas().check(
-        cublas().set_stream(handle, static_cast<cudaStream_t>(device::compute_stream())));
+    const auto& cublas = Cublas::opened();
     void* workspace = nullptr;
     check_cuda("cudaMalloc", cudaMalloc(&workspace, workspace_bytes));
-    cublas().check(cublas().set_workspace(handle, workspace, workspace_bytes));
-    return handle;
+    return cublas.make_handle(static_cast<cudaStream_t>(device::compute_stream()), workspace,
+                              workspace_bytes);
   }();
   return made;
 }
@@ -88,10 +31,13 @@ struct Layout {
   int step;
 };
 
+// It counts in 32 bits.
+bool is_countable(std::int64_t number) { return number <= INT32_MAX; }
+
 // None: it cannot, one dimension's step being smaller than the other dimension.
 std::optional<Layout> layout_of(const ProductOperand& x, std::int64_t rows, std::int64_t columns) {
   const auto fits = [](std::int64_t step, std::int64_t length, std::int64_t lines) {
-    return lines <= 1 || (step >= std::max<std::int64_t>(length, 1) && step <= INT32_MAX);
+    return lines <= 1 || (step >= std::max<std::int64_t>(length, 1) && is_countable(step));
   };
   const auto step_of = [](std::int64_t step, std::int64_t length, std::int64_t lines) {
     return static_cast<int>(lines <= 1 ? std::max<std::int64_t>(length, 1) : step);
@@ -124,7 +70,9 @@ cublasComputeType_t sums_of(DType operands) {
 void multiply_on_gpu(const Product& p) {
   if (p.m == 0 || p.n == 0 || p.batch == 0) return;
   const auto a = layout_of(p.a, p.m, p.k), b = layout_of(p.b, p.k, p.n);
-  if (p.k == 0 || !a || !b || p.y_row_step < p.n) {
+  bool countable = is_countable(p.y_row_step);
+  for (const auto size : {p.m, p.n, p.k, p.batch}) countable = countable && is_countable(size);
+  if (p.k == 0 || !a || !b || p.y_row_step < p.n || !countable) {
     plain_product(p);
     return;
   }
@@ -132,12 +80,15 @@ void multiply_on_gpu(const Product& p) {
   const float alpha = static_cast<float>(p.alpha), keep = static_cast<float>(p.keep);
   const void* alpha_at = is_double ? static_cast<const void*>(&p.alpha) : &alpha;
   const void* keep_at = is_double ? static_cast<const void*>(&p.keep) : &keep;
-  cublas().check(cublas().multiply(
+  const auto& cublas = Cublas::opened();
+  cublas.check(cublas.multiply(
       handle(), b->operation, a->operation, static_cast<int>(p.n), static_cast<int>(p.m),
       static_cast<int>(p.k), alpha_at, p.b.data, type_of(p.operands), b->step, p.b.batch_step,
       p.a.data, type_of(p.operands), a->step, p.a.batch_step, keep_at, p.y, type_of(p.result),
       static_cast<int>(std::max(p.y_row_step, p.n)), p.y_batch_step, static_cast<int>(p.batch),
       sums_of(p.operands), CUBLAS_GEMM_DEFAULT));
 }
+
+std::string product_library() { return Cublas::opened().description(); }
 
 }  // namespace lookback::kernels
