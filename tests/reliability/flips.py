@@ -29,19 +29,19 @@ def _tensor_at(data, at):
 
 
 class _Damage:
-    """A file of a run that has all but its last checkpoint; and what it must come to."""
+    """Files of a run that lacks its last checkpoint are changed; and what that must come to."""
 
-    def __init__(self, small, evaluations, name, change, words):
-        """`words` must be in what refuses it."""
+    def __init__(self, small, evaluations, changes, words):
+        """`changes` by a file's name, from its bytes to others; `words` that a refusal holds."""
         self.small, self.evaluations = small, evaluations
-        self.name, self.change, self.words = name, change, words
+        self.changes, self.words = changes, words
 
     def _refused(self, result, before, out):
         error = result.error()
         if result.code not in (1, 2):
             raise Failure(f"exit code {result.code}: {error}")
         # A warning before it names options.toml where what that names is not there.
-        for word in (str(out), *self.words):
+        for word in self.words:
             if word not in result.err:
                 raise Failure(f"the error does not name {word}: {error}")
         if run_folder.tree(out) != before:
@@ -50,8 +50,8 @@ class _Damage:
     def run(self, folder):
         small, out = self.small, folder / "run"
         small.prepare("resumed", out)
-        path = out / self.name
-        path.write_bytes(self.change(path.read_bytes()))
+        for name, change in self.changes.items():
+            (out / name).write_bytes(change((out / name).read_bytes()))
         before = run_folder.tree(out)
         if before == self.small_without_last():
             return "the same"
@@ -88,7 +88,7 @@ class _Damage:
         if "metrics.jsonl" not in different:
             return "harmless"
         # Of lines that are gone or changed the weights do not depend: it is enough to say it.
-        if "lookback: warning: " not in result.err or self.name not in result.err:
+        if "lookback: warning: " not in result.err or "metrics.jsonl" not in result.err:
             raise Failure(f"--resume does not say that metrics.jsonl has other lines: {result.err}")
         return "harmless, and said"
 
@@ -125,7 +125,7 @@ def _flip(small, evaluations, name, at, bit):
     tensor = _tensor_at(small.whole[name], at) if name.endswith(".safetensors") else None
     words = [name.rsplit("/", 1)[-1], *([tensor] if tensor else [])]
     return Case(f"{name} bit {bit} of byte {at}",
-                _Damage(small, evaluations, name, change, words).run)
+                _Damage(small, evaluations, {name: change}, words).run)
 
 
 def flips(small, count, seed):
@@ -154,13 +154,13 @@ def cuts(small, count, seed):
             lines = files[name].splitlines(keepends=True)
             length = len(b"".join(lines[:choice.randrange(len(lines))]))
         cases.append(Case(f"{name} cut to {length} bytes",
-                          _Damage(small, evaluations, name, lambda data, n=length: data[:n],
+                          _Damage(small, evaluations, {name: lambda data, n=length: data[:n]},
                                   [name.rsplit("/", 1)[-1]]).run))
     return cases
 
 
 def swaps(small, count, seed):
-    """Files of another run in the checkpoint that this one goes on from."""
+    """Files of another run in the checkpoint that this one goes on from; or all of them."""
     evaluations = _evaluations(small)
     cases = []
     for stranger, more in STRANGERS.items():
@@ -172,10 +172,14 @@ def swaps(small, count, seed):
         result = small.program.run([*small.fresh(path), *more])
         if result.code != 0:
             raise SystemExit(f"a run of {stranger} fails: {result.err}")
-        for name in FILES_OF_CHECKPOINT:
-            data = (path / CHECKPOINT / name).read_bytes()
+        changes = {}
+        for name in (f"{CHECKPOINT}/{each}" for each in FILES_OF_CHECKPOINT):
+            data = (path / name).read_bytes()
+            changes[name] = lambda _, data=data: data
             cases.append(Case(f"{name} of {stranger}",
-                              _Damage(small, evaluations, f"{CHECKPOINT}/{name}",
-                                      lambda _, data=data: data, []).run))
+                              _Damage(small, evaluations, {name: changes[name]}, ["/run/"]).run))
+        # A model as good as any for eval; but no step of this run led to it.
+        names = "text.txt" if stranger == "another text" else "/run/"
+        cases.append(Case(f"{CHECKPOINT} of {stranger}", _Damage(small, {}, changes, [names]).run))
     random.Random(seed).shuffle(cases)
     return cases[:count]
