@@ -1,6 +1,7 @@
 // lookback train
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -98,6 +99,8 @@ class Train final : public Command {
     resumed->checkpoint = find_checkpoint(options);
     from_checkpoint([&] { resumed->state = load_trainer_state(resumed->checkpoint); });
     check_ties(*resumed, *session.flags);
+    // Before anything is opened where the file says that it lies.
+    std::ranges::for_each(resumed->warnings, print_warning);
     LlamaConfig config;
     from_checkpoint([&] { config = load_config(resumed->checkpoint, resumed->state); });
     if (session.flags->given("config")) {

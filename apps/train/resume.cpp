@@ -164,7 +164,7 @@ std::string resume_notes(const ResumedRun& run, const std::string& output_dir) {
 }
 
 std::vector<std::string> resume_warnings(const ResumedRun& run, Device device) {
-  auto warnings = run.warnings;
+  std::vector<std::string> warnings;
   const auto name = run.checkpoint.path.filename().string();
   if (!run.state.ties) {
     warnings.push_back(fmt::format(

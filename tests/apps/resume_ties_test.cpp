@@ -186,6 +186,13 @@ TEST_F(ResumeTies, AnEditOfWhereThingsLieIsSaid) {
                             ": was edited, or is damaged, since the run wrote it; what it says of "
                             "where things lie is taken as it stands\n");
   EXPECT_EQ(resume(folder("cut")).err, "");  // which has written it anew
+  // Nor is it kept back where an error follows.
+  fs::remove_all(folder("cut") / "checkpoint-6");
+  write_text(options(), replaced(read_text(options()), moved, "/nowhere/x.txt"));
+  const auto lost = resume(folder("cut"));
+  EXPECT_EQ(lost.code, 1);
+  EXPECT_THAT(lost.err, HasSubstr(options().string() + ": was edited, or is damaged"));
+  EXPECT_THAT(lost.err, HasSubstr("lookback: error: [data] /nowhere/x.txt: there is no such file"));
 }
 
 TEST_F(ResumeTies, AnotherTokenizerIsRefused) {
