@@ -52,6 +52,11 @@ class Train final : public Command {
     }
     output.emplace(options.output_dir, ExistingRun::resumed);  // before anything there is read
     resumed = settings_of_run(flags, options);
+    resumed->checkpoint = find_checkpoint(options);
+    from_checkpoint([&] { resumed->state = load_trainer_state(resumed->checkpoint); });
+    check_ties(*resumed, flags);
+    // Before anything else can be wrong with what the file says.
+    std::ranges::for_each(resumed->warnings, print_warning);
   }
 
   ExitCode run(const Session& session) override {
@@ -96,11 +101,6 @@ class Train final : public Command {
 
   // The checkpoint's own config.json: what --config names may have changed, or be gone.
   ModelChoice model_of_run(const Session& session) {
-    resumed->checkpoint = find_checkpoint(options);
-    from_checkpoint([&] { resumed->state = load_trainer_state(resumed->checkpoint); });
-    check_ties(*resumed, *session.flags);
-    // Before anything is opened where the file says that it lies.
-    std::ranges::for_each(resumed->warnings, print_warning);
     LlamaConfig config;
     from_checkpoint([&] { config = load_config(resumed->checkpoint, resumed->state); });
     if (session.flags->given("config")) {
