@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -16,6 +15,7 @@
 #include "runtime/json.h"
 #include "runtime/mapped_range.h"
 #include "runtime/safetensors.h"
+#include "runtime/system_files.h"
 
 namespace lookback {
 namespace {
@@ -211,11 +211,6 @@ class HeaderReader {
   fail(operation, "{}: cannot be read: {}", path, std::generic_category().message(error));
 }
 
-struct Descriptor {
-  int number;
-  ~Descriptor() { close(number); }
-};
-
 float half_to_float(std::uint16_t half) {
   const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
   const std::uint32_t exponent = (half >> 10) & 0x1fU;
@@ -244,16 +239,16 @@ Tensor load_half(std::span<const std::byte> bytes, const Shape& shape) {
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   const auto name = path.string();
   // Without O_NONBLOCK opening a pipe waits for somebody to write to it.
-  const Descriptor file{::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.number < 0) refuse(name, errno);
+  const FileDescriptor file(path, O_RDONLY | O_NONBLOCK);
+  if (!file.is_open()) refuse(name, file.open_error());
   struct stat status {};
-  if (fstat(file.number, &status) != 0) refuse(name, errno);
+  if (fstat(file.get(), &status) != 0) refuse(name, errno);
   if (!S_ISREG(status.st_mode)) fail(operation, "{}: is not a regular file", name);
   const auto bytes = static_cast<std::size_t>(status.st_size);
   if (bytes == 0) return parse({}, nullptr, name);
   // Private and writable: who writes to a loaded tensor gets a page of their own.
   void* const mapped =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.number, 0);
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.get(), 0);
   if (mapped == MAP_FAILED) refuse(name, errno);
   const auto known = std::make_shared<const MappedRange>(
       mapped, bytes,

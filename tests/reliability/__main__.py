@@ -26,7 +26,7 @@ from small_run import SmallRun
 LENGTHS = {
     "short": {"kills": 24, "faults": 90, "flips": 48, "cuts": 16, "swaps": 15, "pairs": 10,
               "closed descriptors": 1},
-    "normal": {"kills": 500, "faults": 2400, "flips": 1200, "cuts": 240, "swaps": 30, "pairs": 100,
+    "normal": {"kills": 500, "faults": 2000, "flips": 1000, "cuts": 240, "swaps": 30, "pairs": 100,
                "closed descriptors": 1},
     "full": {"kills": 600, "faults": 0, "flips": 4000, "cuts": 400, "swaps": 30, "pairs": 100,
              "closed descriptors": 1},
