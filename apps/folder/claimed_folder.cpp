@@ -72,7 +72,10 @@ ClaimedFolder::ClaimedFolder(fs::path folder) : directory(std::move(folder)) {
     if (access(directory.c_str(), W_OK | X_OK) != 0) refuse(directory, errno);
     return;
   }
-  fail("output", "{}: is removed again and again while it is made", directory.string());
+  fail("output",
+       "{}: cannot be made: each time it, or a folder above it, is not there the moment after; "
+       "does this file system take folders?",
+       directory.string());
 }
 
 bool ClaimedFolder::claim() {

@@ -201,6 +201,8 @@ TEST(OutputFolder, SaysAtOnceWhyAFolderCannotBeWritten) {
   };
   EXPECT_THAT(error(folder.path() / "file" / "run"),
               testing::HasSubstr("file/run: cannot be written: Not a directory"));
+  // There the system says of a new folder that there is no such one.
+  EXPECT_THAT(error("/proc/run"), testing::HasSubstr("/proc/run: cannot be made: "));
   EXPECT_EQ(error(folder.path() / "a" / "b" / ""), "");
   const auto closed = folder.path() / "closed";
   fs::create_directory(closed);

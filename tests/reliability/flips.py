@@ -128,35 +128,33 @@ def _flip(small, evaluations, name, at, bit):
                 _Damage(small, evaluations, {name: change}, words).run)
 
 
-def flips(small, count, seed):
+def _damages(small, count, seed, damage):
+    """`damage(evaluations, name, data, choice)` for each file in turn, `count` times in all."""
     choice = random.Random(seed)
     evaluations = _evaluations(small)
     files = _files(small)
     names = sorted(files)
-    cases = []
-    for i in range(count):
-        name = names[i % len(names)]
-        at = _place(name, files[name], choice)
-        cases.append(_flip(small, evaluations, name, at, choice.randrange(8)))
-    return cases
+    in_turn = (names[i % len(names)] for i in range(count))
+    return [damage(evaluations, name, files[name], choice) for name in in_turn]
+
+
+def flips(small, count, seed):
+    def flip(evaluations, name, data, choice):
+        at = _place(name, data, choice)
+        return _flip(small, evaluations, name, at, choice.randrange(8))
+    return _damages(small, count, seed, flip)
 
 
 def cuts(small, count, seed):
-    choice = random.Random(seed)
-    evaluations = _evaluations(small)
-    files = _files(small)
-    names = sorted(files)
-    cases = []
-    for i in range(count):
-        name = names[i % len(names)]
-        length = choice.choice((0, len(files[name]) - 1, choice.randrange(len(files[name]))))
+    def cut(evaluations, name, data, choice):
+        length = choice.choice((0, len(data) - 1, choice.randrange(len(data))))
         if name.endswith((".toml", ".jsonl")) and choice.random() < 0.5:  # behind a line
-            lines = files[name].splitlines(keepends=True)
+            lines = data.splitlines(keepends=True)
             length = len(b"".join(lines[:choice.randrange(len(lines))]))
-        cases.append(Case(f"{name} cut to {length} bytes",
-                          _Damage(small, evaluations, {name: lambda data, n=length: data[:n]},
-                                  [name.rsplit("/", 1)[-1]]).run))
-    return cases
+        return Case(f"{name} cut to {length} bytes",
+                    _Damage(small, evaluations, {name: lambda whole: whole[:length]},
+                            [name.rsplit("/", 1)[-1]]).run)
+    return _damages(small, count, seed, cut)
 
 
 def swaps(small, count, seed):
