@@ -2,7 +2,7 @@
 // whatever the numbers are. Each forward argument struct declares one as
 // `static constexpr auto dependency = kind(&Arguments::operand, ...)`. A kind is a constant that
 // holds pointers to the struct's members, so that one generic piece of code per kind can follow
-// sets of positions through any operation (DIAGNOSIS.md, section 1).
+// sets of positions through any operation (docs/diagnosis.md).
 #pragma once
 
 #include <tuple>

@@ -9,6 +9,7 @@
 
 #include "apps/data/open.h"
 #include "apps/data/tokenizer_file.h"
+#include "apps/diagnosis/faults/fault.h"
 #include "apps/model/dtype_name.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_choice.h"

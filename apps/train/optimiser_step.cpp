@@ -18,7 +18,7 @@ OptimiserStep::OptimiserStep(const Llama& model, AdamW& adamw,
       forward(forward_options),
       max_norm(max_gradient_norm),
       parameters(model.parameters()),
-      may_record(how == Repetition::recorded && model.model.fault() == nullptr),
+      may_record(how == Repetition::recorded && model.model.hooks(forward_options).capturable()),
       norm_so_far(zeros({}, DType::f64, parameters.at(0).tensor.device())) {}
 
 StepResults OptimiserStep::take(const std::vector<TokenBatch>& batches, double learning_rate,

@@ -58,8 +58,9 @@ class FoldedProjections {
 
 class RecomputedResidual final : public CrossLayerScheme {
  public:
-  RecomputedResidual(const LlamaConfig& config, std::int64_t layer_index, Precision model_precision)
-      : CrossLayerScheme(config, layer_index, model_precision,
+  RecomputedResidual(ChildOf place, const LlamaConfig& config, std::int64_t layer_index,
+                     Precision model_precision)
+      : CrossLayerScheme(std::move(place), config, layer_index, model_precision,
                          config.cross_layer_residual->site == Site::mlp
                              ? "modified_residual_mlp.layer_weights"
                              : "modified_residual_attn.layer_weights"),
@@ -83,7 +84,7 @@ class RecomputedResidual final : public CrossLayerScheme {
       const auto& layer_i = *pass.records[i].layer;
       const auto attended = attend(pass, i, values[i], x);
       if (cross.site == Site::attention) {
-        projections.add(attended, layer_i.self_attn().output_projection());
+        projections.add(attended, layer_i.self_attn->output_projection());
       } else {
         projections.add(hidden_of_mlp(layer_i, attended, x), layer_i.mlp.down_proj);
       }
@@ -100,7 +101,7 @@ class RecomputedResidual final : public CrossLayerScheme {
     std::vector<Tensor> weights, biases;
     for (const auto& record : pass.records) {
       weights.push_back(record.value_weight);
-      biases.push_back(record.layer->self_attn().value_projection().bias);
+      biases.push_back(record.layer->self_attn->value_projection().bias);
     }
     auto values = linear_many(normalised, weights, biases, precision.products);
     const auto dtype = attention_dtype(precision, pass.options, x.device());
@@ -137,7 +138,7 @@ class RecomputedResidual final : public CrossLayerScheme {
                               const Tensor& x) {
     const auto output = [&] {
       const Scope scope("self_attn");
-      return layer_i.self_attn().output_projection().forward(attended);
+      return layer_i.self_attn->output_projection().forward(attended);
     }();
     return layer_i.mlp.hidden(layer_i.post_attention_layernorm.forward({x, output}).normed);
   }
@@ -149,8 +150,9 @@ class RecomputedResidual final : public CrossLayerScheme {
 };
 
 const ResidualSchemes::Add registered{
-    "recomputed", [](const LlamaConfig& config, std::int64_t layer, Precision precision) {
-      return std::make_unique<RecomputedResidual>(config, layer, precision);
+    "recomputed",
+    [](const ChildOf& place, const LlamaConfig& config, std::int64_t layer, Precision precision) {
+      return std::make_unique<RecomputedResidual>(place, config, layer, precision);
     }};
 
 }  // namespace

@@ -167,6 +167,58 @@ TEST(House, ArrowsPointOneWay) {
               IsEmpty());
 }
 
+// Which folders of nn/ a folder of nn/ may include: the schemes and the Llama stand on the layer,
+// the proof on the Llama, and no folder includes a scheme.
+const std::map<string, std::set<string>>& nn_arrows() {
+  static const std::map<string, std::set<string>> all = {{"", {}},
+                                                         {"layer", {""}},
+                                                         {"attention", {"", "layer"}},
+                                                         {"residual", {"", "layer"}},
+                                                         {"score", {"", "layer"}},
+                                                         {"llama", {"", "layer"}},
+                                                         {"proof", {"", "layer", "llama"}}};
+  return all;
+}
+
+// The folder of nn/ that a file lies in: "" for nn/linear.h; nothing for files elsewhere.
+std::optional<string> nn_folder(const string& name) {
+  if (!name.starts_with("nn/")) return std::nullopt;
+  const auto slash = name.find('/', 3);
+  return slash == string::npos ? "" : name.substr(3, slash - 3);
+}
+
+std::vector<string> backward_arrows_in_nn(const SourceFile& file) {
+  std::vector<string> found;
+  const auto own = nn_folder(file.name);
+  if (!own || !file.is_code()) return found;
+  const auto allowed = nn_arrows().find(*own);
+  if (allowed == nn_arrows().end()) return {"lies in nn/" + *own + ", a folder without a rule"};
+  for (const auto& name : quoted_includes(file)) {
+    const auto other = nn_folder(name);
+    if (other && *other != *own && !allowed->second.contains(*other)) {
+      found.push_back("includes " + name);
+    }
+  }
+  return found;
+}
+
+TEST(House, FoldersOfNnPointOneWay) {
+  EXPECT_THAT(broken(backward_arrows_in_nn), IsEmpty());
+  EXPECT_THAT(backward_arrows_in_nn({"nn/layer/a.h", "#include \"nn/attention/b.h\"\n"}),
+              ElementsAre("includes nn/attention/b.h"));
+  EXPECT_THAT(backward_arrows_in_nn({"nn/linear.h", "#include \"nn/layer/b.h\"\n"}),
+              ElementsAre("includes nn/layer/b.h"));
+  EXPECT_THAT(backward_arrows_in_nn({"nn/llama/a.cpp", "#include \"nn/score/b.h\"\n"}),
+              ElementsAre("includes nn/score/b.h"));
+  EXPECT_THAT(backward_arrows_in_nn({"nn/fault/a.cpp", ""}),
+              ElementsAre("lies in nn/fault, a folder without a rule"));
+  EXPECT_THAT(backward_arrows_in_nn({"nn/score/a.cpp",
+                                     "#include \"nn/score/b.h\"\n"
+                                     "#include \"nn/layer/c.h\"\n"
+                                     "#include \"nn/module.h\"\n"}),
+              IsEmpty());
+}
+
 // Kernels see operand views: neither directly nor through another header do they know Tensor.
 std::vector<string> kernel_knows_tensor(const std::map<string, SourceFile>& files,
                                         const SourceFile& file) {
