@@ -14,7 +14,7 @@
 
 #include <vector>
 
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "runtime/host_device.h"
 
 namespace lookback::kernels {

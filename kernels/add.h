@@ -2,8 +2,8 @@
 // the memory of a or b where their shapes are equal. a, b: any strides. One dtype.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

@@ -2,8 +2,8 @@
 // `dim`, empty ones left out; y: contiguous. One dtype.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-#include "kernels/operand.h"
+#include "kernels/core/operand.h"
 #include "runtime/host_device.h"
 
 namespace lookback::kernels {

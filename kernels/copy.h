@@ -1,8 +1,8 @@
 // y = x, converted to y's dtype; both may be strided, of one shape (x broadcasts to y).
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

@@ -10,8 +10,8 @@
 // Error for a target that is neither in [0, V) nor ignore_index.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

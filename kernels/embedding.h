@@ -4,8 +4,8 @@
 // Throws Error naming position, id and V where an id is not in [0, V).
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

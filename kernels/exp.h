@@ -2,8 +2,8 @@
 // x, y: contiguous, one shape, one floating dtype; computed in the accumulator dtype.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

@@ -1,7 +1,7 @@
 // y = value, every element, converted to y's dtype. y may be strided.
 #pragma once
 
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

@@ -3,8 +3,8 @@
 // Throws Error naming position, index and size where an index is not in [0, x.size(dim)).
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

@@ -3,7 +3,7 @@
 // many as the slot says.
 #pragma once
 
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

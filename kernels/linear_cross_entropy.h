@@ -13,8 +13,8 @@
 // ignore_index.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

@@ -3,8 +3,8 @@
 // columns contiguous, rows at any stride. One floating dtype; sums in the accumulator dtype.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

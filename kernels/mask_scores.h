@@ -4,8 +4,8 @@
 #pragma once
 
 #include "kernels/causal_mask.h"
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

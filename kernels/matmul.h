@@ -7,8 +7,8 @@
 // f64; a bf16 result is rounded once. y overlaps neither operand.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

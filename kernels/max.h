@@ -4,8 +4,8 @@
 // i64: contiguous, of x's rank; either may be absent.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

@@ -3,8 +3,8 @@
 // the accumulator dtype.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

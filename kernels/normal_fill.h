@@ -3,7 +3,7 @@
 // device. y: floating, contiguous.
 #pragma once
 
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

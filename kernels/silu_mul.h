@@ -4,8 +4,8 @@
 // halves of one product's result; y: the same. Arithmetic in the accumulator dtype.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

@@ -7,8 +7,8 @@
 // f32 for f32 and bf16, in f64 for f64, in the order of the list; a bf16 result is rounded once.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 

@@ -4,7 +4,7 @@
 
 #include "apps/diagnosis/taint_trace.h"
 #include "autograd/grad_mode.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "kernels/taint/cells.h"
 
 namespace lookback {

@@ -1,9 +1,9 @@
 #include "autograd/ops/attention_weights.h"
 
 #include "autograd/mask_watch.h"
-#include "autograd/ops/attention_pieces.h"
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/attention_pieces.h"
+#include "autograd/workspace.h"
 #include "kernels/attention_weights.h"
 
 namespace lookback {

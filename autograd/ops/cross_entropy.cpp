@@ -4,9 +4,9 @@
 
 #include "autograd/ops/affine.h"
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/rows.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/rows.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/cross_entropy.h"
 
 namespace lookback {

@@ -1,9 +1,9 @@
 #include "autograd/ops/divide.h"
 
-#include "autograd/ops/broadcast_result.h"
+#include "autograd/ops/detail/broadcast_result.h"
+#include "autograd/ops/detail/unbroadcast.h"
 #include "autograd/ops/multiply.h"
 #include "autograd/ops/negate.h"
-#include "autograd/ops/unbroadcast.h"
 #include "autograd/record.h"
 #include "kernels/divide.h"
 

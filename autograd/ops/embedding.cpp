@@ -1,8 +1,8 @@
 #include "autograd/ops/embedding.h"
 
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/embedding.h"
 
 namespace lookback {

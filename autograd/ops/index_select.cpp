@@ -2,8 +2,8 @@
 
 #include "autograd/ops/cast.h"
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/index_select.h"
 
 namespace lookback {

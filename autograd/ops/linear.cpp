@@ -1,8 +1,9 @@
 #include "autograd/ops/linear.h"
 
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/rows.h"
-#include "autograd/ops/unbroadcast.h"
+#include "autograd/ops/detail/product_operands.h"
+#include "autograd/ops/detail/rows.h"
+#include "autograd/ops/detail/unbroadcast.h"
 #include "autograd/record.h"
 #include "kernels/add.h"
 

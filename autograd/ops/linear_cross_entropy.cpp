@@ -4,9 +4,10 @@
 
 #include "autograd/engine.h"
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/rows.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/product_operands.h"
+#include "autograd/ops/detail/rows.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/affine.h"
 #include "kernels/copy.h"
 #include "kernels/linear_cross_entropy.h"

@@ -1,9 +1,10 @@
 #include "autograd/ops/linear_many.h"
 
-#include "autograd/ops/rows.h"
-#include "autograd/ops/unbroadcast.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/product_operands.h"
+#include "autograd/ops/detail/rows.h"
+#include "autograd/ops/detail/unbroadcast.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/add.h"
 #include "kernels/sum_of_products.h"
 

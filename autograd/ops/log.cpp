@@ -1,7 +1,7 @@
 #include "autograd/ops/log.h"
 
+#include "autograd/ops/detail/floating_operand.h"
 #include "autograd/ops/divide.h"
-#include "autograd/ops/floating_operand.h"
 #include "autograd/record.h"
 #include "kernels/log.h"
 

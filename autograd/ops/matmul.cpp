@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/matmul.h"
 
 namespace lookback {

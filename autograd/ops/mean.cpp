@@ -1,8 +1,9 @@
 #include "autograd/ops/mean.h"
 
 #include "autograd/ops/affine.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/reduced_dims.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/sum.h"
 
 namespace lookback {

@@ -1,7 +1,7 @@
 #include "autograd/ops/multiply.h"
 
-#include "autograd/ops/broadcast_result.h"
-#include "autograd/ops/unbroadcast.h"
+#include "autograd/ops/detail/broadcast_result.h"
+#include "autograd/ops/detail/unbroadcast.h"
 #include "autograd/record.h"
 #include "kernels/multiply.h"
 

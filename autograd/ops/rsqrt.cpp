@@ -1,6 +1,6 @@
 #include "autograd/ops/rsqrt.h"
 
-#include "autograd/ops/floating_operand.h"
+#include "autograd/ops/detail/floating_operand.h"
 #include "autograd/record.h"
 #include "kernels/rsqrt.h"
 

@@ -1,6 +1,6 @@
 #include "autograd/ops/silu.h"
 
-#include "autograd/ops/floating_operand.h"
+#include "autograd/ops/detail/floating_operand.h"
 #include "autograd/record.h"
 #include "kernels/silu.h"
 

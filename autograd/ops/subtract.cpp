@@ -1,8 +1,8 @@
 #include "autograd/ops/subtract.h"
 
-#include "autograd/ops/broadcast_result.h"
+#include "autograd/ops/detail/broadcast_result.h"
+#include "autograd/ops/detail/unbroadcast.h"
 #include "autograd/ops/negate.h"
-#include "autograd/ops/unbroadcast.h"
 #include "autograd/record.h"
 #include "kernels/subtract.h"
 

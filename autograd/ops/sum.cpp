@@ -1,7 +1,8 @@
 #include "autograd/ops/sum.h"
 
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/reduced_dims.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/sum.h"
 
 namespace lookback {

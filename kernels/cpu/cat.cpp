@@ -1,4 +1,4 @@
-#include "kernels/cat_parts.h"
+#include "kernels/core/cat_parts.h"
 
 namespace lookback::kernels {
 namespace {

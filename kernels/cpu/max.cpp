@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/core/reduction_plan.h"
 #include "kernels/cpu/strided_loop.h"
-#include "kernels/reduction_plan.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {

@@ -2,8 +2,8 @@
 
 #include <cstdlib>
 
+#include "kernels/core/reduction_plan.h"
 #include "kernels/cpu/lane_sum.h"
-#include "kernels/reduction_plan.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {

@@ -1,6 +1,6 @@
 #include "kernels/adamw.h"
 
-#include "kernels/cuda/tensor_table.h"
+#include "kernels/cuda/device/tensor_table.h"
 
 namespace lookback::kernels {
 namespace {

@@ -1,5 +1,5 @@
 #include "kernels/cuda/copy_plan.h"
-#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/device/elementwise.h"
 
 namespace lookback::kernels {
 namespace {

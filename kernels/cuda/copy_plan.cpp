@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <numeric>
 
-#include "kernels/cuda/pack.h"
-#include "kernels/loop_nest.h"
+#include "kernels/core/loop_nest.h"
+#include "kernels/cuda/device/pack.h"
 
 namespace lookback::kernels {
 namespace {

@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "kernels/copy.h"
-#include "kernels/cuda/view_steps.h"
+#include "kernels/cuda/device/view_steps.h"
 
 namespace lookback::kernels {
 

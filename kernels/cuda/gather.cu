@@ -1,7 +1,7 @@
 #include "kernels/gather.h"
 
+#include "kernels/core/dim_blocks.h"
 #include "kernels/cuda/pick_rows.h"
-#include "kernels/dim_blocks.h"
 
 namespace lookback::kernels {
 namespace {

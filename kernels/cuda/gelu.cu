@@ -2,8 +2,8 @@
 
 #include <numbers>
 
-#include "kernels/cuda/elementwise.h"
-#include "kernels/cuda/logistic.h"
+#include "kernels/cuda/device/elementwise.h"
+#include "kernels/cuda/device/logistic.h"
 
 namespace lookback::kernels {
 namespace {

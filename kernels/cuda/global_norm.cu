@@ -1,7 +1,7 @@
 #include "kernels/global_norm.h"
 
-#include "kernels/cuda/row_reduce.h"
-#include "kernels/cuda/tensor_table.h"
+#include "kernels/cuda/device/row_reduce.h"
+#include "kernels/cuda/device/tensor_table.h"
 
 namespace lookback::kernels {
 namespace {

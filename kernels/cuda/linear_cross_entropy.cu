@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "kernels/cuda/cross_entropy_totals.h"
+#include "kernels/cuda/device/index_report.h"
+#include "kernels/cuda/device/product_views.h"
+#include "kernels/cuda/device/rows.h"
 #include "kernels/cuda/exponentials.h"
-#include "kernels/cuda/index_report.h"
-#include "kernels/cuda/product_views.h"
-#include "kernels/cuda/rows.h"
 
 namespace lookback::kernels {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "kernels/cuda/device.h"
-#include "kernels/cuda/pack.h"
+#include "kernels/cuda/device/device.h"
+#include "kernels/cuda/device/pack.h"
 
 namespace lookback::kernels {
 namespace {

@@ -1,9 +1,9 @@
 #include "kernels/matmul.h"
 
 #include "kernels/copy.h"
-#include "kernels/cuda/product_views.h"
-#include "kernels/cuda/products.h"
-#include "kernels/loop_nest.h"
+#include "kernels/core/loop_nest.h"
+#include "kernels/cuda/device/product_views.h"
+#include "kernels/cuda/device/products.h"
 
 namespace lookback::kernels {
 namespace {

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "kernels/cuda/column_sums.h"
-#include "kernels/cuda/row_reduce.h"
+#include "kernels/cuda/device/column_sums.h"
+#include "kernels/cuda/device/row_reduce.h"
 #include "kernels/fill.h"
 
 namespace lookback::kernels {

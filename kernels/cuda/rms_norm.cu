@@ -1,6 +1,6 @@
 #include "kernels/rms_norm.h"
 
-#include "kernels/cuda/column_sums.h"
+#include "kernels/cuda/device/column_sums.h"
 #include "kernels/cuda/rms_rows.h"
 
 namespace lookback::kernels {

@@ -1,7 +1,7 @@
 // What rms_norm and add_rms_norm do with a row.
 #pragma once
 
-#include "kernels/cuda/rows.h"
+#include "kernels/cuda/device/rows.h"
 
 namespace lookback::kernels {
 

@@ -1,7 +1,7 @@
 #include "kernels/rope.h"
 
-#include "kernels/cuda/device.h"
-#include "kernels/cuda/pack.h"
+#include "kernels/cuda/device/device.h"
+#include "kernels/cuda/device/pack.h"
 
 namespace lookback::kernels {
 namespace {

@@ -1,7 +1,7 @@
 #include "kernels/silu.h"
 
-#include "kernels/cuda/elementwise.h"
-#include "kernels/cuda/logistic.h"
+#include "kernels/cuda/device/elementwise.h"
+#include "kernels/cuda/device/logistic.h"
 
 namespace lookback::kernels {
 namespace {

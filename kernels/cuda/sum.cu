@@ -2,9 +2,9 @@
 
 #include <cstdlib>
 
-#include "kernels/cuda/column_sums.h"
-#include "kernels/cuda/elementwise.h"
-#include "kernels/cuda/row_reduce.h"
+#include "kernels/cuda/device/column_sums.h"
+#include "kernels/cuda/device/elementwise.h"
+#include "kernels/cuda/device/row_reduce.h"
 
 namespace lookback::kernels {
 namespace {

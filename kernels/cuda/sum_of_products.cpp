@@ -1,8 +1,8 @@
 #include "kernels/sum_of_products.h"
 
 #include "kernels/copy.h"
-#include "kernels/cuda/product_views.h"
-#include "kernels/cuda/products.h"
+#include "kernels/cuda/device/product_views.h"
+#include "kernels/cuda/device/products.h"
 
 namespace lookback::kernels {
 namespace {

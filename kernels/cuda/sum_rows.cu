@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <bit>
 
-#include "kernels/cuda/pack.h"
+#include "kernels/cuda/device/pack.h"
+#include "kernels/cuda/device/row_reduce.h"
+#include "kernels/cuda/device/sort_keys.h"
 #include "kernels/cuda/pick_rows.h"
-#include "kernels/cuda/row_reduce.h"
-#include "kernels/cuda/sort_keys.h"
 #include "kernels/fill.h"
 
 namespace lookback::kernels {

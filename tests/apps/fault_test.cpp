@@ -15,7 +15,7 @@
 #include "autograd/ops/cat.h"
 #include "autograd/ops/multiply.h"
 #include "autograd/ops/slice.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "tests/nn/variants.h"
 
 namespace lookback::testing {

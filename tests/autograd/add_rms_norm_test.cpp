@@ -8,7 +8,7 @@
 #include "autograd/ops/add.h"
 #include "autograd/ops/rms_norm.h"
 #include "autograd/ops/stack.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "tests/autograd/op_case.h"
 
 namespace lookback::testing {

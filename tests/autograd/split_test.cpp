@@ -4,7 +4,7 @@
 
 #include "autograd/gradient.h"
 #include "autograd/ops/multiply.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "tests/autograd/rearranged.h"
 
 namespace lookback::testing {

@@ -1,7 +1,7 @@
 // How attention of few rows is cut, from shapes and the mask alone.
 #include <gtest/gtest.h>
 
-#include "kernels/cuda/attention_decode.h"
+#include "kernels/cuda/attention/attention_decode.h"
 
 namespace lookback::kernels {
 namespace {

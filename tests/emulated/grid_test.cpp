@@ -5,9 +5,9 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/cuda/device.h"
-#include "kernels/cuda/pack.h"
-#include "kernels/cuda/tiles.h"
+#include "kernels/cuda/device/device.h"
+#include "kernels/cuda/device/pack.h"
+#include "kernels/cuda/device/tiles.h"
 #include "runtime/error.h"
 
 namespace lookback::device {

@@ -1,6 +1,6 @@
 // Products of warpgroups on the emulated GPU: they are right where everything is done that the PTX
 // ISA asks for, and where one thing is left out it shows.
-#include "kernels/cuda/warpgroup.h"
+#include "kernels/cuda/device/warpgroup.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/cuda/swizzled_tile.h"
+#include "kernels/cuda/device/swizzled_tile.h"
 #include "runtime/error.h"
 
 namespace lookback::device {

@@ -159,8 +159,8 @@ std::vector<string> backward_arrows(const SourceFile& file) {
 
 TEST(House, ArrowsPointOneWay) {
   EXPECT_THAT(broken(backward_arrows), IsEmpty());
-  EXPECT_THAT(backward_arrows({"runtime/a.h", "#include \"kernels/slot.h\"\n"}),
-              ElementsAre("includes kernels/slot.h"));
+  EXPECT_THAT(backward_arrows({"runtime/a.h", "#include \"kernels/core/slot.h\"\n"}),
+              ElementsAre("includes kernels/core/slot.h"));
   EXPECT_THAT(backward_arrows({"nn/attention/a.cpp", " #include \"apps/a.h\"\n#include \"b.h\""}),
               ElementsAre("includes apps/a.h", "includes b.h, not from the root"));
   EXPECT_THAT(backward_arrows({"nn/a.cpp", "#include \"runtime/tensor.h\"\n#include <nn>\n"}),
@@ -285,6 +285,31 @@ std::vector<string> header_without_guard(const SourceFile& file) {
 TEST(House, HeadersAreReadOnce) {
   EXPECT_THAT(broken(header_without_guard), IsEmpty());
   EXPECT_THAT(header_without_guard({"nn/a.h", "struct A {};\n"}), ::testing::SizeIs(1));
+}
+
+// autograd/ops.h includes every public operation.
+std::vector<string> missing_operations(const std::vector<SourceFile>& files) {
+  const string folder = "autograd/ops/";
+  std::set<string> operations;
+  for (const auto& file : files) {
+    const bool is_public = file.name.find('/', folder.size()) == string::npos;
+    if (file.name.starts_with(folder) && is_public && file.extension() == ".h")
+      operations.insert(file.name);
+  }
+  for (const auto& file : files) {
+    if (file.name != "autograd/ops.h") continue;
+    for (const auto& name : quoted_includes(file)) operations.erase(name);
+  }
+  return {operations.begin(), operations.end()};
+}
+
+TEST(House, OneHeaderHasAllOperations) {
+  EXPECT_THAT(missing_operations(tree()), IsEmpty());
+  EXPECT_THAT(missing_operations({{"autograd/ops.h", "#include \"autograd/ops/add.h\"\n"},
+                                  {"autograd/ops/add.h", ""},
+                                  {"autograd/ops/exp.h", ""},
+                                  {"autograd/ops/detail/rows.h", ""}}),
+              ElementsAre("autograd/ops/exp.h"));
 }
 
 // The formatter leaves comments alone (.clang-format), so that a formula stays as it was written.

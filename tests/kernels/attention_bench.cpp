@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "autograd/ops/workspace.h"
+#include "autograd/workspace.h"
 #include "kernels/attention.h"
 #include "kernels/attention_weights.h"
 #include "tests/kernels/random_tensor.h"

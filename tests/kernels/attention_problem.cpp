@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "autograd/ops/workspace.h"
+#include "autograd/workspace.h"
 #include "runtime/transfer.h"
 #include "tests/kernels/random_tensor.h"
 

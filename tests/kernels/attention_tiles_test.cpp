@@ -1,5 +1,5 @@
 // The index arithmetic of the streaming attention kernels, for all awkward sizes.
-#include "kernels/cuda/attention_tiles.h"
+#include "kernels/cuda/attention/attention_tiles.h"
 
 #include <gtest/gtest.h>
 

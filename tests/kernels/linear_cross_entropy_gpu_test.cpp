@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "autograd/ops/workspace.h"
+#include "autograd/workspace.h"
 #include "kernels/copy.h"
 #include "kernels/linear_cross_entropy.h"
 #include "tests/gpu.h"

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "autograd/ops/workspace.h"
+#include "autograd/workspace.h"
 #include "kernels/matmul.h"
 #include "tests/gpu.h"
 #include "tests/kernels/random_tensor.h"

@@ -15,8 +15,8 @@
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/sum.h"
 #include "autograd/ops/transpose.h"
+#include "kernels/core/slot.h"
 #include "kernels/fill.h"
-#include "kernels/slot.h"
 #include "kernels/taint/cells.h"
 
 namespace lookback {

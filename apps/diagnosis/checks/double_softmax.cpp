@@ -11,7 +11,7 @@
 #include "autograd/grad_mode.h"
 #include "autograd/scope.h"
 #include "kernels/affine.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "runtime/transfer.h"
 
 namespace lookback {

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "kernels/cuda/grid.h"
+#include "kernels/cuda/device/grid.h"
 
 namespace lookback::device::emulated {
 

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/device/device.h"
 #include "runtime/dtype.h"
 
 namespace lookback::device {

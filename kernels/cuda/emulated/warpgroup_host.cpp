@@ -1,10 +1,10 @@
-#include "kernels/cuda/warpgroup.h"
+#include "kernels/cuda/device/warpgroup.h"
 
 #include <cstdlib>
 #include <string_view>
 #include <utility>
 
-#include "kernels/cuda/capability.h"
+#include "kernels/cuda/device/capability.h"
 #include "runtime/check.h"
 
 namespace lookback::device {

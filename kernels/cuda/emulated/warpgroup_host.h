@@ -1,8 +1,8 @@
 // warpgroup.h on the host: block_products.h says what is found out there.
 #pragma once
 
+#include "kernels/cuda/device/tiles.h"
 #include "kernels/cuda/emulated/block_products.h"
-#include "kernels/cuda/tiles.h"
 
 #define LOOKBACK_KEEP_LOOP
 

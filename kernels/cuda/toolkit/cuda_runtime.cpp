@@ -6,12 +6,12 @@
 #include <mutex>
 #include <optional>
 
-#include "kernels/cuda/capability.h"
-#include "kernels/cuda/code_images.h"
-#include "kernels/cuda/code_report.h"
-#include "kernels/cuda/index_report.h"
-#include "kernels/cuda/products.h"
-#include "kernels/cuda/stream.h"
+#include "kernels/cuda/device/capability.h"
+#include "kernels/cuda/device/code_images.h"
+#include "kernels/cuda/device/code_report.h"
+#include "kernels/cuda/device/index_report.h"
+#include "kernels/cuda/device/products.h"
+#include "kernels/cuda/device/stream.h"
 #include "kernels/cuda/toolkit/cuda_check.h"
 #include "kernels/cuda/toolkit/cuda_graph.h"
 #include "kernels/cuda/toolkit/pinned_ring.h"
