@@ -5,7 +5,7 @@
 #   bash apps/quickstart.sh [--build-dir DIR] [--output-dir DIR] [options of `lookback train`]
 # A second time it builds what has changed and trains again only when something has.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/build.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../third_party/build.sh"
 parse_build_dir build "$@"
 set -- "${rest[@]}"
 own_dir=$build_dir/quickstart
@@ -23,7 +23,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-bash "$root/apps/install_packages.sh" build
+bash "$root/third_party/install_packages.sh" build
 configure "$build_dir" --preset release -DLOOKBACK_TESTS=OFF
 cmake --build "$build_dir" --target lookback >&2
 lookback=$build_dir/bin/lookback

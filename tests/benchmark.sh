@@ -4,7 +4,7 @@
 # INTERPRETER is a Python that has the yardstick:
 #   python3 -m venv torch && torch/bin/pip install torch==2.7.1 transformers==4.47.1 numpy
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../third_party/build.sh"
 parse_build_dir build "$@"
 python=
 for ((i = 0; i < ${#rest[@]}; ++i)); do
@@ -14,7 +14,7 @@ for ((i = 0; i < ${#rest[@]}; ++i)); do
   esac
 done
 [ -n "$python" ] || { sed -n '2,5s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-bash "$root/apps/install_packages.sh" build
+bash "$root/third_party/install_packages.sh" build
 configure "$build_dir" --preset release -DLOOKBACK_TESTS=OFF
 cmake --build "$build_dir" --target lookback >&2
 exec "$python" "$root/tests/bench/compare.py" --program "$build_dir/bin/lookback" "${rest[@]}"

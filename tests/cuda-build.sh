@@ -6,7 +6,7 @@
 # is not given. --with-tests also makes lookback_tests and gemm_probe, as portable:
 # tests/gpu-package.sh packs them for a machine with a GPU.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../third_party/build.sh"
 parse_build_dir build-cuda "$@"
 tests=OFF
 architectures=all
@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-bash "$root/apps/install_packages.sh" "${packages[@]}"
+bash "$root/third_party/install_packages.sh" "${packages[@]}"
 export PATH="$PATH:/usr/local/cuda/bin"
 if ! command -v nvcc >/dev/null; then
   echo "SKIPPED: no nvcc here (install the CUDA toolkit)"

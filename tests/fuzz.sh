@@ -4,7 +4,7 @@
 #   bash tests/fuzz.sh [SECONDS for each, 60] [safetensors | tokenizer_json | folder_checksums, all] [--build-dir DIR]
 # A reader is tests/fuzz/NAME_fuzz.cpp, its format's words NAME.words, and seeds_of_NAME below.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../third_party/build.sh"
 parse_build_dir build-fuzz "$@"
 seconds=${rest[0]:-60}
 names=("${rest[@]:1}")
@@ -13,7 +13,7 @@ for name in "${names[@]}"; do
   [ -f "$root/tests/fuzz/${name}_fuzz.cpp" ] ||
     { echo "$0: there is no fuzzer $name: safetensors, tokenizer_json and folder_checksums are there" >&2; exit 2; }
 done
-bash "$root/apps/install_packages.sh" build fuzz
+bash "$root/third_party/install_packages.sh" build fuzz
 command -v clang++ >/dev/null || { echo "$0: needs clang++ with libFuzzer" >&2; exit 2; }
 
 # What inputs start from: good files.

@@ -6,7 +6,7 @@
 #   bash OUTPUT/tests/gpu.sh
 # --programs DIR packs programs that are built already. Needs the CUDA toolkit, and no GPU.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../third_party/build.sh"
 parse_build_dir build-gpu-package "$@"
 most_megabytes=60
 programs=

@@ -6,7 +6,7 @@
 # where ptxas says that it changed what products of warpgroups wait for (its messages C75..). Needs
 # nvcc, and no GPU.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../third_party/build.sh"
 parse_build_dir build-resources "$@"
 export PATH="$PATH:/usr/local/cuda/bin"
 if ! command -v nvcc >/dev/null; then

@@ -7,9 +7,9 @@
 # The same seed tries the same; --part and --case leave out all but what they name. The test
 # Reliability.Short of the test run is the short length.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../third_party/build.sh"
 parse_build_dir build "$@"
-bash "$root/apps/install_packages.sh" build test
+bash "$root/third_party/install_packages.sh" build test
 configure "$build_dir" --preset release -DLOOKBACK_TESTS=ON
 cmake --build "$build_dir" --target lookback lookback_system_calls lookback_tests >&2
 exec python3 "$root/tests/reliability" --program "$build_dir/bin/lookback" \

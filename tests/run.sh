@@ -4,12 +4,12 @@
 # It closes with ctest's own summary; before it, why tests were skipped. Tests that need a GPU
 # carry the label gpu, those that need Python libraries the label python.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../third_party/build.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/run_ctest.sh"
 parse_build_dir build "$@"
-bash "$root/apps/install_packages.sh" build test
+bash "$root/third_party/install_packages.sh" build test
 if [ -n "${CI:-}" ] && ! command -v chromium >/dev/null; then
-  bash "$root/apps/install_packages.sh" browser || echo "going on without a browser" >&2
+  bash "$root/third_party/install_packages.sh" browser || echo "going on without a browser" >&2
 fi
 build "$build_dir" --preset release -DLOOKBACK_TESTS=ON
 run_ctest "$build_dir" "${rest[@]}"

@@ -3,14 +3,14 @@
 # commit where there is no origin/main); --all checks every file, which takes a while:
 #   bash tests/tidy.sh [--all] [--build-dir DIR]
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../apps/build.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../third_party/build.sh"
 parse_build_dir build "$@"
 everything=no
 for argument in "${rest[@]}"; do
   [ "$argument" = --all ] || { echo "$0: unknown option $argument (there is --all)" >&2; exit 2; }
   everything=yes
 done
-bash "$root/apps/install_packages.sh" build test tidy
+bash "$root/third_party/install_packages.sh" build test tidy
 cd "$root"
 configure "$build_dir" --preset release -DLOOKBACK_TESTS=ON
 

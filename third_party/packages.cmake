@@ -72,7 +72,7 @@ if(missing_packages)
   list(JOIN missing_packages " " missing_packages)
   message(FATAL_ERROR "Not found: ${missing_names}. On Debian and Ubuntu install with\n"
     "  apt-get install ${missing_packages}\n"
-    "or run apps/quickstart.sh or tests/run.sh, which install what apps/packages.txt lists.")
+    "or run apps/quickstart.sh or tests/run.sh, which install what third_party/packages.txt lists.")
 endif()
 
 if(LOOKBACK_PORTABLE)

@@ -17,8 +17,8 @@
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rms_norm.h"
 #include "kernels/fill.h"
-#include "nn/attention/attention_dtype.h"
-#include "nn/llama/decoder_layer.h"
+#include "nn/layer/attention_dtype.h"
+#include "nn/layer/decoder_layer.h"
 #include "nn/residual/cross_layer_scheme.h"
 
 namespace lookback {

@@ -166,7 +166,7 @@ TEST_F(InspectProgram, LooksWhileTrainingAndChangesNothing) {
 
 TEST_F(InspectProgram, InABrowser) {
   if (!find_browser()) {
-    GTEST_SKIP() << "there is no Chromium: bash apps/install_packages.sh browser";
+    GTEST_SKIP() << "there is no Chromium: bash third_party/install_packages.sh browser";
   }
   ASSERT_EQ(small.train({"--preset=fault-unmasked-recompute"}).code, 0);
   ASSERT_EQ(inspect({"--prompt", "<b>so</b> \"it\" & goes"}).code, 0);

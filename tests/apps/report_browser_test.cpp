@@ -18,7 +18,7 @@ class ReportInABrowser : public testing::Test {
  protected:
   void SetUp() override {
     if (!find_browser()) {
-      GTEST_SKIP() << "there is no Chromium: bash apps/install_packages.sh browser";
+      GTEST_SKIP() << "there is no Chromium: bash third_party/install_packages.sh browser";
     }
   }
   std::filesystem::path page() const { return folder.path() / "a report.html"; }

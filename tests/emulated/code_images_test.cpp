@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 constexpr ComputeCapability a100{8, 0}, rtx30{8, 6}, rtx40{8, 9}, hopper{9, 0}, blackwell{10, 0},
     rtx50{12, 0}, v100{7, 0};
 
-// What a machine without a GPU makes (apps/build.sh) is to run on every GPU.
+// What a machine without a GPU makes (third_party/build.sh) is to run on every GPU.
 TEST(EmulatedCode, TheOldestArchitectureRunsEverywhere) {
   for (const auto gpu : {a100, rtx30, rtx40})
     EXPECT_EQ(code_for(gpu, "80"), "machine code of sm_80");

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what is missing of apps/packages.txt: bash apps/install_packages.sh build [test] [tidy] [fuzz] [browser]
+# Installs what is missing of third_party/packages.txt:
+#   bash third_party/install_packages.sh build [test] [tidy] [fuzz] [browser]
 # Does nothing, and needs no network, when everything is there.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 command -v dpkg-query >/dev/null || {
-  echo "Not a Debian system: install what apps/packages.txt lists by your own means." >&2
+  echo "Not a Debian system: install what third_party/packages.txt lists by your own means." >&2
   exit 0
 }
 wanted=$(awk -v purposes=" $* " '
