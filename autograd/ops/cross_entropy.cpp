@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "autograd/ops/affine.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/contiguous.h"
 #include "autograd/ops/detail/rows.h"
 #include "autograd/record.h"

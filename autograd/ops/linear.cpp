@@ -5,7 +5,7 @@
 #include "autograd/ops/detail/rows.h"
 #include "autograd/ops/detail/unbroadcast.h"
 #include "autograd/record.h"
-#include "kernels/add.h"
+#include "kernels/binary.h"
 
 namespace lookback {
 namespace {

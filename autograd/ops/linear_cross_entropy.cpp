@@ -8,10 +8,9 @@
 #include "autograd/ops/detail/rows.h"
 #include "autograd/record.h"
 #include "autograd/workspace.h"
-#include "kernels/affine.h"
+#include "kernels/binary.h"
 #include "kernels/copy.h"
 #include "kernels/linear_cross_entropy.h"
-#include "kernels/multiply.h"
 #include "runtime/device_runtime.h"
 
 namespace lookback {

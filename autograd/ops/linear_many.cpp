@@ -5,7 +5,7 @@
 #include "autograd/ops/detail/unbroadcast.h"
 #include "autograd/record.h"
 #include "autograd/workspace.h"
-#include "kernels/add.h"
+#include "kernels/binary.h"
 #include "kernels/sum_of_products.h"
 
 namespace lookback {

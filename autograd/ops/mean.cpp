@@ -1,6 +1,6 @@
 #include "autograd/ops/mean.h"
 
-#include "autograd/ops/affine.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/detail/reduced_dims.h"
 #include "autograd/record.h"
 #include "autograd/workspace.h"

@@ -1,11 +1,9 @@
 // A large negative number is added to hidden scores, in place of leaving them out: it holds as long
 // as the scores are small.
-#include "autograd/ops/add.h"
-#include "autograd/ops/exp.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/mask_scores.h"
-#include "autograd/ops/multiply.h"
 #include "autograd/ops/softmax.h"
-#include "autograd/ops/subtract.h"
+#include "autograd/ops/unary.h"
 #include "kernels/fill.h"
 #include "nn/fault/everything_visible.h"
 #include "nn/fault/explicit_scores.h"

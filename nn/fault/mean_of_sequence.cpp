@@ -1,5 +1,5 @@
 // The mean over all positions joins the stream: a summary of the sequence that knows its end.
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/mean.h"
 #include "nn/fault/fault.h"
 #include "nn/fault/needs.h"

@@ -1,6 +1,6 @@
 // The input norm of layer 1 takes its statistics over the tokens, one per feature, in place of over
 // the features, one per token.
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/rms_norm.h"
 #include "autograd/ops/transpose.h"
 #include "kernels/fill.h"

@@ -1,12 +1,10 @@
 // Each token attends to the keys with the largest scores, picked over the whole sequence and masked
 // afterwards: which keys are left depends on the future.
 #include "autograd/grad_mode.h"
-#include "autograd/ops/add.h"
 #include "autograd/ops/attention_weights.h"
-#include "autograd/ops/exp.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/max.h"
-#include "autograd/ops/multiply.h"
-#include "autograd/ops/subtract.h"
+#include "autograd/ops/unary.h"
 #include "nn/fault/explicit_scores.h"
 #include "nn/fault/fault.h"
 

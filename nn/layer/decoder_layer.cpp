@@ -1,7 +1,6 @@
 #include "nn/layer/decoder_layer.h"
 
-#include "autograd/ops/add.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 #include "nn/fault/fault.h"
 
 namespace lookback {

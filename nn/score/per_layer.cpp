@@ -1,9 +1,8 @@
 // s_i = 1 / (exp(log_a_i) sqrt(dk)), log_a learned
 #include <cmath>
 
-#include "autograd/ops/exp.h"
-#include "autograd/ops/multiply.h"
-#include "autograd/ops/negate.h"
+#include "autograd/ops/binary.h"
+#include "autograd/ops/unary.h"
 #include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"
 

@@ -1,7 +1,7 @@
 // s_i = 1 / a_i, a learned
 #include <cmath>
 
-#include "autograd/ops/divide.h"
+#include "autograd/ops/binary.h"
 #include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"
 

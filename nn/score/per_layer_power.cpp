@@ -1,9 +1,8 @@
 // s_i = 1 / (a_i dk^(b_i)), a and b learned
 #include <cmath>
 
-#include "autograd/ops/divide.h"
-#include "autograd/ops/exp.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
+#include "autograd/ops/unary.h"
 #include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"
 

@@ -1,7 +1,7 @@
 // s_i = m softmax(c)_i / sqrt(dk), c learned
 #include <cmath>
 
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/softmax.h"
 #include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"

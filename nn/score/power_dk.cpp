@@ -1,8 +1,8 @@
 // s_i = 1 / dk^a, a learned
 #include <cmath>
 
-#include "autograd/ops/exp.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
+#include "autograd/ops/unary.h"
 #include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"
 

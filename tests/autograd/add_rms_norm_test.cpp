@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/rms_norm.h"
 #include "autograd/ops/stack.h"
 #include "kernels/core/slot.h"

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/add.h"
+#include "kernels/binary.h"
 #include "runtime/device_runtime.h"
 #include "runtime/tensor.h"
 

@@ -10,7 +10,7 @@
 #include "apps/train/token_tensors.h"
 #include "autograd/grad_mode.h"
 #include "autograd/scope.h"
-#include "kernels/affine.h"
+#include "kernels/binary.h"
 #include "kernels/core/slot.h"
 #include "runtime/transfer.h"
 

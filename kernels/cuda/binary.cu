@@ -1,9 +1,62 @@
-#include "kernels/power.h"
+#include "kernels/binary.h"
 
 #include "kernels/cuda/device/elementwise.h"
 
 namespace lookback::kernels {
 namespace {
+
+struct Add {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+
+struct Subtract {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T a, T b) const {
+    return a - b;
+  }
+};
+
+struct Multiply {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T a, T b) const {
+    return a * b;
+  }
+};
+
+struct Divide {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T a, T b) const {
+    return a / b;
+  }
+};
+
+// y = function(a, b), in any dtype.
+template <class Function, Absorbs absorbed>
+void map(const BinaryForward<absorbed>& a) {
+  visit_any(a.y.dtype,
+            [&]<class T>(TypeTag<T>) { map_on_gpu<T, T, T>(a.y, Function{}, a.a, a.b); });
+}
+
+void divide(const BinaryForward<Absorbs::nothing>& a) {
+  map_floating_on_gpu(a.y, Divide{}, a.a, a.b);
+}
+
+template <class Sum>
+struct Affine {
+  Sum scale, shift;
+  LOOKBACK_DEVICE Sum operator()(Sum x) const { return scale * x + shift; }
+};
+
+void affine(const AffineForward& a) {
+  visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
+    using Sum = Accumulator<T>;
+    const Affine<Sum> function{static_cast<Sum>(a.scale), static_cast<Sum>(a.shift)};
+    map_on_gpu<T, T>(a.y, function, a.x);
+  });
+}
 
 struct Power {
   template <class T>
@@ -47,7 +100,7 @@ struct BothSlopes {
   }
 };
 
-void forward(const PowerForward& a) {
+void power(const PowerForward& a) {
   if (a.exponent.present()) {
     map_floating_on_gpu(a.y, Power{}, a.x, a.exponent);
   } else if (a.constant == 2) {
@@ -60,7 +113,7 @@ void forward(const PowerForward& a) {
   }
 }
 
-void backward(const PowerBackward& a) {
+void power_gradient(const PowerBackward& a) {
   if (!a.exponent.present()) {
     if (!a.dx.present()) return;
     visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {
@@ -76,8 +129,13 @@ void backward(const PowerBackward& a) {
   }
 }
 
-const Registration forward_registered{power_forward, Backend::cuda, forward};
-const Registration backward_registered{power_backward, Backend::cuda, backward};
+const Registration add_registered{add_forward, Backend::cuda, map<Add>};
+const Registration subtract_registered{subtract_forward, Backend::cuda, map<Subtract>};
+const Registration multiply_registered{multiply_forward, Backend::cuda, map<Multiply>};
+const Registration divide_registered{divide_forward, Backend::cuda, divide};
+const Registration affine_registered{affine_forward, Backend::cuda, affine};
+const Registration power_registered{power_forward, Backend::cuda, power};
+const Registration power_gradient_registered{power_backward, Backend::cuda, power_gradient};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -1,13 +1,34 @@
-#include "kernels/power.h"
+#include "kernels/binary.h"
 
 #include <cmath>
+#include <functional>
 
 #include "kernels/cpu/strided_loop.h"
 
 namespace lookback::kernels {
 namespace {
 
-void forward(const PowerForward& a) {
+// y = function(a, b), in any dtype.
+template <class Function, Absorbs absorbed>
+void map(const BinaryForward<absorbed>& a) {
+  visit_any(a.y.dtype, [&]<class T>(TypeTag<T>) { map_elements<T>(a.y, Function{}, a.a, a.b); });
+}
+
+void divide(const BinaryForward<Absorbs::nothing>& a) {
+  visit_floating(a.y.dtype,
+                 [&]<class T>(TypeTag<T>) { map_elements<T>(a.y, std::divides<>{}, a.a, a.b); });
+}
+
+void affine(const AffineForward& a) {
+  visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
+    const auto scale = static_cast<Accumulator<T>>(a.scale);
+    const auto shift = static_cast<Accumulator<T>>(a.shift);
+    map_elements<T>(
+        a.y, [=](auto x) { return scale * x + shift; }, a.x);
+  });
+}
+
+void power(const PowerForward& a) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
     const auto constant = static_cast<Accumulator<T>>(a.constant);
     if (a.exponent.present()) {
@@ -33,7 +54,7 @@ Sum exponent_slope(Sum x, Sum p) {
   return x == 0 && p >= 0 ? Sum(0) : std::pow(x, p) * std::log(x);
 }
 
-void backward(const PowerBackward& a) {
+void power_gradient(const PowerBackward& a) {
   visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {
     const auto p = static_cast<Accumulator<T>>(a.constant);
     const auto base = [](auto dy, auto x, auto q) { return dy * base_slope(x, q); };
@@ -51,8 +72,13 @@ void backward(const PowerBackward& a) {
   });
 }
 
-const Registration forward_registered{power_forward, Backend::cpu, forward};
-const Registration backward_registered{power_backward, Backend::cpu, backward};
+const Registration add_registered{add_forward, Backend::cpu, map<std::plus<>>};
+const Registration subtract_registered{subtract_forward, Backend::cpu, map<std::minus<>>};
+const Registration multiply_registered{multiply_forward, Backend::cpu, map<std::multiplies<>>};
+const Registration divide_registered{divide_forward, Backend::cpu, divide};
+const Registration affine_registered{affine_forward, Backend::cpu, affine};
+const Registration power_registered{power_forward, Backend::cpu, power};
+const Registration power_gradient_registered{power_backward, Backend::cpu, power_gradient};
 
 }  // namespace
 }  // namespace lookback::kernels
