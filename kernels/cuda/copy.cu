@@ -34,7 +34,7 @@ struct CopyTiles {
                     within_side(plan.along_x.size - first_column)};
     read(tile,
          x + offsets[1] + first_row * plan.along_y.x_step + first_column * plan.along_x.x_step);
-    device::synchronise_block();
+    device::sync_block();
     write(tile,
           y + offsets[0] + first_row * plan.along_y.y_step + first_column * plan.along_x.y_step);
   }

@@ -28,7 +28,7 @@ struct SumOfSquares {
     double sum = 0;
     const auto add = [&](T element) {
       const auto value = static_cast<double>(element);
-      sum = device::fused(value, value, sum);
+      sum = device::fma(value, value, sum);
     };
     for_each_of_chunk<threads, width>(
         chunk,

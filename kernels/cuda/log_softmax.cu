@@ -60,7 +60,7 @@ struct BackwardRow : SoftmaxBackwardRow<T> {
       for (int i = 0; i < width; ++i) {
         const auto logarithm = static_cast<Sum>(values.element[i]);
         const Sum own =
-            device::fused(-device::exp(logarithm), total, static_cast<Sum>(slope.element[i]));
+            device::fma(-device::exp(logarithm), total, static_cast<Sum>(slope.element[i]));
         values.element[i] = static_cast<T>(logarithm == -INFINITY ? Sum(0) : own);
       }
       write_pack(this->dx + row * this->dx_step + column, values);

@@ -126,7 +126,7 @@ struct Backward {
       for (int i = 0; i < width; ++i) {
         const Sum weighted =
             static_cast<Sum>(scale.element[i]) * static_cast<Sum>(slope.element[i]);
-        dot = device::fused(weighted, static_cast<Sum>(value.element[i]), dot);
+        dot = device::fma(weighted, static_cast<Sum>(value.element[i]), dot);
       }
     });
     dot = group.reduce(dot, device::Plus{});
@@ -146,7 +146,7 @@ struct Backward {
         } else if (partial != nullptr) {
           partial[column + i] += share;
         }
-        const Sum own = device::fused(-v, pull, static_cast<Sum>(scale.element[i]) * s) * inverse;
+        const Sum own = device::fma(-v, pull, static_cast<Sum>(scale.element[i]) * s) * inverse;
         result.element[i] = static_cast<T>(own + static_cast<Sum>(other.element[i]));
       }
       write_pack(dx + row * dx_step + column, result);
@@ -161,7 +161,7 @@ struct Backward {
       for (int i = 0; i < width; ++i) all[index * columns + column + i] = shares.of[turn][i];
     });
     if constexpr (groups > 1) {
-      device::synchronise_block();
+      device::sync_block();
       for (std::int64_t column = device::thread_index(); column < columns; column += threads) {
         Sum total = all[column];
         for (int other = 1; other < groups; ++other) total += all[other * columns + column];

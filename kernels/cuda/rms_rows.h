@@ -16,7 +16,7 @@ LOOKBACK_DEVICE Accumulator<T> normalise(const Group& group,
   group.for_each_pack([&](int turn, std::int64_t column) {
     for (const auto element : x.pack(turn, column).element) {
       const auto value = static_cast<Sum>(element);
-      squares = device::fused(value, value, squares);
+      squares = device::fma(value, value, squares);
     }
   });
   squares = group.reduce(squares, device::Plus{});

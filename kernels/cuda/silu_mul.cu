@@ -17,7 +17,7 @@ struct SiluMulSlopes {
   template <class T>
   LOOKBACK_DEVICE Results<T, 2> operator()(T dy, T gate, T up) const {
     const T s = device::logistic(gate);
-    const T slope = s * device::fused(gate, 1 - s, T(1));
+    const T slope = s * device::fma(gate, 1 - s, T(1));
     return {dy * up * slope, dy * (gate * s)};
   }
 };

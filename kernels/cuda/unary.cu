@@ -62,7 +62,7 @@ struct Tanh {
 struct TanhSlope {
   template <class T>
   LOOKBACK_DEVICE T operator()(T dy, T y) const {
-    return dy * device::fused(-y, y, T(1));
+    return dy * device::fma(-y, y, T(1));
   }
 };
 
@@ -76,7 +76,7 @@ struct SiluSlope {
   template <class T>
   LOOKBACK_DEVICE T operator()(T dy, T x) const {
     const T s = device::logistic(x);
-    return dy * s * device::fused(x, 1 - s, T(1));
+    return dy * s * device::fma(x, 1 - s, T(1));
   }
 };
 
@@ -111,7 +111,7 @@ struct ExactGeluSlope {
 struct TanhGelu {
   template <class T>
   LOOKBACK_DEVICE T operator()(T x) const {
-    const T slope = device::fused(static_cast<T>(gelu_cubic), x * x, static_cast<T>(gelu_linear));
+    const T slope = device::fma(static_cast<T>(gelu_cubic), x * x, static_cast<T>(gelu_linear));
     return x * device::logistic(x * slope);
   }
 };
@@ -120,8 +120,8 @@ struct TanhGeluSlope {
   LOOKBACK_DEVICE T operator()(T dy, T x) const {
     const T linear = static_cast<T>(gelu_linear);
     const T square = x * x;
-    const T slope = device::fused(static_cast<T>(gelu_cubic), square, linear);
-    const T derivative = device::fused(static_cast<T>(3 * gelu_cubic), square, linear);
+    const T slope = device::fma(static_cast<T>(gelu_cubic), square, linear);
+    const T derivative = device::fma(static_cast<T>(3 * gelu_cubic), square, linear);
     const T s = device::logistic(x * slope);
     return dy * s * (T(1) + x * derivative * (T(1) - s));
   }

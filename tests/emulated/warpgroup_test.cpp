@@ -102,7 +102,7 @@ struct TwoProducts {
     commit_copies();
     wait_for_copies<0>();
     if (without != Without::publishing) publish_to_products();
-    if (without != Without::barrier) synchronise_block();
+    if (without != Without::barrier) sync_block();
     float sums[size / 8][4] = {};
     std::uint32_t rows[sum / 16][4];
     for (int step = 0; step < sum / 16; ++step) {

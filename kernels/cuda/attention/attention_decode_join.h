@@ -65,10 +65,10 @@ struct JoinSplits {
       for (int j = 0; j < ahead; ++j) {
         if (begin + j * decode_warps >= splits) break;
         const float share = share_of(of_split[j][0], highest);
-        total = device::fused(share, of_split[j][1], total);
+        total = device::fma(share, of_split[j][1], total);
         LOOKBACK_UNROLL
         for (int e = 0; e < width; ++e) {
-          sums.element[e] = device::fused(share, found[j].element[e], sums.element[e]);
+          sums.element[e] = device::fma(share, found[j].element[e], sums.element[e]);
         }
       }
     }
@@ -81,7 +81,7 @@ struct JoinSplits {
     const int thread = device::thread_index();
     of_threads[thread] = sums;
     totals[thread] = total;
-    device::synchronise_block();
+    device::sync_block();
     if (thread < device::warp_threads && column < operands.v.width) {
       for (int other = thread + device::warp_threads; other < threads;
            other += device::warp_threads) {
@@ -93,7 +93,7 @@ struct JoinSplits {
       for (int e = 0; e < width; ++e) operands.write(row, column + e, sums.element[e], total);
       if (column == 0) operands.write_log_sum_exp(row, highest, total);
     }
-    device::synchronise_block();
+    device::sync_block();
   }
 };
 

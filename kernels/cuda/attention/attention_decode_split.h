@@ -77,7 +77,7 @@ struct DecodeSplit {
     read_queries(at);
     State state;
     set_up(at, state);
-    device::synchronise_block();
+    device::sync_block();
     const int groups = device::warp_threads / plan.lanes;
     const int group = device::thread_index() / plan.lanes;  // of the block
     const int step = decode_warps * groups;                 // keys that the block has at a time
@@ -88,9 +88,9 @@ struct DecodeSplit {
       take_keys(at, first + group, step, end, state);
     }
     join_groups(state);
-    device::synchronise_block();
+    device::sync_block();
     leave(at, state);
-    device::synchronise_block();
+    device::sync_block();
     finish(at);
   }
 
@@ -195,7 +195,7 @@ struct DecodeSplit {
       for (int j = 0; j < keys_ahead; ++j) {
         LOOKBACK_UNROLL
         for (int r = 0; r < rows; ++r) {
-          scores[j][r] += device::exchange_xor(scores[j][r], lanes);
+          scores[j][r] += device::shuffle_xor(scores[j][r], lanes);
         }
       }
     }
@@ -217,7 +217,7 @@ struct DecodeSplit {
         LOOKBACK_UNROLL
         for (int i = 0; i < packs * width; ++i) {
           const auto value = static_cast<float>(values[j][i / width].element[i % width]);
-          state.sums[r][i] = device::fused(weight, value, state.sums[r][i]);
+          state.sums[r][i] = device::fma(weight, value, state.sums[r][i]);
         }
       }
     }
@@ -236,7 +236,7 @@ struct DecodeSplit {
           LOOKBACK_UNROLL
           for (int e = 0; e < 4; ++e) {
             const auto key = static_cast<float>(keys[j][i / width].element[i % width + e]);
-            scores[j][r] = device::fused(four.element[e], key, scores[j][r]);
+            scores[j][r] = device::fma(four.element[e], key, scores[j][r]);
           }
         }
       }
@@ -265,14 +265,14 @@ struct DecodeSplit {
     for (int lanes = operands.plan.lanes; lanes < device::warp_threads; lanes *= 2) {
       LOOKBACK_UNROLL
       for (int r = 0; r < rows; ++r) {
-        const float other = device::exchange_xor(state.maximum[r], lanes);
+        const float other = device::shuffle_xor(state.maximum[r], lanes);
         const float highest = other > state.maximum[r] ? other : state.maximum[r];
         scale(r, share_of(state.maximum[r], highest), state);
         state.maximum[r] = highest;
-        state.total[r] += device::exchange_xor(state.total[r], lanes);
+        state.total[r] += device::shuffle_xor(state.total[r], lanes);
         LOOKBACK_UNROLL
         for (int i = 0; i < packs * width; ++i) {
-          state.sums[r][i] += device::exchange_xor(state.sums[r][i], lanes);
+          state.sums[r][i] += device::shuffle_xor(state.sums[r][i], lanes);
         }
       }
     }
@@ -330,7 +330,7 @@ struct DecodeSplit {
         float sum = 0;
         LOOKBACK_UNROLL
         for (int warp = 0; warp < decode_warps; ++warp) {
-          sum = device::fused(shares[warp], of_warp(warp, r)[2 + column], sum);
+          sum = device::fma(shares[warp], of_warp(warp, r)[2 + column], sum);
         }
         if (only) {
           operands.write(row, column, sum, total);

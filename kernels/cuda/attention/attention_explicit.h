@@ -33,7 +33,7 @@ struct RowOfSums {
   LOOKBACK_DEVICE void add(Sum factor, const T* x) {
     for (int i = 0; i < columns_of_lane; ++i) {
       const auto column = first + i * device::warp_threads;
-      if (column < width) sum[i] = device::fused(factor, static_cast<Sum>(x[column]), sum[i]);
+      if (column < width) sum[i] = device::fma(factor, static_cast<Sum>(x[column]), sum[i]);
     }
   }
   LOOKBACK_DEVICE void finish(const RowTarget<T>& target, const Pair& at, std::int64_t row,
@@ -46,7 +46,7 @@ struct RowOfSums {
         y[column] =
             static_cast<T>(target.scale == nullptr
                                ? sum[i]
-                               : device::fused(*target.scale, sum[i], static_cast<Sum>(y[column])));
+                               : device::fma(*target.scale, sum[i], static_cast<Sum>(y[column])));
       }
     }
     if (target.parts == nullptr) return;
@@ -54,7 +54,7 @@ struct RowOfSums {
     Sum dot = 0;
     for (int i = 0; i < columns_of_lane; ++i) {
       const auto column = first + i * device::warp_threads;
-      if (column < width) dot = device::fused(sum[i], static_cast<Sum>(other[column]), dot);
+      if (column < width) dot = device::fma(sum[i], static_cast<Sum>(other[column]), dot);
     }
     dot = device::reduce_warp(dot, device::Plus{});
     if (device::thread_index() % device::warp_threads == 0) target.parts[item] = dot;
@@ -98,7 +98,7 @@ struct SumOverKeys {
       const auto left = seen.last - first;
       const int count = left < device::warp_threads ? static_cast<int>(left) : device::warp_threads;
       for (int i = 0; i < count; ++i) {
-        sums.add(device::from_lane(own, i), x.at(at.sequence, first + i, at.key_head, 0));
+        sums.add(device::shuffle(own, i), x.at(at.sequence, first + i, at.key_head, 0));
       }
     }
     sums.finish(target, at, at.row, item);
@@ -139,8 +139,8 @@ struct SumOverQueries {
             at.row < extent.rows && extent.keys_of(at.sequence, at.row).contains(at.key);
         const Sum own = sees ? source(extent, at) : Sum{0};
         for (int i = 0; i < device::warp_threads; ++i) {
-          const Sum factor = device::from_lane(own, i);
-          if (device::from_lane(sees ? 1 : 0, i) == 0) continue;
+          const Sum factor = device::shuffle(own, i);
+          if (device::shuffle(sees ? 1 : 0, i) == 0) continue;
           sums.add(factor, x.at(at.sequence, first + i, at.key_head, at.place));
         }
       }
@@ -191,7 +191,7 @@ struct RowDots {
     const T* from_b = b.at(sequence, row, head / extent.group, head % extent.group);
     Sum sum = 0;
     for (auto d = range.first + lane; d < range.last; d += device::warp_threads) {
-      sum = device::fused(static_cast<Sum>(from_a[d]), static_cast<Sum>(from_b[d]), sum);
+      sum = device::fma(static_cast<Sum>(from_a[d]), static_cast<Sum>(from_b[d]), sum);
     }
     sum = device::reduce_warp(sum, device::Plus{});
     if (lane == 0) y[number] = sum;
@@ -240,7 +240,7 @@ struct SoftmaxOfScores {
     }
     Sum highest = maximum;
     for (int lanes = 16; lanes > 0; lanes /= 2) {
-      const Sum other = device::exchange_xor(highest, lanes);
+      const Sum other = device::shuffle_xor(highest, lanes);
       if (other > highest) highest = other;
     }
     sum = device::reduce_warp(sum * scaled(maximum, highest), device::Plus{});
@@ -287,7 +287,7 @@ struct SumOfParts {
     for (std::int64_t i = thread; i < count; i += threads) sum += parts[i];
     shared[thread] = sum;
     for (int half = threads / 2; half > 0; half /= 2) {
-      device::synchronise_block();
+      device::sync_block();
       if (thread < half) shared[thread] += shared[thread + half];
     }
     if (thread == 0) *y = shared[0];

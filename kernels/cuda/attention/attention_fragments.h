@@ -25,7 +25,7 @@ LOOKBACK_DEVICE void add_scaled(float (&total)[tiles][4], float scale, const flo
   LOOKBACK_UNROLL
   for (int n = 0; n < tiles; ++n) {
     LOOKBACK_UNROLL
-    for (int i = 0; i < 4; ++i) total[n][i] = device::fused(scale, c[n][i], total[n][i]);
+    for (int i = 0; i < 4; ++i) total[n][i] = device::fma(scale, c[n][i], total[n][i]);
   }
 }
 
@@ -50,7 +50,7 @@ LOOKBACK_DEVICE SeenByBlock seen_by_rows(const AttentionExtent& extent, const Bl
     ranges[2 * thread] = range.empty() ? 0 : static_cast<int>(range.first);
     ranges[2 * thread + 1] = range.empty() ? 0 : static_cast<int>(range.last);
   }
-  device::synchronise_block();
+  device::sync_block();
   SeenByBlock seen;
   for (int row = 0; row < rows; ++row) seen.add(ranges[2 * row], ranges[2 * row + 1]);
   return seen;
@@ -129,7 +129,7 @@ LOOKBACK_DEVICE void store_row(T* row, std::int64_t valid, const float (&c)[tile
       const float sum = half == 0 ? c[n][i] : c[n][2 + i];
       if constexpr (store == Store::add) {
         const float before = static_cast<float>(pair.element[i]);
-        pair.element[i] = static_cast<T>(device::fused(factor, sum, before));
+        pair.element[i] = static_cast<T>(device::fma(factor, sum, before));
       } else {
         pair.element[i] = static_cast<T>(factor * sum);
       }

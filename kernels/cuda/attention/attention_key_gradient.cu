@@ -170,7 +170,7 @@ struct StreamKeyGradient {
       const auto seen = rows_of_block(extent.keys_of(at.sequence, row), at.first, rows);
       if (seen.first < seen.last) sees = 1;
     }
-    for (int lanes = 16; lanes > 0; lanes /= 2) sees |= device::exchange_xor(sees, lanes);
+    for (int lanes = 16; lanes > 0; lanes /= 2) sees |= device::shuffle_xor(sees, lanes);
     return sees != 0;
   }
   // The next one that does; of no place in the group where there is none.

@@ -13,7 +13,7 @@ LOOKBACK_DEVICE Accumulator<T> dot_of_lane(const T* a, const T* b, std::int64_t 
   using Sum = Accumulator<T>;
   Sum sum = 0;
   for (std::int64_t d = 0; d < width; ++d) {
-    sum = device::fused(static_cast<Sum>(a[d]), static_cast<Sum>(b[d]), sum);
+    sum = device::fma(static_cast<Sum>(a[d]), static_cast<Sum>(b[d]), sum);
   }
   return sum;
 }
@@ -36,7 +36,7 @@ struct PairScore {
       const auto& k = pieces.piece[p].k;
       const Sum dot = dot_of_lane(q.at(at.sequence, at.row, at.key_head, at.place),
                                   k.at(at.sequence, at.key, at.key_head, 0), q.width);
-      score = device::fused(scales[p], dot, score);
+      score = device::fma(scales[p], dot, score);
     }
     return score;
   }

@@ -47,7 +47,7 @@ LOOKBACK_DEVICE std::byte* memory_of_tiles() {
 template <class Tiles>
 LOOKBACK_DEVICE void publish_tiles() {
   if constexpr (std::is_same_v<Tiles, WarpgroupTiles>) device::publish_to_products();
-  device::synchronise_block();
+  device::sync_block();
 }
 
 template <int tiles>
@@ -86,8 +86,8 @@ LOOKBACK_DEVICE void multiply_rows(float (&c)[tiles][4], const PaddedTile<float>
         const Four other = *reinterpret_cast<const Four*>(b_row + (n * 8 + i) * b.stride() + k);
         LOOKBACK_UNROLL
         for (int j = 0; j < 4; ++j) {
-          c[n][i] = device::fused(upper.element[j], other.element[j], c[n][i]);
-          c[n][2 + i] = device::fused(lower.element[j], other.element[j], c[n][2 + i]);
+          c[n][i] = device::fma(upper.element[j], other.element[j], c[n][i]);
+          c[n][2 + i] = device::fma(lower.element[j], other.element[j], c[n][2 + i]);
         }
       }
     }
@@ -127,15 +127,15 @@ LOOKBACK_DEVICE void multiply_fragment(float (&c)[outer][4], const float (&p)[in
     for (int j = 0; j < 8; ++j) {
       // Of the four lanes that share these rows, the one that holds column j.
       const int owner = lane / 4 * 4 + j / 2;
-      const float upper = device::from_lane(p[k][j % 2], owner);
-      const float lower = device::from_lane(p[k][2 + j % 2], owner);
+      const float upper = device::shuffle(p[k][j % 2], owner);
+      const float lower = device::shuffle(p[k][2 + j % 2], owner);
       LOOKBACK_UNROLL
       for (int n = 0; n < outer; ++n) {
         const Two other = *reinterpret_cast<const Two*>(b_row + (k * 8 + j) * b.stride() + n * 8);
         LOOKBACK_UNROLL
         for (int i = 0; i < 2; ++i) {
-          c[n][i] = device::fused(upper, other.element[i], c[n][i]);
-          c[n][2 + i] = device::fused(lower, other.element[i], c[n][2 + i]);
+          c[n][i] = device::fma(upper, other.element[i], c[n][i]);
+          c[n][2 + i] = device::fma(lower, other.element[i], c[n][2 + i]);
         }
       }
     }
@@ -145,7 +145,7 @@ LOOKBACK_DEVICE void multiply_fragment(float (&c)[outer][4], const float (&p)[in
 // The rows of this thread's warpgroup, in all its threads the same for the compiler too.
 LOOKBACK_DEVICE int first_row_of_warpgroup() {
   constexpr int warps = device::warpgroup_threads / device::warp_threads;
-  return device::from_lane(warp_of_block() / warps, 0) * warps * rows_of_warp;
+  return device::shuffle(warp_of_block() / warps, 0) * warps * rows_of_warp;
 }
 template <int block>
 LOOKBACK_DEVICE std::uint64_t matrix_of(const SwizzledTile<block>& tile) {

@@ -89,7 +89,7 @@ struct StreamQueryGradient {
         if (again) {
           expect_tiles<Tiles>();
         } else if (!whole) {
-          device::synchronise_block();  // all have their scores
+          device::sync_block();  // all have their scores
         }
         const auto k_tile = tile_k(turns);
         if (!whole) {  // a hidden key may hold anything
@@ -165,7 +165,7 @@ struct StreamQueryGradient {
                          .log_sum_exp = backward.operands.log_sum_exp[number],
                          .row_dot = backward.row_dots[number]};
     }
-    device::synchronise_block();
+    device::sync_block();
     SeenByBlock seen;
     for (int row = 0; row < rows; ++row) seen.add(facts()[row].first, facts()[row].last);
     return seen;
@@ -193,7 +193,7 @@ struct StreamQueryGradient {
   }
 
   LOOKBACK_DEVICE void finish(const BlockPlace& at, const Sums& sums) const {
-    device::synchronise_block();  // nobody reads the facts any more: their memory holds sums
+    device::sync_block();  // nobody reads the facts any more: their memory holds sums
     LOOKBACK_UNROLL
     for (int j = 0; j < targets; ++j) {
       if (j >= span.count) break;
@@ -231,7 +231,7 @@ struct StreamQueryGradient {
       LOOKBACK_UNROLL
       for (int i = 0; i < 2; ++i) {
         const float sum = half == 0 ? sums[n][i] : sums[n][2 + i];
-        dot = device::fused(sum, static_cast<float>(from[column + i]), dot);
+        dot = device::fma(sum, static_cast<float>(from[column + i]), dot);
       }
     }
     return dot;

@@ -165,7 +165,7 @@ struct StreamForward {
       }
       LOOKBACK_UNROLL
       for (int lanes = 1; lanes < 4; lanes *= 2) {
-        const float other = device::exchange_xor(highest, lanes);
+        const float other = device::shuffle_xor(highest, lanes);
         highest = other > highest ? other : highest;
       }
       const float rescale = weight_of(maximum[half], center_of(highest));
@@ -223,7 +223,7 @@ struct StreamForward {
     for (int half = 0; half < 2; ++half) {
       LOOKBACK_UNROLL
       for (int lanes = 1; lanes < 4; lanes *= 2) {
-        total[half] += device::exchange_xor(total[half], lanes);
+        total[half] += device::shuffle_xor(total[half], lanes);
       }
       const auto row = at.first + row_of_thread() + 8 * half;
       if (row >= extent.rows) continue;

@@ -94,7 +94,7 @@ struct ColumnSums {
       }
     }
     parts[warp * block_columns + lane] = total;
-    device::synchronise_block();
+    device::sync_block();
     if (warp != 0 || column >= columns) return;
     for (int other = 1; other < warps; ++other) total += parts[other * block_columns + lane];
     y[segment * columns + column] = scaled_total<Y>(total, static_cast<Accumulator<Y>>(scale));

@@ -20,15 +20,15 @@
 //
 // In namespace lookback::device, on the device:
 //   thread_index(), block_index(), block_count()   of this thread
-//   synchronise_block()              every thread of the block has come here
-//   exchange_xor(value, lanes)       the value of the lane whose number differs in these bits;
-//   from_lane(value, lane)           all 32 lanes of the warp take part in both
+//   sync_block()                     every thread of the block has come here
+//   shuffle_xor(value, lanes)        the value of the lane whose number differs in these bits;
+//   shuffle(value, lane)             all 32 lanes of the warp take part in both
 //   shared_memory()                  the block's, as many bytes as the launch asked for
 //   exp, log, sqrt, ...              as in <cmath>, for float and double
-//   fused(a, b, c)                   a b + c, rounded once. Nothing else is contracted.
+//   fma(a, b, c)                     a b + c, rounded once. Nothing else is contracted.
 //   expect_aligned(address, bytes)   the emulated GPU refuses an address that is no multiple of
 //                                    them; a real one would at the access itself
-//   lower_to                         an integer atomic; there are none on floating-point numbers,
+//   atomic_min(word, value)          an integer atomic; there are none on floating-point numbers,
 //                                    for their order would change the bits
 //   copy_async, commit_copies, wait_for_copies, load_matrices, multiply_tiles: tiles.h
 #pragma once

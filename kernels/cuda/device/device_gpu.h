@@ -14,15 +14,15 @@ namespace lookback::device {
 LOOKBACK_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
 LOOKBACK_DEVICE std::int64_t block_index() { return blockIdx.x; }
 LOOKBACK_DEVICE std::int64_t block_count() { return gridDim.x; }
-LOOKBACK_DEVICE void synchronise_block() { __syncthreads(); }
+LOOKBACK_DEVICE void sync_block() { __syncthreads(); }
 
 inline constexpr unsigned all_lanes = 0xffffffffU;
 template <class T>
-LOOKBACK_DEVICE T exchange_xor(T value, int lanes) {
+LOOKBACK_DEVICE T shuffle_xor(T value, int lanes) {
   return __shfl_xor_sync(all_lanes, value, lanes);
 }
 template <class T>
-LOOKBACK_DEVICE T from_lane(T value, int lane) {
+LOOKBACK_DEVICE T shuffle(T value, int lane) {
   return __shfl_sync(all_lanes, value, lane);
 }
 
@@ -47,13 +47,13 @@ LOOKBACK_DEVICE float erfc(float x) { return ::erfcf(x); }
 LOOKBACK_DEVICE double erfc(double x) { return ::erfc(x); }
 LOOKBACK_DEVICE float pow(float x, float y) { return ::powf(x, y); }
 LOOKBACK_DEVICE double pow(double x, double y) { return ::pow(x, y); }
-LOOKBACK_DEVICE float fused(float a, float b, float c) { return ::fmaf(a, b, c); }
-LOOKBACK_DEVICE double fused(double a, double b, double c) { return ::fma(a, b, c); }
+LOOKBACK_DEVICE float fma(float a, float b, float c) { return ::fmaf(a, b, c); }
+LOOKBACK_DEVICE double fma(double a, double b, double c) { return ::fma(a, b, c); }
 
 LOOKBACK_DEVICE void expect_aligned(const void*, std::size_t) {}
 
 // *word = min(*word, value)
-LOOKBACK_DEVICE void lower_to(std::uint64_t* word, std::uint64_t value) {
+LOOKBACK_DEVICE void atomic_min(std::uint64_t* word, std::uint64_t value) {
   ::atomicMin(reinterpret_cast<unsigned long long*>(word), static_cast<unsigned long long>(value));
 }
 

@@ -55,8 +55,9 @@ struct IndexCheck {
     const std::int64_t cut = index < -2147483647  ? -2147483647
                              : index > 2147483647 ? 2147483647
                                                   : index;
-    device::lower_to(&report.first, (static_cast<std::uint64_t>(position) << 32) |
-                                        static_cast<std::uint32_t>(static_cast<std::int32_t>(cut)));
+    device::atomic_min(&report.first,
+                       (static_cast<std::uint64_t>(position) << 32) |
+                           static_cast<std::uint32_t>(static_cast<std::int32_t>(cut)));
     return 0;
   }
 };

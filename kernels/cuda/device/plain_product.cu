@@ -21,8 +21,8 @@ struct PlainProduct {
         static_cast<const Operand*>(p.b.data) + entry * p.b.batch_step + column * p.b.column_step;
     Sum sum = 0;
     for (std::int64_t k = 0; k < p.k; ++k) {
-      sum = device::fused(static_cast<Sum>(a[k * p.a.column_step]),
-                          static_cast<Sum>(b[k * p.b.row_step]), sum);
+      sum = device::fma(static_cast<Sum>(a[k * p.a.column_step]),
+                        static_cast<Sum>(b[k * p.b.row_step]), sum);
     }
     auto& y = static_cast<Result*>(p.y)[entry * p.y_batch_step + row * p.y_row_step + column];
     sum *= static_cast<Sum>(p.alpha);

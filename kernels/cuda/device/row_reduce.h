@@ -31,7 +31,7 @@ struct Smaller {
 template <class T, class Combine>
 LOOKBACK_DEVICE T reduce_warp(T value, const Combine& combine) {
   for (int lanes = warp_threads / 2; lanes > 0; lanes /= 2) {
-    value = combine(value, exchange_xor(value, lanes));
+    value = combine(value, shuffle_xor(value, lanes));
   }
   return value;
 }
@@ -45,10 +45,10 @@ LOOKBACK_DEVICE T reduce_block(T value, T* scratch, const Combine& combine) {
   if constexpr (warps == 1) return value;
   const int thread = thread_index();
   if (thread % warp_threads == 0) scratch[thread / warp_threads] = value;
-  synchronise_block();
+  sync_block();
   value = scratch[0];
   for (int warp = 1; warp < warps; ++warp) value = combine(value, scratch[warp]);
-  synchronise_block();
+  sync_block();
   return value;
 }
 
