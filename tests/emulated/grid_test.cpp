@@ -145,24 +145,24 @@ struct TileProduct {
     auto* rows = reinterpret_cast<BFloat16*>(shared_memory());
     auto* columns = rows + 256;
     const int lane = thread_index();
-    copy_async(rows + lane * 8, a + lane * 8);
-    if (lane < 16) copy_async(columns + lane * 8, b + lane * 8);
-    commit_copies();
-    wait_for_copies<0>();
+    cp_async(rows + lane * 8, a + lane * 8);
+    if (lane < 16) cp_async(columns + lane * 8, b + lane * 8);
+    cp_async_commit();
+    cp_async_wait<0>();
     sync_block();
     std::uint32_t of_a[4], of_b[4];
-    load_matrices(of_a, rows + (lane % 8 + lane / 8 % 2 * 8) * 16 + lane / 16 * 8);
+    ldmatrix(of_a, rows + (lane % 8 + lane / 8 % 2 * 8) * 16 + lane / 16 * 8);
     // Lanes 16 to 31 give the same two matrices again; what they load is not used.
     const auto* row = transposed ? columns + lane % 8 * 16 + lane / 8 % 2 * 8
                                  : columns + (lane % 8 + lane / 8 % 2 * 8) * 8;
     if (transposed) {
-      load_matrices(of_b, row);
+      ldmatrix(of_b, row);
     } else {
-      load_transposed(of_b, row);
+      ldmatrix_trans(of_b, row);
     }
     const std::uint32_t pair[2] = {of_b[0], of_b[1]};
     float sums[4] = {};
-    multiply_tiles(sums, of_a, pair);
+    mma_m16n8k16(sums, of_a, pair);
     for (int i = 0; i < 4; ++i) {
       c[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2] = sums[i];
     }

@@ -67,9 +67,9 @@ LOOKBACK_DEVICE void copy_tile(const Tile& to, const T* from, std::int64_t row_s
     const T* from_row = from + row * row_step;
     for (int at = lane * chunk_elements<T>; at < to.columns; at += beside * chunk_elements<T>) {
       if (row < valid && at < width) {
-        device::copy_async(to.at(row, at), from_row + at);
+        device::cp_async(to.at(row, at), from_row + at);
       } else {
-        device::fill_async(to.at(row, at));
+        device::cp_async_zfill(to.at(row, at));
       }
     }
   }
@@ -78,7 +78,7 @@ LOOKBACK_DEVICE void copy_tile(const Tile& to, const T* from, std::int64_t row_s
 // All that was copied is there: for every thread, and for its products.
 template <class Tiles>
 LOOKBACK_DEVICE void expect_tiles() {
-  device::wait_for_copies<0>();
+  device::cp_async_wait<0>();
   publish_tiles<Tiles>();
 }
 

@@ -196,14 +196,14 @@ struct StreamKeyGradient {
     }
     copy_tile<threads>(tile_q(turns), piece.q.at(at.sequence, tile.first, at.key_head, tile.place),
                        piece.q.row_step, extent.rows - tile.first, piece.q.width);
-    device::commit_copies();
+    device::cp_async_commit();
   }
   LOOKBACK_DEVICE void copy_gradient(const BlockPlace& at, const QueryTile& tile) const {
     const auto& extent = backward.operands.extent;
     const auto& dy = backward.dy;
     copy_tile<threads>(tile_dy(), dy.at(at.sequence, tile.first, at.key_head, tile.place),
                        dy.row_step, extent.rows - tile.first, dy.width);
-    device::commit_copies();
+    device::cp_async_commit();
     const int thread = device::thread_index();
     if (thread >= queries) return;
     QueryFacts of{.first = 0, .last = 0, .log_sum_exp = 0, .row_dot = 0};

@@ -1,7 +1,7 @@
 // The products of the streaming kernels, for each way of making them (attention_tiles.h).
 //
 // A fragment c[n][4] is what a warp has of 16 rows: columns 8 n .. 8 n + 7 of them, spread over the
-// lanes as multiply_tiles (tiles.h) does it: with g = lane / 4 and t = 2 (lane % 4), c[n][0..1] are
+// lanes as mma_m16n8k16 (tiles.h) does it: with g = lane / 4 and t = 2 (lane % 4), c[n][0..1] are
 // (g, 8 n + t) and the next, c[n][2..3] the same of row g + 8. The four warps of a warpgroup have
 // its 64 rows in the same way.
 //
@@ -46,7 +46,7 @@ LOOKBACK_DEVICE std::byte* memory_of_tiles() {
 // What all threads have written into tiles is there: for every thread, and for its products.
 template <class Tiles>
 LOOKBACK_DEVICE void publish_tiles() {
-  if constexpr (std::is_same_v<Tiles, WarpgroupTiles>) device::publish_to_products();
+  if constexpr (std::is_same_v<Tiles, WarpgroupTiles>) device::fence_proxy_async();
   device::sync_block();
 }
 
@@ -58,14 +58,14 @@ LOOKBACK_DEVICE void multiply_rows(float (&c)[tiles][4], const PaddedTile<BFloat
   const auto* b_row = b.at(lane / 16 * 8 + lane % 8, lane / 8 % 2 * 8);
   for (int k = 0; k < columns; k += 16) {
     std::uint32_t rows[4];
-    device::load_matrices(rows, a_row + k);
+    device::ldmatrix(rows, a_row + k);
     LOOKBACK_UNROLL
     for (int n = 0; n < tiles; n += 2) {
       std::uint32_t both[4];
-      device::load_matrices(both, b_row + n * 8 * b.stride() + k);
+      device::ldmatrix(both, b_row + n * 8 * b.stride() + k);
       const std::uint32_t left[2] = {both[0], both[1]}, right[2] = {both[2], both[3]};
-      device::multiply_tiles(c[n], rows, left);
-      device::multiply_tiles(c[n + 1], rows, right);
+      device::mma_m16n8k16(c[n], rows, left);
+      device::mma_m16n8k16(c[n + 1], rows, right);
     }
   }
 }
@@ -107,10 +107,10 @@ LOOKBACK_DEVICE void multiply_fragment(float (&c)[outer][4], const float (&p)[in
     LOOKBACK_UNROLL
     for (int n = 0; n < outer; n += 2) {
       std::uint32_t both[4];
-      device::load_transposed(both, b_row + k * 8 * b.stride() + n * 8);
+      device::ldmatrix_trans(both, b_row + k * 8 * b.stride() + n * 8);
       const std::uint32_t left[2] = {both[0], both[1]}, right[2] = {both[2], both[3]};
-      device::multiply_tiles(c[n], rows, left);
-      device::multiply_tiles(c[n + 1], rows, right);
+      device::mma_m16n8k16(c[n], rows, left);
+      device::mma_m16n8k16(c[n + 1], rows, right);
     }
   }
 }
@@ -163,18 +163,17 @@ LOOKBACK_DEVICE void multiply_rows(float (&c)[tiles][4], const SwizzledTile<a_bl
   // Each step a group of its own: the compiler ends a group where its last product stands.
   LOOKBACK_KEEP_LOOP
   do {
-    device::order_products(c);
+    device::wgmma_fence(c);
     LOOKBACK_UNROLL
     for (int k = first; k < first + WarpgroupTiles::summed; k += 16) {
-      device::multiply_matrices<device::Major::k>(
-          c, device::moved_matrix(a_rows, a.bytes_to(a.rows, 0, k)),
-          device::moved_matrix(b_rows, b.bytes_to(b.rows, 0, k)));
+      device::wgmma_ss<device::Major::k>(c, device::moved_matrix(a_rows, a.bytes_to(a.rows, 0, k)),
+                                         device::moved_matrix(b_rows, b.bytes_to(b.rows, 0, k)));
     }
-    device::commit_products();
+    device::wgmma_commit();
     first += WarpgroupTiles::summed;
   } while (first < columns);
   beside();
-  device::wait_for_products<0>(c);
+  device::wgmma_wait<0>(c);
 }
 
 template <int outer, int inner, int block, class Work>
@@ -191,15 +190,15 @@ LOOKBACK_DEVICE void multiply_fragment(float (&c)[outer][4], const float (&p)[in
     }
   }
   const auto b_rows = matrix_of(b);
-  device::order_products(c, rows);
+  device::wgmma_fence(c, rows);
   LOOKBACK_UNROLL
   for (int k = 0; k < inner / 2; ++k) {
-    device::multiply_registers<device::Major::mn>(
+    device::wgmma_rs<device::Major::mn>(
         c, rows[k], device::moved_matrix(b_rows, b.bytes_to(b.rows, 16 * k, 0)));
   }
-  device::commit_products();
+  device::wgmma_commit();
   beside();
-  device::wait_for_products<0>(c);
+  device::wgmma_wait<0>(c);
 }
 
 // The tensor cores of warps, and fused multiply-adds, work as long as the thread does: what is to

@@ -140,13 +140,13 @@ struct StreamQueryGradient {
     }
     copy_tile<threads>(tile_k(turns), piece.k.at(at.sequence, first, at.key_head, 0),
                        piece.k.row_step, extent.keys - first, piece.k.width);
-    device::commit_copies();
+    device::cp_async_commit();
   }
   LOOKBACK_DEVICE void copy_values(const BlockPlace& at, int first) const {
     const auto& v = backward.operands.v;
     copy_tile<threads>(tile_v(), v.at(at.sequence, first, at.key_head, 0), v.row_step,
                        backward.operands.extent.keys - first, v.width);
-    device::commit_copies();
+    device::cp_async_commit();
   }
 
   // Of each row of the block: the keys it sees, log-sum-exp, row dot. A barrier is passed.

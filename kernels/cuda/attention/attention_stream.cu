@@ -119,13 +119,13 @@ struct StreamForward {
     }
     copy_tile<threads>(tile_k(p), piece.k.at(at.sequence, first, at.key_head, 0), piece.k.row_step,
                        extent.keys - first, piece.k.width);
-    device::commit_copies();
+    device::cp_async_commit();
   }
   LOOKBACK_DEVICE void copy_values(const BlockPlace& at, int first) const {
     const auto& v = operands.v;
     copy_tile<threads>(tile_v(), v.at(at.sequence, first, at.key_head, 0), v.row_step,
                        operands.extent.keys - first, v.width);
-    device::commit_copies();
+    device::cp_async_commit();
   }
 
   LOOKBACK_DEVICE float given_of_row(const BlockPlace& at, int half) const {

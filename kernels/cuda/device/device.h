@@ -30,7 +30,7 @@
 //                                    them; a real one would at the access itself
 //   atomic_min(word, value)          an integer atomic; there are none on floating-point numbers,
 //                                    for their order would change the bits
-//   copy_async, commit_copies, wait_for_copies, load_matrices, multiply_tiles: tiles.h
+//   cp_async, cp_async_commit, cp_async_wait, ldmatrix, mma_m16n8k16: tiles.h
 #pragma once
 
 #if defined(__CUDACC__)

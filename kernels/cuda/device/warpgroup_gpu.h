@@ -25,7 +25,7 @@ LOOKBACK_DEVICE std::uint32_t shared_window_address(const void* pointer) {
   return shared_address(pointer);
 }
 
-LOOKBACK_DEVICE void publish_to_products() {
+LOOKBACK_DEVICE void fence_proxy_async() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
@@ -39,23 +39,23 @@ LOOKBACK_DEVICE void pin(float (&c)[tiles][4]) {
   }
 }
 template <int tiles>
-LOOKBACK_DEVICE void order_products(float (&c)[tiles][4]) {
+LOOKBACK_DEVICE void wgmma_fence(float (&c)[tiles][4]) {
   pin(c);
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 }
 template <int tiles, int steps>
-LOOKBACK_DEVICE void order_products(float (&c)[tiles][4], std::uint32_t (&a)[steps][4]) {
+LOOKBACK_DEVICE void wgmma_fence(float (&c)[tiles][4], std::uint32_t (&a)[steps][4]) {
   LOOKBACK_UNROLL
   for (int k = 0; k < steps; ++k) {
     asm volatile("" : "+r"(a[k][0]), "+r"(a[k][1]), "+r"(a[k][2]), "+r"(a[k][3])::"memory");
   }
-  order_products(c);
+  wgmma_fence(c);
 }
-LOOKBACK_DEVICE void commit_products() {
+LOOKBACK_DEVICE void wgmma_commit() {
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
 }
 template <int newest, int tiles>
-LOOKBACK_DEVICE void wait_for_products(float (&c)[tiles][4]) {
+LOOKBACK_DEVICE void wgmma_wait(float (&c)[tiles][4]) {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(newest) : "memory");
   pin(c);
 }
@@ -89,15 +89,15 @@ LOOKBACK_DEVICE void wait_for_products(float (&c)[tiles][4]) {
 // are scale-d (add to what is there), the signs of a and b, and whether a and b are MN-major.
 #define LOOKBACK_WARPGROUP_PRODUCT(tiles, columns, sums, p0, p1, p2, p3, p4, p5)                  \
   template <Major major>                                                                          \
-  LOOKBACK_DEVICE void multiply_matrices(float(&c)[tiles][4], std::uint64_t a, std::uint64_t b) { \
+  LOOKBACK_DEVICE void wgmma_ss(float(&c)[tiles][4], std::uint64_t a, std::uint64_t b) {          \
     asm volatile("wgmma.mma_async.sync.aligned.m64n" columns "k16.f32.bf16.bf16 {" sums "}, " p0  \
                  ", " p1 ", 1, 1, 1, 0, " p2 ";"                                                  \
                  : LOOKBACK_TILES_##tiles(0)                                                      \
                  : "l"(a), "l"(b), "n"(major == Major::mn ? 1 : 0));                              \
   }                                                                                               \
   template <Major major>                                                                          \
-  LOOKBACK_DEVICE void multiply_registers(float(&c)[tiles][4], const std::uint32_t(&a)[4],        \
-                                          std::uint64_t b) {                                      \
+  LOOKBACK_DEVICE void wgmma_rs(float(&c)[tiles][4], const std::uint32_t(&a)[4],                  \
+                                std::uint64_t b) {                                                \
     asm volatile("wgmma.mma_async.sync.aligned.m64n" columns "k16.f32.bf16.bf16 {" sums "}, {" p0 \
                  ", " p1 ", " p2 ", " p3 "}, " p4 ", 1, 1, 1, " p5 ";"                            \
                  : LOOKBACK_TILES_##tiles(0)                                                      \

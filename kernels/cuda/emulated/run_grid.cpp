@@ -246,9 +246,9 @@ void copy_later(void* to, const void* from, std::size_t bytes) {
   wrote(to, bytes);
 }
 
-void commit_copies() { running->groups.emplace_back(); }
+void cp_async_commit() { running->groups.emplace_back(); }
 
-void wait_for_copies(int newest) {
+void cp_async_wait(int newest) {
   auto& groups = running->groups;
   const auto open = static_cast<std::size_t>(newest) + 1;
   const auto finished = groups.size() > open ? groups.size() - open : 0;
