@@ -40,7 +40,7 @@ struct CopyTiles {
   }
 
  private:
-  static constexpr int turns = side * side / (width * threads);
+  static constexpr int iterations = side * side / (width * threads);
   struct Tile {
     To* elements;
     int rows, columns;
@@ -51,30 +51,32 @@ struct CopyTiles {
 
   LOOKBACK_DEVICE void read(const Tile& tile, const From* from) const {
     constexpr int packs = side / width;
-    const auto row_of = [](int turn) { return (turn * threads + device::thread_index()) / packs; };
+    const auto row_of = [](int iteration) {
+      return (iteration * threads + device::thread_index()) / packs;
+    };
     const int column = device::thread_index() % packs * width;
-    Pack<From, width> values[turns] = {};  // all under way before the first is used
+    Pack<From, width> values[iterations] = {};  // all under way before the first is used
     LOOKBACK_UNROLL
-    for (int turn = 0; turn < turns; ++turn) {
-      const int row = row_of(turn);
+    for (int iteration = 0; iteration < iterations; ++iteration) {
+      const int row = row_of(iteration);
       if (row >= tile.rows) continue;
       const From* at = from + row * plan.along_y.x_step + column * plan.along_x.x_step;
       if (width > 1 && column + width <= tile.columns) {
-        values[turn] = read_pack<width>(at);
+        values[iteration] = read_pack<width>(at);
         continue;
       }
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
-        if (column + i < tile.columns) values[turn].element[i] = at[i * plan.along_x.x_step];
+        if (column + i < tile.columns) values[iteration].element[i] = at[i * plan.along_x.x_step];
       }
     }
     LOOKBACK_UNROLL
-    for (int turn = 0; turn < turns; ++turn) {
-      const int row = row_of(turn);
+    for (int iteration = 0; iteration < iterations; ++iteration) {
+      const int row = row_of(iteration);
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
         tile.elements[row * pitch + column + i] =
-            static_cast<To>(number_of<Accumulator<To>>(values[turn].element[i]));
+            static_cast<To>(number_of<Accumulator<To>>(values[iteration].element[i]));
       }
     }
   }
@@ -85,8 +87,8 @@ struct CopyTiles {
     constexpr int warp = device::warp_threads, packs = warp / width, parts = side / warp;
     const int lane = device::thread_index() % warp;
     LOOKBACK_UNROLL
-    for (int turn = 0; turn < turns; ++turn) {
-      const int task = turn * (threads / warp) + device::thread_index() / warp;
+    for (int iteration = 0; iteration < iterations; ++iteration) {
+      const int task = iteration * (threads / warp) + device::thread_index() / warp;
       const int row = task % parts * warp + lane % packs * width;
       const int column = task / parts * width + lane / packs;
       if (column >= tile.columns) continue;

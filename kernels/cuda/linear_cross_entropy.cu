@@ -33,8 +33,8 @@ struct FinishRow {
     const typename Group::template Row<Sum> in(group, logits + row * group.columns);
     Exponentials<Sum> of_row{-INFINITY, 0, group.columns};
     Sum at_target = -INFINITY;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      const auto pack = in.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      const auto pack = in.pack(iteration, column);
       add_pack(of_row, pack, column);
       LOOKBACK_UNROLL
       for (int i = 0; i < Group::width; ++i) {
@@ -50,8 +50,8 @@ struct FinishRow {
     if (gradient == nullptr) return;
     // Each thread writes over the logits that it alone still reads.
     const Sum scale = 1 / of_row.sum;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      const auto pack = in.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      const auto pack = in.pack(iteration, column);
       Pack<T, Group::width> result;
       LOOKBACK_UNROLL
       for (int i = 0; i < Group::width; ++i) {

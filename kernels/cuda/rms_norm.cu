@@ -119,8 +119,8 @@ struct Backward {
                                const Row& slopes, Sum* partial, Shares& shares) const {
     const Sum inverse = inverse_rms[row];
     Sum dot = 0;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      const auto value = values.pack(turn, column), slope = slopes.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      const auto value = values.pack(iteration, column), slope = slopes.pack(iteration, column);
       const auto scale = read_pack<width>(weight + column);
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
@@ -131,8 +131,8 @@ struct Backward {
     });
     dot = group.reduce(dot, device::Plus{});
     const Sum pull = dot / static_cast<Sum>(columns) * inverse * inverse;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      const auto value = values.pack(turn, column), slope = slopes.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      const auto value = values.pack(iteration, column), slope = slopes.pack(iteration, column);
       const auto scale = read_pack<width>(weight + column);
       Pack<T, width> other{};
       if (dsum != nullptr) other = read_pack<width>(dsum + row * dsum_step + column);
@@ -142,7 +142,7 @@ struct Backward {
         const auto v = static_cast<Sum>(value.element[i]), s = static_cast<Sum>(slope.element[i]);
         const Sum share = s * v * inverse;
         if constexpr (Group::held_packs > 0) {
-          shares.of[turn][i] += share;
+          shares.of[iteration][i] += share;
         } else if (partial != nullptr) {
           partial[column + i] += share;
         }
@@ -156,9 +156,9 @@ struct Backward {
   LOOKBACK_DEVICE void add_up(const Group& group, int index, const Shares& shares,
                               Sum* partial) const {
     auto* all = groups == 1 ? partial : reinterpret_cast<Sum*>(device::shared_memory());
-    group.for_each_pack([&](int turn, std::int64_t column) {
+    group.for_each_pack([&](int iteration, std::int64_t column) {
       LOOKBACK_UNROLL
-      for (int i = 0; i < width; ++i) all[index * columns + column + i] = shares.of[turn][i];
+      for (int i = 0; i < width; ++i) all[index * columns + column + i] = shares.of[iteration][i];
     });
     if constexpr (groups > 1) {
       device::sync_block();

@@ -164,14 +164,14 @@ TEST(AttentionTiles, BlocksCoverEveryRowOnce) {
       std::set<std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>> queries, keys;
       for (std::int64_t i = 0; i < blocks * sequences * key_heads * group; ++i) {
         const auto at = place_of_query_block(i, sequences, key_heads, group, rows, of_block);
-        EXPECT_TRUE(at.sequence < sequences && at.key_head < key_heads && at.place < group);
+        EXPECT_TRUE(at.sequence < sequences && at.key_head < key_heads && at.head_in_group < group);
         EXPECT_TRUE(at.first >= 0 && at.first < rows && at.first % of_block == 0);
-        queries.insert({at.sequence, at.key_head, at.place, at.first});
+        queries.insert({at.sequence, at.key_head, at.head_in_group, at.first});
       }
       EXPECT_EQ(queries.size(), static_cast<std::size_t>(blocks * sequences * key_heads * group));
       for (std::int64_t i = 0; i < blocks * sequences * key_heads; ++i) {
         const auto at = place_of_key_block(i, sequences, key_heads, of_block);
-        EXPECT_TRUE(at.sequence < sequences && at.key_head < key_heads && at.place == 0);
+        EXPECT_TRUE(at.sequence < sequences && at.key_head < key_heads && at.head_in_group == 0);
         EXPECT_TRUE(at.first >= 0 && at.first < rows);
         keys.insert({at.sequence, at.key_head, 0, at.first});
       }

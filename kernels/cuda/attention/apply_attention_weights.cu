@@ -11,7 +11,7 @@ HeadRows<T> rows_of_groups(const Operand& x) {
           .sequence_step = x.stride(0),
           .row_step = x.stride(3),
           .key_head_step = x.stride(1),
-          .place_step = x.stride(2),
+          .head_in_group_step = x.stride(2),
           .width = x.size(4)};
 }
 
@@ -53,12 +53,12 @@ struct WeightsGradient {
     if (number >= extent.sequences * heads * extent.rows || key >= extent.keys) return;
     const auto row = number % extent.rows, head = number / extent.rows % heads;
     const auto sequence = number / extent.rows / heads;
-    const auto key_head = head / extent.group, place = head % extent.group;
+    const auto key_head = head / extent.group, head_in_group = head % extent.group;
     const bool seen = extent.keys_of(sequence, row).contains(key);
-    const Sum dot = seen ? dot_of_lane(dy.at(sequence, row, key_head, place),
+    const Sum dot = seen ? dot_of_lane(dy.at(sequence, row, key_head, head_in_group),
                                        v.at(sequence, key, key_head, 0), v.width)
                          : Sum{0};
-    dweights.at(sequence, row, key_head, place)[key] = static_cast<T>(dot);
+    dweights.at(sequence, row, key_head, head_in_group)[key] = static_cast<T>(dot);
   }
 };
 

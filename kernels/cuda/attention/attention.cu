@@ -82,8 +82,9 @@ bool streams(const InList& q, const InList& k, const In& v) {
 }
 
 template <class T>
-StreamOperands<T> stream_operands(const InList& q, const InList& k, const In& v, const In& scales,
-                                  const In& log_sum_exp, const CausalMask& mask) {
+StreamingOperands<T> streaming_operands(const InList& q, const InList& k, const In& v,
+                                        const In& scales, const In& log_sum_exp,
+                                        const CausalMask& mask) {
   const auto extent = extent_of(q, k, mask);
   return {.extent = extent,
           .pieces = piece_table<T, streamed_pieces>(q, k, extent.group),
@@ -103,7 +104,7 @@ void for_each_span(const PieceTable<T, streamed_pieces>& pieces, const Visitor& 
 
 template <class T>
 void backward_by_tiles(const AttentionBackward& a) {
-  const auto operands = stream_operands<T>(a.q, a.k, a.v, a.scales, a.log_sum_exp, a.mask);
+  const auto operands = streaming_operands<T>(a.q, a.k, a.v, a.scales, a.log_sum_exp, a.mask);
   const auto& extent = operands.extent;
   const auto dy = rows_of_heads<const T>(a.dy, extent.group);
   auto* dots = a.workspace.as<float>();
@@ -111,7 +112,7 @@ void backward_by_tiles(const AttentionBackward& a) {
   if (wants_scores(a)) {
     row_dots<DotColumns::all>(extent, dy, rows_of_heads<const T>(a.y, extent.group), dots);
   }
-  const StreamBackward<T> backward{operands, dy, dots};
+  const StreamingBackward<T> backward{operands, dy, dots};
   std::vector<HeadRows<T>> dq, dk;
   for (const auto& x : a.dq) dq.push_back(rows_of_heads<T>(x, extent.group));
   for (const auto& x : a.dk) dk.push_back(rows_of_key_heads<T>(x));
@@ -123,20 +124,20 @@ void backward_by_tiles(const AttentionBackward& a) {
     const auto* of_span = dq.data() + span.first;
     if (!a.dscales.present() && std::none_of(of_span, of_span + span.count, present)) return;
     const auto blocks = query_gradient_blocks<T>(extent);
-    stream_query_gradient(backward, span, of_span, a.dscales.present() ? parts : nullptr);
+    streaming_query_gradient(backward, span, of_span, a.dscales.present() ? parts : nullptr);
     for (int j = 0; a.dscales.present() && j < span.count; ++j) {
       sum_of_parts(parts + j * blocks, blocks, a.dscales.as<float>() + span.first + j);
     }
   });
   const auto dv = rows_of_key_heads<T>(a.dv);
-  if (dv.present() && dk[0].present() && stream_key_and_value_gradient(backward, dk[0], dv)) {
+  if (dv.present() && dk[0].present() && streaming_key_and_value_gradient(backward, dk[0], dv)) {
     return;
   }
-  if (dv.present()) stream_value_gradient(backward, dv);
+  if (dv.present()) streaming_value_gradient(backward, dv);
   for_each_span<T>(operands.pieces, [&](PieceSpan span) {
     const auto* of_span = dk.data() + span.first;
     if (std::any_of(of_span, of_span + span.count, present)) {
-      stream_key_gradient(backward, span, of_span);
+      streaming_key_gradient(backward, span, of_span);
     }
   });
 }
@@ -155,9 +156,9 @@ void forward(const AttentionForward& a) {
       }
       if (streams<T>(a.q, a.k, a.v) && fits_tiles(a.y)) {
         const auto operands =
-            stream_operands<T>(a.q, a.k, a.v, a.scales, a.given_log_sum_exp, a.mask);
-        stream_forward(operands, rows_of_heads<T>(a.y, operands.extent.group),
-                       a.log_sum_exp.as<float>());
+            streaming_operands<T>(a.q, a.k, a.v, a.scales, a.given_log_sum_exp, a.mask);
+        streaming_forward(operands, rows_of_heads<T>(a.y, operands.extent.group),
+                          a.log_sum_exp.as<float>());
         return;
       }
     }

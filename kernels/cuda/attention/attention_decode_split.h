@@ -35,22 +35,23 @@ struct DecodeOperands {
   LOOKBACK_HOST_DEVICE std::int64_t rows_of_key_head() const { return extent.group * extent.rows; }
 
   struct Row {
-    std::int64_t sequence, key_head, place, row;
+    std::int64_t sequence, key_head, head_in_group, row;
   };
   LOOKBACK_DEVICE Row row_at(std::int64_t key_head, std::int64_t number) const {
     const auto sequence = key_head / extent.key_heads;
-    const auto place = number / extent.rows;
-    return {sequence, key_head - sequence * extent.key_heads, place, number - place * extent.rows};
+    const auto head_in_group = number / extent.rows;
+    return {sequence, key_head - sequence * extent.key_heads, head_in_group,
+            number - head_in_group * extent.rows};
   }
   // y and the log-sum-exp of a row.
   LOOKBACK_DEVICE void write(const Row& at, std::int64_t column, float sum, float total) const {
     const bool whole = given != nullptr;
-    y.at(at.sequence, at.row, at.key_head, at.place)[column] =
+    y.at(at.sequence, at.row, at.key_head, at.head_in_group)[column] =
         static_cast<T>(whole || total == 0 ? sum : sum / total);
   }
   LOOKBACK_DEVICE void write_log_sum_exp(const Row& at, float maximum, float total) const {
     if (log_sum_exp == nullptr) return;
-    log_sum_exp[extent.row_number(at.sequence, at.key_head, at.place, at.row)] =
+    log_sum_exp[extent.row_number(at.sequence, at.key_head, at.head_in_group, at.row)] =
         total == 0 ? no_score : maximum + device::log(total);
   }
 };
@@ -126,7 +127,7 @@ struct DecodeSplit {
       for (int r = 0; r < rows; ++r) {
         const bool present = has_row(at, r);
         const auto row = operands.row_at(at.key_head, present ? at.first_row + r : 0);
-        const T* from = q.at(row.sequence, row.row, row.key_head, row.place);
+        const T* from = q.at(row.sequence, row.row, row.key_head, row.head_in_group);
         float* to = shared() + (p * rows + r) * columns();
         for (int column = device::thread_index(); column < columns(); column += threads) {
           const int pack = column / width, element = column % width;
@@ -153,9 +154,8 @@ struct DecodeSplit {
       state.first[r] = static_cast<int>(seen.first);
       state.last[r] = static_cast<int>(seen.last);
       if (operands.given != nullptr) {
-        state.maximum[r] =
-            operands
-                .given[operands.extent.row_number(row.sequence, row.key_head, row.place, row.row)];
+        state.maximum[r] = operands.given[operands.extent.row_number(row.sequence, row.key_head,
+                                                                     row.head_in_group, row.row)];
       }
     }
   }

@@ -39,7 +39,7 @@ struct RowOfSums {
   LOOKBACK_DEVICE void finish(const RowTarget<T>& target, const Pair& at, std::int64_t row,
                               std::int64_t item) const {
     if (target.y.data != nullptr) {
-      T* y = target.y.at(at.sequence, row, at.key_head, at.place);
+      T* y = target.y.at(at.sequence, row, at.key_head, at.head_in_group);
       for (int i = 0; i < columns_of_lane; ++i) {
         const auto column = first + i * device::warp_threads;
         if (column >= width) continue;
@@ -50,7 +50,7 @@ struct RowOfSums {
       }
     }
     if (target.parts == nullptr) return;
-    const T* other = target.dot_with.at(at.sequence, row, at.key_head, at.place);
+    const T* other = target.dot_with.at(at.sequence, row, at.key_head, at.head_in_group);
     Sum dot = 0;
     for (int i = 0; i < columns_of_lane; ++i) {
       const auto column = first + i * device::warp_threads;
@@ -87,7 +87,7 @@ struct SumOverKeys {
     const auto head = number / extent.rows % heads;
     Pair at{.sequence = number / extent.rows / heads,
             .key_head = head / extent.group,
-            .place = head % extent.group,
+            .head_in_group = head % extent.group,
             .row = number % extent.rows,
             .key = 0};
     const auto seen = extent.keys_of(at.sequence, at.row);
@@ -126,12 +126,12 @@ struct SumOverQueries {
     if (number >= extent.sequences * extent.key_heads * extent.keys) return;
     Pair at{.sequence = number / extent.keys / extent.key_heads,
             .key_head = number / extent.keys % extent.key_heads,
-            .place = 0,
+            .head_in_group = 0,
             .row = 0,
             .key = number % extent.keys};
     RowOfSums<T> sums{.first = item % items * columns_of_item + lane, .width = x.width};
     const auto earliest = at.key - extent.visible.offset;  // of the rows that see the key
-    for (; at.place < extent.group; ++at.place) {
+    for (; at.head_in_group < extent.group; ++at.head_in_group) {
       for (auto first = earliest > 0 ? earliest : 0; first < extent.rows;
            first += device::warp_threads) {
         at.row = first + lane;
@@ -141,11 +141,11 @@ struct SumOverQueries {
         for (int i = 0; i < device::warp_threads; ++i) {
           const Sum factor = device::shuffle(own, i);
           if (device::shuffle(sees ? 1 : 0, i) == 0) continue;
-          sums.add(factor, x.at(at.sequence, first + i, at.key_head, at.place));
+          sums.add(factor, x.at(at.sequence, first + i, at.key_head, at.head_in_group));
         }
       }
     }
-    at.place = 0;
+    at.head_in_group = 0;
     sums.finish(target, at, at.key, item);
   }
 };
@@ -226,7 +226,7 @@ struct SoftmaxOfScores {
     const auto head = number / extent.rows % heads;
     Pair at{.sequence = number / extent.rows / heads,
             .key_head = head / extent.group,
-            .place = head % extent.group,
+            .head_in_group = head % extent.group,
             .row = number % extent.rows,
             .key = 0};
     const auto seen = extent.keys_of(at.sequence, at.row);
@@ -248,7 +248,7 @@ struct SoftmaxOfScores {
       log_sum_exp[number] = seen.first < seen.last ? highest + device::log(sum) : nothing;
     }
     if (weights.data == nullptr) return;
-    T* to = weights.at(at.sequence, at.row, at.key_head, at.place);
+    T* to = weights.at(at.sequence, at.row, at.key_head, at.head_in_group);
     for (at.key = lane; at.key < extent.keys; at.key += device::warp_threads) {
       to[at.key] =
           static_cast<T>(seen.contains(at.key) ? scaled(score(extent, at), highest) / sum : Sum{0});

@@ -10,7 +10,7 @@ namespace {
 // each target, whose queries are copied once more where there are several pieces. Everything is
 // transposed: keys are rows. key_columns or value_columns 0: only the other one is made.
 template <class Tiles, int key_columns, int value_columns, int targets>
-struct StreamKeyGradient {
+struct StreamingKeyGradient {
   using T = typename Tiles::Element;
   static constexpr int threads = Tiles::warps * device::warp_threads;
   // The sums of several pieces would be spilled to make room for a third block.
@@ -27,14 +27,14 @@ struct StreamKeyGradient {
   using KeySums = float[targets][makes_dk ? key_columns / 8 : 1][4];
   using ValueSums = float[makes_dv ? value_columns / 8 : 1][4];
 
-  StreamBackward<T> backward;
+  StreamingBackward<T> backward;
   PieceSpan span;
   HeadRows<T> dk[targets], dv;
   int score_columns;  // of the tiles of q and k
   int dy_columns;     // of the tiles of dy and v
 
   LOOKBACK_DEVICE void operator()() const {
-    if constexpr (is_the_way<Tiles>) {
+    if constexpr (compiled_for<Tiles>) {
       run();
     } else {
       device::stop_kernel();
@@ -53,28 +53,28 @@ struct StreamKeyGradient {
     LOOKBACK_UNROLL
     for (int j = 0; j < targets; ++j) clear(dk_sums[j]);
     clear(dv_sums);
-    int turns = 0;  // pieces taken so far: they alternate between two buffers
+    int iterations = 0;  // pieces taken so far: they alternate between two buffers
     const bool any = range.first < range.last;
-    QueryTile tile{.place = any ? 0 : extent.group, .first = range.first};
+    QueryTile tile{.head_in_group = any ? 0 : extent.group, .first = range.first};
     if (any && !sees_block(at, tile)) tile = tile_after(at, tile, range);
-    if (makes_dk && tile.place < extent.group) {
+    if (makes_dk && tile.head_in_group < extent.group) {
       const auto& v = backward.operands.v;
       copy_tile<threads>(tile_v(), v.at(at.sequence, at.first, at.key_head, 0), v.row_step,
                          extent.keys - at.first, v.width);
     }
-    if (tile.place < extent.group) copy_piece(at, tile, 0, turns, true);
-    while (tile.place < extent.group) {
+    if (tile.head_in_group < extent.group) copy_piece(at, tile, 0, iterations, true);
+    while (tile.head_in_group < extent.group) {
       Scores scores;
       clear(scores);
-      for (int p = 0; p < pieces.count; ++p, ++turns) {
+      for (int p = 0; p < pieces.count; ++p, ++iterations) {
         expect_tiles<Tiles>();
         const float scale = backward.operands.scales[p];
         Scores of_piece;
         clear(of_piece);
-        multiply_rows(of_piece, tile_k(turns), tile_q(turns),
+        multiply_rows(of_piece, tile_k(iterations), tile_q(iterations),
                       contracted_columns<Tiles>(pieces.piece[p].q.width), [&] {
                         if (p + 1 < pieces.count) {
-                          copy_piece(at, tile, p + 1, turns + 1, true);
+                          copy_piece(at, tile, p + 1, iterations + 1, true);
                         } else {
                           copy_gradient(at, tile);
                         }
@@ -87,9 +87,9 @@ struct StreamKeyGradient {
       const auto go_on = [&] {
         next = tile_after(at, tile, range);
         if (again) {
-          copy_piece(at, tile, span.first, turns, false);
-        } else if (next.place < extent.group) {
-          copy_piece(at, next, 0, turns, pieces.count > 1);
+          copy_piece(at, tile, span.first, iterations, false);
+        } else if (next.head_in_group < extent.group) {
+          copy_piece(at, next, 0, iterations, pieces.count > 1);
         }
         make_weights(scores);
       };
@@ -112,17 +112,17 @@ struct StreamKeyGradient {
         LOOKBACK_UNROLL
         for (int j = 0; j < targets; ++j) {
           if (j >= span.count) break;
-          const auto q_tile = tile_q(again ? turns : turns - 1);
+          const auto q_tile = tile_q(again ? iterations : iterations - 1);
           if (again) {
             expect_tiles<Tiles>();
-            ++turns;
+            ++iterations;
           }
           multiply_fragment(dk_sums[j], scores, q_tile, [&] {
             if (!again) return;
             if (j + 1 < span.count) {
-              copy_piece(at, tile, span.first + j + 1, turns, false);
-            } else if (next.place < extent.group) {
-              copy_piece(at, next, 0, turns, true);
+              copy_piece(at, tile, span.first + j + 1, iterations, false);
+            } else if (next.head_in_group < extent.group) {
+              copy_piece(at, next, 0, iterations, true);
             }
           });
         }
@@ -146,17 +146,17 @@ struct StreamKeyGradient {
   }
   LOOKBACK_DEVICE DyTile tile_dy() const { return {dy_tile(0), queries, dy_columns}; }
   LOOKBACK_DEVICE DyTile tile_v() const { return {dy_tile(queries), rows, dy_columns}; }
-  LOOKBACK_DEVICE ScoreTile tile_q(int turns) const {
-    return {score_tile(turns % 2 * queries), queries, score_columns};
+  LOOKBACK_DEVICE ScoreTile tile_q(int iterations) const {
+    return {score_tile(iterations % 2 * queries), queries, score_columns};
   }
-  LOOKBACK_DEVICE ScoreTile tile_k(int turns) const {
-    const int buffer = backward.operands.pieces.count > 1 ? turns % 2 : 0;
+  LOOKBACK_DEVICE ScoreTile tile_k(int iterations) const {
+    const int buffer = backward.operands.pieces.count > 1 ? iterations % 2 : 0;
     return {score_tile(2 * queries + buffer * rows), rows, score_columns};
   }
 
   // Query rows of one head of the group.
   struct QueryTile {
-    std::int64_t place, first;
+    std::int64_t head_in_group, first;
   };
   // Whether any of its rows sees a key of this block. Documents may lie between; all warps look at
   // the same rows.
@@ -173,35 +173,36 @@ struct StreamKeyGradient {
     for (int lanes = 16; lanes > 0; lanes /= 2) sees |= device::shuffle_xor(sees, lanes);
     return sees != 0;
   }
-  // The next one that does; of no place in the group where there is none.
+  // The next one that does; of no head in the group where there is none.
   LOOKBACK_DEVICE QueryTile tile_after(const BlockPlace& at, QueryTile tile,
                                        const QueryRange& range) const {
     do {
       tile.first += queries;
       if (tile.first < range.last) continue;
       tile.first = range.first;
-      ++tile.place;
-    } while (tile.place < backward.operands.extent.group && !sees_block(at, tile));
+      ++tile.head_in_group;
+    } while (tile.head_in_group < backward.operands.extent.group && !sees_block(at, tile));
     return tile;
   }
 
   // Starts the copies of a tile of queries and, where asked for, of the keys.
-  LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, const QueryTile& tile, int p, int turns,
-                                  bool keys) const {
+  LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, const QueryTile& tile, int p,
+                                  int iterations, bool keys) const {
     const auto& extent = backward.operands.extent;
     const auto& piece = backward.operands.pieces.piece[p];
     if (keys) {
-      copy_tile<threads>(tile_k(turns), piece.k.at(at.sequence, at.first, at.key_head, 0),
+      copy_tile<threads>(tile_k(iterations), piece.k.at(at.sequence, at.first, at.key_head, 0),
                          piece.k.row_step, extent.keys - at.first, piece.k.width);
     }
-    copy_tile<threads>(tile_q(turns), piece.q.at(at.sequence, tile.first, at.key_head, tile.place),
+    copy_tile<threads>(tile_q(iterations),
+                       piece.q.at(at.sequence, tile.first, at.key_head, tile.head_in_group),
                        piece.q.row_step, extent.rows - tile.first, piece.q.width);
     device::cp_async_commit();
   }
   LOOKBACK_DEVICE void copy_gradient(const BlockPlace& at, const QueryTile& tile) const {
     const auto& extent = backward.operands.extent;
     const auto& dy = backward.dy;
-    copy_tile<threads>(tile_dy(), dy.at(at.sequence, tile.first, at.key_head, tile.place),
+    copy_tile<threads>(tile_dy(), dy.at(at.sequence, tile.first, at.key_head, tile.head_in_group),
                        dy.row_step, extent.rows - tile.first, dy.width);
     device::cp_async_commit();
     const int thread = device::thread_index();
@@ -210,7 +211,7 @@ struct StreamKeyGradient {
     const auto row = tile.first + thread;
     if (row < extent.rows) {
       const auto seen = rows_of_block(extent.keys_of(at.sequence, row), at.first, rows);
-      const auto number = extent.row_number(at.sequence, at.key_head, tile.place, row);
+      const auto number = extent.row_number(at.sequence, at.key_head, tile.head_in_group, row);
       of = {.first = seen.first,
             .last = seen.last,
             .log_sum_exp = backward.operands.log_sum_exp[number],
@@ -278,9 +279,9 @@ struct StreamKeyGradient {
 };
 
 template <class Tiles, int key_columns, int value_columns, int targets, class T>
-void launch_key_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dk,
-                         const HeadRows<T>& dv) {
-  using Kernel = StreamKeyGradient<Tiles, key_columns, value_columns, targets>;
+void launch_key_gradient(const StreamingBackward<T>& operands, PieceSpan span,
+                         const HeadRows<T>* dk, const HeadRows<T>& dv) {
+  using Kernel = StreamingKeyGradient<Tiles, key_columns, value_columns, targets>;
   const auto& extent = operands.operands.extent;
   const auto& pieces = operands.operands.pieces;
   const int score_columns = std::max(key_columns, widest_score_columns<Tiles>(pieces));
@@ -298,7 +299,7 @@ void launch_key_gradient(const StreamBackward<T>& operands, PieceSpan span, cons
 }  // namespace
 
 template <class T>
-void stream_value_gradient(const StreamBackward<T>& operands, const HeadRows<T>& dv) {
+void streaming_value_gradient(const StreamingBackward<T>& operands, const HeadRows<T>& dv) {
   visit_tiles<T>([&]<class Tiles>() {
     visit_accumulated_columns<T>(dv.width, [&]<int columns>() {
       launch_key_gradient<Tiles, 0, columns, 1, T>(operands, {0, 0}, nullptr, dv);
@@ -306,7 +307,8 @@ void stream_value_gradient(const StreamBackward<T>& operands, const HeadRows<T>&
   });
 }
 template <class T>
-void stream_key_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dk) {
+void streaming_key_gradient(const StreamingBackward<T>& operands, PieceSpan span,
+                            const HeadRows<T>* dk) {
   visit_tiles<T>([&]<class Tiles>() {
     visit_targets<T>(widest_of(operands.operands.pieces, span), span.count,
                      [&]<int columns, int targets>() {
@@ -315,8 +317,8 @@ void stream_key_gradient(const StreamBackward<T>& operands, PieceSpan span, cons
   });
 }
 template <class T>
-bool stream_key_and_value_gradient(const StreamBackward<T>& operands, const HeadRows<T>& dk,
-                                   const HeadRows<T>& dv) {
+bool streaming_key_and_value_gradient(const StreamingBackward<T>& operands, const HeadRows<T>& dk,
+                                      const HeadRows<T>& dv) {
   constexpr int most_together = 128;  // both sums in registers
   const int columns_of_dk = accumulated_columns<T>(dk.width);
   if (operands.operands.pieces.count > 1 || columns_of_dk != accumulated_columns<T>(dv.width) ||
@@ -332,14 +334,17 @@ bool stream_key_and_value_gradient(const StreamBackward<T>& operands, const Head
   });
   return true;
 }
-template void stream_value_gradient(const StreamBackward<float>&, const HeadRows<float>&);
-template void stream_value_gradient(const StreamBackward<BFloat16>&, const HeadRows<BFloat16>&);
-template void stream_key_gradient(const StreamBackward<float>&, PieceSpan, const HeadRows<float>*);
-template void stream_key_gradient(const StreamBackward<BFloat16>&, PieceSpan,
-                                  const HeadRows<BFloat16>*);
-template bool stream_key_and_value_gradient(const StreamBackward<float>&, const HeadRows<float>&,
-                                            const HeadRows<float>&);
-template bool stream_key_and_value_gradient(const StreamBackward<BFloat16>&,
-                                            const HeadRows<BFloat16>&, const HeadRows<BFloat16>&);
+template void streaming_value_gradient(const StreamingBackward<float>&, const HeadRows<float>&);
+template void streaming_value_gradient(const StreamingBackward<BFloat16>&,
+                                       const HeadRows<BFloat16>&);
+template void streaming_key_gradient(const StreamingBackward<float>&, PieceSpan,
+                                     const HeadRows<float>*);
+template void streaming_key_gradient(const StreamingBackward<BFloat16>&, PieceSpan,
+                                     const HeadRows<BFloat16>*);
+template bool streaming_key_and_value_gradient(const StreamingBackward<float>&,
+                                               const HeadRows<float>&, const HeadRows<float>&);
+template bool streaming_key_and_value_gradient(const StreamingBackward<BFloat16>&,
+                                               const HeadRows<BFloat16>&,
+                                               const HeadRows<BFloat16>&);
 
 }  // namespace lookback::kernels

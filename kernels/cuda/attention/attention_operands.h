@@ -10,8 +10,8 @@
 
 namespace lookback::kernels {
 
-// B, T, S, G and H / G of kernels/attention.h. Query head h is place h % (H / G) of key/value head
-// h / (H / G).
+// B, T, S, G and H / G of kernels/attention.h. Query head h is number h % (H / G) in the group of
+// key/value head h / (H / G).
 struct AttentionExtent {
   std::int64_t sequences = 0, rows = 0, keys = 0, key_heads = 0, group = 0;
   VisibleKeys visible;
@@ -24,8 +24,8 @@ struct AttentionExtent {
   }
   // Of a number per row and head, [B, H, T].
   LOOKBACK_HOST_DEVICE std::int64_t row_number(std::int64_t sequence, std::int64_t key_head,
-                                               std::int64_t place, std::int64_t row) const {
-    return ((sequence * key_heads + key_head) * group + place) * rows + row;
+                                               std::int64_t head_in_group, std::int64_t row) const {
+    return ((sequence * key_heads + key_head) * group + head_in_group) * rows + row;
   }
 };
 
@@ -39,17 +39,17 @@ inline AttentionExtent extent_of(const InList& q, const InList& k, const CausalM
           .visible = mask.rule()};
 }
 
-// Rows of numbers, by sequence, position, key/value head and place in its group.
+// Rows of numbers, by sequence, position, key/value head and head in its group.
 template <class T>
 struct HeadRows {
   T* data = nullptr;
-  std::int64_t sequence_step = 0, row_step = 0, key_head_step = 0, place_step = 0;
+  std::int64_t sequence_step = 0, row_step = 0, key_head_step = 0, head_in_group_step = 0;
   std::int64_t width = 0;
 
   LOOKBACK_HOST_DEVICE T* at(std::int64_t sequence, std::int64_t row, std::int64_t key_head,
-                             std::int64_t place) const {
+                             std::int64_t head_in_group) const {
     return data + sequence * sequence_step + row * row_step + key_head * key_head_step +
-           place * place_step;
+           head_in_group * head_in_group_step;
   }
   bool present() const { return data != nullptr; }
 };
@@ -67,7 +67,7 @@ HeadRows<T> rows_of_heads(const Operand& x, std::int64_t group) {
           .sequence_step = x.stride(0),
           .row_step = x.stride(1),
           .key_head_step = x.stride(2) * group,
-          .place_step = x.stride(2),
+          .head_in_group_step = x.stride(2),
           .width = x.size(3)};
 }
 // A [B, S, G, D] operand.
@@ -78,7 +78,7 @@ HeadRows<T> rows_of_key_heads(const Operand& x) {
           .sequence_step = x.stride(0),
           .row_step = x.stride(1),
           .key_head_step = x.stride(2),
-          .place_step = 0,
+          .head_in_group_step = 0,
           .width = x.size(3)};
 }
 

@@ -20,7 +20,7 @@ LOOKBACK_DEVICE Accumulator<T> dot_of_lane(const T* a, const T* b, std::int64_t 
 
 // A query and a key that it sees.
 struct Pair {
-  std::int64_t sequence, key_head, place, row, key;
+  std::int64_t sequence, key_head, head_in_group, row, key;
 };
 
 // What a pair contributes to sums: one of these. They are asked for visible pairs alone.
@@ -34,7 +34,7 @@ struct PairScore {
     for (int p = 0; p < pieces.count; ++p) {
       const auto& q = pieces.piece[p].q;
       const auto& k = pieces.piece[p].k;
-      const Sum dot = dot_of_lane(q.at(at.sequence, at.row, at.key_head, at.place),
+      const Sum dot = dot_of_lane(q.at(at.sequence, at.row, at.key_head, at.head_in_group),
                                   k.at(at.sequence, at.key, at.key_head, 0), q.width);
       score = device::fma(scales[p], dot, score);
     }
@@ -48,7 +48,7 @@ struct PairWeight {
   PairScore<T> score;
   const Sum* log_sum_exp;  // [B, H, T]
   LOOKBACK_DEVICE Sum operator()(const AttentionExtent& extent, const Pair& at) const {
-    const auto row = extent.row_number(at.sequence, at.key_head, at.place, at.row);
+    const auto row = extent.row_number(at.sequence, at.key_head, at.head_in_group, at.row);
     return device::exp(score(extent, at) - log_sum_exp[row]);
   }
 };
@@ -60,9 +60,9 @@ struct PairScoreGradient {
   HeadRows<const T> dy, v;
   const Sum* row_dots;  // [B, H, T]: sum_d dy y
   LOOKBACK_DEVICE Sum operator()(const AttentionExtent& extent, const Pair& at) const {
-    const Sum dweight = dot_of_lane(dy.at(at.sequence, at.row, at.key_head, at.place),
+    const Sum dweight = dot_of_lane(dy.at(at.sequence, at.row, at.key_head, at.head_in_group),
                                     v.at(at.sequence, at.key, at.key_head, 0), v.width);
-    const auto row = extent.row_number(at.sequence, at.key_head, at.place, at.row);
+    const auto row = extent.row_number(at.sequence, at.key_head, at.head_in_group, at.row);
     return weight(extent, at) * (dweight - row_dots[row]);
   }
 };
@@ -72,7 +72,7 @@ struct KeptWeight {
   using Sum = Accumulator<T>;
   HeadRows<const T> weights;  // rows of S
   LOOKBACK_DEVICE Sum operator()(const AttentionExtent&, const Pair& at) const {
-    return static_cast<Sum>(weights.at(at.sequence, at.row, at.key_head, at.place)[at.key]);
+    return static_cast<Sum>(weights.at(at.sequence, at.row, at.key_head, at.head_in_group)[at.key]);
   }
 };
 
@@ -82,7 +82,7 @@ struct KeptScoreGradient {
   KeptWeight<T> weight, dweight;
   const Sum* row_dots;  // [B, H, T]: sum_s weights dweights
   LOOKBACK_DEVICE Sum operator()(const AttentionExtent& extent, const Pair& at) const {
-    const auto row = extent.row_number(at.sequence, at.key_head, at.place, at.row);
+    const auto row = extent.row_number(at.sequence, at.key_head, at.head_in_group, at.row);
     return weight(extent, at) * (dweight(extent, at) - row_dots[row]);
   }
 };

@@ -28,11 +28,11 @@ LOOKBACK_DEVICE int column_of_thread() { return lane_of_warp() % 4 * 2; }
 
 // Whether the code being compiled is for GPUs that take this way.
 template <class Tiles>
-inline constexpr bool is_the_way = true;
+inline constexpr bool compiled_for = true;
 template <>
-inline constexpr bool is_the_way<WarpTiles<BFloat16>> = device::image_has_warps;
+inline constexpr bool compiled_for<WarpTiles<BFloat16>> = device::image_has_warps;
 template <>
-inline constexpr bool is_the_way<WarpgroupTiles> = device::image_has_warpgroups;
+inline constexpr bool compiled_for<WarpgroupTiles> = device::image_has_warpgroups;
 
 template <class Tiles>
 LOOKBACK_DEVICE std::byte* memory_of_tiles() {

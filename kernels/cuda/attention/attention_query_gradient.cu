@@ -9,7 +9,7 @@ namespace {
 // over the keys they see. For each tile of keys first dP = dy v^T, then the scores of all pieces,
 // then dS times the keys of each target, which are copied once more where there are several pieces.
 template <class Tiles, int columns, int targets>
-struct StreamQueryGradient {
+struct StreamingQueryGradient {
   using T = typename Tiles::Element;
   static constexpr int threads = Tiles::warps * device::warp_threads;
   static constexpr int resident_blocks = Tiles::resident_blocks;
@@ -22,7 +22,7 @@ struct StreamQueryGradient {
   using Scores = float[keys / 8][4];
   using Sums = float[targets][columns / 8][4];
 
-  StreamBackward<T> backward;
+  StreamingBackward<T> backward;
   PieceSpan span;
   HeadRows<T> dq[targets];  // absent: not wanted
   float* parts;             // [targets, blocks] of dscale, or absent
@@ -30,7 +30,7 @@ struct StreamQueryGradient {
   int value_columns;        // of the tiles of dy and v
 
   LOOKBACK_DEVICE void operator()() const {
-    if constexpr (is_the_way<Tiles>) {
+    if constexpr (compiled_for<Tiles>) {
       run();
     } else {
       device::stop_kernel();
@@ -48,10 +48,11 @@ struct StreamQueryGradient {
     LOOKBACK_UNROLL
     for (int j = 0; j < targets; ++j) clear(sums[j]);
 
-    int turns = 0;  // tiles of pieces so far: they alternate between two buffers
+    int iterations = 0;  // tiles of pieces so far: they alternate between two buffers
     const int begin = seen.begin(keys);
     if (begin < seen.last) {
-      copy_tile<threads>(tile_dy(), backward.dy.at(at.sequence, at.first, at.key_head, at.place),
+      copy_tile<threads>(tile_dy(),
+                         backward.dy.at(at.sequence, at.first, at.key_head, at.head_in_group),
                          backward.dy.row_step, extent.rows - at.first, backward.dy.width);
       copy_values(at, begin);
     }
@@ -60,20 +61,21 @@ struct StreamQueryGradient {
       Scores dweights, scores;
       clear(dweights);
       clear(scores);
-      multiply_rows(dweights, tile_dy(), tile_v(), value_columns,
-                    [&] { copy_piece(at, 0, first, turns, pieces.count > 1 || first == begin); });
+      multiply_rows(dweights, tile_dy(), tile_v(), value_columns, [&] {
+        copy_piece(at, 0, first, iterations, pieces.count > 1 || first == begin);
+      });
       const bool last = first + keys >= seen.last;
-      for (int p = 0; p < pieces.count; ++p, ++turns) {
+      for (int p = 0; p < pieces.count; ++p, ++iterations) {
         expect_tiles<Tiles>();
         const float scale = backward.operands.scales[p];
         Scores of_piece;
         clear(of_piece);
-        multiply_rows(of_piece, tile_q(turns), tile_k(turns),
+        multiply_rows(of_piece, tile_q(iterations), tile_k(iterations),
                       contracted_columns<Tiles>(pieces.piece[p].q.width), [&] {
                         if (p + 1 < pieces.count) {
-                          copy_piece(at, p + 1, first, turns + 1, true);
+                          copy_piece(at, p + 1, first, iterations + 1, true);
                         } else if (pieces.count > 1) {
-                          copy_piece(at, span.first, first, turns + 1, false);
+                          copy_piece(at, span.first, first, iterations + 1, false);
                         } else if (!last) {
                           copy_values(at, first + keys);
                         }
@@ -91,7 +93,7 @@ struct StreamQueryGradient {
         } else if (!whole) {
           device::sync_block();  // all have their scores
         }
-        const auto k_tile = tile_k(turns);
+        const auto k_tile = tile_k(iterations);
         if (!whole) {  // a hidden key may hold anything
           clean_tile<threads>(k_tile, nullptr);
           publish_tiles<Tiles>();
@@ -99,12 +101,12 @@ struct StreamQueryGradient {
         multiply_fragment(sums[j], scores, k_tile, [&] {
           if (!again) return;
           if (j + 1 < span.count) {
-            copy_piece(at, span.first + j + 1, first, turns + 1, false);
+            copy_piece(at, span.first + j + 1, first, iterations + 1, false);
           } else if (!last) {
             copy_values(at, first + keys);
           }
         });
-        if (again) ++turns;
+        if (again) ++iterations;
       }
     }
     finish(at, sums);
@@ -117,28 +119,29 @@ struct StreamQueryGradient {
   LOOKBACK_DEVICE T* score_tile(int rows_before) const {
     return value_tile(rows + keys) + Tiles::size(rows_before, score_columns, score_block);
   }
-  LOOKBACK_DEVICE int first_of_buffer(int turns) const {
-    return backward.operands.pieces.count > 1 ? turns % 2 * (rows + keys) : 0;
+  LOOKBACK_DEVICE int first_of_buffer(int iterations) const {
+    return backward.operands.pieces.count > 1 ? iterations % 2 * (rows + keys) : 0;
   }
   LOOKBACK_DEVICE ValueTile tile_dy() const { return {value_tile(0), rows, value_columns}; }
   LOOKBACK_DEVICE ValueTile tile_v() const { return {value_tile(rows), keys, value_columns}; }
-  LOOKBACK_DEVICE ScoreTile tile_q(int turns) const {
-    return {score_tile(first_of_buffer(turns)), rows, score_columns};
+  LOOKBACK_DEVICE ScoreTile tile_q(int iterations) const {
+    return {score_tile(first_of_buffer(iterations)), rows, score_columns};
   }
-  LOOKBACK_DEVICE ScoreTile tile_k(int turns) const {
-    return {score_tile(first_of_buffer(turns) + rows), keys, score_columns};
+  LOOKBACK_DEVICE ScoreTile tile_k(int iterations) const {
+    return {score_tile(first_of_buffer(iterations) + rows), keys, score_columns};
   }
 
   // Starts the copies of keys and, where asked for, of the queries.
-  LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, int p, int first, int turns,
+  LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, int p, int first, int iterations,
                                   bool queries) const {
     const auto& extent = backward.operands.extent;
     const auto& piece = backward.operands.pieces.piece[p];
     if (queries) {
-      copy_tile<threads>(tile_q(turns), piece.q.at(at.sequence, at.first, at.key_head, at.place),
+      copy_tile<threads>(tile_q(iterations),
+                         piece.q.at(at.sequence, at.first, at.key_head, at.head_in_group),
                          piece.q.row_step, extent.rows - at.first, piece.q.width);
     }
-    copy_tile<threads>(tile_k(turns), piece.k.at(at.sequence, first, at.key_head, 0),
+    copy_tile<threads>(tile_k(iterations), piece.k.at(at.sequence, first, at.key_head, 0),
                        piece.k.row_step, extent.keys - first, piece.k.width);
     device::cp_async_commit();
   }
@@ -159,7 +162,7 @@ struct StreamQueryGradient {
     if (thread < rows) {
       const auto row = at.first + thread < extent.rows ? at.first + thread : extent.rows - 1;
       const auto range = extent.keys_of(at.sequence, row);
-      const auto number = extent.row_number(at.sequence, at.key_head, at.place, row);
+      const auto number = extent.row_number(at.sequence, at.key_head, at.head_in_group, row);
       facts()[thread] = {.first = range.empty() ? 0 : static_cast<int>(range.first),
                          .last = range.empty() ? 0 : static_cast<int>(range.last),
                          .log_sum_exp = backward.operands.log_sum_exp[number],
@@ -203,12 +206,14 @@ struct StreamQueryGradient {
         const auto row = at.first + row_of_thread() + 8 * half;
         if (row >= backward.operands.extent.rows) continue;
         if (dq[j].data != nullptr) {
-          store_row<Store::add>(dq[j].at(at.sequence, row, at.key_head, at.place), dq[j].width,
-                                sums[j], half, backward.operands.scales[span.first + j]);
+          store_row<Store::add>(dq[j].at(at.sequence, row, at.key_head, at.head_in_group),
+                                dq[j].width, sums[j], half,
+                                backward.operands.scales[span.first + j]);
         }
         if (parts != nullptr) {
           const auto& q = backward.operands.pieces.piece[span.first + j].q;
-          dot += dot_of_row(sums[j], half, q.at(at.sequence, row, at.key_head, at.place), q.width);
+          dot += dot_of_row(sums[j], half, q.at(at.sequence, row, at.key_head, at.head_in_group),
+                            q.width);
         }
       }
       if (parts == nullptr) continue;
@@ -239,9 +244,9 @@ struct StreamQueryGradient {
 };
 
 template <class Tiles, int columns, int targets, class T>
-void launch_query_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dq,
-                           float* parts) {
-  using Kernel = StreamQueryGradient<Tiles, columns, targets>;
+void launch_query_gradient(const StreamingBackward<T>& operands, PieceSpan span,
+                           const HeadRows<T>* dq, float* parts) {
+  using Kernel = StreamingQueryGradient<Tiles, columns, targets>;
   const auto& pieces = operands.operands.pieces;
   const int score_columns = std::max(columns, widest_score_columns<Tiles>(pieces));
   const int value_columns = contracted_columns<Tiles>(operands.dy.width);
@@ -257,8 +262,8 @@ void launch_query_gradient(const StreamBackward<T>& operands, PieceSpan span, co
 }  // namespace
 
 template <class T>
-void stream_query_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dq,
-                           float* parts) {
+void streaming_query_gradient(const StreamingBackward<T>& operands, PieceSpan span,
+                              const HeadRows<T>* dq, float* parts) {
   visit_tiles<T>([&]<class Tiles>() {
     visit_targets<T>(widest_of(operands.operands.pieces, span), span.count,
                      [&]<int columns, int targets>() {
@@ -266,9 +271,9 @@ void stream_query_gradient(const StreamBackward<T>& operands, PieceSpan span, co
                      });
   });
 }
-template void stream_query_gradient(const StreamBackward<float>&, PieceSpan, const HeadRows<float>*,
-                                    float*);
-template void stream_query_gradient(const StreamBackward<BFloat16>&, PieceSpan,
-                                    const HeadRows<BFloat16>*, float*);
+template void streaming_query_gradient(const StreamingBackward<float>&, PieceSpan,
+                                       const HeadRows<float>*, float*);
+template void streaming_query_gradient(const StreamingBackward<BFloat16>&, PieceSpan,
+                                       const HeadRows<BFloat16>*, float*);
 
 }  // namespace lookback::kernels

@@ -19,7 +19,7 @@ inline constexpr int streamed_pieces = 32;  // more of them go the explicit way
 
 // What all of its kernels are given. T is float or BFloat16.
 template <class T>
-struct StreamOperands {
+struct StreamingOperands {
   AttentionExtent extent;
   PieceTable<T, streamed_pieces> pieces;
   const float* scales = nullptr;
@@ -28,31 +28,33 @@ struct StreamOperands {
 };
 
 template <class T>
-struct StreamBackward {
-  StreamOperands<T> operands;
+struct StreamingBackward {
+  StreamingOperands<T> operands;
   HeadRows<const T> dy;
   const float* row_dots;  // [B, H, T]: sum_d dy y
 };
 
 // y, and the log-sum-exps where they are not given.
 template <class T>
-void stream_forward(const StreamOperands<T>& operands, const HeadRows<T>& y, float* log_sum_exp);
+void streaming_forward(const StreamingOperands<T>& operands, const HeadRows<T>& y,
+                       float* log_sum_exp);
 // dq[j] (each optional) of piece span.first + j is added to; parts (optional)
 // [span.count, query_gradient_blocks]: what each block adds to the pieces' dscales.
 template <class T>
-void stream_query_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dq,
-                           float* parts);
+void streaming_query_gradient(const StreamingBackward<T>& operands, PieceSpan span,
+                              const HeadRows<T>* dq, float* parts);
 // dk[j] (each optional) of piece span.first + j is added to.
 template <class T>
-void stream_key_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dk);
+void streaming_key_gradient(const StreamingBackward<T>& operands, PieceSpan span,
+                            const HeadRows<T>* dk);
 // dv is written.
 template <class T>
-void stream_value_gradient(const StreamBackward<T>& operands, const HeadRows<T>& dv);
+void streaming_value_gradient(const StreamingBackward<T>& operands, const HeadRows<T>& dv);
 // Both at once, which computes the weights once. False where that cannot be: with several pieces,
 // or where the sums do not fit into registers.
 template <class T>
-bool stream_key_and_value_gradient(const StreamBackward<T>& operands, const HeadRows<T>& dk,
-                                   const HeadRows<T>& dv);
+bool streaming_key_and_value_gradient(const StreamingBackward<T>& operands, const HeadRows<T>& dk,
+                                      const HeadRows<T>& dv);
 
 template <class T>
 std::int64_t widest_of(const PieceTable<T, streamed_pieces>& pieces, PieceSpan span) {
@@ -85,7 +87,7 @@ decltype(auto) visit_tiles(const Visitor& visit) {
 inline std::int64_t query_blocks(const AttentionExtent& extent, int rows_of_block) {
   return extent.sequences * extent.heads() * device::blocks_for(extent.rows, rows_of_block);
 }
-// Of stream_query_gradient().
+// Of streaming_query_gradient().
 template <class T>
 std::int64_t query_gradient_blocks(const AttentionExtent& extent) {
   return visit_tiles<T>([&]<class Tiles>() { return query_blocks(extent, tile_rows<Tiles>); });

@@ -298,15 +298,15 @@ struct RowsOfBlock {
 };
 LOOKBACK_HOST_DEVICE inline RowsOfBlock rows_of_block(const KeyRange& range, std::int64_t key,
                                                       int rows) {
-  const auto cut = [rows](std::int64_t place) {
-    return static_cast<int>(place < 0 ? 0 : place > rows ? rows : place);
+  const auto cut = [rows](std::int64_t head_in_group) {
+    return static_cast<int>(head_in_group < 0 ? 0 : head_in_group > rows ? rows : head_in_group);
   };
   return {.first = cut(range.first - key), .last = cut(range.last - key)};
 }
 
 // Blocks are numbered so that those with most to do come first: for query rows the last ones.
 struct BlockPlace {
-  std::int64_t sequence, key_head, place, first;
+  std::int64_t sequence, key_head, head_in_group, first;
 };
 LOOKBACK_HOST_DEVICE inline BlockPlace place_of_query_block(std::int64_t block,
                                                             std::int64_t sequences,
@@ -318,7 +318,7 @@ LOOKBACK_HOST_DEVICE inline BlockPlace place_of_query_block(std::int64_t block,
   const auto pair = block % pairs;
   return {.sequence = pair / group / key_heads,
           .key_head = pair / group % key_heads,
-          .place = pair % group,
+          .head_in_group = pair % group,
           .first = (blocks - 1 - block / pairs) * rows_of_one};
 }
 LOOKBACK_HOST_DEVICE inline BlockPlace place_of_key_block(std::int64_t block,
@@ -328,7 +328,7 @@ LOOKBACK_HOST_DEVICE inline BlockPlace place_of_key_block(std::int64_t block,
   const auto pair = block % pairs;
   return {.sequence = pair / key_heads,
           .key_head = pair % key_heads,
-          .place = 0,
+          .head_in_group = 0,
           .first = block / pairs * rows_of_one};
 }
 

@@ -12,7 +12,7 @@ HeadRows<T> rows_of_weights(const Operand& x, std::int64_t group) {
           .sequence_step = x.stride(0),
           .row_step = x.stride(2),
           .key_head_step = x.stride(1) * group,
-          .place_step = x.stride(1),
+          .head_in_group_step = x.stride(1),
           .width = x.size(3)};
 }
 

@@ -6,7 +6,9 @@
 // packs and reduces over its threads:
 //
 //   const typename Group::template Row<T> x(group, pointer);   in registers, where it fits
-//   group.for_each_pack([&](int turn, std::int64_t column) { .. x.pack(turn, column) .. });
+//   group.for_each_pack([&](int iteration, std::int64_t column) {
+//     .. x.pack(iteration, column) ..
+//   });
 //   group.reduce(value, device::Plus{})
 //
 // Reductions go in an order that depends on the number of columns and on the alignment alone.
@@ -37,14 +39,14 @@ struct RowGroup {
     return held == 0 || columns <= std::int64_t{held} * group * width;
   }
 
-  // visit(turn, column) for the packs of this thread.
+  // visit(iteration, column) for the packs of this thread.
   template <class Visit>
   LOOKBACK_DEVICE void for_each_pack(const Visit& visit) const {
     if constexpr (held > 0) {
       LOOKBACK_UNROLL
-      for (int turn = 0; turn < held; ++turn) {
-        const auto column = std::int64_t{turn * group + lane} * width;
-        if (column < columns) visit(turn, column);
+      for (int iteration = 0; iteration < held; ++iteration) {
+        const auto column = std::int64_t{iteration * group + lane} * width;
+        if (column < columns) visit(iteration, column);
       }
     } else {
       for (auto column = std::int64_t{lane} * width; column < columns; column += group * width) {
@@ -73,17 +75,18 @@ struct RowGroup {
     LOOKBACK_DEVICE void load(const RowGroup& by, const T* from) {
       data = from;
       if constexpr (held > 0) {
-        by.for_each_pack(
-            [&](int turn, std::int64_t column) { packs[turn] = read_pack<width>(from + column); });
+        by.for_each_pack([&](int iteration, std::int64_t column) {
+          packs[iteration] = read_pack<width>(from + column);
+        });
       }
     }
 #if !defined(__CUDACC__)  // g++ does not see that only packs of the row are asked for
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
-    LOOKBACK_DEVICE Pack<T, width> pack(int turn, std::int64_t column) const {
+    LOOKBACK_DEVICE Pack<T, width> pack(int iteration, std::int64_t column) const {
       if constexpr (held > 0) {
-        return packs[turn];
+        return packs[iteration];
       } else {
         return read_pack<width>(data + column);
       }
@@ -91,8 +94,9 @@ struct RowGroup {
 #if !defined(__CUDACC__)
 #pragma GCC diagnostic pop
 #endif
-    LOOKBACK_DEVICE void put(T* to, int turn, std::int64_t column, const Pack<T, width>& values) {
-      if constexpr (held > 0) packs[turn] = values;
+    LOOKBACK_DEVICE void put(T* to, int iteration, std::int64_t column,
+                             const Pack<T, width>& values) {
+      if constexpr (held > 0) packs[iteration] = values;
       write_pack(to + column, values);
     }
 

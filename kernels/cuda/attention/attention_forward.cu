@@ -8,7 +8,7 @@ namespace {
 // largest score so far and the sum of weights relative to it; weights of an earlier run need
 // neither.
 template <class Tiles, int value_columns>
-struct StreamForward {
+struct StreamingForward {
   using T = typename Tiles::Element;
   static constexpr int threads = Tiles::query_warps * device::warp_threads;
   static constexpr int resident_blocks = Tiles::resident_blocks;
@@ -20,13 +20,13 @@ struct StreamForward {
   using ValueTile = typename Tiles::template Tile<value_block>;
   using Scores = float[keys / 8][4];
 
-  StreamOperands<T> operands;
+  StreamingOperands<T> operands;
   HeadRows<T> y;
   float* log_sum_exp;  // where none is given
   int score_columns;   // of the tiles of q and k
 
   LOOKBACK_DEVICE void operator()() const {
-    if constexpr (is_the_way<Tiles>) {
+    if constexpr (compiled_for<Tiles>) {
       run();
     } else {
       device::stop_kernel();
@@ -89,7 +89,7 @@ struct StreamForward {
           copy_piece(at, 0, first + keys, operands.pieces.count > 1);
         }
       });
-      if (!whole && *found != 0) add_what_is_no_number(at, first, own, sums);
+      if (!whole && *found != 0) add_nonfinite(at, first, own, sums);
     }
     finish(at, given, maximum, total, sums);
   }
@@ -114,7 +114,8 @@ struct StreamForward {
     const auto& piece = operands.pieces.piece[p];
     const auto& extent = operands.extent;
     if (queries) {
-      copy_tile<threads>(tile_q(p), piece.q.at(at.sequence, at.first, at.key_head, at.place),
+      copy_tile<threads>(tile_q(p),
+                         piece.q.at(at.sequence, at.first, at.key_head, at.head_in_group),
                          piece.q.row_step, extent.rows - at.first, piece.q.width);
     }
     copy_tile<threads>(tile_k(p), piece.k.at(at.sequence, first, at.key_head, 0), piece.k.row_step,
@@ -132,7 +133,7 @@ struct StreamForward {
     const auto row = at.first + row_of_thread() + 8 * half;
     if (row >= operands.extent.rows) return 0;
     return operands
-        .log_sum_exp[operands.extent.row_number(at.sequence, at.key_head, at.place, row)];
+        .log_sum_exp[operands.extent.row_number(at.sequence, at.key_head, at.head_in_group, row)];
   }
 
   static LOOKBACK_DEVICE void hide(Scores& scores, int first, const int (&own)[2][2]) {
@@ -197,9 +198,8 @@ struct StreamForward {
   }
 
   // The values that clean_tile() took away, for the rows that do see them.
-  LOOKBACK_DEVICE void add_what_is_no_number(const BlockPlace& at, int first,
-                                             const int (&own)[2][2],
-                                             float (&sums)[value_columns / 8][4]) const {
+  LOOKBACK_DEVICE void add_nonfinite(const BlockPlace& at, int first, const int (&own)[2][2],
+                                     float (&sums)[value_columns / 8][4]) const {
     for (int key = first; key < first + keys; ++key) {
       if (key >= own[0][1] && key >= own[1][1]) break;
       const T* row = operands.v.at(at.sequence, key, at.key_head, 0);
@@ -232,13 +232,13 @@ struct StreamForward {
       if (!given) {
         if (saw_something) factor = 1 / total[half];
         if (lane_of_warp() % 4 == 0) {
-          log_sum_exp[extent.row_number(at.sequence, at.key_head, at.place, row)] =
+          log_sum_exp[extent.row_number(at.sequence, at.key_head, at.head_in_group, row)] =
               saw_something ? maximum[half] + device::log(total[half])
                             : -std::numeric_limits<float>::infinity();
         }
       }
-      store_row<Store::write>(y.at(at.sequence, row, at.key_head, at.place), y.width, sums, half,
-                              factor);
+      store_row<Store::write>(y.at(at.sequence, row, at.key_head, at.head_in_group), y.width, sums,
+                              half, factor);
     }
   }
 };
@@ -246,11 +246,12 @@ struct StreamForward {
 }  // namespace
 
 template <class T>
-void stream_forward(const StreamOperands<T>& operands, const HeadRows<T>& y, float* log_sum_exp) {
+void streaming_forward(const StreamingOperands<T>& operands, const HeadRows<T>& y,
+                       float* log_sum_exp) {
   visit_tiles<T>([&]<class Tiles>() {
     const int score_columns = widest_score_columns<Tiles>(operands.pieces);
     visit_accumulated_columns<T>(operands.v.width, [&]<int columns>() {
-      using Kernel = StreamForward<Tiles, columns>;
+      using Kernel = StreamingForward<Tiles, columns>;
       device::launch(
           {.blocks = query_blocks(operands.extent, Kernel::rows),
            .shared_bytes = forward_bytes<Tiles>(columns, score_columns, operands.pieces.count)},
@@ -258,7 +259,8 @@ void stream_forward(const StreamOperands<T>& operands, const HeadRows<T>& y, flo
     });
   });
 }
-template void stream_forward(const StreamOperands<float>&, const HeadRows<float>&, float*);
-template void stream_forward(const StreamOperands<BFloat16>&, const HeadRows<BFloat16>&, float*);
+template void streaming_forward(const StreamingOperands<float>&, const HeadRows<float>&, float*);
+template void streaming_forward(const StreamingOperands<BFloat16>&, const HeadRows<BFloat16>&,
+                                float*);
 
 }  // namespace lookback::kernels
