@@ -69,9 +69,9 @@ void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& target
 }  // namespace
 
 std::int64_t logit_rows_at_once(std::int64_t rows, std::int64_t vocabulary, Backend backend) {
-  const std::int64_t most_logits = is_host_memory(backend) ? 1 << 23 : 1 << 27;
-  constexpr std::int64_t least_rows = 64;
-  return std::min(rows, std::max(least_rows, most_logits / std::max<std::int64_t>(1, vocabulary)));
+  const std::int64_t max_logits = is_host_memory(backend) ? 1 << 23 : 1 << 27;
+  constexpr std::int64_t min_rows = 64;
+  return std::min(rows, std::max(min_rows, max_logits / std::max<std::int64_t>(1, vocabulary)));
 }
 
 CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,

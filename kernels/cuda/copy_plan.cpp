@@ -17,7 +17,7 @@ using Dimension = TilePlan::Dimension;
 // A GPU reads and writes memory in sectors of 32 bytes: steps of at most half of one are small.
 constexpr std::int64_t sector_bytes = 32;
 // Shorter dimensions would leave most of a tile empty.
-constexpr std::int64_t least_size = 8;
+constexpr std::int64_t min_size = 8;
 
 std::int64_t bytes(std::int64_t step, DType dtype) {
   return std::abs(step) * static_cast<std::int64_t>(size_of(dtype));
@@ -31,7 +31,7 @@ int closest_of_x(const LoopNest<2>& loops, DType dtype) {
   int closest = -1;
   for (int dim = 0; dim < loops.sizes.rank() - 1; ++dim) {
     const auto step = loops.strides[1][dim];
-    if (!is_small(step, dtype) || loops.sizes[dim] < least_size) continue;
+    if (!is_small(step, dtype) || loops.sizes[dim] < min_size) continue;
     if (closest < 0 || std::abs(step) < std::abs(loops.strides[1][closest])) closest = dim;
   }
   return closest;
@@ -69,7 +69,7 @@ std::optional<TilePlan> tile_plan(const CopyForward& copy) {
   };
   const auto along_y = dimension(last);
   const int closest = closest_of_x(loops, x.dtype);
-  if (closest < 0 || along_y.size < least_size || !is_small(along_y.y_step, y.dtype) ||
+  if (closest < 0 || along_y.size < min_size || !is_small(along_y.y_step, y.dtype) ||
       bytes(along_y.x_step, x.dtype) < sector_bytes) {
     return std::nullopt;
   }

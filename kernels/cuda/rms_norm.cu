@@ -40,11 +40,11 @@ void forward(const RmsNormForward& a) {
 
 // As many sums of dweight as keep a whole GPU busy (four blocks for each of 132 multiprocessors),
 // and are little beside the rows themselves.
-constexpr std::int64_t most_partials = 528;
+constexpr std::int64_t max_partials = 528;
 
 // Every group of a block gets as many rows as the others.
 constexpr std::int64_t rows_per_partial(std::int64_t rows, std::int64_t groups) {
-  return rows == 0 ? groups : device::blocks_for(rows, most_partials * groups) * groups;
+  return rows == 0 ? groups : device::blocks_for(rows, max_partials * groups) * groups;
 }
 
 // One block goes through `rows_per_block` rows: its groups take them in turn, and fetch the next
@@ -204,7 +204,7 @@ void backward(const RmsNormBackward& a) {
 std::size_t workspace_bytes(const RmsNormBackward& a) {
   if (!a.dweight.present()) return 0;
   const auto rows = a.x.size(0);
-  const auto partials = rows < most_partials ? rows : most_partials;
+  const auto partials = rows < max_partials ? rows : max_partials;
   return static_cast<std::size_t>(partials * a.x.size(1)) * size_of(accumulator_of(a.x.dtype));
 }
 

@@ -62,11 +62,11 @@ TEST(AttentionTiles, OnePieceOfAnyHeadSizeFitsIntoSharedMemoryOfAnA100) {
   for (std::int64_t width = 8; width <= widest_tile; width += 8) {
     for (std::int64_t value_width = 8; value_width <= widest_tile; value_width += 8) {
       const std::vector<std::int64_t> widths = {width};
-      ASSERT_LE(most_shared_bytes<WarpTiles<BFloat16>>(widths, value_width), bytes_of_a100)
+      ASSERT_LE(max_shared_bytes<WarpTiles<BFloat16>>(widths, value_width), bytes_of_a100)
           << width << " " << value_width;
-      ASSERT_LE(most_shared_bytes<WarpTiles<float>>(widths, value_width), bytes_of_a100)
+      ASSERT_LE(max_shared_bytes<WarpTiles<float>>(widths, value_width), bytes_of_a100)
           << width << " " << value_width;
-      ASSERT_LE(most_shared_bytes<WarpgroupTiles>(widths, value_width), bytes_of_a100)
+      ASSERT_LE(max_shared_bytes<WarpgroupTiles>(widths, value_width), bytes_of_a100)
           << width << " " << value_width;
     }
   }
@@ -188,9 +188,9 @@ TEST(AttentionTiles, SumsOfSeveralPiecesFitIntoRegisters) {
         ++visited;
         EXPECT_EQ(columns, accumulated_columns<BFloat16>(width));
         EXPECT_LE(columns * targets, 256);
-        EXPECT_TRUE(targets == 1 || targets == most_targets<BFloat16>(width));
-        EXPECT_EQ(targets == 1, count == 1 || most_targets<BFloat16>(width) == 1);
-        EXPECT_LE(targets, most_targets_of_any);
+        EXPECT_TRUE(targets == 1 || targets == max_targets<BFloat16>(width));
+        EXPECT_EQ(targets == 1, count == 1 || max_targets<BFloat16>(width) == 1);
+        EXPECT_LE(targets, max_targets_of_any);
       });
       EXPECT_EQ(visited, 1);
     }

@@ -68,16 +68,16 @@ bool fits_shared_memory(const InList& q, std::int64_t value_width) {
   std::vector<std::int64_t> widths;
   for (const auto& piece : q) widths.push_back(piece.size(3));
   return visit_tiles<T>([&]<class Tiles>() {
-           return most_shared_bytes<Tiles>(widths, value_width);
+           return max_shared_bytes<Tiles>(widths, value_width);
          }) <= device::shared_bytes_of_block();
 }
 
 // Whether the streaming kernels can read and hold the operands.
 template <class T>
 bool streams(const InList& q, const InList& k, const In& v) {
-  constexpr std::int64_t most_keys = std::int64_t{1} << 30;  // places in tiles are ints
+  constexpr std::int64_t max_keys = std::int64_t{1} << 30;  // places in tiles are ints
   if constexpr (std::is_same_v<T, double>) return false;
-  return q.size() <= streamed_pieces && k[0].size(1) <= most_keys && all_fit_tiles(q) &&
+  return q.size() <= streamed_pieces && k[0].size(1) <= max_keys && all_fit_tiles(q) &&
          all_fit_tiles(k) && fits_tiles(v) && fits_shared_memory<T>(q, v.size(3));
 }
 
@@ -96,7 +96,7 @@ StreamingOperands<T> streaming_operands(const InList& q, const InList& k, const 
 // visit(span) for all pieces, as many at a time as one kernel takes.
 template <class T, class Visitor>
 void for_each_span(const PieceTable<T, streamed_pieces>& pieces, const Visitor& visit) {
-  const int most = most_targets<T>(widest_of(pieces, {0, pieces.count}));
+  const int most = max_targets<T>(widest_of(pieces, {0, pieces.count}));
   for (int first = 0; first < pieces.count; first += most) {
     visit(PieceSpan{first, std::min(most, pieces.count - first)});
   }
@@ -188,7 +188,7 @@ std::size_t forward_workspace_bytes(const AttentionForward& a) {
 // The parts of several pieces' dscales may be wanted at once.
 std::size_t workspace_bytes(const AttentionBackward& a) {
   const auto rows = a.q[0].size(0) * a.q[0].size(1) * a.q[0].size(2);
-  const auto numbers = std::max(explicit_workspace(a.q), rows * (1 + most_targets_of_any));
+  const auto numbers = std::max(explicit_workspace(a.q), rows * (1 + max_targets_of_any));
   return static_cast<std::size_t>(numbers) * size_of(accumulator_of(a.q[0].dtype));
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 // Blocks that keep a whole GPU busy (two for each of 132 multiprocessors), and keys that are worth
 // one.
-constexpr std::int64_t wanted_blocks = 264, least_keys = 64;
+constexpr std::int64_t wanted_blocks = 264, min_keys = 64;
 
 std::int64_t all_rows(const AttentionForward& a) {
   return a.q[0].size(0) * a.q[0].size(1) * a.q[0].size(2);
@@ -78,14 +78,14 @@ DecodePlan decode_plan(const AttentionForward& a) {
   const auto blocks =
       std::max<std::int64_t>(1, extent.sequences * extent.key_heads * plan.row_blocks);
   const auto wanted = std::max<std::int64_t>(1, wanted_blocks / blocks);
-  plan.keys_per_split = std::max(least_keys, device::blocks_for(keys, wanted));
+  plan.keys_per_split = std::max(min_keys, device::blocks_for(keys, wanted));
   plan.splits = std::max<std::int64_t>(1, device::blocks_for(keys, plan.keys_per_split));
   return plan;
 }
 
 template <class T>
 bool decodes(const AttentionForward& a) {
-  return a.q[0].size(1) <= most_decoded_rows && a.q.size() <= decoded_pieces &&
+  return a.q[0].size(1) <= max_decoded_rows && a.q.size() <= decoded_pieces &&
          shared_bytes<T>(a, decode_plan<T>(a)) <= device::shared_bytes_of_block();
 }
 

@@ -27,7 +27,7 @@ struct DecodePlan {
 
 // Where rows are so few that they are not worth a tile, and a block has room for the queries of so
 // many pieces.
-inline constexpr std::int64_t most_decoded_rows = 8;
+inline constexpr std::int64_t max_decoded_rows = 8;
 inline constexpr int decoded_pieces = 16;
 template <class T>
 bool decodes(const AttentionForward& a);

@@ -319,15 +319,15 @@ void streaming_key_gradient(const StreamingBackward<T>& operands, PieceSpan span
 template <class T>
 bool streaming_key_and_value_gradient(const StreamingBackward<T>& operands, const HeadRows<T>& dk,
                                       const HeadRows<T>& dv) {
-  constexpr int most_together = 128;  // both sums in registers
+  constexpr int max_together = 128;  // both sums in registers
   const int columns_of_dk = accumulated_columns<T>(dk.width);
   if (operands.operands.pieces.count > 1 || columns_of_dk != accumulated_columns<T>(dv.width) ||
-      columns_of_dk > most_together) {
+      columns_of_dk > max_together) {
     return false;
   }
   visit_tiles<T>([&]<class Tiles>() {
     visit_accumulated_columns<T>(dk.width, [&]<int columns>() {
-      if constexpr (columns <= most_together) {
+      if constexpr (columns <= max_together) {
         launch_key_gradient<Tiles, columns, columns, 1>(operands, {0, 1}, &dk, dv);
       }
     });

@@ -68,9 +68,9 @@ struct PieceSpan {
   int first, count;
 };
 // How many, for this widest head size among them: so that registers hold their sums.
-inline constexpr int most_targets_of_any = 4;
+inline constexpr int max_targets_of_any = 4;
 template <class T>
-constexpr int most_targets(std::int64_t width) {
+constexpr int max_targets(std::int64_t width) {
   const int columns = accumulated_columns<T>(width);
   if constexpr (sizeof(T) == 2) return columns > 128 ? 1 : columns > 64 ? 2 : 4;
   return columns > 64 ? 1 : 2;
@@ -79,8 +79,8 @@ constexpr int most_targets(std::int64_t width) {
 template <class T, class Visitor>
 void visit_targets(std::int64_t width, int count, const Visitor& visit) {
   visit_accumulated_columns<T>(width, [&]<int columns>() {
-    if constexpr (most_targets<T>(columns) > 1) {
-      if (count > 1) return visit.template operator()<columns, most_targets<T>(columns)>();
+    if constexpr (max_targets<T>(columns) > 1) {
+      if (count > 1) return visit.template operator()<columns, max_targets<T>(columns)>();
     }
     visit.template operator()<columns, 1>();
   });
@@ -225,7 +225,7 @@ constexpr std::size_t key_gradient_bytes(int key_columns, int targets, int value
 
 // The most that any of them asks for. `widths`: of the pieces.
 template <class Tiles, class Widths>
-std::size_t most_shared_bytes(const Widths& widths, std::int64_t value_width) {
+std::size_t max_shared_bytes(const Widths& widths, std::int64_t value_width) {
   using T = typename Tiles::Element;
   const int pieces = static_cast<int>(widths.size());
   const int value_columns = accumulated_columns<T>(value_width);
@@ -239,7 +239,7 @@ std::size_t most_shared_bytes(const Widths& widths, std::int64_t value_width) {
   for (const auto width : widths) {
     const int columns = accumulated_columns<T>(width);
     const int wide = std::max(columns, score_columns);
-    for (const int targets : {1, most_targets<T>(width)}) {
+    for (const int targets : {1, max_targets<T>(width)}) {
       most =
           std::max({most,
                     query_gradient_bytes<Tiles>(columns * targets, Tiles::block_of(columns), wide,

@@ -60,10 +60,10 @@ std::vector<fs::path> folders_below(const fs::path& parent, std::string_view pre
 
 // The folders of a python3 and of what it is a link to: a virtual environment's, then its base's.
 std::vector<fs::path> folders_of(fs::path python) {
-  constexpr int most_links = 8;
+  constexpr int max_links = 8;
   std::vector<fs::path> found;
   std::error_code failed;
-  for (int link = 0; link < most_links && fs::exists(python, failed); ++link) {
+  for (int link = 0; link < max_links && fs::exists(python, failed); ++link) {
     found.push_back(python.parent_path());
     const auto target = fs::read_symlink(python, failed);
     if (failed) break;
