@@ -41,10 +41,8 @@ void SlotBase::misplaced(Backend backend, Backend operand) const {
        name_of(backend));
 }
 
-ObserveKernels::ObserveKernels(KernelObserver callback)
-    : observer(std::move(callback)), previous(std::exchange(current_observer, &observer)) {}
-
-ObserveKernels::~ObserveKernels() { current_observer = previous; }
+ObserveKernels::ObserveKernels(KernelObserver observer)
+    : observer_(std::move(observer)), observing_(current_observer, &observer_) {}
 
 const KernelObserver* ObserveKernels::current() { return current_observer; }
 

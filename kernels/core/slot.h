@@ -14,6 +14,7 @@
 #include "kernels/taint/dependency_call.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
+#include "runtime/scoped_value.h"
 
 namespace lookback::kernels {
 
@@ -58,14 +59,11 @@ using KernelObserver = std::function<void(const SlotBase&, const std::vector<In>
 class ObserveKernels {
  public:
   explicit ObserveKernels(KernelObserver observer);
-  ~ObserveKernels();
-  ObserveKernels(const ObserveKernels&) = delete;
-  ObserveKernels& operator=(const ObserveKernels&) = delete;
   static const KernelObserver* current();
 
  private:
-  KernelObserver observer;
-  const KernelObserver* previous;
+  KernelObserver observer_;
+  ScopedValue<const KernelObserver*> observing_;
 };
 
 template <class Arguments, Direction direction>

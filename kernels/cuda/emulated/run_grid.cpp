@@ -208,8 +208,7 @@ class Block {
 
 }  // namespace
 
-RunInOrder::RunInOrder(Order order) : previous(std::exchange(current_order, order)) {}
-RunInOrder::~RunInOrder() { current_order = previous; }
+RunInOrder::RunInOrder(Order order) : order_(current_order, order) {}
 
 void run_grid(const Launch& launch, const std::function<void()>& thread) {
   static thread_local boost::context::pooled_fixedsize_stack stacks(stack_bytes);

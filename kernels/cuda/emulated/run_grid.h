@@ -13,6 +13,7 @@
 #include <functional>
 
 #include "kernels/cuda/device/grid.h"
+#include "runtime/scoped_value.h"
 
 namespace lookback::device::emulated {
 
@@ -23,12 +24,9 @@ enum class Order { forwards, backwards, shuffled };
 class RunInOrder {
  public:
   explicit RunInOrder(Order order);
-  ~RunInOrder();
-  RunInOrder(const RunInOrder&) = delete;
-  RunInOrder& operator=(const RunInOrder&) = delete;
 
  private:
-  Order previous;
+  ScopedValue<Order> order_;
 };
 
 struct Launch {

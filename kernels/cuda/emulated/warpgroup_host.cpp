@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 #include <string_view>
-#include <utility>
 
 #include "kernels/cuda/device/capability.h"
 #include "runtime/check.h"
@@ -24,8 +23,7 @@ Are& current() {
 
 }  // namespace
 
-WithWarpgroups::WithWarpgroups(Are are) : previous(std::exchange(current(), are)) {}
-WithWarpgroups::~WithWarpgroups() { current() = previous; }
+WithWarpgroups::WithWarpgroups(Are are) : are_(current(), are) {}
 
 }  // namespace emulated
 

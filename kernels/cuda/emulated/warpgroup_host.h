@@ -3,6 +3,7 @@
 
 #include "kernels/cuda/device/tiles.h"
 #include "kernels/cuda/emulated/block_products.h"
+#include "runtime/scoped_value.h"
 
 #define LOOKBACK_KEEP_LOOP
 
@@ -15,12 +16,9 @@ class WithWarpgroups {
  public:
   enum class Are { there, missing };
   explicit WithWarpgroups(Are are);
-  ~WithWarpgroups();
-  WithWarpgroups(const WithWarpgroups&) = delete;
-  WithWarpgroups& operator=(const WithWarpgroups&) = delete;
 
  private:
-  Are previous;
+  ScopedValue<Are> are_;
 };
 
 inline void multiply(float* c, const ProductRequest& request, const std::uint32_t (*a)[4]) {
