@@ -28,7 +28,7 @@
 
 namespace lookback::kernels {
 
-struct AttentionForward {
+struct AttentionForwardArgs {
   InList q;
   InList k;
   In v;
@@ -39,11 +39,11 @@ struct AttentionForward {
   Out workspace = {};    // u8, as much as attention_forward.workspace_bytes() says
   CausalMask mask = {};
   static constexpr auto dependency =
-      attend(&AttentionForward::y, &AttentionForward::log_sum_exp, &AttentionForward::q,
-             &AttentionForward::k, &AttentionForward::v, &AttentionForward::scales,
-             &AttentionForward::given_log_sum_exp, &AttentionForward::mask);
+      attend(&AttentionForwardArgs::y, &AttentionForwardArgs::log_sum_exp, &AttentionForwardArgs::q,
+             &AttentionForwardArgs::k, &AttentionForwardArgs::v, &AttentionForwardArgs::scales,
+             &AttentionForwardArgs::given_log_sum_exp, &AttentionForwardArgs::mask);
 };
-inline Slot<AttentionForward> attention_forward{"attention_forward"};
+inline Slot<AttentionForwardArgs> attention_forward{"attention_forward"};
 
 // With P the weights and D[b, h, t] = sum_d dy y:
 //   dP = dy v^T,  dS = P (dP - D),  dv = P^T dy,
@@ -52,7 +52,7 @@ inline Slot<AttentionForward> attention_forward{"attention_forward"};
 // replay, with its own y. Every output is optional (absent, or an absent entry of its list). dq and
 // dk are added to, once per use of the pieces; dv and dscales are written. They have the dtypes of
 // q, k, v and scales, any strides but the last, which is 1.
-struct AttentionBackward {
+struct AttentionBackwardArgs {
   In dy;  // as y
   InList q;
   InList k;
@@ -67,6 +67,6 @@ struct AttentionBackward {
   Out workspace = {};  // u8, as much as attention_backward.workspace_bytes() says
   CausalMask mask = {};
 };
-inline BackwardSlot<AttentionBackward> attention_backward{"attention_backward"};
+inline BackwardSlot<AttentionBackwardArgs> attention_backward{"attention_backward"};
 
 }  // namespace lookback::kernels

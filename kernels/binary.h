@@ -27,43 +27,44 @@ namespace lookback::kernels {
 
 // `absorbed`: what makes y known whatever the other operand is.
 template <Absorbs absorbed>
-struct BinaryForward {
+struct BinaryForwardArgs {
   In a, b;
   Out y;
   static constexpr auto dependency =
-      elementwise(&BinaryForward::y, &BinaryForward::a, &BinaryForward::b).absorbing(absorbed);
+      elementwise(&BinaryForwardArgs::y, &BinaryForwardArgs::a, &BinaryForwardArgs::b)
+          .absorbing(absorbed);
 };
 
-inline Slot<BinaryForward<Absorbs::minus_infinity>> add_forward{"add_forward"};
-inline Slot<BinaryForward<Absorbs::nothing>> subtract_forward{"subtract_forward"};
-inline Slot<BinaryForward<Absorbs::zero>> multiply_forward{"multiply_forward"};
-inline Slot<BinaryForward<Absorbs::nothing>> divide_forward{"divide_forward"};
+inline Slot<BinaryForwardArgs<Absorbs::minus_infinity>> add_forward{"add_forward"};
+inline Slot<BinaryForwardArgs<Absorbs::nothing>> subtract_forward{"subtract_forward"};
+inline Slot<BinaryForwardArgs<Absorbs::zero>> multiply_forward{"multiply_forward"};
+inline Slot<BinaryForwardArgs<Absorbs::nothing>> divide_forward{"divide_forward"};
 
-struct AffineForward {
+struct AffineForwardArgs {
   In x;
   Out y;
   double scale, shift;
-  static constexpr auto dependency = elementwise(&AffineForward::y, &AffineForward::x);
+  static constexpr auto dependency = elementwise(&AffineForwardArgs::y, &AffineForwardArgs::x);
 };
 
-inline Slot<AffineForward> affine_forward{"affine_forward"};
+inline Slot<AffineForwardArgs> affine_forward{"affine_forward"};
 
-struct PowerForward {
+struct PowerForwardArgs {
   In x, exponent;  // exponent absent: `constant`
   Out y;
   double constant;
   static constexpr auto dependency =
-      elementwise(&PowerForward::y, &PowerForward::x, &PowerForward::exponent);
+      elementwise(&PowerForwardArgs::y, &PowerForwardArgs::x, &PowerForwardArgs::exponent);
 };
 
 // dx and dexponent have y's shape, before broadcasting is undone; absent where not needed.
-struct PowerBackward {
+struct PowerBackwardArgs {
   In dy, x, exponent;
   Out dx, dexponent;
   double constant;
 };
 
-inline Slot<PowerForward> power_forward{"power_forward"};
-inline BackwardSlot<PowerBackward> power_backward{"power_backward"};
+inline Slot<PowerForwardArgs> power_forward{"power_forward"};
+inline BackwardSlot<PowerBackwardArgs> power_backward{"power_backward"};
 
 }  // namespace lookback::kernels

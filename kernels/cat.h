@@ -7,13 +7,14 @@
 
 namespace lookback::kernels {
 
-struct CatForward {
+struct CatForwardArgs {
   InList x;
   Out y;
   int dim;
-  static constexpr auto dependency = concatenate(&CatForward::y, &CatForward::x, &CatForward::dim);
+  static constexpr auto dependency =
+      concatenate(&CatForwardArgs::y, &CatForwardArgs::x, &CatForwardArgs::dim);
 };
 
-inline Slot<CatForward> cat_forward{"cat_forward"};
+inline Slot<CatForwardArgs> cat_forward{"cat_forward"};
 
 }  // namespace lookback::kernels

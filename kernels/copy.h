@@ -6,12 +6,12 @@
 
 namespace lookback::kernels {
 
-struct CopyForward {
+struct CopyForwardArgs {
   In x;
   Out y;
-  static constexpr auto dependency = elementwise(&CopyForward::y, &CopyForward::x);
+  static constexpr auto dependency = elementwise(&CopyForwardArgs::y, &CopyForwardArgs::x);
 };
 
-inline Slot<CopyForward> copy_forward{"copy_forward"};
+inline Slot<CopyForwardArgs> copy_forward{"copy_forward"};
 
 }  // namespace lookback::kernels

@@ -9,22 +9,22 @@
 
 namespace lookback::kernels {
 
-struct MaskScoresForward {
+struct MaskScoresForwardArgs {
   In x;
   Out y;
   CausalMask mask;
-  static constexpr auto dependency =
-      select_visible(&MaskScoresForward::y, &MaskScoresForward::x, &MaskScoresForward::mask);
+  static constexpr auto dependency = select_visible(
+      &MaskScoresForwardArgs::y, &MaskScoresForwardArgs::x, &MaskScoresForwardArgs::mask);
 };
 
 // dx = dy where visible, 0 elsewhere. Operands as above.
-struct MaskScoresBackward {
+struct MaskScoresBackwardArgs {
   In dy;
   Out dx;
   CausalMask mask;
 };
 
-inline Slot<MaskScoresForward> mask_scores_forward{"mask_scores_forward"};
-inline BackwardSlot<MaskScoresBackward> mask_scores_backward{"mask_scores_backward"};
+inline Slot<MaskScoresForwardArgs> mask_scores_forward{"mask_scores_forward"};
+inline BackwardSlot<MaskScoresBackwardArgs> mask_scores_backward{"mask_scores_backward"};
 
 }  // namespace lookback::kernels

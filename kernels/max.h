@@ -9,20 +9,20 @@
 
 namespace lookback::kernels {
 
-struct MaxForward {
+struct MaxForwardArgs {
   In x;
   Out y, index;
   static constexpr auto dependency =
-      reduce(outputs(&MaxForward::y, &MaxForward::index), &MaxForward::x);
+      reduce(outputs(&MaxForwardArgs::y, &MaxForwardArgs::index), &MaxForwardArgs::x);
 };
 
 // dx = dy where index points to, 0 elsewhere. dy: any strides, of index's shape; dx: contiguous.
-struct MaxBackward {
+struct MaxBackwardArgs {
   In dy, index;
   Out dx;
 };
 
-inline Slot<MaxForward> max_forward{"max_forward"};
-inline BackwardSlot<MaxBackward> max_backward{"max_backward"};
+inline Slot<MaxForwardArgs> max_forward{"max_forward"};
+inline BackwardSlot<MaxBackwardArgs> max_backward{"max_backward"};
 
 }  // namespace lookback::kernels

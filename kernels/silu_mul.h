@@ -9,21 +9,21 @@
 
 namespace lookback::kernels {
 
-struct SiluMulForward {
+struct SiluMulForwardArgs {
   In gate, up;
   Out y;
   static constexpr auto dependency =
-      elementwise(&SiluMulForward::y, &SiluMulForward::gate, &SiluMulForward::up);
+      elementwise(&SiluMulForwardArgs::y, &SiluMulForwardArgs::gate, &SiluMulForwardArgs::up);
 };
 
 // With s = 1 / (1 + e^-gate): dgate = dy up s (1 + gate (1 - s)), dup = dy gate s. Operands as
 // above.
-struct SiluMulBackward {
+struct SiluMulBackwardArgs {
   In dy, gate, up;
   Out dgate, dup;
 };
 
-inline Slot<SiluMulForward> silu_mul_forward{"silu_mul_forward"};
-inline BackwardSlot<SiluMulBackward> silu_mul_backward{"silu_mul_backward"};
+inline Slot<SiluMulForwardArgs> silu_mul_forward{"silu_mul_forward"};
+inline BackwardSlot<SiluMulBackwardArgs> silu_mul_backward{"silu_mul_backward"};
 
 }  // namespace lookback::kernels

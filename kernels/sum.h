@@ -9,13 +9,13 @@
 
 namespace lookback::kernels {
 
-struct SumForward {
+struct SumForwardArgs {
   In x;
   Out y, workspace = {};
   double scale = 1;  // 1 / number of terms: the mean
-  static constexpr auto dependency = reduce(&SumForward::y, &SumForward::x);
+  static constexpr auto dependency = reduce(&SumForwardArgs::y, &SumForwardArgs::x);
 };
 
-inline Slot<SumForward> sum_forward{"sum_forward"};
+inline Slot<SumForwardArgs> sum_forward{"sum_forward"};
 
 }  // namespace lookback::kernels

@@ -12,7 +12,7 @@
 
 namespace lookback::kernels {
 
-struct SumOfProductsForward {
+struct SumOfProductsForwardArgs {
   InList a;
   InList b;
   In bias = {};  // [N], dense; absent: 0
@@ -20,9 +20,9 @@ struct SumOfProductsForward {
   double alpha = 1.0;
   Out workspace = {};  // u8, as many as the slot says
   static constexpr auto dependency =
-      contract_each(&SumOfProductsForward::y, &SumOfProductsForward::a, &SumOfProductsForward::b,
-                    &SumOfProductsForward::bias);
+      contract_each(&SumOfProductsForwardArgs::y, &SumOfProductsForwardArgs::a,
+                    &SumOfProductsForwardArgs::b, &SumOfProductsForwardArgs::bias);
 };
-inline Slot<SumOfProductsForward> sum_of_products_forward{"sum_of_products_forward"};
+inline Slot<SumOfProductsForwardArgs> sum_of_products_forward{"sum_of_products_forward"};
 
 }  // namespace lookback::kernels

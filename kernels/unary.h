@@ -31,48 +31,48 @@
 
 namespace lookback::kernels {
 
-struct UnaryForward {
+struct UnaryForwardArgs {
   In x;
   Out y;
-  static constexpr auto dependency = elementwise(&UnaryForward::y, &UnaryForward::x);
+  static constexpr auto dependency = elementwise(&UnaryForwardArgs::y, &UnaryForwardArgs::x);
 };
 
-struct UnaryBackward {
+struct UnaryBackwardArgs {
   In dy, saved;  // saved: x or y
   Out dx;
 };
 
-inline Slot<UnaryForward> exp_forward{"exp_forward"};
-inline Slot<UnaryForward> log_forward{"log_forward"};
-inline Slot<UnaryForward> sqrt_forward{"sqrt_forward"};
-inline Slot<UnaryForward> rsqrt_forward{"rsqrt_forward"};
-inline Slot<UnaryForward> sigmoid_forward{"sigmoid_forward"};
-inline Slot<UnaryForward> tanh_forward{"tanh_forward"};
-inline Slot<UnaryForward> silu_forward{"silu_forward"};
-inline Slot<UnaryForward> negate_forward{"negate_forward"};
+inline Slot<UnaryForwardArgs> exp_forward{"exp_forward"};
+inline Slot<UnaryForwardArgs> log_forward{"log_forward"};
+inline Slot<UnaryForwardArgs> sqrt_forward{"sqrt_forward"};
+inline Slot<UnaryForwardArgs> rsqrt_forward{"rsqrt_forward"};
+inline Slot<UnaryForwardArgs> sigmoid_forward{"sigmoid_forward"};
+inline Slot<UnaryForwardArgs> tanh_forward{"tanh_forward"};
+inline Slot<UnaryForwardArgs> silu_forward{"silu_forward"};
+inline Slot<UnaryForwardArgs> negate_forward{"negate_forward"};
 
-inline BackwardSlot<UnaryBackward> rsqrt_backward{"rsqrt_backward"};      // saved: y
-inline BackwardSlot<UnaryBackward> sigmoid_backward{"sigmoid_backward"};  // saved: y
-inline BackwardSlot<UnaryBackward> tanh_backward{"tanh_backward"};        // saved: y
-inline BackwardSlot<UnaryBackward> silu_backward{"silu_backward"};        // saved: x
+inline BackwardSlot<UnaryBackwardArgs> rsqrt_backward{"rsqrt_backward"};      // saved: y
+inline BackwardSlot<UnaryBackwardArgs> sigmoid_backward{"sigmoid_backward"};  // saved: y
+inline BackwardSlot<UnaryBackwardArgs> tanh_backward{"tanh_backward"};        // saved: y
+inline BackwardSlot<UnaryBackwardArgs> silu_backward{"silu_backward"};        // saved: x
 
 enum class GeluForm { exact, tanh };
 
-struct GeluForward {
+struct GeluForwardArgs {
   In x;
   Out y;
   GeluForm form;
-  static constexpr auto dependency = elementwise(&GeluForward::y, &GeluForward::x);
+  static constexpr auto dependency = elementwise(&GeluForwardArgs::y, &GeluForwardArgs::x);
 };
 
-struct GeluBackward {
+struct GeluBackwardArgs {
   In dy, x;
   Out dx;
   GeluForm form;
 };
 
-inline Slot<GeluForward> gelu_forward{"gelu_forward"};
-inline BackwardSlot<GeluBackward> gelu_backward{"gelu_backward"};
+inline Slot<GeluForwardArgs> gelu_forward{"gelu_forward"};
+inline BackwardSlot<GeluBackwardArgs> gelu_backward{"gelu_backward"};
 
 // 2 u = gelu_linear x + gelu_cubic x^3
 inline constexpr double gelu_linear = 2 * std::numbers::sqrt2 * std::numbers::inv_sqrtpi;

@@ -20,15 +20,15 @@ struct AttentionWeightsBackward {
     const auto [q, k, scales] = pieces.get();
     const detail::PieceGradients gradients({q, k, scales}, needed);
     run_with_workspace(kernels::attention_weights_backward, dweights.device(),
-                       kernels::AttentionWeightsBackward{.dweights = dweights,
-                                                         .weights = weights.get(),
-                                                         .q = detail::views_of(q),
-                                                         .k = detail::views_of(k),
-                                                         .scales = scales,
-                                                         .dq = detail::targets_of(gradients.q),
-                                                         .dk = detail::targets_of(gradients.k),
-                                                         .dscales = gradients.scales,
-                                                         .mask = mask.view()});
+                       kernels::AttentionWeightsBackwardArgs{.dweights = dweights,
+                                                             .weights = weights.get(),
+                                                             .q = detail::views_of(q),
+                                                             .k = detail::views_of(k),
+                                                             .scales = scales,
+                                                             .dq = detail::targets_of(gradients.q),
+                                                             .dk = detail::targets_of(gradients.k),
+                                                             .dscales = gradients.scales,
+                                                             .mask = mask.view()});
     return gradients.in_order();
   }
 };

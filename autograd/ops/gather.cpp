@@ -19,7 +19,7 @@ struct GatherBackward {
     const auto dx = empty(x, accumulator_of(dy.dtype()), dy.device());
     run_with_workspace(
         kernels::gather_backward, dy.device(),
-        kernels::GatherBackward{
+        kernels::GatherBackwardArgs{
             .dy = contiguous(dy), .index = index.get(), .dx = dx, .workspace = {}, .dim = dim});
     return {cast(dx, dy.dtype()), Tensor{}};
   }

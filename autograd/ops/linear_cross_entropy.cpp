@@ -97,7 +97,7 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,
   const auto logits = fresh({chunk, matrix.size(0)}, dtype);
   const bool rounds = rows.dtype() == DType::bf16 && (needs_dx || needs_dweight);
   run_with_workspace(kernels::linear_cross_entropy_forward, x.device(),
-                     kernels::LinearCrossEntropyForward{
+                     kernels::LinearCrossEntropyForwardArgs{
                          .x = rows,
                          .weight = matrix,
                          .targets = targets,

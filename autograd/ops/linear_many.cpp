@@ -39,7 +39,7 @@ struct LinearManyBackward {
     }
     if (!needed[0]) return result;
     result[0] = empty(x_shape, weights[0].get().dtype(), x_operand.device());
-    kernels::SumOfProductsForward arguments{.a = {}, .b = {}, .y = as_rows(result[0])};
+    kernels::SumOfProductsForwardArgs arguments{.a = {}, .b = {}, .y = as_rows(result[0])};
     for (std::size_t i = 0; i < operands.size(); i += 2) {
       arguments.a.emplace_back(operands[i]);
       arguments.b.emplace_back(operands[i + 1]);

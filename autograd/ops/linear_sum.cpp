@@ -86,7 +86,7 @@ Tensor linear_sum(const std::vector<LinearTerm>& terms, const Tensor& bias, doub
   std::vector<Tensor> inputs(2 * terms.size() + 1);
   std::vector<LinearSumBackward::Term> saved;
   std::vector<Tensor> operands;  // alive until the product is done
-  kernels::SumOfProductsForward arguments{.a = {}, .b = {}, .y = as_rows(y), .alpha = alpha};
+  kernels::SumOfProductsForwardArgs arguments{.a = {}, .b = {}, .y = as_rows(y), .alpha = alpha};
   for (std::size_t i = 0; i < terms.size(); ++i) {
     const auto& x = terms[i].x;
     const auto weight = as_rows(terms[i].weight);

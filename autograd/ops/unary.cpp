@@ -10,8 +10,8 @@ namespace {
 using Gradients = std::vector<Tensor>;
 
 // dx by a kernel, from dy and what forward saved.
-Tensor by_kernel(const kernels::BackwardSlot<kernels::UnaryBackward>& backward, const Tensor& dy,
-                 const SavedTensor& saved) {
+Tensor by_kernel(const kernels::BackwardSlot<kernels::UnaryBackwardArgs>& backward,
+                 const Tensor& dy, const SavedTensor& saved) {
   const auto dx = empty(dy.shape(), dy.dtype(), dy.device());
   backward(dy.backend(), {.dy = contiguous(dy), .saved = saved.get(), .dx = dx});
   return dx;
@@ -96,7 +96,7 @@ struct NegateBackward {
 
 // y = f(x) by the slot's kernel; Backward saves what it has a member for, x or y.
 template <class Backward>
-Tensor apply(const kernels::Slot<kernels::UnaryForward>& forward, const Tensor& given_x) {
+Tensor apply(const kernels::Slot<kernels::UnaryForwardArgs>& forward, const Tensor& given_x) {
   const auto x = floating_operand(Backward::name, given_x);
   const auto y = empty_like(x);
   forward(x.backend(), {.x = x, .y = y});

@@ -6,7 +6,7 @@
 
 namespace lookback::kernels {
 
-inline void copy_parts(Backend backend, const CatForward& a) {
+inline void copy_parts(Backend backend, const CatForwardArgs& a) {
   Out part = a.y;
   std::int64_t begin = 0;
   for (const auto& x : a.x) {

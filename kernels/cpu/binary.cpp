@@ -10,16 +10,16 @@ namespace {
 
 // y = function(a, b), in any dtype.
 template <class Function, Absorbs absorbed>
-void map(const BinaryForward<absorbed>& a) {
+void map(const BinaryForwardArgs<absorbed>& a) {
   visit_any(a.y.dtype, [&]<class T>(TypeTag<T>) { map_elements<T>(a.y, Function{}, a.a, a.b); });
 }
 
-void divide(const BinaryForward<Absorbs::nothing>& a) {
+void divide(const BinaryForwardArgs<Absorbs::nothing>& a) {
   visit_floating(a.y.dtype,
                  [&]<class T>(TypeTag<T>) { map_elements<T>(a.y, std::divides<>{}, a.a, a.b); });
 }
 
-void affine(const AffineForward& a) {
+void affine(const AffineForwardArgs& a) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
     const auto scale = static_cast<Accumulator<T>>(a.scale);
     const auto shift = static_cast<Accumulator<T>>(a.shift);
@@ -28,7 +28,7 @@ void affine(const AffineForward& a) {
   });
 }
 
-void power(const PowerForward& a) {
+void power(const PowerForwardArgs& a) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
     const auto constant = static_cast<Accumulator<T>>(a.constant);
     if (a.exponent.present()) {
@@ -54,7 +54,7 @@ Sum exponent_slope(Sum x, Sum p) {
   return x == 0 && p >= 0 ? Sum(0) : std::pow(x, p) * std::log(x);
 }
 
-void power_gradient(const PowerBackward& a) {
+void power_gradient(const PowerBackwardArgs& a) {
   visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {
     const auto p = static_cast<Accumulator<T>>(a.constant);
     const auto base = [](auto dy, auto x, auto q) { return dy * base_slope(x, q); };

@@ -4,7 +4,7 @@ namespace lookback::kernels {
 namespace {
 
 const Registration registered{cat_forward, Backend::cpu,
-                              [](const CatForward& a) { copy_parts(Backend::cpu, a); }};
+                              [](const CatForwardArgs& a) { copy_parts(Backend::cpu, a); }};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -27,14 +27,14 @@ void select(const In& x, const Out& y, const CausalMask& mask, T hidden) {
   });
 }
 
-void forward(const MaskScoresForward& a) {
+void forward(const MaskScoresForwardArgs& a) {
   if (a.y.numel() == 0) return;
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
     select(a.x, a.y, a.mask, T(-std::numeric_limits<float>::infinity()));
   });
 }
 
-void backward(const MaskScoresBackward& a) {
+void backward(const MaskScoresBackwardArgs& a) {
   if (a.dx.numel() == 0) return;
   visit_floating(a.dx.dtype, [&]<class T>(TypeTag<T>) { select(a.dy, a.dx, a.mask, T(0.0F)); });
 }

@@ -23,43 +23,43 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // y = function(d, x), d the tag of the vectors; dx = function(d, dy, saved).
 template <class Function>
-void map(const UnaryForward& a, const Function& function) {
+void map(const UnaryForwardArgs& a, const Function& function) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) { simd::map_vectors<T>(a.y, function, a.x); });
 }
 template <class Function>
-void map(const UnaryBackward& a, const Function& function) {
+void map(const UnaryBackwardArgs& a, const Function& function) {
   visit_floating(a.dx.dtype,
                  [&]<class T>(TypeTag<T>) { simd::map_vectors<T>(a.dx, function, a.dy, a.saved); });
 }
 
-void exp_forward(const UnaryForward& a) {
+void exp_forward(const UnaryForwardArgs& a) {
   map(a, [](auto d, auto x) HWY_ATTR { return simd::exp(d, x); });
 }
 
-void log_forward(const UnaryForward& a) {
+void log_forward(const UnaryForwardArgs& a) {
   map(a, [](auto d, auto x) HWY_ATTR { return simd::log(d, x); });
 }
 
-void sigmoid_forward(const UnaryForward& a) {
+void sigmoid_forward(const UnaryForwardArgs& a) {
   map(a, [](auto d, auto x) HWY_ATTR { return simd::sigmoid(d, x); });
 }
-void sigmoid_backward(const UnaryBackward& a) {
+void sigmoid_backward(const UnaryBackwardArgs& a) {
   map(a, [](auto d, auto dy, auto y)
              HWY_ATTR { return hn::Mul(hn::Mul(dy, y), hn::Sub(hn::Set(d, 1), y)); });
 }
 
-void tanh_forward(const UnaryForward& a) {
+void tanh_forward(const UnaryForwardArgs& a) {
   map(a, [](auto d, auto x) HWY_ATTR { return hn::Tanh(d, x); });
 }
-void tanh_backward(const UnaryBackward& a) {
+void tanh_backward(const UnaryBackwardArgs& a) {
   map(a, [](auto d, auto dy, auto y)
              HWY_ATTR { return hn::Mul(dy, hn::NegMulAdd(y, y, hn::Set(d, 1))); });
 }
 
-void silu_forward(const UnaryForward& a) {
+void silu_forward(const UnaryForwardArgs& a) {
   map(a, [](auto d, auto x) HWY_ATTR { return hn::Mul(x, simd::sigmoid(d, x)); });
 }
-void silu_backward(const UnaryBackward& a) {
+void silu_backward(const UnaryBackwardArgs& a) {
   map(a, [](auto d, auto dy, auto x) HWY_ATTR {
     const auto one = hn::Set(d, 1);
     const auto s = simd::sigmoid(d, x);
@@ -72,13 +72,13 @@ HWY_INLINE hn::Vec<D> constant(D d, double value) {
   return hn::Set(d, static_cast<hn::TFromD<D>>(value));
 }
 
-void gelu_tanh_forward(const UnaryForward& a) {
+void gelu_tanh_forward(const UnaryForwardArgs& a) {
   map(a, [](auto d, auto x) HWY_ATTR {
     const auto slope = hn::MulAdd(constant(d, gelu_cubic), hn::Mul(x, x), constant(d, gelu_linear));
     return hn::Mul(x, simd::sigmoid(d, hn::Mul(x, slope)));
   });
 }
-void gelu_tanh_backward(const UnaryBackward& a) {
+void gelu_tanh_backward(const UnaryBackwardArgs& a) {
   map(a, [](auto d, auto dy, auto x) HWY_ATTR {
     const auto one = constant(d, 1);
     const auto linear = constant(d, gelu_linear);
@@ -102,27 +102,27 @@ namespace {
 
 // For all instruction sets: what the compiler makes vectors of, and what has none.
 template <class Function>
-void map(const UnaryForward& a, const Function& function) {
+void map(const UnaryForwardArgs& a, const Function& function) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) { map_elements<T>(a.y, function, a.x); });
 }
 template <class Function>
-void map(const UnaryBackward& a, const Function& function) {
+void map(const UnaryBackwardArgs& a, const Function& function) {
   visit_floating(a.dx.dtype,
                  [&]<class T>(TypeTag<T>) { map_elements<T>(a.dx, function, a.dy, a.saved); });
 }
 
-void sqrt(const UnaryForward& a) {
+void sqrt(const UnaryForwardArgs& a) {
   map(a, [](auto x) { return std::sqrt(x); });
 }
 
-void rsqrt(const UnaryForward& a) {
+void rsqrt(const UnaryForwardArgs& a) {
   map(a, [](auto x) { return decltype(x)(1) / std::sqrt(x); });
 }
-void rsqrt_gradient(const UnaryBackward& a) {
+void rsqrt_gradient(const UnaryBackwardArgs& a) {
   map(a, [](auto dy, auto y) { return decltype(dy)(-0.5) * dy * y * y * y; });
 }
 
-void negate(const UnaryForward& a) {
+void negate(const UnaryForwardArgs& a) {
   visit_any(a.y.dtype, [&]<class T>(TypeTag<T>) { map_elements<T>(a.y, std::negate<>{}, a.x); });
 }
 
@@ -133,10 +133,10 @@ Sum normal_distribution(Sum x) {
   return Sum(0.5) * std::erfc(-x * static_cast<Sum>(std::numbers::sqrt2 / 2));
 }
 
-void exact_gelu(const UnaryForward& a) {
+void exact_gelu(const UnaryForwardArgs& a) {
   map(a, [](auto x) { return x * normal_distribution(x); });
 }
-void exact_gelu_gradient(const UnaryBackward& a) {
+void exact_gelu_gradient(const UnaryBackwardArgs& a) {
   map(a, [](auto dy, auto x) {
     using Sum = decltype(x);
     const auto density = static_cast<Sum>(normal_density_at_0) * std::exp(Sum(-0.5) * x * x);
@@ -167,13 +167,13 @@ const Registration negate_registered{negate_forward, Backend::cpu, negate};
 
 HWY_EXPORT(gelu_tanh_forward);
 HWY_EXPORT(gelu_tanh_backward);
-void gelu(const GeluForward& a) {
-  const UnaryForward operands{a.x, a.y};
+void gelu(const GeluForwardArgs& a) {
+  const UnaryForwardArgs operands{a.x, a.y};
   a.form == GeluForm::exact ? exact_gelu(operands)
                             : HWY_DYNAMIC_DISPATCH(gelu_tanh_forward)(operands);
 }
-void gelu_gradient(const GeluBackward& a) {
-  const UnaryBackward operands{a.dy, a.x, a.dx};
+void gelu_gradient(const GeluBackwardArgs& a) {
+  const UnaryBackwardArgs operands{a.dy, a.x, a.dx};
   a.form == GeluForm::exact ? exact_gelu_gradient(operands)
                             : HWY_DYNAMIC_DISPATCH(gelu_tanh_backward)(operands);
 }

@@ -37,7 +37,7 @@ struct ForwardRow {
   }
 };
 
-void forward(const AddRmsNormForward& a) {
+void forward(const AddRmsNormForwardArgs& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
     using Sum = Accumulator<T>;
     const ForwardRow<T> body{a.x.as<T>(),

@@ -35,12 +35,12 @@ struct Divide {
 
 // y = function(a, b), in any dtype.
 template <class Function, Absorbs absorbed>
-void map(const BinaryForward<absorbed>& a) {
+void map(const BinaryForwardArgs<absorbed>& a) {
   visit_any(a.y.dtype,
             [&]<class T>(TypeTag<T>) { map_on_gpu<T, T, T>(a.y, Function{}, a.a, a.b); });
 }
 
-void divide(const BinaryForward<Absorbs::nothing>& a) {
+void divide(const BinaryForwardArgs<Absorbs::nothing>& a) {
   map_floating_on_gpu(a.y, Divide{}, a.a, a.b);
 }
 
@@ -50,7 +50,7 @@ struct Affine {
   LOOKBACK_DEVICE Sum operator()(Sum x) const { return scale * x + shift; }
 };
 
-void affine(const AffineForward& a) {
+void affine(const AffineForwardArgs& a) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
     using Sum = Accumulator<T>;
     const Affine<Sum> function{static_cast<Sum>(a.scale), static_cast<Sum>(a.shift)};
@@ -100,7 +100,7 @@ struct BothSlopes {
   }
 };
 
-void power(const PowerForward& a) {
+void power(const PowerForwardArgs& a) {
   if (a.exponent.present()) {
     map_floating_on_gpu(a.y, Power{}, a.x, a.exponent);
   } else if (a.constant == 2) {
@@ -113,7 +113,7 @@ void power(const PowerForward& a) {
   }
 }
 
-void power_gradient(const PowerBackward& a) {
+void power_gradient(const PowerBackwardArgs& a) {
   if (!a.exponent.present()) {
     if (!a.dx.present()) return;
     visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {

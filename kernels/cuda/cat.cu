@@ -4,7 +4,7 @@ namespace lookback::kernels {
 namespace {
 
 const Registration registered{cat_forward, Backend::cuda,
-                              [](const CatForward& a) { copy_parts(Backend::cuda, a); }};
+                              [](const CatForwardArgs& a) { copy_parts(Backend::cuda, a); }};
 
 }  // namespace
 }  // namespace lookback::kernels

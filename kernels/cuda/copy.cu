@@ -110,7 +110,7 @@ struct CopyTiles {
 };
 
 template <class To, class From, int width>
-void copy_tiles(const CopyForward& a, const TilePlan& plan) {
+void copy_tiles(const CopyForwardArgs& a, const TilePlan& plan) {
   using Kernel = CopyTiles<To, From, width>;
   const Kernel kernel{static_cast<const From*>(a.x.data), static_cast<To*>(a.y.data), plan,
                       device::blocks_for(plan.along_x.size, Kernel::side),
@@ -120,7 +120,7 @@ void copy_tiles(const CopyForward& a, const TilePlan& plan) {
 
 // Of one dtype: the bits as they are.
 template <class Bits>
-void copy_bits(const CopyForward& a, const TilePlan& plan) {
+void copy_bits(const CopyForwardArgs& a, const TilePlan& plan) {
   constexpr int width = sizeof(Bits) < 8 ? pack_width<Bits> : 1;
   if (plan.takes_packs(width, a)) {
     copy_tiles<Bits, Bits, width>(a, plan);
@@ -129,7 +129,7 @@ void copy_bits(const CopyForward& a, const TilePlan& plan) {
   }
 }
 
-void copy_through_tiles(const CopyForward& a, const TilePlan& plan) {
+void copy_through_tiles(const CopyForwardArgs& a, const TilePlan& plan) {
   if (a.x.dtype != a.y.dtype) {
     visit_any(a.y.dtype, [&]<class To>(TypeTag<To>) {
       visit_any(a.x.dtype, [&]<class From>(TypeTag<From>) {
@@ -153,7 +153,7 @@ struct Copy {
   }
 };
 
-void forward(const CopyForward& given) {
+void forward(const CopyForwardArgs& given) {
   if (given.y.numel() == 0) return;
   const auto a = in_memory_order(given);
   if (const auto plan = tile_plan(a)) {

@@ -39,7 +39,7 @@ int closest_of_x(const LoopNest<2>& loops, DType dtype) {
 
 }  // namespace
 
-CopyForward in_memory_order(const CopyForward& copy) {
+CopyForwardArgs in_memory_order(const CopyForwardArgs& copy) {
   const int rank = copy.y.rank();
   const auto x_strides = broadcast_strides(copy.x, copy.y.sizes);
   std::array<int, Shape::max_rank> order{};
@@ -60,7 +60,7 @@ CopyForward in_memory_order(const CopyForward& copy) {
   return ordered;
 }
 
-std::optional<TilePlan> tile_plan(const CopyForward& copy) {
+std::optional<TilePlan> tile_plan(const CopyForwardArgs& copy) {
   const auto& [x, y] = copy;
   const LoopNest<2> loops(y.sizes, {y.strides, x.strides});
   const int last = loops.sizes.rank() - 1;
@@ -87,7 +87,7 @@ std::optional<TilePlan> tile_plan(const CopyForward& copy) {
   return plan;
 }
 
-bool TilePlan::takes_packs(int width, const CopyForward& copy) const {
+bool TilePlan::takes_packs(int width, const CopyForwardArgs& copy) const {
   const auto fits = [&](const Operand& view, std::int64_t step, std::int64_t other, int which) {
     const auto alignment = pack_alignment(size_of(view.dtype), width);
     if (step != 1 || other % width != 0 ||

@@ -80,7 +80,7 @@ class Chunks {
  public:
   using Sum = Accumulator<T>;
 
-  explicit Chunks(const LinearCrossEntropyForward& arguments)
+  explicit Chunks(const LinearCrossEntropyForwardArgs& arguments)
       : a(arguments),
         all_rows(a.x.size(0)),
         vocabulary(a.weight.size(0)),
@@ -155,17 +155,17 @@ class Chunks {
     return p;
   }
 
-  const LinearCrossEntropyForward& a;
+  const LinearCrossEntropyForwardArgs& a;
   std::int64_t all_rows, vocabulary, dimension;
   std::uint8_t* right;  // one per row
   T* dlogits = nullptr;
 };
 
-void forward(const LinearCrossEntropyForward& a) {
+void forward(const LinearCrossEntropyForwardArgs& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) { Chunks<T>(a).run(); });
 }
 
-std::size_t workspace_bytes(const LinearCrossEntropyForward& a) {
+std::size_t workspace_bytes(const LinearCrossEntropyForwardArgs& a) {
   return static_cast<std::size_t>(a.x.size(0));
 }
 

@@ -70,9 +70,9 @@ struct BackwardRow : SoftmaxBackwardRow<T> {
 };
 
 const Registration forward_registered{log_softmax_forward, Backend::cuda,
-                                      softmax_forward_rows<ForwardRow, LogSoftmaxForward>};
+                                      softmax_forward_rows<ForwardRow, LogSoftmaxForwardArgs>};
 const Registration backward_registered{log_softmax_backward, Backend::cuda,
-                                       softmax_backward_rows<BackwardRow, LogSoftmaxBackward>};
+                                       softmax_backward_rows<BackwardRow, LogSoftmaxBackwardArgs>};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -66,13 +66,13 @@ void select(const Operand& x, const Operand& y, const CausalMask& mask, float hi
   }
 }
 
-void forward(const MaskScoresForward& a) {
+void forward(const MaskScoresForwardArgs& a) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
     select<T>(a.x, a.y, a.mask, -std::numeric_limits<float>::infinity());
   });
 }
 
-void backward(const MaskScoresBackward& a) {
+void backward(const MaskScoresBackwardArgs& a) {
   visit_floating(a.dx.dtype, [&]<class T>(TypeTag<T>) { select<T>(a.dy, a.dx, a.mask, 0); });
 }
 

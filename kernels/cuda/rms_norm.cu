@@ -24,7 +24,7 @@ struct ForwardRow {
   }
 };
 
-void forward(const RmsNormForward& a) {
+void forward(const RmsNormForwardArgs& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
     using Sum = Accumulator<T>;
     const ForwardRow<T> body{a.x.as<T>(),
@@ -171,7 +171,7 @@ struct Backward {
   }
 };
 
-void backward(const RmsNormBackward& a) {
+void backward(const RmsNormBackwardArgs& a) {
   const auto rows = a.x.size(0), columns = a.x.size(1);
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
     using Sum = Accumulator<T>;
@@ -201,7 +201,7 @@ void backward(const RmsNormBackward& a) {
   });
 }
 
-std::size_t workspace_bytes(const RmsNormBackward& a) {
+std::size_t workspace_bytes(const RmsNormBackwardArgs& a) {
   if (!a.dweight.present()) return 0;
   const auto rows = a.x.size(0);
   const auto partials = rows < max_partials ? rows : max_partials;

@@ -22,8 +22,8 @@ struct SiluMulSlopes {
   }
 };
 
-void forward(const SiluMulForward& a) { map_floating_on_gpu(a.y, SiluMul{}, a.gate, a.up); }
-void backward(const SiluMulBackward& a) {
+void forward(const SiluMulForwardArgs& a) { map_floating_on_gpu(a.y, SiluMul{}, a.gate, a.up); }
+void backward(const SiluMulBackwardArgs& a) {
   map_floating_on_gpu(std::array{a.dgate, a.dup}, SiluMulSlopes{}, a.dy, a.gate, a.up);
 }
 

@@ -68,9 +68,9 @@ struct BackwardRow : SoftmaxBackwardRow<T> {
 };
 
 const Registration forward_registered{softmax_forward, Backend::cuda,
-                                      softmax_forward_rows<ForwardRow, SoftmaxForward>};
+                                      softmax_forward_rows<ForwardRow, SoftmaxForwardArgs>};
 const Registration backward_registered{softmax_backward, Backend::cuda,
-                                       softmax_backward_rows<BackwardRow, SoftmaxBackward>};
+                                       softmax_backward_rows<BackwardRow, SoftmaxBackwardArgs>};
 
 }  // namespace
 }  // namespace lookback::kernels

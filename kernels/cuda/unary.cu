@@ -128,24 +128,24 @@ struct TanhGeluSlope {
 };
 
 template <class Function>
-void forward(const UnaryForward& a) {
+void forward(const UnaryForwardArgs& a) {
   map_floating_on_gpu(a.y, Function{}, a.x);
 }
 template <class Function>
-void backward(const UnaryBackward& a) {
+void backward(const UnaryBackwardArgs& a) {
   map_floating_on_gpu(a.dx, Function{}, a.dy, a.saved);
 }
 
-void negate(const UnaryForward& a) {
+void negate(const UnaryForwardArgs& a) {
   visit_any(a.y.dtype, [&]<class T>(TypeTag<T>) { map_on_gpu<T, T>(a.y, Negate{}, a.x); });
 }
 
-void gelu(const GeluForward& a) {
-  const UnaryForward operands{a.x, a.y};
+void gelu(const GeluForwardArgs& a) {
+  const UnaryForwardArgs operands{a.x, a.y};
   a.form == GeluForm::exact ? forward<ExactGelu>(operands) : forward<TanhGelu>(operands);
 }
-void gelu_gradient(const GeluBackward& a) {
-  const UnaryBackward operands{a.dy, a.x, a.dx};
+void gelu_gradient(const GeluBackwardArgs& a) {
+  const UnaryBackwardArgs operands{a.dy, a.x, a.dx};
   a.form == GeluForm::exact ? backward<ExactGeluSlope>(operands)
                             : backward<TanhGeluSlope>(operands);
 }

@@ -19,7 +19,7 @@ View view(const Shape& sizes) {
   return x;
 }
 
-AttentionForward call(const Sizes& of) {
+AttentionForwardArgs call(const Sizes& of) {
   return {.q = {view<In>({of.sequences, of.rows, of.heads, of.width})},
           .k = {view<In>({of.sequences, of.keys, of.key_heads, of.width})},
           .v = view<In>({of.sequences, of.keys, of.key_heads, of.width}),

@@ -17,14 +17,14 @@ RmsNormGradients rms_norm_gradients(const Tensor& dy, const Tensor& dsum, const 
   const auto dy_rows = as_rows(dy);
   const auto dsum_rows = dsum.defined() ? as_rows(dsum) : Tensor{};
   run_with_workspace(kernels::rms_norm_backward, x.device(),
-                     kernels::RmsNormBackward{.dy = dy_rows,
-                                              .x = x,
-                                              .weight = weight,
-                                              .inverse_rms = inverse_rms,
-                                              .dsum = dsum_rows,
-                                              .dx = as_rows(result.dx),
-                                              .dweight = result.dweight,
-                                              .workspace = {}});
+                     kernels::RmsNormBackwardArgs{.dy = dy_rows,
+                                                  .x = x,
+                                                  .weight = weight,
+                                                  .inverse_rms = inverse_rms,
+                                                  .dsum = dsum_rows,
+                                                  .dx = as_rows(result.dx),
+                                                  .dweight = result.dweight,
+                                                  .workspace = {}});
   return result;
 }
 

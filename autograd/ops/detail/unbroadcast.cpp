@@ -10,7 +10,8 @@ Tensor unbroadcast(const Tensor& dy, const Shape& shape) {
   auto kept = Shape::filled(dy.rank() - shape.rank(), 1);
   for (const auto size : shape) kept.push_back(size);
   const auto total = empty(kept, dy.dtype(), dy.device());
-  run_with_workspace(kernels::sum_forward, dy.device(), kernels::SumForward{.x = dy, .y = total});
+  run_with_workspace(kernels::sum_forward, dy.device(),
+                     kernels::SumForwardArgs{.x = dy, .y = total});
   return total.alias(shape, contiguous_strides(shape));
 }
 

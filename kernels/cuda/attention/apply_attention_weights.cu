@@ -25,7 +25,7 @@ AttentionExtent extent_of(const Arguments& a) {
           .visible = a.mask.rule()};
 }
 
-void forward(const ApplyAttentionWeightsForward& a) {
+void forward(const ApplyAttentionWeightsForwardArgs& a) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
     sum_over_keys<T>(extent_of(a), KeptWeight<T>{rows_of_groups<const T>(a.weights)},
                      rows_of_groups<const T>(a.v), {.y = rows_of_groups<T>(a.y)});
@@ -62,7 +62,7 @@ struct WeightsGradient {
   }
 };
 
-void backward(const ApplyAttentionWeightsBackward& a) {
+void backward(const ApplyAttentionWeightsBackwardArgs& a) {
   const auto extent = extent_of(a);
   visit_floating(a.weights.dtype, [&]<class T>(TypeTag<T>) {
     const auto dy = rows_of_groups<const T>(a.dy);

@@ -14,7 +14,7 @@ namespace lookback::kernels {
 namespace {
 
 template <class T>
-void forward_by_rows(const AttentionForward& a) {
+void forward_by_rows(const AttentionForwardArgs& a) {
   using Sum = Accumulator<T>;
   const auto extent = extent_of(a.q, a.k, a.mask);
   const PairScore<T> score{piece_table<T, explicit_pieces>(a.q, a.k, extent.group),
@@ -27,7 +27,7 @@ void forward_by_rows(const AttentionForward& a) {
 }
 
 template <class T>
-void backward_by_rows(const AttentionBackward& a) {
+void backward_by_rows(const AttentionBackwardArgs& a) {
   using Sum = Accumulator<T>;
   const auto extent = extent_of(a.q, a.k, a.mask);
   const auto pieces = piece_table<T, explicit_pieces>(a.q, a.k, extent.group);
@@ -103,7 +103,7 @@ void for_each_span(const PieceTable<T, streamed_pieces>& pieces, const Visitor& 
 }
 
 template <class T>
-void backward_by_tiles(const AttentionBackward& a) {
+void backward_by_tiles(const AttentionBackwardArgs& a) {
   const auto operands = streaming_operands<T>(a.q, a.k, a.v, a.scales, a.log_sum_exp, a.mask);
   const auto& extent = operands.extent;
   const auto dy = rows_of_heads<const T>(a.dy, extent.group);
@@ -143,11 +143,11 @@ void backward_by_tiles(const AttentionBackward& a) {
 }
 
 template <class T>
-bool is_decoded(const AttentionForward& a) {
+bool is_decoded(const AttentionForwardArgs& a) {
   return streams<T>(a.q, a.k, a.v) && fits_tiles(a.y) && decodes<T>(a);
 }
 
-void forward(const AttentionForward& a) {
+void forward(const AttentionForwardArgs& a) {
   visit_floating(a.v.dtype, [&]<class T>(TypeTag<T>) {
     if constexpr (!std::is_same_v<T, double>) {
       if (is_decoded<T>(a)) {
@@ -165,7 +165,7 @@ void forward(const AttentionForward& a) {
     forward_by_rows<T>(a);
   });
 }
-void backward(const AttentionBackward& a) {
+void backward(const AttentionBackwardArgs& a) {
   visit_floating(a.v.dtype, [&]<class T>(TypeTag<T>) {
     if constexpr (!std::is_same_v<T, double>) {
       if (streams<T>(a.q, a.k, a.v) && fits_tiles(a.dy) && all_fit_tiles(a.dq) &&
@@ -177,7 +177,7 @@ void backward(const AttentionBackward& a) {
     backward_by_rows<T>(a);
   });
 }
-std::size_t forward_workspace_bytes(const AttentionForward& a) {
+std::size_t forward_workspace_bytes(const AttentionForwardArgs& a) {
   return visit_floating(a.v.dtype, [&]<class T>(TypeTag<T>) -> std::size_t {
     if constexpr (!std::is_same_v<T, double>) {
       if (is_decoded<T>(a)) return decode_plan<T>(a).workspace_bytes(a);
@@ -186,7 +186,7 @@ std::size_t forward_workspace_bytes(const AttentionForward& a) {
   });
 }
 // The parts of several pieces' dscales may be wanted at once.
-std::size_t workspace_bytes(const AttentionBackward& a) {
+std::size_t workspace_bytes(const AttentionBackwardArgs& a) {
   const auto rows = a.q[0].size(0) * a.q[0].size(1) * a.q[0].size(2);
   const auto numbers = std::max(explicit_workspace(a.q), rows * (1 + max_targets_of_any));
   return static_cast<std::size_t>(numbers) * size_of(accumulator_of(a.q[0].dtype));

@@ -13,12 +13,12 @@ namespace {
 // one.
 constexpr std::int64_t wanted_blocks = 264, min_keys = 64;
 
-std::int64_t all_rows(const AttentionForward& a) {
+std::int64_t all_rows(const AttentionForwardArgs& a) {
   return a.q[0].size(0) * a.q[0].size(1) * a.q[0].size(2);
 }
 
 template <class T>
-DecodeOperands<T> operands_of(const AttentionForward& a, const DecodePlan& plan) {
+DecodeOperands<T> operands_of(const AttentionForwardArgs& a, const DecodePlan& plan) {
   const auto extent = extent_of(a.q, a.k, a.mask);
   auto* sums = static_cast<float*>(a.workspace.data);
   return {.extent = extent,
@@ -35,14 +35,14 @@ DecodeOperands<T> operands_of(const AttentionForward& a, const DecodePlan& plan)
 
 // The queries, then what the warps have.
 template <class T>
-std::size_t shared_bytes(const AttentionForward& a, const DecodePlan& plan) {
+std::size_t shared_bytes(const AttentionForwardArgs& a, const DecodePlan& plan) {
   const auto columns = static_cast<std::size_t>(plan.lanes * plan.packs * pack_width<T>);
   const auto rows = static_cast<std::size_t>(plan.packed_rows);
   return std::max(a.q.size() * rows * columns, decode_warps * rows * (2 + columns)) * sizeof(float);
 }
 
 template <class T, int rows, int packs>
-void launch(const AttentionForward& a, const DecodePlan& plan) {
+void launch(const AttentionForwardArgs& a, const DecodePlan& plan) {
   const DecodeSplit<T, rows, packs> kernel{operands_of<T>(a, plan)};
   const auto& extent = kernel.operands.extent;
   device::launch({.blocks = extent.sequences * extent.key_heads * plan.row_blocks * plan.splits,
@@ -52,13 +52,13 @@ void launch(const AttentionForward& a, const DecodePlan& plan) {
 
 }  // namespace
 
-std::size_t DecodePlan::workspace_bytes(const AttentionForward& a) const {
+std::size_t DecodePlan::workspace_bytes(const AttentionForwardArgs& a) const {
   if (splits == 1) return 0;
   return static_cast<std::size_t>(all_rows(a) * splits * (a.v.size(3) + 2)) * sizeof(float);
 }
 
 template <class T>
-DecodePlan decode_plan(const AttentionForward& a) {
+DecodePlan decode_plan(const AttentionForwardArgs& a) {
   const auto extent = extent_of(a.q, a.k, a.mask);
   DecodePlan plan;
   std::int64_t widest = a.v.size(3);
@@ -84,13 +84,13 @@ DecodePlan decode_plan(const AttentionForward& a) {
 }
 
 template <class T>
-bool decodes(const AttentionForward& a) {
+bool decodes(const AttentionForwardArgs& a) {
   return a.q[0].size(1) <= max_decoded_rows && a.q.size() <= decoded_pieces &&
          shared_bytes<T>(a, decode_plan<T>(a)) <= device::shared_bytes_of_block();
 }
 
 template <class T>
-void decode(const AttentionForward& a, const DecodePlan& plan) {
+void decode(const AttentionForwardArgs& a, const DecodePlan& plan) {
   const auto with_packs = [&]<int packs>(std::integral_constant<int, packs>) {
     switch (plan.packed_rows) {
       case 1: launch<T, 1, packs>(a, plan); break;
@@ -107,11 +107,11 @@ void decode(const AttentionForward& a, const DecodePlan& plan) {
   device::launch({.blocks = all_rows(a), .shared_bytes = join.shared_bytes}, join);
 }
 
-template DecodePlan decode_plan<float>(const AttentionForward&);
-template DecodePlan decode_plan<BFloat16>(const AttentionForward&);
-template bool decodes<float>(const AttentionForward&);
-template bool decodes<BFloat16>(const AttentionForward&);
-template void decode<float>(const AttentionForward&, const DecodePlan&);
-template void decode<BFloat16>(const AttentionForward&, const DecodePlan&);
+template DecodePlan decode_plan<float>(const AttentionForwardArgs&);
+template DecodePlan decode_plan<BFloat16>(const AttentionForwardArgs&);
+template bool decodes<float>(const AttentionForwardArgs&);
+template bool decodes<BFloat16>(const AttentionForwardArgs&);
+template void decode<float>(const AttentionForwardArgs&, const DecodePlan&);
+template void decode<BFloat16>(const AttentionForwardArgs&, const DecodePlan&);
 
 }  // namespace lookback::kernels

@@ -22,7 +22,7 @@ struct DecodePlan {
   std::int64_t keys_per_split = 0, splits = 1;
 
   // Room in the workspace for what the splits found.
-  std::size_t workspace_bytes(const AttentionForward& a) const;
+  std::size_t workspace_bytes(const AttentionForwardArgs& a) const;
 };
 
 // Where rows are so few that they are not worth a tile, and a block has room for the queries of so
@@ -30,13 +30,13 @@ struct DecodePlan {
 inline constexpr std::int64_t max_decoded_rows = 8;
 inline constexpr int decoded_pieces = 16;
 template <class T>
-bool decodes(const AttentionForward& a);
+bool decodes(const AttentionForwardArgs& a);
 
 // For these, in bf16 or f32, with heads of at most 256 numbers that are packs of 16 bytes, and at
 // most 2^30 keys.
 template <class T>
-DecodePlan decode_plan(const AttentionForward& a);
+DecodePlan decode_plan(const AttentionForwardArgs& a);
 template <class T>
-void decode(const AttentionForward& a, const DecodePlan& plan);
+void decode(const AttentionForwardArgs& a, const DecodePlan& plan);
 
 }  // namespace lookback::kernels

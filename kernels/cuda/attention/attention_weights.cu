@@ -16,7 +16,7 @@ HeadRows<T> rows_of_weights(const Operand& x, std::int64_t group) {
           .width = x.size(3)};
 }
 
-void forward(const AttentionWeightsForward& a) {
+void forward(const AttentionWeightsForwardArgs& a) {
   const auto extent = extent_of(a.q, a.k, a.mask);
   visit_floating(a.weights.dtype, [&]<class T>(TypeTag<T>) {
     const PairScore<T> score{piece_table<T, explicit_pieces>(a.q, a.k, extent.group),
@@ -25,7 +25,7 @@ void forward(const AttentionWeightsForward& a) {
   });
 }
 
-void backward(const AttentionWeightsBackward& a) {
+void backward(const AttentionWeightsBackwardArgs& a) {
   const auto extent = extent_of(a.q, a.k, a.mask);
   visit_floating(a.weights.dtype, [&]<class T>(TypeTag<T>) {
     auto* dots = a.workspace.as<Accumulator<T>>();
@@ -37,7 +37,7 @@ void backward(const AttentionWeightsBackward& a) {
                                 dots + extent.all_rows());
   });
 }
-std::size_t workspace_bytes(const AttentionWeightsBackward& a) {
+std::size_t workspace_bytes(const AttentionWeightsBackwardArgs& a) {
   return static_cast<std::size_t>(explicit_workspace(a.q)) * size_of(accumulator_of(a.q[0].dtype));
 }
 
