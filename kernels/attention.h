@@ -37,7 +37,7 @@ struct AttentionForwardArgs {
   Out y;
   Out log_sum_exp = {};  // absent where it is given
   Out workspace = {};    // u8, as much as attention_forward.workspace_bytes() says
-  CausalMask mask = {};
+  CausalMaskView mask = {};
   static constexpr auto dependency =
       attend(&AttentionForwardArgs::y, &AttentionForwardArgs::log_sum_exp, &AttentionForwardArgs::q,
              &AttentionForwardArgs::k, &AttentionForwardArgs::v, &AttentionForwardArgs::scales,
@@ -65,7 +65,7 @@ struct AttentionBackwardArgs {
   Out dv = {};
   Out dscales = {};
   Out workspace = {};  // u8, as much as attention_backward.workspace_bytes() says
-  CausalMask mask = {};
+  CausalMaskView mask = {};
 };
 inline BackwardSlot<AttentionBackwardArgs> attention_backward{"attention_backward"};
 

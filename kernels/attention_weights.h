@@ -21,7 +21,7 @@ struct AttentionWeightsForwardArgs {
   InList k;
   In scales;
   Out weights;
-  CausalMask mask = {};
+  CausalMaskView mask = {};
   static constexpr auto dependency =
       attend_weights(&AttentionWeightsForwardArgs::weights, &AttentionWeightsForwardArgs::q,
                      &AttentionWeightsForwardArgs::k, &AttentionWeightsForwardArgs::scales,
@@ -41,7 +41,7 @@ struct AttentionWeightsBackwardArgs {
   InOutList dk = {};
   Out dscales = {};
   Out workspace = {};  // u8, as much as attention_weights_backward.workspace_bytes() says
-  CausalMask mask = {};
+  CausalMaskView mask = {};
 };
 inline BackwardSlot<AttentionWeightsBackwardArgs> attention_weights_backward{
     "attention_weights_backward"};
@@ -54,7 +54,7 @@ struct ApplyAttentionWeightsForwardArgs {
   In weights;
   In v;
   Out y;
-  CausalMask mask = {};
+  CausalMaskView mask = {};
   static constexpr auto dependency =
       contract(&ApplyAttentionWeightsForwardArgs::y, &ApplyAttentionWeightsForwardArgs::weights,
                &ApplyAttentionWeightsForwardArgs::v);
@@ -70,7 +70,7 @@ struct ApplyAttentionWeightsBackwardArgs {
   In v;
   Out dweights = {};
   Out dv = {};
-  CausalMask mask = {};
+  CausalMaskView mask = {};
 };
 inline BackwardSlot<ApplyAttentionWeightsBackwardArgs> apply_attention_weights_backward{
     "apply_attention_weights_backward"};

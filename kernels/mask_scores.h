@@ -12,7 +12,7 @@ namespace lookback::kernels {
 struct MaskScoresForwardArgs {
   In x;
   Out y;
-  CausalMask mask;
+  CausalMaskView mask;
   static constexpr auto dependency = select_visible(
       &MaskScoresForwardArgs::y, &MaskScoresForwardArgs::x, &MaskScoresForwardArgs::mask);
 };
@@ -21,7 +21,7 @@ struct MaskScoresForwardArgs {
 struct MaskScoresBackwardArgs {
   In dy;
   Out dx;
-  CausalMask mask;
+  CausalMaskView mask;
 };
 
 inline Slot<MaskScoresForwardArgs> mask_scores_forward{"mask_scores_forward"};

@@ -10,7 +10,7 @@ namespace {
 
 // y = x where visible, else `hidden`.
 template <class T>
-void select(const In& x, const Out& y, const CausalMask& mask, T hidden) {
+void select(const In& x, const Out& y, const CausalMaskView& mask, T hidden) {
   const std::int64_t queries = y.size(-2), keys = y.size(-1);
   const std::int64_t rows = y.numel() / std::max<std::int64_t>(1, keys);
   const std::int64_t rows_per_sequence = y.rank() > 2 ? rows / y.size(0) : rows;

@@ -39,7 +39,7 @@ struct SelectVisible {
 };
 
 template <class T, int width>
-void launch(const Operand& x, const Operand& y, const CausalMask& mask, T hidden) {
+void launch(const Operand& x, const Operand& y, const CausalMaskView& mask, T hidden) {
   const std::int64_t queries = y.size(-2), keys = y.size(-1);
   const std::int64_t rows = y.numel() / keys;
   const auto packs = rows * (keys / width);
@@ -56,7 +56,7 @@ void launch(const Operand& x, const Operand& y, const CausalMask& mask, T hidden
 }
 
 template <class T>
-void select(const Operand& x, const Operand& y, const CausalMask& mask, float hidden) {
+void select(const Operand& x, const Operand& y, const CausalMaskView& mask, float hidden) {
   if (y.numel() == 0) return;
   constexpr int width = pack_width<T>;
   if (y.size(-1) % width == 0 && is_aligned<T>(x.data, width) && is_aligned<T>(y.data, width)) {

@@ -54,19 +54,19 @@ struct SoftmaxCall {
 struct SelectVisibleCall {
   Out y;
   In x;
-  CausalMask mask;
+  CausalMaskView mask;
 };
 struct AttendCall {
   Out y, log_sum_exp;
   InList q, k;
   In v, scales, given_log_sum_exp;
-  CausalMask mask;
+  CausalMaskView mask;
 };
 struct AttendWeightsCall {
   Out y;
   InList q, k;
   In scales;
-  CausalMask mask;
+  CausalMaskView mask;
 };
 struct EverythingCall {
   OutList y;

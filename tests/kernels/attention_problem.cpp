@@ -84,7 +84,7 @@ AttentionProblem<T>::AttentionProblem(const AttentionShape& given, unsigned seed
 }
 
 template <class T>
-lookback::CausalMask AttentionProblem<T>::mask() const {
+CausalMask AttentionProblem<T>::mask() const {
   return {.offset = shape.offset, .window = shape.window, .document_start = document_start};
 }
 
@@ -102,7 +102,7 @@ std::vector<Tensor> AttentionProblem<T>::placed(const std::vector<Tensor>& list)
   return all;
 }
 template <class T>
-lookback::CausalMask AttentionProblem<T>::placed_mask() const {
+CausalMask AttentionProblem<T>::placed_mask() const {
   auto placed = mask();
   if (document_start.defined()) placed.document_start = to_device(document_start, device);
   return placed;

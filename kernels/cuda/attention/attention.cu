@@ -84,7 +84,7 @@ bool streams(const InList& q, const InList& k, const In& v) {
 template <class T>
 StreamingOperands<T> streaming_operands(const InList& q, const InList& k, const In& v,
                                         const In& scales, const In& log_sum_exp,
-                                        const CausalMask& mask) {
+                                        const CausalMaskView& mask) {
   const auto extent = extent_of(q, k, mask);
   return {.extent = extent,
           .pieces = piece_table<T, streamed_pieces>(q, k, extent.group),

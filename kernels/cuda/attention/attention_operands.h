@@ -29,7 +29,7 @@ struct AttentionExtent {
   }
 };
 
-inline AttentionExtent extent_of(const InList& q, const InList& k, const CausalMask& mask) {
+inline AttentionExtent extent_of(const InList& q, const InList& k, const CausalMaskView& mask) {
   const auto key_heads = k[0].size(2);
   return {.sequences = q[0].size(0),
           .rows = q[0].size(1),
