@@ -23,6 +23,7 @@ struct AddRmsNormForwardArgs {
                shared(&AddRmsNormForwardArgs::weight));
 };
 
+// Filled by kernels/cpu/rms_norm.cpp and kernels/cuda/add_rms_norm.cu.
 inline Slot<AddRmsNormForwardArgs> add_rms_norm_forward{"add_rms_norm_forward"};
 
 }  // namespace lookback::kernels

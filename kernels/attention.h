@@ -43,6 +43,7 @@ struct AttentionForwardArgs {
              &AttentionForwardArgs::k, &AttentionForwardArgs::v, &AttentionForwardArgs::scales,
              &AttentionForwardArgs::given_log_sum_exp, &AttentionForwardArgs::mask);
 };
+// Filled by kernels/cpu/attention_forward.cpp and kernels/cuda/attention/attention.cu.
 inline Slot<AttentionForwardArgs> attention_forward{"attention_forward"};
 
 // With P the weights and D[b, h, t] = sum_d dy y:
@@ -67,6 +68,7 @@ struct AttentionBackwardArgs {
   Out workspace = {};  // u8, as much as attention_backward.workspace_bytes() says
   CausalMaskView mask = {};
 };
+// Filled by kernels/cpu/attention_backward.cpp and kernels/cuda/attention/attention.cu.
 inline BackwardSlot<AttentionBackwardArgs> attention_backward{"attention_backward"};
 
 }  // namespace lookback::kernels

@@ -27,6 +27,7 @@ struct AttentionWeightsForwardArgs {
                      &AttentionWeightsForwardArgs::k, &AttentionWeightsForwardArgs::scales,
                      &AttentionWeightsForwardArgs::mask);
 };
+// Filled by kernels/cpu/attention_weights.cpp and kernels/cuda/attention/attention_weights.cu.
 inline Slot<AttentionWeightsForwardArgs> attention_weights_forward{"attention_weights_forward"};
 
 // dS = weights (dweights - sum_s weights dweights), and from it, as in attention_backward,
@@ -59,6 +60,8 @@ struct ApplyAttentionWeightsForwardArgs {
       contract(&ApplyAttentionWeightsForwardArgs::y, &ApplyAttentionWeightsForwardArgs::weights,
                &ApplyAttentionWeightsForwardArgs::v);
 };
+// Filled by kernels/cpu/apply_attention_weights.cpp and
+// kernels/cuda/attention/apply_attention_weights.cu.
 inline Slot<ApplyAttentionWeightsForwardArgs> apply_attention_weights_forward{
     "apply_attention_weights_forward"};
 

@@ -35,6 +35,7 @@ struct BinaryForwardArgs {
           .absorbing(absorbed);
 };
 
+// Filled by kernels/cpu/binary.cpp and kernels/cuda/binary.cu.
 inline Slot<BinaryForwardArgs<Absorbs::minus_infinity>> add_forward{"add_forward"};
 inline Slot<BinaryForwardArgs<Absorbs::nothing>> subtract_forward{"subtract_forward"};
 inline Slot<BinaryForwardArgs<Absorbs::zero>> multiply_forward{"multiply_forward"};

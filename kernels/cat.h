@@ -15,6 +15,7 @@ struct CatForwardArgs {
       concatenate(&CatForwardArgs::y, &CatForwardArgs::x, &CatForwardArgs::dim);
 };
 
+// Filled by kernels/cpu/cat.cpp and kernels/cuda/cat.cu.
 inline Slot<CatForwardArgs> cat_forward{"cat_forward"};
 
 }  // namespace lookback::kernels

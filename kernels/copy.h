@@ -12,6 +12,7 @@ struct CopyForwardArgs {
   static constexpr auto dependency = elementwise(&CopyForwardArgs::y, &CopyForwardArgs::x);
 };
 
+// Filled by kernels/cpu/copy.cpp and kernels/cuda/copy.cu.
 inline Slot<CopyForwardArgs> copy_forward{"copy_forward"};
 
 }  // namespace lookback::kernels

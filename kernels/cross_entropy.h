@@ -34,6 +34,7 @@ struct CrossEntropyBackwardArgs {
   std::int64_t ignore_index;
 };
 
+// Filled by kernels/cpu/cross_entropy.cpp and kernels/cuda/cross_entropy.cu.
 inline Slot<CrossEntropyForwardArgs> cross_entropy_forward{"cross_entropy_forward"};
 inline BackwardSlot<CrossEntropyBackwardArgs> cross_entropy_backward{"cross_entropy_backward"};
 

@@ -24,6 +24,7 @@ struct EmbeddingBackwardArgs {
   Out dtable, workspace = {};
 };
 
+// Filled by kernels/cpu/embedding.cpp and kernels/cuda/embedding.cu.
 inline Slot<EmbeddingForwardArgs> embedding_forward{"embedding_forward"};
 inline BackwardSlot<EmbeddingBackwardArgs> embedding_backward{"embedding_backward"};
 

@@ -10,6 +10,7 @@ struct Fill {
   double value;
 };
 
+// Filled by kernels/cpu/fill.cpp and kernels/cuda/fill.cu.
 inline UpdateSlot<Fill> fill{"fill"};
 
 }  // namespace lookback::kernels

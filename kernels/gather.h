@@ -25,6 +25,7 @@ struct GatherBackwardArgs {
   int dim;
 };
 
+// Filled by kernels/cpu/gather.cpp and kernels/cuda/gather.cu.
 inline Slot<GatherForwardArgs> gather_forward{"gather_forward"};
 inline BackwardSlot<GatherBackwardArgs> gather_backward{"gather_backward"};
 

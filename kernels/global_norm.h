@@ -13,6 +13,7 @@ struct GlobalNorm {
   Out workspace = {};
 };
 
+// Filled by kernels/cpu/global_norm.cpp and kernels/cuda/global_norm.cu.
 inline UpdateSlot<GlobalNorm> global_norm{"global_norm"};
 
 }  // namespace lookback::kernels

@@ -26,6 +26,7 @@ struct IndexSelectBackwardArgs {
   int dim;
 };
 
+// Filled by kernels/cpu/index_select.cpp and kernels/cuda/index_select.cu.
 inline Slot<IndexSelectForwardArgs> index_select_forward{"index_select_forward"};
 inline BackwardSlot<IndexSelectBackwardArgs> index_select_backward{"index_select_backward"};
 

@@ -33,6 +33,7 @@ struct LinearCrossEntropyForwardArgs {
       &LinearCrossEntropyForwardArgs::targets);
 };
 
+// Filled by kernels/cpu/linear_cross_entropy.cpp and kernels/cuda/linear_cross_entropy.cu.
 inline Slot<LinearCrossEntropyForwardArgs> linear_cross_entropy_forward{
     "linear_cross_entropy_forward"};
 

@@ -21,6 +21,7 @@ struct LogSoftmaxBackwardArgs {
   Out dx;
 };
 
+// Filled by kernels/cpu/log_softmax.cpp and kernels/cuda/log_softmax.cu.
 inline Slot<LogSoftmaxForwardArgs> log_softmax_forward{"log_softmax_forward"};
 inline BackwardSlot<LogSoftmaxBackwardArgs> log_softmax_backward{"log_softmax_backward"};
 

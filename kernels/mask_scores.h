@@ -24,6 +24,7 @@ struct MaskScoresBackwardArgs {
   CausalMaskView mask;
 };
 
+// Filled by kernels/cpu/mask_scores.cpp and kernels/cuda/mask_scores.cu.
 inline Slot<MaskScoresForwardArgs> mask_scores_forward{"mask_scores_forward"};
 inline BackwardSlot<MaskScoresBackwardArgs> mask_scores_backward{"mask_scores_backward"};
 

@@ -20,6 +20,7 @@ struct MatmulForwardArgs {
   static constexpr auto dependency =
       contract(&MatmulForwardArgs::y, &MatmulForwardArgs::a, &MatmulForwardArgs::b);
 };
+// Filled by kernels/cpu/matmul.cpp and kernels/cuda/matmul.cpp.
 inline Slot<MatmulForwardArgs> matmul_forward{"matmul_forward"};
 
 // Adds to y instead of replacing it. Here y may lack, or have as 1, leading dimensions that a and b

@@ -22,6 +22,7 @@ struct MaxBackwardArgs {
   Out dx;
 };
 
+// Filled by kernels/cpu/max.cpp and kernels/cuda/max.cu.
 inline Slot<MaxForwardArgs> max_forward{"max_forward"};
 inline BackwardSlot<MaxBackwardArgs> max_backward{"max_backward"};
 

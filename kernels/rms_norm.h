@@ -29,6 +29,7 @@ struct RmsNormBackwardArgs {
   Out dx, dweight, workspace;
 };
 
+// Filled by kernels/cpu/rms_norm.cpp and kernels/cuda/rms_norm.cu.
 inline Slot<RmsNormForwardArgs> rms_norm_forward{"rms_norm_forward"};
 inline BackwardSlot<RmsNormBackwardArgs> rms_norm_backward{"rms_norm_backward"};
 

@@ -28,6 +28,7 @@ struct RopeBackwardArgs {
   std::int64_t position_offset;
 };
 
+// Filled by kernels/cpu/rope.cpp and kernels/cuda/rope.cu.
 inline Slot<RopeForwardArgs> rope_forward{"rope_forward"};
 inline BackwardSlot<RopeBackwardArgs> rope_backward{"rope_backward"};
 

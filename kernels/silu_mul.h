@@ -23,6 +23,7 @@ struct SiluMulBackwardArgs {
   Out dgate, dup;
 };
 
+// Filled by kernels/cpu/silu_mul.cpp and kernels/cuda/silu_mul.cu.
 inline Slot<SiluMulForwardArgs> silu_mul_forward{"silu_mul_forward"};
 inline BackwardSlot<SiluMulBackwardArgs> silu_mul_backward{"silu_mul_backward"};
 

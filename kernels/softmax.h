@@ -21,6 +21,7 @@ struct SoftmaxBackwardArgs {
   Out dx;
 };
 
+// Filled by kernels/cpu/softmax.cpp and kernels/cuda/softmax.cu.
 inline Slot<SoftmaxForwardArgs> softmax_forward{"softmax_forward"};
 inline BackwardSlot<SoftmaxBackwardArgs> softmax_backward{"softmax_backward"};
 

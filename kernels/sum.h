@@ -16,6 +16,7 @@ struct SumForwardArgs {
   static constexpr auto dependency = reduce(&SumForwardArgs::y, &SumForwardArgs::x);
 };
 
+// Filled by kernels/cpu/sum.cpp and kernels/cuda/sum.cu.
 inline Slot<SumForwardArgs> sum_forward{"sum_forward"};
 
 }  // namespace lookback::kernels

@@ -23,6 +23,7 @@ struct SumOfProductsForwardArgs {
       contract_each(&SumOfProductsForwardArgs::y, &SumOfProductsForwardArgs::a,
                     &SumOfProductsForwardArgs::b, &SumOfProductsForwardArgs::bias);
 };
+// Filled by kernels/cpu/sum_of_products.cpp and kernels/cuda/sum_of_products.cpp.
 inline Slot<SumOfProductsForwardArgs> sum_of_products_forward{"sum_of_products_forward"};
 
 }  // namespace lookback::kernels

@@ -42,6 +42,7 @@ struct UnaryBackwardArgs {
   Out dx;
 };
 
+// Filled by kernels/cpu/unary.cpp and kernels/cuda/unary.cu.
 inline Slot<UnaryForwardArgs> exp_forward{"exp_forward"};
 inline Slot<UnaryForwardArgs> log_forward{"log_forward"};
 inline Slot<UnaryForwardArgs> sqrt_forward{"sqrt_forward"};
