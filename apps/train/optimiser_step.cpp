@@ -4,8 +4,7 @@
 
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
-#include "autograd/ops/add.h"
-#include "autograd/ops/affine.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/copy_of.h"
 
 namespace lookback {

@@ -5,9 +5,8 @@
 
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/cast.h"
-#include "autograd/ops/multiply.h"
 #include "autograd/ops/numbers.h"
 #include "autograd/ops/stack.h"
 #include "nn/adamw.h"

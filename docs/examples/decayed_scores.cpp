@@ -1,10 +1,9 @@
 // s_i = exp(-d (l - i)) / sqrt(dk) at layer l, d learned: scores count less the older they are.
 #include <cmath>
 
+#include "autograd/ops/binary.h"
 #include "autograd/ops/cast.h"
-#include "autograd/ops/exp.h"
-#include "autograd/ops/multiply.h"
-#include "autograd/ops/negate.h"
+#include "autograd/ops/unary.h"
 #include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"
 

@@ -1,7 +1,6 @@
 #include "nn/layer/decoder_layer.h"
 
-#include "autograd/ops/add.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 #include "nn/layer/model_hooks.h"
 
 namespace lookback {

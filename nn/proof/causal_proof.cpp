@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "autograd/grad_mode.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "kernels/taint/cells.h"
 #include "nn/proof/taint_trace.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "runtime/tensor.h"
 
 namespace lookback {

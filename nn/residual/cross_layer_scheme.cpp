@@ -1,7 +1,6 @@
 #include "nn/residual/cross_layer_scheme.h"
 
-#include "autograd/ops/add.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/split.h"
 #include "nn/layer/model_hooks.h"

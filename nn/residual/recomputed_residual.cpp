@@ -8,12 +8,11 @@
 // weights, and all value projections are one operation on one input. sum_i w_i a_i, and
 // sum_i w_i m_i, are one sum of products with the weights w_i W^O_i (w_i W^down_i).
 #include "autograd/grad_mode.h"
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/cast.h"
 #include "autograd/ops/linear.h"
 #include "autograd/ops/linear_many.h"
 #include "autograd/ops/linear_sum.h"
-#include "autograd/ops/multiply.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rms_norm.h"
 #include "kernels/fill.h"

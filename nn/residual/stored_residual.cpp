@@ -1,7 +1,6 @@
 // source = stored: the terms are the outputs of earlier layers as they were.
 #include "autograd/grad_mode.h"
-#include "autograd/ops/add.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 #include "nn/layer/preset.h"
 #include "nn/residual/cross_layer_scheme.h"
 

@@ -4,12 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "autograd/ops/add.h"
-#include "autograd/ops/divide.h"
-#include "autograd/ops/exp.h"
-#include "autograd/ops/multiply.h"
-#include "autograd/ops/negate.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/softmax.h"
+#include "autograd/ops/unary.h"
 #include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"
 

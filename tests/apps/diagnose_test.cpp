@@ -7,7 +7,7 @@
 
 #include "apps/diagnosis/run_curve.h"
 #include "apps/model/model_folder.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "nn/layer/residual_scheme.h"
 #include "nn/proof/causal_proof.h"
 #include "tests/apps/program_run.h"
@@ -56,9 +56,10 @@ TEST(Diagnose, NamesTheOperationThatDeclaresNothing) {
   const auto proof = prove_causal(config, {5});
   EXPECT_FALSE(proof.proved());
   EXPECT_FALSE(proof.leak);
-  EXPECT_EQ(proof.not_followed,
-            "[undeclared_copy_forward] declares no dependency kind (kernels/dependency.h): the "
-            "taint device cannot follow it");
+  EXPECT_EQ(
+      proof.not_followed,
+      "[undeclared_copy_forward] declares no dependency kind (kernels/core/dependency.h): the "
+      "taint device cannot follow it");
 }
 
 // A small model in a folder.

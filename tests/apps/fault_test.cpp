@@ -12,10 +12,10 @@
 #include "apps/train/training_step.h"
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/cat.h"
-#include "autograd/ops/multiply.h"
 #include "autograd/ops/slice.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "tests/nn/variants.h"
 
 namespace lookback::testing {

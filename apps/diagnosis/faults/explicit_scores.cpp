@@ -1,9 +1,8 @@
 #include "apps/diagnosis/faults/explicit_scores.h"
 
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/cast.h"
 #include "autograd/ops/matmul.h"
-#include "autograd/ops/multiply.h"
 #include "autograd/ops/permute.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/slice.h"

@@ -3,12 +3,10 @@
 #include "apps/diagnosis/faults/everything_visible.h"
 #include "apps/diagnosis/faults/explicit_scores.h"
 #include "apps/diagnosis/faults/fault.h"
-#include "autograd/ops/add.h"
-#include "autograd/ops/exp.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/mask_scores.h"
-#include "autograd/ops/multiply.h"
 #include "autograd/ops/softmax.h"
-#include "autograd/ops/subtract.h"
+#include "autograd/ops/unary.h"
 #include "kernels/fill.h"
 
 namespace lookback {

@@ -1,7 +1,7 @@
 // The mean over all positions joins the stream: a summary of the sequence that knows its end.
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/diagnosis/faults/needs.h"
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/mean.h"
 
 namespace lookback {

@@ -1,7 +1,7 @@
 // Each micro-batch is divided by its own number of targets, and the step is the mean of these
 // means.
 #include "apps/diagnosis/faults/fault.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 
 namespace lookback {
 namespace {

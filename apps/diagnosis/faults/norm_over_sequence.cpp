@@ -2,7 +2,7 @@
 // the features, one per token.
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/diagnosis/faults/needs.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/rms_norm.h"
 #include "autograd/ops/transpose.h"
 #include "kernels/fill.h"

@@ -1,8 +1,6 @@
 #pragma once
 
-#include "autograd/ops/add.h"
-#include "autograd/ops/multiply.h"
-#include "autograd/ops/subtract.h"
+#include "autograd/ops/binary.h"
 #include "nn/residual_sum.h"
 
 namespace lookback {

@@ -3,12 +3,10 @@
 #include "apps/diagnosis/faults/explicit_scores.h"
 #include "apps/diagnosis/faults/fault.h"
 #include "autograd/grad_mode.h"
-#include "autograd/ops/add.h"
 #include "autograd/ops/attention_weights.h"
-#include "autograd/ops/exp.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/max.h"
-#include "autograd/ops/multiply.h"
-#include "autograd/ops/subtract.h"
+#include "autograd/ops/unary.h"
 
 namespace lookback {
 namespace {
