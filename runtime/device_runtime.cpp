@@ -26,8 +26,8 @@ void check_device(Device device) {
   const Check check{"device"};
   const auto* runtime = device_runtime(device.backend);
   check(runtime != nullptr,
-        "{}: this program was built without CUDA. Install the CUDA toolkit and build it again, or "
-        "use --device cpu",
+        "{}: this program was built without CUDA. Build it again with the CUDA toolkit and "
+        "-DLOOKBACK_CUDA=ON, or use --device cpu",
         to_string(device));
   const auto count = runtime->count();
   check(count > 0, "{}: {}", to_string(device), runtime->why_none());
