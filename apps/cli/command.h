@@ -33,6 +33,13 @@ struct Session {
   Console console;
   const Flags* flags = nullptr;  // all of this call, for options.toml
   std::string version = {};      // of the program
+  // Which device --device auto took; empty where the flag named one.
+  std::string device_note = {};
+
+  // A command that computes calls this once, where an error would no longer be the only line.
+  void note_device() const {
+    if (!device_note.empty()) console.note(device_note);
+  }
 };
 
 class Command {

@@ -12,11 +12,14 @@ namespace {
 // More threads than any machine of today has cores; the operating system gives up far above.
 constexpr IntegerRule thread_rule{.least = 1, .most = 1024};
 
-// Who has a GPU and did not ask for the CPU is told why that is what computes.
-void note_passed_over(const Console& console) {
+// What --device auto came to. A machine with a GPU that is not used says why.
+std::string note_of_chosen(Device device) {
   const auto* runtime = device_runtime(Backend::cuda);
+  if (device.backend == Backend::cuda) {
+    return fmt::format("on {}, {}", to_string(device), runtime->describe(device.index));
+  }
   const auto reason = runtime == nullptr ? "" : runtime->why_passed_over();
-  if (!reason.empty()) console.note("on the CPU, though a GPU is here: " + reason);
+  return reason.empty() ? "on the CPU" : "on the CPU, though a GPU is here: " + reason;
 }
 
 }  // namespace
@@ -56,7 +59,7 @@ Session SessionFlags::start() {
   session.console.form = json ? Console::Form::json : Console::Form::text;
   session.console.notes = quiet ? Console::Notes::hidden : Console::Notes::shown;
   session.device = parse_device(device);
-  if (device == "auto" && session.device == cpu_device) note_passed_over(session.console);
+  if (device == "auto") session.device_note = note_of_chosen(session.device);
   device = to_string(session.device);
   session.works_on = std::make_shared<DefaultDevice>(session.device);
   if (tf32 && session.device.backend != Backend::cuda) {

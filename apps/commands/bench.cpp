@@ -66,6 +66,7 @@ class Bench final : public Command {
     std::string text;
     write_lines(object, "", text);
     session.console.result(text, object);
+    session.note_device();
     return ExitCode::good;
   }
 

@@ -41,7 +41,10 @@ class Diagnose final : public Command {
 
   ExitCode run(const Session& session) override {
     check_flags(*session.flags);
-    if (table) return examine_all(session);
+    if (table) {
+      session.note_device();
+      return examine_all(session);
+    }
     choice.effort = full ? Effort::full : Effort::quick;
     choice.seed = session.seed;
     const auto subject = choose_subject(choice);
@@ -53,6 +56,7 @@ class Diagnose final : public Command {
     const auto report = report_json(subject, diagnosis, provenance);
     write(subject, diagnosis, provenance, report.dump(2) + "\n");
     session.console.result(summary(diagnosis, provenance), report);
+    session.note_device();
     return diagnosis.verdict() == Verdict::healthy ? ExitCode::good : ExitCode::fault_found;
   }
 

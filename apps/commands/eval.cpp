@@ -54,6 +54,7 @@ class Eval final : public Command {
     report(session, *source,
            evaluate(*llama, *source, whole_evaluation(*source, batch_size, *block_size),
                     recording(record_name, *llama, batch_size, *block_size, Gradients::none)));
+    session.note_device();
     return ExitCode::good;
   }
 

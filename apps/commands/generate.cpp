@@ -68,6 +68,7 @@ class Generate final : public Command {
                                   {"tokens", generation.tokens},
                                   {"tokens_per_second", seconds > 0 ? count / seconds : 0.0},
                                   {"cache_bytes_per_token", generation.cache_bytes_per_token}});
+    session.note_device();
     return ExitCode::good;
   }
 

@@ -54,6 +54,7 @@ class Inspect final : public Command {
                 .optimizer = optimizer},
                *words);
     report(session, inspection, folder);
+    session.note_device();
     return ExitCode::good;
   }
 

@@ -74,7 +74,6 @@ class Train final : public Command {
     if (!resumed && !options.init_from.empty()) {
       note_missing_checksums(session.console, options.init_from);
     }
-    say_why_on_the_cpu(session);
     if (resumed) {
       from_checkpoint([&] { load_weights(llama, resumed->checkpoint.path); });
     } else if (options.init_from.empty()) {
@@ -84,6 +83,7 @@ class Train final : public Command {
     }
     TrainingRun training(llama, data, options, *output, session);
     if (resumed) go_on(training, session);
+    session.note_device();
     const auto summary = training.run();
     report(session, llama, summary);
     return summary.ended_by == 0 ? ExitCode::good : ended_by(summary.ended_by);
@@ -146,13 +146,6 @@ class Train final : public Command {
                      : fmt::format("{} is the last of {} steps: nothing is left to do; a larger "
                                    "--max-steps trains on",
                                    resumed->checkpoint.path.string(), steps));
-  }
-
-  // Nobody asked for the CPU, and the program could do better.
-  static void say_why_on_the_cpu(const Session& session) {
-    const auto* runtime = device_runtime(Backend::cuda);
-    if (runtime == nullptr || runtime->count() > 0 || session.flags->given("device")) return;
-    session.console.note("no GPU: " + runtime->why_none() + "; training on the CPU");
   }
 
   void make_paths_absolute() {

@@ -91,6 +91,7 @@ class Verify final : public Command {
       report_file->commit();
     }
     session.console.result(lines, {{"files", summaries}, {"passed", passed}});
+    session.note_device();
     return passed ? ExitCode::good : ExitCode::fault_found;
   }
 

@@ -106,7 +106,8 @@ TEST_F(VariantRun, EvalRepeatsTheLastLossExactly) {
   for (const auto* preset : {"method1", "method4.2", "stored2", "method5.4"}) {
     for (const auto* record : {"qk", "weights"}) {
       ASSERT_EQ(train(preset, {"--record", record, "--max-steps=2"}).code, 0);
-      const auto evaluated = run_lookback({"eval", small.run(), "--json", "--threads=1"});
+      const auto evaluated =
+          run_lookback({"eval", small.run(), "--json", "--threads=1", "--device=cpu"});
       ASSERT_EQ(evaluated.code, 0) << evaluated.err;
       EXPECT_EQ(evaluated.err, "") << "a healthy model is no reason to warn";
       EXPECT_EQ(SmallRun::json(evaluated).at("loss"), evaluation().at("validation_loss"))
