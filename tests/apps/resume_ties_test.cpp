@@ -261,8 +261,7 @@ TEST_F(ResumeTies, ARunOfAnEarlierVersionGoesOnAndIsSaidToHaveNone) {
     write_text(run / "options.toml", replaced(text, "FOLDER/run", run));
   }
   const auto run = folder("run");
-  EXPECT_THAT(run_lookback({"eval", run, "--device=cpu"}).err,
-              HasSubstr(run.string() + " has no checksums"));
+  EXPECT_THAT(run_lookback({"eval", run}).err, HasSubstr(run.string() + " has no checksums"));
   const auto result = resume(run);
   ASSERT_EQ(result.code, 0) << result.err;
   const std::string said = "checkpoint-2 has no checksums, as an earlier version wrote it";
@@ -274,7 +273,7 @@ TEST_F(ResumeTies, ARunOfAnEarlierVersionGoesOnAndIsSaidToHaveNone) {
   EXPECT_NEAR(loss, 5.5162, 1e-3);
   // From then on it is protected.
   EXPECT_EQ(resume(run).err, "");
-  EXPECT_EQ(run_lookback({"eval", run}).err, "");
+  EXPECT_EQ(run_lookback({"eval", run, "--device=cpu"}).err, "");
   flip_bit(run / "checkpoint-4" / "optimizer.safetensors",
            fs::file_size(run / "checkpoint-4" / "optimizer.safetensors") - 1, 2);
   expect_error(resume(run), 1, "second_moment");
