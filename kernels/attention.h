@@ -1,9 +1,11 @@
-// Attention that never holds T x S numbers (Dao et al. 2022, 2023). Every variant of the house is a
-// case of this one contract:
+// Attention that never holds T x S numbers (Dao et al. 2022, 2023). Every attention of a model is
+// a case of this one contract:
 //
 //   score[b, h, t, s] = sum_p scales[p] * q[p][b, t, h, :] . k[p][b, s, g(h), :]
-//   log_sum_exp[b, h, t] = ln sum_s exp(score[b, h, t, s])         over the keys the mask shows to
-//   t y[b, t, h, :] = sum_s exp(score[b, h, t, s] - log_sum_exp[b, h, t]) v[b, s, g(h), :]
+//   log_sum_exp[b, h, t] = ln sum_s exp(score[b, h, t, s])
+//   y[b, t, h, :] = sum_s exp(score[b, h, t, s] - log_sum_exp[b, h, t]) v[b, s, g(h), :]
+//
+// where the sums over s run over the keys that the mask shows to t.
 //
 // Query head h reads key/value head g(h) = h / (H / G), in place: G divides H. A list of pieces
 // stands for one head size split over several tensors (accumulated scores); most models have one
@@ -11,11 +13,11 @@
 // log-sum-exp is read instead of computed.
 //
 // q[p] [B, T, H, K_p], k[p] [B, S, G, K_p], v [B, S, G, V]: any strides but the last, which is 1,
-// so that splitting a projection into heads copies nothing. scales [P] and both log-sum-exps [B, H,
-// T] in the accumulator's dtype (f32 for f32 and bf16, f64 for f64), contiguous. y [B, T, H, V]
-// contiguous, of v's dtype. Scores, weights and sums are kept in the accumulator's dtype; bf16
-// operands are converted exactly, results rounded once. (A GPU's tensor cores take bf16 alone: its
-// weights, and the gradients of its scores, are rounded before they are multiplied.)
+// so that splitting a projection into heads copies nothing. scales [P] and both log-sum-exps
+// [B, H, T] in the accumulator's dtype (f32 for f32 and bf16, f64 for f64), contiguous. y
+// [B, T, H, V] contiguous, of v's dtype. Scores, weights and sums are kept in the accumulator's
+// dtype; bf16 operands are converted exactly, results rounded once. (A GPU's tensor cores take bf16
+// alone: its weights, and the gradients of its scores, are rounded before they are multiplied.)
 //
 // A row that sees no key has y = 0, log_sum_exp = -inf, and passes no gradient.
 #pragma once

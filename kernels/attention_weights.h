@@ -1,10 +1,11 @@
 // Explicit attention: the weights as a tensor that can be kept, looked at, and applied to new
 // values. The same contract as kernels/attention.h, in two halves:
 //
-//   weights[b, h, t, s] = softmax over the keys s that the mask shows to t of
-//                         sum_p scales[p] * q[p][b, t, h, :] . k[p][b, s, g(h), :];   0 elsewhere
-//   y[b, t, h, :] = sum_s weights[b, h, t, s] v[b, s, g(h), :]                 over the keys shown
-//   to t
+//   score[b, h, t, s] = sum_p scales[p] * q[p][b, t, h, :] . k[p][b, s, g(h), :]
+//   weights[b, h, t, s] = exp(score[b, h, t, s]) / sum_s exp(score[b, h, t, s])
+//   y[b, t, h, :] = sum_s weights[b, h, t, s] v[b, s, g(h), :]
+//
+// where the sums over s run over the keys that the mask shows to t; all other weights are 0.
 //
 // Operands as there; weights [B, H, T, S] contiguous, of the operands' dtype. The softmax is
 // computed in the accumulator's dtype; bf16 weights are rounded once. A row that sees no key is 0

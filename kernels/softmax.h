@@ -1,7 +1,7 @@
 // y[r, c] = e^(x[r, c] - m[r]) / sum_c e^(x[r, c] - m[r]),  m[r] = max_c x[r, c]
-// -inf is a hidden entry: exactly 0, and a row of nothing else is 0 as a whole. x, y: [rows,
-// columns], columns contiguous, rows at any stride. One floating dtype; sums in the accumulator
-// dtype.
+// -inf is a hidden entry: exactly 0, and a row of nothing else is 0 as a whole. x, y:
+// [rows, columns], columns contiguous, rows at any stride. One floating dtype; sums in the
+// accumulator dtype.
 #pragma once
 
 #include "kernels/dependency.h"

@@ -39,8 +39,8 @@ struct SafetensorsChecksums {
 // official implementation: header length (at most 100 MB) and JSON; no name twice; known dtypes;
 // sizes that do not overflow and match the offsets; tensors that lie back to back and fill the file
 // to its last byte. A file that breaks one throws Error naming path, tensor and rule.
-// The file is mapped into memory; who cuts it short meanwhile ends the program (mapped_range.h), who
-// replaces it (as write_safetensors does) changes nothing here.
+// The file is mapped into memory: cutting it short meanwhile ends the program (mapped_range.h);
+// replacing it, as write_safetensors does, changes nothing here.
 class SafetensorsFile {
  public:
   static SafetensorsFile open(const std::filesystem::path& path);

@@ -1,5 +1,5 @@
-// For a clang before 16, which does not let libstdc++ have std::source_location: included in front of
-// every file (CMakeLists.txt, tests/tidy.sh).
+// For a clang before 16, which does not let libstdc++ have std::source_location: included in front
+// of every file (CMakeLists.txt, tests/tidy.sh).
 #pragma once
 
 #include <version>

@@ -17,11 +17,11 @@ namespace {
 //   gate, up and their product                                          3 F
 //   a log-sum-exp per head, an inverse rms per norm                     H + 2
 // where products round their operands, the norms' outputs and the product in bf16, and attention's
-// output in bf16 as well; on a GPU all of attention's in bf16 alone;
-// and behind the last layer the stream, its norm, and the gradient that the loss made of it: 3 D,
-// and V D of the projection's weight. Backward then frees a layer's share and makes its weights'
-// gradients instead: the peak is at the loss, or where backward has least gained, or at the
-// optimiser, when all gradients are there. Every tensor counts as the block it is given.
+// output in bf16 as well; on a GPU all of attention's in bf16 alone. Behind the last layer: the
+// stream, its norm, and the gradient that the loss made of it, 3 D; and V D of the projection's
+// weight. Backward then frees a layer's share and makes its weights' gradients instead: the peak is
+// at the loss, or where backward has least gained, or at the optimiser, when all gradients are
+// there. Every tensor counts as the block it is given.
 //
 // Earlier layers that run again keep, per pair of layers and token, their values and what attention
 // made of them, G dk + H dk, and at the MLP site what their norm read and wrote, gate, up and their

@@ -7,7 +7,7 @@
 
 #include "apps/cli/command.h"
 #include "nn/fault/fault.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 
 namespace lookback {
 namespace {

@@ -2,16 +2,17 @@
 //
 // 64 states in 4 groups of 16; state 16 g + i is member i of group g. From any state the next group
 // is k with probability group_probability[k], whatever came before; the next member of it is
-//   member(g, i, k) = (a i + b) mod 16,  a = 2 ((3 g + 5 k) mod 8) + 1,  b = (7 g + 6 k + 3)
-//   mod 16.
+//   member(g, i, k) = (a i + b) mod 16,
+//   a = 2 ((3 g + 5 k) mod 8) + 1,  b = (7 g + 6 k + 3) mod 16.
 // So each state has 4 successors, one in each group. a is odd, so for each g and k the map of i is
 // a permutation, and the distribution pi(16 g + i) = group_probability[g] / 16 stays as it is:
-//   sum over s of pi(s) p(s -> 16 k + j) = sum over g of group_probability[g] / 16 x
-//   group_probability[k] = pi(16 k + j).
+//   sum over s of pi(s) p(s -> 16 k + j)
+//     = sum over g of group_probability[g] / 16 x group_probability[k]
+//     = pi(16 k + j).
 // With H = - sum over k of group_probability[k] ln group_probability[k]:
-//   entropy rate = H = 0.914 nats, which a model reaches that looks one token back;
-//   unigram entropy = H + ln 16 = 3.687 nats, where a model stops that knows only how frequent each
-//   token is; ln 64 = 4.159 nats is a model that knows nothing.
+//   entropy rate = H               = 0.914 nats: a model that looks one token back;
+//   unigram entropy = H + ln 16    = 3.687 nats: one that knows only how frequent each token is;
+//   ln 64                          = 4.159 nats: one that knows nothing.
 // A sequence is one document: its first token is drawn from pi, and there is no separator.
 #pragma once
 

@@ -5,8 +5,8 @@
 //     Verdict looks_for() const override { return Verdict::broken_tying; }
 //     void run(const Subject& subject, Diagnosis& diagnosis) const override { ... }
 //   };
-//   const DiagnosisChecks::Add registered{"broken_tying", [] { return
-//   std::make_unique<BrokenTying>(); }};
+//   const DiagnosisChecks::Add registered{"broken_tying",
+//                                         [] { return std::make_unique<BrokenTying>(); }};
 #pragma once
 
 #include <memory>

@@ -9,7 +9,7 @@
 #include "apps/diagnosis/subject_choice.h"
 #include "apps/model/model_choice.h"
 #include "nn/fault/fault.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 
 namespace lookback {
 namespace {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/cpu/isa.h"
-#include "nn/llama/config.h"
+#include "nn/llama/config_file.h"
 
 namespace lookback {
 namespace {

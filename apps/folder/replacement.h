@@ -24,8 +24,8 @@ void replace_entries(const WorkFolder& work, const std::filesystem::path& staged
 bool is_half_replaced(const std::filesystem::path& folder);
 // Puts the old entries back then. The caller owns the folder. Throws Error where that cannot be.
 void restore_replaced(const std::filesystem::path& folder);
-// For who reads the folder: waits for the end of a replacement, some seconds, and throws Error, which
-// says how to get out of it, where it does not come: the process was killed.
+// For who reads the folder: waits for the end of a replacement, some seconds, and throws Error,
+// which says how to get out of it, where it does not come: the process was killed.
 void refuse_half_replaced(const std::filesystem::path& folder);
 
 }  // namespace lookback

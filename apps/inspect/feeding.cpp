@@ -29,8 +29,8 @@ double mean_cosine(std::span<const double> a, std::span<const double> b, std::si
   return tokens > 0 ? sum / static_cast<double>(tokens) : 0;
 }
 
-// scale q k^T of one sequence over the visible keys (s <= t), each row less its mean: [H, T
-// (T+1)/2].
+// scale q k^T of one sequence over the visible keys (s <= t), each row less its mean:
+// [H, T (T+1)/2].
 std::vector<double> visible_scores(const Tensor& q, const Tensor& k, double scale) {
   const auto tokens = q.size(1), heads = q.size(2), groups = k.size(2), width = q.size(3);
   const auto query = numbers_of(q), key = numbers_of(k);

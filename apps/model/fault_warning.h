@@ -1,7 +1,7 @@
 // What is said before a model runs that is broken on purpose.
 #pragma once
 
-#include "nn/llama/config.h"
+#include "nn/layer/config.h"
 
 namespace lookback {
 

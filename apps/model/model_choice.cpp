@@ -6,7 +6,8 @@
 
 #include "apps/model/model_folder.h"
 #include "nn/fault/fault.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
+#include "nn/llama/config_file.h"
 #include "runtime/check.h"
 #include "runtime/nearest_name.h"
 

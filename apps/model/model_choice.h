@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "nn/llama/config.h"
+#include "nn/layer/config.h"
 
 namespace lookback {
 

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "apps/folder/replacement.h"
+#include "nn/llama/config_file.h"
 #include "nn/llama/variant_of_weights.h"
 #include "nn/parameter_files.h"
 #include "runtime/read_file.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "apps/data/tokenizer.h"
-#include "nn/llama/config.h"
+#include "nn/layer/config.h"
 
 namespace lookback {
 

@@ -12,6 +12,7 @@
 #include "apps/model/model_folder.h"
 #include "apps/train/run_entries.h"
 #include "apps/train/trainer_state.h"
+#include "nn/llama/config_file.h"
 #include "nn/parameter_files.h"
 #include "runtime/json.h"
 #include "runtime/replacing_file.h"

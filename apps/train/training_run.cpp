@@ -18,6 +18,7 @@
 #include "autograd/grad_mode.h"
 #include "autograd/ops/numbers.h"
 #include "kernels/cpu/isa.h"
+#include "nn/llama/config_file.h"
 #include "nn/schedule.h"
 #include "runtime/device_runtime.h"
 #include "runtime/replacing_file.h"

@@ -9,6 +9,7 @@
 #include "autograd/gradient.h"
 #include "autograd/ops/contiguous.h"
 #include "nn/adamw.h"
+#include "nn/llama/config_file.h"
 #include "nn/llama/llama.h"
 #include "nn/llama/variant_of_weights.h"
 #include "nn/parameter_files.h"

@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "nn/llama/forward_pass.h"
+#include "nn/layer/forward_pass.h"
 #include "runtime/safetensors.h"
 
 namespace lookback {

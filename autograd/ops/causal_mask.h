@@ -9,8 +9,9 @@ namespace lookback {
 
 // Which keys a query may look at: made in one place and handed to every path that attends. Key s is
 // visible to query row t of sequence b when
-//   s <= offset + t,   s > offset + t - window (where there is a window),   s >= document_start[b,
-//   t].
+//   s <= offset + t,
+//   s > offset + t - window       (where there is a window),
+//   s >= document_start[b, t]     (where there are documents).
 struct CausalMask {
   std::int64_t offset = 0;     // position of query row 0 among the keys: the length of the past
   std::int64_t window = 0;     // how many keys a row sees, itself included; 0: no limit

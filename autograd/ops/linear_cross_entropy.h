@@ -7,8 +7,8 @@ namespace lookback {
 
 // cross_entropy(linear(x, weight), targets), in chunks of rows: the [.., V] logits never exist.
 // x [.., D], weight [V, D], targets [..] i64. The results, options and errors are cross_entropy's.
-// Where a gradient is recorded, the forward pass makes the gradients of loss_sum at once, dx [..,
-// D] and dweight [V, D], and keeps those alone; backward multiplies them by the gradient of
+// Where a gradient is recorded, the forward pass makes the gradients of loss_sum at once,
+// dx [.., D] and dweight [V, D], and keeps those alone; backward multiplies them by the gradient of
 // loss_sum, which costs nothing when that is 1 (backward of loss_sum itself: divide by the count
 // elsewhere, for example in the optimiser's gradient scale).
 CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,

@@ -105,8 +105,8 @@ struct SumOverKeys {
   }
 };
 
-// y[b, s, g, :] = sum over the heads h of the group and the rows t that see s of source(pair) x[b,
-// t, h, :]
+// y[b, s, g, :] = sum of source(pair) x[b, t, h, :] over the heads h of the group and the rows t
+// that see s.
 template <class T, class Source>
 struct SumOverQueries {
   static constexpr int threads = 128;

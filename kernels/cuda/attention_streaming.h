@@ -37,8 +37,8 @@ struct StreamBackward {
 // y, and the log-sum-exps where they are not given.
 template <class T>
 void stream_forward(const StreamOperands<T>& operands, const HeadRows<T>& y, float* log_sum_exp);
-// dq[j] (each optional) of piece span.first + j is added to; parts (optional) [span.count,
-// query_gradient_blocks]: what each block adds to the pieces' dscales.
+// dq[j] (each optional) of piece span.first + j is added to; parts (optional)
+// [span.count, query_gradient_blocks]: what each block adds to the pieces' dscales.
 template <class T>
 void stream_query_gradient(const StreamBackward<T>& operands, PieceSpan span, const HeadRows<T>* dq,
                            float* parts);

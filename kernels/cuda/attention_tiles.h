@@ -252,8 +252,8 @@ std::size_t most_shared_bytes(const Widths& widths, std::int64_t value_width) {
   return most;
 }
 
-// What a block of query rows sees of the keys: any row [first, last), every row [all_first,
-// all_last).
+// What a block of query rows sees of the keys: any row [first, last), every row
+// [all_first, all_last).
 struct SeenByBlock {
   int first = 2147483647, last = 0;
   int all_first = 0, all_last = 2147483647;

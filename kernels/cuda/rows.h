@@ -168,8 +168,8 @@ void with_row_group(std::int64_t columns, std::initializer_list<Operand> views,
   }
 }
 
-// body(row, group) for every row. `views` are what it reads and writes as packs of T, [rows,
-// columns] or [columns].
+// body(row, group) for every row. `views` are what it reads and writes as packs of T,
+// [rows, columns] or [columns].
 template <class T, class Body>
 void for_each_row_on_gpu(std::int64_t rows, std::int64_t columns,
                          std::initializer_list<Operand> views, const Body& body) {

@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::int64_t window_positions = 32;
 
-// Of each position its row of y, where that is [outer, limit, inner] and index [outer, picked,
-// inner].
+// Of each position its row of y, where that is [outer, limit, inner] and index
+// [outer, picked, inner].
 struct Prepare {
   static constexpr int threads = 256;
   const std::int64_t* index;

@@ -11,10 +11,12 @@
 //                               row l % 8 of matrix l / 8; r[i] are elements (l / 4, 2 (l % 4)) and
 //                               the one right of it, of matrix i
 //   load_transposed(r, row)     the same, each matrix transposed
-//   multiply_tiles(c, a, b)     c [16, 8] += a [16, 16] b [16, 8], bf16 with f32 sums. With g = l /
-//                               4, t = 2 (l % 4): a[0], a[1], a[2], a[3] begin at (g, t), (g + 8,
-//                               t), (g, t + 8), (g + 8, t + 8); b[0], b[1] at (t, g), (t + 8, g),
-//                               downwards; c[0..1] at (g, t), c[2..3] at (g + 8, t)
+//   multiply_tiles(c, a, b)     c [16, 8] += a [16, 16] b [16, 8], bf16 with f32 sums.
+//                               With g = l / 4 and t = 2 (l % 4), of lane l begin
+//                               a[0], a[1], a[2], a[3] at (g, t), (g + 8, t),
+//                               (g, t + 8), (g + 8, t + 8);
+//                               b[0], b[1] at (t, g), (t + 8, g), downwards;
+//                               c[0..1] at (g, t), c[2..3] at (g + 8, t)
 //   pack(low, high)             two floats, rounded to bf16, in one register
 #pragma once
 

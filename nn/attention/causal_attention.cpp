@@ -4,12 +4,12 @@
 #include "autograd/ops/linear_many.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rope.h"
-#include "nn/attention/attention_dtype.h"
-#include "nn/attention/attention_mechanism.h"
-#include "nn/attention/recorded_attention.h"
 #include "nn/fault/fault.h"
+#include "nn/layer/attention_dtype.h"
+#include "nn/layer/attention_mechanism.h"
+#include "nn/layer/recorded_attention.h"
+#include "nn/layer/score_scheme.h"
 #include "nn/linear.h"
-#include "nn/score/score_scheme.h"
 
 namespace lookback {
 namespace {

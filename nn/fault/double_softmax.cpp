@@ -3,7 +3,7 @@
 #include "autograd/ops/softmax.h"
 #include "nn/fault/fault.h"
 #include "nn/fault/needs.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 
 namespace lookback {
 namespace {

@@ -1,7 +1,7 @@
 // The model gives out probabilities, and the loss takes them for logits.
 #include "autograd/ops/softmax.h"
 #include "nn/fault/fault.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 
 namespace lookback {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "autograd/ops/cross_entropy.h"
-#include "nn/attention/recorded_attention.h"
-#include "nn/llama/config.h"
+#include "nn/layer/config.h"
+#include "nn/layer/recorded_attention.h"
 #include "nn/module.h"
 #include "nn/registry.h"
 #include "nn/residual_sum.h"

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "nn/llama/config.h"
+#include "nn/layer/config.h"
 
 namespace lookback {
 

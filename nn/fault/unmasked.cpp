@@ -1,7 +1,7 @@
 // Attention without its mask, in every layer.
 #include "nn/fault/everything_visible.h"
 #include "nn/fault/fault.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 
 namespace lookback {
 namespace {

@@ -4,7 +4,7 @@
 #include "nn/fault/everything_visible.h"
 #include "nn/fault/fault.h"
 #include "nn/fault/needs.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 
 namespace lookback {
 namespace {

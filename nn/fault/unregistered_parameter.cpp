@@ -1,6 +1,6 @@
 // The learned layer weights act, but no gradient reaches them.
 #include "nn/fault/fault.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 
 namespace lookback {
 namespace {

@@ -1,6 +1,6 @@
 // The labels are not shifted: each position is asked for the token it was given.
 #include "nn/fault/fault.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 
 namespace lookback {
 namespace {

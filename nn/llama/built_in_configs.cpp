@@ -1,7 +1,7 @@
 // The configs that the program brings along; the benchmarks against PyTorch use the same numbers.
 #include <map>
 
-#include "nn/llama/config.h"
+#include "nn/llama/config_file.h"
 #include "runtime/check.h"
 #include "runtime/nearest_name.h"
 

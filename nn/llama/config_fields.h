@@ -4,7 +4,8 @@
 #include <array>
 #include <string_view>
 
-#include "nn/llama/config.h"
+#include "nn/layer/config.h"
+#include "nn/layer/config_reader.h"
 
 namespace lookback {
 
@@ -20,7 +21,7 @@ using ConfigSwitch = ConfigField<bool>;
 struct ConfigNumber {
   std::string_view key;
   double LlamaConfig::*member;
-  enum class Least { zero, above_zero } least;
+  ConfigReader::Least least;
 };
 
 inline constexpr std::array size_fields = {
@@ -33,9 +34,9 @@ inline constexpr std::array size_fields = {
 };
 
 inline constexpr std::array number_fields = {
-    ConfigNumber{"rms_norm_eps", &LlamaConfig::rms_norm_eps, ConfigNumber::Least::zero},
-    ConfigNumber{"rope_theta", &LlamaConfig::rope_theta, ConfigNumber::Least::above_zero},
-    ConfigNumber{"initializer_range", &LlamaConfig::initializer_range, ConfigNumber::Least::zero},
+    ConfigNumber{"rms_norm_eps", &LlamaConfig::rms_norm_eps, ConfigReader::Least::zero},
+    ConfigNumber{"rope_theta", &LlamaConfig::rope_theta, ConfigReader::Least::above_zero},
+    ConfigNumber{"initializer_range", &LlamaConfig::initializer_range, ConfigReader::Least::zero},
 };
 
 inline constexpr std::array switch_fields = {

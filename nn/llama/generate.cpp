@@ -4,7 +4,7 @@
 
 #include "autograd/grad_mode.h"
 #include "autograd/ops/numbers.h"
-#include "nn/attention/attention_dtype.h"
+#include "nn/layer/attention_dtype.h"
 #include "runtime/transfer.h"
 
 namespace lookback {

@@ -6,7 +6,7 @@
 #include "autograd/ops/linear_cross_entropy.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/slice.h"
-#include "nn/llama/checkpointed_layer.h"
+#include "nn/layer/checkpointed_layer.h"
 
 #include "runtime/transfer.h"
 

@@ -8,7 +8,7 @@
 #include "autograd/ops/cross_entropy.h"
 #include "nn/embedding.h"
 #include "nn/fault/fault.h"
-#include "nn/llama/decoder_layer.h"
+#include "nn/layer/decoder_layer.h"
 
 namespace lookback {
 

@@ -3,10 +3,10 @@
 #include <array>
 
 #include "nn/fault/fault.h"
-#include "nn/llama/config_reader.h"
-#include "nn/llama/preset.h"
-#include "nn/residual/residual_scheme.h"
-#include "nn/score/score_scheme.h"
+#include "nn/layer/config_reader.h"
+#include "nn/layer/preset.h"
+#include "nn/layer/residual_scheme.h"
+#include "nn/layer/score_scheme.h"
 
 namespace lookback {
 namespace {

@@ -5,7 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
-#include "nn/llama/config.h"
+#include "nn/layer/config.h"
 
 namespace lookback {
 

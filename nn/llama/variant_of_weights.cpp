@@ -4,8 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "nn/layer/preset.h"
+#include "nn/llama/config_file.h"
 #include "nn/llama/llama.h"
-#include "nn/llama/preset.h"
 
 namespace lookback {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/llama/config.h"
+#include "nn/layer/config.h"
 
 namespace lookback {
 

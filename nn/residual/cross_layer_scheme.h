@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/residual/residual_scheme.h"
+#include "nn/layer/residual_scheme.h"
 
 namespace lookback {
 

@@ -1,5 +1,5 @@
 // The plain Llama: each site adds the layer's own output to the stream.
-#include "nn/residual/residual_scheme.h"
+#include "nn/layer/residual_scheme.h"
 
 namespace lookback {
 namespace {

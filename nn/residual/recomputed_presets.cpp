@@ -1,7 +1,7 @@
 // The presets of recomputed earlier layers.
 #include <fmt/format.h>
 
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 
 namespace lookback {
 namespace {

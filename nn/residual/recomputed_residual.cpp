@@ -3,10 +3,10 @@
 //   n_i = rms_norm(x; input_layernorm_i),  a_i = concat_heads(P_i (n_i W^V_i)) W^O_i
 //   m_i = mlp_i(rms_norm(x + a_i; post_attention_layernorm_i))
 // term_i is a_i at the attention site, m_i at the MLP site. All layers share x, so
-//   n_i W^V_i = (x / rms(x)) (g_i W^V_i): x is normalised once, the gains g_i are folded into the
-//   value weights, and all value projections are one operation on one input;
-//   sum_i w_i a_i, and sum_i w_i m_i, are one sum of products with the weights w_i W^O_i (w_i
-//   W^down_i).
+//   n_i W^V_i = (x / rms(x)) (g_i W^V_i)
+// with the gains g_i of the norm: x is normalised once, the gains are folded into the value
+// weights, and all value projections are one operation on one input. sum_i w_i a_i, and
+// sum_i w_i m_i, are one sum of products with the weights w_i W^O_i (w_i W^down_i).
 #include "autograd/grad_mode.h"
 #include "autograd/ops/add.h"
 #include "autograd/ops/cast.h"
@@ -17,8 +17,8 @@
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rms_norm.h"
 #include "kernels/fill.h"
-#include "nn/attention/attention_dtype.h"
-#include "nn/llama/decoder_layer.h"
+#include "nn/layer/attention_dtype.h"
+#include "nn/layer/decoder_layer.h"
 #include "nn/residual/cross_layer_scheme.h"
 
 namespace lookback {

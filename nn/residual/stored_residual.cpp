@@ -2,7 +2,7 @@
 #include "autograd/grad_mode.h"
 #include "autograd/ops/add.h"
 #include "autograd/ops/multiply.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 #include "nn/residual/cross_layer_scheme.h"
 
 namespace lookback {

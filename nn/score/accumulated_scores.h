@@ -3,7 +3,7 @@
 // so one attention whose query and key heads are l + 1 pieces wide. A scheme says what s is.
 #pragma once
 
-#include "nn/score/score_scheme.h"
+#include "nn/layer/score_scheme.h"
 
 namespace lookback {
 

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "kernels/fill.h"
-#include "nn/score/score_scheme.h"
+#include "nn/layer/score_scheme.h"
 
 namespace lookback {
 namespace {

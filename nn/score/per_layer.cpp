@@ -4,7 +4,7 @@
 #include "autograd/ops/exp.h"
 #include "autograd/ops/multiply.h"
 #include "autograd/ops/negate.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"
 
 namespace lookback {

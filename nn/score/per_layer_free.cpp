@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "autograd/ops/divide.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"
 
 namespace lookback {

@@ -3,7 +3,7 @@
 
 #include "autograd/ops/multiply.h"
 #include "autograd/ops/softmax.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"
 
 namespace lookback {

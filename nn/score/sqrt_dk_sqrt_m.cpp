@@ -1,7 +1,7 @@
 // s_i = 1 / sqrt(dk m)
 #include <cmath>
 
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"
 
 namespace lookback {

@@ -9,7 +9,7 @@
 #include "apps/diagnosis/run_curve.h"
 #include "apps/model/model_folder.h"
 #include "kernels/slot.h"
-#include "nn/residual/residual_scheme.h"
+#include "nn/layer/residual_scheme.h"
 #include "tests/apps/program_run.h"
 #include "tests/apps/small_run.h"
 #include "tests/nn/variants.h"

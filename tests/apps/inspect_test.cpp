@@ -11,7 +11,7 @@
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
 #include "nn/fault/fault.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 #include "tests/nn/variants.h"
 
 namespace lookback::testing {
@@ -270,7 +270,7 @@ TEST(Inspect, AHealthyMaskIsMadeOnceAndFollowedEverywhere) {
     ASSERT_GE(seen.mask_uses.size(), 3U);
     for (const auto& use : seen.mask_uses) {
       EXPECT_EQ(project_file(use.mask.made), "nn/llama/llama.cpp");
-      EXPECT_EQ(project_file(use.where), "nn/attention/recorded_attention.cpp");
+      EXPECT_EQ(project_file(use.where), "nn/layer/recorded_attention.cpp");
       EXPECT_TRUE(use.scope.starts_with("model.layers.")) << use.scope;
     }
     for (const auto& replay : seen.replays) {

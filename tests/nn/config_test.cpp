@@ -1,5 +1,5 @@
 // config.json: what is read, what is ignored, and what is refused by one clear line.
-#include "nn/llama/config.h"
+#include "nn/llama/config_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "nn/llama/config.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
+#include "nn/llama/config_file.h"
 #include "runtime/check.h"
 
 namespace lookback::testing {

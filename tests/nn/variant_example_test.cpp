@@ -4,7 +4,7 @@
 
 #include "autograd/gradcheck.h"
 #include "kernels/fill.h"
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 #include "runtime/read_file.h"
 #include "tests/autograd/op_case.h"
 #include "tests/nn/small_llama.h"

@@ -7,8 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "nn/llama/preset.h"
-#include "nn/score/score_scheme.h"
+#include "nn/layer/preset.h"
+#include "nn/layer/score_scheme.h"
+#include "nn/llama/config_file.h"
 #include "runtime/parallel.h"
 #include "tests/autograd/op_case.h"
 

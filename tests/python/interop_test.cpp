@@ -9,6 +9,7 @@
 #include "apps/model/model_folder.h"
 #include "autograd/grad_mode.h"
 #include "nn/initialise.h"
+#include "nn/llama/config_file.h"
 #include "nn/llama/config_keys.h"
 #include "runtime/random.h"
 #include "runtime/safetensors.h"

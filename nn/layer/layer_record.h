@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "nn/attention/attention_replay.h"
+#include "nn/layer/attention_replay.h"
 
 namespace lookback {
 

@@ -1,4 +1,4 @@
-#include "nn/llama/preset.h"
+#include "nn/layer/preset.h"
 
 #include <utility>
 #include <vector>

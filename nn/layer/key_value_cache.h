@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "nn/llama/config.h"
+#include "nn/layer/config.h"
 #include "runtime/tensor.h"
 
 namespace lookback {

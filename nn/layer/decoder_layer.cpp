@@ -1,4 +1,4 @@
-#include "nn/llama/decoder_layer.h"
+#include "nn/layer/decoder_layer.h"
 
 #include "autograd/ops/add.h"
 #include "autograd/ops/multiply.h"

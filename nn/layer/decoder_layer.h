@@ -2,9 +2,9 @@
 
 #include <memory>
 
-#include "nn/attention/attention_mechanism.h"
-#include "nn/llama/mlp.h"
-#include "nn/residual/residual_scheme.h"
+#include "nn/layer/attention_mechanism.h"
+#include "nn/layer/mlp.h"
+#include "nn/layer/residual_scheme.h"
 #include "nn/rms_norm.h"
 
 namespace lookback {

@@ -1,4 +1,4 @@
-#include "nn/llama/checkpointed_layer.h"
+#include "nn/layer/checkpointed_layer.h"
 
 #include <algorithm>
 

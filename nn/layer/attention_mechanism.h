@@ -1,9 +1,9 @@
 // The opening for attention: how a layer's tokens read from one another.
 #pragma once
 
+#include "nn/layer/config.h"
+#include "nn/layer/forward_pass.h"
 #include "nn/linear.h"
-#include "nn/llama/config.h"
-#include "nn/llama/forward_pass.h"
 #include "nn/module.h"
 #include "nn/precision.h"
 #include "nn/registry.h"

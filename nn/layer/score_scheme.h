@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "autograd/ops/attention.h"
-#include "nn/llama/config.h"
-#include "nn/llama/layer_record.h"
+#include "nn/layer/config.h"
+#include "nn/layer/layer_record.h"
 #include "nn/module.h"
 #include "nn/precision.h"
 #include "nn/registry.h"

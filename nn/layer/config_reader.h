@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "nn/llama/config_fields.h"
 #include "runtime/check.h"
 #include "runtime/json.h"
 #include "runtime/nearest_name.h"
@@ -46,7 +45,8 @@ class ConfigReader {
     target = found->get<std::int64_t>();
   }
 
-  using Least = ConfigNumber::Least;
+  // The smallest number that a key may hold.
+  enum class Least { zero, above_zero };
   void read(std::string_view key, double& target, Least least) const {
     const auto found = object.find(key);
     if (found == object.end()) return;

@@ -1,7 +1,7 @@
 // Activation checkpointing (Chen et al. 2016) of one layer.
 #pragma once
 
-#include "nn/llama/decoder_layer.h"
+#include "nn/layer/decoder_layer.h"
 
 namespace lookback {
 

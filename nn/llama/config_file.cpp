@@ -1,4 +1,4 @@
-#include "nn/llama/config.h"
+#include "nn/llama/config_file.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "nn/layer/config_reader.h"
 #include "nn/llama/config_fields.h"
 #include "nn/llama/config_keys.h"
-#include "nn/llama/config_reader.h"
 #include "nn/llama/variant_keys.h"
 #include "runtime/read_file.h"
 

@@ -8,8 +8,8 @@
 
 #include "autograd/ops/attention.h"
 #include "autograd/ops/rope_tables.h"
-#include "nn/llama/key_value_cache.h"
-#include "nn/llama/layer_record.h"
+#include "nn/layer/key_value_cache.h"
+#include "nn/layer/layer_record.h"
 
 namespace lookback {
 

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "autograd/ops/attention.h"
-#include "nn/attention/attention_replay.h"
-#include "nn/llama/forward_pass.h"
+#include "nn/layer/attention_replay.h"
+#include "nn/layer/forward_pass.h"
 
 namespace lookback {
 

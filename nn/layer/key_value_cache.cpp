@@ -1,4 +1,4 @@
-#include "nn/llama/key_value_cache.h"
+#include "nn/layer/key_value_cache.h"
 
 #include "autograd/record.h"
 #include "kernels/copy.h"

@@ -1,4 +1,4 @@
-#include "nn/attention/recorded_attention.h"
+#include "nn/layer/recorded_attention.h"
 
 #include "autograd/grad_mode.h"
 #include "autograd/mask_watch.h"

@@ -1,12 +1,10 @@
-// The shape of a Llama: Hugging Face's config.json.
+// The shape of a Llama, as Hugging Face's config.json gives it (nn/llama/config_file.h reads it).
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "autograd/ops/rope_tables.h"
 
@@ -53,22 +51,5 @@ struct LlamaConfig {
   std::map<std::string, std::string> carried = {};
   friend bool operator==(const LlamaConfig&, const LlamaConfig&) = default;
 };
-
-// From the text of a config.json. `where` (a path) stands at the head of every message. Missing
-// keys: num_key_value_heads is num_attention_heads, head_dim is hidden_size / num_attention_heads,
-// others have the defaults above. Throws Error for broken JSON, wrong types, impossible sizes, and
-// keys that are not known (they might change the computation) with the nearest one that is.
-LlamaConfig parse_llama_config(std::string_view json, std::string_view where);
-// `path`: the file, or a folder that holds a config.json.
-LlamaConfig read_llama_config(const std::string& path);
-
-// A config.json that transformers opens, indented, ending in a newline. `weights` is the dtype of
-// the weights beside it.
-std::string to_json(const LlamaConfig& config, DType weights = DType::f32);
-
-// The configs that the program brings along, by name.
-std::vector<std::string> built_in_config_names();
-// Throws Error, naming the nearest, for another name.
-LlamaConfig built_in_llama_config(std::string_view name);
 
 }  // namespace lookback

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "nn/layer/config.h"
 #include "nn/linear.h"
-#include "nn/llama/config.h"
 
 namespace lookback {
 

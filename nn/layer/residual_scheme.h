@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "nn/llama/config.h"
-#include "nn/llama/forward_pass.h"
+#include "nn/layer/config.h"
+#include "nn/layer/forward_pass.h"
 #include "nn/module.h"
 #include "nn/precision.h"
 #include "nn/registry.h"

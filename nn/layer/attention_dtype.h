@@ -1,7 +1,7 @@
 // The number format that attention reads.
 #pragma once
 
-#include "nn/llama/forward_pass.h"
+#include "nn/layer/forward_pass.h"
 #include "nn/precision.h"
 
 namespace lookback {

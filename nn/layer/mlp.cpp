@@ -1,4 +1,4 @@
-#include "nn/llama/mlp.h"
+#include "nn/layer/mlp.h"
 
 #include "autograd/ops/linear_many.h"
 #include "autograd/ops/silu_mul.h"

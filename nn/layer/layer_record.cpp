@@ -1,4 +1,4 @@
-#include "nn/llama/layer_record.h"
+#include "nn/layer/layer_record.h"
 
 #include <array>
 
