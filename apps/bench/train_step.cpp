@@ -50,8 +50,8 @@ MeasuredSteps measure_steps(const Llama& llama, const BenchOptions& options,
     if (i == 1) measured.second_step_seconds = seconds;
     if (i >= warm_up_steps) measured.seconds.push_back(seconds);
   }
-  measured.recorded = step.optimiser_step().is_recorded();
-  if (const auto& reason = step.optimiser_step().why_not_recorded(); !reason.empty()) {
+  measured.recorded = step.train_step().is_recorded();
+  if (const auto& reason = step.train_step().why_not_recorded(); !reason.empty()) {
     session.console.note("queued kernel by kernel: no room for a recording: " + reason);
   }
   return measured;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "apps/bench/benchmark.h"
-#include "apps/train/optimiser_step.h"
+#include "apps/train/train_step.h"
 
 namespace lookback {
 
@@ -15,13 +15,13 @@ class BenchStep {
   BenchStep(const Llama& model, const BenchOptions& options, Repetition how);
   // Returns its seconds.
   double run(std::uint64_t seed);
-  const OptimiserStep& optimiser_step() const { return step; }
+  const TrainStep& train_step() const { return step; }
 
  private:
   const Llama& llama;
   std::int64_t batch_size, block_size;
   AdamW optimizer;
-  OptimiserStep step;
+  TrainStep step;
 };
 
 // What `bench train` says of its steps.

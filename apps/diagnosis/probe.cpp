@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 #include "nn/adamw.h"
 #include "nn/schedule.h"
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "apps/diagnosis/tensor_numbers.h"
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 #include "autograd/gradient.h"
 #include "nn/adamw.h"
 

@@ -45,13 +45,6 @@ std::int64_t step_of(const SafetensorsFile& file) {
 
 }  // namespace
 
-AdamWOptions adamw_options(const TrainOptions& options) {
-  return {.beta1 = options.adam_beta1,
-          .beta2 = options.adam_beta2,
-          .epsilon = options.adam_epsilon,
-          .weight_decay = options.weight_decay};
-}
-
 OptimizerView optimizer_of(const fs::path& directory, const TrainOptions& options) {
   OptimizerView result{.moments = {},
                        .options = adamw_options(options),

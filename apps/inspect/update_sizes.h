@@ -23,8 +23,6 @@ struct OptimizerView {
   std::string origin = {};  // whose moments these are, for the reader
 };
 
-AdamWOptions adamw_options(const TrainOptions& options);
-
 // Of a run's folder (its newest checkpoint) or of a checkpoint in one, at the run's peak learning
 // rate; without optimizer.safetensors, a first step at that rate. `options`: the run's, or the
 // defaults.

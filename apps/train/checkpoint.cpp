@@ -11,7 +11,6 @@
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
 #include "apps/train/run_entries.h"
-#include "apps/train/trainer_state.h"
 #include "nn/llama/config_file.h"
 #include "nn/parameter_files.h"
 #include "runtime/json.h"

@@ -6,8 +6,8 @@
 
 #include "apps/data/data_watch.h"
 #include "apps/data/token_source.h"
-#include "apps/train/checkpoint.h"
 #include "apps/train/train_options.h"
+#include "apps/train/trainer_state.h"
 
 namespace lookback {
 

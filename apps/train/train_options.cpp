@@ -85,6 +85,13 @@ void TrainOptions::declare(Flags& flags) {
       .not_recorded();
 }
 
+AdamWOptions adamw_options(const TrainOptions& options) {
+  return {.beta1 = options.adam_beta1,
+          .beta2 = options.adam_beta2,
+          .epsilon = options.adam_epsilon,
+          .weight_decay = options.weight_decay};
+}
+
 void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_tokens) {
   if (!options.max_steps) {
     if (!training_tokens) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "apps/cli/flags.h"
+#include "nn/adamw.h"
 
 namespace lookback {
 
@@ -51,6 +52,8 @@ struct TrainOptions {
 
   void declare(Flags& flags);
 };
+
+AdamWOptions adamw_options(const TrainOptions& options);
 
 // Fills in what was left to the program, from the number of training tokens (none: endless data):
 // max_steps, warmup_steps, eval_steps, save_steps. S = max_steps or epochs x E steps, where an

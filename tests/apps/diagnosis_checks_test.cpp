@@ -11,7 +11,7 @@
 #include "apps/data/open.h"
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/model/model_folder.h"
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 #include "nn/adamw.h"
 #include "nn/parameter_files.h"
 #include "tests/apps/small_subject.h"

@@ -9,7 +9,7 @@
 #include <functional>
 #include <set>
 
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
 #include "autograd/ops/cat.h"

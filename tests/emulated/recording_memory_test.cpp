@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "apps/bench/train_step.h"
-#include "apps/train/optimiser_step.h"
+#include "apps/train/train_step.h"
 #include "kernels/cuda/emulated/queue.h"
 #include "runtime/allocator.h"
 #include "tests/gpu.h"
@@ -40,7 +40,7 @@ Trained train(Repetition repetition, std::optional<RecordingStage> without_memor
   const DefaultDevice on(gpu());
   const auto llama = make_llama(small_config(), DType::f32);
   AdamW adamw(llama->parameters(), {});
-  OptimiserStep step(*llama, adamw, {}, 0.5, repetition);
+  TrainStep step(*llama, adamw, {}, 0.5, repetition);
   std::optional<NoMemoryForRecordings> short_of_memory;
   if (without_memory) short_of_memory.emplace(*without_memory);
   Trained trained;

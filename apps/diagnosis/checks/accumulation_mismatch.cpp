@@ -5,7 +5,7 @@
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/tensor_numbers.h"
 #include "apps/diagnosis/thresholds.h"
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 #include "autograd/gradient.h"
 #include "autograd/ops/multiply.h"
 

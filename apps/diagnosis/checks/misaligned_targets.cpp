@@ -6,7 +6,7 @@
 
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/train/token_tensors.h"
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 #include "runtime/transfer.h"
 
 namespace lookback {

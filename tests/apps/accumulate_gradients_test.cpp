@@ -1,4 +1,4 @@
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 
 #include <gtest/gtest.h>
 
@@ -36,7 +36,7 @@ TokenBatch rows_of(const TokenBatch& batch, std::int64_t begin, std::int64_t end
 
 // One batch of four rows, and the same in pieces of one and three with very different numbers of
 // valid targets: one loss, one gradient.
-TEST(TrainingStep, PiecesOfABatchMakeOneGradient) {
+TEST(AccumulateGradients, PiecesOfABatchMakeOneGradient) {
   const Llama llama(byte_config(), precision_of(DType::f64));
   initialise(llama.parameters(), 0.2, 1);
   auto batch = make_built_in_source("uniform", 3, BuiltInPart::fresh)->training_batch(0, 0, 4, 8);
@@ -64,7 +64,7 @@ TEST(TrainingStep, PiecesOfABatchMakeOneGradient) {
   }
 }
 
-TEST(TrainingStep, WithoutTargetsTheLossIsZero) {
+TEST(AccumulateGradients, WithoutTargetsTheLossIsZero) {
   const Llama llama(byte_config(), precision_of(DType::f32));
   initialise(llama.parameters(), 0.2, 1);
   auto batch = make_built_in_source("uniform", 3, BuiltInPart::fresh)->training_batch(0, 0, 1, 4);
@@ -119,7 +119,7 @@ double seconds_of_first_step(std::int64_t layers) {
 }
 
 // A small file may ask for 65,536 layers: that takes as long as they are many, not longer.
-TEST(TrainingStep, TimeGrowsWithTheNumberOfLayers) {
+TEST(AccumulateGradients, TimeGrowsWithTheNumberOfLayers) {
   const testing::OneThread one;  // threads that wait for one another take processor time as well
   double ratio = 100;            // the best of some: other processes take their share of the caches
   for (int attempt = 0; attempt < 4 && ratio > 6; ++attempt) {

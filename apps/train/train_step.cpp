@@ -1,4 +1,4 @@
-#include "apps/train/optimiser_step.h"
+#include "apps/train/train_step.h"
 
 #include <algorithm>
 
@@ -10,9 +10,8 @@
 
 namespace lookback {
 
-OptimiserStep::OptimiserStep(const Llama& model, AdamW& adamw,
-                             const ForwardOptions& forward_options, double max_gradient_norm,
-                             Repetition how)
+TrainStep::TrainStep(const Llama& model, AdamW& adamw, const ForwardOptions& forward_options,
+                     double max_gradient_norm, Repetition how)
     : llama(model),
       optimizer(adamw),
       forward(forward_options),
@@ -21,8 +20,8 @@ OptimiserStep::OptimiserStep(const Llama& model, AdamW& adamw,
       may_record(how == Repetition::recorded && model.model.fault() == nullptr),
       norm_so_far(zeros({}, DType::f64, parameters.at(0).tensor.device())) {}
 
-StepResults OptimiserStep::take(const std::vector<TokenBatch>& batches, double learning_rate,
-                                const std::function<void(const StepResults&)>& before_update) {
+StepResults TrainStep::take(const std::vector<TokenBatch>& batches, double learning_rate,
+                            const std::function<void(const StepResults&)>& before_update) {
   if (!fill_inputs(batches)) recorded = nullptr;
   if (!warm || before_update || !may_record) {
     warm = true;
@@ -43,7 +42,7 @@ StepResults OptimiserStep::take(const std::vector<TokenBatch>& batches, double l
 }
 
 // Whether they have the shapes of the last ones, and so lie where those lay.
-bool OptimiserStep::fill_inputs(const std::vector<TokenBatch>& batches) {
+bool TrainStep::fill_inputs(const std::vector<TokenBatch>& batches) {
   const bool same =
       std::ranges::equal(batches, inputs, [](const TokenBatch& batch, const TokenTensors& tensors) {
         return tensors.ids.shape() == Shape{batch.rows, batch.columns};
@@ -57,8 +56,8 @@ bool OptimiserStep::fill_inputs(const std::vector<TokenBatch>& batches) {
   return true;
 }
 
-StepResults OptimiserStep::queue(const std::vector<TokenBatch>& batches, double learning_rate,
-                                 const std::function<void(const StepResults&)>& before_update) {
+StepResults TrainStep::queue(const std::vector<TokenBatch>& batches, double learning_rate,
+                             const std::function<void(const StepResults&)>& before_update) {
   const auto results = queue_gradients(llama, batches, inputs, forward);
   if (before_update) before_update(results);
   optimizer.begin_step(learning_rate, results.gradient_share);
@@ -66,7 +65,7 @@ StepResults OptimiserStep::queue(const std::vector<TokenBatch>& batches, double 
   return results;
 }
 
-void OptimiserStep::queue_update(const StepResults& results) {
+void TrainStep::queue_update(const StepResults& results) {
   const NoGrad no_grad;
   const auto norm = results.grad_norm + affine(norm_so_far, 0, 0);
   copy_into(norm, norm_so_far);
@@ -75,7 +74,7 @@ void OptimiserStep::queue_update(const StepResults& results) {
 }
 
 // A recording has memory of its own: a GPU that has no room for it goes on without.
-void OptimiserStep::try_to_record(const std::vector<TokenBatch>& batches) {
+void TrainStep::try_to_record(const std::vector<TokenBatch>& batches) {
   try {
     recorded = record(norm_so_far.device(), [&] {
       const auto results = queue_gradients(llama, batches, inputs, forward);
@@ -90,7 +89,7 @@ void OptimiserStep::try_to_record(const std::vector<TokenBatch>& batches) {
 }
 
 // False, with nothing queued, where the GPU has no room for what it would run.
-bool OptimiserStep::replay() {
+bool TrainStep::replay() {
   try {
     recorded->replay();
     return true;
@@ -100,7 +99,7 @@ bool OptimiserStep::replay() {
   }
 }
 
-void OptimiserStep::go_on_queued(const OutOfMemory& error) {
+void TrainStep::go_on_queued(const OutOfMemory& error) {
   recorded = nullptr;
   recorded_numbers = {};
   may_record = false;

@@ -5,7 +5,7 @@
 #include <limits>
 #include <optional>
 
-#include "apps/train/optimiser_step.h"
+#include "apps/train/train_step.h"
 #include "autograd/ops/numbers.h"
 #include "tests/gpu.h"
 #include "tests/nn/small_llama.h"
@@ -63,7 +63,7 @@ Trained train(const Way& way, int steps = 5) {
   config.tie_word_embeddings = true;
   const auto llama = make_llama(config, way.dtype);
   AdamW adamw(llama->parameters(), {});
-  OptimiserStep step(*llama, adamw, {.activations = way.activations}, 0.5, way.repetition);
+  TrainStep step(*llama, adamw, {.activations = way.activations}, 0.5, way.repetition);
   std::vector<StepResults> results;
   for (int s = 0; s < steps; ++s) {
     std::vector<TokenBatch> batches;
@@ -121,7 +121,7 @@ TEST_F(StepOnGpu, AnotherShapeIsRecordedAnew) { expect_same_bits({.last_rows = 3
 TEST_F(StepOnGpu, ANormThatIsNotFiniteStopsAllLaterUpdates) {
   const auto llama = make_llama(small_config(), DType::f32);
   AdamW adamw(llama->parameters(), {});
-  OptimiserStep step(*llama, adamw, {}, 0.5);
+  TrainStep step(*llama, adamw, {}, 0.5);
   for (int s = 0; s < 3; ++s) step.take({batch_of(2, 7, s)}, 1e-2);
   ASSERT_TRUE(step.is_recorded());
   const auto& norm = llama->model.norm.weight;
@@ -144,7 +144,7 @@ TEST_F(StepOnGpu, ANormThatIsNotFiniteStopsAllLaterUpdates) {
 TEST_F(StepOnGpu, ATokenOutsideTheVocabularyIsNamedBehindAReplay) {
   const auto llama = make_llama(small_config(), DType::f32);
   AdamW adamw(llama->parameters(), {});
-  OptimiserStep step(*llama, adamw, {}, 0.5);
+  TrainStep step(*llama, adamw, {}, 0.5);
   for (int s = 0; s < 2; ++s) step.take({batch_of(2, 7, s)}, 1e-2);
   ASSERT_TRUE(step.is_recorded());
   auto batch = batch_of(2, 7, 2);

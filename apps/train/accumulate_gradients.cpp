@@ -1,4 +1,4 @@
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,21 @@
-// A step of training: forward and backward of every micro-batch, clipping, AdamW.
+// A step of training: forward and backward of every micro-batch, clipping, AdamW. Training is
+//
+//   for (std::int64_t step = 0; step < total_steps; ++step) {
+//     std::int64_t targets = 0;
+//     for (const auto& batch : micro_batches(step)) {         // drawn by (seed, step): no state
+//       const auto loss = llama.loss(batch.ids, batch.targets);
+//       backward(loss.loss_sum);                              // adds to the parameters' gradients
+//       targets += batch.scored();
+//     }
+//     adamw.begin_step(schedule.learning_rate(step), 1.0 / targets);  // of the mean loss
+//     adamw.update(max_norm, gradient_norm_tensor(parameters));       // clips, moves the weights
+//     clear_gradients(parameters);
+//   }
+//
+// accumulate_gradients.cpp is the inner loop, TrainStep::queue() the step around it, and
+// TrainingRun::train() the outer loop with what happens between steps. What else stands here keeps
+// a GPU busy: the host waits for no number of a step, and from the second step on the GPU repeats
+// the kernels that it was shown, where they fit into its memory.
 #pragma once
 
 #include <functional>
@@ -6,8 +23,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/train/accumulate_gradients.h"
 #include "apps/train/token_tensors.h"
-#include "apps/train/training_step.h"
 #include "nn/adamw.h"
 #include "runtime/allocator.h"
 #include "runtime/recorded_work.h"
@@ -17,11 +34,11 @@ namespace lookback {
 // Whether a device that queues its kernels is shown the step once and replays it.
 enum class Repetition { recorded, queued };
 
-class OptimiserStep {
+class TrainStep {
  public:
   // The arguments outlive it. Faults of a model are always queued: they ask for numbers on the way.
-  OptimiserStep(const Llama& model, AdamW& adamw, const ForwardOptions& forward_options,
-                double max_gradient_norm, Repetition how = Repetition::recorded);
+  TrainStep(const Llama& model, AdamW& adamw, const ForwardOptions& forward_options,
+            double max_gradient_norm, Repetition how = Repetition::recorded);
 
   // Queues the step and does not wait for a GPU: its numbers are there when they have been read.
   // A norm that is not finite leaves the weights as they are, in this step and all later ones.
