@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/benchmark.h"
-#include "apps/model/dtype_name.h"
 #include "autograd/gradient.h"
 #include "autograd/ops/attention.h"
 #include "kernels/fill.h"
@@ -43,7 +42,7 @@ double best_seconds(std::int64_t runs, const Work& work) {
 }
 
 nlohmann::ordered_json measure(const BenchOptions& options, std::int64_t head_size) {
-  const auto dtype = floating_dtype(options.dtype);
+  const auto dtype = options.dtype;
   const Shape shape{options.batch_size, options.block_size, heads, head_size};
   auto q = random_tensor(shape, dtype, 1), k = random_tensor(shape, dtype, 2),
        v = random_tensor(shape, dtype, 3);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/cli/command.h"
+#include "apps/model/attention_storage.h"
 #include "nn/llama/llama.h"
 
 namespace lookback {
@@ -18,9 +19,9 @@ struct BenchOptions {
   std::string preset = "llama";
   std::int64_t batch_size = 4;
   std::int64_t block_size = 256;
-  std::string dtype = "float32";
+  DType dtype = DType::f32;
   std::int64_t steps = 8;
-  std::string record = "qk";
+  AttentionStorage attention_storage = AttentionStorage::qk;
   bool gradient_checkpointing = false;
   bool no_cuda_graphs = false;
 };

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/benchmark.h"
-#include "apps/model/dtype_name.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/linear.h"
 #include "runtime/device_runtime.h"
@@ -55,7 +54,7 @@ double best_seconds(const Tensor& x, const Tensor& weight) {
 
 nlohmann::ordered_json bench_gemm(const BenchOptions& options, const Session&) {
   const NoGrad no_grad;
-  const auto dtype = floating_dtype(options.dtype);
+  const auto dtype = options.dtype;
   auto gflops = nlohmann::ordered_json::object();
   for (const auto& [m, n, k] : shapes) {
     const double seconds = best_seconds(random_matrix(m, k, dtype), random_matrix(n, k, dtype));

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "apps/bench/benchmark.h"
-#include "apps/model/dtype_name.h"
 #include "apps/model/model_choice.h"
 #include "apps/train/train_options.h"
 #include "nn/initialise.h"
@@ -22,7 +21,7 @@ std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t se
                 options.block_size, config.max_position_embeddings);
   }
   check_batch(options.batch_size, options.block_size);
-  auto llama = std::make_unique<Llama>(config, precision_of(floating_dtype(options.dtype)));
+  auto llama = std::make_unique<Llama>(config, precision_of(options.dtype));
   initialise(llama->parameters(), config.initializer_range, seed);
   return llama;
 }

@@ -2,15 +2,14 @@
 
 #include <chrono>
 
-#include "apps/model/record_choice.h"
 #include "runtime/device_runtime.h"
 
 namespace lookback {
 namespace {
 
-ForwardOptions forward_options(const Llama& llama, const BenchOptions& options) {
+ForwardOptions forward_options_of(const Llama& llama, const BenchOptions& options) {
   return training_pass(
-      options.record, llama, options.batch_size, options.block_size,
+      options.attention_storage, llama, options.batch_size, options.block_size,
       options.gradient_checkpointing ? Activations::recomputed : Activations::kept);
 }
 
@@ -29,7 +28,7 @@ BenchStep::BenchStep(const Llama& model, const BenchOptions& options, Repetition
       batch_size(options.batch_size),
       block_size(options.block_size),
       optimizer(model.parameters(), {}),
-      step(model, optimizer, forward_options(model, options), 1, how) {}
+      step(model, optimizer, forward_options_of(model, options), 1, how) {}
 
 double BenchStep::run(std::uint64_t seed) {
   const auto batch = random_batch(batch_size, block_size, llama.config.vocab_size, seed);

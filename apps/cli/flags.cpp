@@ -99,21 +99,23 @@ Flag& Flags::add(std::string name, std::optional<std::string>& target, std::stri
                  .get = [&target] { return target; }});
 }
 
-Flag& Flags::add_choice(std::string name, std::string& target, std::vector<std::string> choices,
-                        std::string help) {
+Flag& Flags::append_choice(std::string name, std::vector<std::string> choices, std::string help,
+                           std::function<void(std::size_t)> choose,
+                           std::function<std::optional<std::string>()> chosen) {
   const auto flag = "--" + name;
   return append({.name = std::move(name),
                  .placeholder = "NAME",
                  .help = help + ": " + joined_names(choices),
                  .set =
-                     [&target, choices, flag](const std::string& value) {
-                       if (std::ranges::find(choices, value) == choices.end()) {
+                     [choose = std::move(choose), choices, flag](const std::string& value) {
+                       const auto found = std::ranges::find(choices, value);
+                       if (found == choices.end()) {
                          usage_error("{} {}: must be one of {}; the nearest is {}", flag, value,
                                      joined_names(choices), nearest_name(value, choices));
                        }
-                       target = value;
+                       choose(static_cast<std::size_t>(found - choices.begin()));
                      },
-                 .get = [&target] { return unless_empty(target); }});
+                 .get = std::move(chosen)});
 }
 
 Flag& Flags::add_toggle(std::string name, bool& target, std::string help) {

@@ -68,9 +68,22 @@ class Flags {
   Flag& add(std::string name, std::string& target, std::string placeholder, std::string help);
   Flag& add(std::string name, std::optional<std::string>& target, std::string placeholder,
             std::string help);
-  // One of these words.
-  Flag& add_choice(std::string name, std::string& target, std::vector<std::string> choices,
-                   std::string help);
+  // One of these values of an enum, by the names that name_of() gives them.
+  template <class Enum>
+  Flag& add_choice(std::string name, Enum& target, std::vector<Enum> choices, std::string help) {
+    return append_choice(
+        std::move(name), names_of(choices), std::move(help),
+        [&target, choices](std::size_t i) { target = choices[i]; },
+        [&target] { return std::optional<std::string>(name_of(target)); });
+  }
+  template <class Enum>
+  Flag& add_choice(std::string name, std::optional<Enum>& target, std::vector<Enum> choices,
+                   std::string help) {
+    return append_choice(
+        std::move(name), names_of(choices), std::move(help),
+        [&target, choices](std::size_t i) { target = choices[i]; },
+        [&target] { return target ? std::optional<std::string>(name_of(*target)) : std::nullopt; });
+  }
   Flag& add_toggle(std::string name, bool& target, std::string help);
   void add_positional(Positional value) { positional = std::move(value); }
 
@@ -110,6 +123,15 @@ class Flags {
   bool is_flag(std::string_view argument) const;
   std::vector<std::string> names() const;
   std::vector<std::string> joined(std::span<const std::string> arguments) const;
+  template <class Enum>
+  static std::vector<std::string> names_of(const std::vector<Enum>& values) {
+    std::vector<std::string> names;
+    for (const auto value : values) names.emplace_back(name_of(value));
+    return names;
+  }
+  Flag& append_choice(std::string name, std::vector<std::string> choices, std::string help,
+                      std::function<void(std::size_t)> choose,
+                      std::function<std::optional<std::string>()> chosen);
   Flag& append(Flag flag);
   void set(const Flag& flag, const std::string& value);
   void take(std::vector<std::string> values);

@@ -5,6 +5,7 @@
 #include "apps/cli/error_message.h"
 #include "apps/cli/process.h"
 #include "apps/cli/session.h"
+#include "apps/data/open.h"
 #include "runtime/nearest_name.h"
 
 namespace lookback {
@@ -92,6 +93,8 @@ int run_program(std::string_view version, std::span<const std::string> arguments
     return static_cast<int>(dispatch(version, arguments));
   } catch (const UsageError& error) {
     return report(ExitCode::usage, error.what());
+  } catch (const UnsuitableTokenizer& error) {
+    return report(ExitCode::usage, fmt::format("--tokenizer {}", error.what()));
   } catch (const NonFiniteError& error) {
     return report(ExitCode::non_finite, error.what());
   } catch (const std::exception& error) {

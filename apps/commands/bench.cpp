@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/benchmark.h"
-#include "apps/model/dtype_name.h"
-#include "apps/model/record_choice.h"
+#include "apps/model/attention_storage.h"
+#include "apps/model/dtype_choice.h"
 
 namespace lookback {
 namespace {
@@ -52,8 +52,8 @@ class Bench final : public Command {
     flags.add("preset", options.preset, "NAME", "a variant laid over the config");
     flags.add("batch-size", options.batch_size, at_least_one, "sequences");
     flags.add("block-size", options.block_size, at_least_one, "tokens of a sequence");
-    flags.add_choice("dtype", options.dtype, floating_dtype_names, "number format");
-    add_record_flag(flags, options.record);
+    flags.add_choice("dtype", options.dtype, floating_dtypes, "number format");
+    add_record_flag(flags, options.attention_storage);
     flags.add_toggle("gradient-checkpointing", options.gradient_checkpointing,
                      "keeps each layer's inputs alone and runs it again in backward");
     flags.add_toggle("no-cuda-graphs", options.no_cuda_graphs,

@@ -6,10 +6,10 @@
 
 #include "apps/cli/command.h"
 #include "apps/data/open.h"
-#include "apps/model/dtype_name.h"
+#include "apps/model/attention_storage.h"
+#include "apps/model/dtype_choice.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
-#include "apps/model/record_choice.h"
 #include "apps/train/evaluate.h"
 #include "apps/train/run_record.h"
 
@@ -23,10 +23,10 @@ class Eval final : public Command {
     flags.add("data", data, "SPEC", "without it: the run's own");
     flags.add("tokenizer", tokenizer, "bytes|FILE",
               "of --data: FILE.model or FILE.json; without it the folder's own, or bytes");
-    flags.add_choice("split", split, {"train", "validation", "all"},
+    flags.add_choice("split", split, {Split::train, Split::validation, Split::all},
                      "part of the data; without it all of --data, or the run's validation");
     flags.add("block-size", block_size, at_least_one, "tokens of context; without it the run's");
-    flags.add_choice("dtype", dtype, floating_dtype_names, "number format; without it the run's");
+    flags.add_choice("dtype", dtype, floating_dtypes, "number format; without it the run's");
   }
 
   ExitCode run(const Session& session) override {
@@ -36,8 +36,8 @@ class Eval final : public Command {
                   directory);
     }
     check_model_folder(directory);
-    if (dtype.empty()) dtype = record ? record->options.dtype : "float32";
-    const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
+    if (!dtype) dtype = record ? record->options.dtype : TrainOptions().dtype;
+    const auto llama = load_model(directory, precision_of(*dtype));
     warn_of_fault(llama->config);
     note_missing_checksums(session.console, directory);
     const auto most = llama->config.max_position_embeddings;
@@ -49,11 +49,12 @@ class Eval final : public Command {
     }
     const auto source = open(*llama, record, session.seed);
     if (record && !data.empty()) check_language(record->options.tokenizer, *source);
-    const auto record_name = record ? record->options.record : TrainOptions().record;
+    const auto storage =
+        record ? record->options.attention_storage : TrainOptions().attention_storage;
     const auto batch_size = record ? record->options.batch_size : TrainOptions().batch_size;
     report(session, *source,
            evaluate(*llama, *source, whole_evaluation(*source, batch_size, *block_size),
-                    recording(record_name, *llama, batch_size, *block_size, Gradients::none)));
+                    forward_options(storage, *llama, batch_size, *block_size, Gradients::none)));
     session.note_device();
     return ExitCode::good;
   }
@@ -73,12 +74,12 @@ class Eval final : public Command {
       wanted.seed = record->seed;
       const auto chosen = data_of(llama.config, {});
       wanted.document_ends = chosen.document_ends;
-      if (split.empty()) split = chosen.validation_split;
-    } else if (split.empty()) {
-      split = "all";
+      if (!split) split = split_of(chosen.validation_split);
+    } else if (!split) {
+      split = Split::all;
     }
     wanted.vocabulary_size = llama.config.vocab_size;
-    return open_evaluation(wanted, split_of(split));
+    return open_evaluation(wanted, *split);
   }
 
   // Ids of the stories' words mean something else to a model of bytes. (Numbers may be anything: a
@@ -116,7 +117,9 @@ class Eval final : public Command {
     session.console.result(text, object);
   }
 
-  std::string directory, data, tokenizer, split, dtype;
+  std::string directory, data, tokenizer;
+  std::optional<Split> split;
+  std::optional<DType> dtype;
   std::optional<std::int64_t> block_size;
 };
 

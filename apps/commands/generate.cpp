@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "apps/cli/command.h"
-#include "apps/model/dtype_name.h"
+#include "apps/model/dtype_choice.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/prompt.h"
@@ -33,15 +33,15 @@ class Generate final : public Command {
     flags.add_toggle("no-cache", no_cache, "runs the whole text again for every token");
     flags.add("tokenizer", tokenizer, "bytes|FILE",
               "or FILE.model, FILE.json, stories; without it the folder's own, or bytes");
-    flags.add_choice("dtype", dtype, floating_dtype_names, "number format; without it the run's");
+    flags.add_choice("dtype", dtype, floating_dtypes, "number format; without it the run's");
   }
 
   ExitCode run(const Session& session) override {
     if (!prompt) usage_error("--prompt is missing: the text to begin with");
     const auto record = run_record_for_reading(directory);
-    if (dtype.empty()) dtype = record ? record->options.dtype : "float32";
+    if (!dtype) dtype = record ? record->options.dtype : TrainOptions().dtype;
     if (tokenizer.empty()) tokenizer = tokenizer_of(directory, record);
-    const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
+    const auto llama = load_model(directory, precision_of(*dtype));
     warn_of_fault(llama->config);
     note_missing_checksums(session.console, directory);
     const auto& config = llama->config;
@@ -75,7 +75,8 @@ class Generate final : public Command {
  private:
   static constexpr NumberRule share{.least = 0, .least_is = NumberRule::Bound::excluded, .most = 1};
 
-  std::string directory, tokenizer, dtype;
+  std::string directory, tokenizer;
+  std::optional<DType> dtype;
   std::optional<std::string> prompt;
   std::optional<std::int64_t> new_tokens, top_k;
   double temperature = 1, top_p = 1;

@@ -9,7 +9,6 @@
 
 #include "apps/data/open.h"
 #include "apps/data/tokenizer_file.h"
-#include "apps/model/dtype_name.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
@@ -69,7 +68,7 @@ class Train final : public Command {
     const auto data = open(session, choice);
     resolve_steps(options, data.training->tokens());
     if (resumed) note_resolved_steps(*resumed, *session.flags);
-    const Llama llama(choice.config, precision_of(floating_dtype(options.dtype)));
+    const Llama llama(choice.config, precision_of(options.dtype));
     warn_of_fault(choice.config);
     if (!resumed && !options.init_from.empty()) {
       note_missing_checksums(session.console, options.init_from);

@@ -13,6 +13,7 @@
 
 #include "apps/data/data_files.h"
 #include "apps/data/token_source.h"
+#include "runtime/error.h"
 
 namespace lookback {
 
@@ -32,10 +33,16 @@ struct DataOptions {
   bool document_ends = true;
 };
 
+// Thrown where data cannot have the tokenizer that DataOptions names: "gpt2: builtin:stories ..".
+class UnsuitableTokenizer : public Error {
+ public:
+  using Error::Error;
+};
+
 // Training and validation of a run. Without validation data: of n bytes of text, or tokens of a
 // .bin, the first floor(0.95 n) are for training, the rest for validation; a built-in source
-// validates on fresh sequences. With them: all of the one and all of the other. Throws UsageError
-// for a tokenizer that such data cannot have, Error on data that are missing or malformed
+// validates on fresh sequences. With them: all of the one and all of the other. Throws
+// UnsuitableTokenizer, and Error on data that are missing or malformed
 // (token_array.h), have fewer than T + 1 tokens on either side, do not fit the vocabulary, or speak
 // two languages.
 TokenData open_data(const DataOptions& options);
@@ -44,7 +51,8 @@ TokenData open_data(const DataOptions& options);
 bool is_built_in_data(std::string_view spec);
 
 enum class Split { train, validation, all };
-// train, validation, all; throws Error on another, naming the nearest.
+std::string_view name_of(Split split);  // "train", "validation", "all"
+// Throws Error on another name, naming the nearest.
 Split split_of(std::string_view name);
 
 // What `eval --split` goes through: the same parts as above. Of a built-in source `all` is fresh

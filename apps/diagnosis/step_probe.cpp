@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t steps_of_no_run = 1000;
 
 Schedule schedule_of(const TrainOptions& options) {
-  return {.kind = parse_schedule_kind(options.lr_scheduler_type),
+  return {.kind = options.lr_scheduler_type,
           .peak = options.learning_rate,
           .warmup_steps = options.warmup_steps.value_or(0),
           .total_steps = options.max_steps.value_or(steps_of_no_run),

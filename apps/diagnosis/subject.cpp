@@ -42,7 +42,8 @@ std::unique_ptr<Llama> Subject::model(DType dtype) const {
 }
 
 ForwardOptions Subject::forward() const {
-  const bool explicit_weights = !config.fault.empty() || options.record == "weights";
+  const bool explicit_weights =
+      !config.fault.empty() || options.attention_storage == AttentionStorage::weights;
   ForwardOptions result;
   if (explicit_weights) result.attention = AttentionPath::explicit_weights;
   return result;

@@ -6,6 +6,7 @@
 #include "apps/data/tokenizer_file.h"
 #include "apps/inspect/write_look.h"
 #include "apps/model/model_folder.h"
+#include "apps/train/read_run_history.h"
 #include "apps/train/run_entries.h"
 #include "apps/train/run_record.h"
 #include "kernels/cpu/isa.h"

@@ -6,7 +6,7 @@
 
 #include "apps/cli/exit_code.h"
 #include "apps/data/batch_rows.h"
-#include "apps/model/record_choice.h"
+#include "apps/model/dtype_choice.h"
 
 namespace lookback {
 
@@ -37,7 +37,8 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("max-steps", max_steps, at_least_one, "optimiser steps; wins over --epochs");
   flags.add("epochs", epochs, at_least_one, "passes over the training data");
   flags.add("learning-rate", learning_rate, non_negative, "its peak");
-  flags.add_choice("lr-scheduler-type", lr_scheduler_type, {"cosine", "linear", "constant"},
+  flags.add_choice("lr-scheduler-type", lr_scheduler_type,
+                   {ScheduleKind::cosine, ScheduleKind::linear, ScheduleKind::constant},
                    "after warming up");
   flags.add("warmup-steps", warmup_steps, at_least_zero, "wins over --warmup-ratio");
   flags.add("warmup-ratio", warmup_ratio, zero_to_one, "share of the steps to warm up");
@@ -50,8 +51,8 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("adam-epsilon", adam_epsilon, positive, "added to the root of the second moment");
   flags.add("max-grad-norm", max_grad_norm, non_negative,
             "a larger gradient is clipped to it; 0: no clipping");
-  flags.add_choice("dtype", dtype, {"float32", "float64", "bfloat16"}, "number format");
-  add_record_flag(flags, record);
+  flags.add_choice("dtype", dtype, floating_dtypes, "number format");
+  add_record_flag(flags, attention_storage);
   flags.add_toggle("gradient-checkpointing", gradient_checkpointing,
                    "keeps each layer's inputs alone and runs it again in backward");
   flags.add_toggle("no-cuda-graphs", no_cuda_graphs,

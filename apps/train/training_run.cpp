@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/error_message.h"
-#include "apps/model/record_choice.h"
 #include "apps/train/non_finite.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/numbers.h"
@@ -17,16 +16,16 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Schedule schedule_of(const TrainOptions& options) {
-  return {.kind = parse_schedule_kind(options.lr_scheduler_type),
+  return {.kind = options.lr_scheduler_type,
           .peak = options.learning_rate,
           .warmup_steps = *options.warmup_steps,
           .total_steps = *options.max_steps,
           .minimum_ratio = options.min_learning_rate_ratio};
 }
 
-ForwardOptions forward_options(const TrainOptions& options, const Llama& llama) {
+ForwardOptions forward_options_of(const TrainOptions& options, const Llama& llama) {
   return training_pass(
-      options.record, llama, options.batch_size, options.block_size,
+      options.attention_storage, llama, options.batch_size, options.block_size,
       options.gradient_checkpointing ? Activations::recomputed : Activations::kept);
 }
 
@@ -59,7 +58,7 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
     : llama(model),
       data(token_data),
       options(train_options),
-      forward(forward_options(train_options, model)),
+      forward(forward_options_of(train_options, model)),
       optimizer(optimised_parameters(model), adamw_options(train_options)),
       step(model, optimizer, forward, options.max_grad_norm,
            options.no_cuda_graphs ? Repetition::queued : Repetition::recorded),

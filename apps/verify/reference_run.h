@@ -10,8 +10,8 @@
 namespace lookback {
 
 struct ReferenceRunOptions {
-  DType dtype = DType::f64;   // float32, float64 or bfloat16 (nn/precision.h)
-  std::string record = "qk";  // or "weights": how attention is kept
+  DType dtype = DType::f64;  // float32, float64 or bfloat16 (nn/precision.h)
+  AttentionStorage attention_storage = AttentionStorage::qk;
 };
 
 // The dtype of the file's weights: float64 where one is, else float32, or bfloat16 where all are.

@@ -1,4 +1,4 @@
-#include "apps/inspect/run_history.h"
+#include "apps/train/read_run_history.h"
 
 #include <nlohmann/json.hpp>
 

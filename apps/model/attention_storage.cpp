@@ -1,4 +1,4 @@
-#include "apps/model/record_choice.h"
+#include "apps/model/attention_storage.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -17,18 +17,31 @@ double memory_bytes() {
   return std::min(physical, static_cast<double>(limit.rlim_cur));
 }
 
+const std::vector<AttentionStorage> all_storages = {AttentionStorage::weights,
+                                                    AttentionStorage::qk};
+constexpr auto help =
+    "how attention is kept for later layers: its weights, or queries and keys from which they "
+    "follow";
+
 }  // namespace
 
-void add_record_flag(Flags& flags, std::string& record) {
-  flags.add_choice("record", record, {"weights", "qk"},
-                   "how attention is kept for later layers: its weights, or queries and keys from "
-                   "which they follow");
+std::string_view name_of(AttentionStorage storage) {
+  return storage == AttentionStorage::weights ? "weights" : "qk";
 }
 
-ForwardOptions recording(const std::string& record, const Llama& llama, std::int64_t batch_size,
-                         std::int64_t block_size, Gradients gradients) {
+void add_record_flag(Flags& flags, AttentionStorage& storage) {
+  flags.add_choice("record", storage, all_storages, help);
+}
+
+void add_record_flag(Flags& flags, std::optional<AttentionStorage>& storage) {
+  flags.add_choice("record", storage, all_storages, help);
+}
+
+ForwardOptions forward_options(AttentionStorage storage, const Llama& llama,
+                               std::int64_t batch_size, std::int64_t block_size,
+                               Gradients gradients) {
   const auto& config = llama.config;
-  const bool weights = record == "weights" || !config.fault.empty();
+  const bool weights = storage == AttentionStorage::weights || !config.fault.empty();
   if (!weights) return {};
   // With gradients every layer's weights wait for backward; without, one layer's are there at once.
   const auto kept = gradients == Gradients::wanted || config.cross_layer_residual
@@ -50,11 +63,11 @@ ForwardOptions recording(const std::string& record, const Llama& llama, std::int
   return {.attention = AttentionPath::explicit_weights};
 }
 
-ForwardOptions training_pass(const std::string& record, const Llama& llama, std::int64_t batch_size,
+ForwardOptions training_pass(AttentionStorage storage, const Llama& llama, std::int64_t batch_size,
                              std::int64_t block_size, Activations activations) {
   const bool kept = activations == Activations::kept;
-  auto forward =
-      recording(record, llama, batch_size, block_size, kept ? Gradients::wanted : Gradients::none);
+  auto forward = forward_options(storage, llama, batch_size, block_size,
+                                 kept ? Gradients::wanted : Gradients::none);
   forward.activations = activations;
   return forward;
 }
