@@ -7,6 +7,7 @@
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
 #include "autograd/record.h"
+#include "runtime/scoped_value.h"
 
 namespace lookback {
 namespace {
@@ -16,14 +17,11 @@ namespace {
 // reads.
 class FirstRun {
  public:
-  FirstRun() : outer(std::exchange(innermost, this)) {}
-  ~FirstRun() { innermost = outer; }
-  FirstRun(const FirstRun&) = delete;
-  FirstRun& operator=(const FirstRun&) = delete;
+  FirstRun() : running_(innermost, this) {}
 
   static FirstRun* current() { return innermost; }
   void meet(const Tensor& parameter) {
-    for (auto* run = this; run != nullptr; run = run->outer) {
+    for (auto* run = this; run != nullptr; run = run->running_.previous()) {
       if (run->met.insert(gradient_state(parameter)).second) run->parameters.push_back(parameter);
     }
   }
@@ -31,7 +29,7 @@ class FirstRun {
 
  private:
   static inline thread_local FirstRun* innermost = nullptr;
-  FirstRun* outer;
+  ScopedValue<FirstRun*> running_;  // previous(): the run that this one is part of
   std::unordered_set<const GradientState*> met;
   std::vector<Tensor> parameters;
 };

@@ -10,6 +10,7 @@
 #include "autograd/scope.h"
 #include "autograd/sum_gradients.h"
 #include "kernels/fill.h"
+#include "runtime/scoped_value.h"
 
 namespace lookback {
 namespace {
@@ -20,20 +21,12 @@ thread_local AfterBackward current_after = AfterBackward::release;
 class RunningNode {
  public:
   RunningNode(const Node& node, AfterBackward after)
-      : previous(std::exchange(current_node, &node)),
-        previous_after(std::exchange(current_after, after)),
-        scope(node.scope) {}
-  ~RunningNode() {
-    current_node = previous;
-    current_after = previous_after;
-  }
-  RunningNode(const RunningNode&) = delete;
-  RunningNode& operator=(const RunningNode&) = delete;
+      : node_(current_node, &node), after_(current_after, after), scope_(node.scope) {}
 
  private:
-  const Node* previous;
-  AfterBackward previous_after;
-  RestoredScope scope;
+  ScopedValue<const Node*> node_;
+  ScopedValue<AfterBackward> after_;
+  RestoredScope scope_;
 };
 
 // Leaves first: their sum is complete, and storing it frees the parts. Then the latest node.
@@ -81,7 +74,7 @@ class BackwardPass {
 
   void run() {
     const NoGrad no_grad;
-    const RunningPass running(*this);
+    const ScopedValue<BackwardPass*> running(innermost, this);
     while (!ready.empty()) {
       const auto node = ready.top();
       ready.pop();
@@ -95,17 +88,6 @@ class BackwardPass {
 
  private:
   static inline thread_local BackwardPass* innermost = nullptr;
-
-  class RunningPass {
-   public:
-    explicit RunningPass(BackwardPass& pass) : previous(std::exchange(innermost, &pass)) {}
-    ~RunningPass() { innermost = previous; }
-    RunningPass(const RunningPass&) = delete;
-    RunningPass& operator=(const RunningPass&) = delete;
-
-   private:
-    BackwardPass* previous;
-  };
 
   struct Visit {
     std::int64_t uses = 0;  // edges that still have to deliver

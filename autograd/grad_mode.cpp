@@ -1,7 +1,5 @@
 #include "autograd/grad_mode.h"
 
-#include <utility>
-
 namespace lookback {
 namespace {
 
@@ -11,10 +9,8 @@ thread_local bool enabled = true;
 
 bool grad_enabled() { return enabled; }
 
-NoGrad::NoGrad() : previous(std::exchange(enabled, false)) {}
-NoGrad::~NoGrad() { enabled = previous; }
+NoGrad::NoGrad() : enabled_(enabled, false) {}
 
-EnableGrad::EnableGrad() : previous(std::exchange(enabled, true)) {}
-EnableGrad::~EnableGrad() { enabled = previous; }
+EnableGrad::EnableGrad() : enabled_(enabled, true) {}
 
 }  // namespace lookback

@@ -1,6 +1,8 @@
 // Whether operations of this thread are put on the tape. On by default.
 #pragma once
 
+#include "runtime/scoped_value.h"
+
 namespace lookback {
 
 bool grad_enabled();
@@ -9,24 +11,18 @@ bool grad_enabled();
 class NoGrad {
  public:
   NoGrad();
-  ~NoGrad();
-  NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
 
  private:
-  bool previous;
+  ScopedValue<bool> enabled_;
 };
 
 // Operations are recorded during its lifetime, also inside a NoGrad.
 class EnableGrad {
  public:
   EnableGrad();
-  ~EnableGrad();
-  EnableGrad(const EnableGrad&) = delete;
-  EnableGrad& operator=(const EnableGrad&) = delete;
 
  private:
-  bool previous;
+  ScopedValue<bool> enabled_;
 };
 
 }  // namespace lookback

@@ -1,18 +1,12 @@
 #include "autograd/mask_watch.h"
 
-#include <utility>
-
 #include "autograd/scope.h"
 
 namespace lookback {
 
-MaskWatch::MaskWatch() : outer(std::exchange(innermost, this)) {}
+MaskWatch::MaskWatch() : watching_(innermost, this) {}
 
-MaskWatch::~MaskWatch() { innermost = outer; }
-
-MaskWatch::Pause::Pause() : paused(std::exchange(innermost, nullptr)) {}
-
-MaskWatch::Pause::~Pause() { innermost = paused; }
+MaskWatch::Pause::Pause() : paused_(innermost, nullptr) {}
 
 void MaskWatch::note(std::string_view operation, const CausalMask& mask,
                      const std::source_location& where, std::size_t pieces) {

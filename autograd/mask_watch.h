@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "autograd/ops/causal_mask.h"
+#include "runtime/scoped_value.h"
 
 namespace lookback {
 
@@ -26,9 +27,6 @@ struct MaskUse {
 class MaskWatch {
  public:
   MaskWatch();
-  ~MaskWatch();
-  MaskWatch(const MaskWatch&) = delete;
-  MaskWatch& operator=(const MaskWatch&) = delete;
 
   const std::vector<MaskUse>& uses() const { return noted; }
 
@@ -42,12 +40,9 @@ class MaskWatch {
   class Pause {
    public:
     Pause();
-    ~Pause();
-    Pause(const Pause&) = delete;
-    Pause& operator=(const Pause&) = delete;
 
    private:
-    MaskWatch* paused;
+    ScopedValue<MaskWatch*> paused_;
   };
 
  private:
@@ -55,7 +50,7 @@ class MaskWatch {
             std::size_t pieces);
 
   static inline thread_local MaskWatch* innermost = nullptr;
-  MaskWatch* outer;
+  ScopedValue<MaskWatch*> watching_;
   std::vector<MaskUse> noted;
 };
 

@@ -15,6 +15,12 @@ const std::string* interned(std::string path) {
   return &*paths.insert(std::move(path)).first;
 }
 
+const std::string* child_of(std::string path, std::string_view name) {
+  if (!path.empty() && !name.empty()) path += '.';
+  path += name;
+  return interned(std::move(path));
+}
+
 thread_local const std::string* current_path = nullptr;
 
 }  // namespace
@@ -24,18 +30,8 @@ const std::string* Scope::current() {
   return current_path;
 }
 
-Scope::Scope(std::string_view name) : previous(current()) {
-  auto path = *previous;
-  if (!path.empty() && !name.empty()) path += '.';
-  path += name;
-  current_path = interned(std::move(path));
-}
+Scope::Scope(std::string_view name) : path_(current_path, child_of(*current(), name)) {}
 
-Scope::~Scope() { current_path = previous; }
-
-RestoredScope::RestoredScope(const std::string* path)
-    : previous(std::exchange(current_path, path)) {}
-
-RestoredScope::~RestoredScope() { current_path = previous; }
+RestoredScope::RestoredScope(const std::string* path) : path_(current_path, path) {}
 
 }  // namespace lookback

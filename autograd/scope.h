@@ -5,33 +5,29 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/scoped_value.h"
+
 namespace lookback {
 
 // Appends ".name" to this thread's path for its own lifetime (no dot at the root).
 class Scope {
  public:
   explicit Scope(std::string_view name);
-  ~Scope();
-  Scope(const Scope&) = delete;
-  Scope& operator=(const Scope&) = delete;
 
   // The path now; the pointer stays valid, and equal paths have equal pointers, for good.
   static const std::string* current();
 
  private:
-  const std::string* previous;
+  ScopedValue<const std::string*> path_;
 };
 
 // Puts a whole recorded path back for its own lifetime (backward runs where forward ran).
 class RestoredScope {
  public:
   explicit RestoredScope(const std::string* path);
-  ~RestoredScope();
-  RestoredScope(const RestoredScope&) = delete;
-  RestoredScope& operator=(const RestoredScope&) = delete;
 
  private:
-  const std::string* previous;
+  ScopedValue<const std::string*> path_;
 };
 
 }  // namespace lookback

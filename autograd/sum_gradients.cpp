@@ -1,6 +1,6 @@
 #include "autograd/sum_gradients.h"
 
-#include "kernels/add.h"
+#include "kernels/binary.h"
 
 namespace lookback {
 

@@ -14,7 +14,7 @@
 
 #include <vector>
 
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "runtime/host_device.h"
 
 namespace lookback::kernels {
@@ -43,6 +43,7 @@ LOOKBACK_HOST_DEVICE inline double clipped_scale(double gradient_scale, double m
   return max_norm > 0 && scaled > max_norm ? gradient_scale * (max_norm / scaled) : gradient_scale;
 }
 
+// Filled by kernels/cpu/adamw.cpp and kernels/cuda/adamw.cu.
 inline UpdateSlot<AdamWStep> adamw_step{"adamw_step"};
 
 }  // namespace lookback::kernels

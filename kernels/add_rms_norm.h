@@ -7,20 +7,23 @@
 // share.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct AddRmsNormForward {
+struct AddRmsNormForwardArgs {
   In x, a, weight;
   Out h, y, inverse_rms;
   double epsilon;
-  static constexpr auto dependency = each_row(
-      outputs(&AddRmsNormForward::h, &AddRmsNormForward::y, &AddRmsNormForward::inverse_rms),
-      rows(&AddRmsNormForward::x, &AddRmsNormForward::a), shared(&AddRmsNormForward::weight));
+  static constexpr auto dependency =
+      each_row(outputs(&AddRmsNormForwardArgs::h, &AddRmsNormForwardArgs::y,
+                       &AddRmsNormForwardArgs::inverse_rms),
+               rows(&AddRmsNormForwardArgs::x, &AddRmsNormForwardArgs::a),
+               shared(&AddRmsNormForwardArgs::weight));
 };
 
-inline Slot<AddRmsNormForward> add_rms_norm_forward{"add_rms_norm_forward"};
+// Filled by kernels/cpu/rms_norm.cpp and kernels/cuda/add_rms_norm.cu.
+inline Slot<AddRmsNormForwardArgs> add_rms_norm_forward{"add_rms_norm_forward"};
 
 }  // namespace lookback::kernels

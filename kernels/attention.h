@@ -23,12 +23,12 @@
 #pragma once
 
 #include "kernels/causal_mask.h"
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct AttentionForward {
+struct AttentionForwardArgs {
   InList q;
   InList k;
   In v;
@@ -37,13 +37,14 @@ struct AttentionForward {
   Out y;
   Out log_sum_exp = {};  // absent where it is given
   Out workspace = {};    // u8, as much as attention_forward.workspace_bytes() says
-  CausalMask mask = {};
+  CausalMaskView mask = {};
   static constexpr auto dependency =
-      attend(&AttentionForward::y, &AttentionForward::log_sum_exp, &AttentionForward::q,
-             &AttentionForward::k, &AttentionForward::v, &AttentionForward::scales,
-             &AttentionForward::given_log_sum_exp, &AttentionForward::mask);
+      attend(&AttentionForwardArgs::y, &AttentionForwardArgs::log_sum_exp, &AttentionForwardArgs::q,
+             &AttentionForwardArgs::k, &AttentionForwardArgs::v, &AttentionForwardArgs::scales,
+             &AttentionForwardArgs::given_log_sum_exp, &AttentionForwardArgs::mask);
 };
-inline Slot<AttentionForward> attention_forward{"attention_forward"};
+// Filled by kernels/cpu/attention_forward.cpp and kernels/cuda/attention/attention.cu.
+inline Slot<AttentionForwardArgs> attention_forward{"attention_forward"};
 
 // With P the weights and D[b, h, t] = sum_d dy y:
 //   dP = dy v^T,  dS = P (dP - D),  dv = P^T dy,
@@ -52,7 +53,7 @@ inline Slot<AttentionForward> attention_forward{"attention_forward"};
 // replay, with its own y. Every output is optional (absent, or an absent entry of its list). dq and
 // dk are added to, once per use of the pieces; dv and dscales are written. They have the dtypes of
 // q, k, v and scales, any strides but the last, which is 1.
-struct AttentionBackward {
+struct AttentionBackwardArgs {
   In dy;  // as y
   InList q;
   InList k;
@@ -65,8 +66,9 @@ struct AttentionBackward {
   Out dv = {};
   Out dscales = {};
   Out workspace = {};  // u8, as much as attention_backward.workspace_bytes() says
-  CausalMask mask = {};
+  CausalMaskView mask = {};
 };
-inline BackwardSlot<AttentionBackward> attention_backward{"attention_backward"};
+// Filled by kernels/cpu/attention_backward.cpp and kernels/cuda/attention/attention.cu.
+inline BackwardSlot<AttentionBackwardArgs> attention_backward{"attention_backward"};
 
 }  // namespace lookback::kernels

@@ -16,21 +16,23 @@
 
 namespace lookback::kernels {
 
-struct AttentionWeightsForward {
+struct AttentionWeightsForwardArgs {
   InList q;
   InList k;
   In scales;
   Out weights;
-  CausalMask mask = {};
-  static constexpr auto dependency = attend_weights(
-      &AttentionWeightsForward::weights, &AttentionWeightsForward::q, &AttentionWeightsForward::k,
-      &AttentionWeightsForward::scales, &AttentionWeightsForward::mask);
+  CausalMaskView mask = {};
+  static constexpr auto dependency =
+      attend_weights(&AttentionWeightsForwardArgs::weights, &AttentionWeightsForwardArgs::q,
+                     &AttentionWeightsForwardArgs::k, &AttentionWeightsForwardArgs::scales,
+                     &AttentionWeightsForwardArgs::mask);
 };
-inline Slot<AttentionWeightsForward> attention_weights_forward{"attention_weights_forward"};
+// Filled by kernels/cpu/attention_weights.cpp and kernels/cuda/attention/attention_weights.cu.
+inline Slot<AttentionWeightsForwardArgs> attention_weights_forward{"attention_weights_forward"};
 
 // dS = weights (dweights - sum_s weights dweights), and from it, as in attention_backward,
 // dq[p] += scales[p] dS k[p], dk[p] += scales[p] dS^T q[p], dscales[p] = sum dS (q[p] . k[p]).
-struct AttentionWeightsBackward {
+struct AttentionWeightsBackwardArgs {
   In dweights;  // as weights
   In weights;
   InList q;
@@ -40,38 +42,40 @@ struct AttentionWeightsBackward {
   InOutList dk = {};
   Out dscales = {};
   Out workspace = {};  // u8, as much as attention_weights_backward.workspace_bytes() says
-  CausalMask mask = {};
+  CausalMaskView mask = {};
 };
-inline BackwardSlot<AttentionWeightsBackward> attention_weights_backward{
+inline BackwardSlot<AttentionWeightsBackwardArgs> attention_weights_backward{
     "attention_weights_backward"};
 
 // Here heads are split by key/value head and place in its group, so that values broadcast over the
 // group as in any matrix product: head h is (g, i) with h = g * (H / G) + i. What the mask hides is
 // not read. weights [B, G, H / G, T, S] contiguous, v [B, G, 1, S, V] and y [B, G, H / G, T, V]
 // with any strides but the last, which is 1.
-struct ApplyAttentionWeightsForward {
+struct ApplyAttentionWeightsForwardArgs {
   In weights;
   In v;
   Out y;
-  CausalMask mask = {};
+  CausalMaskView mask = {};
   static constexpr auto dependency =
-      contract(&ApplyAttentionWeightsForward::y, &ApplyAttentionWeightsForward::weights,
-               &ApplyAttentionWeightsForward::v);
+      contract(&ApplyAttentionWeightsForwardArgs::y, &ApplyAttentionWeightsForwardArgs::weights,
+               &ApplyAttentionWeightsForwardArgs::v);
 };
-inline Slot<ApplyAttentionWeightsForward> apply_attention_weights_forward{
+// Filled by kernels/cpu/apply_attention_weights.cpp and
+// kernels/cuda/attention/apply_attention_weights.cu.
+inline Slot<ApplyAttentionWeightsForwardArgs> apply_attention_weights_forward{
     "apply_attention_weights_forward"};
 
 // dweights = dy v^T where the mask shows, 0 elsewhere; dv = sum over the group of weights^T dy.
 // Both are written, and optional.
-struct ApplyAttentionWeightsBackward {
+struct ApplyAttentionWeightsBackwardArgs {
   In dy;  // as y
   In weights;
   In v;
   Out dweights = {};
   Out dv = {};
-  CausalMask mask = {};
+  CausalMaskView mask = {};
 };
-inline BackwardSlot<ApplyAttentionWeightsBackward> apply_attention_weights_backward{
+inline BackwardSlot<ApplyAttentionWeightsBackwardArgs> apply_attention_weights_backward{
     "apply_attention_weights_backward"};
 
 }  // namespace lookback::kernels

@@ -2,18 +2,20 @@
 // `dim`, empty ones left out; y: contiguous. One dtype.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct CatForward {
+struct CatForwardArgs {
   InList x;
   Out y;
   int dim;
-  static constexpr auto dependency = concatenate(&CatForward::y, &CatForward::x, &CatForward::dim);
+  static constexpr auto dependency =
+      concatenate(&CatForwardArgs::y, &CatForwardArgs::x, &CatForwardArgs::dim);
 };
 
-inline Slot<CatForward> cat_forward{"cat_forward"};
+// Filled by kernels/cpu/cat.cpp and kernels/cuda/cat.cu.
+inline Slot<CatForwardArgs> cat_forward{"cat_forward"};
 
 }  // namespace lookback::kernels

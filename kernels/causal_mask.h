@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-#include "kernels/operand.h"
+#include "kernels/core/operand.h"
 #include "runtime/host_device.h"
 
 namespace lookback::kernels {
@@ -24,7 +24,7 @@ struct KeyRange {
 
 // The rule as plain numbers, which kernels on a GPU can be given as well.
 struct VisibleKeys {
-  std::int64_t offset = 0, window = 0;           // as in CausalMask
+  std::int64_t offset = 0, window = 0;           // as in CausalMaskView
   const std::int64_t* document_start = nullptr;  // where the kernel runs; null: no documents
   std::int64_t sequence_step = 0, row_step = 0;  // of document_start
 
@@ -41,7 +41,7 @@ struct VisibleKeys {
   }
 };
 
-struct CausalMask {
+struct CausalMaskView {
   std::int64_t offset = 0;  // position of query row 0 among the keys: the length of the past
   std::int64_t window = 0;  // how many keys a row sees, itself included; 0: no limit
   In document_start = {};   // [B, T] i64: the first key of the row's own document; absent: 0

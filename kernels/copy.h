@@ -1,17 +1,18 @@
 // y = x, converted to y's dtype; both may be strided, of one shape (x broadcasts to y).
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct CopyForward {
+struct CopyForwardArgs {
   In x;
   Out y;
-  static constexpr auto dependency = elementwise(&CopyForward::y, &CopyForward::x);
+  static constexpr auto dependency = elementwise(&CopyForwardArgs::y, &CopyForwardArgs::x);
 };
 
-inline Slot<CopyForward> copy_forward{"copy_forward"};
+// Filled by kernels/cpu/copy.cpp and kernels/cuda/copy.cu.
+inline Slot<CopyForwardArgs> copy_forward{"copy_forward"};
 
 }  // namespace lookback::kernels

@@ -10,31 +10,32 @@
 // Error for a target that is neither in [0, V) nor ignore_index.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct CrossEntropyForward {
+struct CrossEntropyForwardArgs {
   In logits, targets;
   Out loss_sum, count, correct, nats, maximum, sum, workspace;
   std::int64_t ignore_index;
   static constexpr auto dependency =
-      everything(outputs(&CrossEntropyForward::loss_sum, &CrossEntropyForward::count,
-                         &CrossEntropyForward::correct, &CrossEntropyForward::nats,
-                         &CrossEntropyForward::maximum, &CrossEntropyForward::sum),
-                 &CrossEntropyForward::logits, &CrossEntropyForward::targets);
+      everything(outputs(&CrossEntropyForwardArgs::loss_sum, &CrossEntropyForwardArgs::count,
+                         &CrossEntropyForwardArgs::correct, &CrossEntropyForwardArgs::nats,
+                         &CrossEntropyForwardArgs::maximum, &CrossEntropyForwardArgs::sum),
+                 &CrossEntropyForwardArgs::logits, &CrossEntropyForwardArgs::targets);
 };
 
 // dlogits[r, v] = dloss_sum (e^(logits[r, v] - maximum[r]) / sum[r] - (v = targets[r])); rows that
 // are ignored get 0. dloss_sum: []; dlogits: [N, V] contiguous.
-struct CrossEntropyBackward {
+struct CrossEntropyBackwardArgs {
   In dloss_sum, logits, targets, maximum, sum;
   Out dlogits;
   std::int64_t ignore_index;
 };
 
-inline Slot<CrossEntropyForward> cross_entropy_forward{"cross_entropy_forward"};
-inline BackwardSlot<CrossEntropyBackward> cross_entropy_backward{"cross_entropy_backward"};
+// Filled by kernels/cpu/cross_entropy.cpp and kernels/cuda/cross_entropy.cu.
+inline Slot<CrossEntropyForwardArgs> cross_entropy_forward{"cross_entropy_forward"};
+inline BackwardSlot<CrossEntropyBackwardArgs> cross_entropy_backward{"cross_entropy_backward"};
 
 }  // namespace lookback::kernels

@@ -4,27 +4,28 @@
 // Throws Error naming position, id and V where an id is not in [0, V).
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct EmbeddingForward {
+struct EmbeddingForwardArgs {
   In ids, table;
   Out y;
   static constexpr auto dependency =
-      gather(&EmbeddingForward::y, &EmbeddingForward::table, &EmbeddingForward::ids);
+      gather(&EmbeddingForwardArgs::y, &EmbeddingForwardArgs::table, &EmbeddingForwardArgs::ids);
 };
 
 // dtable[v] = sum of dy[i..] over the positions where ids[i..] = v, in the order of the positions,
 // in the accumulator dtype; rows that nothing picked are zero. The ids have been checked by
 // forward. workspace: u8, as many as workspace_bytes() says.
-struct EmbeddingBackward {
+struct EmbeddingBackwardArgs {
   In dy, ids;
   Out dtable, workspace = {};
 };
 
-inline Slot<EmbeddingForward> embedding_forward{"embedding_forward"};
-inline BackwardSlot<EmbeddingBackward> embedding_backward{"embedding_backward"};
+// Filled by kernels/cpu/embedding.cpp and kernels/cuda/embedding.cu.
+inline Slot<EmbeddingForwardArgs> embedding_forward{"embedding_forward"};
+inline BackwardSlot<EmbeddingBackwardArgs> embedding_backward{"embedding_backward"};
 
 }  // namespace lookback::kernels

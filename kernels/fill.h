@@ -1,7 +1,7 @@
 // y = value, every element, converted to y's dtype. y may be strided.
 #pragma once
 
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
@@ -10,6 +10,7 @@ struct Fill {
   double value;
 };
 
+// Filled by kernels/cpu/fill.cpp and kernels/cuda/fill.cu.
 inline UpdateSlot<Fill> fill{"fill"};
 
 }  // namespace lookback::kernels

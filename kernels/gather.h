@@ -3,29 +3,30 @@
 // Throws Error naming position, index and size where an index is not in [0, x.size(dim)).
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct GatherForward {
+struct GatherForwardArgs {
   In x, index;
   Out y;
   int dim;
-  static constexpr auto dependency =
-      take_along(&GatherForward::y, &GatherForward::x, &GatherForward::index, &GatherForward::dim);
+  static constexpr auto dependency = take_along(&GatherForwardArgs::y, &GatherForwardArgs::x,
+                                                &GatherForwardArgs::index, &GatherForwardArgs::dim);
 };
 
 // dx[o, n, i] = sum of dy[o, j, i] over the j with index[o, j, i] = n, in their order. dx:
 // contiguous, in the accumulator dtype of dy's. The index has been checked by forward. workspace:
 // u8, as many as workspace_bytes() says.
-struct GatherBackward {
+struct GatherBackwardArgs {
   In dy, index;
   Out dx, workspace;
   int dim;
 };
 
-inline Slot<GatherForward> gather_forward{"gather_forward"};
-inline BackwardSlot<GatherBackward> gather_backward{"gather_backward"};
+// Filled by kernels/cpu/gather.cpp and kernels/cuda/gather.cu.
+inline Slot<GatherForwardArgs> gather_forward{"gather_forward"};
+inline BackwardSlot<GatherBackwardArgs> gather_backward{"gather_backward"};
 
 }  // namespace lookback::kernels

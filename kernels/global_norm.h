@@ -3,7 +3,7 @@
 // many as the slot says.
 #pragma once
 
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
@@ -13,6 +13,7 @@ struct GlobalNorm {
   Out workspace = {};
 };
 
+// Filled by kernels/cpu/global_norm.cpp and kernels/cuda/global_norm.cu.
 inline UpdateSlot<GlobalNorm> global_norm{"global_norm"};
 
 }  // namespace lookback::kernels

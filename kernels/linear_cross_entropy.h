@@ -13,25 +13,28 @@
 // ignore_index.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct LinearCrossEntropyForward {
+struct LinearCrossEntropyForwardArgs {
   In x, weight, targets;
   Out loss_sum, count, correct, nats, dx, dweight, logits, rounded_dlogits;
   std::int64_t ignore_index;
   Out workspace = {};  // u8, as many as the slot says
   static constexpr auto dependency = everything(
-      outputs(&LinearCrossEntropyForward::loss_sum, &LinearCrossEntropyForward::count,
-              &LinearCrossEntropyForward::correct, &LinearCrossEntropyForward::nats,
-              &LinearCrossEntropyForward::dx, &LinearCrossEntropyForward::dweight,
-              &LinearCrossEntropyForward::logits, &LinearCrossEntropyForward::rounded_dlogits),
-      &LinearCrossEntropyForward::x, &LinearCrossEntropyForward::weight,
-      &LinearCrossEntropyForward::targets);
+      outputs(&LinearCrossEntropyForwardArgs::loss_sum, &LinearCrossEntropyForwardArgs::count,
+              &LinearCrossEntropyForwardArgs::correct, &LinearCrossEntropyForwardArgs::nats,
+              &LinearCrossEntropyForwardArgs::dx, &LinearCrossEntropyForwardArgs::dweight,
+              &LinearCrossEntropyForwardArgs::logits,
+              &LinearCrossEntropyForwardArgs::rounded_dlogits),
+      &LinearCrossEntropyForwardArgs::x, &LinearCrossEntropyForwardArgs::weight,
+      &LinearCrossEntropyForwardArgs::targets);
 };
 
-inline Slot<LinearCrossEntropyForward> linear_cross_entropy_forward{"linear_cross_entropy_forward"};
+// Filled by kernels/cpu/linear_cross_entropy.cpp and kernels/cuda/linear_cross_entropy.cu.
+inline Slot<LinearCrossEntropyForwardArgs> linear_cross_entropy_forward{
+    "linear_cross_entropy_forward"};
 
 }  // namespace lookback::kernels

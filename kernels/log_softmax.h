@@ -3,25 +3,26 @@
 // columns contiguous, rows at any stride. One floating dtype; sums in the accumulator dtype.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct LogSoftmaxForward {
+struct LogSoftmaxForwardArgs {
   In x;
   Out y;
   static constexpr auto dependency =
-      each_row(outputs(&LogSoftmaxForward::y), rows(&LogSoftmaxForward::x));
+      each_row(outputs(&LogSoftmaxForwardArgs::y), rows(&LogSoftmaxForwardArgs::x));
 };
 
 // dx = dy - e^y sum_c dy, over the entries that are not hidden; exactly 0 at those that are.
-struct LogSoftmaxBackward {
+struct LogSoftmaxBackwardArgs {
   In dy, y;
   Out dx;
 };
 
-inline Slot<LogSoftmaxForward> log_softmax_forward{"log_softmax_forward"};
-inline BackwardSlot<LogSoftmaxBackward> log_softmax_backward{"log_softmax_backward"};
+// Filled by kernels/cpu/log_softmax.cpp and kernels/cuda/log_softmax.cu.
+inline Slot<LogSoftmaxForwardArgs> log_softmax_forward{"log_softmax_forward"};
+inline BackwardSlot<LogSoftmaxBackwardArgs> log_softmax_backward{"log_softmax_backward"};
 
 }  // namespace lookback::kernels

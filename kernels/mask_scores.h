@@ -4,27 +4,28 @@
 #pragma once
 
 #include "kernels/causal_mask.h"
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct MaskScoresForward {
+struct MaskScoresForwardArgs {
   In x;
   Out y;
-  CausalMask mask;
-  static constexpr auto dependency =
-      select_visible(&MaskScoresForward::y, &MaskScoresForward::x, &MaskScoresForward::mask);
+  CausalMaskView mask;
+  static constexpr auto dependency = select_visible(
+      &MaskScoresForwardArgs::y, &MaskScoresForwardArgs::x, &MaskScoresForwardArgs::mask);
 };
 
 // dx = dy where visible, 0 elsewhere. Operands as above.
-struct MaskScoresBackward {
+struct MaskScoresBackwardArgs {
   In dy;
   Out dx;
-  CausalMask mask;
+  CausalMaskView mask;
 };
 
-inline Slot<MaskScoresForward> mask_scores_forward{"mask_scores_forward"};
-inline BackwardSlot<MaskScoresBackward> mask_scores_backward{"mask_scores_backward"};
+// Filled by kernels/cpu/mask_scores.cpp and kernels/cuda/mask_scores.cu.
+inline Slot<MaskScoresForwardArgs> mask_scores_forward{"mask_scores_forward"};
+inline BackwardSlot<MaskScoresBackwardArgs> mask_scores_backward{"mask_scores_backward"};
 
 }  // namespace lookback::kernels

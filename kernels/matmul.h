@@ -7,32 +7,33 @@
 // f64; a bf16 result is rounded once. y overlaps neither operand.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct MatmulForward {
+struct MatmulForwardArgs {
   In a;   // [.., M, K]
   In b;   // [.., K, N]
   Out y;  // [.., M, N]
   double alpha = 1.0;
   static constexpr auto dependency =
-      contract(&MatmulForward::y, &MatmulForward::a, &MatmulForward::b);
+      contract(&MatmulForwardArgs::y, &MatmulForwardArgs::a, &MatmulForwardArgs::b);
 };
-inline Slot<MatmulForward> matmul_forward{"matmul_forward"};
+// Filled by kernels/cpu/matmul.cpp and kernels/cuda/matmul.cpp.
+inline Slot<MatmulForwardArgs> matmul_forward{"matmul_forward"};
 
 // Adds to y instead of replacing it. Here y may lack, or have as 1, leading dimensions that a and b
 // broadcast to: it receives the sum over them, in order. This is how a gradient comes back to an
 // operand that was broadcast.
-struct MatmulBackward {
+struct MatmulBackwardArgs {
   In a;     // [.., M, K]
   In b;     // [.., K, N]
   InOut y;  // [.., M, N]
   double alpha = 1.0;
   Out workspace = {};  // u8, as many as the slot says
 };
-inline BackwardSlot<MatmulBackward> matmul_backward{"matmul_backward"};
+inline BackwardSlot<MatmulBackwardArgs> matmul_backward{"matmul_backward"};
 
 // Whether the kernels can read this operand where it lies.
 inline bool in_place(const TensorView& x) {

@@ -4,25 +4,26 @@
 // i64: contiguous, of x's rank; either may be absent.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct MaxForward {
+struct MaxForwardArgs {
   In x;
   Out y, index;
   static constexpr auto dependency =
-      reduce(outputs(&MaxForward::y, &MaxForward::index), &MaxForward::x);
+      reduce(outputs(&MaxForwardArgs::y, &MaxForwardArgs::index), &MaxForwardArgs::x);
 };
 
 // dx = dy where index points to, 0 elsewhere. dy: any strides, of index's shape; dx: contiguous.
-struct MaxBackward {
+struct MaxBackwardArgs {
   In dy, index;
   Out dx;
 };
 
-inline Slot<MaxForward> max_forward{"max_forward"};
-inline BackwardSlot<MaxBackward> max_backward{"max_backward"};
+// Filled by kernels/cpu/max.cpp and kernels/cuda/max.cu.
+inline Slot<MaxForwardArgs> max_forward{"max_forward"};
+inline BackwardSlot<MaxBackwardArgs> max_backward{"max_backward"};
 
 }  // namespace lookback::kernels

@@ -3,7 +3,7 @@
 // device. y: floating, contiguous.
 #pragma once
 
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
@@ -13,6 +13,7 @@ struct NormalFill {
   std::uint64_t seed, stream;
 };
 
+// Filled by kernels/cpu/normal_fill.cpp and kernels/cuda/normal_fill.cu.
 inline UpdateSlot<NormalFill> normal_fill{"normal_fill"};
 
 }  // namespace lookback::kernels

@@ -6,30 +6,31 @@
 // f64 for f64. Each row depends on itself.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct RmsNormForward {
+struct RmsNormForwardArgs {
   In x, weight;
   Out y, inverse_rms;
   double epsilon;
   static constexpr auto dependency =
-      each_row(outputs(&RmsNormForward::y, &RmsNormForward::inverse_rms), rows(&RmsNormForward::x),
-               shared(&RmsNormForward::weight));
+      each_row(outputs(&RmsNormForwardArgs::y, &RmsNormForwardArgs::inverse_rms),
+               rows(&RmsNormForwardArgs::x), shared(&RmsNormForwardArgs::weight));
 };
 
 // dx = r (w dy - x r^2 mean_d(w dy x)) + dsum, dweight = sum over rows of dy x r; r = inverse_rms.
 // dsum [rows, columns] is a gradient that reached x by another way; it may be absent (zero).
 // dweight is absent where it is not needed. It is made of the sums of neighbouring rows, which are
 // added up in order; workspace: u8, as many as workspace_bytes() says.
-struct RmsNormBackward {
+struct RmsNormBackwardArgs {
   In dy, x, weight, inverse_rms, dsum;
   Out dx, dweight, workspace;
 };
 
-inline Slot<RmsNormForward> rms_norm_forward{"rms_norm_forward"};
-inline BackwardSlot<RmsNormBackward> rms_norm_backward{"rms_norm_backward"};
+// Filled by kernels/cpu/rms_norm.cpp and kernels/cuda/rms_norm.cu.
+inline Slot<RmsNormForwardArgs> rms_norm_forward{"rms_norm_forward"};
+inline BackwardSlot<RmsNormBackwardArgs> rms_norm_backward{"rms_norm_backward"};
 
 }  // namespace lookback::kernels

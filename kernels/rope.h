@@ -7,27 +7,29 @@
 // in the accumulator dtype.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct RopeForward {
+struct RopeForwardArgs {
   In x, cos, sin;
   Out y;
   std::int64_t position_offset;
-  static constexpr auto dependency = each_row(outputs(&RopeForward::y), rows(&RopeForward::x),
-                                              shared(&RopeForward::cos, &RopeForward::sin));
+  static constexpr auto dependency =
+      each_row(outputs(&RopeForwardArgs::y), rows(&RopeForwardArgs::x),
+               shared(&RopeForwardArgs::cos, &RopeForwardArgs::sin));
 };
 
 // The rotation by minus the angle: dx from dy.
-struct RopeBackward {
+struct RopeBackwardArgs {
   In dy, cos, sin;
   Out dx;
   std::int64_t position_offset;
 };
 
-inline Slot<RopeForward> rope_forward{"rope_forward"};
-inline BackwardSlot<RopeBackward> rope_backward{"rope_backward"};
+// Filled by kernels/cpu/rope.cpp and kernels/cuda/rope.cu.
+inline Slot<RopeForwardArgs> rope_forward{"rope_forward"};
+inline BackwardSlot<RopeBackwardArgs> rope_backward{"rope_backward"};
 
 }  // namespace lookback::kernels

@@ -4,26 +4,27 @@
 // halves of one product's result; y: the same. Arithmetic in the accumulator dtype.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct SiluMulForward {
+struct SiluMulForwardArgs {
   In gate, up;
   Out y;
   static constexpr auto dependency =
-      elementwise(&SiluMulForward::y, &SiluMulForward::gate, &SiluMulForward::up);
+      elementwise(&SiluMulForwardArgs::y, &SiluMulForwardArgs::gate, &SiluMulForwardArgs::up);
 };
 
 // With s = 1 / (1 + e^-gate): dgate = dy up s (1 + gate (1 - s)), dup = dy gate s. Operands as
 // above.
-struct SiluMulBackward {
+struct SiluMulBackwardArgs {
   In dy, gate, up;
   Out dgate, dup;
 };
 
-inline Slot<SiluMulForward> silu_mul_forward{"silu_mul_forward"};
-inline BackwardSlot<SiluMulBackward> silu_mul_backward{"silu_mul_backward"};
+// Filled by kernels/cpu/silu_mul.cpp and kernels/cuda/silu_mul.cu.
+inline Slot<SiluMulForwardArgs> silu_mul_forward{"silu_mul_forward"};
+inline BackwardSlot<SiluMulBackwardArgs> silu_mul_backward{"silu_mul_backward"};
 
 }  // namespace lookback::kernels

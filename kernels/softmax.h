@@ -4,24 +4,25 @@
 // accumulator dtype.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct SoftmaxForward {
+struct SoftmaxForwardArgs {
   In x;
   Out y;
-  static constexpr auto dependency = softmax(&SoftmaxForward::y, &SoftmaxForward::x);
+  static constexpr auto dependency = softmax(&SoftmaxForwardArgs::y, &SoftmaxForwardArgs::x);
 };
 
 // dx = y (dy - sum_c y dy), exactly 0 where y is 0, whatever dy is there.
-struct SoftmaxBackward {
+struct SoftmaxBackwardArgs {
   In dy, y;
   Out dx;
 };
 
-inline Slot<SoftmaxForward> softmax_forward{"softmax_forward"};
-inline BackwardSlot<SoftmaxBackward> softmax_backward{"softmax_backward"};
+// Filled by kernels/cpu/softmax.cpp and kernels/cuda/softmax.cu.
+inline Slot<SoftmaxForwardArgs> softmax_forward{"softmax_forward"};
+inline BackwardSlot<SoftmaxBackwardArgs> softmax_backward{"softmax_backward"};
 
 }  // namespace lookback::kernels

@@ -4,18 +4,19 @@
 // workspace: u8, as many as workspace_bytes() says.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct SumForward {
+struct SumForwardArgs {
   In x;
   Out y, workspace = {};
   double scale = 1;  // 1 / number of terms: the mean
-  static constexpr auto dependency = reduce(&SumForward::y, &SumForward::x);
+  static constexpr auto dependency = reduce(&SumForwardArgs::y, &SumForwardArgs::x);
 };
 
-inline Slot<SumForward> sum_forward{"sum_forward"};
+// Filled by kernels/cpu/sum.cpp and kernels/cuda/sum.cu.
+inline Slot<SumForwardArgs> sum_forward{"sum_forward"};
 
 }  // namespace lookback::kernels

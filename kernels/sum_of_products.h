@@ -7,12 +7,12 @@
 // f32 for f32 and bf16, in f64 for f64, in the order of the list; a bf16 result is rounded once.
 #pragma once
 
-#include "kernels/dependency.h"
-#include "kernels/slot.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/slot.h"
 
 namespace lookback::kernels {
 
-struct SumOfProductsForward {
+struct SumOfProductsForwardArgs {
   InList a;
   InList b;
   In bias = {};  // [N], dense; absent: 0
@@ -20,9 +20,10 @@ struct SumOfProductsForward {
   double alpha = 1.0;
   Out workspace = {};  // u8, as many as the slot says
   static constexpr auto dependency =
-      contract_each(&SumOfProductsForward::y, &SumOfProductsForward::a, &SumOfProductsForward::b,
-                    &SumOfProductsForward::bias);
+      contract_each(&SumOfProductsForwardArgs::y, &SumOfProductsForwardArgs::a,
+                    &SumOfProductsForwardArgs::b, &SumOfProductsForwardArgs::bias);
 };
-inline Slot<SumOfProductsForward> sum_of_products_forward{"sum_of_products_forward"};
+// Filled by kernels/cpu/sum_of_products.cpp and kernels/cuda/sum_of_products.cpp.
+inline Slot<SumOfProductsForwardArgs> sum_of_products_forward{"sum_of_products_forward"};
 
 }  // namespace lookback::kernels

@@ -5,7 +5,7 @@
 
 #include "autograd/gradient.h"
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/workspace.h"
 #include "kernels/adamw.h"
 #include "kernels/global_norm.h"
 #include "runtime/transfer.h"

@@ -4,7 +4,9 @@
 
 namespace lookback {
 
-Embedding::Embedding(std::int64_t num_embeddings, std::int64_t dimension, Precision precision) {
+Embedding::Embedding(ChildOf place, std::int64_t num_embeddings, std::int64_t dimension,
+                     Precision precision)
+    : Module(std::move(place)) {
   weight = register_parameter("weight", empty({num_embeddings, dimension}, precision.storage),
                               Initial::normal());
 }

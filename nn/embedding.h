@@ -8,7 +8,8 @@ namespace lookback {
 // Rows of a table. weight: [num_embeddings, dimension].
 class Embedding final : public Module {
  public:
-  Embedding(std::int64_t num_embeddings, std::int64_t dimension, Precision precision);
+  Embedding(ChildOf place, std::int64_t num_embeddings, std::int64_t dimension,
+            Precision precision);
   // ids i64 [..] -> [.., dimension]
   Tensor forward(const Tensor& ids) const;
 

@@ -2,9 +2,9 @@
 
 namespace lookback {
 
-Linear::Linear(std::int64_t in_features, std::int64_t out_features, Bias with_bias,
+Linear::Linear(ChildOf place, std::int64_t in_features, std::int64_t out_features, Bias with_bias,
                Precision model_precision)
-    : precision(model_precision) {
+    : Module(std::move(place)), precision(model_precision) {
   weight = register_parameter("weight", empty({out_features, in_features}, precision.storage),
                               Initial::normal());
   if (with_bias == Bias::none) return;

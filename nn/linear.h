@@ -10,7 +10,7 @@ enum class Bias { none, learned };
 // y = x weight^T + bias. weight: [out, in]; bias: [out].
 class Linear final : public Module {
  public:
-  Linear(std::int64_t in_features, std::int64_t out_features, Bias with_bias,
+  Linear(ChildOf place, std::int64_t in_features, std::int64_t out_features, Bias with_bias,
          Precision model_precision);
   // x [.., in] -> [.., out]
   Tensor forward(const Tensor& x) const;

@@ -10,9 +10,8 @@ Tensor Module::register_parameter(std::string name, const Tensor& tensor, Initia
   return tensor;
 }
 
-void Module::register_module(std::string name, Module& child) {
-  child.own_name = std::move(name);
-  children.push_back(&child);
+Module::Module(ChildOf place) : own_name(std::move(place.name)) {
+  place.parent.children.push_back(this);
 }
 
 std::vector<NamedParameter> Module::parameters() const {

@@ -28,9 +28,27 @@ struct NamedParameter {
   Initial initial;
 };
 
+class Module;
+
+// Where a module stands: below `parent`, under `name`. An empty name adds no part to the path.
+struct ChildOf {
+  ChildOf(Module& parent_module, std::string child_name)
+      : parent(parent_module), name(std::move(child_name)) {}
+
+  Module& parent;
+  std::string name;
+};
+// The place of a module that stands below no other.
+struct RootModule {};
+
+// A module is registered where it is made: its constructor takes its place, so that a child which
+// its parent does not know does not compile.
+//   Linear q_proj{ChildOf{*this, "q_proj"}, ...};   a member
 class Module {
  public:
-  Module() = default;
+  explicit Module(RootModule) {}
+  // The parent outlives the child, or is destroyed with it.
+  explicit Module(ChildOf place);
   virtual ~Module() = default;
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
@@ -42,15 +60,13 @@ class Module {
   // For a module whose few parameters act through a function (a softmax, a power): the numbers
   // that take effect, in f32 or f64. Undefined: the parameters are what they are.
   virtual Tensor taking_effect() const { return {}; }
-  // The name the parent registered it under; empty at the root.
+  // The name the parent knows it by; empty at the root.
   const std::string& name() const { return own_name; }
 
  protected:
   // Marks the tensor as a parameter (it collects its gradient) and remembers it by name. The tensor
   // handle is shared: writing into its memory is seen everywhere.
   Tensor register_parameter(std::string name, const Tensor& tensor, Initial initial);
-  // `child` must live as long as this module (a member). An empty name adds no part to the path.
-  void register_module(std::string name, Module& child);
   // The first line of every forward: const auto scope = enter();
   Scope enter() const { return Scope(own_name); }
 

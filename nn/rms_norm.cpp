@@ -5,8 +5,8 @@
 
 namespace lookback {
 
-RmsNorm::RmsNorm(std::int64_t dimension, double norm_epsilon, Precision precision)
-    : epsilon(norm_epsilon) {
+RmsNorm::RmsNorm(ChildOf place, std::int64_t dimension, double norm_epsilon, Precision precision)
+    : Module(std::move(place)), epsilon(norm_epsilon) {
   weight =
       register_parameter("weight", empty({dimension}, precision.storage), Initial::constant(1));
 }

@@ -9,7 +9,7 @@ namespace lookback {
 // Root mean square normalisation with a learned gain. weight: [dimension].
 class RmsNorm final : public Module {
  public:
-  RmsNorm(std::int64_t dimension, double norm_epsilon, Precision precision);
+  RmsNorm(ChildOf place, std::int64_t dimension, double norm_epsilon, Precision precision);
 
   struct Normalised {
     Tensor sum;     // the residual stream's value, stream + update

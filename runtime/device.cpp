@@ -1,7 +1,5 @@
 #include "runtime/device.h"
 
-#include <utility>
-
 namespace lookback {
 namespace {
 
@@ -11,8 +9,6 @@ thread_local Device current_default = cpu_device;
 
 Device default_device() { return current_default; }
 
-DefaultDevice::DefaultDevice(Device device) : previous(std::exchange(current_default, device)) {}
-
-DefaultDevice::~DefaultDevice() { current_default = previous; }
+DefaultDevice::DefaultDevice(Device device) : default_(current_default, device) {}
 
 }  // namespace lookback

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/scoped_value.h"
+
 namespace lookback {
 
 enum class Backend : std::uint8_t { cpu, cuda, taint };
@@ -36,12 +38,9 @@ Device default_device();
 class DefaultDevice {
  public:
   explicit DefaultDevice(Device device);
-  ~DefaultDevice();
-  DefaultDevice(const DefaultDevice&) = delete;
-  DefaultDevice& operator=(const DefaultDevice&) = delete;
 
  private:
-  Device previous;
+  ScopedValue<Device> default_;
 };
 
 }  // namespace lookback

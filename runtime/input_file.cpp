@@ -16,7 +16,7 @@ namespace lookback {
 namespace {
 
 // A folder may hold more files than a process may have open.
-constexpr int most_kept = 64;
+constexpr int max_kept = 64;
 std::atomic<int> kept_files = 0;
 
 // Without O_NONBLOCK a pipe would make open() wait for a writer.
@@ -37,7 +37,7 @@ InputFile::InputFile(std::string file_path, std::string_view operation_name)
   opened_bytes = static_cast<std::size_t>(status.st_size);
   device = status.st_dev;
   inode = status.st_ino;
-  if (kept_files.fetch_add(1) < most_kept) {
+  if (kept_files.fetch_add(1) < max_kept) {
     kept = std::move(file);
   } else {
     --kept_files;
@@ -53,7 +53,7 @@ void InputFile::refuse(int error) const {
 }
 
 void InputFile::read(std::size_t position, std::span<std::byte> bytes) const {
-  constexpr std::size_t most_at_once = std::size_t{1} << 30;  // the system's limit lies near 2^31
+  constexpr std::size_t max_at_once = std::size_t{1} << 30;  // the system's limit lies near 2^31
   const auto opened = kept.is_open() ? FileDescriptor() : open_to_read(name);
   const auto& file = kept.is_open() ? kept : opened;
   if (!file.is_open()) refuse(file.open_error());
@@ -64,7 +64,7 @@ void InputFile::read(std::size_t position, std::span<std::byte> bytes) const {
     }
   }
   while (!bytes.empty()) {
-    const auto count = pread(file.get(), bytes.data(), std::min(bytes.size(), most_at_once),
+    const auto count = pread(file.get(), bytes.data(), std::min(bytes.size(), max_at_once),
                              static_cast<off_t>(position));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) refuse(errno);

@@ -26,7 +26,7 @@ static_assert(std::endian::native == std::endian::little, "safetensors files are
 
 constexpr std::string_view operation = "safetensors";
 constexpr std::size_t length_bytes = 8;
-constexpr std::uint64_t most_header_bytes = 100'000'000;
+constexpr std::uint64_t max_header_bytes = 100'000'000;
 constexpr const char* metadata_key = "__metadata__";
 
 // Every dtype of the format and its bits per element; F4 and F6 pack several into a byte.
@@ -265,7 +265,7 @@ SafetensorsFile SafetensorsFile::parse(std::span<std::byte> bytes,
         bytes.size());
   std::uint64_t header_bytes;
   std::memcpy(&header_bytes, bytes.data(), length_bytes);
-  check(header_bytes <= most_header_bytes,
+  check(header_bytes <= max_header_bytes,
         "{}: the header's length, {}, is over the format's 100000000 bytes: no safetensors file?",
         source, header_bytes);
   const auto behind_length = bytes.subspan(length_bytes);

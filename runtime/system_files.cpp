@@ -50,10 +50,10 @@ FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
 }
 
 int FileDescriptor::write(std::span<const std::byte> bytes) const {
-  constexpr std::size_t most_at_once = std::size_t{1} << 30;  // the system's limit lies near 2^31
+  constexpr std::size_t max_at_once = std::size_t{1} << 30;  // the system's limit lies near 2^31
   while (!bytes.empty()) {
     const auto written = uninterrupted(
-        [&] { return ::write(descriptor, bytes.data(), std::min(bytes.size(), most_at_once)); });
+        [&] { return ::write(descriptor, bytes.data(), std::min(bytes.size(), max_at_once)); });
     if (written < 0) return errno;
     if (written == 0) return EIO;  // else it would go on for ever
     bytes = bytes.subspan(static_cast<std::size_t>(written));

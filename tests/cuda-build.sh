@@ -59,7 +59,7 @@ if ! command -v cuobjdump >/dev/null; then
   echo "SKIPPED: no cuobjdump here to look for HGMMA with (part of the CUDA toolkit)"
   exit 0
 fi
-for name in attention_stream attention_query_gradient attention_key_gradient; do
+for name in attention_forward attention_query_gradient attention_key_gradient; do
   object=$(find "$build_dir" -name "$name.cu.o" -path '*lookback_gpu*')
   without=$(cuobjdump -sass -arch sm_90a "$object" | awk '
     /Function : / { if (kernel && !found) print kernel; kernel = ""; found = 0 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Registers and spills of the CUDA kernels, as ptxas counts them, for every architecture:
-#   bash tests/kernel_resources.sh [--build-dir DIR] [names of kernels/cuda/*.cu, without the ending]
+#   bash tests/kernel_resources.sh [--build-dir DIR] [names of .cu files, without the ending]
 # Prints a line per kernel: architecture, file, kernel, registers, bytes spilled. Fails where a norm,
 # softmax or decoding kernel spills, or a streaming one of attention for head sizes up to 128, and
 # where ptxas says that it changed what products of warpgroups wait for (its messages C75..). Needs
@@ -14,14 +14,17 @@ if ! command -v nvcc >/dev/null; then
   exit 0
 fi
 mkdir -p "$build_dir"
-if [ ${#rest[@]} -eq 0 ]; then
-  for file in "$root"/kernels/cuda/*.cu; do rest+=("$(basename "$file" .cu)"); done
-fi
+declare -A sources
+for file in "$root"/kernels/cuda/{,attention/,device/}*.cu; do
+  sources[$(basename "$file" .cu)]=${file#"$root"/}
+done
+if [ ${#rest[@]} -eq 0 ]; then mapfile -t rest < <(printf '%s\n' "${!sources[@]}" | sort); fi
 for name in "${rest[@]}"; do
-  for architecture in 80 90a; do echo "$name $architecture"; done
+  [ -n "${sources[$name]:-}" ] || { echo "$0: no $name.cu in kernels/cuda" >&2; exit 2; }
+  for architecture in 80 90a; do echo "$name $architecture ${sources[$name]}"; done
 done | xargs -P "$(nproc)" -L 1 bash -c 'nvcc -std=c++20 -I"$0" -arch=sm_$3 \
   --expt-relaxed-constexpr -fmad=false -Xptxas -v -cubin -o "$1/$2.$3.cubin" \
-  "$0/kernels/cuda/$2.cu" >"$1/$2.$3.log" 2>&1 || { cat "$1/$2.$3.log" >&2; exit 255; }' \
+  "$0/$4" >"$1/$2.$3.log" 2>&1 || { cat "$1/$2.$3.log" >&2; exit 255; }' \
   "$root" "$build_dir"
 
 # A kernel's name without what all of them share.

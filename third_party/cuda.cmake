@@ -62,8 +62,10 @@ list(JOIN architectures " " lookback_cuda_architectures)
 # The folders of the GPU, as one object library. -fmad=false: as on the CPU, kernels that want a
 # fused multiply-add ask for it by name, and the same bits come out of both compilers.
 function(lookback_add_cuda)
-  file(GLOB sources CONFIGURE_DEPENDS kernels/cuda/*.cpp kernels/cuda/*.cu
-    kernels/cuda/toolkit/*.cpp kernels/cuda/toolkit/*.cu)
+  # Relative: folders above the project may have any name.
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
+    kernels/cuda/*.cpp kernels/cuda/*.cu)
+  list(FILTER sources EXCLUDE REGEX "/cuda/emulated/")
   add_library(lookback_gpu OBJECT ${sources})
   target_include_directories(lookback_gpu PUBLIC ${PROJECT_SOURCE_DIR})
   set_property(SOURCE kernels/cuda/toolkit/cuda_runtime.cpp APPEND PROPERTY

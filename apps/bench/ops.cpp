@@ -5,7 +5,7 @@
 
 #include "apps/bench/limits.h"
 #include "apps/bench/train_step.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "runtime/device_runtime.h"
 
 namespace lookback {

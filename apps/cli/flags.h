@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -70,7 +71,8 @@ class Flags {
             std::string help);
   // One of these values of an enum, by the names that name_of() gives them.
   template <class Enum>
-  Flag& add_choice(std::string name, Enum& target, std::vector<Enum> choices, std::string help) {
+  requires std::is_enum_v<Enum> Flag& add_choice(std::string name, Enum& target,
+                                                 std::vector<Enum> choices, std::string help) {
     return append_choice(
         std::move(name), names_of(choices), std::move(help),
         [&target, choices](std::size_t i) { target = choices[i]; },

@@ -6,6 +6,7 @@
 
 #include "apps/cli/command.h"
 #include "apps/data/open.h"
+#include "apps/diagnosis/faults/fault.h"
 #include "apps/model/attention_storage.h"
 #include "apps/model/dtype_choice.h"
 #include "apps/model/fault_warning.h"

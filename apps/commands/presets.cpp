@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "apps/cli/command.h"
-#include "nn/fault/fault.h"
+#include "apps/diagnosis/faults/fault.h"
 #include "nn/layer/preset.h"
 
 namespace lookback {
@@ -30,8 +30,9 @@ class Presets final : public Command {
     auto listed_faults = Json::array();
     for (const auto& name : Faults::names()) {
       const auto fault = Faults::make(name);
-      listed_faults.push_back(
-          {{"name", name}, {"description", fault->description()}, {"verdict", fault->verdict()}});
+      listed_faults.push_back({{"name", name},
+                               {"description", fault->description()},
+                               {"verdict", name_of(fault->verdict())}});
     }
     session.console.result(lines(faults ? listed_faults : listed),
                            {{"presets", listed}, {"faults", listed_faults}});

@@ -9,6 +9,7 @@
 
 #include "apps/data/open.h"
 #include "apps/data/tokenizer_file.h"
+#include "apps/diagnosis/faults/fault.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "apps/diagnosis/leak.h"
 #include "apps/diagnosis/verdict.h"
+#include "nn/proof/leak.h"
 
 namespace lookback {
 
-// About causality only (DIAGNOSIS.md, section 1).
+// About causality only (docs/diagnosis.md).
 enum class Statement { proved, refuted, not_refuted };
 std::string_view name_of(Statement statement);
 

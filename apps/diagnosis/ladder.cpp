@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "nn/fault/fault.h"
+#include "apps/diagnosis/faults/fault.h"
 
 namespace lookback {
 namespace {

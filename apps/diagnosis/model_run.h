@@ -1,7 +1,7 @@
 // Logits of a model along one of the ways it can be run.
 #pragma once
 
-#include "apps/diagnosis/causal_proof.h"
+#include "nn/proof/causal_proof.h"
 
 namespace lookback {
 

@@ -4,11 +4,11 @@
 #include <chrono>
 
 #include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/faults/fault.h"
 #include "apps/diagnosis/ladder.h"
 #include "apps/diagnosis/probe.h"
 #include "apps/diagnosis/subject_choice.h"
 #include "apps/model/model_choice.h"
-#include "nn/fault/fault.h"
 #include "nn/layer/preset.h"
 
 namespace lookback {
@@ -19,13 +19,6 @@ constexpr std::int64_t training_steps = 50;
 
 LlamaConfig small_model(const std::string& preset) {
   return shrunk(choose_model("smoke", preset).config);
-}
-
-Verdict verdict_named(std::string_view name) {
-  for (const auto& each : verdict_classes()) {
-    if (each.name == name) return each.verdict;
-  }
-  fail("diagnosis", "there is no class of verdict \"{}\"", name);
 }
 
 // The first model that can have the fault.
@@ -56,7 +49,7 @@ std::vector<Patient> all_patients() {
     all.push_back({name, small_model(name), replaced ? Verdict::severed_path : Verdict::healthy});
   }
   for (const auto& name : Faults::names()) {
-    all.push_back({name, host_of(name), verdict_named(Faults::make(name)->verdict())});
+    all.push_back({name, host_of(name), Faults::make(name)->verdict()});
   }
   return all;
 }

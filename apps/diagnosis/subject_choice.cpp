@@ -2,9 +2,9 @@
 
 #include "apps/data/open.h"
 #include "apps/data/uniform_source.h"
+#include "apps/diagnosis/faults/fault.h"
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
-#include "nn/fault/fault.h"
 #include "nn/llama/variant_of_weights.h"
 
 namespace lookback {
@@ -71,7 +71,7 @@ ModelChoice model_of(const SubjectChoice& choice) {
 Subject with_fault(const Subject& subject, const std::string& fault) {
   auto result = subject;
   set_fault(result.config, fault);
-  static_cast<void>(make_fault(result.config));  // throws where this model cannot have it
+  check_fault_of(result.config);  // throws where this model cannot have it
   return result;
 }
 

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "apps/diagnosis/causal_proof.h"
+#include "nn/proof/causal_proof.h"
 
 namespace lookback {
 

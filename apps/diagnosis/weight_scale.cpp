@@ -1,6 +1,6 @@
 #include "apps/diagnosis/weight_scale.h"
 
-#include "kernels/affine.h"
+#include "kernels/binary.h"
 
 namespace lookback {
 namespace {

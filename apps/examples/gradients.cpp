@@ -33,6 +33,8 @@ double norm(const Tensor& x) {
 // logits = down(silu(gate(n)) * up(n)), n = rms_norm(x): a Llama's MLP in front of two classes.
 class Network : public lookback::Module {
  public:
+  Network() : Module(lookback::RootModule{}) {}
+
   static constexpr std::int64_t features = 4, hidden = 6, classes = 2;
 
   Tensor forward(const Tensor& x) const {

@@ -1,7 +1,7 @@
 #include "apps/model/fault_warning.h"
 
 #include "apps/cli/console.h"
-#include "nn/fault/fault.h"
+#include "apps/diagnosis/faults/fault.h"
 
 namespace lookback {
 

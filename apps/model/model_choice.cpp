@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/diagnosis/faults/fault.h"
 #include "apps/model/model_folder.h"
-#include "nn/fault/fault.h"
 #include "nn/layer/preset.h"
 #include "nn/llama/config_file.h"
 #include "runtime/check.h"

@@ -5,9 +5,8 @@
 
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/cast.h"
-#include "autograd/ops/multiply.h"
 #include "autograd/ops/numbers.h"
 #include "autograd/ops/stack.h"
 #include "nn/adamw.h"
@@ -15,12 +14,10 @@
 namespace lookback {
 namespace {
 
-double factor_of(const FaultInjection& fault, const TokenBatch& batch,
-                 const std::vector<TokenBatch>& micro_batches) {
+double mean_targets(const std::vector<TokenBatch>& micro_batches) {
   double targets = 0;
   for (const auto& each : micro_batches) targets += static_cast<double>(each.scored());
-  return fault.micro_batch_factor(static_cast<double>(batch.scored()),
-                                  targets / static_cast<double>(micro_batches.size()));
+  return targets / static_cast<double>(micro_batches.size());
 }
 
 double share_of(std::int64_t targets) {
@@ -58,23 +55,22 @@ StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBat
 StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
                             const std::vector<TokenTensors>& inputs,
                             const ForwardOptions& forward) {
-  const auto* fault = llama.model.fault();
+  const auto& hooks = llama.model.hooks(forward);
   auto result = expected_results(micro_batches);
-  if (fault != nullptr) result.targets = 0;
+  result.targets = 0;
   Tensor loss_sum, correct;
   for (std::size_t i = 0; i < micro_batches.size(); ++i) {
     const auto& batch = micro_batches[i];
     const auto loss =
         llama.loss(inputs[i].ids, inputs[i].targets, {.count_correct = true}, forward);
-    const auto sum =
-        fault == nullptr ? loss.loss_sum : loss.loss_sum * factor_of(*fault, batch, micro_batches);
+    const auto sum = hooks.micro_batch_loss(loss.loss_sum, static_cast<double>(batch.scored()),
+                                            mean_targets(micro_batches));
     add_to(loss_sum, sum);
     add_to(correct, loss.correct);
-    // A fault may ask for other targets than the batch's.
-    if (fault != nullptr) result.targets += static_cast<std::int64_t>(loss.count.item());
+    result.targets += hooks.targets_counted(batch.scored(), loss);
     backward(sum);
   }
-  if (fault != nullptr) fault->after_backward(llama.parameters());
+  hooks.after_backward(llama.parameters());
   result.gradient_share = share_of(result.targets);
   result.grad_norm = gradient_norm_tensor(llama.parameters());
   const NoGrad no_grad;
@@ -93,14 +89,11 @@ StepResults expected_results(const std::vector<TokenBatch>& micro_batches) {
 }
 
 std::vector<NamedParameter> optimised_parameters(const Llama& llama) {
-  const auto* fault = llama.model.fault();
-  return fault == nullptr ? llama.parameters() : fault->optimised(llama.parameters());
+  return llama.model.hooks().optimized(llama.parameters());
 }
 
 double learning_rate_at(const Llama& llama, const Schedule& schedule, std::int64_t step) {
-  const double rate = schedule.learning_rate(step);
-  const auto* fault = llama.model.fault();
-  return fault == nullptr ? rate : fault->learning_rate(rate);
+  return llama.model.hooks().learning_rate(schedule.learning_rate(step));
 }
 
 }  // namespace lookback

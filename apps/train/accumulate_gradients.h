@@ -35,16 +35,16 @@ struct StepResults {
 // nothing.
 StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
                                   const ForwardOptions& forward = {});
-// Does not wait for a GPU, unless for a fault that does. `inputs`: the micro-batches, where the
+// Does not wait for a GPU, unless for hooks that do. `inputs`: the micro-batches, where the
 // model is.
 StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
                             const std::vector<TokenTensors>& inputs, const ForwardOptions& forward);
 
-// What the host knows of a step without a fault before it is queued: all but the tensors.
+// What the host knows of a step that can be captured before it is queued: all but the tensors.
 StepResults expected_results(const std::vector<TokenBatch>& micro_batches);
 
 // What the optimiser is given, and the rate of step `step` (from 0): all parameters and the
-// schedule's, but for a fault that says otherwise.
+// schedule's, but for hooks that say otherwise.
 std::vector<NamedParameter> optimised_parameters(const Llama& llama);
 double learning_rate_at(const Llama& llama, const Schedule& schedule, std::int64_t step);
 

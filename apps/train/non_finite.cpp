@@ -6,7 +6,7 @@
 
 #include "apps/train/token_tensors.h"
 #include "autograd/gradient.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "nn/adamw.h"
 #include "runtime/transfer.h"
 

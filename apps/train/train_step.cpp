@@ -4,8 +4,7 @@
 
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
-#include "autograd/ops/add.h"
-#include "autograd/ops/affine.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/copy_of.h"
 
 namespace lookback {
@@ -17,7 +16,7 @@ TrainStep::TrainStep(const Llama& model, AdamW& adamw, const ForwardOptions& for
       forward(forward_options),
       max_norm(max_gradient_norm),
       parameters(model.parameters()),
-      may_record(how == Repetition::recorded && model.model.fault() == nullptr),
+      may_record(how == Repetition::recorded && model.model.hooks(forward_options).capturable()),
       norm_so_far(zeros({}, DType::f64, parameters.at(0).tensor.device())) {}
 
 StepResults TrainStep::take(const std::vector<TokenBatch>& batches, double learning_rate,

@@ -1,6 +1,6 @@
 #include "autograd/ops/argmax.h"
 
-#include "autograd/ops/reduced_dims.h"
+#include "autograd/ops/detail/reduced_dims.h"
 #include "autograd/record.h"
 #include "kernels/max.h"
 

@@ -1,9 +1,9 @@
 #include "autograd/ops/attention.h"
 
 #include "autograd/mask_watch.h"
-#include "autograd/ops/attention_pieces.h"
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/attention_pieces.h"
+#include "autograd/workspace.h"
 #include "kernels/attention.h"
 
 namespace lookback {
@@ -23,18 +23,18 @@ struct AttentionBackward {
     const detail::PieceGradients gradients({q, k, scales}, needed);
     const auto dv = needed[2 * q.size() + 1] ? empty_like(values) : Tensor{};
     run_with_workspace(kernels::attention_backward, dy.device(),
-                       kernels::AttentionBackward{.dy = dy,
-                                                  .q = detail::views_of(q),
-                                                  .k = detail::views_of(k),
-                                                  .v = values,
-                                                  .scales = scales,
-                                                  .y = y.get(),
-                                                  .log_sum_exp = log_sum_exp.get(),
-                                                  .dq = detail::targets_of(gradients.q),
-                                                  .dk = detail::targets_of(gradients.k),
-                                                  .dv = dv,
-                                                  .dscales = gradients.scales,
-                                                  .mask = mask.view()});
+                       kernels::AttentionBackwardArgs{.dy = dy,
+                                                      .q = detail::views_of(q),
+                                                      .k = detail::views_of(k),
+                                                      .v = values,
+                                                      .scales = scales,
+                                                      .y = y.get(),
+                                                      .log_sum_exp = log_sum_exp.get(),
+                                                      .dq = detail::targets_of(gradients.q),
+                                                      .dk = detail::targets_of(gradients.k),
+                                                      .dv = dv,
+                                                      .dscales = gradients.scales,
+                                                      .mask = mask.view()});
     auto all = gradients.in_order();
     all.push_back(dv);
     return all;
@@ -48,14 +48,14 @@ Tensor attend(const AttentionPieces& pieces, const Tensor& v, const Tensor& give
   const auto y = empty({q.size(0), q.size(1), q.size(2), v.size(3)}, v.dtype(), v.device());
   run_with_workspace(
       kernels::attention_forward, v.device(),
-      kernels::AttentionForward{.q = detail::views_of(pieces.q),
-                                .k = detail::views_of(pieces.k),
-                                .v = v,
-                                .scales = pieces.scales,
-                                .given_log_sum_exp = given,
-                                .y = y,
-                                .log_sum_exp = given.defined() ? Tensor{} : log_sum_exp,
-                                .mask = mask.view()});
+      kernels::AttentionForwardArgs{.q = detail::views_of(pieces.q),
+                                    .k = detail::views_of(pieces.k),
+                                    .v = v,
+                                    .scales = pieces.scales,
+                                    .given_log_sum_exp = given,
+                                    .y = y,
+                                    .log_sum_exp = given.defined() ? Tensor{} : log_sum_exp,
+                                    .mask = mask.view()});
   const auto inputs = detail::inputs_of(pieces, {v});
   return record<AttentionBackward>(y, inputs, [&] {
     return AttentionBackward{detail::SavedPieces(pieces), v, y, log_sum_exp, mask};

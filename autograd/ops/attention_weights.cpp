@@ -1,9 +1,9 @@
 #include "autograd/ops/attention_weights.h"
 
 #include "autograd/mask_watch.h"
-#include "autograd/ops/attention_pieces.h"
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/attention_pieces.h"
+#include "autograd/workspace.h"
 #include "kernels/attention_weights.h"
 
 namespace lookback {
@@ -20,15 +20,15 @@ struct AttentionWeightsBackward {
     const auto [q, k, scales] = pieces.get();
     const detail::PieceGradients gradients({q, k, scales}, needed);
     run_with_workspace(kernels::attention_weights_backward, dweights.device(),
-                       kernels::AttentionWeightsBackward{.dweights = dweights,
-                                                         .weights = weights.get(),
-                                                         .q = detail::views_of(q),
-                                                         .k = detail::views_of(k),
-                                                         .scales = scales,
-                                                         .dq = detail::targets_of(gradients.q),
-                                                         .dk = detail::targets_of(gradients.k),
-                                                         .dscales = gradients.scales,
-                                                         .mask = mask.view()});
+                       kernels::AttentionWeightsBackwardArgs{.dweights = dweights,
+                                                             .weights = weights.get(),
+                                                             .q = detail::views_of(q),
+                                                             .k = detail::views_of(k),
+                                                             .scales = scales,
+                                                             .dq = detail::targets_of(gradients.q),
+                                                             .dk = detail::targets_of(gradients.k),
+                                                             .dscales = gradients.scales,
+                                                             .mask = mask.view()});
     return gradients.in_order();
   }
 };

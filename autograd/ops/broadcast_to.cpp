@@ -1,6 +1,6 @@
 #include "autograd/ops/broadcast_to.h"
 
-#include "autograd/ops/unbroadcast.h"
+#include "autograd/ops/detail/unbroadcast.h"
 #include "autograd/record.h"
 
 namespace lookback {

@@ -48,7 +48,7 @@ Tensor cat(const std::vector<Tensor>& tensors, int dim) {
   dim = normalise_dim("cat", dim, tensors[0].rank());
   const auto y = empty(shape_of_all(tensors, dim), tensors[0].dtype(), tensors[0].device());
   std::vector<std::int64_t> sizes;
-  kernels::CatForward arguments{.x = {}, .y = y, .dim = dim};
+  kernels::CatForwardArgs arguments{.x = {}, .y = y, .dim = dim};
   for (const auto& x : tensors) {
     sizes.push_back(x.size(dim));
     if (x.numel() > 0) arguments.x.emplace_back(x);

@@ -18,7 +18,7 @@ struct CausalMask {
   Tensor document_start = {};  // [B, T] i64, or undefined
   // The line that made it, for whoever follows its path (autograd/mask_watch.h).
   std::source_location made = std::source_location::current();
-  kernels::CausalMask view() const {
+  kernels::CausalMaskView view() const {
     return {.offset = offset, .window = window, .document_start = document_start};
   }
 };

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "autograd/ops/affine.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/rows.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/rows.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/cross_entropy.h"
 
 namespace lookback {
@@ -63,16 +63,16 @@ CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& given_targe
   const auto nats = per_row(), maximum = per_row(), sum = per_row();
   if (options.keep_nats) result.nats = nats;
   run_with_workspace(kernels::cross_entropy_forward, logits.device(),
-                     kernels::CrossEntropyForward{.logits = rows,
-                                                  .targets = targets,
-                                                  .loss_sum = result.loss_sum,
-                                                  .count = result.count,
-                                                  .correct = result.correct,
-                                                  .nats = nats,
-                                                  .maximum = maximum,
-                                                  .sum = sum,
-                                                  .workspace = {},
-                                                  .ignore_index = options.ignore_index});
+                     kernels::CrossEntropyForwardArgs{.logits = rows,
+                                                      .targets = targets,
+                                                      .loss_sum = result.loss_sum,
+                                                      .count = result.count,
+                                                      .correct = result.correct,
+                                                      .nats = nats,
+                                                      .maximum = maximum,
+                                                      .sum = sum,
+                                                      .workspace = {},
+                                                      .ignore_index = options.ignore_index});
   record<CrossEntropyBackward>(result.loss_sum, {logits}, [&] {
     return CrossEntropyBackward{rows, targets, maximum, sum, logits.shape(), options.ignore_index};
   });

@@ -1,8 +1,8 @@
 #include "autograd/ops/embedding.h"
 
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/embedding.h"
 
 namespace lookback {
@@ -17,8 +17,9 @@ struct EmbeddingBackward {
     const auto dy = contiguous(given_dy);
     const auto positions = ids.get();
     const auto dtable = empty(table, dy.dtype(), dy.device());
-    run_with_workspace(kernels::embedding_backward, dy.device(),
-                       kernels::EmbeddingBackward{.dy = dy, .ids = positions, .dtable = dtable});
+    run_with_workspace(
+        kernels::embedding_backward, dy.device(),
+        kernels::EmbeddingBackwardArgs{.dy = dy, .ids = positions, .dtable = dtable});
     return {Tensor{}, dtable};
   }
 };

@@ -2,8 +2,8 @@
 
 #include "autograd/ops/cast.h"
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/gather.h"
 
 namespace lookback {
@@ -19,7 +19,7 @@ struct GatherBackward {
     const auto dx = empty(x, accumulator_of(dy.dtype()), dy.device());
     run_with_workspace(
         kernels::gather_backward, dy.device(),
-        kernels::GatherBackward{
+        kernels::GatherBackwardArgs{
             .dy = contiguous(dy), .index = index.get(), .dx = dx, .workspace = {}, .dim = dim});
     return {cast(dx, dy.dtype()), Tensor{}};
   }

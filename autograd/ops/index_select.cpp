@@ -2,8 +2,8 @@
 
 #include "autograd/ops/cast.h"
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/index_select.h"
 
 namespace lookback {
@@ -19,7 +19,7 @@ struct IndexSelectBackward {
     const auto dx = empty(x, accumulator_of(dy.dtype()), dy.device());
     run_with_workspace(
         kernels::index_select_backward, dy.device(),
-        kernels::IndexSelectBackward{
+        kernels::IndexSelectBackwardArgs{
             .dy = contiguous(dy), .index = index.get(), .dx = dx, .workspace = {}, .dim = dim});
     return {cast(dx, dy.dtype()), Tensor{}};
   }

@@ -1,10 +1,11 @@
 #include "autograd/ops/linear.h"
 
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/rows.h"
-#include "autograd/ops/unbroadcast.h"
+#include "autograd/ops/detail/product_operands.h"
+#include "autograd/ops/detail/rows.h"
+#include "autograd/ops/detail/unbroadcast.h"
 #include "autograd/record.h"
-#include "kernels/add.h"
+#include "kernels/binary.h"
 
 namespace lookback {
 namespace {

@@ -4,13 +4,13 @@
 
 #include "autograd/engine.h"
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/rows.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/product_operands.h"
+#include "autograd/ops/detail/rows.h"
 #include "autograd/record.h"
-#include "kernels/affine.h"
+#include "autograd/workspace.h"
+#include "kernels/binary.h"
 #include "kernels/copy.h"
 #include "kernels/linear_cross_entropy.h"
-#include "kernels/multiply.h"
 #include "runtime/device_runtime.h"
 
 namespace lookback {
@@ -69,9 +69,9 @@ void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& target
 }  // namespace
 
 std::int64_t logit_rows_at_once(std::int64_t rows, std::int64_t vocabulary, Backend backend) {
-  const std::int64_t most_logits = is_host_memory(backend) ? 1 << 23 : 1 << 27;
-  constexpr std::int64_t least_rows = 64;
-  return std::min(rows, std::max(least_rows, most_logits / std::max<std::int64_t>(1, vocabulary)));
+  const std::int64_t max_logits = is_host_memory(backend) ? 1 << 23 : 1 << 27;
+  constexpr std::int64_t min_rows = 64;
+  return std::min(rows, std::max(min_rows, max_logits / std::max<std::int64_t>(1, vocabulary)));
 }
 
 CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,
@@ -97,7 +97,7 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,
   const auto logits = fresh({chunk, matrix.size(0)}, dtype);
   const bool rounds = rows.dtype() == DType::bf16 && (needs_dx || needs_dweight);
   run_with_workspace(kernels::linear_cross_entropy_forward, x.device(),
-                     kernels::LinearCrossEntropyForward{
+                     kernels::LinearCrossEntropyForwardArgs{
                          .x = rows,
                          .weight = matrix,
                          .targets = targets,

@@ -1,10 +1,11 @@
 #include "autograd/ops/linear_many.h"
 
-#include "autograd/ops/rows.h"
-#include "autograd/ops/unbroadcast.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/product_operands.h"
+#include "autograd/ops/detail/rows.h"
+#include "autograd/ops/detail/unbroadcast.h"
 #include "autograd/record.h"
-#include "kernels/add.h"
+#include "autograd/workspace.h"
+#include "kernels/binary.h"
 #include "kernels/sum_of_products.h"
 
 namespace lookback {
@@ -38,7 +39,7 @@ struct LinearManyBackward {
     }
     if (!needed[0]) return result;
     result[0] = empty(x_shape, weights[0].get().dtype(), x_operand.device());
-    kernels::SumOfProductsForward arguments{.a = {}, .b = {}, .y = as_rows(result[0])};
+    kernels::SumOfProductsForwardArgs arguments{.a = {}, .b = {}, .y = as_rows(result[0])};
     for (std::size_t i = 0; i < operands.size(); i += 2) {
       arguments.a.emplace_back(operands[i]);
       arguments.b.emplace_back(operands[i + 1]);

@@ -3,10 +3,11 @@
 #include <algorithm>
 
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/rows.h"
-#include "autograd/ops/unbroadcast.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/product_operands.h"
+#include "autograd/ops/detail/rows.h"
+#include "autograd/ops/detail/unbroadcast.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/sum_of_products.h"
 
 namespace lookback {
@@ -85,7 +86,7 @@ Tensor linear_sum(const std::vector<LinearTerm>& terms, const Tensor& bias, doub
   std::vector<Tensor> inputs(2 * terms.size() + 1);
   std::vector<LinearSumBackward::Term> saved;
   std::vector<Tensor> operands;  // alive until the product is done
-  kernels::SumOfProductsForward arguments{.a = {}, .b = {}, .y = as_rows(y), .alpha = alpha};
+  kernels::SumOfProductsForwardArgs arguments{.a = {}, .b = {}, .y = as_rows(y), .alpha = alpha};
   for (std::size_t i = 0; i < terms.size(); ++i) {
     const auto& x = terms[i].x;
     const auto weight = as_rows(terms[i].weight);

@@ -1,7 +1,7 @@
 #include "autograd/ops/mask_scores.h"
 
 #include "autograd/mask_watch.h"
-#include "autograd/ops/floating_operand.h"
+#include "autograd/ops/detail/floating_operand.h"
 #include "autograd/record.h"
 #include "kernels/mask_scores.h"
 

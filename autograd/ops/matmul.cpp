@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/workspace.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/matmul.h"
 
 namespace lookback {
@@ -36,7 +36,7 @@ Tensor product_of_shape(const Tensor& a, const Tensor& b, const Shape& shape) {
   }
   const auto y = zeros(shape, a.dtype(), a.device());
   run_with_workspace(kernels::matmul_backward, a.device(),
-                     kernels::MatmulBackward{.a = a, .b = b, .y = y});
+                     kernels::MatmulBackwardArgs{.a = a, .b = b, .y = y});
   return y;
 }
 

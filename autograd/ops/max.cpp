@@ -1,5 +1,6 @@
 #include "autograd/ops/max.h"
 
+#include "autograd/ops/detail/reduced_dims.h"
 #include "autograd/record.h"
 #include "kernels/max.h"
 

@@ -1,8 +1,9 @@
 #include "autograd/ops/mean.h"
 
-#include "autograd/ops/affine.h"
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/binary.h"
+#include "autograd/ops/detail/reduced_dims.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/sum.h"
 
 namespace lookback {
@@ -24,7 +25,7 @@ Tensor mean(const Tensor& x, const ReducedDims& dims, KeepDims keep) {
   const double scale = 1 / static_cast<double>(dims.terms());
   const auto y = empty(dims.kept_shape(), x.dtype(), x.device());
   run_with_workspace(kernels::sum_forward, x.device(),
-                     kernels::SumForward{.x = x, .y = y, .scale = scale});
+                     kernels::SumForwardArgs{.x = x, .y = y, .scale = scale});
   return record<MeanBackward>(dims.as_result(y, keep), {x}, [&] {
     return MeanBackward{dims, scale};
   });

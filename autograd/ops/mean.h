@@ -1,6 +1,9 @@
 #pragma once
 
-#include "autograd/ops/reduced_dims.h"
+#include <vector>
+
+#include "autograd/ops/keep_dims.h"
+#include "runtime/tensor.h"
 
 namespace lookback {
 

@@ -1,8 +1,8 @@
 #include "autograd/ops/rms_norm.h"
 
 #include "autograd/ops/contiguous.h"
-#include "autograd/ops/rms_norm_gradient.h"
-#include "autograd/ops/rows.h"
+#include "autograd/ops/detail/rms_norm_gradient.h"
+#include "autograd/ops/detail/rows.h"
 #include "autograd/record.h"
 #include "kernels/rms_norm.h"
 

@@ -1,6 +1,6 @@
 #include "autograd/ops/softmax.h"
 
-#include "autograd/ops/rows.h"
+#include "autograd/ops/detail/rows.h"
 #include "autograd/record.h"
 #include "kernels/softmax.h"
 

@@ -1,7 +1,8 @@
 #include "autograd/ops/sum.h"
 
-#include "autograd/ops/workspace.h"
+#include "autograd/ops/detail/reduced_dims.h"
 #include "autograd/record.h"
+#include "autograd/workspace.h"
 #include "kernels/sum.h"
 
 namespace lookback {
@@ -15,7 +16,7 @@ struct SumBackward {
 
 Tensor sum(const Tensor& x, const ReducedDims& dims, KeepDims keep) {
   const auto total = empty(dims.kept_shape(), x.dtype(), x.device());
-  run_with_workspace(kernels::sum_forward, x.device(), kernels::SumForward{.x = x, .y = total});
+  run_with_workspace(kernels::sum_forward, x.device(), kernels::SumForwardArgs{.x = x, .y = total});
   return record<SumBackward>(dims.as_result(total, keep), {x}, [&] { return SumBackward{dims}; });
 }
 

@@ -1,10 +1,9 @@
 // s_i = exp(-d (l - i)) / sqrt(dk) at layer l, d learned: scores count less the older they are.
 #include <cmath>
 
+#include "autograd/ops/binary.h"
 #include "autograd/ops/cast.h"
-#include "autograd/ops/exp.h"
-#include "autograd/ops/multiply.h"
-#include "autograd/ops/negate.h"
+#include "autograd/ops/unary.h"
 #include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"
 
@@ -13,8 +12,8 @@ namespace {
 
 class DecayedScores final : public AccumulatedScores {
  public:
-  DecayedScores(const LlamaConfig& config, std::int64_t layer, Precision precision)
-      : AccumulatedScores(config, layer, precision) {
+  DecayedScores(ChildOf place, const LlamaConfig& config, std::int64_t layer, Precision precision)
+      : AccumulatedScores(std::move(place), config, layer, precision) {
     for (std::int64_t i = 0; i < m; ++i) ages.push_back(static_cast<double>(m - 1 - i));
   }
 

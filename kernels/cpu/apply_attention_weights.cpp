@@ -47,7 +47,7 @@ void for_each_block(const Sizes& sizes, const Body& body) {
 }
 
 template <class T>
-void apply(const ApplyAttentionWeightsForward& a) {
+void apply(const ApplyAttentionWeightsForwardArgs& a) {
   using Sum = Accumulator<T>;
   const auto sizes = sizes_of(a.weights, a.v);
   const auto weights = grouped<const T>(a.weights);
@@ -89,7 +89,7 @@ void apply(const ApplyAttentionWeightsForward& a) {
 
 // dweights = dy v^T for a block of rows, made chunk by chunk.
 template <class T>
-void weights_gradient(const ApplyAttentionWeightsBackward& a) {
+void weights_gradient(const ApplyAttentionWeightsBackwardArgs& a) {
   using Sum = Accumulator<T>;
   const auto sizes = sizes_of(a.weights, a.v);
   const auto dy = grouped<const T>(a.dy);
@@ -136,7 +136,7 @@ void weights_gradient(const ApplyAttentionWeightsBackward& a) {
 
 // dv = sum over rows and places of weights^T dy, one chunk of keys per worker.
 template <class T>
-void values_gradient(const ApplyAttentionWeightsBackward& a) {
+void values_gradient(const ApplyAttentionWeightsBackwardArgs& a) {
   using Sum = Accumulator<T>;
   const auto sizes = sizes_of(a.weights, a.v);
   const auto weights = grouped<const T>(a.weights);
@@ -192,10 +192,10 @@ void values_gradient(const ApplyAttentionWeightsBackward& a) {
   });
 }
 
-void forward(const ApplyAttentionWeightsForward& arguments) {
+void forward(const ApplyAttentionWeightsForwardArgs& arguments) {
   visit_floating(arguments.weights.dtype, [&]<class T>(TypeTag<T>) { apply<T>(arguments); });
 }
-void backward(const ApplyAttentionWeightsBackward& arguments) {
+void backward(const ApplyAttentionWeightsBackwardArgs& arguments) {
   visit_floating(arguments.weights.dtype, [&]<class T>(TypeTag<T>) {
     if (arguments.dweights.present()) weights_gradient<T>(arguments);
     if (arguments.dv.present()) values_gradient<T>(arguments);

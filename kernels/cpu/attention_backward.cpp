@@ -7,7 +7,7 @@ namespace {
 template <class T>
 class Backward {
  public:
-  explicit Backward(const AttentionBackward& arguments)
+  explicit Backward(const AttentionBackwardArgs& arguments)
       : a(arguments),
         sizes(sizes_of(a.q, a.k)),
         pieces(a),
@@ -35,7 +35,7 @@ class Backward {
 
  private:
   using Sum = Accumulator<T>;
-  using Pieces = ScoreGradient<T, AttentionBackward>;
+  using Pieces = ScoreGradient<T, AttentionBackwardArgs>;
 
   struct Values {
     RowSpan<Sum> v;
@@ -118,7 +118,7 @@ class Backward {
                {gradient, rows, columns, tile_stride, visible.data()}, scratch);
   }
 
-  const AttentionBackward& a;
+  const AttentionBackwardArgs& a;
   const AttentionSizes sizes;
   const Pieces pieces;
   const bool wants_scores;
@@ -127,11 +127,11 @@ class Backward {
   std::int64_t scratch_numbers = 0;
 };
 
-void backward(const AttentionBackward& arguments) {
+void backward(const AttentionBackwardArgs& arguments) {
   visit_floating(arguments.v.dtype, [&]<class T>(TypeTag<T>) { Backward<T>(arguments).run(); });
 }
 
-std::size_t workspace_bytes(const AttentionBackward& a) {
+std::size_t workspace_bytes(const AttentionBackwardArgs& a) {
   return attention_backward_workspace_bytes(a.q, a.k[0]);
 }
 

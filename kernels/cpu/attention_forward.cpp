@@ -10,7 +10,7 @@ namespace {
 template <class T>
 class Forward {
  public:
-  explicit Forward(const AttentionForward& arguments)
+  explicit Forward(const AttentionForwardArgs& arguments)
       : a(arguments),
         sizes(sizes_of(a.q, a.k)),
         q(heads_of_each<T>(a.q)),
@@ -138,7 +138,7 @@ class Forward {
     }
   }
 
-  const AttentionForward& a;
+  const AttentionForwardArgs& a;
   const AttentionSizes sizes;
   const std::vector<Heads<const T>> q, k;
   const Heads<const T> v;
@@ -146,7 +146,7 @@ class Forward {
   std::int64_t scratch_numbers = 0;
 };
 
-void forward(const AttentionForward& arguments) {
+void forward(const AttentionForwardArgs& arguments) {
   visit_floating(arguments.v.dtype, [&]<class T>(TypeTag<T>) { Forward<T>(arguments).run(); });
 }
 

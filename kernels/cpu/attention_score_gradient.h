@@ -18,10 +18,10 @@ namespace lookback::kernels {
 // Where these are few, the keys are cut into this many segments as well.
 inline std::int64_t attention_key_segments(const In& k) {
   constexpr std::int64_t enough_workers = 16;
-  constexpr std::int64_t least_segment = 512;
+  constexpr std::int64_t min_segment = 512;
   const auto workers = std::max<std::int64_t>(1, k.size(0) * k.size(2));
   const auto wanted = (enough_workers + workers - 1) / workers;
-  return std::clamp<std::int64_t>(k.size(1) / least_segment, 1, wanted);
+  return std::clamp<std::int64_t>(k.size(1) / min_segment, 1, wanted);
 }
 
 // The segments' parts of dq wait in the workspace to be added up in order and rounded once (f32 and

@@ -124,7 +124,7 @@ struct BlockMask {
   KeyRange any;
 
   // `step` 0: all rows are the same query position (of several heads).
-  BlockMask(const CausalMask& mask, std::int64_t sequence, std::int64_t row, std::int64_t step,
+  BlockMask(const CausalMaskView& mask, std::int64_t sequence, std::int64_t row, std::int64_t step,
             std::int64_t count, std::int64_t keys) {
     for (std::int64_t i = 0; i < count; ++i) {
       const auto range = mask.keys_of(sequence, row + i * step, keys);

@@ -8,7 +8,7 @@ namespace {
 template <class T>
 class Forward {
  public:
-  explicit Forward(const AttentionWeightsForward& arguments)
+  explicit Forward(const AttentionWeightsForwardArgs& arguments)
       : a(arguments),
         sizes(sizes_of(a.q, a.k)),
         q(heads_of_each<T>(a.q)),
@@ -70,7 +70,7 @@ class Forward {
     }
   }
 
-  const AttentionWeightsForward& a;
+  const AttentionWeightsForwardArgs& a;
   const AttentionSizes sizes;
   const std::vector<Heads<const T>> q, k;
   std::vector<std::int64_t> widths;
@@ -80,7 +80,7 @@ class Forward {
 template <class T>
 class Backward {
  public:
-  explicit Backward(const AttentionWeightsBackward& arguments)
+  explicit Backward(const AttentionWeightsBackwardArgs& arguments)
       : a(arguments), sizes(sizes_of(a.q, a.k)), pieces(a) {
     scratch_numbers = pieces.chunk_scratch() + pieces.block_scratch() + query_rows * tile_stride +
                       read_scratch<T>(query_rows, key_columns);
@@ -102,7 +102,7 @@ class Backward {
 
  private:
   using Sum = Accumulator<T>;
-  using Pieces = ScoreGradient<T, AttentionWeightsBackward>;
+  using Pieces = ScoreGradient<T, AttentionWeightsBackwardArgs>;
 
   void chunk(const KeySegment& segment, const KeyChunk& at) const {
     Scratch<Sum> scratch(scratch_numbers);
@@ -158,23 +158,23 @@ class Backward {
     }
   }
 
-  const AttentionWeightsBackward& a;
+  const AttentionWeightsBackwardArgs& a;
   const AttentionSizes sizes;
   const Pieces pieces;
   std::int64_t scratch_numbers = 0;
 };
 
-void forward(const AttentionWeightsForward& arguments) {
+void forward(const AttentionWeightsForwardArgs& arguments) {
   visit_floating(arguments.weights.dtype,
                  [&]<class T>(TypeTag<T>) { Forward<T>(arguments).run(); });
 }
-void backward(const AttentionWeightsBackward& arguments) {
+void backward(const AttentionWeightsBackwardArgs& arguments) {
   visit_floating(arguments.weights.dtype,
                  [&]<class T>(TypeTag<T>) { Backward<T>(arguments).run(); });
 }
 
 const Registration forward_registered{attention_weights_forward, Backend::cpu, forward};
-std::size_t workspace_bytes(const AttentionWeightsBackward& a) {
+std::size_t workspace_bytes(const AttentionWeightsBackwardArgs& a) {
   return attention_backward_workspace_bytes(a.q, a.k[0]);
 }
 

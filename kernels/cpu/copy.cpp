@@ -20,7 +20,7 @@ To convert(From value) {
 }
 
 template <class To, class From>
-void copy_elements(const CopyForward& a) {
+void copy_elements(const CopyForwardArgs& a) {
   const StridedLoop<2> loop(a.y.sizes, {a.y.strides, broadcast_strides(a.x, a.y.sizes)});
   loop.run([&](const auto& offsets, std::int64_t length, const auto& steps) {
     auto* target = a.y.as<To>() + offsets[0];
@@ -36,7 +36,7 @@ void copy_elements(const CopyForward& a) {
   });
 }
 
-void forward(const CopyForward& a) {
+void forward(const CopyForwardArgs& a) {
   if (a.y.numel() == 0) return;
   visit_any(a.y.dtype, [&]<class To>(TypeTag<To>) {
     visit_any(a.x.dtype, [&]<class From>(TypeTag<From>) { copy_elements<To, From>(a); });

@@ -28,7 +28,7 @@ std::int64_t rows_per_chunk(std::int64_t columns) {
 
 // Returns whether the row's prediction is right; false where that is not asked for.
 template <class T>
-bool forward_row(const CrossEntropyForward& a, std::int64_t r) {
+bool forward_row(const CrossEntropyForwardArgs& a, std::int64_t r) {
   using Sum = Accumulator<T>;
   const auto target = a.targets.as<std::int64_t>()[r];
   const std::int64_t columns = a.logits.size(1);
@@ -43,7 +43,7 @@ bool forward_row(const CrossEntropyForward& a, std::int64_t r) {
 }
 
 template <class T>
-void backward_row(const CrossEntropyBackward& a, std::int64_t r) {
+void backward_row(const CrossEntropyBackwardArgs& a, std::int64_t r) {
   using Sum = Accumulator<T>;
   const auto target = a.targets.as<std::int64_t>()[r];
   const std::int64_t columns = a.logits.size(1);
@@ -64,7 +64,7 @@ void backward_row(const CrossEntropyBackward& a, std::int64_t r) {
   dlogits[target] = static_cast<T>(e * scale - dloss);
 }
 
-void forward(const CrossEntropyForward& a) {
+void forward(const CrossEntropyForwardArgs& a) {
   const std::int64_t rows = a.logits.size(0);
   check_indices("cross_entropy", "target", a.targets, a.logits.size(1), a.ignore_index);
   std::atomic<std::int64_t> correct = 0;
@@ -80,7 +80,7 @@ void forward(const CrossEntropyForward& a) {
   if (a.correct.present()) *a.correct.as<std::int64_t>() = correct;
 }
 
-void backward(const CrossEntropyBackward& a) {
+void backward(const CrossEntropyBackwardArgs& a) {
   visit_floating(a.logits.dtype, [&]<class T>(TypeTag<T>) {
     parallel_for(a.logits.size(0), rows_per_chunk(a.logits.size(1)),
                  [&](std::int64_t begin, std::int64_t end) {
@@ -101,11 +101,11 @@ namespace {
 HWY_EXPORT(forward);
 HWY_EXPORT(backward);
 const Registration forward_registered{cross_entropy_forward, Backend::cpu,
-                                      [](const CrossEntropyForward& a) {
+                                      [](const CrossEntropyForwardArgs& a) {
                                         HWY_DYNAMIC_DISPATCH(forward)(a);
                                       }};
 const Registration backward_registered{cross_entropy_backward, Backend::cpu,
-                                       [](const CrossEntropyBackward& a) {
+                                       [](const CrossEntropyBackwardArgs& a) {
                                          HWY_DYNAMIC_DISPATCH(backward)(a);
                                        }};
 

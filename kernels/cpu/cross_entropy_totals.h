@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/operand.h"
+#include "kernels/core/operand.h"
 
 namespace lookback::kernels {
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "kernels/dim_blocks.h"
+#include "kernels/core/dim_blocks.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {

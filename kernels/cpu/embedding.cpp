@@ -15,7 +15,7 @@ constexpr std::int64_t no_position = -1;
 struct Lists {
   std::int64_t* first;  // [V]
   std::int64_t* next;   // [positions]
-  explicit Lists(const EmbeddingBackward& a)
+  explicit Lists(const EmbeddingBackwardArgs& a)
       : first(a.workspace.as<std::int64_t>()), next(first + a.dtable.size(0)) {}
 };
 
@@ -23,7 +23,7 @@ std::int64_t rows_per_chunk(std::int64_t columns) {
   return std::max<std::int64_t>(1, elements_per_chunk / std::max<std::int64_t>(1, columns));
 }
 
-void forward(const EmbeddingForward& a) {
+void forward(const EmbeddingForwardArgs& a) {
   check_indices("embedding", "id", a.ids, a.table.size(0));
   const auto* id = a.ids.as<std::int64_t>();
   const auto row_bytes = static_cast<std::size_t>(a.table.size(1)) * size_of(a.table.dtype);
@@ -40,7 +40,7 @@ void forward(const EmbeddingForward& a) {
 
 // Threads own rows of the table, so that nothing is added to by two of them.
 template <class T>
-void sum_row(const EmbeddingBackward& a, const Lists& lists, std::int64_t row,
+void sum_row(const EmbeddingBackwardArgs& a, const Lists& lists, std::int64_t row,
              std::int64_t columns) {
   using Sum = Accumulator<T>;
   constexpr std::int64_t width = 256;
@@ -61,7 +61,7 @@ void sum_row(const EmbeddingBackward& a, const Lists& lists, std::int64_t row,
   }
 }
 
-void backward(const EmbeddingBackward& a) {
+void backward(const EmbeddingBackwardArgs& a) {
   const std::int64_t table_rows = a.dtable.size(0);
   const std::int64_t columns = a.dtable.size(1);
   const auto* id = a.ids.as<std::int64_t>();
@@ -78,7 +78,7 @@ void backward(const EmbeddingBackward& a) {
   });
 }
 
-std::size_t workspace_bytes(const EmbeddingBackward& a) {
+std::size_t workspace_bytes(const EmbeddingBackwardArgs& a) {
   return static_cast<std::size_t>(a.dtable.size(0) + a.ids.numel()) * sizeof(std::int64_t);
 }
 

@@ -8,7 +8,7 @@
 namespace lookback::kernels {
 namespace {
 
-void forward(const GatherForward& a) {
+void forward(const GatherForwardArgs& a) {
   check_indices("gather", "index", a.index, a.x.size(a.dim));
   const DimBlocks from(a.x, a.dim), to(a.y, a.dim);
   const auto* index = a.index.as<std::int64_t>();
@@ -24,7 +24,7 @@ void forward(const GatherForward& a) {
   });
 }
 
-void backward(const GatherBackward& a) {
+void backward(const GatherBackwardArgs& a) {
   const DimBlocks from(a.dy, a.dim), to(a.dx, a.dim);
   const auto* index = a.index.as<std::int64_t>();
   visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {

@@ -25,9 +25,9 @@ struct Tiling {
   std::int64_t columns = panel_columns;
 };
 constexpr std::int64_t enough_tiles = 8;
-constexpr std::int64_t least_tile_rows = 64;
-constexpr std::int64_t least_tile_columns = 128;
-constexpr std::int64_t least_tile_work = 1 << 18;  // multiply-adds
+constexpr std::int64_t min_tile_rows = 64;
+constexpr std::int64_t min_tile_columns = 128;
+constexpr std::int64_t min_tile_work = 1 << 18;  // multiply-adds
 
 Tiling choose_tiling(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t products) {
   const auto column_step = chosen_tile_kernels().column_step;
@@ -35,9 +35,9 @@ Tiling choose_tiling(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_
   tile.rows = std::min(tile.rows, filled_rows(m));
   tile.columns = std::min(tile.columns, n);
   while (products * ceil_div(m, tile.rows) * ceil_div(n, tile.columns) < enough_tiles &&
-         tile.rows * tile.columns * k >= 2 * least_tile_work) {
-    const bool rows_can = tile.rows >= 2 * least_tile_rows;
-    const bool columns_can = tile.columns >= 2 * least_tile_columns;
+         tile.rows * tile.columns * k >= 2 * min_tile_work) {
+    const bool rows_can = tile.rows >= 2 * min_tile_rows;
+    const bool columns_can = tile.columns >= 2 * min_tile_columns;
     if (!rows_can && !columns_can) break;
     if (columns_can && (!rows_can || tile.columns > tile.rows)) {
       tile.columns = round_up(ceil_div(tile.columns, 2), column_step);
@@ -50,8 +50,8 @@ Tiling choose_tiling(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_
 
 // A small output with much to sum is also cut along k, where its pieces' sums fit into this many
 // numbers.
-constexpr std::int64_t least_split_depth = 4096;
-constexpr std::int64_t most_split_numbers = 1 << 20;
+constexpr std::int64_t min_split_depth = 4096;
+constexpr std::int64_t max_split_numbers = 1 << 20;
 
 // The part of a product that gives c[row .. row + rows, column .. column + columns].
 template <class T, class Result>
@@ -210,7 +210,7 @@ void for_each_tile(std::int64_t results, std::int64_t m, std::int64_t n, std::in
   const auto tile_columns = ceil_div(n, tile.columns);
   const auto tiles = ceil_div(m, tile.rows) * tile_columns;
   const auto work = std::max<std::int64_t>(1, tile.rows * tile.columns * k);
-  const auto tiles_at_once = std::max<std::int64_t>(1, least_tile_work / work);
+  const auto tiles_at_once = std::max<std::int64_t>(1, min_tile_work / work);
   parallel_for(results * tiles, tiles_at_once, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = begin; i < end; ++i) {
       body(i / tiles, tile, i % tiles / tile_columns * tile.rows,
@@ -298,9 +298,8 @@ void split_along_k(const Gemm<T, Result>& p) {
 // which the pieces' own sums could not repeat.
 template <class T, class Result>
 bool worth_splitting(const Gemm<T, Result>& p) {
-  if (p.m == 0 || p.n == 0 || p.k < least_split_depth || p.alpha != 1) return false;
-  if (p.m * p.n > most_split_numbers / ceil_div(p.k, piece_depth<Accumulator<T>>(p.k)))
-    return false;
+  if (p.m == 0 || p.n == 0 || p.k < min_split_depth || p.alpha != 1) return false;
+  if (p.m * p.n > max_split_numbers / ceil_div(p.k, piece_depth<Accumulator<T>>(p.k))) return false;
   const auto tile = choose_tiling(p.m, p.n, p.k, 1);
   return ceil_div(p.m, tile.rows) * ceil_div(p.n, tile.columns) < enough_tiles / 2;
 }

@@ -1,8 +1,8 @@
 // From operand views to the pointers, strides and layouts of a Gemm.
 #pragma once
 
+#include "kernels/core/operand.h"
 #include "kernels/cpu/gemm_arguments.h"
-#include "kernels/operand.h"
 
 namespace lookback::kernels {
 

@@ -8,7 +8,7 @@
 namespace lookback::kernels {
 namespace {
 
-void forward(const IndexSelectForward& a) {
+void forward(const IndexSelectForwardArgs& a) {
   check_indices("index_select", "index", a.index, a.x.size(a.dim));
   const DimBlocks from(a.x, a.dim), to(a.y, a.dim);
   const auto* index = a.index.as<std::int64_t>();
@@ -22,7 +22,7 @@ void forward(const IndexSelectForward& a) {
   });
 }
 
-void backward(const IndexSelectBackward& a) {
+void backward(const IndexSelectBackwardArgs& a) {
   const DimBlocks from(a.dy, a.dim), to(a.dx, a.dim);
   const auto* index = a.index.as<std::int64_t>();
   visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {

@@ -1,6 +1,6 @@
 #include "kernels/cpu/indices.h"
 
-#include "kernels/index_error.h"
+#include "kernels/core/index_error.h"
 
 namespace lookback::kernels {
 

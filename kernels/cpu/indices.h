@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "kernels/operand.h"
+#include "kernels/core/operand.h"
 
 namespace lookback::kernels {
 

@@ -41,7 +41,7 @@ class Chunk {
  public:
   using Sum = Accumulator<T>;
 
-  Chunk(const LinearCrossEntropyForward& arguments, std::int64_t first_row)
+  Chunk(const LinearCrossEntropyForwardArgs& arguments, std::int64_t first_row)
       : a(arguments),
         begin(first_row),
         rows(std::min(a.logits.size(0), a.x.size(0) - first_row)),
@@ -131,13 +131,13 @@ class Chunk {
     return correct;
   }
 
-  const LinearCrossEntropyForward& a;
+  const LinearCrossEntropyForwardArgs& a;
   std::int64_t begin, rows, vocabulary, dimension;
   T* dlogits = nullptr;
 };
 
 template <class T>
-void forward_of(const LinearCrossEntropyForward& a) {
+void forward_of(const LinearCrossEntropyForwardArgs& a) {
   using Sum = Accumulator<T>;
   const std::int64_t rows = a.x.size(0);
   std::int64_t correct = 0;
@@ -152,7 +152,7 @@ void forward_of(const LinearCrossEntropyForward& a) {
   if (a.correct.present()) *a.correct.as<std::int64_t>() = correct;
 }
 
-void forward(const LinearCrossEntropyForward& a) {
+void forward(const LinearCrossEntropyForwardArgs& a) {
   check_indices("linear_cross_entropy", "target", a.targets, a.weight.size(0), a.ignore_index);
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) { forward_of<T>(a); });
 }
@@ -168,7 +168,7 @@ namespace {
 
 HWY_EXPORT(forward);
 const Registration forward_registered{linear_cross_entropy_forward, Backend::cpu,
-                                      [](const LinearCrossEntropyForward& a) {
+                                      [](const LinearCrossEntropyForwardArgs& a) {
                                         HWY_DYNAMIC_DISPATCH(forward)(a);
                                       }};
 

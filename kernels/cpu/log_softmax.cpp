@@ -53,7 +53,7 @@ void backward_row(const T* dy, const T* y, T* dx, std::int64_t columns) {
   });
 }
 
-void forward(const LogSoftmaxForward& a) {
+void forward(const LogSoftmaxForwardArgs& a) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
     for_each_row(a.y, [&](std::int64_t r) {
       forward_row(row_of<T>(a.x, r), row_of<T>(a.y, r), a.y.size(1));
@@ -61,7 +61,7 @@ void forward(const LogSoftmaxForward& a) {
   });
 }
 
-void backward(const LogSoftmaxBackward& a) {
+void backward(const LogSoftmaxBackwardArgs& a) {
   visit_floating(a.dx.dtype, [&]<class T>(TypeTag<T>) {
     for_each_row(a.dx, [&](std::int64_t r) {
       backward_row(row_of<T>(a.dy, r), row_of<T>(a.y, r), row_of<T>(a.dx, r), a.dx.size(1));
@@ -81,11 +81,11 @@ namespace {
 HWY_EXPORT(forward);
 HWY_EXPORT(backward);
 const Registration forward_registered{log_softmax_forward, Backend::cpu,
-                                      [](const LogSoftmaxForward& a) {
+                                      [](const LogSoftmaxForwardArgs& a) {
                                         HWY_DYNAMIC_DISPATCH(forward)(a);
                                       }};
 const Registration backward_registered{log_softmax_backward, Backend::cpu,
-                                       [](const LogSoftmaxBackward& a) {
+                                       [](const LogSoftmaxBackwardArgs& a) {
                                          HWY_DYNAMIC_DISPATCH(backward)(a);
                                        }};
 

@@ -10,7 +10,7 @@ namespace {
 
 // y = x where visible, else `hidden`.
 template <class T>
-void select(const In& x, const Out& y, const CausalMask& mask, T hidden) {
+void select(const In& x, const Out& y, const CausalMaskView& mask, T hidden) {
   const std::int64_t queries = y.size(-2), keys = y.size(-1);
   const std::int64_t rows = y.numel() / std::max<std::int64_t>(1, keys);
   const std::int64_t rows_per_sequence = y.rank() > 2 ? rows / y.size(0) : rows;
@@ -27,14 +27,14 @@ void select(const In& x, const Out& y, const CausalMask& mask, T hidden) {
   });
 }
 
-void forward(const MaskScoresForward& a) {
+void forward(const MaskScoresForwardArgs& a) {
   if (a.y.numel() == 0) return;
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
     select(a.x, a.y, a.mask, T(-std::numeric_limits<float>::infinity()));
   });
 }
 
-void backward(const MaskScoresBackward& a) {
+void backward(const MaskScoresBackwardArgs& a) {
   if (a.dx.numel() == 0) return;
   visit_floating(a.dx.dtype, [&]<class T>(TypeTag<T>) { select(a.dy, a.dx, a.mask, T(0.0F)); });
 }

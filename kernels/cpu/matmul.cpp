@@ -116,10 +116,10 @@ void multiply_any(const In& a, const In& b, const Out& y, Into into, double alph
   });
 }
 
-void forward(const MatmulForward& arguments) {
+void forward(const MatmulForwardArgs& arguments) {
   multiply_any(arguments.a, arguments.b, arguments.y, Into::overwrite, arguments.alpha);
 }
-void backward(const MatmulBackward& arguments) {
+void backward(const MatmulBackwardArgs& arguments) {
   multiply_any(arguments.a, arguments.b, arguments.y, Into::sum, arguments.alpha);
 }
 

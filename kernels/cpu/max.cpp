@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/core/reduction_plan.h"
 #include "kernels/cpu/strided_loop.h"
-#include "kernels/reduction_plan.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
@@ -35,7 +35,7 @@ Largest<T> largest_of(const T* x, const Nest& reduced) {
   return best;
 }
 
-void forward(const MaxForward& a) {
+void forward(const MaxForwardArgs& a) {
   const auto& kept_sizes = a.y.present() ? a.y.sizes : a.index.sizes;
   const ReductionPlan plan(a.x, kept_sizes);
   const std::int64_t chunk = std::max<std::int64_t>(1, (1 << 14) / plan.reduced.numel());
@@ -50,7 +50,7 @@ void forward(const MaxForward& a) {
   });
 }
 
-void backward(const MaxBackward& a) {
+void backward(const MaxBackwardArgs& a) {
   const ReductionPlan plan(a.dx, a.index.sizes);
   const auto* index = a.index.as<std::int64_t>();
   visit_floating(a.dx.dtype, [&]<class T>(TypeTag<T>) {

@@ -52,7 +52,7 @@ void add(const T* x, const T* a, std::int64_t columns, T* h) {
   });
 }
 
-void forward(const RmsNormForward& a) {
+void forward(const RmsNormForwardArgs& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
     parallel_for(a.x.size(0), rows_per_chunk, [&](std::int64_t begin, std::int64_t end) {
       for (auto r = begin; r < end; ++r) {
@@ -63,7 +63,7 @@ void forward(const RmsNormForward& a) {
   });
 }
 
-void add_forward(const AddRmsNormForward& a) {
+void add_forward(const AddRmsNormForwardArgs& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
     parallel_for(a.x.size(0), rows_per_chunk, [&](std::int64_t begin, std::int64_t end) {
       for (auto r = begin; r < end; ++r) {
@@ -78,7 +78,7 @@ void add_forward(const AddRmsNormForward& a) {
 
 // dx of one row; and, where partial is not null, dy x inverse_rms is added to it.
 template <class T>
-void backward_row(const RmsNormBackward& a, std::int64_t r, Accumulator<T>* partial) {
+void backward_row(const RmsNormBackwardArgs& a, std::int64_t r, Accumulator<T>* partial) {
   using Sum = Accumulator<T>;
   const std::int64_t columns = a.x.size(1);
   const T* weight = a.weight.as<T>();
@@ -106,7 +106,7 @@ void backward_row(const RmsNormBackward& a, std::int64_t r, Accumulator<T>* part
 }
 
 template <class T>
-void backward_rows(const RmsNormBackward& a, std::int64_t begin, std::int64_t end) {
+void backward_rows(const RmsNormBackwardArgs& a, std::int64_t begin, std::int64_t end) {
   using Sum = Accumulator<T>;
   const std::int64_t columns = a.x.size(1);
   Sum* partial = nullptr;
@@ -118,7 +118,7 @@ void backward_rows(const RmsNormBackward& a, std::int64_t begin, std::int64_t en
 }
 
 template <class T>
-void add_up_partials(const RmsNormBackward& a) {
+void add_up_partials(const RmsNormBackwardArgs& a) {
   using Sum = Accumulator<T>;
   const std::int64_t columns = a.x.size(1);
   const auto partials = (a.x.size(0) + rows_per_chunk - 1) / rows_per_chunk;
@@ -131,7 +131,7 @@ void add_up_partials(const RmsNormBackward& a) {
   });
 }
 
-void backward(const RmsNormBackward& a) {
+void backward(const RmsNormBackwardArgs& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
     parallel_for(a.x.size(0), rows_per_chunk,
                  [&](std::int64_t begin, std::int64_t end) { backward_rows<T>(a, begin, end); });
@@ -149,7 +149,7 @@ namespace lookback::kernels {
 namespace {
 
 // A sum of dweight for each chunk.
-std::size_t workspace_bytes(const RmsNormBackward& a) {
+std::size_t workspace_bytes(const RmsNormBackwardArgs& a) {
   if (!a.dweight.present()) return 0;
   constexpr auto per_chunk = HWY_NAMESPACE::rows_per_chunk;
   const auto chunks = (a.x.size(0) + per_chunk - 1) / per_chunk;
@@ -159,15 +159,16 @@ std::size_t workspace_bytes(const RmsNormBackward& a) {
 HWY_EXPORT(forward);
 HWY_EXPORT(add_forward);
 HWY_EXPORT(backward);
-const Registration forward_registered{rms_norm_forward, Backend::cpu, [](const RmsNormForward& a) {
+const Registration forward_registered{rms_norm_forward, Backend::cpu,
+                                      [](const RmsNormForwardArgs& a) {
                                         HWY_DYNAMIC_DISPATCH(forward)(a);
                                       }};
 const Registration add_forward_registered{add_rms_norm_forward, Backend::cpu,
-                                          [](const AddRmsNormForward& a) {
+                                          [](const AddRmsNormForwardArgs& a) {
                                             HWY_DYNAMIC_DISPATCH(add_forward)(a);
                                           }};
 const Registration backward_registered{rms_norm_backward, Backend::cpu,
-                                       [](const RmsNormBackward& a) {
+                                       [](const RmsNormBackwardArgs& a) {
                                          HWY_DYNAMIC_DISPATCH(backward)
                                          (a);
                                        },

@@ -42,13 +42,13 @@ void rotate_all(const In& x, const In& cos, const In& sin, const Out& y,
   });
 }
 
-void forward(const RopeForward& a) {
+void forward(const RopeForwardArgs& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
     rotate_all<T>(a.x, a.cos, a.sin, a.y, a.position_offset, 1);
   });
 }
 
-void backward(const RopeBackward& a) {
+void backward(const RopeBackwardArgs& a) {
   visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {
     rotate_all<T>(a.dy, a.cos, a.sin, a.dx, a.position_offset, -1);
   });

@@ -22,7 +22,7 @@ T* row_of(const Operand& x, std::int64_t r) {
 }
 
 template <class T>
-void forward_rows(const SiluMulForward& a, std::int64_t begin, std::int64_t end) {
+void forward_rows(const SiluMulForwardArgs& a, std::int64_t begin, std::int64_t end) {
   for (std::int64_t r = begin; r < end; ++r) {
     const T* gates = row_of<T>(a.gate, r);
     const T* ups = row_of<T>(a.up, r);
@@ -35,7 +35,7 @@ void forward_rows(const SiluMulForward& a, std::int64_t begin, std::int64_t end)
 }
 
 template <class T>
-void backward_rows(const SiluMulBackward& a, std::int64_t begin, std::int64_t end) {
+void backward_rows(const SiluMulBackwardArgs& a, std::int64_t begin, std::int64_t end) {
   for (std::int64_t r = begin; r < end; ++r) {
     const T* dys = row_of<T>(a.dy, r);
     const T* gates = row_of<T>(a.gate, r);
@@ -59,14 +59,14 @@ std::int64_t rows_per_chunk(std::int64_t columns) {
   return std::max<std::int64_t>(1, elements_per_chunk / std::max<std::int64_t>(1, columns));
 }
 
-void forward(const SiluMulForward& a) {
+void forward(const SiluMulForwardArgs& a) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
     parallel_for(a.y.size(0), rows_per_chunk(a.y.size(1)),
                  [&](std::int64_t begin, std::int64_t end) { forward_rows<T>(a, begin, end); });
   });
 }
 
-void backward(const SiluMulBackward& a) {
+void backward(const SiluMulBackwardArgs& a) {
   visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {
     parallel_for(a.dy.size(0), rows_per_chunk(a.dy.size(1)),
                  [&](std::int64_t begin, std::int64_t end) { backward_rows<T>(a, begin, end); });
@@ -84,11 +84,12 @@ namespace {
 
 HWY_EXPORT(forward);
 HWY_EXPORT(backward);
-const Registration forward_registered{silu_mul_forward, Backend::cpu, [](const SiluMulForward& a) {
+const Registration forward_registered{silu_mul_forward, Backend::cpu,
+                                      [](const SiluMulForwardArgs& a) {
                                         HWY_DYNAMIC_DISPATCH(forward)(a);
                                       }};
 const Registration backward_registered{silu_mul_backward, Backend::cpu,
-                                       [](const SiluMulBackward& a) {
+                                       [](const SiluMulBackwardArgs& a) {
                                          HWY_DYNAMIC_DISPATCH(backward)(a);
                                        }};
 

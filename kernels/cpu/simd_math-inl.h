@@ -9,8 +9,8 @@
 
 #include <limits>
 
+#include "kernels/core/operand.h"
 #include "kernels/cpu/simd_elements-inl.h"
-#include "kernels/operand.h"
 #include "runtime/parallel.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -4,7 +4,7 @@
 // A Highway kernel begins with
 //   #include "kernels/cpu/simd_targets.h"  // before any header of Highway
 //   #undef HWY_TARGET_INCLUDE
-//   #define HWY_TARGET_INCLUDE "kernels/cpu/exp.cpp"  // its own name
+//   #define HWY_TARGET_INCLUDE "kernels/cpu/softmax.cpp"  // its own name
 //   #include "hwy/foreach_target.h"
 //   #include "hwy/highway.h"
 #pragma once

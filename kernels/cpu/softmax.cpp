@@ -65,7 +65,7 @@ void backward_row(const T* dy, const T* y, T* dx, std::int64_t columns) {
   });
 }
 
-void forward(const SoftmaxForward& a) {
+void forward(const SoftmaxForwardArgs& a) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
     for_each_row(a.y, [&](std::int64_t r) {
       forward_row(row_of<T>(a.x, r), row_of<T>(a.y, r), a.y.size(1));
@@ -73,7 +73,7 @@ void forward(const SoftmaxForward& a) {
   });
 }
 
-void backward(const SoftmaxBackward& a) {
+void backward(const SoftmaxBackwardArgs& a) {
   visit_floating(a.dx.dtype, [&]<class T>(TypeTag<T>) {
     for_each_row(a.dx, [&](std::int64_t r) {
       backward_row(row_of<T>(a.dy, r), row_of<T>(a.y, r), row_of<T>(a.dx, r), a.dx.size(1));
@@ -92,11 +92,12 @@ namespace {
 
 HWY_EXPORT(forward);
 HWY_EXPORT(backward);
-const Registration forward_registered{softmax_forward, Backend::cpu, [](const SoftmaxForward& a) {
+const Registration forward_registered{softmax_forward, Backend::cpu,
+                                      [](const SoftmaxForwardArgs& a) {
                                         HWY_DYNAMIC_DISPATCH(forward)(a);
                                       }};
 const Registration backward_registered{softmax_backward, Backend::cpu,
-                                       [](const SoftmaxBackward& a) {
+                                       [](const SoftmaxBackwardArgs& a) {
                                          HWY_DYNAMIC_DISPATCH(backward)(a);
                                        }};
 

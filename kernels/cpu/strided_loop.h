@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include "kernels/loop_nest.h"
+#include "kernels/core/loop_nest.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {

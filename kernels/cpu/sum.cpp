@@ -2,8 +2,8 @@
 
 #include <cstdlib>
 
+#include "kernels/core/reduction_plan.h"
 #include "kernels/cpu/lane_sum.h"
-#include "kernels/reduction_plan.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
@@ -49,7 +49,7 @@ T result_of(Accumulator<T> total, double scale) {
 
 // Neighbouring terms lie closest: one result at a time.
 template <class T>
-void sum_rows(const SumForward& a, const ReductionPlan& plan) {
+void sum_rows(const SumForwardArgs& a, const ReductionPlan& plan) {
   using Sum = Accumulator<T>;
   constexpr std::int64_t chunk = 1 << 13;
   const auto& reduced = plan.reduced;
@@ -86,7 +86,7 @@ struct Columns {
 
 // Neighbouring results lie closest: whole rows of them are added up, a block of columns at a time.
 template <class T>
-void sum_columns(const SumForward& a, const ReductionPlan& plan) {
+void sum_columns(const SumForwardArgs& a, const ReductionPlan& plan) {
   using Block = Columns<Accumulator<T>>;
   constexpr std::int64_t chunk = 64;
   const std::int64_t terms = plan.reduced.numel();
@@ -117,7 +117,7 @@ void sum_columns(const SumForward& a, const ReductionPlan& plan) {
   });
 }
 
-void forward(const SumForward& a) {
+void forward(const SumForwardArgs& a) {
   if (a.y.numel() == 0) return;
   const ReductionPlan plan(a.x, a.y.sizes);
   const bool by_columns =

@@ -9,7 +9,7 @@ namespace lookback::kernels {
 namespace {
 
 template <class T, class Result>
-void multiply(const SumOfProductsForward& arguments) {
+void multiply(const SumOfProductsForwardArgs& arguments) {
   const auto& y = arguments.y;
   std::vector<Gemm<T, Result>> products;
   for (std::size_t i = 0; i < arguments.a.size(); ++i) {
@@ -26,7 +26,7 @@ void multiply(const SumOfProductsForward& arguments) {
   gemm_sum<T, Result>(products, arguments.bias.present() ? arguments.bias.as<Result>() : nullptr);
 }
 
-void forward(const SumOfProductsForward& arguments) {
+void forward(const SumOfProductsForwardArgs& arguments) {
   visit_floating(arguments.a[0].dtype, [&]<class T>(TypeTag<T>) {
     if (arguments.y.dtype == arguments.a[0].dtype) {
       multiply<T, T>(arguments);

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/operand.h"
+#include "kernels/core/operand.h"
 
 namespace lookback::kernels {
 

@@ -1,6 +1,6 @@
 #include "kernels/adamw.h"
 
-#include "kernels/cuda/tensor_table.h"
+#include "kernels/cuda/device/tensor_table.h"
 
 namespace lookback::kernels {
 namespace {
@@ -62,8 +62,8 @@ struct Update : Step<T> {
   };
   LOOKBACK_DEVICE void element(const Factors& of, T gradient, T& w, T& m, T& v) const {
     const T g = gradient * of.scale;
-    m = device::fused(m, this->beta1, g * this->rest1);
-    v = device::fused(v, this->beta2, g * g * this->rest2);
+    m = device::fma(m, this->beta1, g * this->rest1);
+    v = device::fma(v, this->beta2, g * g * this->rest2);
     w = w * of.kept - m * of.rate / (device::sqrt(v / of.correction) + this->epsilon);
   }
 };

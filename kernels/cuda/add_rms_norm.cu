@@ -22,7 +22,7 @@ struct ForwardRow {
   LOOKBACK_DEVICE void operator()(std::int64_t row, const Group& group) const {
     T* sums = h + row * h_step;
     typename Group::template Row<T> held(sums);
-    group.for_each_pack([&](int turn, std::int64_t column) {
+    group.for_each_pack([&](int iteration, std::int64_t column) {
       auto values = read_pack<Group::width>(x + row * x_step + column);
       const auto others = read_pack<Group::width>(a + row * a_step + column);
       LOOKBACK_UNROLL
@@ -30,14 +30,14 @@ struct ForwardRow {
         values.element[i] = static_cast<T>(static_cast<Sum>(values.element[i]) +
                                            static_cast<Sum>(others.element[i]));
       }
-      held.put(sums, turn, column, values);
+      held.put(sums, iteration, column, values);
     });
     const Sum inverse = normalise<T>(group, held, weight, epsilon, y + row * y_step);
     if (group.lane == 0) inverse_rms[row] = inverse;
   }
 };
 
-void forward(const AddRmsNormForward& a) {
+void forward(const AddRmsNormForwardArgs& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
     using Sum = Accumulator<T>;
     const ForwardRow<T> body{a.x.as<T>(),

@@ -1,10 +1,10 @@
-#include "kernels/cat_parts.h"
+#include "kernels/core/cat_parts.h"
 
 namespace lookback::kernels {
 namespace {
 
 const Registration registered{cat_forward, Backend::cuda,
-                              [](const CatForward& a) { copy_parts(Backend::cuda, a); }};
+                              [](const CatForwardArgs& a) { copy_parts(Backend::cuda, a); }};
 
 }  // namespace
 }  // namespace lookback::kernels

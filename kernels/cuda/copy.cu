@@ -1,5 +1,5 @@
 #include "kernels/cuda/copy_plan.h"
-#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/device/elementwise.h"
 
 namespace lookback::kernels {
 namespace {
@@ -34,13 +34,13 @@ struct CopyTiles {
                     within_side(plan.along_x.size - first_column)};
     read(tile,
          x + offsets[1] + first_row * plan.along_y.x_step + first_column * plan.along_x.x_step);
-    device::synchronise_block();
+    device::sync_block();
     write(tile,
           y + offsets[0] + first_row * plan.along_y.y_step + first_column * plan.along_x.y_step);
   }
 
  private:
-  static constexpr int turns = side * side / (width * threads);
+  static constexpr int iterations = side * side / (width * threads);
   struct Tile {
     To* elements;
     int rows, columns;
@@ -51,30 +51,32 @@ struct CopyTiles {
 
   LOOKBACK_DEVICE void read(const Tile& tile, const From* from) const {
     constexpr int packs = side / width;
-    const auto row_of = [](int turn) { return (turn * threads + device::thread_index()) / packs; };
+    const auto row_of = [](int iteration) {
+      return (iteration * threads + device::thread_index()) / packs;
+    };
     const int column = device::thread_index() % packs * width;
-    Pack<From, width> values[turns] = {};  // all under way before the first is used
+    Pack<From, width> values[iterations] = {};  // all under way before the first is used
     LOOKBACK_UNROLL
-    for (int turn = 0; turn < turns; ++turn) {
-      const int row = row_of(turn);
+    for (int iteration = 0; iteration < iterations; ++iteration) {
+      const int row = row_of(iteration);
       if (row >= tile.rows) continue;
       const From* at = from + row * plan.along_y.x_step + column * plan.along_x.x_step;
       if (width > 1 && column + width <= tile.columns) {
-        values[turn] = read_pack<width>(at);
+        values[iteration] = read_pack<width>(at);
         continue;
       }
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
-        if (column + i < tile.columns) values[turn].element[i] = at[i * plan.along_x.x_step];
+        if (column + i < tile.columns) values[iteration].element[i] = at[i * plan.along_x.x_step];
       }
     }
     LOOKBACK_UNROLL
-    for (int turn = 0; turn < turns; ++turn) {
-      const int row = row_of(turn);
+    for (int iteration = 0; iteration < iterations; ++iteration) {
+      const int row = row_of(iteration);
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
         tile.elements[row * pitch + column + i] =
-            static_cast<To>(number_of<Accumulator<To>>(values[turn].element[i]));
+            static_cast<To>(number_of<Accumulator<To>>(values[iteration].element[i]));
       }
     }
   }
@@ -85,8 +87,8 @@ struct CopyTiles {
     constexpr int warp = device::warp_threads, packs = warp / width, parts = side / warp;
     const int lane = device::thread_index() % warp;
     LOOKBACK_UNROLL
-    for (int turn = 0; turn < turns; ++turn) {
-      const int task = turn * (threads / warp) + device::thread_index() / warp;
+    for (int iteration = 0; iteration < iterations; ++iteration) {
+      const int task = iteration * (threads / warp) + device::thread_index() / warp;
       const int row = task % parts * warp + lane % packs * width;
       const int column = task / parts * width + lane / packs;
       if (column >= tile.columns) continue;
@@ -108,7 +110,7 @@ struct CopyTiles {
 };
 
 template <class To, class From, int width>
-void copy_tiles(const CopyForward& a, const TilePlan& plan) {
+void copy_tiles(const CopyForwardArgs& a, const TilePlan& plan) {
   using Kernel = CopyTiles<To, From, width>;
   const Kernel kernel{static_cast<const From*>(a.x.data), static_cast<To*>(a.y.data), plan,
                       device::blocks_for(plan.along_x.size, Kernel::side),
@@ -118,7 +120,7 @@ void copy_tiles(const CopyForward& a, const TilePlan& plan) {
 
 // Of one dtype: the bits as they are.
 template <class Bits>
-void copy_bits(const CopyForward& a, const TilePlan& plan) {
+void copy_bits(const CopyForwardArgs& a, const TilePlan& plan) {
   constexpr int width = sizeof(Bits) < 8 ? pack_width<Bits> : 1;
   if (plan.takes_packs(width, a)) {
     copy_tiles<Bits, Bits, width>(a, plan);
@@ -127,7 +129,7 @@ void copy_bits(const CopyForward& a, const TilePlan& plan) {
   }
 }
 
-void copy_through_tiles(const CopyForward& a, const TilePlan& plan) {
+void copy_through_tiles(const CopyForwardArgs& a, const TilePlan& plan) {
   if (a.x.dtype != a.y.dtype) {
     visit_any(a.y.dtype, [&]<class To>(TypeTag<To>) {
       visit_any(a.x.dtype, [&]<class From>(TypeTag<From>) {
@@ -151,7 +153,7 @@ struct Copy {
   }
 };
 
-void forward(const CopyForward& given) {
+void forward(const CopyForwardArgs& given) {
   if (given.y.numel() == 0) return;
   const auto a = in_memory_order(given);
   if (const auto plan = tile_plan(a)) {

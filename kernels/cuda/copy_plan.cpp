@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <numeric>
 
-#include "kernels/cuda/pack.h"
-#include "kernels/loop_nest.h"
+#include "kernels/core/loop_nest.h"
+#include "kernels/cuda/device/pack.h"
 
 namespace lookback::kernels {
 namespace {
@@ -17,7 +17,7 @@ using Dimension = TilePlan::Dimension;
 // A GPU reads and writes memory in sectors of 32 bytes: steps of at most half of one are small.
 constexpr std::int64_t sector_bytes = 32;
 // Shorter dimensions would leave most of a tile empty.
-constexpr std::int64_t least_size = 8;
+constexpr std::int64_t min_size = 8;
 
 std::int64_t bytes(std::int64_t step, DType dtype) {
   return std::abs(step) * static_cast<std::int64_t>(size_of(dtype));
@@ -31,7 +31,7 @@ int closest_of_x(const LoopNest<2>& loops, DType dtype) {
   int closest = -1;
   for (int dim = 0; dim < loops.sizes.rank() - 1; ++dim) {
     const auto step = loops.strides[1][dim];
-    if (!is_small(step, dtype) || loops.sizes[dim] < least_size) continue;
+    if (!is_small(step, dtype) || loops.sizes[dim] < min_size) continue;
     if (closest < 0 || std::abs(step) < std::abs(loops.strides[1][closest])) closest = dim;
   }
   return closest;
@@ -39,7 +39,7 @@ int closest_of_x(const LoopNest<2>& loops, DType dtype) {
 
 }  // namespace
 
-CopyForward in_memory_order(const CopyForward& copy) {
+CopyForwardArgs in_memory_order(const CopyForwardArgs& copy) {
   const int rank = copy.y.rank();
   const auto x_strides = broadcast_strides(copy.x, copy.y.sizes);
   std::array<int, Shape::max_rank> order{};
@@ -60,7 +60,7 @@ CopyForward in_memory_order(const CopyForward& copy) {
   return ordered;
 }
 
-std::optional<TilePlan> tile_plan(const CopyForward& copy) {
+std::optional<TilePlan> tile_plan(const CopyForwardArgs& copy) {
   const auto& [x, y] = copy;
   const LoopNest<2> loops(y.sizes, {y.strides, x.strides});
   const int last = loops.sizes.rank() - 1;
@@ -69,7 +69,7 @@ std::optional<TilePlan> tile_plan(const CopyForward& copy) {
   };
   const auto along_y = dimension(last);
   const int closest = closest_of_x(loops, x.dtype);
-  if (closest < 0 || along_y.size < least_size || !is_small(along_y.y_step, y.dtype) ||
+  if (closest < 0 || along_y.size < min_size || !is_small(along_y.y_step, y.dtype) ||
       bytes(along_y.x_step, x.dtype) < sector_bytes) {
     return std::nullopt;
   }
@@ -87,7 +87,7 @@ std::optional<TilePlan> tile_plan(const CopyForward& copy) {
   return plan;
 }
 
-bool TilePlan::takes_packs(int width, const CopyForward& copy) const {
+bool TilePlan::takes_packs(int width, const CopyForwardArgs& copy) const {
   const auto fits = [&](const Operand& view, std::int64_t step, std::int64_t other, int which) {
     const auto alignment = pack_alignment(size_of(view.dtype), width);
     if (step != 1 || other % width != 0 ||

@@ -10,13 +10,13 @@
 #include <optional>
 
 #include "kernels/copy.h"
-#include "kernels/cuda/view_steps.h"
+#include "kernels/cuda/device/view_steps.h"
 
 namespace lookback::kernels {
 
 // The views of a copy with their dimensions in the order in which y lies in memory, its closest
 // last, x's steps 0 where it is broadcast.
-CopyForward in_memory_order(const CopyForward& copy);
+CopyForwardArgs in_memory_order(const CopyForwardArgs& copy);
 
 struct TilePlan {
   struct Dimension {
@@ -29,9 +29,9 @@ struct TilePlan {
   std::int64_t batches = 1;
 
   // Whether packs of so many elements can be read along the one, and written along the other.
-  bool takes_packs(int width, const CopyForward& copy) const;
+  bool takes_packs(int width, const CopyForwardArgs& copy) const;
 };
 // For copies that want a tile. `copy`: in_memory_order().
-std::optional<TilePlan> tile_plan(const CopyForward& copy);
+std::optional<TilePlan> tile_plan(const CopyForwardArgs& copy);
 
 }  // namespace lookback::kernels

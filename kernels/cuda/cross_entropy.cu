@@ -1,9 +1,9 @@
 #include "kernels/cross_entropy.h"
 
 #include "kernels/cuda/cross_entropy_totals.h"
+#include "kernels/cuda/device/index_report.h"
+#include "kernels/cuda/device/rows.h"
 #include "kernels/cuda/exponentials.h"
-#include "kernels/cuda/index_report.h"
-#include "kernels/cuda/rows.h"
 
 namespace lookback::kernels {
 namespace {
@@ -88,7 +88,7 @@ struct Backward {
   }
 };
 
-void forward(const CrossEntropyForward& a) {
+void forward(const CrossEntropyForwardArgs& a) {
   const auto rows = a.logits.size(0), columns = a.logits.size(1);
   visit_floating(a.logits.dtype, [&]<class T>(TypeTag<T>) {
     using Sum = Accumulator<T>;
@@ -113,11 +113,11 @@ void forward(const CrossEntropyForward& a) {
 }
 
 // A byte per row: whether its prediction is right.
-std::size_t workspace_bytes(const CrossEntropyForward& a) {
+std::size_t workspace_bytes(const CrossEntropyForwardArgs& a) {
   return static_cast<std::size_t>(a.logits.size(0));
 }
 
-void backward(const CrossEntropyBackward& a) {
+void backward(const CrossEntropyBackwardArgs& a) {
   const auto rows = a.logits.size(0), columns = a.logits.size(1);
   visit_floating(a.logits.dtype, [&]<class T>(TypeTag<T>) {
     const auto run = [&]<int width>(std::integral_constant<int, width>) {

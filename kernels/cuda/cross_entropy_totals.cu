@@ -1,6 +1,6 @@
 #include "kernels/cuda/cross_entropy_totals.h"
 
-#include "kernels/cuda/row_reduce.h"
+#include "kernels/cuda/device/row_reduce.h"
 
 namespace lookback::kernels {
 namespace {

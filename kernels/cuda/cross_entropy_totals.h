@@ -1,8 +1,8 @@
 // What all rows of a cross entropy add up to, on a GPU.
 #pragma once
 
-#include "kernels/cuda/device.h"
-#include "kernels/operand.h"
+#include "kernels/core/operand.h"
+#include "kernels/cuda/device/device.h"
 
 namespace lookback::kernels {
 

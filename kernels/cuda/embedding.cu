@@ -5,7 +5,7 @@
 namespace lookback::kernels {
 namespace {
 
-void forward(const EmbeddingForward& a) {
+void forward(const EmbeddingForwardArgs& a) {
   pick_rows({.x = a.table.data,
              .index = a.ids.as<std::int64_t>(),
              .y = a.y.data,
@@ -16,7 +16,7 @@ void forward(const EmbeddingForward& a) {
              .check = index_check(IndexUser::embedding, a.ids, a.table.size(0))});
 }
 
-SummedRows rows_of(const EmbeddingBackward& a) {
+SummedRows rows_of(const EmbeddingBackwardArgs& a) {
   return {.x = a.dy.data,
           .index = a.ids.as<std::int64_t>(),
           .y = a.dtable,
@@ -28,8 +28,8 @@ SummedRows rows_of(const EmbeddingBackward& a) {
           .workspace = a.workspace.data};
 }
 
-void backward(const EmbeddingBackward& a) { sum_rows(rows_of(a)); }
-std::size_t workspace_bytes(const EmbeddingBackward& a) {
+void backward(const EmbeddingBackwardArgs& a) { sum_rows(rows_of(a)); }
+std::size_t workspace_bytes(const EmbeddingBackwardArgs& a) {
   return summed_rows_workspace_bytes(rows_of(a));
 }
 

@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "kernels/cuda/pack.h"
-#include "kernels/cuda/row_reduce.h"
+#include "kernels/cuda/device/pack.h"
+#include "kernels/cuda/device/row_reduce.h"
 
 namespace lookback::kernels {
 

@@ -1,6 +1,6 @@
 #include "kernels/fill.h"
 
-#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/device/elementwise.h"
 
 namespace lookback::kernels {
 namespace {

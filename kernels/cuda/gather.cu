@@ -1,7 +1,7 @@
 #include "kernels/gather.h"
 
+#include "kernels/core/dim_blocks.h"
 #include "kernels/cuda/pick_rows.h"
-#include "kernels/dim_blocks.h"
 
 namespace lookback::kernels {
 namespace {
@@ -64,7 +64,7 @@ struct Search {
   }
 };
 
-void forward(const GatherForward& a) {
+void forward(const GatherForwardArgs& a) {
   visit_any(a.y.dtype, [&]<class T>(TypeTag<T>) {
     const Forward<T> kernel{
         a.x.as<T>(),          a.index.as<std::int64_t>(),
@@ -76,12 +76,12 @@ void forward(const GatherForward& a) {
 }
 
 // As many as are worth looking through, and more elements than the sorted keys can number.
-bool is_searched(const GatherBackward& a) {
+bool is_searched(const GatherBackwardArgs& a) {
   constexpr std::int64_t few = 4, most = std::int64_t{1} << 32;
   return a.dy.size(a.dim) <= few || a.dy.numel() >= most || a.dx.numel() >= most;
 }
 
-SummedElements elements_of(const GatherBackward& a) {
+SummedElements elements_of(const GatherBackwardArgs& a) {
   const DimBlocks from(a.dy, a.dim), to(a.dx, a.dim);
   return {.x = a.dy.data,
           .index = a.index.as<std::int64_t>(),
@@ -94,7 +94,7 @@ SummedElements elements_of(const GatherBackward& a) {
           .workspace = a.workspace.data};
 }
 
-void backward(const GatherBackward& a) {
+void backward(const GatherBackwardArgs& a) {
   if (!is_searched(a)) {
     sum_elements(elements_of(a));
     return;
@@ -106,7 +106,7 @@ void backward(const GatherBackward& a) {
   });
 }
 
-std::size_t workspace_bytes(const GatherBackward& a) {
+std::size_t workspace_bytes(const GatherBackwardArgs& a) {
   return is_searched(a) ? 0 : summed_elements_workspace_bytes(elements_of(a));
 }
 

@@ -1,7 +1,7 @@
 #include "kernels/global_norm.h"
 
-#include "kernels/cuda/row_reduce.h"
-#include "kernels/cuda/tensor_table.h"
+#include "kernels/cuda/device/row_reduce.h"
+#include "kernels/cuda/device/tensor_table.h"
 
 namespace lookback::kernels {
 namespace {
@@ -28,7 +28,7 @@ struct SumOfSquares {
     double sum = 0;
     const auto add = [&](T element) {
       const auto value = static_cast<double>(element);
-      sum = device::fused(value, value, sum);
+      sum = device::fma(value, value, sum);
     };
     for_each_of_chunk<threads, width>(
         chunk,

@@ -1,12 +1,12 @@
 #include "kernels/index_select.h"
 
+#include "kernels/core/dim_blocks.h"
 #include "kernels/cuda/pick_rows.h"
-#include "kernels/dim_blocks.h"
 
 namespace lookback::kernels {
 namespace {
 
-void forward(const IndexSelectForward& a) {
+void forward(const IndexSelectForwardArgs& a) {
   const DimBlocks from(a.x, a.dim);
   pick_rows({.x = a.x.data,
              .index = a.index.as<std::int64_t>(),
@@ -18,7 +18,7 @@ void forward(const IndexSelectForward& a) {
              .check = index_check(IndexUser::index_select, a.index, from.size)});
 }
 
-SummedRows rows_of(const IndexSelectBackward& a) {
+SummedRows rows_of(const IndexSelectBackwardArgs& a) {
   const DimBlocks to(a.dx, a.dim);
   return {.x = a.dy.data,
           .index = a.index.as<std::int64_t>(),
@@ -31,8 +31,8 @@ SummedRows rows_of(const IndexSelectBackward& a) {
           .workspace = a.workspace.data};
 }
 
-void backward(const IndexSelectBackward& a) { sum_rows(rows_of(a)); }
-std::size_t workspace_bytes(const IndexSelectBackward& a) {
+void backward(const IndexSelectBackwardArgs& a) { sum_rows(rows_of(a)); }
+std::size_t workspace_bytes(const IndexSelectBackwardArgs& a) {
   return summed_rows_workspace_bytes(rows_of(a));
 }
 

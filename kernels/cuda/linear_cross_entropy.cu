@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "kernels/cuda/cross_entropy_totals.h"
+#include "kernels/cuda/device/index_report.h"
+#include "kernels/cuda/device/product_views.h"
+#include "kernels/cuda/device/rows.h"
 #include "kernels/cuda/exponentials.h"
-#include "kernels/cuda/index_report.h"
-#include "kernels/cuda/product_views.h"
-#include "kernels/cuda/rows.h"
 
 namespace lookback::kernels {
 namespace {
@@ -33,8 +33,8 @@ struct FinishRow {
     const typename Group::template Row<Sum> in(group, logits + row * group.columns);
     Exponentials<Sum> of_row{-INFINITY, 0, group.columns};
     Sum at_target = -INFINITY;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      const auto pack = in.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      const auto pack = in.pack(iteration, column);
       add_pack(of_row, pack, column);
       LOOKBACK_UNROLL
       for (int i = 0; i < Group::width; ++i) {
@@ -50,8 +50,8 @@ struct FinishRow {
     if (gradient == nullptr) return;
     // Each thread writes over the logits that it alone still reads.
     const Sum scale = 1 / of_row.sum;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      const auto pack = in.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      const auto pack = in.pack(iteration, column);
       Pack<T, Group::width> result;
       LOOKBACK_UNROLL
       for (int i = 0; i < Group::width; ++i) {
@@ -80,7 +80,7 @@ class Chunks {
  public:
   using Sum = Accumulator<T>;
 
-  explicit Chunks(const LinearCrossEntropyForward& arguments)
+  explicit Chunks(const LinearCrossEntropyForwardArgs& arguments)
       : a(arguments),
         all_rows(a.x.size(0)),
         vocabulary(a.weight.size(0)),
@@ -155,17 +155,17 @@ class Chunks {
     return p;
   }
 
-  const LinearCrossEntropyForward& a;
+  const LinearCrossEntropyForwardArgs& a;
   std::int64_t all_rows, vocabulary, dimension;
   std::uint8_t* right;  // one per row
   T* dlogits = nullptr;
 };
 
-void forward(const LinearCrossEntropyForward& a) {
+void forward(const LinearCrossEntropyForwardArgs& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) { Chunks<T>(a).run(); });
 }
 
-std::size_t workspace_bytes(const LinearCrossEntropyForward& a) {
+std::size_t workspace_bytes(const LinearCrossEntropyForwardArgs& a) {
   return static_cast<std::size_t>(a.x.size(0));
 }
 

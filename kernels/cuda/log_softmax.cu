@@ -15,15 +15,15 @@ struct ForwardRow : SoftmaxForwardRow<T> {
     const typename Group::template Row<T> in(group, this->x + row * this->x_step);
     const Sum largest = largest_of_row<T>(group, in);
     Sum total = 0;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      for (const auto value : in.pack(turn, column).element) {
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      for (const auto value : in.pack(iteration, column).element) {
         const auto entry = static_cast<Sum>(value);
         if (entry != -INFINITY) total += device::exp(entry - largest);
       }
     });
     const Sum log_total = device::log(group.reduce(total, device::Plus{}));
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      auto values = in.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      auto values = in.pack(iteration, column);
       for (auto& value : values.element) {
         const auto entry = static_cast<Sum>(value);
         if (entry != -INFINITY) value = static_cast<T>(entry - largest - log_total);
@@ -43,8 +43,9 @@ struct BackwardRow : SoftmaxBackwardRow<T> {
     const typename Group::template Row<T> slopes(group, this->dy + row * this->dy_step);
     const typename Group::template Row<T> logarithms(group, this->y + row * this->y_step);
     Sum total = 0;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      const auto slope = slopes.pack(turn, column), logarithm = logarithms.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      const auto slope = slopes.pack(iteration, column),
+                 logarithm = logarithms.pack(iteration, column);
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
         if (static_cast<Sum>(logarithm.element[i]) != -INFINITY) {
@@ -53,14 +54,14 @@ struct BackwardRow : SoftmaxBackwardRow<T> {
       }
     });
     total = group.reduce(total, device::Plus{});
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      const auto slope = slopes.pack(turn, column);
-      auto values = logarithms.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      const auto slope = slopes.pack(iteration, column);
+      auto values = logarithms.pack(iteration, column);
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
         const auto logarithm = static_cast<Sum>(values.element[i]);
         const Sum own =
-            device::fused(-device::exp(logarithm), total, static_cast<Sum>(slope.element[i]));
+            device::fma(-device::exp(logarithm), total, static_cast<Sum>(slope.element[i]));
         values.element[i] = static_cast<T>(logarithm == -INFINITY ? Sum(0) : own);
       }
       write_pack(this->dx + row * this->dx_step + column, values);
@@ -69,9 +70,9 @@ struct BackwardRow : SoftmaxBackwardRow<T> {
 };
 
 const Registration forward_registered{log_softmax_forward, Backend::cuda,
-                                      softmax_forward_rows<ForwardRow, LogSoftmaxForward>};
+                                      softmax_forward_rows<ForwardRow, LogSoftmaxForwardArgs>};
 const Registration backward_registered{log_softmax_backward, Backend::cuda,
-                                       softmax_backward_rows<BackwardRow, LogSoftmaxBackward>};
+                                       softmax_backward_rows<BackwardRow, LogSoftmaxBackwardArgs>};
 
 }  // namespace
 }  // namespace lookback::kernels

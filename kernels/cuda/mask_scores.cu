@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "kernels/cuda/device.h"
-#include "kernels/cuda/pack.h"
+#include "kernels/cuda/device/device.h"
+#include "kernels/cuda/device/pack.h"
 
 namespace lookback::kernels {
 namespace {
@@ -39,7 +39,7 @@ struct SelectVisible {
 };
 
 template <class T, int width>
-void launch(const Operand& x, const Operand& y, const CausalMask& mask, T hidden) {
+void launch(const Operand& x, const Operand& y, const CausalMaskView& mask, T hidden) {
   const std::int64_t queries = y.size(-2), keys = y.size(-1);
   const std::int64_t rows = y.numel() / keys;
   const auto packs = rows * (keys / width);
@@ -56,7 +56,7 @@ void launch(const Operand& x, const Operand& y, const CausalMask& mask, T hidden
 }
 
 template <class T>
-void select(const Operand& x, const Operand& y, const CausalMask& mask, float hidden) {
+void select(const Operand& x, const Operand& y, const CausalMaskView& mask, float hidden) {
   if (y.numel() == 0) return;
   constexpr int width = pack_width<T>;
   if (y.size(-1) % width == 0 && is_aligned<T>(x.data, width) && is_aligned<T>(y.data, width)) {
@@ -66,13 +66,13 @@ void select(const Operand& x, const Operand& y, const CausalMask& mask, float hi
   }
 }
 
-void forward(const MaskScoresForward& a) {
+void forward(const MaskScoresForwardArgs& a) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
     select<T>(a.x, a.y, a.mask, -std::numeric_limits<float>::infinity());
   });
 }
 
-void backward(const MaskScoresBackward& a) {
+void backward(const MaskScoresBackwardArgs& a) {
   visit_floating(a.dx.dtype, [&]<class T>(TypeTag<T>) { select<T>(a.dy, a.dx, a.mask, 0); });
 }
 

@@ -1,9 +1,9 @@
 #include "kernels/matmul.h"
 
 #include "kernels/copy.h"
-#include "kernels/cuda/product_views.h"
-#include "kernels/cuda/products.h"
-#include "kernels/loop_nest.h"
+#include "kernels/core/loop_nest.h"
+#include "kernels/cuda/device/product_views.h"
+#include "kernels/cuda/device/products.h"
 
 namespace lookback::kernels {
 namespace {
@@ -107,7 +107,7 @@ Product product_of(const In& a, const In& b, const Out& y, double alpha, double 
           .keep = keep};
 }
 
-void forward(const MatmulForward& a) {
+void forward(const MatmulForwardArgs& a) {
   auto product = product_of(a.a, a.b, a.y, a.alpha, 0);
   auto batch = batch_of(a.a, a.b, a.y);
   merge(product, batch);
@@ -115,7 +115,7 @@ void forward(const MatmulForward& a) {
 }
 
 // Of many terms a bf16 result would be rounded once each.
-bool rounds_often(const MatmulBackward& a) {
+bool rounds_often(const MatmulBackwardArgs& a) {
   if (a.y.dtype != DType::bf16) return false;
   auto product = product_of(a.a, a.b, a.y, a.alpha, 1);
   auto batch = batch_of(a.a, a.b, a.y);
@@ -123,7 +123,7 @@ bool rounds_often(const MatmulBackward& a) {
   return batch.summed.sizes.numel() > 1;
 }
 
-void backward(const MatmulBackward& a) {
+void backward(const MatmulBackwardArgs& a) {
   if (!rounds_often(a)) {
     auto product = product_of(a.a, a.b, a.y, a.alpha, 1);
     auto batch = batch_of(a.a, a.b, a.y);
@@ -140,7 +140,7 @@ void backward(const MatmulBackward& a) {
   copy_forward(Backend::cuda, {.x = sums, .y = view_of(a.y)});
 }
 
-std::size_t workspace_bytes(const MatmulBackward& a) {
+std::size_t workspace_bytes(const MatmulBackwardArgs& a) {
   return rounds_often(a) ? static_cast<std::size_t>(a.y.numel()) * sizeof(float) : 0;
 }
 

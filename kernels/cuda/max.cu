@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "kernels/cuda/column_sums.h"
-#include "kernels/cuda/row_reduce.h"
+#include "kernels/cuda/device/column_sums.h"
+#include "kernels/cuda/device/row_reduce.h"
 #include "kernels/fill.h"
 
 namespace lookback::kernels {
@@ -100,7 +100,7 @@ struct LargestInRow {
   }
 };
 
-void forward(const MaxForward& a) {
+void forward(const MaxForwardArgs& a) {
   const auto& kept_sizes = a.y.present() ? a.y.sizes : a.index.sizes;
   const ReductionPlan plan(a.x, kept_sizes);
   const bool by_columns =
@@ -144,7 +144,7 @@ struct Scatter {
   }
 };
 
-void backward(const MaxBackward& a) {
+void backward(const MaxBackwardArgs& a) {
   const ReductionPlan plan(a.dx, a.index.sizes);
   Nest of_dy;
   for (int dim = 0; dim < a.dy.rank(); ++dim) of_dy.append(a.dy.size(dim), a.dy.stride(dim));

@@ -1,6 +1,6 @@
 #include "kernels/normal_fill.h"
 
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/device/device.h"
 #include "runtime/philox.h"
 
 namespace lookback::kernels {

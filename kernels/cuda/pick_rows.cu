@@ -1,6 +1,6 @@
 #include "kernels/cuda/pick_rows.h"
 
-#include "kernels/cuda/pack.h"
+#include "kernels/cuda/device/pack.h"
 
 namespace lookback::kernels {
 namespace {

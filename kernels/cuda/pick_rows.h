@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "kernels/cuda/index_report.h"
-#include "kernels/operand.h"
+#include "kernels/core/operand.h"
+#include "kernels/cuda/device/index_report.h"
 
 namespace lookback::kernels {
 

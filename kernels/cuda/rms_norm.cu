@@ -1,6 +1,6 @@
 #include "kernels/rms_norm.h"
 
-#include "kernels/cuda/column_sums.h"
+#include "kernels/cuda/device/column_sums.h"
 #include "kernels/cuda/rms_rows.h"
 
 namespace lookback::kernels {
@@ -24,7 +24,7 @@ struct ForwardRow {
   }
 };
 
-void forward(const RmsNormForward& a) {
+void forward(const RmsNormForwardArgs& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
     using Sum = Accumulator<T>;
     const ForwardRow<T> body{a.x.as<T>(),
@@ -40,11 +40,11 @@ void forward(const RmsNormForward& a) {
 
 // As many sums of dweight as keep a whole GPU busy (four blocks for each of 132 multiprocessors),
 // and are little beside the rows themselves.
-constexpr std::int64_t most_partials = 528;
+constexpr std::int64_t max_partials = 528;
 
 // Every group of a block gets as many rows as the others.
 constexpr std::int64_t rows_per_partial(std::int64_t rows, std::int64_t groups) {
-  return rows == 0 ? groups : device::blocks_for(rows, most_partials * groups) * groups;
+  return rows == 0 ? groups : device::blocks_for(rows, max_partials * groups) * groups;
 }
 
 // One block goes through `rows_per_block` rows: its groups take them in turn, and fetch the next
@@ -119,20 +119,20 @@ struct Backward {
                                const Row& slopes, Sum* partial, Shares& shares) const {
     const Sum inverse = inverse_rms[row];
     Sum dot = 0;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      const auto value = values.pack(turn, column), slope = slopes.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      const auto value = values.pack(iteration, column), slope = slopes.pack(iteration, column);
       const auto scale = read_pack<width>(weight + column);
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
         const Sum weighted =
             static_cast<Sum>(scale.element[i]) * static_cast<Sum>(slope.element[i]);
-        dot = device::fused(weighted, static_cast<Sum>(value.element[i]), dot);
+        dot = device::fma(weighted, static_cast<Sum>(value.element[i]), dot);
       }
     });
     dot = group.reduce(dot, device::Plus{});
     const Sum pull = dot / static_cast<Sum>(columns) * inverse * inverse;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      const auto value = values.pack(turn, column), slope = slopes.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      const auto value = values.pack(iteration, column), slope = slopes.pack(iteration, column);
       const auto scale = read_pack<width>(weight + column);
       Pack<T, width> other{};
       if (dsum != nullptr) other = read_pack<width>(dsum + row * dsum_step + column);
@@ -142,11 +142,11 @@ struct Backward {
         const auto v = static_cast<Sum>(value.element[i]), s = static_cast<Sum>(slope.element[i]);
         const Sum share = s * v * inverse;
         if constexpr (Group::held_packs > 0) {
-          shares.of[turn][i] += share;
+          shares.of[iteration][i] += share;
         } else if (partial != nullptr) {
           partial[column + i] += share;
         }
-        const Sum own = device::fused(-v, pull, static_cast<Sum>(scale.element[i]) * s) * inverse;
+        const Sum own = device::fma(-v, pull, static_cast<Sum>(scale.element[i]) * s) * inverse;
         result.element[i] = static_cast<T>(own + static_cast<Sum>(other.element[i]));
       }
       write_pack(dx + row * dx_step + column, result);
@@ -156,12 +156,12 @@ struct Backward {
   LOOKBACK_DEVICE void add_up(const Group& group, int index, const Shares& shares,
                               Sum* partial) const {
     auto* all = groups == 1 ? partial : reinterpret_cast<Sum*>(device::shared_memory());
-    group.for_each_pack([&](int turn, std::int64_t column) {
+    group.for_each_pack([&](int iteration, std::int64_t column) {
       LOOKBACK_UNROLL
-      for (int i = 0; i < width; ++i) all[index * columns + column + i] = shares.of[turn][i];
+      for (int i = 0; i < width; ++i) all[index * columns + column + i] = shares.of[iteration][i];
     });
     if constexpr (groups > 1) {
-      device::synchronise_block();
+      device::sync_block();
       for (std::int64_t column = device::thread_index(); column < columns; column += threads) {
         Sum total = all[column];
         for (int other = 1; other < groups; ++other) total += all[other * columns + column];
@@ -171,7 +171,7 @@ struct Backward {
   }
 };
 
-void backward(const RmsNormBackward& a) {
+void backward(const RmsNormBackwardArgs& a) {
   const auto rows = a.x.size(0), columns = a.x.size(1);
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
     using Sum = Accumulator<T>;
@@ -201,10 +201,10 @@ void backward(const RmsNormBackward& a) {
   });
 }
 
-std::size_t workspace_bytes(const RmsNormBackward& a) {
+std::size_t workspace_bytes(const RmsNormBackwardArgs& a) {
   if (!a.dweight.present()) return 0;
   const auto rows = a.x.size(0);
-  const auto partials = rows < most_partials ? rows : most_partials;
+  const auto partials = rows < max_partials ? rows : max_partials;
   return static_cast<std::size_t>(partials * a.x.size(1)) * size_of(accumulator_of(a.x.dtype));
 }
 

@@ -1,7 +1,7 @@
 // What rms_norm and add_rms_norm do with a row.
 #pragma once
 
-#include "kernels/cuda/rows.h"
+#include "kernels/cuda/device/rows.h"
 
 namespace lookback::kernels {
 
@@ -13,16 +13,16 @@ LOOKBACK_DEVICE Accumulator<T> normalise(const Group& group,
                                          Accumulator<T> epsilon, T* y) {
   using Sum = Accumulator<T>;
   Sum squares = 0;
-  group.for_each_pack([&](int turn, std::int64_t column) {
-    for (const auto element : x.pack(turn, column).element) {
+  group.for_each_pack([&](int iteration, std::int64_t column) {
+    for (const auto element : x.pack(iteration, column).element) {
       const auto value = static_cast<Sum>(element);
-      squares = device::fused(value, value, squares);
+      squares = device::fma(value, value, squares);
     }
   });
   squares = group.reduce(squares, device::Plus{});
   const Sum inverse = 1 / device::sqrt(squares / static_cast<Sum>(group.columns) + epsilon);
-  group.for_each_pack([&](int turn, std::int64_t column) {
-    auto values = x.pack(turn, column);
+  group.for_each_pack([&](int iteration, std::int64_t column) {
+    auto values = x.pack(iteration, column);
     const auto scales = read_pack<Group::width>(weight + column);
     LOOKBACK_UNROLL
     for (int i = 0; i < Group::width; ++i) {

@@ -1,7 +1,7 @@
 #include "kernels/rope.h"
 
-#include "kernels/cuda/device.h"
-#include "kernels/cuda/pack.h"
+#include "kernels/cuda/device/device.h"
+#include "kernels/cuda/device/pack.h"
 
 namespace lookback::kernels {
 namespace {
@@ -86,13 +86,13 @@ void rotate(const Operand& x, const In& cos, const In& sin, const Operand& y,
   }
 }
 
-void forward(const RopeForward& a) {
+void forward(const RopeForwardArgs& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
     rotate<T>(a.x, a.cos, a.sin, a.y, a.position_offset, 1);
   });
 }
 
-void backward(const RopeBackward& a) {
+void backward(const RopeBackwardArgs& a) {
   visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {
     rotate<T>(a.dy, a.cos, a.sin, a.dx, a.position_offset, -1);
   });

@@ -1,7 +1,7 @@
 #include "kernels/silu_mul.h"
 
-#include "kernels/cuda/elementwise.h"
-#include "kernels/cuda/logistic.h"
+#include "kernels/cuda/device/elementwise.h"
+#include "kernels/cuda/device/logistic.h"
 
 namespace lookback::kernels {
 namespace {
@@ -17,13 +17,13 @@ struct SiluMulSlopes {
   template <class T>
   LOOKBACK_DEVICE Results<T, 2> operator()(T dy, T gate, T up) const {
     const T s = device::logistic(gate);
-    const T slope = s * device::fused(gate, 1 - s, T(1));
+    const T slope = s * device::fma(gate, 1 - s, T(1));
     return {dy * up * slope, dy * (gate * s)};
   }
 };
 
-void forward(const SiluMulForward& a) { map_floating_on_gpu(a.y, SiluMul{}, a.gate, a.up); }
-void backward(const SiluMulBackward& a) {
+void forward(const SiluMulForwardArgs& a) { map_floating_on_gpu(a.y, SiluMul{}, a.gate, a.up); }
+void backward(const SiluMulBackwardArgs& a) {
   map_floating_on_gpu(std::array{a.dgate, a.dup}, SiluMulSlopes{}, a.dy, a.gate, a.up);
 }
 

@@ -19,12 +19,12 @@ struct ForwardRow : SoftmaxForwardRow<T> {
       return entry == -INFINITY ? Sum(0) : device::exp(entry - largest);
     };
     Sum total = 0;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      for (const auto value : in.pack(turn, column).element) total += exponential(value);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      for (const auto value : in.pack(iteration, column).element) total += exponential(value);
     });
     const Sum share = Sum(1) / group.reduce(total, device::Plus{});
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      auto values = in.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      auto values = in.pack(iteration, column);
       for (auto& value : values.element) {
         const Sum e = exponential(value);
         value = static_cast<T>(e == 0 ? Sum(0) : e * share);
@@ -44,8 +44,8 @@ struct BackwardRow : SoftmaxBackwardRow<T> {
     const typename Group::template Row<T> slopes(group, this->dy + row * this->dy_step);
     const typename Group::template Row<T> weights(group, this->y + row * this->y_step);
     Sum dot = 0;
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      const auto slope = slopes.pack(turn, column), weight = weights.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      const auto slope = slopes.pack(iteration, column), weight = weights.pack(iteration, column);
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
         const auto w = static_cast<Sum>(weight.element[i]);
@@ -53,9 +53,9 @@ struct BackwardRow : SoftmaxBackwardRow<T> {
       }
     });
     dot = group.reduce(dot, device::Plus{});
-    group.for_each_pack([&](int turn, std::int64_t column) {
-      const auto slope = slopes.pack(turn, column);
-      auto values = weights.pack(turn, column);
+    group.for_each_pack([&](int iteration, std::int64_t column) {
+      const auto slope = slopes.pack(iteration, column);
+      auto values = weights.pack(iteration, column);
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
         const auto w = static_cast<Sum>(values.element[i]);
@@ -68,9 +68,9 @@ struct BackwardRow : SoftmaxBackwardRow<T> {
 };
 
 const Registration forward_registered{softmax_forward, Backend::cuda,
-                                      softmax_forward_rows<ForwardRow, SoftmaxForward>};
+                                      softmax_forward_rows<ForwardRow, SoftmaxForwardArgs>};
 const Registration backward_registered{softmax_backward, Backend::cuda,
-                                       softmax_backward_rows<BackwardRow, SoftmaxBackward>};
+                                       softmax_backward_rows<BackwardRow, SoftmaxBackwardArgs>};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "kernels/cuda/rows.h"
+#include "kernels/cuda/device/rows.h"
 
 namespace lookback::kernels {
 

@@ -2,9 +2,9 @@
 
 #include <cstdlib>
 
-#include "kernels/cuda/column_sums.h"
-#include "kernels/cuda/elementwise.h"
-#include "kernels/cuda/row_reduce.h"
+#include "kernels/cuda/device/column_sums.h"
+#include "kernels/cuda/device/elementwise.h"
+#include "kernels/cuda/device/row_reduce.h"
 
 namespace lookback::kernels {
 namespace {
@@ -71,7 +71,7 @@ struct SumPlan : ReductionPlan {
   bool by_columns;
   Segments segments;
 
-  explicit SumPlan(const SumForward& a)
+  explicit SumPlan(const SumForwardArgs& a)
       : ReductionPlan(a.x, a.y.sizes),
         results(a.y.numel()),
         terms(reduced.numel()),
@@ -81,7 +81,7 @@ struct SumPlan : ReductionPlan {
 
 // Terms of every result side by side, where packs may be read.
 template <class X>
-bool terms_are_packs(const SumForward& a, const SumPlan& plan) {
+bool terms_are_packs(const SumForwardArgs& a, const SumPlan& plan) {
   constexpr int width = pack_width<X>;
   if (plan.reduced.sizes.rank() != 1 || plan.reduced.step() != 1 || plan.terms % width != 0 ||
       !is_aligned<X>(a.x.data, width)) {
@@ -95,7 +95,7 @@ bool terms_are_packs(const SumForward& a, const SumPlan& plan) {
 
 // The first stage: all there is to do with one segment.
 template <class X, class Y>
-void sum_segments(const SumForward& a, const SumPlan& plan, Y* y, Accumulator<X> scale) {
+void sum_segments(const SumForwardArgs& a, const SumPlan& plan, Y* y, Accumulator<X> scale) {
   const auto* x = a.x.as<X>();
   const NestSteps results(plan.kept), terms(plan.reduced);
   if (plan.by_columns) {
@@ -140,7 +140,7 @@ struct Scaled {
   LOOKBACK_DEVICE T operator()(Accumulator<T> x) const { return scaled_total<T>(x, scale); }
 };
 
-void forward(const SumForward& a) {
+void forward(const SumForwardArgs& a) {
   if (a.y.numel() == 0) return;
   const SumPlan plan(a);
   visit_any(a.x.dtype, [&]<class T>(TypeTag<T>) {
@@ -162,7 +162,7 @@ void forward(const SumForward& a) {
 }
 
 // The sums of the segments.
-std::size_t workspace_bytes(const SumForward& a) {
+std::size_t workspace_bytes(const SumForwardArgs& a) {
   const SumPlan plan(a);
   if (plan.results == 0 || plan.segments.count == 1) return 0;
   return static_cast<std::size_t>(plan.segments.count * plan.results) *

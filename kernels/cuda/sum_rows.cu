@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <bit>
 
-#include "kernels/cuda/pack.h"
+#include "kernels/cuda/device/pack.h"
+#include "kernels/cuda/device/row_reduce.h"
+#include "kernels/cuda/device/sort_keys.h"
 #include "kernels/cuda/pick_rows.h"
-#include "kernels/cuda/row_reduce.h"
-#include "kernels/cuda/sort_keys.h"
 #include "kernels/fill.h"
 
 namespace lookback::kernels {
@@ -217,7 +217,7 @@ struct AddParts : Windows<X, Y, width> {
       }
     }
     of_warps[device::thread_index()] = sums;
-    device::synchronise_block();
+    device::sync_block();
     if (warp == 0 && has_columns) {
       auto total = read_pack<width>(this->part(o, window, 1, column));
       for (int other = 0; other < warps; ++other) add_pack(total, of_warps[other * lanes + lane]);

@@ -34,7 +34,7 @@ class HeadSets {
 // The scores of one call: what a row's normalisation depends on.
 class Scores {
  public:
-  Scores(const InList& q, const InList& k, const In& scales, const CausalMask& visible)
+  Scores(const InList& q, const InList& k, const In& scales, const CausalMaskView& visible)
       : queries(q),
         keys(k),
         everywhere(union_of(scales)),
@@ -58,7 +58,7 @@ class Scores {
   HeadSets queries, keys;
   SourceSet everywhere;
   std::int64_t key_count, group;
-  const CausalMask& mask;
+  const CausalMaskView& mask;
 };
 
 void write_attended(const AttendCall& call, const Scores& scores, std::int64_t batch,

@@ -1,14 +1,14 @@
 // One call of an operation as its dependency kind sees it: which operands play which part. Made
-// from the declaration (kernels/dependency.h) and the arguments; what runs it (run.h) needs to know
-// nothing else of the operation.
+// from the declaration (kernels/core/dependency.h) and the arguments; what runs it (run.h) needs to
+// know nothing else of the operation.
 #pragma once
 
 #include <functional>
 #include <vector>
 
 #include "kernels/causal_mask.h"
-#include "kernels/dependency.h"
-#include "kernels/operand.h"
+#include "kernels/core/dependency.h"
+#include "kernels/core/operand.h"
 
 namespace lookback::kernels::taint {
 
@@ -54,19 +54,19 @@ struct SoftmaxCall {
 struct SelectVisibleCall {
   Out y;
   In x;
-  CausalMask mask;
+  CausalMaskView mask;
 };
 struct AttendCall {
   Out y, log_sum_exp;
   InList q, k;
   In v, scales, given_log_sum_exp;
-  CausalMask mask;
+  CausalMaskView mask;
 };
 struct AttendWeightsCall {
   Out y;
   InList q, k;
   In scales;
-  CausalMask mask;
+  CausalMaskView mask;
 };
 struct EverythingCall {
   OutList y;

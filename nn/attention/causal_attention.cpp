@@ -4,9 +4,9 @@
 #include "autograd/ops/linear_many.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rope.h"
-#include "nn/fault/fault.h"
 #include "nn/layer/attention_dtype.h"
 #include "nn/layer/attention_mechanism.h"
+#include "nn/layer/model_hooks.h"
 #include "nn/layer/recorded_attention.h"
 #include "nn/layer/score_scheme.h"
 #include "nn/linear.h"
@@ -16,24 +16,24 @@ namespace {
 
 class CausalAttention final : public AttentionMechanism {
  public:
-  CausalAttention(const LlamaConfig& config, std::int64_t layer_index, Precision model_precision)
-      : precision(model_precision),
+  CausalAttention(ChildOf place, const LlamaConfig& config, std::int64_t layer_index,
+                  Precision model_precision)
+      : AttentionMechanism(std::move(place)),
+        precision(model_precision),
         layer(layer_index),
         heads(config.num_attention_heads),
         key_value_heads(config.num_key_value_heads),
         head_dim(config.head_dim),
-        q_proj(config.hidden_size, heads * head_dim, bias_of(config), model_precision),
-        k_proj(config.hidden_size, key_value_heads * head_dim, bias_of(config), model_precision),
-        v_proj(config.hidden_size, key_value_heads * head_dim, bias_of(config), model_precision),
-        o_proj(heads * head_dim, config.hidden_size, bias_of(config), model_precision),
-        scores(ScoreSchemes::make(config.score_scale.empty() ? "own" : config.score_scale, config,
-                                  layer, model_precision)) {
-    register_module("q_proj", q_proj);
-    register_module("k_proj", k_proj);
-    register_module("v_proj", v_proj);
-    register_module("o_proj", o_proj);
-    register_module("modified_scaling", *scores);
-  }
+        q_proj({*this, "q_proj"}, config.hidden_size, heads * head_dim, bias_of(config),
+               model_precision),
+        k_proj({*this, "k_proj"}, config.hidden_size, key_value_heads * head_dim, bias_of(config),
+               model_precision),
+        v_proj({*this, "v_proj"}, config.hidden_size, key_value_heads * head_dim, bias_of(config),
+               model_precision),
+        o_proj({*this, "o_proj"}, heads * head_dim, config.hidden_size, bias_of(config),
+               model_precision),
+        scores(ScoreSchemes::make(config.score_scale.empty() ? "own" : config.score_scale,
+                                  {*this, "modified_scaling"}, config, layer, model_precision)) {}
 
   RecordNeeds needs() const override { return scores->needs(); }
   const Linear& value_projection() const override { return v_proj; }
@@ -75,9 +75,7 @@ class CausalAttention final : public AttentionMechanism {
   }
 
   static Tensor rotated(const Tensor& x, const ForwardPass& pass) {
-    const auto* fault = pass.fault;
-    return rope(x, pass.rope,
-                fault == nullptr ? pass.position : fault->rotary_position(pass.position));
+    return rope(x, pass.rope, pass.hooks->rotary_position(pass.position));
   }
 
   Precision precision;
@@ -87,8 +85,9 @@ class CausalAttention final : public AttentionMechanism {
 };
 
 const AttentionMechanisms::Add registered{
-    "causal", [](const LlamaConfig& config, std::int64_t layer, Precision precision) {
-      return std::make_unique<CausalAttention>(config, layer, precision);
+    "causal",
+    [](const ChildOf& place, const LlamaConfig& config, std::int64_t layer, Precision precision) {
+      return std::make_unique<CausalAttention>(place, config, layer, precision);
     }};
 
 }  // namespace

@@ -12,6 +12,7 @@ namespace lookback {
 
 class AttentionMechanism : public Module {
  public:
+  using Module::Module;
   static constexpr std::string_view family = "attention";
   // normed [B, T, D], this layer's normalised input -> [B, T, D]. Reads the pass's mask, rope
   // tables, cache and earlier records; writes what the pass needs into `record`.
@@ -24,6 +25,7 @@ class AttentionMechanism : public Module {
   virtual RecordNeeds needs() const = 0;
 };
 
-using AttentionMechanisms = Registry<AttentionMechanism, LlamaConfig, std::int64_t, Precision>;
+using AttentionMechanisms =
+    Registry<AttentionMechanism, ChildOf, LlamaConfig, std::int64_t, Precision>;
 
 }  // namespace lookback

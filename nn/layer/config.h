@@ -44,7 +44,7 @@ struct LlamaConfig {
   std::optional<CrossLayerResidual> cross_layer_residual = {};
   // score_accumulation's scale, a name of ScoreSchemes; empty: each layer's own scores alone.
   std::string score_scale = {};
-  // A known mistake, made on purpose (nn/fault/fault.h); empty: none.
+  // A known mistake, made on purpose (FaultHooks, nn/layer/model_hooks.h); empty: none.
   std::string fault = {};
   // Keys that do not touch the computation (token ids, generation settings), with their JSON text:
   // to_json() hands them on.

@@ -1,8 +1,7 @@
 #include "nn/layer/decoder_layer.h"
 
-#include "autograd/ops/add.h"
-#include "autograd/ops/multiply.h"
-#include "nn/fault/fault.h"
+#include "autograd/ops/binary.h"
+#include "nn/layer/model_hooks.h"
 
 namespace lookback {
 
@@ -15,26 +14,25 @@ std::string_view residual_of(const LlamaConfig& config) {
 
 }  // namespace
 
-DecoderLayer::DecoderLayer(const LlamaConfig& config, std::int64_t layer, Precision precision)
-    : input_layernorm(config.hidden_size, config.rms_norm_eps, precision),
-      post_attention_layernorm(config.hidden_size, config.rms_norm_eps, precision),
-      mlp(config, precision),
-      index(layer),
-      attention(AttentionMechanisms::make("causal", config, layer, precision)),
-      residual(ResidualSchemes::make(residual_of(config), config, layer, precision)) {
-  register_module("input_layernorm", input_layernorm);
-  register_module("self_attn", *attention);
-  register_module("post_attention_layernorm", post_attention_layernorm);
-  register_module("mlp", mlp);
-  register_module("", *residual);
-}
+DecoderLayer::DecoderLayer(ChildOf place, const LlamaConfig& config, std::int64_t layer,
+                           Precision precision)
+    : Module(std::move(place)),
+      input_layernorm({*this, "input_layernorm"}, config.hidden_size, config.rms_norm_eps,
+                      precision),
+      self_attn(
+          AttentionMechanisms::make("causal", {*this, "self_attn"}, config, layer, precision)),
+      post_attention_layernorm({*this, "post_attention_layernorm"}, config.hidden_size,
+                               config.rms_norm_eps, precision),
+      mlp({*this, "mlp"}, config, precision),
+      residual(ResidualSchemes::make(residual_of(config), {*this, ""}, config, layer, precision)),
+      index(layer) {}
 
-RecordNeeds DecoderLayer::needs() const { return attention->needs() | residual->needs(); }
+RecordNeeds DecoderLayer::needs() const { return self_attn->needs() | residual->needs(); }
 
 Tensor DecoderLayer::value_weight(const ForwardPass& pass) const {
   const auto fold = [&] {
     const Scope scope("folded_value");
-    return attention->value_projection().weight * input_layernorm.weight;
+    return self_attn->value_projection().weight * input_layernorm.weight;
   };
   auto* cache = pass.options.cache;
   return cache == nullptr ? fold() : cache->value_weight(pass.records.size(), fold);
@@ -44,15 +42,13 @@ ResidualSum DecoderLayer::forward(const ResidualSum& x, ForwardPass& pass) const
   const auto scope = enter();
   LayerRecord record;
   auto [layer_input, normed] = input_layernorm.forward(x);
-  if (pass.fault != nullptr) {
-    normed = pass.fault->input_norm(index, input_layernorm, layer_input, normed);
-  }
-  const auto attended = attention->forward(normed, pass, record);
+  normed = pass.hooks->input_norm(index, input_layernorm, layer_input, normed);
+  const auto attended = self_attn->forward(normed, pass, record);
   const auto site = residual->after_attention(layer_input, attended, pass);
   const auto [stream, mlp_input] = post_attention_layernorm.forward(site);
   const auto own = mlp.forward(mlp_input);
-  auto result = residual->after_mlp(layer_input, stream, own, pass);
-  if (pass.fault != nullptr) result = pass.fault->layer_output(index, result);
+  auto result =
+      pass.hooks->layer_output(index, residual->after_mlp(layer_input, stream, own, pass));
   if (auto* trace = pass.options.trace) {
     // Added up apart from the norm that reads it, so that the hidden state is a tensor whose
     // gradient is whole: the same numbers.

@@ -13,14 +13,15 @@ namespace lookback {
 // what is added. Its three openings are filled from the registries.
 class DecoderLayer final : public Module {
  public:
-  DecoderLayer(const LlamaConfig& config, std::int64_t layer, Precision precision);
+  DecoderLayer(ChildOf place, const LlamaConfig& config, std::int64_t layer, Precision precision);
 
   // Runs the layer; appends its record to the pass where a scheme of the model needs one.
   ResidualSum forward(const ResidualSum& x, ForwardPass& pass) const;
   RecordNeeds needs() const;
-  const AttentionMechanism& self_attn() const { return *attention; }
 
-  RmsNorm input_layernorm, post_attention_layernorm;
+  RmsNorm input_layernorm;
+  std::unique_ptr<const AttentionMechanism> self_attn;
+  RmsNorm post_attention_layernorm;
   LlamaMlp mlp;
 
  private:
@@ -28,9 +29,8 @@ class DecoderLayer final : public Module {
   // generation.
   Tensor value_weight(const ForwardPass& pass) const;
 
+  std::unique_ptr<const ResidualScheme> residual;
   std::int64_t index;
-  std::unique_ptr<AttentionMechanism> attention;
-  std::unique_ptr<ResidualScheme> residual;
 };
 
 }  // namespace lookback

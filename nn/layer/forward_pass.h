@@ -43,20 +43,23 @@ struct Trace {
   std::vector<Contribution> contributions;
 };
 
+class ModelHooks;
+
 struct ForwardOptions {
   AttentionPath attention = AttentionPath::streaming;
   Activations activations = Activations::kept;
   KeyValueCache* cache = nullptr;  // null: the sequences are whole
   Trace* trace = nullptr;
+  // Asked in place of the model's own (nn/layer/model_hooks.h): to leave something out, or to put
+  // something else in its place. Null: the model's own.
+  const ModelHooks* hooks = nullptr;
 };
-
-class FaultInjection;
 
 struct ForwardPass {
   ForwardOptions options;
-  const FaultInjection* fault = nullptr;  // of a model that is broken on purpose
-  std::int64_t position = 0;              // of the first token
-  CausalMask mask;                        // made in one place, handed to every path that attends
+  const ModelHooks* hooks = nullptr;  // asked at each place that can be changed
+  std::int64_t position = 0;          // of the first token
+  CausalMask mask;                    // made in one place, handed to every path that attends
   RopeTables rope;
   RecordNeeds needs;                 // what the schemes of all layers want recorded
   std::vector<LayerRecord> records;  // of the layers that have run; empty when nothing is needed

@@ -10,15 +10,15 @@ Bias bias_of(const LlamaConfig& config) { return config.mlp_bias ? Bias::learned
 
 }  // namespace
 
-LlamaMlp::LlamaMlp(const LlamaConfig& config, Precision model_precision)
-    : gate_proj(config.hidden_size, config.intermediate_size, bias_of(config), model_precision),
-      up_proj(config.hidden_size, config.intermediate_size, bias_of(config), model_precision),
-      down_proj(config.intermediate_size, config.hidden_size, bias_of(config), model_precision),
-      precision(model_precision) {
-  register_module("gate_proj", gate_proj);
-  register_module("up_proj", up_proj);
-  register_module("down_proj", down_proj);
-}
+LlamaMlp::LlamaMlp(ChildOf place, const LlamaConfig& config, Precision model_precision)
+    : Module(std::move(place)),
+      gate_proj({*this, "gate_proj"}, config.hidden_size, config.intermediate_size, bias_of(config),
+                model_precision),
+      up_proj({*this, "up_proj"}, config.hidden_size, config.intermediate_size, bias_of(config),
+              model_precision),
+      down_proj({*this, "down_proj"}, config.intermediate_size, config.hidden_size, bias_of(config),
+                model_precision),
+      precision(model_precision) {}
 
 Tensor LlamaMlp::forward(const Tensor& x) const {
   const auto scope = enter();

@@ -8,7 +8,7 @@ namespace lookback {
 // SwiGLU (Shazeer 2020): down(silu(gate(x)) * up(x)). [B, T, D] -> [B, T, D].
 class LlamaMlp final : public Module {
  public:
-  LlamaMlp(const LlamaConfig& config, Precision model_precision);
+  LlamaMlp(ChildOf place, const LlamaConfig& config, Precision model_precision);
   Tensor forward(const Tensor& x) const;
   // What goes into down_proj, [B, T, F].
   Tensor hidden(const Tensor& x) const;

@@ -3,23 +3,10 @@
 #include "autograd/grad_mode.h"
 #include "autograd/mask_watch.h"
 #include "autograd/ops/attention_weights.h"
-#include "nn/fault/fault.h"
+#include "nn/layer/model_hooks.h"
 
 namespace lookback {
 namespace {
-
-// The tensors of pieces one after the other, and pieces of as many others.
-void append(std::vector<Tensor>& all, const AttentionPieces& pieces) {
-  all.push_back(pieces.scales);
-  all.insert(all.end(), pieces.q.begin(), pieces.q.end());
-  all.insert(all.end(), pieces.k.begin(), pieces.k.end());
-}
-
-AttentionPieces pieces_from(const std::vector<Tensor>& all, std::size_t begin) {
-  const auto scales = all.begin() + static_cast<std::ptrdiff_t>(begin);
-  const auto first_key = scales + 1 + (all.end() - scales) / 2;
-  return {{scales + 1, first_key}, {first_key, all.end()}, *scales};
-}
 
 class StreamingReplay final : public AttentionReplay {
  public:
@@ -35,7 +22,7 @@ class StreamingReplay final : public AttentionReplay {
 
   std::vector<Tensor> tensors() const override {
     std::vector<Tensor> all{log_sum_exp};
-    append(all, pieces);
+    append_tensors(all, pieces);
     return all;
   }
 
@@ -67,47 +54,16 @@ class KeptWeights final : public AttentionReplay {
   MaskedWeights recorded;
 };
 
-// Asks the fault, each time, for the weights to apply.
-class FaultyReplay final : public AttentionReplay {
- public:
-  FaultyReplay(const FaultInjection& of_model, AttentionPieces recorded_pieces, MaskedWeights kept)
-      : fault(of_model), pieces(std::move(recorded_pieces)), recorded(std::move(kept)) {}
-
-  Tensor apply(const Tensor& values) const override {
-    const auto [weights, mask] = fault.attention_again(pieces, recorded);
-    return apply_attention_weights(weights, values, mask);
-  }
-
-  std::vector<Tensor> tensors() const override {
-    std::vector<Tensor> all{recorded.weights};
-    append(all, pieces);
-    return all;
-  }
-
-  std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& all) const override {
-    return std::make_shared<FaultyReplay>(fault, pieces_from(all, 1),
-                                          MaskedWeights{all[0], recorded.mask});
-  }
-
- private:
-  const FaultInjection& fault;
-  AttentionPieces pieces;
-  MaskedWeights recorded;
-};
-
 void trace_weights(const ForwardPass& pass, const Tensor& weights) {
   if (pass.options.trace != nullptr) pass.options.trace->attention_weights.push_back(weights);
 }
 
 RecordedAttention explicit_attention(const AttentionPieces& pieces, const Tensor& values,
                                      const ForwardPass& pass) {
-  const auto made = pass.fault == nullptr
-                        ? MaskedWeights{attention_weights(pieces, pass.mask), pass.mask}
-                        : pass.fault->attention(pieces, pass.mask);
+  const auto made = pass.hooks->attention(pieces, pass.mask);
   trace_weights(pass, made.weights);
   const auto output = apply_attention_weights(made.weights, values, made.mask);
-  if (pass.fault == nullptr) return {output, std::make_shared<KeptWeights>(made)};
-  return {output, std::make_shared<FaultyReplay>(*pass.fault, pieces, made)};
+  return {output, pass.hooks->replay(pieces, made)};
 }
 
 RecordedAttention streaming_attention(const AttentionPieces& pieces, const Tensor& values,
@@ -122,6 +78,26 @@ RecordedAttention streaming_attention(const AttentionPieces& pieces, const Tenso
 }
 
 }  // namespace
+
+MaskedWeights masked_weights(const AttentionPieces& pieces, const CausalMask& mask) {
+  return {attention_weights(pieces, mask), mask};
+}
+
+std::shared_ptr<const AttentionReplay> kept_weights(MaskedWeights recorded) {
+  return std::make_shared<KeptWeights>(std::move(recorded));
+}
+
+void append_tensors(std::vector<Tensor>& all, const AttentionPieces& pieces) {
+  all.push_back(pieces.scales);
+  all.insert(all.end(), pieces.q.begin(), pieces.q.end());
+  all.insert(all.end(), pieces.k.begin(), pieces.k.end());
+}
+
+AttentionPieces pieces_from(const std::vector<Tensor>& all, std::size_t begin) {
+  const auto scales = all.begin() + static_cast<std::ptrdiff_t>(begin);
+  const auto first_key = scales + 1 + (all.end() - scales) / 2;
+  return {{scales + 1, first_key}, {first_key, all.end()}, *scales};
+}
 
 RecordedAttention record_attention(const AttentionPieces& pieces, const Tensor& values,
                                    const ForwardPass& pass) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "autograd/ops/attention.h"
 #include "nn/layer/attention_replay.h"
@@ -15,6 +16,16 @@ struct MaskedWeights {
   Tensor weights;
   CausalMask mask;
 };
+
+// softmax(masked scores) as a tensor.
+MaskedWeights masked_weights(const AttentionPieces& pieces, const CausalMask& mask);
+// A replay that applies these weights.
+std::shared_ptr<const AttentionReplay> kept_weights(MaskedWeights recorded);
+
+// The tensors of pieces at the end of others, and the pieces made of those from `begin` on: for a
+// replay's tensors() and with().
+void append_tensors(std::vector<Tensor>& all, const AttentionPieces& pieces);
+AttentionPieces pieces_from(const std::vector<Tensor>& all, std::size_t begin);
 
 struct RecordedAttention {
   Tensor output;  // [B, T, H, dv]

@@ -15,6 +15,7 @@ namespace lookback {
 
 class ResidualScheme : public Module {
  public:
+  using Module::Module;
   static constexpr std::string_view family = "residual_scheme";
   // layer_input: the layer's input before any norm; own: the output of this layer's attention.
   virtual ResidualSum after_attention(const Tensor& layer_input, const Tensor& own,
@@ -25,6 +26,6 @@ class ResidualScheme : public Module {
   virtual RecordNeeds needs() const = 0;
 };
 
-using ResidualSchemes = Registry<ResidualScheme, LlamaConfig, std::int64_t, Precision>;
+using ResidualSchemes = Registry<ResidualScheme, ChildOf, LlamaConfig, std::int64_t, Precision>;
 
 }  // namespace lookback

@@ -14,6 +14,7 @@ namespace lookback {
 
 class ScoreScheme : public Module {
  public:
+  using Module::Module;
   static constexpr std::string_view family = "score_scheme";
   // The pieces of this layer's scores, sum_p scales[p] q[p] k[p]^T before mask and softmax, from
   // its own query [B, T, H, dk] and key [B, S, G, dk] (after rope) and the records of the layers
@@ -23,6 +24,6 @@ class ScoreScheme : public Module {
   virtual RecordNeeds needs() const = 0;
 };
 
-using ScoreSchemes = Registry<ScoreScheme, LlamaConfig, std::int64_t, Precision>;
+using ScoreSchemes = Registry<ScoreScheme, ChildOf, LlamaConfig, std::int64_t, Precision>;
 
 }  // namespace lookback

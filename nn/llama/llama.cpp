@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "autograd/grad_mode.h"
-#include "autograd/ops/linear_cross_entropy.h"
+#include "autograd/ops/linear.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/slice.h"
 #include "nn/layer/checkpointed_layer.h"
@@ -12,18 +12,24 @@
 
 namespace lookback {
 
-LlamaModel::LlamaModel(const LlamaConfig& llama_config, Precision model_precision)
-    : embed_tokens(llama_config.vocab_size, llama_config.hidden_size, model_precision),
-      norm(llama_config.hidden_size, llama_config.rms_norm_eps, model_precision),
+LlamaModel::LlamaModel(ChildOf place, const LlamaConfig& llama_config, Precision model_precision)
+    : Module(std::move(place)),
+      embed_tokens({*this, "embed_tokens"}, llama_config.vocab_size, llama_config.hidden_size,
+                   model_precision),
+      layers(make_layers(llama_config, model_precision)),
+      norm({*this, "norm"}, llama_config.hidden_size, llama_config.rms_norm_eps, model_precision),
       config(llama_config),
-      precision(model_precision) {
-  register_module("embed_tokens", embed_tokens);
-  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    layers.push_back(std::make_unique<DecoderLayer>(config, layer, precision));
-    register_module(fmt::format("layers.{}", layer), *layers.back());
+      precision(model_precision),
+      own_hooks(make_hooks(llama_config)) {}
+
+std::vector<std::unique_ptr<DecoderLayer>> LlamaModel::make_layers(const LlamaConfig& llama_config,
+                                                                   Precision model_precision) {
+  std::vector<std::unique_ptr<DecoderLayer>> all;
+  for (std::int64_t i = 0; i < llama_config.num_hidden_layers; ++i) {
+    all.push_back(std::make_unique<DecoderLayer>(ChildOf{*this, fmt::format("layers.{}", i)},
+                                                 llama_config, i, model_precision));
   }
-  register_module("norm", norm);
-  injected = make_fault(config);
+  return all;
 }
 
 const RopeTables& LlamaModel::rope_for(std::int64_t positions) const {
@@ -47,12 +53,9 @@ ForwardPass LlamaModel::begin_pass(const Tensor& ids, const ForwardOptions& opti
   check(end <= config.max_position_embeddings,
         "a sequence of {} tokens is longer than max_position_embeddings={}", end,
         config.max_position_embeddings);
-  pass.mask = {.offset = pass.position};
-  if (injected != nullptr) {
-    pass.fault = injected.get();
-    pass.options.attention = AttentionPath::explicit_weights;
-    pass.mask = injected->mask(pass.mask, ids.size(1));
-  }
+  pass.hooks = &hooks(options);
+  pass.options.attention = pass.hooks->attention_path(options.attention);
+  pass.mask = pass.hooks->mask({.offset = pass.position}, ids.size(1));
   pass.rope = rope_for(end);
   for (const auto& layer : layers) pass.needs = pass.needs | layer->needs();
   return pass;
@@ -73,27 +76,25 @@ Tensor LlamaModel::forward(const Tensor& ids, const ForwardOptions& options) con
   return normed;
 }
 
-Tensor LlamaModel::targets_of(const Tensor& ids, const Tensor& targets) const {
-  return injected == nullptr ? targets : injected->targets(ids, targets);
-}
-
 Llama::Llama(const LlamaConfig& llama_config, Precision model_precision)
-    : config(llama_config), precision(model_precision), model(config, precision) {
-  register_module("model", model);
+    : Module(RootModule{}),
+      config(llama_config),
+      precision(model_precision),
+      model({*this, "model"}, config, precision) {
   if (config.tie_word_embeddings) return;
-  lm_head = std::make_unique<Linear>(config.hidden_size, config.vocab_size, Bias::none, precision);
-  register_module("lm_head", *lm_head);
+  lm_head = std::make_unique<Linear>(ChildOf{*this, "lm_head"}, config.hidden_size,
+                                     config.vocab_size, Bias::none, precision);
 }
 
-Tensor Llama::vocabulary_weight() const {
+Tensor Llama::vocabulary_weight(const ForwardOptions& options) const {
   const auto& weight = lm_head ? lm_head->weight : model.embed_tokens.weight;
-  return model.fault() == nullptr ? weight : model.fault()->vocabulary_weight(weight);
+  return model.hooks(options).vocabulary_weight(weight);
 }
 
 Tensor Llama::logits(const Tensor& ids, const ForwardOptions& options) const {
   const auto normed = model.forward(ids, options);
   const Scope scope("lm_head");
-  return linear(normed, vocabulary_weight(), {}, precision.products);
+  return linear(normed, vocabulary_weight(options), {}, precision.products);
 }
 
 Tensor Llama::last_logits(const Tensor& ids, const ForwardOptions& options) const {
@@ -102,20 +103,17 @@ Tensor Llama::last_logits(const Tensor& ids, const ForwardOptions& options) cons
   const Scope scope("lm_head");
   const auto last =
       reshape(slice(normed, 1, tokens - 1, tokens), {ids.size(0), config.hidden_size});
-  return linear(last, vocabulary_weight(), {}, precision.products);
+  return linear(last, vocabulary_weight(options), {}, precision.products);
 }
 
 CrossEntropyResult Llama::loss(const Tensor& ids, const Tensor& targets,
                                const CrossEntropyOptions& loss_options,
                                const ForwardOptions& options) const {
-  const auto all_targets = model.targets_of(ids, targets);
-  if (const auto* fault = model.fault()) {
-    return fault->loss(logits(ids, options), all_targets, loss_options);
-  }
+  const auto& hooks = model.hooks(options);
   const auto normed = model.forward(ids, options);
   const Scope scope("lm_head");
-  return linear_cross_entropy(normed, vocabulary_weight(), all_targets, precision.products,
-                              loss_options);
+  return hooks.loss(normed, vocabulary_weight(options), hooks.targets(ids, targets),
+                    precision.products, loss_options);
 }
 
 Tensor next_token_targets(const Tensor& ids) {

@@ -7,37 +7,39 @@
 
 #include "autograd/ops/cross_entropy.h"
 #include "nn/embedding.h"
-#include "nn/fault/fault.h"
 #include "nn/layer/decoder_layer.h"
+#include "nn/layer/model_hooks.h"
 
 namespace lookback {
 
 // Everything below the projection to the vocabulary.
 class LlamaModel final : public Module {
  public:
-  LlamaModel(const LlamaConfig& llama_config, Precision precision);
+  LlamaModel(ChildOf place, const LlamaConfig& llama_config, Precision precision);
   // ids i64 [B, T] -> the normalised output of the last layer, [B, T, D].
   Tensor forward(const Tensor& ids, const ForwardOptions& options) const;
 
-  // The targets that the loss is taken against: the given ones, but for a fault that says
-  // otherwise.
-  Tensor targets_of(const Tensor& ids, const Tensor& targets) const;
-
-  // Of a model that is broken on purpose; null: none.
-  const FaultInjection* fault() const { return injected.get(); }
+  // Those that the config names, or that change nothing.
+  const ModelHooks& hooks() const { return *own_hooks; }
+  // Those of a pass with these options.
+  const ModelHooks& hooks(const ForwardOptions& options) const {
+    return options.hooks == nullptr ? *own_hooks : *options.hooks;
+  }
 
   Embedding embed_tokens;
   std::vector<std::unique_ptr<DecoderLayer>> layers;
   RmsNorm norm;
 
  private:
+  std::vector<std::unique_ptr<DecoderLayer>> make_layers(const LlamaConfig& llama_config,
+                                                         Precision model_precision);
   ForwardPass begin_pass(const Tensor& ids, const ForwardOptions& options) const;
   // Tables for at least so many positions: made once, and again when a longer sequence comes.
   const RopeTables& rope_for(std::int64_t positions) const;
 
   LlamaConfig config;
   Precision precision;
-  std::unique_ptr<const FaultInjection> injected;
+  std::unique_ptr<const ModelHooks> own_hooks;
   mutable RopeTables tables;
 };
 
@@ -60,7 +62,7 @@ class Llama final : public Module {
   LlamaModel model;
 
  private:
-  Tensor vocabulary_weight() const;
+  Tensor vocabulary_weight(const ForwardOptions& options) const;
 
   std::unique_ptr<Linear> lm_head;  // null: tied to the embedding
 };

@@ -2,8 +2,8 @@
 
 #include <array>
 
-#include "nn/fault/fault.h"
 #include "nn/layer/config_reader.h"
+#include "nn/layer/model_hooks.h"
 #include "nn/layer/preset.h"
 #include "nn/layer/residual_scheme.h"
 #include "nn/layer/score_scheme.h"
@@ -96,7 +96,7 @@ void read_keys(const json& object, std::string_view where, LlamaConfig& config) 
     config.score_scale = read_score_scale(object_at(object, where, "score_accumulation"), where);
   }
   if (reader.find("fault") != nullptr) {
-    const auto faults = Faults::names();
+    const auto faults = FaultHooks::names();
     config.fault = faults[reader.read_word("fault", faults)];
   }
 }

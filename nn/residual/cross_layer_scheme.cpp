@@ -1,16 +1,16 @@
 #include "nn/residual/cross_layer_scheme.h"
 
-#include "autograd/ops/add.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/split.h"
-#include "nn/fault/fault.h"
+#include "nn/layer/model_hooks.h"
 
 namespace lookback {
 
-CrossLayerScheme::CrossLayerScheme(const LlamaConfig& config, std::int64_t layer_index,
-                                   Precision precision, std::string parameter)
-    : cross(*config.cross_layer_residual), layer(layer_index) {
+CrossLayerScheme::CrossLayerScheme(ChildOf place, const LlamaConfig& config,
+                                   std::int64_t layer_index, Precision precision,
+                                   std::string parameter)
+    : ResidualScheme(std::move(place)), cross(*config.cross_layer_residual), layer(layer_index) {
   if (cross.weights != CrossLayerResidual::Weights::learned || layer == 0) return;
   logits = register_parameter(std::move(parameter), empty({terms()}, precision.storage),
                               Initial::constant(1));
@@ -36,8 +36,7 @@ LayerWeights CrossLayerScheme::weights(const ForwardPass& pass) const {
   using Weights = CrossLayerResidual::Weights;
   if (cross.weights == Weights::sum) return {};
   if (cross.weights == Weights::mean) return {.uniform = 1.0 / static_cast<double>(terms())};
-  auto all = softmax(logits);
-  if (pass.fault != nullptr) all = pass.fault->layer_weights(all);
+  const auto all = pass.hooks->layer_weights(softmax(logits));
   const std::vector<std::int64_t> one_each(static_cast<std::size_t>(terms()), 1);
   return {.each = split(all, 0, one_each)};
 }

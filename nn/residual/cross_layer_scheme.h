@@ -29,8 +29,8 @@ class CrossLayerScheme : public ResidualScheme {
  protected:
   using Site = CrossLayerResidual::Site;
   // `parameter`: the name of the learned logits.
-  CrossLayerScheme(const LlamaConfig& config, std::int64_t layer_index, Precision precision,
-                   std::string parameter);
+  CrossLayerScheme(ChildOf place, const LlamaConfig& config, std::int64_t layer_index,
+                   Precision precision, std::string parameter);
 
   // sum_{i < l} w_i term_i [B, T, D]; `weights.each` may hold one more than l, this layer's own.
   virtual Tensor earlier_total(const Tensor& layer_input, const ForwardPass& pass,

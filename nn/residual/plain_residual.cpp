@@ -6,6 +6,7 @@ namespace {
 
 class PlainResidual final : public ResidualScheme {
  public:
+  using ResidualScheme::ResidualScheme;
   ResidualSum after_attention(const Tensor& layer_input, const Tensor& own,
                               const ForwardPass&) const override {
     return {layer_input, own};
@@ -19,9 +20,10 @@ class PlainResidual final : public ResidualScheme {
   RecordNeeds needs() const override { return {}; }
 };
 
-const ResidualSchemes::Add registered{"plain", [](const LlamaConfig&, std::int64_t, Precision) {
-                                        return std::make_unique<PlainResidual>();
-                                      }};
+const ResidualSchemes::Add registered{
+    "plain", [](const ChildOf& place, const LlamaConfig&, std::int64_t, Precision) {
+      return std::make_unique<PlainResidual>(place);
+    }};
 
 }  // namespace
 }  // namespace lookback

@@ -8,12 +8,11 @@
 // weights, and all value projections are one operation on one input. sum_i w_i a_i, and
 // sum_i w_i m_i, are one sum of products with the weights w_i W^O_i (w_i W^down_i).
 #include "autograd/grad_mode.h"
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/cast.h"
 #include "autograd/ops/linear.h"
 #include "autograd/ops/linear_many.h"
 #include "autograd/ops/linear_sum.h"
-#include "autograd/ops/multiply.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rms_norm.h"
 #include "kernels/fill.h"
@@ -58,8 +57,9 @@ class FoldedProjections {
 
 class RecomputedResidual final : public CrossLayerScheme {
  public:
-  RecomputedResidual(const LlamaConfig& config, std::int64_t layer_index, Precision model_precision)
-      : CrossLayerScheme(config, layer_index, model_precision,
+  RecomputedResidual(ChildOf place, const LlamaConfig& config, std::int64_t layer_index,
+                     Precision model_precision)
+      : CrossLayerScheme(std::move(place), config, layer_index, model_precision,
                          config.cross_layer_residual->site == Site::mlp
                              ? "modified_residual_mlp.layer_weights"
                              : "modified_residual_attn.layer_weights"),
@@ -83,7 +83,7 @@ class RecomputedResidual final : public CrossLayerScheme {
       const auto& layer_i = *pass.records[i].layer;
       const auto attended = attend(pass, i, values[i], x);
       if (cross.site == Site::attention) {
-        projections.add(attended, layer_i.self_attn().output_projection());
+        projections.add(attended, layer_i.self_attn->output_projection());
       } else {
         projections.add(hidden_of_mlp(layer_i, attended, x), layer_i.mlp.down_proj);
       }
@@ -100,7 +100,7 @@ class RecomputedResidual final : public CrossLayerScheme {
     std::vector<Tensor> weights, biases;
     for (const auto& record : pass.records) {
       weights.push_back(record.value_weight);
-      biases.push_back(record.layer->self_attn().value_projection().bias);
+      biases.push_back(record.layer->self_attn->value_projection().bias);
     }
     auto values = linear_many(normalised, weights, biases, precision.products);
     const auto dtype = attention_dtype(precision, pass.options, x.device());
@@ -137,7 +137,7 @@ class RecomputedResidual final : public CrossLayerScheme {
                               const Tensor& x) {
     const auto output = [&] {
       const Scope scope("self_attn");
-      return layer_i.self_attn().output_projection().forward(attended);
+      return layer_i.self_attn->output_projection().forward(attended);
     }();
     return layer_i.mlp.hidden(layer_i.post_attention_layernorm.forward({x, output}).normed);
   }
@@ -149,8 +149,9 @@ class RecomputedResidual final : public CrossLayerScheme {
 };
 
 const ResidualSchemes::Add registered{
-    "recomputed", [](const LlamaConfig& config, std::int64_t layer, Precision precision) {
-      return std::make_unique<RecomputedResidual>(config, layer, precision);
+    "recomputed",
+    [](const ChildOf& place, const LlamaConfig& config, std::int64_t layer, Precision precision) {
+      return std::make_unique<RecomputedResidual>(place, config, layer, precision);
     }};
 
 }  // namespace

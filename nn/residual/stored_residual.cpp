@@ -1,7 +1,6 @@
 // source = stored: the terms are the outputs of earlier layers as they were.
 #include "autograd/grad_mode.h"
-#include "autograd/ops/add.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 #include "nn/layer/preset.h"
 #include "nn/residual/cross_layer_scheme.h"
 
@@ -10,8 +9,9 @@ namespace {
 
 class StoredResidual final : public CrossLayerScheme {
  public:
-  StoredResidual(const LlamaConfig& config, std::int64_t layer_index, Precision precision)
-      : CrossLayerScheme(config, layer_index, precision,
+  StoredResidual(ChildOf place, const LlamaConfig& config, std::int64_t layer_index,
+                 Precision precision)
+      : CrossLayerScheme(std::move(place), config, layer_index, precision,
                          config.cross_layer_residual->site == Site::mlp ? "mlp_residual_weights"
                                                                         : "attn_residual_weights") {
   }
@@ -40,8 +40,9 @@ class StoredResidual final : public CrossLayerScheme {
 };
 
 const ResidualSchemes::Add registered{
-    "stored", [](const LlamaConfig& config, std::int64_t layer, Precision precision) {
-      return std::make_unique<StoredResidual>(config, layer, precision);
+    "stored",
+    [](const ChildOf& place, const LlamaConfig& config, std::int64_t layer, Precision precision) {
+      return std::make_unique<StoredResidual>(place, config, layer, precision);
     }};
 
 const PresetRegistration stored1{

@@ -4,9 +4,12 @@
 
 namespace lookback {
 
-AccumulatedScores::AccumulatedScores(const LlamaConfig& config, std::int64_t layer,
+AccumulatedScores::AccumulatedScores(ChildOf place, const LlamaConfig& config, std::int64_t layer,
                                      Precision precision)
-    : head_dim(static_cast<double>(config.head_dim)), m(layer + 1), dtype(precision.storage) {}
+    : ScoreScheme(std::move(place)),
+      head_dim(static_cast<double>(config.head_dim)),
+      m(layer + 1),
+      dtype(precision.storage) {}
 
 AttentionPieces AccumulatedScores::pieces(const Tensor& query, const Tensor& key,
                                           const std::vector<LayerRecord>& earlier) const {

@@ -15,7 +15,8 @@ class AccumulatedScores : public ScoreScheme {
   Tensor taking_effect() const final { return scales(); }
 
  protected:
-  AccumulatedScores(const LlamaConfig& config, std::int64_t layer, Precision precision);
+  AccumulatedScores(ChildOf place, const LlamaConfig& config, std::int64_t layer,
+                    Precision precision);
 
   // s [m], a function of the parameters.
   virtual Tensor scales() const = 0;
@@ -35,9 +36,10 @@ class AccumulatedScores : public ScoreScheme {
 // The factory of a scheme.
 template <class Scheme>
 ScoreSchemes::Factory accumulated() {
-  return [](const LlamaConfig& config, std::int64_t layer, Precision precision) {
-    return std::make_unique<Scheme>(config, layer, precision);
-  };
+  return
+      [](const ChildOf& place, const LlamaConfig& config, std::int64_t layer, Precision precision) {
+        return std::make_unique<Scheme>(place, config, layer, precision);
+      };
 }
 
 }  // namespace lookback

@@ -9,8 +9,8 @@ namespace {
 
 class OwnScores final : public ScoreScheme {
  public:
-  OwnScores(const LlamaConfig& config, Precision precision)
-      : scales(empty({1}, precision.storage)) {
+  OwnScores(ChildOf place, const LlamaConfig& config, Precision precision)
+      : ScoreScheme(std::move(place)), scales(empty({1}, precision.storage)) {
     const double scale = 1 / std::sqrt(static_cast<double>(config.head_dim));
     kernels::fill(scales.backend(), {.y = scales, .value = scale});
   }
@@ -27,8 +27,8 @@ class OwnScores final : public ScoreScheme {
 };
 
 const ScoreSchemes::Add registered{
-    "own", [](const LlamaConfig& config, std::int64_t, Precision precision) {
-      return std::make_unique<OwnScores>(config, precision);
+    "own", [](const ChildOf& place, const LlamaConfig& config, std::int64_t, Precision precision) {
+      return std::make_unique<OwnScores>(place, config, precision);
     }};
 
 }  // namespace

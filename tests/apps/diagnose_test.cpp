@@ -5,11 +5,11 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "apps/diagnosis/causal_proof.h"
 #include "apps/diagnosis/run_curve.h"
 #include "apps/model/model_folder.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "nn/layer/residual_scheme.h"
+#include "nn/proof/causal_proof.h"
 #include "tests/apps/program_run.h"
 #include "tests/apps/small_run.h"
 #include "tests/nn/variants.h"
@@ -33,6 +33,7 @@ const kernels::Slot<UndeclaredCopy>& undeclared_copy() {
 
 class UndeclaredResidual final : public ResidualScheme {
  public:
+  using ResidualScheme::ResidualScheme;
   ResidualSum after_attention(const Tensor& layer_input, const Tensor& own,
                               const ForwardPass&) const override {
     return {layer_input, own};
@@ -46,18 +47,19 @@ class UndeclaredResidual final : public ResidualScheme {
   RecordNeeds needs() const override { return {}; }
 };
 TEST(Diagnose, NamesTheOperationThatDeclaresNothing) {
-  const ResidualSchemes::Add registered{"undeclared",
-                                        [](const LlamaConfig&, std::int64_t, Precision) {
-                                          return std::make_unique<UndeclaredResidual>();
-                                        }};
+  const ResidualSchemes::Add registered{
+      "undeclared", [](const ChildOf& place, const LlamaConfig&, std::int64_t, Precision) {
+        return std::make_unique<UndeclaredResidual>(place);
+      }};
   auto config = testing::small_config();
   config.cross_layer_residual = CrossLayerResidual{.source = "undeclared"};
   const auto proof = prove_causal(config, {5});
   EXPECT_FALSE(proof.proved());
   EXPECT_FALSE(proof.leak);
-  EXPECT_EQ(proof.not_followed,
-            "[undeclared_copy_forward] declares no dependency kind (kernels/dependency.h): the "
-            "taint device cannot follow it");
+  EXPECT_EQ(
+      proof.not_followed,
+      "[undeclared_copy_forward] declares no dependency kind (kernels/core/dependency.h): the "
+      "taint device cannot follow it");
 }
 
 // A small model in a folder.

@@ -1,5 +1,5 @@
 // Each known mistake changes what it says, and nothing else: the same weights with and without it.
-#include "nn/fault/fault.h"
+#include "apps/diagnosis/faults/fault.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,10 +12,10 @@
 #include "apps/train/accumulate_gradients.h"
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/cat.h"
-#include "autograd/ops/multiply.h"
 #include "autograd/ops/slice.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "tests/nn/variants.h"
 
 namespace lookback::testing {
@@ -23,65 +23,10 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// What a model can be seen doing.
-//   logits, short, scaled: of 20 tokens; of 6; of 20 with queries and keys a thousand times larger
-//   evaluated, decoded: logits without gradients; token by token through a cache
-//   loss, count: of one batch
-//   step, gradient: the loss and the gradients that a step of two unequal micro-batches takes
-//   optimised, rate, data: the parameters and the rate of the optimiser; what a run reads
-using Seen = std::set<std::string>;
-const Seen everything = {"logits",  "evaluated", "short", "scaled",
-                         "decoded", "loss",      "step",  "gradient"};
-Seen without(Seen all, const Seen& some) {
-  for (const auto& each : some) all.erase(each);
-  return all;
-}
+using Change = FaultInjection::Change;
+using Changes = FaultInjection::Changes;
 
-struct Case {
-  std::string preset;
-  Seen changed;
-};
-const std::map<std::string, Case>& cases() {
-  static const std::map<std::string, Case> all = {
-      {"all_gradients_dropped", {"llama", {"gradient"}}},
-      {"all_zero_loss_mask", {"llama", {"loss", "count", "step", "gradient"}}},
-      {"cut_residual_stream", {"llama", everything}},
-      {"detached_replay", {"method1", {"gradient"}}},
-      {"documents_without_separator", {"llama", {"data"}}},
-      {"double_softmax", {"method1", everything}},
-      {"double_softmax_attention", {"llama", everything}},
-      {"double_softmax_logits", {"llama", {"loss", "step", "gradient"}}},
-      {"dropped_gradient_between_layers", {"llama", {"gradient"}}},
-      {"exploding_stream", {"llama", {"gradient"}}},
-      {"finite_mask", {"llama", {"scaled"}}},
-      {"fixed_training_data", {"llama", {"data"}}},
-      {"forgotten_by_optimiser", {"llama", {"optimised"}}},
-      {"hidden_nan", {"llama", {"logits", "evaluated", "short", "scaled", "step", "gradient"}}},
-      {"idle_parameter", {"llama", {"gradient"}}},
-      {"labels_shifted_twice", {"llama", {"loss", "count", "step", "gradient"}}},
-      {"late_cache", {"llama", {"decoded"}}},
-      {"mask_dropped_in_evaluation", {"llama", {"evaluated"}}},
-      {"mask_dropped_in_long_sequences", {"llama", without(everything, {"short", "decoded"})}},
-      {"mean_of_sequence", {"llama", everything}},
-      {"mean_per_micro_batch", {"llama", {"step", "gradient"}}},
-      {"norm_over_sequence", {"llama", everything}},
-      {"packed_neighbour_labels", {"llama", {"loss", "step", "gradient"}}},
-      {"padding_in_the_mean", {"llama", {"count", "step", "gradient"}}},
-      {"rope_starts_over", {"llama", {"decoded"}}},
-      {"top_k_over_sequence", {"llama", everything}},
-      {"tying_broken_on_load", {"llama", {"gradient"}}},
-      {"unmasked", {"llama", without(everything, {"decoded"})}},
-      {"unmasked_recompute", {"method1", without(everything, {"decoded"})}},
-      {"unregistered_parameter", {"method3.2", {"gradient"}}},
-      {"unshifted_labels", {"llama", {"loss", "count", "step", "gradient"}}},
-      {"validation_in_training", {"llama", {"data"}}},
-      {"vanishing_stream", {"llama", {"gradient"}}},
-      {"window_off_by_one", {"llama", everything}},
-      {"zero_learning_rate", {"llama", {"rate"}}},
-  };
-  return all;
-}
-
+// The first variant that can have the fault, small and with tied embeddings.
 LlamaConfig config_of(const std::string& preset, const std::string& fault) {
   auto base = small_config();
   base.num_hidden_layers = 3;
@@ -89,6 +34,14 @@ LlamaConfig config_of(const std::string& preset, const std::string& fault) {
   auto config = preset_variant(base, preset).config;
   config.fault = fault;
   return config;
+}
+
+std::string host_of(const std::string& fault) {
+  const auto injected = Faults::make(fault);
+  for (const auto* preset : {"llama", "method1", "method3.2"}) {
+    if (injected->missing_in(config_of(preset, "")).empty()) return preset;
+  }
+  fail("test", "no preset can have the fault {}", fault);
 }
 
 constexpr std::int64_t rows = 2, tokens = 20;
@@ -117,8 +70,8 @@ Tensor decoded(const Llama& llama, const Tensor& ids) {
 }
 
 struct Outcome {
-  std::map<std::string, std::vector<Tensor>> numbers;
-  std::vector<std::string> optimised;
+  std::map<Change, std::vector<Tensor>> numbers;
+  std::vector<std::string> optimized;
 };
 
 Tensor number(double value) { return from_values<double>({value}, {}); }
@@ -139,35 +92,35 @@ Outcome outcome_of(const LlamaConfig& config, Activations activations = Activati
                                .activations = activations};
   Outcome result;
   auto& numbers = result.numbers;
-  numbers["logits"] = {llama->logits(ids, forward).detach()};
-  numbers["short"] = {llama->logits(slice(ids, 1, 0, 6), forward).detach()};
+  numbers[Change::logits] = {llama->logits(ids, forward).detach()};
+  numbers[Change::short_logits] = {llama->logits(slice(ids, 1, 0, 6), forward).detach()};
   {
     const NoGrad no_grad;
-    numbers["evaluated"] = {llama->logits(ids, forward)};
-    numbers["decoded"] = {decoded(*llama, ids)};
+    numbers[Change::evaluated] = {llama->logits(ids, forward)};
+    numbers[Change::decoded] = {decoded(*llama, ids)};
   }
   const auto loss = llama->loss(ids, next_token_targets(ids), {}, forward);
-  numbers["loss"] = {loss.loss_sum.detach()};
-  numbers["count"] = {number(loss.count.item())};
+  numbers[Change::loss] = {loss.loss_sum.detach()};
+  numbers[Change::count] = {number(loss.count.item())};
   const auto step = accumulate_gradients(
       *llama, {some_batch(ids, 7), some_batch(some_ids(rows, tokens, config.vocab_size, 2), 1)},
       forward);
-  numbers["step"] = {number(step.loss)};
+  numbers[Change::step] = {number(step.loss)};
   for (const auto& parameter : llama->parameters()) {
     const auto grad = gradient(parameter.tensor);
     const auto none = zeros(parameter.tensor.shape(), parameter.tensor.dtype());
-    numbers["gradient"].push_back((grad.defined() ? grad : none) * step.gradient_share);
+    numbers[Change::gradient].push_back((grad.defined() ? grad : none) * step.gradient_share);
   }
-  numbers["rate"] = {number(learning_rate_at(*llama, {.total_steps = 10}, 3))};
-  for (const auto& each : optimised_parameters(*llama)) result.optimised.push_back(each.name);
+  numbers[Change::rate] = {number(learning_rate_at(*llama, {.total_steps = 10}, 3))};
+  for (const auto& each : optimised_parameters(*llama)) result.optimized.push_back(each.name);
   const auto scaled = with_large_scores(config);
-  numbers["scaled"] = {scaled->logits(ids, forward).detach()};
+  numbers[Change::scaled_logits] = {scaled->logits(ids, forward).detach()};
   return result;
 }
 
 // What of two outcomes differs by more than rounding.
-Seen differences(const Outcome& a, const Outcome& b) {
-  Seen result;
+Changes differences(const Outcome& a, const Outcome& b) {
+  Changes result;
   for (const auto& [name, numbers] : a.numbers) {
     const auto& others = b.numbers.at(name);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -175,58 +128,52 @@ Seen differences(const Outcome& a, const Outcome& b) {
       if (!(largest_difference(numbers[i], others[i]) <= 1e-7 * size)) result.insert(name);
     }
   }
-  if (a.optimised != b.optimised) result.insert("optimised");
+  if (a.optimized != b.optimized) result.insert(Change::optimized);
   return result;
-}
-
-bool same(const DataChoice& a, const DataChoice& b) {
-  return a.training == b.training && a.validation == b.validation &&
-         a.validation_split == b.validation_split && a.document_ends == b.document_ends;
 }
 
 TEST(Faults, EachChangesWhatItSaysAndNothingElse) {
   const OneThread one_thread;
   std::map<std::string, Outcome> healthy;
-  for (const auto* preset : {"llama", "method1", "method3.2"}) {
-    healthy[preset] = outcome_of(config_of(preset, ""));
-  }
-  ASSERT_EQ(Faults::names().size(), cases().size());
-  for (const auto& [name, expected] : cases()) {
-    const auto config = config_of(expected.preset, name);
-    auto found = differences(healthy.at(expected.preset), outcome_of(config));
+  for (const auto& name : Faults::names()) {
+    const auto preset = host_of(name);
+    if (!healthy.contains(preset)) healthy[preset] = outcome_of(config_of(preset, ""));
+    const auto config = config_of(preset, name);
+    auto found = differences(healthy.at(preset), outcome_of(config));
     const DataChoice given{.training = "builtin:stories", .validation = "other.txt"};
-    if (!same(given, data_of(config, given))) found.insert("data");
-    EXPECT_EQ(found, expected.changed) << name;
+    if (data_of(config, given) != given) found.insert(Change::data);
+    EXPECT_FALSE(found.empty()) << name;
+    EXPECT_EQ(found, Faults::make(name)->changes()) << name;
   }
 }
 
 TEST(Faults, ActivationsRunAgainChangeNothing) {
   const OneThread one_thread;
-  for (const auto& [name, expected] : cases()) {
+  for (const auto& name : Faults::names()) {
     if (name == "hidden_nan") continue;  // no two NaN are equal
-    const auto config = config_of(expected.preset, name);
-    EXPECT_EQ(differences(outcome_of(config), outcome_of(config, Activations::recomputed)), Seen{})
+    const auto config = config_of(host_of(name), name);
+    EXPECT_EQ(differences(outcome_of(config), outcome_of(config, Activations::recomputed)),
+              Changes{})
         << name;
   }
 }
 
-// The classes of the verdict, in their order.
-const Seen classes = {
-    "non-finite",         "no-valid-targets",       "misaligned-targets", "wrong-normalisation",
-    "causal-leak",        "cache-mismatch",         "double-softmax",     "frozen",
-    "severed-path",       "unregistered-parameter", "broken-tying",       "exploding-gradient",
-    "vanishing-gradient", "accumulation-mismatch",  "contamination",      "memorisation"};
-
-TEST(Faults, EveryClassHasAPatient) {
-  Seen found;
+TEST(Faults, EveryVerdictHasAFault) {
+  std::set<Verdict> found;
   for (const auto& name : Faults::names()) {
     const auto fault = Faults::make(name);
-    found.insert(std::string(fault->verdict()));
+    found.insert(fault->verdict());
     EXPECT_GT(fault->description().size(), 10U) << name;
     EXPECT_EQ(fault->description().find('\n'), std::string_view::npos) << name;
   }
-  EXPECT_EQ(found, classes);
+  std::set<Verdict> all;
+  for (const auto& each : verdict_classes()) all.insert(each.verdict);
+  all.erase(Verdict::healthy);
+  EXPECT_EQ(found, all);
 }
+
+// A model can have every fault that a diagnosis knows, and no other.
+TEST(Faults, AreTheHooksThatAConfigCanName) { EXPECT_EQ(FaultHooks::names(), Faults::names()); }
 
 std::string refusal(
     const std::string& preset, const std::string& fault,
@@ -279,9 +226,11 @@ TEST(Faults, ANanIsHiddenFromTheLoss) {
   EXPECT_FALSE(std::isfinite(step.grad_norm));
 }
 
+using Scopes = std::set<std::string>;
+
 // The scopes in which an operation ran.
-Seen scopes_of(std::string_view slot, const LlamaConfig& config) {
-  Seen scopes;
+Scopes scopes_of(std::string_view slot, const LlamaConfig& config) {
+  Scopes scopes;
   const auto llama = make_variant(config);
   const kernels::ObserveKernels observe([&](const auto& ran, const auto&, const auto&) {
     if (ran.name == slot) scopes.insert(*Scope::current());
@@ -291,21 +240,22 @@ Seen scopes_of(std::string_view slot, const LlamaConfig& config) {
 }
 
 TEST(Faults, HappenInTheScopeTheyAreBlamedOn) {
-  const Seen first = {"model.layers.0.self_attn", "model.layers.1.self_attn",
-                      "model.layers.2.self_attn"};
+  const Scopes first = {"model.layers.0.self_attn", "model.layers.1.self_attn",
+                        "model.layers.2.self_attn"};
   EXPECT_EQ(scopes_of("attention_weights_forward", config_of("llama", "unmasked")), first);
   auto found = scopes_of("attention_weights_forward", config_of("method1", "unmasked_recompute"));
-  EXPECT_EQ(without(found, first),
-            (Seen{"model.layers.1.recompute.0.self_attn", "model.layers.2.recompute.0.self_attn",
-                  "model.layers.2.recompute.1.self_attn"}));
+  for (const auto& each : first) found.erase(each);
+  EXPECT_EQ(found,
+            (Scopes{"model.layers.1.recompute.0.self_attn", "model.layers.2.recompute.0.self_attn",
+                    "model.layers.2.recompute.1.self_attn"}));
   found = scopes_of("softmax_forward", config_of("method1", "double_softmax"));
   EXPECT_EQ(found,
-            (Seen{"model.layers.1.recompute.0.self_attn", "model.layers.2.recompute.0.self_attn",
-                  "model.layers.2.recompute.1.self_attn"}));
+            (Scopes{"model.layers.1.recompute.0.self_attn", "model.layers.2.recompute.0.self_attn",
+                    "model.layers.2.recompute.1.self_attn"}));
   EXPECT_TRUE(scopes_of("rms_norm_forward", config_of("llama", "norm_over_sequence"))
                   .contains("model.layers.1.input_layernorm"));
   EXPECT_EQ(scopes_of("sum_forward", config_of("llama", "mean_of_sequence")),
-            (Seen{"model.layers.1"}));
+            (Scopes{"model.layers.1"}));
 }
 
 }  // namespace

@@ -7,10 +7,10 @@
 #include <cmath>
 #include <numeric>
 
+#include "apps/diagnosis/faults/fault.h"
 #include "apps/inspect/numbers.h"
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
-#include "nn/fault/fault.h"
 #include "nn/layer/preset.h"
 #include "tests/nn/variants.h"
 

@@ -5,10 +5,10 @@
 #include <cmath>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/rms_norm.h"
 #include "autograd/ops/stack.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "tests/autograd/op_case.h"
 
 namespace lookback::testing {

@@ -1,11 +1,7 @@
-#include "autograd/ops/affine.h"
+#include "autograd/ops/binary.h"
 
 #include <gtest/gtest.h>
 
-#include "autograd/ops/add.h"
-#include "autograd/ops/divide.h"
-#include "autograd/ops/multiply.h"
-#include "autograd/ops/subtract.h"
 #include "tests/autograd/op_case.h"
 
 namespace lookback::testing {

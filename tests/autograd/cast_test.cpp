@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 #include "tests/autograd/op_case.h"
 
 namespace lookback::testing {

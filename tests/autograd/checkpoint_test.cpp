@@ -5,9 +5,8 @@
 #include <cmath>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/linear.h"
-#include "autograd/ops/multiply.h"
 #include "autograd/ops/rms_norm.h"
 #include "tests/autograd/op_case.h"
 

@@ -7,15 +7,8 @@
 #include <numbers>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/exp.h"
-#include "autograd/ops/gelu.h"
-#include "autograd/ops/log.h"
-#include "autograd/ops/power.h"
-#include "autograd/ops/rsqrt.h"
-#include "autograd/ops/sigmoid.h"
-#include "autograd/ops/silu.h"
-#include "autograd/ops/sqrt.h"
-#include "autograd/ops/tanh.h"
+#include "autograd/ops/binary.h"
+#include "autograd/ops/unary.h"
 #include "tests/autograd/broadcast_reference.h"
 
 namespace lookback::testing {

@@ -5,7 +5,7 @@
 #include "autograd/grad_mode.h"
 #include "autograd/gradcheck.h"
 #include "autograd/gradient.h"
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/rms_norm.h"
 #include "autograd/record.h"
 #include "autograd/scope.h"

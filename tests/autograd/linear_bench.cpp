@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/linear.h"
 #include "autograd/ops/linear_many.h"
 #include "autograd/ops/linear_sum.h"

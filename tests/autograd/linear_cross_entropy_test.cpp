@@ -7,7 +7,7 @@
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
 #include "kernels/copy.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "runtime/allocator.h"
 #include "runtime/parallel.h"
 #include "tests/autograd/op_case.h"

@@ -6,7 +6,7 @@
 
 #include "autograd/gradient.h"
 #include "autograd/ops/linear.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "tests/autograd/op_case.h"
 
 namespace lookback::testing {

@@ -1,4 +1,4 @@
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 
 #include "tests/autograd/broadcast_reference.h"
 

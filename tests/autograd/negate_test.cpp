@@ -1,4 +1,4 @@
-#include "autograd/ops/negate.h"
+#include "autograd/ops/unary.h"
 
 #include "tests/autograd/op_case.h"
 

@@ -4,7 +4,7 @@
 #include <functional>
 #include <span>
 
-#include "autograd/ops/reduced_dims.h"
+#include "autograd/ops/keep_dims.h"
 #include "tests/autograd/op_case.h"
 
 namespace lookback::testing {

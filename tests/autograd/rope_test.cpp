@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "autograd/gradient.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "runtime/transfer.h"
 #include "tests/autograd/op_case.h"
 

@@ -1,4 +1,4 @@
-#include "autograd/ops/rows.h"
+#include "autograd/ops/detail/rows.h"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 #include "tests/autograd/rearranged.h"
 
 namespace lookback::testing {

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/multiply.h"
-#include "kernels/slot.h"
+#include "autograd/ops/binary.h"
+#include "kernels/core/slot.h"
 #include "tests/autograd/rearranged.h"
 
 namespace lookback::testing {

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "autograd/grad_mode.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 #include "kernels/taint/cells.h"
 #include "tests/autograd/op_case.h"
 

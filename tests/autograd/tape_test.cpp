@@ -7,10 +7,9 @@
 #include <cmath>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/add.h"
-#include "autograd/ops/exp.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/sum.h"
+#include "autograd/ops/unary.h"
 #include "autograd/scope.h"
 
 namespace lookback::testing {

@@ -1,7 +1,7 @@
 // The attention kernels with their threads in other orders: a missing barrier would change bits.
 #include <gtest/gtest.h>
 
-#include "kernels/cuda/warpgroup.h"
+#include "kernels/cuda/device/warpgroup.h"
 #include "tests/gpu.h"
 #include "tests/kernels/attention_problem.h"
 

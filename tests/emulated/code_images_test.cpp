@@ -1,11 +1,11 @@
 // Which GPU runs which program: what a build made elsewhere says on a GPU that it has no code for.
-#include "kernels/cuda/code_images.h"
+#include "kernels/cuda/device/code_images.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "kernels/cuda/capability.h"
-#include "kernels/cuda/code_report.h"
+#include "kernels/cuda/device/capability.h"
+#include "kernels/cuda/device/code_report.h"
 
 namespace lookback::device {
 namespace {

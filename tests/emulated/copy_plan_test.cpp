@@ -21,11 +21,11 @@ View view(DType dtype, const Shape& sizes, const Strides& strides) {
   return x;
 }
 
-CopyForward copy_of(const Shape& sizes, const Strides& x, const Strides& y,
-                    DType from = DType::bf16, DType to = DType::bf16) {
+CopyForwardArgs copy_of(const Shape& sizes, const Strides& x, const Strides& y,
+                        DType from = DType::bf16, DType to = DType::bf16) {
   return in_memory_order({.x = view<In>(from, sizes, x), .y = view<Out>(to, sizes, y)});
 }
-CopyForward into_contiguous(const Shape& sizes, const Strides& x, DType dtype = DType::bf16) {
+CopyForwardArgs into_contiguous(const Shape& sizes, const Strides& x, DType dtype = DType::bf16) {
   return copy_of(sizes, x, contiguous_strides(sizes), dtype, dtype);
 }
 
@@ -100,7 +100,7 @@ TEST(EmulatedCopyPlan, FarElementsTakeNoTile) {
 }
 
 TEST(EmulatedCopyPlan, PacksNeedAlignedRowsOnBothSides) {
-  const auto takes = [](int width, CopyForward copy) {
+  const auto takes = [](int width, CopyForwardArgs copy) {
     const auto plan = tile_plan(copy);
     return plan && plan->takes_packs(width, copy);
   };

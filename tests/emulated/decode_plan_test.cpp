@@ -1,7 +1,7 @@
 // How attention of few rows is cut, from shapes and the mask alone.
 #include <gtest/gtest.h>
 
-#include "kernels/cuda/attention_decode.h"
+#include "kernels/cuda/attention/attention_decode.h"
 
 namespace lookback::kernels {
 namespace {
@@ -19,7 +19,7 @@ View view(const Shape& sizes) {
   return x;
 }
 
-AttentionForward call(const Sizes& of) {
+AttentionForwardArgs call(const Sizes& of) {
   return {.q = {view<In>({of.sequences, of.rows, of.heads, of.width})},
           .k = {view<In>({of.sequences, of.keys, of.key_heads, of.width})},
           .v = view<In>({of.sequences, of.keys, of.key_heads, of.width}),

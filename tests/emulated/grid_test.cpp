@@ -5,9 +5,9 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/cuda/device.h"
-#include "kernels/cuda/pack.h"
-#include "kernels/cuda/tiles.h"
+#include "kernels/cuda/device/device.h"
+#include "kernels/cuda/device/pack.h"
+#include "kernels/cuda/device/tiles.h"
 #include "runtime/error.h"
 
 namespace lookback::device {
@@ -28,7 +28,7 @@ struct SumOfBlock {
     const int thread = thread_index();
     parts[thread] = x[block_index() * threads + thread];
     for (int half = threads / 2; half > 0; half /= 2) {
-      if (with_barrier) synchronise_block();
+      if (with_barrier) sync_block();
       if (thread < half) parts[thread] += parts[thread + half];
     }
     if (thread == 0) y[block_index()] = parts[0];
@@ -83,8 +83,8 @@ struct SumOfWarp {
   double* y;
   LOOKBACK_DEVICE void operator()() const {
     double sum = thread_index();
-    for (int lanes = 16; lanes > 0; lanes /= 2) sum += exchange_xor(sum, lanes);
-    y[thread_index()] = sum + 1000 * from_lane(thread_index(), 3);
+    for (int lanes = 16; lanes > 0; lanes /= 2) sum += shuffle_xor(sum, lanes);
+    y[thread_index()] = sum + 1000 * shuffle(thread_index(), 3);
   }
 };
 
@@ -97,7 +97,7 @@ TEST(EmulatedGrid, LanesExchangeWithinTheirWarp) {
 struct HalfABarrier {
   static constexpr int threads = 32;
   LOOKBACK_DEVICE void operator()() const {
-    if (thread_index() < 16) synchronise_block();
+    if (thread_index() < 16) sync_block();
   }
 };
 
@@ -145,24 +145,24 @@ struct TileProduct {
     auto* rows = reinterpret_cast<BFloat16*>(shared_memory());
     auto* columns = rows + 256;
     const int lane = thread_index();
-    copy_async(rows + lane * 8, a + lane * 8);
-    if (lane < 16) copy_async(columns + lane * 8, b + lane * 8);
-    commit_copies();
-    wait_for_copies<0>();
-    synchronise_block();
+    cp_async(rows + lane * 8, a + lane * 8);
+    if (lane < 16) cp_async(columns + lane * 8, b + lane * 8);
+    cp_async_commit();
+    cp_async_wait<0>();
+    sync_block();
     std::uint32_t of_a[4], of_b[4];
-    load_matrices(of_a, rows + (lane % 8 + lane / 8 % 2 * 8) * 16 + lane / 16 * 8);
+    ldmatrix(of_a, rows + (lane % 8 + lane / 8 % 2 * 8) * 16 + lane / 16 * 8);
     // Lanes 16 to 31 give the same two matrices again; what they load is not used.
     const auto* row = transposed ? columns + lane % 8 * 16 + lane / 8 % 2 * 8
                                  : columns + (lane % 8 + lane / 8 % 2 * 8) * 8;
     if (transposed) {
-      load_matrices(of_b, row);
+      ldmatrix(of_b, row);
     } else {
-      load_transposed(of_b, row);
+      ldmatrix_trans(of_b, row);
     }
     const std::uint32_t pair[2] = {of_b[0], of_b[1]};
     float sums[4] = {};
-    multiply_tiles(sums, of_a, pair);
+    mma_m16n8k16(sums, of_a, pair);
     for (int i = 0; i < 4; ++i) {
       c[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2] = sums[i];
     }

@@ -1,5 +1,5 @@
 // Where a library is looked for that is no part of the program, and what is said where it is not.
-#include "kernels/cuda/library_search.h"
+#include "kernels/cuda/device/library_search.h"
 
 #include <dlfcn.h>
 #include <gmock/gmock.h>

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/device/device.h"
 #include "runtime/transfer.h"
 #include "tests/autograd/op_case.h"
 #include "tests/gpu.h"

@@ -1,6 +1,6 @@
 // Products of warpgroups on the emulated GPU: they are right where everything is done that the PTX
 // ISA asks for, and where one thing is left out it shows.
-#include "kernels/cuda/warpgroup.h"
+#include "kernels/cuda/device/warpgroup.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/cuda/swizzled_tile.h"
+#include "kernels/cuda/device/swizzled_tile.h"
 #include "runtime/error.h"
 
 namespace lookback::device {
@@ -86,7 +86,7 @@ struct TwoProducts {
   LOOKBACK_DEVICE void fill(const BFloat16* from, int rows, int columns, BFloat16* to) const {
     for (int chunk = thread_index(); chunk < rows * columns / 8; chunk += threads) {
       const int row = chunk / (columns / 8), column = chunk % (columns / 8) * 8;
-      copy_async(to + place(rows, columns, row, column), from + row * columns + column);
+      cp_async(to + place(rows, columns, row, column), from + row * columns + column);
     }
   }
   static LOOKBACK_DEVICE int place(int rows, int columns, int row, int column) {
@@ -99,10 +99,10 @@ struct TwoProducts {
     auto* tile_b = tile_a + size * sum;
     fill(a, size, sum, tile_a);
     fill(b, from_registers ? sum : size, from_registers ? size : sum, tile_b);
-    commit_copies();
-    wait_for_copies<0>();
-    if (without != Without::publishing) publish_to_products();
-    if (without != Without::barrier) synchronise_block();
+    cp_async_commit();
+    cp_async_wait<0>();
+    if (without != Without::publishing) fence_proxy_async();
+    if (without != Without::barrier) sync_block();
     float sums[size / 8][4] = {};
     std::uint32_t rows[sum / 16][4];
     for (int step = 0; step < sum / 16; ++step) {
@@ -113,17 +113,17 @@ struct TwoProducts {
         rows[step][i] = pair[0].bits | static_cast<std::uint32_t>(pair[1].bits) << 16;
       }
     }
-    if (without != Without::order) order_products(sums, rows);
+    if (without != Without::order) wgmma_fence(sums, rows);
     products(sums, rows, tile_a, tile_b);
-    if (without != Without::commit) commit_products();
-    if (without != Without::order_of_the_second) order_products(sums);
+    if (without != Without::commit) wgmma_commit();
+    if (without != Without::order_of_the_second) wgmma_fence(sums);
     products(sums, rows, tile_a, tile_b);
-    if (without != Without::commit) commit_products();
-    if (without == Without::patience) fill_async(tile_b + thread_index() * 8);
+    if (without != Without::commit) wgmma_commit();
+    if (without == Without::patience) cp_async_zfill(tile_b + thread_index() * 8);
     if (without == Without::wait) {
-      wait_for_products<1>(sums);
+      wgmma_wait<1>(sums);
     } else {
-      wait_for_products<0>(sums);
+      wgmma_wait<0>(sums);
     }
     for (int i = 0; i < size / 2; ++i) {
       const int row = thread_index() / 32 * 16 + thread_index() % 32 / 4 + i % 4 / 2 * 8;
@@ -143,13 +143,13 @@ struct TwoProducts {
     for (int step = 0; step < sum / 16; ++step) {
       if (from_registers) {
         const auto of_b = described(tile_b, SwizzledTile<64>::layout(sum));
-        multiply_registers<Major::mn>(
-            sums, rows[step], moved_matrix(of_b, SwizzledTile<64>::bytes_to(sum, 16 * step, 0)));
+        wgmma_rs<Major::mn>(sums, rows[step],
+                            moved_matrix(of_b, SwizzledTile<64>::bytes_to(sum, 16 * step, 0)));
       } else {
         const auto bytes = SwizzledTile<32>::bytes_to(size, 0, 16 * step);
-        multiply_matrices<Major::k>(
-            sums, moved_matrix(described(tile_a, SwizzledTile<32>::layout(size)), bytes),
-            moved_matrix(described(tile_b, SwizzledTile<32>::layout(size)), bytes));
+        wgmma_ss<Major::k>(sums,
+                           moved_matrix(described(tile_a, SwizzledTile<32>::layout(size)), bytes),
+                           moved_matrix(described(tile_b, SwizzledTile<32>::layout(size)), bytes));
       }
     }
   }

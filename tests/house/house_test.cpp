@@ -1,16 +1,11 @@
 // The rules of the house, read off the source files: which folder may know which, what only apps/
 // may do, and what no file holds. Each rule is a function of a file's name and text, so that it is
-// also shown a text that breaks it.
+// also shown a text that breaks it. Beside: kernels_and_operations_test.cpp, comments_test.cpp.
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <filesystem>
-#include <fstream>
-#include <functional>
-#include <iterator>
 #include <map>
 #include <optional>
-#include <regex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -19,12 +14,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/paths.h"
+#include "tests/house/source_tree.h"
 
 namespace lookback::tests {
 namespace {
 
-namespace fs = std::filesystem;
 using std::string;
 using std::string_view;
 using ::testing::ElementsAre;
@@ -33,114 +27,10 @@ using ::testing::IsEmpty;
 // From the folder that knows nothing of the others to the one that knows them all.
 constexpr std::array<string_view, 5> layers = {"runtime", "kernels", "autograd", "nn", "apps"};
 
-struct SourceFile {
-  string name;  // from the root of the tree: runtime/shape.h
-  string text;
-  string folder() const { return name.substr(0, name.find('/')); }
-  string extension() const { return fs::path(name).extension().string(); }
-  bool is_code() const {
-    static const std::set<string> extensions = {".h", ".cpp", ".cu", ".cuh"};
-    return extensions.contains(extension());
-  }
-};
-
-string read(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-}
-
-// Every text file of the project; build folders and data are not part of it.
-const std::vector<SourceFile>& tree() {
-  static const auto files = [] {
-    const std::set<string> text_extensions = {".h",  ".cpp",   ".cu",  ".cuh", ".sh",   ".py",
-                                              ".md", ".cmake", ".txt", ".in",  ".json", ""};
-    const auto root = source_directory();
-    std::vector<SourceFile> found;
-    const auto add = [&](const fs::path& path) {
-      if (path.filename() == ".git") return;  // a second work tree has the path of the first there
-      if (!fs::is_regular_file(path) || !text_extensions.contains(path.extension().string()))
-        return;
-      found.push_back({path.lexically_relative(root).generic_string(), read(path)});
-    };
-    for (const auto& entry : fs::directory_iterator(root)) add(entry.path());
-    for (const string_view folder :
-         {".ci", "runtime", "kernels", "autograd", "nn", "apps", "tests", "third_party"}) {
-      if (!fs::exists(root / folder)) continue;
-      for (const auto& entry : fs::recursive_directory_iterator(root / folder)) add(entry.path());
-    }
-    std::ranges::sort(found, {}, &SourceFile::name);
-    return found;
-  }();
-  return files;
-}
-
 std::optional<std::size_t> layer_of(string_view folder) {
   const auto* found = std::ranges::find(layers, folder);
   if (found == layers.end()) return std::nullopt;
   return static_cast<std::size_t>(found - layers.begin());
-}
-
-std::vector<string> lines_of(const string& text) {
-  std::vector<string> lines;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const auto end = std::min(text.find('\n', begin), text.size());
-    lines.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return lines;
-}
-
-// What stands between the quotes or brackets of an #include line; empty for other lines.
-string included(const string& line, char open, char close) {
-  const auto hash = line.find_first_not_of(" \t");
-  if (hash == string::npos || line.compare(hash, 8, "#include") != 0) return {};
-  const auto begin = line.find(open, hash);
-  if (begin == string::npos) return {};
-  return line.substr(begin + 1, line.find(close, begin + 1) - begin - 1);
-}
-
-std::vector<string> quoted_includes(const SourceFile& file) {
-  std::vector<string> names;
-  for (const auto& line : lines_of(file.text)) {
-    if (auto name = included(line, '"', '"'); !name.empty()) names.push_back(std::move(name));
-  }
-  return names;
-}
-
-// One space for each comment, string and character literal: what is left is code.
-string code_of(const string& text) {
-  string code;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const string_view rest = string_view(text).substr(i);
-    if (rest.starts_with("//")) {
-      i = std::min(text.find('\n', i), text.size()) - 1;
-    } else if (rest.starts_with("/*")) {
-      i = std::min(text.find("*/", i + 2), text.size() - 2) + 1;
-    } else if (rest.starts_with("R\"")) {
-      const auto end = ")" + string(rest.substr(2, rest.find('(') - 2)) + "\"";
-      i = std::min(text.find(end, i), text.size() - end.size()) + end.size() - 1;
-      code += ' ';
-    } else if (text[i] == '"' || (text[i] == '\'' && (i == 0 || std::isalnum(text[i - 1]) == 0))) {
-      const char quote = text[i];
-      for (++i; i < text.size() && text[i] != quote; ++i) {
-        if (text[i] == '\\') ++i;
-      }
-      code += ' ';
-    } else {
-      code += text[i];
-    }
-  }
-  return code;
-}
-
-using Rule = std::function<std::vector<string>(const SourceFile&)>;
-
-std::vector<string> broken(const Rule& rule) {
-  std::vector<string> all;
-  for (const auto& file : tree()) {
-    for (const auto& what : rule(file)) all.push_back(file.name + ": " + what);
-  }
-  return all;
 }
 
 // runtime <- kernels <- autograd <- nn <- apps. Includes are written from the root.
@@ -159,11 +49,63 @@ std::vector<string> backward_arrows(const SourceFile& file) {
 
 TEST(House, ArrowsPointOneWay) {
   EXPECT_THAT(broken(backward_arrows), IsEmpty());
-  EXPECT_THAT(backward_arrows({"runtime/a.h", "#include \"kernels/slot.h\"\n"}),
-              ElementsAre("includes kernels/slot.h"));
+  EXPECT_THAT(backward_arrows({"runtime/a.h", "#include \"kernels/core/slot.h\"\n"}),
+              ElementsAre("includes kernels/core/slot.h"));
   EXPECT_THAT(backward_arrows({"nn/attention/a.cpp", " #include \"apps/a.h\"\n#include \"b.h\""}),
               ElementsAre("includes apps/a.h", "includes b.h, not from the root"));
   EXPECT_THAT(backward_arrows({"nn/a.cpp", "#include \"runtime/tensor.h\"\n#include <nn>\n"}),
+              IsEmpty());
+}
+
+// Which folders of nn/ a folder of nn/ may include: the schemes and the Llama stand on the layer,
+// the proof on the Llama, and no folder includes a scheme.
+const std::map<string, std::set<string>>& nn_arrows() {
+  static const std::map<string, std::set<string>> all = {{"", {}},
+                                                         {"layer", {""}},
+                                                         {"attention", {"", "layer"}},
+                                                         {"residual", {"", "layer"}},
+                                                         {"score", {"", "layer"}},
+                                                         {"llama", {"", "layer"}},
+                                                         {"proof", {"", "layer", "llama"}}};
+  return all;
+}
+
+// The folder of nn/ that a file lies in: "" for nn/linear.h; nothing for files elsewhere.
+std::optional<string> nn_folder(const string& name) {
+  if (!name.starts_with("nn/")) return std::nullopt;
+  const auto slash = name.find('/', 3);
+  return slash == string::npos ? "" : name.substr(3, slash - 3);
+}
+
+std::vector<string> backward_arrows_in_nn(const SourceFile& file) {
+  std::vector<string> found;
+  const auto own = nn_folder(file.name);
+  if (!own || !file.is_code()) return found;
+  const auto allowed = nn_arrows().find(*own);
+  if (allowed == nn_arrows().end()) return {"lies in nn/" + *own + ", a folder without a rule"};
+  for (const auto& name : quoted_includes(file)) {
+    const auto other = nn_folder(name);
+    if (other && *other != *own && !allowed->second.contains(*other)) {
+      found.push_back("includes " + name);
+    }
+  }
+  return found;
+}
+
+TEST(House, FoldersOfNnPointOneWay) {
+  EXPECT_THAT(broken(backward_arrows_in_nn), IsEmpty());
+  EXPECT_THAT(backward_arrows_in_nn({"nn/layer/a.h", "#include \"nn/attention/b.h\"\n"}),
+              ElementsAre("includes nn/attention/b.h"));
+  EXPECT_THAT(backward_arrows_in_nn({"nn/linear.h", "#include \"nn/layer/b.h\"\n"}),
+              ElementsAre("includes nn/layer/b.h"));
+  EXPECT_THAT(backward_arrows_in_nn({"nn/llama/a.cpp", "#include \"nn/score/b.h\"\n"}),
+              ElementsAre("includes nn/score/b.h"));
+  EXPECT_THAT(backward_arrows_in_nn({"nn/fault/a.cpp", ""}),
+              ElementsAre("lies in nn/fault, a folder without a rule"));
+  EXPECT_THAT(backward_arrows_in_nn({"nn/score/a.cpp",
+                                     "#include \"nn/score/b.h\"\n"
+                                     "#include \"nn/layer/c.h\"\n"
+                                     "#include \"nn/module.h\"\n"}),
               IsEmpty());
 }
 
@@ -186,7 +128,7 @@ std::vector<string> kernel_knows_tensor(const std::map<string, SourceFile>& file
 
 TEST(House, KernelsDoNotKnowTensor) {
   std::map<string, SourceFile> files;
-  for (const auto& file : tree()) files.emplace(file.name, file);
+  for (const auto& file : source_tree()) files.emplace(file.name, file);
   EXPECT_THAT(broken([&](const SourceFile& file) {
                 if (file.folder() != "kernels" || !file.is_code()) return std::vector<string>{};
                 return kernel_knows_tensor(files, file);
@@ -287,71 +229,10 @@ TEST(House, HeadersAreReadOnce) {
   EXPECT_THAT(header_without_guard({"nn/a.h", "struct A {};\n"}), ::testing::SizeIs(1));
 }
 
-// The formatter leaves comments alone (.clang-format), so that a formula stays as it was written.
-// In return comments keep to 100 columns, a shape or an index such as [B, T, D] is never cut by the
-// end of a line, and a formula on a line of its own (three spaces or more behind //) is not filled
-// like prose: it ends outside of parentheses, and the next line does not begin with its rest.
-std::vector<string> broken_formulas(const SourceFile& file) {
-  static const std::regex comment(R"(\s*//( *)(.*))");
-  static const std::regex interval(R"(\[[^\[\]]*\))");  // [first, last)
-  static const std::regex left_side(R"((\w+: +)?\w+(\[[^\]]*\]|\([^)]*\))? +.?= .*)");
-  constexpr std::size_t columns = 100;
-  std::vector<string> found;
-  if (!file.is_code()) return found;
-  const auto open = [](const string& text, char begin, char end) {
-    return std::ranges::count(text, begin) > std::ranges::count(text, end);
-  };
-  const auto lines = lines_of(file.text);
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    std::smatch line, next;
-    if (!std::regex_match(lines[i], line, comment)) continue;
-    const auto report = [&](const string& what) {
-      found.push_back("line " + std::to_string(i + 1) + " " + what);
-    };
-    const auto is_character = [](char c) { return (c & 0xC0) != 0x80; };  // UTF-8's first bytes
-    if (std::ranges::count_if(lines[i], is_character) > static_cast<std::ptrdiff_t>(columns))
-      report("is longer than 100 columns");
-    const auto text = line.str(2);
-    if (open(std::regex_replace(text, interval, ""), '[', ']')) report("ends within brackets");
-    if (line.length(1) < 3 || text.find(" = ") == string::npos) continue;
-    if (open(text, '(', ')')) report("ends within parentheses");
-    if (i + 1 == lines.size() || !std::regex_match(lines[i + 1], next, comment)) continue;
-    const auto follows = next.str(2);
-    const auto first_word = follows.substr(0, follows.find(' '));
-    const bool filled = lines[i].size() + 1 + first_word.size() > columns;
-    if (filled && next.str(1) == line.str(1) &&
-        string_view(",;.").find(text.back()) == string::npos &&
-        !std::regex_match(follows, left_side))
-      report("goes on in the next line");
-  }
-  return found;
-}
-
-TEST(House, FormulasStayWhole) {
-  EXPECT_THAT(broken(broken_formulas), IsEmpty());
-  const auto format = std::ranges::find(tree(), ".clang-format", &SourceFile::name);
-  ASSERT_NE(format, tree().end());
-  EXPECT_NE(format->text.find("ReflowComments: false"), string::npos);
-
-  const auto found = [](const string& text) { return broken_formulas({"nn/a.h", text}); };
-  EXPECT_THAT(found("//   y = ln sum_s exp(x[s])\n//   z = y\n// over [0, 3) and\n// [B, T]."),
-              IsEmpty());
-  EXPECT_THAT(found("// scales [P] and log-sum-exps [B,\n// T]"),
-              ElementsAre("line 1 ends within brackets"));
-  EXPECT_THAT(found("//   r = 1 / sqrt(mean x^2 +\n//   epsilon)"),
-              ElementsAre("line 1 ends within parentheses"));
-  const string long_line =
-      "//   s[t] = ln sum_s e^x[s]" + string(50, ' ') + "over the keys shown to";
-  EXPECT_THAT(found(long_line + "\n//   t y[t] = sum_s e^x[s] v[s]"),
-              ElementsAre("line 1 goes on in the next line"));
-  EXPECT_THAT(found(long_line + "\n//   y[t] = sum_s e^x[s] v[s]"), IsEmpty());
-  EXPECT_THAT(found("  // " + string(96, 'x')), ElementsAre("line 1 is longer than 100 columns"));
-}
-
 // The scan itself: an empty list of files would keep every rule.
 TEST(House, TheWholeTreeIsRead) {
   std::set<string> folders;
-  for (const auto& file : tree()) folders.insert(file.folder());
+  for (const auto& file : source_tree()) folders.insert(file.folder());
   for (const string layer : {"runtime", "kernels", "autograd", "nn"})
     EXPECT_TRUE(folders.contains(layer)) << layer;
   EXPECT_TRUE(folders.contains("tests"));

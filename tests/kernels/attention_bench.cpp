@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "autograd/ops/workspace.h"
+#include "autograd/workspace.h"
 #include "kernels/attention.h"
 #include "kernels/attention_weights.h"
 #include "tests/kernels/random_tensor.h"
@@ -57,16 +57,16 @@ void backward(benchmark::State& state) {
   const Tensor dv = empty_like(x.v);
   for (auto _ : state) {
     run_with_workspace(attention_backward, cpu_device,
-                       AttentionBackward{.dy = x.dy,
-                                         .q = q,
-                                         .k = {x.k},
-                                         .v = x.v,
-                                         .scales = x.scales,
-                                         .y = x.y,
-                                         .log_sum_exp = x.log_sum_exp,
-                                         .dq = {dq},
-                                         .dk = {dk},
-                                         .dv = dv});
+                       AttentionBackwardArgs{.dy = x.dy,
+                                             .q = q,
+                                             .k = {x.k},
+                                             .v = x.v,
+                                             .scales = x.scales,
+                                             .y = x.y,
+                                             .log_sum_exp = x.log_sum_exp,
+                                             .dq = {dq},
+                                             .dk = {dk},
+                                             .dv = dv});
   }
   x.report(state, 5);
 }

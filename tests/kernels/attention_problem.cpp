@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "autograd/ops/workspace.h"
+#include "autograd/workspace.h"
 #include "runtime/transfer.h"
 #include "tests/kernels/random_tensor.h"
 
@@ -84,7 +84,7 @@ AttentionProblem<T>::AttentionProblem(const AttentionShape& given, unsigned seed
 }
 
 template <class T>
-lookback::CausalMask AttentionProblem<T>::mask() const {
+CausalMask AttentionProblem<T>::mask() const {
   return {.offset = shape.offset, .window = shape.window, .document_start = document_start};
 }
 
@@ -102,7 +102,7 @@ std::vector<Tensor> AttentionProblem<T>::placed(const std::vector<Tensor>& list)
   return all;
 }
 template <class T>
-lookback::CausalMask AttentionProblem<T>::placed_mask() const {
+CausalMask AttentionProblem<T>::placed_mask() const {
   auto placed = mask();
   if (document_start.defined()) placed.document_start = to_device(document_start, device);
   return placed;
@@ -119,14 +119,14 @@ void AttentionProblem<T>::forward(Run& run, const Tensor& given) const {
   const auto values = to_device(v, device), factors = to_device(scales, device);
   const auto seen = placed_mask();
   run_with_workspace(attention_forward, device,
-                     AttentionForward{.q = views(queries),
-                                      .k = views(keys),
-                                      .v = values,
-                                      .scales = factors,
-                                      .given_log_sum_exp = earlier,
-                                      .y = y,
-                                      .log_sum_exp = log_sum_exp,
-                                      .mask = seen.view()});
+                     AttentionForwardArgs{.q = views(queries),
+                                          .k = views(keys),
+                                          .v = values,
+                                          .scales = factors,
+                                          .given_log_sum_exp = earlier,
+                                          .y = y,
+                                          .log_sum_exp = log_sum_exp,
+                                          .mask = seen.view()});
   run.y = to_device(y, cpu_device);
   run.log_sum_exp = given.defined() ? given : to_device(log_sum_exp, cpu_device);
 }
@@ -147,18 +147,18 @@ void AttentionProblem<T>::backward(Run& run) const {
   const auto log_sum_exp = to_device(run.log_sum_exp, device);
   const auto seen = placed_mask();
   run_with_workspace(attention_backward, device,
-                     AttentionBackward{.dy = dresult,
-                                       .q = views(queries),
-                                       .k = views(keys),
-                                       .v = values,
-                                       .scales = factors,
-                                       .y = y,
-                                       .log_sum_exp = log_sum_exp,
-                                       .dq = {dq.begin(), dq.end()},
-                                       .dk = {dk.begin(), dk.end()},
-                                       .dv = dv,
-                                       .dscales = dscales,
-                                       .mask = seen.view()});
+                     AttentionBackwardArgs{.dy = dresult,
+                                           .q = views(queries),
+                                           .k = views(keys),
+                                           .v = values,
+                                           .scales = factors,
+                                           .y = y,
+                                           .log_sum_exp = log_sum_exp,
+                                           .dq = {dq.begin(), dq.end()},
+                                           .dk = {dk.begin(), dk.end()},
+                                           .dv = dv,
+                                           .dscales = dscales,
+                                           .mask = seen.view()});
   run.dq.clear();
   run.dk.clear();
   for (std::size_t p = 0; p < q.size(); ++p) {
@@ -217,15 +217,15 @@ typename AttentionProblem<T>::Run AttentionProblem<T>::explicit_run(
     dk.push_back(zeros(k[p].shape(), k[p].dtype(), device));
   }
   run_with_workspace(attention_weights_backward, device,
-                     AttentionWeightsBackward{.dweights = dweights,
-                                              .weights = weights,
-                                              .q = views(queries),
-                                              .k = views(keys),
-                                              .scales = factors,
-                                              .dq = {dq.begin(), dq.end()},
-                                              .dk = {dk.begin(), dk.end()},
-                                              .dscales = dscales,
-                                              .mask = seen.view()});
+                     AttentionWeightsBackwardArgs{.dweights = dweights,
+                                                  .weights = weights,
+                                                  .q = views(queries),
+                                                  .k = views(keys),
+                                                  .scales = factors,
+                                                  .dq = {dq.begin(), dq.end()},
+                                                  .dk = {dk.begin(), dk.end()},
+                                                  .dscales = dscales,
+                                                  .mask = seen.view()});
   Run run{.y = to_device(y, cpu_device),
           .log_sum_exp = {},
           .dq = {},

@@ -49,7 +49,7 @@ class AttentionProblem {
   const Device device;       // where the kernels run: all tensors here lie on the host
   std::vector<Tensor> q, k;  // views into wider tensors, as a fused projection leaves them
   Tensor v, scales, dy, document_start;
-  lookback::CausalMask mask() const;
+  CausalMask mask() const;
 
   struct Run {
     Tensor y, log_sum_exp;
@@ -69,7 +69,7 @@ class AttentionProblem {
  private:
   Tensor placed(const Tensor& x) const;
   std::vector<Tensor> placed(const std::vector<Tensor>& list) const;
-  lookback::CausalMask placed_mask() const;
+  CausalMask placed_mask() const;
 };
 
 extern template class AttentionProblem<float>;

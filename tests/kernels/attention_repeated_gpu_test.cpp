@@ -7,9 +7,8 @@
 
 #include "autograd/gradient.h"
 #include "autograd/ops/attention.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/cast.h"
-#include "autograd/ops/multiply.h"
-#include "autograd/ops/subtract.h"
 #include "autograd/ops/sum.h"
 #include "kernels/fill.h"
 #include "kernels/normal_fill.h"

@@ -318,14 +318,14 @@ TEST(AttentionScores, LargeStayFinite) {
 }
 
 TEST(CausalMask, CountsWindowAndOffsetTheUsualWay) {
-  const CausalMask mask{.offset = 3, .window = 2};
+  const CausalMaskView mask{.offset = 3, .window = 2};
   EXPECT_EQ(mask.keys_of(0, 0, 5).first, 2);
   EXPECT_EQ(mask.keys_of(0, 0, 5).last, 4);
   EXPECT_EQ(mask.keys_of(0, 4, 5).last, 5);
   EXPECT_TRUE(mask.visible(0, 0, 3, 5));
   EXPECT_FALSE(mask.visible(0, 0, 4, 5));
   EXPECT_FALSE(mask.visible(0, 0, 1, 5));
-  EXPECT_TRUE((CausalMask{.offset = -2}.keys_of(0, 1, 5).empty()));
+  EXPECT_TRUE((CausalMaskView{.offset = -2}.keys_of(0, 1, 5).empty()));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // The index arithmetic of the streaming attention kernels, for all awkward sizes.
-#include "kernels/cuda/attention_tiles.h"
+#include "kernels/cuda/attention/attention_tiles.h"
 
 #include <gtest/gtest.h>
 
@@ -62,11 +62,11 @@ TEST(AttentionTiles, OnePieceOfAnyHeadSizeFitsIntoSharedMemoryOfAnA100) {
   for (std::int64_t width = 8; width <= widest_tile; width += 8) {
     for (std::int64_t value_width = 8; value_width <= widest_tile; value_width += 8) {
       const std::vector<std::int64_t> widths = {width};
-      ASSERT_LE(most_shared_bytes<WarpTiles<BFloat16>>(widths, value_width), bytes_of_a100)
+      ASSERT_LE(max_shared_bytes<WarpTiles<BFloat16>>(widths, value_width), bytes_of_a100)
           << width << " " << value_width;
-      ASSERT_LE(most_shared_bytes<WarpTiles<float>>(widths, value_width), bytes_of_a100)
+      ASSERT_LE(max_shared_bytes<WarpTiles<float>>(widths, value_width), bytes_of_a100)
           << width << " " << value_width;
-      ASSERT_LE(most_shared_bytes<WarpgroupTiles>(widths, value_width), bytes_of_a100)
+      ASSERT_LE(max_shared_bytes<WarpgroupTiles>(widths, value_width), bytes_of_a100)
           << width << " " << value_width;
     }
   }
@@ -164,14 +164,14 @@ TEST(AttentionTiles, BlocksCoverEveryRowOnce) {
       std::set<std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>> queries, keys;
       for (std::int64_t i = 0; i < blocks * sequences * key_heads * group; ++i) {
         const auto at = place_of_query_block(i, sequences, key_heads, group, rows, of_block);
-        EXPECT_TRUE(at.sequence < sequences && at.key_head < key_heads && at.place < group);
+        EXPECT_TRUE(at.sequence < sequences && at.key_head < key_heads && at.head_in_group < group);
         EXPECT_TRUE(at.first >= 0 && at.first < rows && at.first % of_block == 0);
-        queries.insert({at.sequence, at.key_head, at.place, at.first});
+        queries.insert({at.sequence, at.key_head, at.head_in_group, at.first});
       }
       EXPECT_EQ(queries.size(), static_cast<std::size_t>(blocks * sequences * key_heads * group));
       for (std::int64_t i = 0; i < blocks * sequences * key_heads; ++i) {
         const auto at = place_of_key_block(i, sequences, key_heads, of_block);
-        EXPECT_TRUE(at.sequence < sequences && at.key_head < key_heads && at.place == 0);
+        EXPECT_TRUE(at.sequence < sequences && at.key_head < key_heads && at.head_in_group == 0);
         EXPECT_TRUE(at.first >= 0 && at.first < rows);
         keys.insert({at.sequence, at.key_head, 0, at.first});
       }
@@ -188,9 +188,9 @@ TEST(AttentionTiles, SumsOfSeveralPiecesFitIntoRegisters) {
         ++visited;
         EXPECT_EQ(columns, accumulated_columns<BFloat16>(width));
         EXPECT_LE(columns * targets, 256);
-        EXPECT_TRUE(targets == 1 || targets == most_targets<BFloat16>(width));
-        EXPECT_EQ(targets == 1, count == 1 || most_targets<BFloat16>(width) == 1);
-        EXPECT_LE(targets, most_targets_of_any);
+        EXPECT_TRUE(targets == 1 || targets == max_targets<BFloat16>(width));
+        EXPECT_EQ(targets == 1, count == 1 || max_targets<BFloat16>(width) == 1);
+        EXPECT_LE(targets, max_targets_of_any);
       });
       EXPECT_EQ(visited, 1);
     }

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "autograd/ops/workspace.h"
+#include "autograd/workspace.h"
 #include "kernels/copy.h"
 #include "kernels/linear_cross_entropy.h"
 #include "tests/gpu.h"
@@ -34,7 +34,7 @@ Answer answer_of(const Problem& problem, std::int64_t chunk, Device device) {
   const auto logits = fresh({chunk, vocabulary}, sum);
   const bool rounds = x.dtype() == DType::bf16;
   run_with_workspace(linear_cross_entropy_forward, device,
-                     LinearCrossEntropyForward{
+                     LinearCrossEntropyForwardArgs{
                          .x = x,
                          .weight = weight,
                          .targets = targets,

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "autograd/ops/workspace.h"
+#include "autograd/workspace.h"
 #include "kernels/matmul.h"
 #include "tests/gpu.h"
 #include "tests/kernels/random_tensor.h"
@@ -24,7 +24,7 @@ template <class T>
 Tensor added(const Tensor& a, const Tensor& b, const Tensor& y, double alpha) {
   const auto there = to_device(y, gpu()), of_a = to_device(a, gpu()), of_b = to_device(b, gpu());
   run_with_workspace(matmul_backward, gpu(),
-                     MatmulBackward{.a = of_a, .b = of_b, .y = there, .alpha = alpha});
+                     MatmulBackwardArgs{.a = of_a, .b = of_b, .y = there, .alpha = alpha});
   return to_device(there, cpu_device);
 }
 

@@ -1,11 +1,11 @@
 // How tiles lie in shared memory for a warpgroup's products, against the PTX ISA's own words.
-#include "kernels/cuda/matrix_descriptor.h"
+#include "kernels/cuda/device/matrix_descriptor.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include "kernels/cuda/swizzled_tile.h"
+#include "kernels/cuda/device/swizzled_tile.h"
 
 namespace lookback::kernels {
 namespace {

@@ -6,7 +6,7 @@
 #include <array>
 #include <cmath>
 
-#include "autograd/ops/workspace.h"
+#include "autograd/workspace.h"
 #include "kernels/adamw.h"
 #include "kernels/global_norm.h"
 #include "tests/gpu.h"

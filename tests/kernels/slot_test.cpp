@@ -1,8 +1,8 @@
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 
 #include <gtest/gtest.h>
 
-#include "kernels/add.h"
+#include "kernels/binary.h"
 #include "runtime/device_runtime.h"
 #include "runtime/tensor.h"
 
@@ -15,7 +15,7 @@ TEST(Slots, EverySlotIsFilled) {
     ++slots;
     EXPECT_TRUE(slot->filled(Backend::cpu)) << slot->name << " has no kernel for the CPU";
     EXPECT_TRUE(slot->direction != Direction::forward || slot->filled(Backend::taint))
-        << slot->name << ": its arguments declare no dependency kind (kernels/dependency.h)";
+        << slot->name << ": its arguments declare no dependency kind (kernels/core/dependency.h)";
   }
   EXPECT_GT(slots, 0);
 }
@@ -52,9 +52,10 @@ TEST(Slots, AnUndeclaredDependencyIsNamed) {
     undeclared_forward(Backend::taint, {.x = x, .y = x});
     FAIL();
   } catch (const UndeclaredDependency& error) {
-    EXPECT_STREQ(error.what(),
-                 "[undeclared_forward] declares no dependency kind (kernels/dependency.h): the "
-                 "taint device cannot follow it");
+    EXPECT_STREQ(
+        error.what(),
+        "[undeclared_forward] declares no dependency kind (kernels/core/dependency.h): the "
+        "taint device cannot follow it");
   }
 }
 

@@ -3,20 +3,19 @@
 
 #include <limits>
 
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/cat.h"
 #include "autograd/ops/embedding.h"
-#include "autograd/ops/exp.h"
 #include "autograd/ops/index_select.h"
 #include "autograd/ops/mask_scores.h"
 #include "autograd/ops/matmul.h"
-#include "autograd/ops/multiply.h"
 #include "autograd/ops/rms_norm.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/sum.h"
 #include "autograd/ops/transpose.h"
+#include "autograd/ops/unary.h"
+#include "kernels/core/slot.h"
 #include "kernels/fill.h"
-#include "kernels/slot.h"
 #include "kernels/taint/cells.h"
 
 namespace lookback {

@@ -4,25 +4,19 @@
 
 #include <cmath>
 
-#include "autograd/ops/add.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/cat.h"
-#include "autograd/ops/divide.h"
 #include "autograd/ops/embedding.h"
-#include "autograd/ops/exp.h"
 #include "autograd/ops/index_select.h"
 #include "autograd/ops/mask_scores.h"
 #include "autograd/ops/matmul.h"
 #include "autograd/ops/mean.h"
-#include "autograd/ops/multiply.h"
-#include "autograd/ops/negate.h"
-#include "autograd/ops/power.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rope_tables.h"
-#include "autograd/ops/rsqrt.h"
-#include "autograd/ops/sigmoid.h"
 #include "autograd/ops/slice.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/transpose.h"
+#include "autograd/ops/unary.h"
 #include "tests/autograd/op_case.h"
 
 namespace lookback::testing {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the build into a temporary folder; builds and runs against it, as a user of
-# find_package(lookback) would, apps/examples/gradients.cpp and README.md's C++:
+# find_package(lookback) would, the programs of apps/examples/ and README.md's C++:
 #   run.sh BUILD_DIR COMPILER
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -16,7 +16,8 @@ grep -q lookback:: "$scratch/readme.cpp"
 cmake --install "$1" --prefix "$scratch/prefix" >"$scratch/install.log"
 cmake -S "$root/tests/package" -B "$scratch/build" -DCMAKE_CXX_COMPILER="$2" \
   -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$scratch/prefix" \
-  -DSOURCES="$root/apps/examples/gradients.cpp;$scratch/readme.cpp"
+  -DSOURCES="$root/apps/examples/gradients.cpp;$root/apps/examples/prove_causal.cpp;$scratch/readme.cpp"
 cmake --build "$scratch/build"
 "$scratch/build/readme"
 "$scratch/build/gradients"
+"$scratch/build/prove_causal"

@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-#include "kernels/cuda/products.h"
+#include "kernels/cuda/device/products.h"
 #include "kernels/cuda/toolkit/cublas.h"
 #include "runtime/error.h"
 #include "tests/paths.h"

@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "kernels/cuda/capability.h"
+#include "kernels/cuda/device/capability.h"
 #include "kernels/cuda/toolkit/cuda_check.h"
 #include "runtime/device_runtime.h"
 #include "tests/toolkit/fake_cuda_runtime.h"

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "kernels/cuda/code_report.h"
-#include "kernels/cuda/plain_product.h"
+#include "kernels/cuda/device/code_report.h"
+#include "kernels/cuda/device/plain_product.h"
 
 namespace lookback {
 

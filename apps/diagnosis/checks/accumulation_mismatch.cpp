@@ -7,7 +7,7 @@
 #include "apps/diagnosis/thresholds.h"
 #include "apps/train/accumulate_gradients.h"
 #include "autograd/gradient.h"
-#include "autograd/ops/multiply.h"
+#include "autograd/ops/binary.h"
 
 namespace lookback {
 namespace {

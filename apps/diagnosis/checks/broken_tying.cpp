@@ -6,7 +6,7 @@
 #include "apps/model/folder_checksums.h"
 #include "autograd/grad_mode.h"
 #include "autograd/scope.h"
-#include "kernels/slot.h"
+#include "kernels/core/slot.h"
 
 namespace lookback {
 namespace {

@@ -1,14 +1,14 @@
-// The three proofs of DIAGNOSIS.md, section 1: taint, suffix swap, gradient. Together they make the
+// The three proofs of docs/diagnosis.md: taint, suffix swap, gradient. Together they make the
 // statement about causality; a difference that a suffix swap shows is a finding, and the proof
 // names its place.
 #include <algorithm>
 
-#include "apps/diagnosis/causal_proof.h"
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/gradient_picture.h"
 #include "apps/diagnosis/leak_size.h"
 #include "apps/diagnosis/suffix_swap.h"
 #include "apps/diagnosis/weight_scale.h"
+#include "nn/proof/causal_proof.h"
 #include "runtime/transfer.h"
 
 namespace lookback {

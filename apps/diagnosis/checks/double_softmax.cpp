@@ -10,8 +10,8 @@
 #include "apps/train/token_tensors.h"
 #include "autograd/grad_mode.h"
 #include "autograd/scope.h"
-#include "kernels/affine.h"
-#include "kernels/slot.h"
+#include "kernels/binary.h"
+#include "kernels/core/slot.h"
 #include "runtime/transfer.h"
 
 namespace lookback {

@@ -81,7 +81,7 @@ class MisalignedTargets final : public DiagnosisCheck {
   // What the model's loss is taken against.
   static void offsets(const Llama& llama, const TokenBatch& batch, Diagnosis& diagnosis) {
     const auto [ids, targets] = token_tensors(batch);
-    const auto asked = on_host(llama.model.targets_of(ids, targets));
+    const auto asked = on_host(llama.model.hooks().targets(ids, targets));
     const auto width = batch.columns + 1;
     std::map<Offset, std::int64_t> found;
     std::int64_t counted = 0;
@@ -119,7 +119,7 @@ class MisalignedTargets final : public DiagnosisCheck {
     for (std::size_t i = 0; i < batch.targets.size(); i += 2) batch.targets[i] = ignored_target;
     const auto [ids, targets] = token_tensors(batch);
     std::int64_t valid = 0;
-    const auto asked = on_host(llama.model.targets_of(ids, targets));
+    const auto asked = on_host(llama.model.hooks().targets(ids, targets));
     for (const auto target : asked.elements<std::int64_t>()) {
       valid += target != ignored_target;
     }

@@ -47,7 +47,7 @@ class NoValidTargets final : public DiagnosisCheck {
     std::int64_t without = 0;
     for (const auto& batch : batches) {
       const auto [ids, targets] = token_tensors(batch);
-      const auto asked = on_host(llama.model.targets_of(ids, targets));
+      const auto asked = on_host(llama.model.hooks().targets(ids, targets));
       without += std::ranges::all_of(asked.elements<std::int64_t>(),
                                      [](auto target) { return target == ignored_target; });
     }

@@ -12,7 +12,7 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/cuda/matrix_descriptor.h"
+#include "kernels/cuda/device/matrix_descriptor.h"
 
 namespace lookback::device::emulated {
 

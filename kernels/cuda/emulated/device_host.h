@@ -17,11 +17,11 @@ namespace lookback::device {
 inline int thread_index() { return emulated::this_thread().index; }
 inline std::int64_t block_index() { return emulated::this_thread().block; }
 inline std::int64_t block_count() { return emulated::this_thread().blocks; }
-inline void synchronise_block() { emulated::wait_for_block(); }
+inline void sync_block() { emulated::wait_for_block(); }
 inline std::byte* shared_memory() { return emulated::this_thread().shared; }
 
 template <class T>
-T from_lane(T value, int lane) {
+T shuffle(T value, int lane) {
   const auto* values = emulated::exchange(&value, sizeof(T));
   T result;
   std::memcpy(&result, values + static_cast<std::size_t>(lane) * emulated::exchange_bytes,
@@ -29,8 +29,8 @@ T from_lane(T value, int lane) {
   return result;
 }
 template <class T>
-T exchange_xor(T value, int lanes) {
-  return from_lane(value, (thread_index() % warp_threads) ^ lanes);
+T shuffle_xor(T value, int lanes) {
+  return shuffle(value, (thread_index() % warp_threads) ^ lanes);
 }
 
 using std::erf;
@@ -41,14 +41,14 @@ using std::log;
 using std::pow;
 using std::sqrt;
 using std::tanh;
-inline float fused(float a, float b, float c) { return std::fma(a, b, c); }
-inline double fused(double a, double b, double c) { return std::fma(a, b, c); }
+inline float fma(float a, float b, float c) { return std::fma(a, b, c); }
+inline double fma(double a, double b, double c) { return std::fma(a, b, c); }
 
 inline void expect_aligned(const void* address, std::size_t bytes) {
   if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) emulated::refuse_misaligned(bytes);
 }
 
-inline void lower_to(std::uint64_t* word, std::uint64_t value) { *word = std::min(*word, value); }
+inline void atomic_min(std::uint64_t* word, std::uint64_t value) { *word = std::min(*word, value); }
 
 template <class Kernel>
 void launch(const Grid& grid, const Kernel& kernel) {

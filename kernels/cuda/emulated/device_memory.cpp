@@ -6,11 +6,11 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/cuda/device/index_report.h"
+#include "kernels/cuda/device/products.h"
+#include "kernels/cuda/device/stream.h"
 #include "kernels/cuda/emulated/fenced_block.h"
 #include "kernels/cuda/emulated/queue.h"
-#include "kernels/cuda/index_report.h"
-#include "kernels/cuda/products.h"
-#include "kernels/cuda/stream.h"
 #include "runtime/allocator.h"
 #include "runtime/check.h"
 #include "runtime/device_runtime.h"

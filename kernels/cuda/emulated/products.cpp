@@ -1,5 +1,5 @@
 // Matrix products where there is no cuBLAS: written from the formula of products.h.
-#include "kernels/cuda/products.h"
+#include "kernels/cuda/device/products.h"
 
 #include <bit>
 #include <cmath>

@@ -208,8 +208,7 @@ class Block {
 
 }  // namespace
 
-RunInOrder::RunInOrder(Order order) : previous(std::exchange(current_order, order)) {}
-RunInOrder::~RunInOrder() { current_order = previous; }
+RunInOrder::RunInOrder(Order order) : order_(current_order, order) {}
 
 void run_grid(const Launch& launch, const std::function<void()>& thread) {
   static thread_local boost::context::pooled_fixedsize_stack stacks(stack_bytes);
@@ -246,9 +245,9 @@ void copy_later(void* to, const void* from, std::size_t bytes) {
   wrote(to, bytes);
 }
 
-void commit_copies() { running->groups.emplace_back(); }
+void cp_async_commit() { running->groups.emplace_back(); }
 
-void wait_for_copies(int newest) {
+void cp_async_wait(int newest) {
   auto& groups = running->groups;
   const auto open = static_cast<std::size_t>(newest) + 1;
   const auto finished = groups.size() > open ? groups.size() - open : 0;

@@ -12,7 +12,8 @@
 #include <cstdint>
 #include <functional>
 
-#include "kernels/cuda/grid.h"
+#include "kernels/cuda/device/grid.h"
+#include "runtime/scoped_value.h"
 
 namespace lookback::device::emulated {
 
@@ -23,12 +24,9 @@ enum class Order { forwards, backwards, shuffled };
 class RunInOrder {
  public:
   explicit RunInOrder(Order order);
-  ~RunInOrder();
-  RunInOrder(const RunInOrder&) = delete;
-  RunInOrder& operator=(const RunInOrder&) = delete;
 
  private:
-  Order previous;
+  ScopedValue<Order> order_;
 };
 
 struct Launch {
@@ -60,8 +58,8 @@ const std::byte* exchange(const void* value, std::size_t bytes);
 
 // Copies that are under way until the thread waits for them; what is where they go is NaN.
 void copy_later(void* to, const void* from, std::size_t bytes);
-void commit_copies();
-void wait_for_copies(int newest);
+void cp_async_commit();
+void cp_async_wait(int newest);
 
 // Says that this thread has written into shared memory.
 void wrote(const void* to, std::size_t bytes);

@@ -1,4 +1,4 @@
-#include "kernels/cuda/sort_keys.h"
+#include "kernels/cuda/device/sort_keys.h"
 
 #include <algorithm>
 #include <numeric>

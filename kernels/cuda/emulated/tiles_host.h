@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/device/device.h"
 #include "runtime/dtype.h"
 
 namespace lookback::device {
@@ -53,29 +53,26 @@ inline void load(std::uint32_t (&r)[4], const void* row, int down, int right) {
 
 }  // namespace emulated
 
-inline void copy_async(void* to, const void* from) {
+inline void cp_async(void* to, const void* from) {
   expect_aligned(to, 16);
   expect_aligned(from, 16);
   emulated::copy_later(to, from, 16);
 }
-inline void fill_async(void* to) {
+inline void cp_async_zfill(void* to) {
   expect_aligned(to, 16);
   std::memset(to, 0, 16);
   emulated::wrote(to, 16);
 }
-inline void commit_copies() { emulated::commit_copies(); }
+inline void cp_async_commit() { emulated::cp_async_commit(); }
 template <int newest>
-void wait_for_copies() {
-  emulated::wait_for_copies(newest);
+void cp_async_wait() {
+  emulated::cp_async_wait(newest);
 }
 
-inline void load_matrices(std::uint32_t (&r)[4], const void* row) { emulated::load(r, row, 1, 0); }
-inline void load_transposed(std::uint32_t (&r)[4], const void* row) {
-  emulated::load(r, row, 0, 1);
-}
+inline void ldmatrix(std::uint32_t (&r)[4], const void* row) { emulated::load(r, row, 1, 0); }
+inline void ldmatrix_trans(std::uint32_t (&r)[4], const void* row) { emulated::load(r, row, 0, 1); }
 
-inline void multiply_tiles(float (&c)[4], const std::uint32_t (&a)[4],
-                           const std::uint32_t (&b)[2]) {
+inline void mma_m16n8k16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
   emulated::ProductOperands own;
   std::memcpy(own.a, a, sizeof(own.a));
   std::memcpy(own.b, b, sizeof(own.b));

@@ -1,10 +1,9 @@
-#include "kernels/cuda/warpgroup.h"
+#include "kernels/cuda/device/warpgroup.h"
 
 #include <cstdlib>
 #include <string_view>
-#include <utility>
 
-#include "kernels/cuda/capability.h"
+#include "kernels/cuda/device/capability.h"
 #include "runtime/check.h"
 
 namespace lookback::device {
@@ -24,8 +23,7 @@ Are& current() {
 
 }  // namespace
 
-WithWarpgroups::WithWarpgroups(Are are) : previous(std::exchange(current(), are)) {}
-WithWarpgroups::~WithWarpgroups() { current() = previous; }
+WithWarpgroups::WithWarpgroups(Are are) : are_(current(), are) {}
 
 }  // namespace emulated
 

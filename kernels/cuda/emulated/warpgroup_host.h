@@ -1,8 +1,9 @@
 // warpgroup.h on the host: block_products.h says what is found out there.
 #pragma once
 
+#include "kernels/cuda/device/tiles.h"
 #include "kernels/cuda/emulated/block_products.h"
-#include "kernels/cuda/tiles.h"
+#include "runtime/scoped_value.h"
 
 #define LOOKBACK_KEEP_LOOP
 
@@ -15,12 +16,9 @@ class WithWarpgroups {
  public:
   enum class Are { there, missing };
   explicit WithWarpgroups(Are are);
-  ~WithWarpgroups();
-  WithWarpgroups(const WithWarpgroups&) = delete;
-  WithWarpgroups& operator=(const WithWarpgroups&) = delete;
 
  private:
-  Are previous;
+  ScopedValue<Are> are_;
 };
 
 inline void multiply(float* c, const ProductRequest& request, const std::uint32_t (*a)[4]) {
@@ -39,27 +37,27 @@ inline std::byte* swizzled_memory() { return shared_memory(); }
 inline std::uint32_t shared_window_address(const void* pointer) {
   return emulated::products_of_block().address_of(pointer);
 }
-inline void publish_to_products() { emulated::products_of_block().publish(thread_index()); }
+inline void fence_proxy_async() { emulated::products_of_block().publish(thread_index()); }
 
 template <Major major, int tiles>
-void multiply_matrices(float (&c)[tiles][4], std::uint64_t a, std::uint64_t b) {
+void wgmma_ss(float (&c)[tiles][4], std::uint64_t a, std::uint64_t b) {
   emulated::multiply(c[0], {8 * tiles, a, b, major}, nullptr);
 }
 template <Major major, int tiles>
-void multiply_registers(float (&c)[tiles][4], const std::uint32_t (&a)[4], std::uint64_t b) {
+void wgmma_rs(float (&c)[tiles][4], const std::uint32_t (&a)[4], std::uint64_t b) {
   emulated::multiply(c[0], {8 * tiles, 0, b, major}, &a);
 }
 template <int tiles>
-void order_products(float (&)[tiles][4]) {
+void wgmma_fence(float (&)[tiles][4]) {
   emulated::products_of_block().order(thread_index());
 }
 template <int tiles, int steps>
-void order_products(float (&c)[tiles][4], std::uint32_t (&)[steps][4]) {
-  order_products(c);
+void wgmma_fence(float (&c)[tiles][4], std::uint32_t (&)[steps][4]) {
+  wgmma_fence(c);
 }
-inline void commit_products() { emulated::products_of_block().commit(thread_index()); }
+inline void wgmma_commit() { emulated::products_of_block().commit(thread_index()); }
 template <int newest, int tiles>
-void wait_for_products(float (&)[tiles][4]) {
+void wgmma_wait(float (&)[tiles][4]) {
   const int here = 0;
   emulated::exchange(&here, sizeof(here));
   emulated::products_of_block().wait(thread_index(), newest);

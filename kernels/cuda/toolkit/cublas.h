@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <string>
 
-#include "kernels/cuda/library_search.h"
+#include "kernels/cuda/device/library_search.h"
 
 namespace lookback::kernels {
 

@@ -6,12 +6,12 @@
 #include <mutex>
 #include <optional>
 
-#include "kernels/cuda/capability.h"
-#include "kernels/cuda/code_images.h"
-#include "kernels/cuda/code_report.h"
-#include "kernels/cuda/index_report.h"
-#include "kernels/cuda/products.h"
-#include "kernels/cuda/stream.h"
+#include "kernels/cuda/device/capability.h"
+#include "kernels/cuda/device/code_images.h"
+#include "kernels/cuda/device/code_report.h"
+#include "kernels/cuda/device/index_report.h"
+#include "kernels/cuda/device/products.h"
+#include "kernels/cuda/device/stream.h"
 #include "kernels/cuda/toolkit/cuda_check.h"
 #include "kernels/cuda/toolkit/cuda_graph.h"
 #include "kernels/cuda/toolkit/pinned_ring.h"
@@ -23,7 +23,7 @@
 namespace lookback {
 namespace {
 
-constexpr int least_capability_major = 8;
+constexpr int min_capability_major = 8;
 
 // The architectures of this build: "80 90a".
 constexpr std::string_view built_for = LOOKBACK_BUILT_FOR;
@@ -42,10 +42,10 @@ std::string why_unusable(int index) {
   const auto capability = capability_of(index);
   cudaDeviceProp properties{};
   check_cuda("cudaGetDeviceProperties", cudaGetDeviceProperties(&properties, index));
-  if (capability.major < least_capability_major) {
+  if (capability.major < min_capability_major) {
     return fmt::format(
         "{}, sm_{}{}, is too old: compute capability {}.0 or newer is needed (A100, RTX 30)",
-        properties.name, capability.major, capability.minor, least_capability_major);
+        properties.name, capability.major, capability.minor, min_capability_major);
   }
   if (!device::code_for(capability, built_for).empty()) return {};
   return fmt::format("{}: {}", properties.name, device::code_advice(capability, built_for));
@@ -223,7 +223,7 @@ class CudaRuntime final : public DeviceRuntime {
       fail("record", "{} bytes from or to the host, which a recording cannot repeat", bytes);
     }
     const bool uploads = direction == Transfer::to_device;
-    if (uploads && bytes <= PinnedRing::most_bytes) {
+    if (uploads && bytes <= PinnedRing::max_bytes) {
       device.uploads.upload(device.stream, to, from, bytes);
       return;
     }

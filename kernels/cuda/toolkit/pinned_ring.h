@@ -14,9 +14,9 @@ namespace lookback {
 class PinnedRing {
  public:
   // Larger uploads are better waited for than held three times.
-  static constexpr std::size_t most_bytes = std::size_t{8} << 20;
+  static constexpr std::size_t max_bytes = std::size_t{8} << 20;
 
-  // Queues the copy of `bytes` (at most most_bytes) to device memory, in the order of `kernels`.
+  // Queues the copy of `bytes` (at most max_bytes) to device memory, in the order of `kernels`.
   // Waits only where the GPU is still to take what was handed over `slots` uploads ago.
   void upload(cudaStream_t kernels, void* to, const void* from, std::size_t bytes);
 

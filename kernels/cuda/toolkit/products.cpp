@@ -1,11 +1,11 @@
 // Matrix products by cuBLAS. It counts in columns: the row-major y = a b is its y^T = b^T a^T.
-#include "kernels/cuda/products.h"
+#include "kernels/cuda/device/products.h"
 
 #include <algorithm>
 #include <optional>
 
-#include "kernels/cuda/plain_product.h"
-#include "kernels/cuda/stream.h"
+#include "kernels/cuda/device/plain_product.h"
+#include "kernels/cuda/device/stream.h"
 #include "kernels/cuda/toolkit/cublas.h"
 #include "kernels/cuda/toolkit/cuda_check.h"
 #include "runtime/float_products.h"

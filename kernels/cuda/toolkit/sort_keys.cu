@@ -1,8 +1,8 @@
-#include "kernels/cuda/sort_keys.h"
+#include "kernels/cuda/device/sort_keys.h"
 
 #include <cub/device/device_radix_sort.cuh>
 
-#include "kernels/cuda/stream.h"
+#include "kernels/cuda/device/stream.h"
 
 namespace lookback::kernels {
 namespace {

@@ -1,0 +1,21 @@
+// How the operands of matrix products reach the kernels.
+#pragma once
+
+#include "autograd/ops/products.h"
+#include "runtime/tensor.h"
+
+namespace lookback {
+
+// A matrix as an operand of a product: itself, or a copy rounded to bfloat16 where it is not.
+Tensor product_operand(const Tensor& matrix, Products products);
+
+// The matrix with its dimensions exchanged: a view without gradient history, for kernels.
+Tensor transposed_matrix(const Tensor& matrix);
+
+// y = alpha a b, of matrices.
+void multiply_into(const Tensor& y, const Tensor& a, const Tensor& b, double alpha = 1.0);
+
+// Throws for Products::bfloat16 with a dtype other than float32.
+void check_products(const Check& check, DType dtype, Products products);
+
+}  // namespace lookback

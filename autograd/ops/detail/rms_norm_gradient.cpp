@@ -1,0 +1,31 @@
+#include "autograd/ops/detail/rms_norm_gradient.h"
+
+#include "autograd/ops/detail/rows.h"
+#include "autograd/workspace.h"
+#include "kernels/rms_norm.h"
+
+namespace lookback {
+
+RmsNormGradients rms_norm_gradients(const Tensor& dy, const Tensor& dsum, const Tensor& x,
+                                    const Tensor& weight, const Tensor& inverse_rms,
+                                    const Shape& shape, WeightGradient weight_gradient) {
+  RmsNormGradients result;
+  result.dx = empty(shape, x.dtype(), x.device());
+  if (weight_gradient == WeightGradient::compute) {
+    result.dweight = empty(weight.shape(), weight.dtype(), weight.device());
+  }
+  const auto dy_rows = as_rows(dy);
+  const auto dsum_rows = dsum.defined() ? as_rows(dsum) : Tensor{};
+  run_with_workspace(kernels::rms_norm_backward, x.device(),
+                     kernels::RmsNormBackwardArgs{.dy = dy_rows,
+                                                  .x = x,
+                                                  .weight = weight,
+                                                  .inverse_rms = inverse_rms,
+                                                  .dsum = dsum_rows,
+                                                  .dx = as_rows(result.dx),
+                                                  .dweight = result.dweight,
+                                                  .workspace = {}});
+  return result;
+}
+
+}  // namespace lookback

@@ -1,0 +1,279 @@
+#include "kernels/cuda/attention/attention_fragments.h"
+#include "kernels/cuda/attention/attention_streaming.h"
+#include "kernels/cuda/device/row_reduce.h"
+
+namespace lookback::kernels {
+namespace {
+
+// dq of up to `targets` neighbouring pieces: a block owns some query rows of one head and walks
+// over the keys they see. For each tile of keys first dP = dy v^T, then the scores of all pieces,
+// then dS times the keys of each target, which are copied once more where there are several pieces.
+template <class Tiles, int columns, int targets>
+struct StreamingQueryGradient {
+  using T = typename Tiles::Element;
+  static constexpr int threads = Tiles::warps * device::warp_threads;
+  static constexpr int resident_blocks = Tiles::resident_blocks;
+  static constexpr int rows = tile_rows<Tiles>;
+  static constexpr int keys = Tiles::keys_of_tile(columns * targets);
+  static constexpr int score_block = Tiles::block_of(columns);
+  static constexpr int value_block = Tiles::widest_block;
+  using ScoreTile = typename Tiles::template Tile<score_block>;
+  using ValueTile = typename Tiles::template Tile<value_block>;
+  using Scores = float[keys / 8][4];
+  using Sums = float[targets][columns / 8][4];
+
+  StreamingBackward<T> backward;
+  PieceSpan span;
+  HeadRows<T> dq[targets];  // absent: not wanted
+  float* parts;             // [targets, blocks] of dscale, or absent
+  int score_columns;        // of the tiles of q and k
+  int value_columns;        // of the tiles of dy and v
+
+  LOOKBACK_DEVICE void operator()() const {
+    if constexpr (compiled_for<Tiles>) {
+      run();
+    } else {
+      device::stop_kernel();
+    }
+  }
+
+ private:
+  LOOKBACK_DEVICE void run() const {
+    const auto& extent = backward.operands.extent;
+    const auto& pieces = backward.operands.pieces;
+    const auto at = place_of_query_block(device::block_index(), extent.sequences, extent.key_heads,
+                                         extent.group, extent.rows, rows);
+    const auto seen = facts_of_rows(at);
+    Sums sums;
+    LOOKBACK_UNROLL
+    for (int j = 0; j < targets; ++j) clear(sums[j]);
+
+    int iterations = 0;  // tiles of pieces so far: they alternate between two buffers
+    const int begin = seen.begin(keys);
+    if (begin < seen.last) {
+      copy_tile<threads>(tile_dy(),
+                         backward.dy.at(at.sequence, at.first, at.key_head, at.head_in_group),
+                         backward.dy.row_step, extent.rows - at.first, backward.dy.width);
+      copy_values(at, begin);
+    }
+    for (int first = begin; first < seen.last; first += keys) {
+      expect_tiles<Tiles>();
+      Scores dweights, scores;
+      clear(dweights);
+      clear(scores);
+      multiply_rows(dweights, tile_dy(), tile_v(), value_columns, [&] {
+        copy_piece(at, 0, first, iterations, pieces.count > 1 || first == begin);
+      });
+      const bool last = first + keys >= seen.last;
+      for (int p = 0; p < pieces.count; ++p, ++iterations) {
+        expect_tiles<Tiles>();
+        const float scale = backward.operands.scales[p];
+        Scores of_piece;
+        clear(of_piece);
+        multiply_rows(of_piece, tile_q(iterations), tile_k(iterations),
+                      contracted_columns<Tiles>(pieces.piece[p].q.width), [&] {
+                        if (p + 1 < pieces.count) {
+                          copy_piece(at, p + 1, first, iterations + 1, true);
+                        } else if (pieces.count > 1) {
+                          copy_piece(at, span.first, first, iterations + 1, false);
+                        } else if (!last) {
+                          copy_values(at, first + keys);
+                        }
+                      });
+        add_scaled(scores, scale, of_piece);
+      }
+      const bool whole = seen.whole(first, keys);
+      make_gradient(scores, dweights, first, whole);
+      const bool again = pieces.count > 1;  // the targets' keys are copied once more
+      LOOKBACK_UNROLL
+      for (int j = 0; j < targets; ++j) {
+        if (j >= span.count) break;
+        if (again) {
+          expect_tiles<Tiles>();
+        } else if (!whole) {
+          device::sync_block();  // all have their scores
+        }
+        const auto k_tile = tile_k(iterations);
+        if (!whole) {  // a hidden key may hold anything
+          clean_tile<threads>(k_tile, nullptr);
+          publish_tiles<Tiles>();
+        }
+        multiply_fragment(sums[j], scores, k_tile, [&] {
+          if (!again) return;
+          if (j + 1 < span.count) {
+            copy_piece(at, span.first + j + 1, first, iterations + 1, false);
+          } else if (!last) {
+            copy_values(at, first + keys);
+          }
+        });
+        if (again) ++iterations;
+      }
+    }
+    finish(at, sums);
+  }
+
+  LOOKBACK_DEVICE T* value_tile(int rows_before) const {
+    auto* first = reinterpret_cast<T*>(memory_of_tiles<Tiles>() + query_gradient_head<Tiles>());
+    return first + Tiles::size(rows_before, value_columns, value_block);
+  }
+  LOOKBACK_DEVICE T* score_tile(int rows_before) const {
+    return value_tile(rows + keys) + Tiles::size(rows_before, score_columns, score_block);
+  }
+  LOOKBACK_DEVICE int first_of_buffer(int iterations) const {
+    return backward.operands.pieces.count > 1 ? iterations % 2 * (rows + keys) : 0;
+  }
+  LOOKBACK_DEVICE ValueTile tile_dy() const { return {value_tile(0), rows, value_columns}; }
+  LOOKBACK_DEVICE ValueTile tile_v() const { return {value_tile(rows), keys, value_columns}; }
+  LOOKBACK_DEVICE ScoreTile tile_q(int iterations) const {
+    return {score_tile(first_of_buffer(iterations)), rows, score_columns};
+  }
+  LOOKBACK_DEVICE ScoreTile tile_k(int iterations) const {
+    return {score_tile(first_of_buffer(iterations) + rows), keys, score_columns};
+  }
+
+  // Starts the copies of keys and, where asked for, of the queries.
+  LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, int p, int first, int iterations,
+                                  bool queries) const {
+    const auto& extent = backward.operands.extent;
+    const auto& piece = backward.operands.pieces.piece[p];
+    if (queries) {
+      copy_tile<threads>(tile_q(iterations),
+                         piece.q.at(at.sequence, at.first, at.key_head, at.head_in_group),
+                         piece.q.row_step, extent.rows - at.first, piece.q.width);
+    }
+    copy_tile<threads>(tile_k(iterations), piece.k.at(at.sequence, first, at.key_head, 0),
+                       piece.k.row_step, extent.keys - first, piece.k.width);
+    device::cp_async_commit();
+  }
+  LOOKBACK_DEVICE void copy_values(const BlockPlace& at, int first) const {
+    const auto& v = backward.operands.v;
+    copy_tile<threads>(tile_v(), v.at(at.sequence, first, at.key_head, 0), v.row_step,
+                       backward.operands.extent.keys - first, v.width);
+    device::cp_async_commit();
+  }
+
+  // Of each row of the block: the keys it sees, log-sum-exp, row dot. A barrier is passed.
+  LOOKBACK_DEVICE QueryFacts* facts() const {
+    return reinterpret_cast<QueryFacts*>(memory_of_tiles<Tiles>());
+  }
+  LOOKBACK_DEVICE SeenByBlock facts_of_rows(const BlockPlace& at) const {
+    const auto& extent = backward.operands.extent;
+    const int thread = device::thread_index();
+    if (thread < rows) {
+      const auto row = at.first + thread < extent.rows ? at.first + thread : extent.rows - 1;
+      const auto range = extent.keys_of(at.sequence, row);
+      const auto number = extent.row_number(at.sequence, at.key_head, at.head_in_group, row);
+      facts()[thread] = {.first = range.empty() ? 0 : static_cast<int>(range.first),
+                         .last = range.empty() ? 0 : static_cast<int>(range.last),
+                         .log_sum_exp = backward.operands.log_sum_exp[number],
+                         .row_dot = backward.row_dots[number]};
+    }
+    device::sync_block();
+    SeenByBlock seen;
+    for (int row = 0; row < rows; ++row) seen.add(facts()[row].first, facts()[row].last);
+    return seen;
+  }
+
+  // scores = P (dP - D), 0 where a key is hidden.
+  LOOKBACK_DEVICE void make_gradient(Scores& scores, const Scores& dweights, int first,
+                                     bool whole) const {
+    LOOKBACK_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      const QueryFacts of = facts()[row_of_thread() + 8 * half];
+      const float center = center_of(of.log_sum_exp);
+      LOOKBACK_UNROLL
+      for (int n = 0; n < keys / 8; ++n) {
+        LOOKBACK_UNROLL
+        for (int i = 0; i < 2; ++i) {
+          const int key = first + n * 8 + column_of_thread() + i;
+          const float weight = weight_of(scores[n][2 * half + i], center);
+          const float gradient = weight * (dweights[n][2 * half + i] - of.row_dot);
+          const bool seen = whole || (of.first <= key && key < of.last);
+          scores[n][2 * half + i] = seen ? gradient : 0.0F;
+        }
+      }
+    }
+  }
+
+  LOOKBACK_DEVICE void finish(const BlockPlace& at, const Sums& sums) const {
+    device::sync_block();  // nobody reads the facts any more: their memory holds sums
+    LOOKBACK_UNROLL
+    for (int j = 0; j < targets; ++j) {
+      if (j >= span.count) break;
+      float dot = 0;
+      LOOKBACK_UNROLL
+      for (int half = 0; half < 2; ++half) {
+        const auto row = at.first + row_of_thread() + 8 * half;
+        if (row >= backward.operands.extent.rows) continue;
+        if (dq[j].data != nullptr) {
+          store_row<Store::add>(dq[j].at(at.sequence, row, at.key_head, at.head_in_group),
+                                dq[j].width, sums[j], half,
+                                backward.operands.scales[span.first + j]);
+        }
+        if (parts != nullptr) {
+          const auto& q = backward.operands.pieces.piece[span.first + j].q;
+          dot += dot_of_row(sums[j], half, q.at(at.sequence, row, at.key_head, at.head_in_group),
+                            q.width);
+        }
+      }
+      if (parts == nullptr) continue;
+      auto* scratch = reinterpret_cast<float*>(memory_of_tiles<Tiles>());
+      dot = device::reduce_block<threads>(dot, scratch, device::Plus{});
+      if (device::thread_index() == 0) {
+        parts[j * device::block_count() + device::block_index()] = dot;
+      }
+    }
+  }
+
+  // The thread's part of q . (dS k).
+  static LOOKBACK_DEVICE float dot_of_row(const float (&sums)[columns / 8][4], int half,
+                                          const T* from, std::int64_t width) {
+    float dot = 0;
+    LOOKBACK_UNROLL
+    for (int n = 0; n < columns / 8; ++n) {
+      const int column = n * 8 + column_of_thread();
+      if (column >= width) continue;
+      LOOKBACK_UNROLL
+      for (int i = 0; i < 2; ++i) {
+        const float sum = half == 0 ? sums[n][i] : sums[n][2 + i];
+        dot = device::fma(sum, static_cast<float>(from[column + i]), dot);
+      }
+    }
+    return dot;
+  }
+};
+
+template <class Tiles, int columns, int targets, class T>
+void launch_query_gradient(const StreamingBackward<T>& operands, PieceSpan span,
+                           const HeadRows<T>* dq, float* parts) {
+  using Kernel = StreamingQueryGradient<Tiles, columns, targets>;
+  const auto& pieces = operands.operands.pieces;
+  const int score_columns = std::max(columns, widest_score_columns<Tiles>(pieces));
+  const int value_columns = contracted_columns<Tiles>(operands.dy.width);
+  Kernel kernel{operands, span, {}, parts, score_columns, value_columns};
+  std::copy_n(dq, span.count, kernel.dq);
+  device::launch(
+      {.blocks = query_blocks(operands.operands.extent, Kernel::rows),
+       .shared_bytes = query_gradient_bytes<Tiles>(columns * targets, Kernel::score_block,
+                                                   score_columns, value_columns, pieces.count)},
+      kernel);
+}
+
+}  // namespace
+
+template <class T>
+void streaming_query_gradient(const StreamingBackward<T>& operands, PieceSpan span,
+                              const HeadRows<T>* dq, float* parts) {
+  visit_tiles<T>([&]<class Tiles>() {
+    visit_targets<T>(widest_of(operands.operands.pieces, span), span.count,
+                     [&]<int columns, int targets>() {
+                       launch_query_gradient<Tiles, columns, targets>(operands, span, dq, parts);
+                     });
+  });
+}
+template void streaming_query_gradient(const StreamingBackward<float>&, PieceSpan,
+                                       const HeadRows<float>*, float*);
+template void streaming_query_gradient(const StreamingBackward<BFloat16>&, PieceSpan,
+                                       const HeadRows<BFloat16>*, float*);
+
+}  // namespace lookback::kernels

@@ -1,0 +1,49 @@
+#include "kernels/attention_weights.h"
+
+#include "kernels/cuda/attention/attention_explicit.h"
+
+namespace lookback::kernels {
+namespace {
+
+// [B, H, T, S], contiguous.
+template <class T, class Operand>
+HeadRows<T> rows_of_weights(const Operand& x, std::int64_t group) {
+  return {.data = elements_of<T>(x),
+          .sequence_step = x.stride(0),
+          .row_step = x.stride(2),
+          .key_head_step = x.stride(1) * group,
+          .head_in_group_step = x.stride(1),
+          .width = x.size(3)};
+}
+
+void forward(const AttentionWeightsForwardArgs& a) {
+  const auto extent = extent_of(a.q, a.k, a.mask);
+  visit_floating(a.weights.dtype, [&]<class T>(TypeTag<T>) {
+    const PairScore<T> score{piece_table<T, explicit_pieces>(a.q, a.k, extent.group),
+                             a.scales.as<Accumulator<T>>()};
+    softmax_of_scores<T>(extent, score, nullptr, rows_of_weights<T>(a.weights, extent.group));
+  });
+}
+
+void backward(const AttentionWeightsBackwardArgs& a) {
+  const auto extent = extent_of(a.q, a.k, a.mask);
+  visit_floating(a.weights.dtype, [&]<class T>(TypeTag<T>) {
+    auto* dots = a.workspace.as<Accumulator<T>>();
+    const auto weights = rows_of_weights<const T>(a.weights, extent.group);
+    const auto dweights = rows_of_weights<const T>(a.dweights, extent.group);
+    row_dots<DotColumns::seen>(extent, weights, dweights, dots);
+    explicit_piece_gradients<T>(a, extent, piece_table<T, explicit_pieces>(a.q, a.k, extent.group),
+                                KeptScoreGradient<T>{{weights}, {dweights}, dots},
+                                dots + extent.all_rows());
+  });
+}
+std::size_t workspace_bytes(const AttentionWeightsBackwardArgs& a) {
+  return static_cast<std::size_t>(explicit_workspace(a.q)) * size_of(accumulator_of(a.q[0].dtype));
+}
+
+const Registration forward_registered{attention_weights_forward, Backend::cuda, forward};
+const Registration backward_registered{attention_weights_backward, Backend::cuda, backward,
+                                       workspace_bytes};
+
+}  // namespace
+}  // namespace lookback::kernels
