@@ -36,7 +36,7 @@ PATIENTS = {
     "memorisation": ("llama", "fixed_training_data", "builtin:stories"),
 }
 STEPS = 300
-COLOURS = {"training": "#2563eb", "validation": "#d97706", "floor": "#6b7280"}
+COLORS = {"training": "#2563eb", "validation": "#d97706", "floor": "#6b7280"}
 
 
 def train(program, name, folder):
@@ -96,10 +96,10 @@ def svg(name, curves):
                  'fill="#374151">step; nats per token</text>')
     for i, (curve, points) in enumerate(curves.items()):
         dashes = ' stroke-dasharray="5 4"' if curve == "floor" else ""
-        parts.append(f'<polyline fill="none" stroke="{COLOURS[curve]}" stroke-width="2"{dashes} '
+        parts.append(f'<polyline fill="none" stroke="{COLORS[curve]}" stroke-width="2"{dashes} '
                      f'points="{" ".join(map(place, points))}"/>')
         parts.append(f'<text x="{width - 250 + 90 * i}" y="18" '
-                     f'fill="{COLOURS[curve]}">{curve}</text>')
+                     f'fill="{COLORS[curve]}">{curve}</text>')
     return "\n".join(parts + ["</svg>"]) + "\n"
 
 

@@ -20,7 +20,7 @@ struct AdamWOptions {
 // A parameter without a gradient counts as one with a gradient of zero.
 class AdamW {
  public:
-  AdamW(std::vector<NamedParameter> optimised, AdamWOptions adamw_options);
+  AdamW(std::vector<NamedParameter> optimized, AdamWOptions adamw_options);
 
   // What the gradients are multiplied by, with clipping, for which the host need not know their
   // norm: it is read where it lies. A norm that is not finite leaves parameters and moments as they

@@ -36,8 +36,8 @@ void check_device(Device device) {
         count == 1 ? "" : fmt::format(" to cuda:{}", count - 1));
 }
 
-void synchronise(Device device) {
-  if (auto* runtime = device_runtime(device.backend)) runtime->synchronise(device.index);
+void synchronize(Device device) {
+  if (auto* runtime = device_runtime(device.backend)) runtime->synchronize(device.index);
 }
 
 std::unique_ptr<QueuedMoment> queued_moment(Device device) {

@@ -31,10 +31,10 @@ template <class Work>
 double best_seconds(std::int64_t runs, const Work& work) {
   double best = std::numeric_limits<double>::infinity();
   for (std::int64_t run = 0; run <= runs; ++run) {
-    synchronise(default_device());
+    synchronize(default_device());
     const auto start = Clock::now();
     work();
-    synchronise(default_device());
+    synchronize(default_device());
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     if (run > 0) best = std::min(best, seconds);
   }

@@ -46,7 +46,7 @@ double best_seconds(const Tensor& x, const Tensor& weight) {
   for (const auto end = Clock::now() + std::chrono::seconds(1); Clock::now() < end;) {
     const auto start = Clock::now();
     linear(x, weight);
-    synchronise(x.device());
+    synchronize(x.device());
     best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
   }
   return best;

@@ -3,7 +3,7 @@
 #include "apps/bench/benchmark.h"
 #include "apps/model/model_choice.h"
 #include "apps/train/train_options.h"
-#include "nn/initialise.h"
+#include "nn/initialize.h"
 #include "runtime/random.h"
 #include "runtime/transfer.h"
 
@@ -22,7 +22,7 @@ std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t se
   }
   check_batch(options.batch_size, options.block_size);
   auto llama = std::make_unique<Llama>(config, precision_of(options.dtype));
-  initialise(llama->parameters(), config.initializer_range, seed);
+  initialize(llama->parameters(), config.initializer_range, seed);
   return llama;
 }
 

@@ -34,7 +34,7 @@ double BenchStep::run(std::uint64_t seed) {
   const auto batch = random_batch(batch_size, block_size, llama.config.vocab_size, seed);
   const auto start = std::chrono::steady_clock::now();
   step.take({batch}, 1e-4);
-  synchronise(llama.model.norm.weight.device());
+  synchronize(llama.model.norm.weight.device());
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 

@@ -16,7 +16,7 @@
 #include "apps/train/data_apart.h"
 #include "apps/train/peak_memory.h"
 #include "apps/train/training_run.h"
-#include "nn/initialise.h"
+#include "nn/initialize.h"
 #include "nn/llama/variant_of_weights.h"
 #include "runtime/device_runtime.h"
 
@@ -77,7 +77,7 @@ class Train final : public Command {
     if (resumed) {
       from_checkpoint([&] { load_weights(llama, resumed->checkpoint.path); });
     } else if (options.init_from.empty()) {
-      initialise(llama.parameters(), choice.config.initializer_range, session.seed);
+      initialize(llama.parameters(), choice.config.initializer_range, session.seed);
     } else {
       load_weights(llama, options.init_from);
     }
@@ -128,7 +128,7 @@ class Train final : public Command {
   }
 
   void go_on(TrainingRun& training, const Session& session) {
-    from_checkpoint([&] { load_optimizer(resumed->checkpoint, training.optimiser()); });
+    from_checkpoint([&] { load_optimizer(resumed->checkpoint, training.adamw()); });
     const auto found = training.go_on_with(*resumed);
     if (const auto device = to_string(session.device); device != resumed->device) {
       resumed->changes.push_back({"device", device, resumed->device});

@@ -38,7 +38,7 @@ class TokenSource {
   // Tokens in it; none: endless, drawn as needed.
   virtual std::optional<std::int64_t> tokens() const { return std::nullopt; }
 
-  // Micro-step `micro_step` of optimiser step `step`, both from 0.
+  // Micro-step `micro_step` of optimizer step `step`, both from 0.
   virtual TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
                                     std::int64_t columns) const = 0;
 

@@ -26,7 +26,7 @@ std::vector<ProbeStep> train_probe(const Llama& llama, const TokenSource& source
                           .peak = plan.learning_rate,
                           .warmup_steps = 0,
                           .total_steps = plan.steps};
-  AdamW optimizer(optimised_parameters(llama), {});
+  AdamW optimizer(optimized_parameters(llama), {});
   ForwardOptions forward;
   if (!llama.config.fault.empty()) forward.attention = AttentionPath::explicit_weights;
   std::vector<ProbeStep> steps;

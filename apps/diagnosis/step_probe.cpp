@@ -35,17 +35,17 @@ StepProbe probe_step(const Subject& subject) {
                   .loss = measures.loss,
                   .targets = measures.targets};
   const auto all = llama->parameters();
-  const auto optimised = optimised_parameters(*llama);
+  const auto optimized = optimized_parameters(*llama);
   std::vector<std::vector<double>> before;
   for (const auto& [name, tensor, initial] : all) {
     before.push_back(numbers_of(tensor));
-    const bool given = std::ranges::count(optimised, name, &NamedParameter::name) > 0;
+    const bool given = std::ranges::count(optimized, name, &NamedParameter::name) > 0;
     probe.parameters.push_back(
         {.name = name,
          .gradient = largest_number(gradient(tensor)) * measures.gradient_share,
-         .optimised = given});
+         .optimized = given});
   }
-  AdamW(optimised, {.beta1 = options.adam_beta1,
+  AdamW(optimized, {.beta1 = options.adam_beta1,
                     .beta2 = options.adam_beta2,
                     .epsilon = options.adam_epsilon,
                     .weight_decay = options.weight_decay})

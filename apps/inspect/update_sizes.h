@@ -1,4 +1,4 @@
-// How far one optimiser step moves each parameter, beside how large it is.
+// How far one optimizer step moves each parameter, beside how large it is.
 #pragma once
 
 #include <map>
@@ -8,7 +8,7 @@
 
 namespace lookback {
 
-// What an optimiser knows, and the step it is to take.
+// What an optimizer knows, and the step it is to take.
 struct OptimizerView {
   struct Moments {
     Tensor first, second;

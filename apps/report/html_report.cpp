@@ -153,7 +153,7 @@ void HtmlReport::heat_map(const ReportHeatMap& map) {
   Check{"report"}(map.values.size() == map.row_labels.size() * map.column_labels.size(),
                   "heat map {}: {} values for {} x {} labels", map.title, map.values.size(),
                   map.row_labels.size(), map.column_labels.size());
-  const bool diverging = map.colours == ReportHeatMap::Colours::diverging;
+  const bool diverging = map.colors == ReportHeatMap::Colors::diverging;
   add(dumped({{"kind", "heatMap"},
               {"title", map.title},
               {"rowTitle", map.row_title},

@@ -46,13 +46,13 @@ enum class ReportMapRule { none, causal };
 // A small matrix whose numbers can be read one by one: at most a few thousand cells.
 struct ReportHeatMap {
   // sequential: from 0 (or the least) to the largest; diverging: around 0.
-  enum class Colours { sequential, diverging };
+  enum class Colors { sequential, diverging };
   std::string title = {};
   std::string row_title = {}, column_title = {};
   std::vector<std::string> row_labels = {}, column_labels = {};
   std::vector<double> values = {};  // row by row; NaN: an empty cell
-  Colours colours = Colours::sequential;
-  ReportMapRule rule = ReportMapRule::none;  // causal: of sequential colours
+  Colors colors = Colors::sequential;
+  ReportMapRule rule = ReportMapRule::none;  // causal: of sequential colors
 };
 
 // A grid of large maps, all of the same rows and columns: small pictures, of which one is chosen
@@ -81,7 +81,7 @@ struct ReportFlow {
   struct Edge {
     std::int64_t from = 0, to = 0;
     double weight = 0;      // the width of the arc
-    double direction = 0;   // -1 .. 1: its colour
+    double direction = 0;   // -1 .. 1: its color
     std::string note = {};  // one line about it
   };
   std::string title = {};

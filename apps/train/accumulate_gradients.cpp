@@ -88,7 +88,7 @@ StepResults expected_results(const std::vector<TokenBatch>& micro_batches) {
   return result;
 }
 
-std::vector<NamedParameter> optimised_parameters(const Llama& llama) {
+std::vector<NamedParameter> optimized_parameters(const Llama& llama) {
   return llama.model.hooks().optimized(llama.parameters());
 }
 

@@ -1,4 +1,4 @@
-// The gradients of one optimiser step: forward and backward of every micro-batch.
+// The gradients of one optimizer step: forward and backward of every micro-batch.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ struct StepResults {
 };
 
 // Loss = (sum over all micro-batches) / (all valid targets). The parameters, clear before, then
-// hold the gradients of the sum: dividing is left to the optimiser's gradient scale, where it costs
+// hold the gradients of the sum: dividing is left to the optimizer's gradient scale, where it costs
 // nothing.
 StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
                                   const ForwardOptions& forward = {});
@@ -43,9 +43,9 @@ StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& m
 // What the host knows of a step that can be captured before it is queued: all but the tensors.
 StepResults expected_results(const std::vector<TokenBatch>& micro_batches);
 
-// What the optimiser is given, and the rate of step `step` (from 0): all parameters and the
+// What the optimizer is given, and the rate of step `step` (from 0): all parameters and the
 // schedule's, but for hooks that say otherwise.
-std::vector<NamedParameter> optimised_parameters(const Llama& llama);
+std::vector<NamedParameter> optimized_parameters(const Llama& llama);
 double learning_rate_at(const Llama& llama, const Schedule& schedule, std::int64_t step);
 
 }  // namespace lookback

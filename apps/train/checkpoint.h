@@ -36,7 +36,7 @@ struct FoundCheckpoint {
 std::optional<FoundCheckpoint> newest_checkpoint(const std::filesystem::path& run);
 
 // Throw Error, naming the file and what is wrong there, for a file that does not fit: the state
-// must be that of the folder's step, the moments those of the optimiser's parameters after that
+// must be that of the folder's step, the moments those of the optimizer's parameters after that
 // step, and every file and tensor what was written, where the checkpoint says what that was.
 TrainerState load_trainer_state(const FoundCheckpoint& checkpoint);
 LlamaConfig load_config(const FoundCheckpoint& checkpoint, const TrainerState& state);

@@ -62,7 +62,7 @@ OptimizerView optimizer_of(const fs::path& directory, const TrainOptions& option
       result.moments[name.substr(second.size())].second = file.load(name);
     }
   }
-  result.origin = fmt::format("the optimiser as it stood after step {}", result.steps_taken);
+  result.origin = fmt::format("the optimizer as it stood after step {}", result.steps_taken);
   return result;
 }
 

@@ -34,7 +34,7 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("gradient-accumulation-steps", gradient_accumulation_steps, micro_steps_rule,
             "micro-steps per step");
   flags.add("block-size", block_size, at_least_one, "tokens of a training sequence, less one");
-  flags.add("max-steps", max_steps, at_least_one, "optimiser steps; wins over --epochs");
+  flags.add("max-steps", max_steps, at_least_one, "optimizer steps; wins over --epochs");
   flags.add("epochs", epochs, at_least_one, "passes over the training data");
   flags.add("learning-rate", learning_rate, non_negative, "its peak");
   flags.add_choice("lr-scheduler-type", lr_scheduler_type,

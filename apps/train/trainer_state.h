@@ -32,7 +32,7 @@ struct CheckpointTies {
 };
 
 struct TrainerState {
-  std::int64_t step = 0;    // optimiser steps done
+  std::int64_t step = 0;    // optimizer steps done
   std::int64_t tokens = 0;  // fed in so far
   double seconds = 0;       // spent training so far
   std::uint64_t seed = 0;

@@ -59,7 +59,7 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
       data(token_data),
       options(train_options),
       forward(forward_options_of(train_options, model)),
-      optimizer(optimised_parameters(model), adamw_options(train_options)),
+      optimizer(optimized_parameters(model), adamw_options(train_options)),
       step(model, optimizer, forward, options.max_grad_norm,
            options.no_cuda_graphs ? Repetition::queued : Repetition::recorded),
       state{.seed = session.seed},
@@ -212,7 +212,7 @@ void TrainingRun::inspect_model() {
   OptimizerView view{.steps_taken = state.step,
                      .options = adamw_options(options),
                      .learning_rate = learning_rate(state.step - 1),
-                     .origin = fmt::format("the optimiser after step {}", state.step)};
+                     .origin = fmt::format("the optimizer after step {}", state.step)};
   for (const auto& [name, first, second] : optimizer.states()) view.moments[name] = {first, second};
   folder.write_look(forward, view);
 }

@@ -32,7 +32,7 @@ class TrainingRun {
   // tokenizer are not those that the run was on. Changes nothing in the folder. Returns what must
   // be said of what it found there.
   std::vector<std::string> go_on_with(const ResumedRun& run);
-  AdamW& optimiser() { return optimizer; }
+  AdamW& adamw() { return optimizer; }
 
   // Trains. The output folder is begun when the first gradients are there: what cannot even start
   // leaves nothing behind. From then on it holds a whole model: the one that training started from,

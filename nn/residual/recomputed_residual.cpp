@@ -4,7 +4,7 @@
 //   m_i = mlp_i(rms_norm(x + a_i; post_attention_layernorm_i))
 // term_i is a_i at the attention site, m_i at the MLP site. All layers share x, so
 //   n_i W^V_i = (x / rms(x)) (g_i W^V_i)
-// with the gains g_i of the norm: x is normalised once, the gains are folded into the value
+// with the gains g_i of the norm: x is normalized once, the gains are folded into the value
 // weights, and all value projections are one operation on one input. sum_i w_i a_i, and
 // sum_i w_i m_i, are one sum of products with the weights w_i W^O_i (w_i W^down_i).
 #include "autograd/grad_mode.h"
@@ -96,13 +96,13 @@ class RecomputedResidual final : public CrossLayerScheme {
 
   // The values of every earlier layer on x: [B, S, G, dk] each.
   std::vector<Tensor> values_of_earlier(const Tensor& x, const ForwardPass& pass) const {
-    const auto normalised = rms_norm(x, ones, epsilon);
+    const auto normalized = rms_norm(x, ones, epsilon);
     std::vector<Tensor> weights, biases;
     for (const auto& record : pass.records) {
       weights.push_back(record.value_weight);
       biases.push_back(record.layer->self_attn->value_projection().bias);
     }
-    auto values = linear_many(normalised, weights, biases, precision.products);
+    auto values = linear_many(normalized, weights, biases, precision.products);
     const auto dtype = attention_dtype(precision, pass.options, x.device());
     for (std::size_t i = 0; i < values.size(); ++i) {
       const auto& flat = values[i];

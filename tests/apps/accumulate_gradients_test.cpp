@@ -38,7 +38,7 @@ TokenBatch rows_of(const TokenBatch& batch, std::int64_t begin, std::int64_t end
 // valid targets: one loss, one gradient.
 TEST(AccumulateGradients, PiecesOfABatchMakeOneGradient) {
   const Llama llama(byte_config(), precision_of(DType::f64));
-  initialise(llama.parameters(), 0.2, 1);
+  initialize(llama.parameters(), 0.2, 1);
   auto batch = make_built_in_source("uniform", 3, BuiltInPart::fresh)->training_batch(0, 0, 4, 8);
   for (std::size_t i = 2; i < 8; ++i) batch.targets[i] = ignored_target;
 
@@ -66,7 +66,7 @@ TEST(AccumulateGradients, PiecesOfABatchMakeOneGradient) {
 
 TEST(AccumulateGradients, WithoutTargetsTheLossIsZero) {
   const Llama llama(byte_config(), precision_of(DType::f32));
-  initialise(llama.parameters(), 0.2, 1);
+  initialize(llama.parameters(), 0.2, 1);
   auto batch = make_built_in_source("uniform", 3, BuiltInPart::fresh)->training_batch(0, 0, 1, 4);
   for (auto& target : batch.targets) target = ignored_target;
   const auto measures = accumulate_gradients(llama, {batch});
@@ -78,7 +78,7 @@ TEST(AccumulateGradients, WithoutTargetsTheLossIsZero) {
 // All logits of a model whose embedding is zero are equal: its loss is ln V for every token.
 TEST(Evaluation, OfAModelThatKnowsNothing) {
   const Llama llama(byte_config(), precision_of(DType::f64));
-  initialise(llama.parameters(), 0.0, 1);
+  initialize(llama.parameters(), 0.0, 1);
   const auto uniform = make_built_in_source("uniform", 0, BuiltInPart::fresh);
   const auto result = evaluate(llama, *uniform, {.batch_size = 3, .block_size = 8, .batches = 2});
   EXPECT_EQ(result.tokens, 48);
@@ -110,7 +110,7 @@ double seconds_of_first_step(std::int64_t layers) {
       make_built_in_source("uniform", 3, BuiltInPart::fresh)->training_batch(0, 0, 1, 4);
   const auto start = std::clock();
   const Llama llama(config, precision_of(DType::f32));
-  initialise(llama.parameters(), 0.02, 1);
+  initialize(llama.parameters(), 0.02, 1);
   AdamW optimizer(llama.parameters(), {});
   const auto measures = accumulate_gradients(llama, {batch});
   optimizer.step(1e-3, measures.gradient_share);

@@ -172,7 +172,7 @@ TEST_F(BadInput, OutputFolders) {
 TEST_F(BadInput, AFullDisk) {
   // Too small for the weights: seen before the first step. (stderr is a file under the same limit.)
   refused({}, 1, "File too large", {.largest_file_bytes = 10'000});
-  // Large enough for the weights, too small for the optimiser's state.
+  // Large enough for the weights, too small for the optimizer's state.
   ASSERT_EQ(small.train().code, 0);
   const auto weight_bytes = fs::file_size(fs::path(small.run()) / "model.safetensors");
   const auto result =

@@ -42,10 +42,10 @@ std::string findings_of(const Diagnosis& diagnosis) {
 
 // So many steps as `train` takes them.
 void train(const Subject& subject, const Llama& llama, int steps, double learning_rate) {
-  AdamW optimiser(llama.parameters(), {});
+  AdamW optimizer(llama.parameters(), {});
   for (int step = 0; step < steps; ++step) {
     const auto measures = accumulate_gradients(llama, {subject.batch(step)});
-    optimiser.step(learning_rate, measures.gradient_share * clipping_factor(measures.grad_norm, 1));
+    optimizer.step(learning_rate, measures.gradient_share * clipping_factor(measures.grad_norm, 1));
     clear_gradients(llama.parameters());
   }
 }
@@ -254,7 +254,7 @@ TEST_F(DiagnosisOfTexts, ValidationThatHoldsTrainingTextIsContaminated) {
               HasSubstr("% of the spans of 50 tokens in validation stand in the training data"));
 }
 
-TEST_F(DiagnosisOfTexts, AModelThatRepeatsItsTextIsMemorising) {
+TEST_F(DiagnosisOfTexts, AModelThatRepeatsItsTextIsMemorizing) {
   const auto fresh = subject(letters(1, 700), letters(2, 700));
   const auto llama = fresh.model();
   EXPECT_EQ(evidence(with_weights(fresh, *llama), Verdict::memorisation), "");

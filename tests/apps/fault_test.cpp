@@ -112,7 +112,7 @@ Outcome outcome_of(const LlamaConfig& config, Activations activations = Activati
     numbers[Change::gradient].push_back((grad.defined() ? grad : none) * step.gradient_share);
   }
   numbers[Change::rate] = {number(learning_rate_at(*llama, {.total_steps = 10}, 3))};
-  for (const auto& each : optimised_parameters(*llama)) result.optimized.push_back(each.name);
+  for (const auto& each : optimized_parameters(*llama)) result.optimized.push_back(each.name);
   const auto scaled = with_large_scores(config);
   numbers[Change::scaled_logits] = {scaled->logits(ids, forward).detach()};
   return result;

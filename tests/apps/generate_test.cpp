@@ -158,7 +158,7 @@ TEST(BenchProgram, RefusesABatchThatNothingHolds) {
   }
 }
 
-// What a step needs, worked out beforehand: at the optimiser's peak (few tokens), at the loss (many
+// What a step needs, worked out beforehand: at the optimizer's peak (few tokens), at the loss (many
 // tokens, many words), and in backward.
 TEST(BenchProgram, PredictsTheMemoryOfAStep) {
   for (const std::vector<std::string>& shape :

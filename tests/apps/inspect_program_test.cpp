@@ -171,7 +171,7 @@ TEST_F(InspectProgram, InABrowser) {
   ASSERT_EQ(small.train({"--preset=fault-unmasked-recompute"}).code, 0);
   ASSERT_EQ(inspect({"--prompt", "<b>so</b> \"it\" & goes"}).code, 0);
   for (const int width : {1280, 390}) {
-    const auto result = render(out() / "report.html", width, ColourScheme::light);
+    const auto result = render(out() / "report.html", width, ColorScheme::light);
     ASSERT_TRUE(result.rendered);
     EXPECT_THAT(result.console, IsEmpty());
     EXPECT_EQ(result.told.at("errors"), "0");

@@ -220,7 +220,7 @@ std::vector<double> changes(const Llama& llama, AdamW& optimizer, double learnin
   return result;
 }
 
-TEST(Inspect, AFirstUpdateIsWhatTheOptimiserThenDoes) {
+TEST(Inspect, AFirstUpdateIsWhatTheOptimizerThenDoes) {
   const auto llama = make_variant(preset_variant(three_layers(), "method3.2").config);
   const AdamWOptions options{.weight_decay = 0.3};
   AdamW optimizer(llama->parameters(), options);

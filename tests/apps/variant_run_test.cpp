@@ -341,7 +341,7 @@ TEST_F(VariantWeights, OfTheWrongLengthAreRefused) {
   expect_error(eval(), 1, "mis-shaped: " + scale + " is (1, 2), must be (2,)");
 }
 
-TEST_F(VariantWeights, OfAnotherVariantAreRecognised) {
+TEST_F(VariantWeights, OfAnotherVariantAreRecognized) {
   // What the weights are, and the config they come with.
   const std::vector<std::pair<std::string, std::string>> pairs{
       {"method3.2", "llama"},     {"method3.2", "method4.2"},       {"method4.2", "method3.2"},

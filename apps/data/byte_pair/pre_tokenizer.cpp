@@ -80,7 +80,7 @@ PreTokenizer::Split PreTokenizer::read_split(const JsonValue& description) {
           description.member("invert", "true or false is needed").truth()};
 }
 
-// Joins matches and what lies between them, as the behaviour says, one piece behind.
+// Joins matches and what lies between them, as the behavior says, one piece behind.
 class PreTokenizer::Merging {
  public:
   Merging(Behavior wanted, std::string_view whole, const Word& sink)

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t most_steps = 400, points = 20;
 
-class MemorisationProbe final : public DiagnosisCheck {
+class MemorizationProbe final : public DiagnosisCheck {
  public:
   Verdict looks_for() const override { return Verdict::memorisation; }
   Effort effort() const override { return Effort::full; }
@@ -48,10 +48,10 @@ class MemorisationProbe final : public DiagnosisCheck {
     const auto gap = memory_gap(subject, *llama);
     const auto evidence = fmt::format("a model of {}: {}", size_of(subject.config), gap.evidence());
     if (gap.is_memory()) {
-      diagnosis.failed(Verdict::memorisation, name, gap.nats(), thresholds::memorised_nats,
+      diagnosis.failed(Verdict::memorisation, name, gap.nats(), thresholds::memorized_nats,
                        evidence);
     } else {
-      diagnosis.passed(name, gap.nats(), thresholds::memorised_nats, evidence);
+      diagnosis.passed(name, gap.nats(), thresholds::memorized_nats, evidence);
     }
   }
 
@@ -66,7 +66,7 @@ class MemorisationProbe final : public DiagnosisCheck {
 };
 
 const DiagnosisChecks::Add registered{"memorisation_probe",
-                                      [] { return std::make_unique<MemorisationProbe>(); }};
+                                      [] { return std::make_unique<MemorizationProbe>(); }};
 
 }  // namespace
 }  // namespace lookback

@@ -1,4 +1,4 @@
-// The recorded weights, already masked and normalised, are masked and normalised a second time.
+// The recorded weights, already masked and normalized, are masked and normalized a second time.
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/diagnosis/faults/needs.h"
 #include "autograd/ops/mask_scores.h"

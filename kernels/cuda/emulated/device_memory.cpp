@@ -93,9 +93,9 @@ class EmulatedRuntime final : public DeviceRuntime {
       const device::emulated::OnDevice on_device;
       std::memcpy(to, from, bytes);
     }
-    synchronise(index);
+    synchronize(index);
   }
-  void synchronise(int) override {
+  void synchronize(int) override {
     device::emulated::throw_if_lost();
     kernels::throw_reported(reports);
   }

@@ -229,10 +229,10 @@ class CudaRuntime final : public DeviceRuntime {
     }
     const auto kind = uploads ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost;
     check_cuda("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, kind, device.stream));
-    synchronise(index);
+    synchronize(index);
   }
 
-  void synchronise(int index) override {
+  void synchronize(int index) override {
     const auto& device = activate(index);
     check_cuda("cudaStreamSynchronize", cudaStreamSynchronize(device.stream));
     kernels::throw_reported(*device.reports);
@@ -246,7 +246,7 @@ class CudaRuntime final : public DeviceRuntime {
   std::unique_ptr<RecordedWork> record(int index, const std::function<void()>& work) override {
     auto& device = activate(index);
     static_cast<void>(device::has_warpgroups());  // asks the GPU, which a recording could not
-    synchronise(index);
+    synchronize(index);
     memory(index).release_cached();
     const Recording recording(device);
     return std::make_unique<CudaGraph>(device.stream, memory(index), work);

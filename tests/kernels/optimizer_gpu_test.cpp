@@ -83,22 +83,22 @@ void expect_near(const std::vector<double>& ours, const std::vector<double>& exp
 }
 
 template <class T>
-class OptimiserOnGpu : public ::testing::Test {
+class OptimizerOnGpu : public ::testing::Test {
  protected:
   void SetUp() override {
     if (const auto reason = why_no_gpu(); !reason.empty()) GTEST_SKIP() << reason;
   }
 };
-struct OptimiserNames {
+struct OptimizerNames {
   template <class T>
   static std::string GetName(int) {
     return std::string(name_of(dtype_of<T>));
   }
 };
-using Optimised = ::testing::Types<float, double>;
-TYPED_TEST_SUITE(OptimiserOnGpu, Optimised, OptimiserNames);
+using Optimized = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(OptimizerOnGpu, Optimized, OptimizerNames);
 
-TYPED_TEST(OptimiserOnGpu, StepsLikeTheCpu) {
+TYPED_TEST(OptimizerOnGpu, StepsLikeTheCpu) {
   const double bound = 8 * epsilon_of(dtype_of<TypeParam>);
   for (const std::int64_t offset : {0, 1}) {
     for (const double norm : {0.5, 40.0}) {
@@ -111,7 +111,7 @@ TYPED_TEST(OptimiserOnGpu, StepsLikeTheCpu) {
   }
 }
 
-TYPED_TEST(OptimiserOnGpu, NormIsTheRootOfAllSquares) {
+TYPED_TEST(OptimizerOnGpu, NormIsTheRootOfAllSquares) {
   for (const std::int64_t offset : {0, 1}) {
     const auto all = tensors<TypeParam>(5, offset, gpu());
     double squares = 0;

@@ -1,4 +1,4 @@
-#include "nn/initialise.h"
+#include "nn/initialize.h"
 
 #include <gtest/gtest.h>
 
@@ -17,13 +17,13 @@ const NamedParameter& find(const std::vector<NamedParameter>& all, const std::st
   throw std::out_of_range(name);
 }
 
-TEST(Initialise, DrawsNormalNumbersAndSetsConstants) {
+TEST(Initialize, DrawsNormalNumbersAndSetsConstants) {
   auto config = small_config();
   config.vocab_size = 4000;
   config.attention_bias = true;
   Llama llama(config, precision_of(DType::f64));
   const auto parameters = llama.parameters();
-  initialise(parameters, 0.02, 1);
+  initialize(parameters, 0.02, 1);
   const auto draws = to_doubles(find(parameters, "model.embed_tokens.weight").tensor);
   double sum = 0, squares = 0;
   for (const double x : draws) sum += x, squares += x * x;
@@ -37,7 +37,7 @@ TEST(Initialise, DrawsNormalNumbersAndSetsConstants) {
   }
 }
 
-TEST(Initialise, DependsOnSeedAndNameAlone) {
+TEST(Initialize, DependsOnSeedAndNameAlone) {
   auto config = small_config();
   const auto one = make_llama(config, DType::f64, 3);
   config.tie_word_embeddings = true;
@@ -56,7 +56,7 @@ TEST(Initialise, DependsOnSeedAndNameAlone) {
             to_doubles(find(other->parameters(), key).tensor)[0]);
 }
 
-TEST(Initialise, SinglePrecisionRoundsTheSameNumbers) {
+TEST(Initialize, SinglePrecisionRoundsTheSameNumbers) {
   const auto wide = make_llama(small_config(), DType::f64);
   const auto narrow = make_llama(small_config(), DType::f32);
   const auto a = to_doubles(wide->model.embed_tokens.weight);

@@ -1,4 +1,4 @@
-#include "nn/initialise.h"
+#include "nn/initialize.h"
 
 #include "kernels/fill.h"
 #include "kernels/normal_fill.h"
@@ -18,7 +18,7 @@ std::uint64_t hash_of(std::string_view text) {
 
 }  // namespace
 
-void initialise(const std::vector<NamedParameter>& parameters, double standard_deviation,
+void initialize(const std::vector<NamedParameter>& parameters, double standard_deviation,
                 std::uint64_t seed) {
   for (const auto& parameter : parameters) {
     const auto& tensor = parameter.tensor;
