@@ -10,7 +10,7 @@ namespace lookback {
 namespace {
 
 // More threads than any machine of today has cores; the operating system gives up far above.
-constexpr IntegerRule thread_rule{.least = 1, .most = 1024};
+constexpr IntegerRule thread_rule{.min = 1, .max = 1024};
 
 // What --device auto came to. A machine with a GPU that is not used says why.
 std::string note_of_chosen(Device device) {

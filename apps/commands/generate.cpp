@@ -73,7 +73,7 @@ class Generate final : public Command {
   }
 
  private:
-  static constexpr NumberRule share{.least = 0, .least_is = NumberRule::Bound::excluded, .most = 1};
+  static constexpr NumberRule share{.min = 0, .min_is = NumberRule::Bound::excluded, .max = 1};
 
   std::string directory, tokenizer;
   std::optional<DType> dtype;

@@ -88,12 +88,12 @@ double parameters_of(const LlamaConfig& config) {
 Subject to_train(const Subject& subject, std::int64_t tokens) {
   // Parameters x tokens in two minutes: six floating-point operations each, a hundred billion a
   // second.
-  constexpr double most_work = 2e12;
+  constexpr double max_work = 2e12;
   const auto& config = subject.config;
   const bool too_small =
       config.hidden_size < size_to_train.width || config.num_hidden_layers < size_to_train.layers;
   const double work = parameters_of(config) * runs_of_a_layer(config) * static_cast<double>(tokens);
-  if (too_small || work > most_work) return shrunk(subject, size_to_train);
+  if (too_small || work > max_work) return shrunk(subject, size_to_train);
   auto fresh = subject;
   fresh.folder.reset();
   fresh.weights.reset();

@@ -134,11 +134,11 @@ void add_overview(HtmlReport& report, const Inspection& inspection, const Inspec
 
 HtmlReport inspect_report(const Inspection& inspection, const InspectedModel& model,
                           const Tokenizer& words) {
-  constexpr std::size_t most_shown = 300;
+  constexpr std::size_t max_shown = 300;
   const auto labels = token_labels(words, inspection.tokens);
   const auto prompt = words.decode(inspection.tokens);
   HtmlReport report("A look into " + model.name);
-  report.subtitle(prompt.size() > most_shown ? prompt.substr(0, most_shown) + " …" : prompt);
+  report.subtitle(prompt.size() > max_shown ? prompt.substr(0, max_shown) + " …" : prompt);
   add_overview(report, inspection, model, labels);
   add_attention(report, inspection, labels);
   add_feeding(report, inspection, model.llama.config);

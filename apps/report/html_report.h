@@ -73,7 +73,7 @@ struct ReportMapGrid {
   std::vector<std::string> labels = {};  // of both the rows and the columns of every map
   ReportMapRule rule = ReportMapRule::none;
   // The maps are reduced until they take no more than this: k x k values become their largest.
-  std::int64_t most_bytes = 2'000'000;
+  std::int64_t max_bytes = 2'000'000;
 };
 
 // Layers that feed later layers: arcs from left to right.

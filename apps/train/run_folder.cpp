@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Of a look while training: more can hardly be read on a page.
-constexpr std::int64_t most_inspected_tokens = 64;
+constexpr std::int64_t max_inspected_tokens = 64;
 
 void replace_file(const fs::path& path, std::string_view text) {
   ReplacingFile file(path);
@@ -90,7 +90,7 @@ void RunFolder::remove_old_checkpoints(std::int64_t newest_step) {
 }
 
 void RunFolder::write_look(const ForwardOptions& forward, const OptimizerView& optimizer) {
-  const auto columns = std::min(options.block_size, most_inspected_tokens);
+  const auto columns = std::min(options.block_size, max_inspected_tokens);
   const auto batch = data.validation->evaluation_batch(0, 1, columns);
   const auto inspection = inspect(llama, batch.inputs, forward, optimizer);
   const auto looks = output.work().parent() / "inspect";

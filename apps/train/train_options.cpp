@@ -12,7 +12,7 @@ namespace lookback {
 
 namespace {
 
-constexpr IntegerRule micro_steps_rule{.least = 1, .most = most_micro_steps};
+constexpr IntegerRule micro_steps_rule{.min = 1, .max = max_micro_steps};
 
 }  // namespace
 
@@ -106,8 +106,9 @@ void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_t
     const double epoch =
         std::max(1.0, std::floor(static_cast<double>(*training_tokens - 1) / step_tokens));
     const double steps = epoch * static_cast<double>(options.epochs);
-    if (steps > static_cast<double>(most_steps)) {
-      usage_error("--epochs {}: {:.0f} steps are more than {}", options.epochs, steps, most_steps);
+    if (steps > static_cast<double>(max_step_count)) {
+      usage_error("--epochs {}: {:.0f} steps are more than {}", options.epochs, steps,
+                  max_step_count);
     }
     options.max_steps = static_cast<std::int64_t>(steps);
   }
@@ -121,10 +122,10 @@ void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_t
 }
 
 void check_batch(std::int64_t batch_size, std::int64_t block_size) {
-  constexpr auto most_tokens = std::int64_t{1} << 40;  // few enough to be counted in bytes
-  if (batch_size > most_tokens / block_size) {
+  constexpr auto max_tokens = std::int64_t{1} << 40;  // few enough to be counted in bytes
+  if (batch_size > max_tokens / block_size) {
     usage_error("--batch-size {} x --block-size {}: must be at most {} tokens", batch_size,
-                block_size, most_tokens);
+                block_size, max_tokens);
   }
 }
 

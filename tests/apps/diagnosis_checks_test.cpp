@@ -50,9 +50,9 @@ void train(const Subject& subject, const Llama& llama, int steps, double learnin
   }
 }
 
-void scale(const Llama& llama, float factor, int least_rank) {
+void scale(const Llama& llama, float factor, int min_rank) {
   for (const auto& parameter : llama.parameters()) {
-    if (parameter.tensor.rank() < least_rank) continue;
+    if (parameter.tensor.rank() < min_rank) continue;
     for (auto& weight : parameter.tensor.elements<float>()) weight *= factor;
   }
 }
@@ -96,10 +96,10 @@ TEST_P(DiagnosisOfHealthy, FindsNothing) {
   const auto llama = subject.model();
   train(subject, *llama, 50, 1e-3);
   expect_healthy(with_weights(subject, *llama), "after 50 steps");
-  for (const int least_rank : {0, 2}) {
+  for (const int min_rank : {0, 2}) {
     const auto large = subject.model();
-    scale(*large, 8, least_rank);
-    expect_healthy(with_weights(subject, *large), least_rank == 0 ? "times 8" : "matrices times 8");
+    scale(*large, 8, min_rank);
+    expect_healthy(with_weights(subject, *large), min_rank == 0 ? "times 8" : "matrices times 8");
   }
 }
 

@@ -11,14 +11,14 @@
 namespace lookback {
 namespace {
 
-constexpr std::int64_t most_steps = 400, points = 20;
+constexpr std::int64_t max_step_count = 400, points = 20;
 
 class MemorizationProbe final : public DiagnosisCheck {
  public:
   Verdict looks_for() const override { return Verdict::memorisation; }
   Effort effort() const override { return Effort::full; }
   void run(const Subject& all, Diagnosis& diagnosis) const override {
-    const auto subject = to_train(all, most_steps * all.batch_size * all.block_size);
+    const auto subject = to_train(all, max_step_count * all.batch_size * all.block_size);
     const auto steps = steps_for(subject);
     const auto name =
         fmt::format("loss on validation less that on training, after {} steps", steps);
@@ -58,10 +58,10 @@ class MemorizationProbe final : public DiagnosisCheck {
  private:
   static std::int64_t steps_for(const Subject& subject) {
     const auto tokens = subject.data.training->tokens();
-    if (!tokens) return most_steps;
+    if (!tokens) return max_step_count;
     const auto per_step = static_cast<double>(subject.batch_size * subject.block_size);
     const double most = thresholds::epochs_of_a_probe * static_cast<double>(*tokens) / per_step;
-    return static_cast<std::int64_t>(std::min(most, static_cast<double>(most_steps)));
+    return static_cast<std::int64_t>(std::min(most, static_cast<double>(max_step_count)));
   }
 };
 
