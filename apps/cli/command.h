@@ -26,8 +26,8 @@ namespace lookback {
 struct Session {
   Device device;
   // Models and what they compute live on `device` for as long as the session does.
-  std::shared_ptr<const DefaultDevice> works_on = {};
-  std::shared_ptr<const UseFloatProducts> multiplies = {};
+  std::shared_ptr<const DefaultDevice> default_device = {};
+  std::shared_ptr<const UseFloatProducts> matmul_precision = {};
   std::int64_t threads = 1;
   std::uint64_t seed = 0;
   Console console;

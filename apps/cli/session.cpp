@@ -61,11 +61,11 @@ Session SessionFlags::start() {
   session.device = parse_device(device);
   if (device == "auto") session.device_note = note_of_chosen(session.device);
   device = to_string(session.device);
-  session.works_on = std::make_shared<DefaultDevice>(session.device);
+  session.default_device = std::make_shared<DefaultDevice>(session.device);
   if (tf32 && session.device.backend != Backend::cuda) {
     usage_error("--tf32: only a GPU has it, and --device is {}: leave it out", device);
   }
-  session.multiplies =
+  session.matmul_precision =
       std::make_shared<UseFloatProducts>(tf32 ? FloatProducts::tf32 : FloatProducts::full);
   if (threads) set_num_threads(static_cast<int>(*threads));
   check_threads(num_threads());

@@ -35,7 +35,7 @@ Remembered remembered(const Subject& subject, const Llama& llama,
     if (batch.rows == 0) break;
     const auto [ids, targets] = token_tensors(batch);
     const auto loss = llama.loss(ids, targets, {.keep_nats = true}, subject.forward());
-    for (const double nats : numbers_of(loss.nats)) {
+    for (const double nats : to_vector(loss.nats)) {
       sum += nats;
       squares += nats * nats;
     }

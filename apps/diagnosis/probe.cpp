@@ -41,7 +41,7 @@ std::vector<ProbeStep> train_probe(const Llama& llama, const TokenSource& source
                      .grad_norm = measures.grad_norm});
     if (!measures.finite() || (on_step && on_step(steps.back()) == Probe::stop)) break;
     optimizer.step(learning_rate_at(llama, schedule, step),
-                   clipping_factor(measures.grad_norm, 1.0) * measures.gradient_share);
+                   clipping_factor(measures.grad_norm, 1.0) * measures.loss_scale);
     clear_gradients(parameters);
   }
   clear_gradients(parameters);

@@ -38,22 +38,21 @@ StepProbe probe_step(const Subject& subject) {
   const auto optimized = optimized_parameters(*llama);
   std::vector<std::vector<double>> before;
   for (const auto& [name, tensor, initial] : all) {
-    before.push_back(numbers_of(tensor));
+    before.push_back(to_vector(tensor));
     const bool given = std::ranges::count(optimized, name, &NamedParameter::name) > 0;
-    probe.parameters.push_back(
-        {.name = name,
-         .gradient = largest_number(gradient(tensor)) * measures.gradient_share,
-         .optimized = given});
+    probe.parameters.push_back({.name = name,
+                                .gradient = largest_number(gradient(tensor)) * measures.loss_scale,
+                                .optimized = given});
   }
   AdamW(optimized, {.beta1 = options.adam_beta1,
                     .beta2 = options.adam_beta2,
                     .epsilon = options.adam_epsilon,
                     .weight_decay = options.weight_decay})
       .step(probe.learning_rate,
-            clipping_factor(measures.grad_norm, options.max_grad_norm) * measures.gradient_share);
+            clipping_factor(measures.grad_norm, options.max_grad_norm) * measures.loss_scale);
   double squares = 0, squared_changes = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto after = numbers_of(all[i].tensor);
+    const auto after = to_vector(all[i].tensor);
     probe.parameters[i].changed = after != before[i];
     for (std::size_t k = 0; all[i].tensor.rank() > 1 && k < after.size(); ++k) {
       const double change = after[k] - before[i][k];

@@ -47,7 +47,7 @@ HeadMeasures measure_heads(const std::vector<Tensor>& weights) {
   for (const auto& layer : weights) {
     const auto heads = layer.size(0);
     const auto tokens = static_cast<std::size_t>(layer.size(1));
-    const auto numbers = numbers_of(layer);
+    const auto numbers = to_vector(layer);
     for (std::int64_t head = 0; head < heads; ++head) {
       double entropy = 0, mass = 0;
       for (std::size_t t = 0; t < tokens; ++t) {
@@ -65,7 +65,7 @@ HeadMeasures measure_heads(const std::vector<Tensor>& weights) {
 
 double largest_hidden_weight(const Tensor& weights) {
   const auto tokens = static_cast<std::size_t>(weights.size(1));
-  const auto numbers = numbers_of(weights);
+  const auto numbers = to_vector(weights);
   double largest = 0;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const auto key = i % tokens, query = i / tokens % tokens;

@@ -20,11 +20,11 @@ std::vector<std::string> numbered(std::int64_t count) {
 std::vector<float> head_of(const Tensor& weights, std::int64_t head) {
   const auto tokens = weights.size(1);
   const auto one = weights.alias({tokens, tokens}, {tokens, 1}, head * tokens * tokens);
-  const auto numbers = numbers_of(one);
+  const auto numbers = to_vector(one);
   return {numbers.begin(), numbers.end()};
 }
 
-bool equal(const Tensor& a, const Tensor& b) { return numbers_of(a) == numbers_of(b); }
+bool equal(const Tensor& a, const Tensor& b) { return to_vector(a) == to_vector(b); }
 
 // Replays of one source that gave the same weights, and the layers that ran them.
 struct SameReplays {

@@ -8,7 +8,7 @@
 namespace lookback {
 double update_norm(const NamedParameter& parameter, const OptimizerView& optimizer) {
   const auto& options = optimizer.options;
-  const auto weights = numbers_of(parameter.tensor);
+  const auto weights = to_vector(parameter.tensor);
   std::vector<double> first(weights.size(), 0), second(weights.size(), 0);
   const auto found = optimizer.moments.find(parameter.name);
   const bool known = found != optimizer.moments.end() && found->second.first.defined() &&
@@ -16,10 +16,10 @@ double update_norm(const NamedParameter& parameter, const OptimizerView& optimiz
                      found->second.first.shape() == parameter.tensor.shape() &&
                      found->second.second.shape() == parameter.tensor.shape();
   if (known) {
-    first = numbers_of(found->second.first);
-    second = numbers_of(found->second.second);
+    first = to_vector(found->second.first);
+    second = to_vector(found->second.second);
   } else if (const auto held = gradient(parameter.tensor); held.defined()) {
-    const auto values = numbers_of(held);
+    const auto values = to_vector(held);
     for (std::size_t i = 0; i < values.size(); ++i) {
       first[i] = (1 - options.beta1) * values[i];
       second[i] = (1 - options.beta2) * values[i] * values[i];

@@ -7,8 +7,8 @@
 #include "autograd/gradient.h"
 #include "autograd/ops/binary.h"
 #include "autograd/ops/cast.h"
-#include "autograd/ops/numbers.h"
 #include "autograd/ops/stack.h"
+#include "autograd/ops/to_vector.h"
 #include "nn/adamw.h"
 
 namespace lookback {
@@ -36,10 +36,10 @@ void add_to(Tensor& sum, const Tensor& x) {
 bool StepMeasures::finite() const { return std::isfinite(loss) && std::isfinite(grad_norm); }
 
 StepMeasures StepResults::read() const {
-  const auto values = numbers_of(numbers);
-  return {.loss = values[0] * gradient_share,
-          .grad_norm = values[2] * gradient_share,
-          .gradient_share = gradient_share,
+  const auto values = to_vector(numbers);
+  return {.loss = values[0] * loss_scale,
+          .grad_norm = values[2] * loss_scale,
+          .loss_scale = loss_scale,
           .tokens = tokens,
           .targets = targets,
           .correct = static_cast<std::int64_t>(values[1])};
@@ -71,7 +71,7 @@ StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& m
     backward(sum);
   }
   hooks.after_backward(llama.parameters());
-  result.gradient_share = share_of(result.targets);
+  result.loss_scale = share_of(result.targets);
   result.grad_norm = gradient_norm_tensor(llama.parameters());
   const NoGrad no_grad;
   result.numbers = stack({loss_sum, correct, result.grad_norm}, 0);
@@ -84,7 +84,7 @@ StepResults expected_results(const std::vector<TokenBatch>& micro_batches) {
     result.targets += batch.scored();
     result.tokens += batch.rows * batch.columns;
   }
-  result.gradient_share = share_of(result.targets);
+  result.loss_scale = share_of(result.targets);
   return result;
 }
 

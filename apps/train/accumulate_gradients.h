@@ -12,12 +12,12 @@
 namespace lookback {
 
 struct StepMeasures {
-  double loss = 0;            // nats per valid target, over all micro-batches
-  double grad_norm = 0;       // of that loss, before clipping
-  double gradient_share = 1;  // the gradients held by the parameters times this are that loss's
-  std::int64_t tokens = 0;    // fed in
-  std::int64_t targets = 0;   // valid ones
-  std::int64_t correct = 0;   // of them, those the model found most likely
+  double loss = 0;           // nats per valid target, over all micro-batches
+  double grad_norm = 0;      // of that loss, before clipping
+  double loss_scale = 1;     // the gradients held by the parameters times this are that loss's
+  std::int64_t tokens = 0;   // fed in
+  std::int64_t targets = 0;  // valid ones
+  std::int64_t correct = 0;  // of them, those the model found most likely
   bool finite() const;
 };
 
@@ -25,7 +25,7 @@ struct StepMeasures {
 struct StepResults {
   Tensor numbers;    // [3] f64: the sum of the losses, how many were correct, grad_norm
   Tensor grad_norm;  // [] f64, of the gradients that the parameters hold
-  double gradient_share = 1;
+  double loss_scale = 1;
   std::int64_t tokens = 0, targets = 0;
   StepMeasures read() const;
 };

@@ -29,7 +29,7 @@ StepResults TrainStep::take(const std::vector<TokenBatch>& batches, double learn
   if (recorded == nullptr) try_to_record(batches);
   if (recorded == nullptr) return queue(batches, learning_rate, {});
   auto results = expected_results(batches);
-  optimizer.begin_step(learning_rate, results.gradient_share);
+  optimizer.begin_step(learning_rate, results.loss_scale);
   if (!replay()) {
     results = queue_gradients(llama, batches, inputs, forward);
     queue_update(results);
@@ -59,7 +59,7 @@ StepResults TrainStep::queue(const std::vector<TokenBatch>& batches, double lear
                              const std::function<void(const StepResults&)>& before_update) {
   const auto results = queue_gradients(llama, batches, inputs, forward);
   if (before_update) before_update(results);
-  optimizer.begin_step(learning_rate, results.gradient_share);
+  optimizer.begin_step(learning_rate, results.loss_scale);
   queue_update(results);
   return results;
 }

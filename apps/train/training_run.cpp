@@ -7,7 +7,7 @@
 #include "apps/cli/error_message.h"
 #include "apps/train/non_finite.h"
 #include "autograd/grad_mode.h"
-#include "autograd/ops/numbers.h"
+#include "autograd/ops/to_vector.h"
 #include "nn/schedule.h"
 
 namespace lookback {
@@ -45,7 +45,7 @@ Json learned_numbers(const Llama& llama) {
   const NoGrad no_grad;
   auto learned = Json::object();
   for (const auto& named : llama.effects()) {
-    learned[named.first] = numbers_of(named.second);
+    learned[named.first] = to_vector(named.second);
   }
   return learned;
 }

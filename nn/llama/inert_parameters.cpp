@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/numbers.h"
+#include "autograd/ops/to_vector.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
@@ -24,7 +24,7 @@ Tensor ascending(const Tensor& x) {
 
 bool is_zero(const Tensor& x) {
   return !x.defined() ||
-         std::ranges::all_of(numbers_of(x), [](double number) { return number == 0; });
+         std::ranges::all_of(to_vector(x), [](double number) { return number == 0; });
 }
 
 std::set<std::string> below(const Llama& llama, const std::vector<std::string>& prefixes) {

@@ -52,7 +52,7 @@ TEST(AccumulateGradients, PiecesOfABatchMakeOneGradient) {
   EXPECT_EQ(pieces.targets, 26);
   EXPECT_EQ(pieces.tokens, 32);
   EXPECT_EQ(pieces.correct, whole.correct);
-  EXPECT_EQ(pieces.gradient_share, 1.0 / 26);
+  EXPECT_EQ(pieces.loss_scale, 1.0 / 26);
   EXPECT_NEAR(pieces.loss, whole.loss, 1e-12);
   EXPECT_NEAR(pieces.grad_norm, whole.grad_norm, 1e-12 * whole.grad_norm);
   std::size_t i = 0;
@@ -113,7 +113,7 @@ double seconds_of_first_step(std::int64_t layers) {
   initialize(llama.parameters(), 0.02, 1);
   AdamW optimizer(llama.parameters(), {});
   const auto measures = accumulate_gradients(llama, {batch});
-  optimizer.step(1e-3, measures.gradient_share);
+  optimizer.step(1e-3, measures.loss_scale);
   EXPECT_TRUE(llama.effects().empty());
   return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
 }

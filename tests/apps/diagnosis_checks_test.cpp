@@ -45,7 +45,7 @@ void train(const Subject& subject, const Llama& llama, int steps, double learnin
   AdamW optimizer(llama.parameters(), {});
   for (int step = 0; step < steps; ++step) {
     const auto measures = accumulate_gradients(llama, {subject.batch(step)});
-    optimizer.step(learning_rate, measures.gradient_share * clipping_factor(measures.grad_norm, 1));
+    optimizer.step(learning_rate, measures.loss_scale * clipping_factor(measures.grad_norm, 1));
     clear_gradients(llama.parameters());
   }
 }

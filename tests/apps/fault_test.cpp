@@ -109,7 +109,7 @@ Outcome outcome_of(const LlamaConfig& config, Activations activations = Activati
   for (const auto& parameter : llama->parameters()) {
     const auto grad = gradient(parameter.tensor);
     const auto none = zeros(parameter.tensor.shape(), parameter.tensor.dtype());
-    numbers[Change::gradient].push_back((grad.defined() ? grad : none) * step.gradient_share);
+    numbers[Change::gradient].push_back((grad.defined() ? grad : none) * step.loss_scale);
   }
   numbers[Change::rate] = {number(learning_rate_at(*llama, {.total_steps = 10}, 3))};
   for (const auto& each : optimized_parameters(*llama)) result.optimized.push_back(each.name);

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "apps/train/train_step.h"
-#include "autograd/ops/numbers.h"
+#include "autograd/ops/to_vector.h"
 #include "tests/gpu.h"
 #include "tests/nn/small_llama.h"
 
@@ -155,8 +155,8 @@ TEST_F(StepOnGpu, ATokenOutsideTheVocabularyIsNamedBehindAReplay) {
 
 TEST_F(StepOnGpu, WhatNeedsTheHostCannotBeRecorded) {
   const auto x = to_device(from_values<double>({1, 2}, {2}), gpu());
-  EXPECT_THROW(static_cast<void>(record(gpu(), [&] { static_cast<void>(numbers_of(x)); })), Error);
-  EXPECT_EQ(numbers_of(x), (std::vector<double>{1, 2}));
+  EXPECT_THROW(static_cast<void>(record(gpu(), [&] { static_cast<void>(to_vector(x)); })), Error);
+  EXPECT_EQ(to_vector(x), (std::vector<double>{1, 2}));
 }
 
 TEST_F(StepOnGpu, TheCpuRecordsNothing) {

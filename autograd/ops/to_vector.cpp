@@ -1,11 +1,11 @@
-#include "autograd/ops/numbers.h"
+#include "autograd/ops/to_vector.h"
 
 #include "autograd/ops/contiguous.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
 
-std::vector<double> numbers_of(const Tensor& x) {
+std::vector<double> to_vector(const Tensor& x) {
   const auto dense = on_host(contiguous(x.detach()));
   return visit_floating(x.dtype(), [&]<class T>(TypeTag<T>) {
     std::vector<double> numbers;

@@ -7,6 +7,6 @@
 namespace lookback {
 
 // The elements of x in row-major order, whatever its floating dtype, strides and device.
-std::vector<double> numbers_of(const Tensor& x);
+std::vector<double> to_vector(const Tensor& x);
 
 }  // namespace lookback
