@@ -12,7 +12,7 @@
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
 #include "apps/train/evaluate.h"
-#include "apps/train/run_record.h"
+#include "apps/train/run_options.h"
 
 namespace lookback {
 namespace {
@@ -31,28 +31,26 @@ class Eval final : public Command {
   }
 
   ExitCode run(const Session& session) override {
-    const auto record = run_record_for_reading(directory);
-    if (data.empty() && !record && std::filesystem::is_directory(directory)) {
+    const auto run = run_options_for_reading(directory);
+    if (data.empty() && !run && std::filesystem::is_directory(directory)) {
       usage_error("--data is missing: {} is not the folder of a run, which would name its data",
                   directory);
     }
     check_model_folder(directory);
-    if (!dtype) dtype = record ? record->options.dtype : TrainOptions().dtype;
+    if (!dtype) dtype = run ? run->options.dtype : TrainOptions().dtype;
     const auto llama = load_model(directory, precision_of(*dtype));
     warn_of_fault(llama->config);
     note_missing_checksums(session.console, directory);
     const auto most = llama->config.max_position_embeddings;
-    if (!block_size)
-      block_size = record ? record->options.block_size : std::min<std::int64_t>(256, most);
+    if (!block_size) block_size = run ? run->options.block_size : std::min<std::int64_t>(256, most);
     if (*block_size > most) {
       usage_error("--block-size {}: must be at most max_position_embeddings={} of the config",
                   *block_size, most);
     }
-    const auto source = open(*llama, record, session.seed);
-    if (record && !data.empty()) check_language(record->options.tokenizer, *source);
-    const auto storage =
-        record ? record->options.attention_storage : TrainOptions().attention_storage;
-    const auto batch_size = record ? record->options.batch_size : TrainOptions().batch_size;
+    const auto source = open(*llama, run, session.seed);
+    if (run && !data.empty()) check_language(run->options.tokenizer, *source);
+    const auto storage = run ? run->options.attention_storage : TrainOptions().attention_storage;
+    const auto batch_size = run ? run->options.batch_size : TrainOptions().batch_size;
     report(session, *source,
            evaluate(*llama, *source, whole_evaluation(*source, batch_size, *block_size),
                     forward_options(storage, *llama, batch_size, *block_size, Gradients::none)));
@@ -61,18 +59,17 @@ class Eval final : public Command {
   }
 
  private:
-  std::shared_ptr<const TokenSource> open(const Llama& llama,
-                                          const std::optional<RunRecord>& record,
+  std::shared_ptr<const TokenSource> open(const Llama& llama, const std::optional<RunOptions>& run,
                                           std::uint64_t seed) {
     DataOptions wanted{.data = data,
                        .tokenizer = tokenizer,
-                       .model_tokenizer = tokenizer_file_of(directory, record),
+                       .model_tokenizer = tokenizer_file_of(directory, run),
                        .seed = seed,
                        .block_size = *block_size};
     if (data.empty()) {
-      wanted.data = record->options.data;
-      wanted.validation_data = record->options.validation_data;
-      wanted.seed = record->seed;
+      wanted.data = run->options.data;
+      wanted.validation_data = run->options.validation_data;
+      wanted.seed = run->seed;
       const auto chosen = data_of(llama.config, {});
       wanted.document_ends = chosen.document_ends;
       if (!split) split = split_of(chosen.validation_split);

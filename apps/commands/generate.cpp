@@ -11,7 +11,7 @@
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/prompt.h"
-#include "apps/train/run_record.h"
+#include "apps/train/run_options.h"
 
 namespace lookback {
 namespace {
@@ -38,9 +38,9 @@ class Generate final : public Command {
 
   ExitCode run(const Session& session) override {
     if (!prompt) usage_error("--prompt is missing: the text to begin with");
-    const auto record = run_record_for_reading(directory);
-    if (!dtype) dtype = record ? record->options.dtype : TrainOptions().dtype;
-    if (tokenizer.empty()) tokenizer = tokenizer_of(directory, record);
+    const auto run = run_options_for_reading(directory);
+    if (!dtype) dtype = run ? run->options.dtype : TrainOptions().dtype;
+    if (tokenizer.empty()) tokenizer = tokenizer_of(directory, run);
     const auto llama = load_model(directory, precision_of(*dtype));
     warn_of_fault(llama->config);
     note_missing_checksums(session.console, directory);

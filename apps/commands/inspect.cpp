@@ -11,7 +11,7 @@
 #include "apps/model/model_folder.h"
 #include "apps/model/prompt.h"
 #include "apps/train/read_run_history.h"
-#include "apps/train/run_record.h"
+#include "apps/train/run_options.h"
 #include "apps/train/saved_optimizer.h"
 
 namespace lookback {
@@ -32,7 +32,7 @@ class Inspect final : public Command {
 
   ExitCode run(const Session& session) override {
     if (!prompt) usage_error("--prompt is missing: the text that the model is shown");
-    const auto run = run_record_for_reading(directory);
+    const auto run = run_options_for_reading(directory);
     const auto options = run ? run->options : TrainOptions{};
     if (!dtype) dtype = options.dtype;
     if (tokenizer.empty()) tokenizer = tokenizer_of(directory, run);

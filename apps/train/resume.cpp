@@ -10,7 +10,7 @@
 #include "apps/cli/exit_code.h"
 #include "apps/cli/session.h"
 #include "apps/cli/toml.h"
-#include "apps/train/run_record.h"
+#include "apps/train/run_options.h"
 #include "kernels/cpu/isa.h"
 #include "runtime/device_runtime.h"
 #include "runtime/read_file.h"
@@ -67,7 +67,7 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
   const fs::path directory = options.output_dir;
   check_folder(directory);
   ResumedRun run;
-  const auto record = read_run_record(directory);
+  const auto recorded = read_run_options(directory);
   const bool given_steps = flags.given("max-steps");
   const auto differences =
       flags.complete_from((directory / options_name).string(), {"output-dir", "device"});
@@ -86,10 +86,10 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
     usage_error("{}; a resumed run keeps it, and --init-from {} starts a new one from its weights",
                 refused, options.output_dir);
   }
-  run.device = record->device;
-  run.options = record->file;
-  run.warnings = record->warnings;
-  run.tokenizer = tokenizer_of(directory, record);
+  run.device = recorded->device;
+  run.options = recorded->file;
+  run.warnings = recorded->warnings;
+  run.tokenizer = tokenizer_of(directory, recorded);
   if (!flags.given("device")) {
     try {
       static_cast<void>(parse_device(run.device));

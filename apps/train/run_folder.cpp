@@ -8,7 +8,7 @@
 #include "apps/model/model_folder.h"
 #include "apps/train/read_run_history.h"
 #include "apps/train/run_entries.h"
-#include "apps/train/run_record.h"
+#include "apps/train/run_options.h"
 #include "kernels/cpu/isa.h"
 #include "nn/llama/config_file.h"
 #include "runtime/replacing_file.h"

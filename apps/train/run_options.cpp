@@ -1,4 +1,4 @@
-#include "apps/train/run_record.h"
+#include "apps/train/run_options.h"
 
 #include <algorithm>
 
@@ -45,8 +45,8 @@ std::optional<TrainerState> state_beside(const fs::path& checkpoint) {
   }
 }
 
-void check_against_checkpoint(RunRecord& record, const fs::path& directory) {
-  const auto& options = record.file;
+void check_against_checkpoint(RunOptions& run, const fs::path& directory) {
+  const auto& options = run.file;
   auto checkpoint = directory;
   if (fs::path(options.path).parent_path() == directory) {
     const auto newest = newest_checkpoint(directory);
@@ -58,30 +58,30 @@ void check_against_checkpoint(RunRecord& record, const fs::path& directory) {
   check_settings(options, state->ties->settings,
                  fs::absolute(checkpoint / "").parent_path().filename().string());
   if (!is_as_written(read_file(options.path, "run"))) {
-    record.warnings.push_back(options.path +
-                              ": was edited, or is damaged, since the run wrote it; what it says "
-                              "of where things lie is taken as it stands");
+    run.warnings.push_back(options.path +
+                           ": was edited, or is damaged, since the run wrote it; what it says "
+                           "of where things lie is taken as it stands");
   }
 }
 
-std::optional<RunRecord> record_in(const fs::path& directory) {
+std::optional<RunOptions> options_in(const fs::path& directory) {
   auto path = directory / "options.toml";
   const auto folder = fs::absolute(directory / "").parent_path();
   if (!exists(path) && folder.filename().string().starts_with("checkpoint-")) {
     path = folder.parent_path() / "options.toml";
   }
   if (!exists(path)) return std::nullopt;
-  RunRecord record;
+  RunOptions run;
   SessionFlags session;
   Flags flags;
-  record.options.declare(flags);
+  run.options.declare(flags);
   session.declare(flags);
   flags.read_toml(path.string());
-  record.seed = static_cast<std::uint64_t>(session.seed);
-  record.device = session.device;
-  record.file = options_file(path, flags);
-  check_against_checkpoint(record, directory);
-  return record;
+  run.seed = static_cast<std::uint64_t>(session.seed);
+  run.device = session.device;
+  run.file = options_file(path, flags);
+  check_against_checkpoint(run, directory);
+  return run;
 }
 
 }  // namespace
@@ -91,25 +91,25 @@ std::string sealed_options(const std::string& text) {
   return fmt::format("{}{}{}\n", text, seal, checksum);
 }
 
-std::optional<RunRecord> read_run_record(const fs::path& directory) {
+std::optional<RunOptions> read_run_options(const fs::path& directory) {
   for (;;) {
     refuse_half_replaced(directory);
     try {
-      auto record = record_in(directory);
-      if (!is_half_replaced(directory)) return record;
+      auto run = options_in(directory);
+      if (!is_half_replaced(directory)) return run;
     } catch (const Error&) {
       if (!is_half_replaced(directory)) throw;
     }
   }
 }
 
-std::optional<RunRecord> run_record_for_reading(const fs::path& directory) {
-  auto record = read_run_record(directory);
-  if (record) std::ranges::for_each(record->warnings, print_warning);
-  return record;
+std::optional<RunOptions> run_options_for_reading(const fs::path& directory) {
+  auto run = read_run_options(directory);
+  if (run) std::ranges::for_each(run->warnings, print_warning);
+  return run;
 }
 
-std::string tokenizer_file_of(const fs::path& directory, const std::optional<RunRecord>& run) {
+std::string tokenizer_file_of(const fs::path& directory, const std::optional<RunOptions>& run) {
   if (run && !is_tokenizer_file(run->options.tokenizer)) return {};
   auto own = tokenizer_in(directory);
   if (const fs::path file = own; !own.empty()) {
@@ -118,7 +118,7 @@ std::string tokenizer_file_of(const fs::path& directory, const std::optional<Run
   return own.empty() && run ? run->options.tokenizer : own;
 }
 
-std::string tokenizer_of(const fs::path& directory, const std::optional<RunRecord>& run) {
+std::string tokenizer_of(const fs::path& directory, const std::optional<RunOptions>& run) {
   if (auto file = tokenizer_file_of(directory, run); !file.empty()) return file;
   return run && !run->options.tokenizer.empty() ? run->options.tokenizer : "bytes";
 }

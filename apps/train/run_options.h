@@ -11,7 +11,7 @@
 
 namespace lookback {
 
-struct RunRecord {
+struct RunOptions {
   TrainOptions options;
   std::uint64_t seed = 0;
   std::string device = {};  // "cpu", "cuda:0"
@@ -26,17 +26,17 @@ std::string sealed_options(const std::string& text);
 // for an options.toml that does not fit, or that is not the one which the checkpoint (of a run: its
 // newest) was trained with, and in the middle of a replacement (replacement.h). Where it was
 // changed in anything else, `warnings` says so.
-std::optional<RunRecord> read_run_record(const std::filesystem::path& directory);
+std::optional<RunOptions> read_run_options(const std::filesystem::path& directory);
 // The same, for who only reads the folder: prints the warnings.
-std::optional<RunRecord> run_record_for_reading(const std::filesystem::path& directory);
+std::optional<RunOptions> run_options_for_reading(const std::filesystem::path& directory);
 
 // The tokenizer's file of a model folder: the copy in it (tokenizer_file.h), or else the one that
 // its run began with. Empty: the model has none; its run, if it is one, says what else it speaks.
 std::string tokenizer_file_of(const std::filesystem::path& directory,
-                              const std::optional<RunRecord>& run);
+                              const std::optional<RunOptions>& run);
 
 // What text is read and written with for a model folder: that file, the run's tokenizer, or bytes.
 std::string tokenizer_of(const std::filesystem::path& directory,
-                         const std::optional<RunRecord>& run);
+                         const std::optional<RunOptions>& run);
 
 }  // namespace lookback
