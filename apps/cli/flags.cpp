@@ -218,12 +218,12 @@ void Flags::take(std::vector<std::string> values) {
   if (targets != nullptr) *targets = std::move(values);
 }
 
-const Flag& Flags::find_recorded(const std::string& path, const std::string& key) const {
+const Flag& Flags::find_saved(const std::string& path, const std::string& key) const {
   const auto* flag = find(key);
-  if (flag != nullptr && flag->recorded == Flag::Recorded::yes) return *flag;
+  if (flag != nullptr && flag->saved_to_options == Flag::SavedToOptions::yes) return *flag;
   std::vector<std::string> known;
   for (const auto& each : flags) {
-    if (each.recorded == Flag::Recorded::yes) known.push_back(each.name);
+    if (each.saved_to_options == Flag::SavedToOptions::yes) known.push_back(each.name);
   }
   constexpr std::size_t most = 60;  // of a file that is none of options, a line may be a book
   usage_error("{}: unknown key {}{}: the nearest is {}", path, key.substr(0, most),
@@ -232,7 +232,7 @@ const Flag& Flags::find_recorded(const std::string& path, const std::string& key
 
 void Flags::read_toml(const std::string& path) {
   for (const auto& option : lookback::read_toml(path)) {
-    const auto& flag = find_recorded(path, option.first);
+    const auto& flag = find_saved(path, option.first);
     in_file(path, [&] { set(flag, option.second); });
   }
 }
@@ -241,11 +241,11 @@ std::vector<Flags::Difference> Flags::complete_from(const std::string& path,
                                                     const std::set<std::string>& left_out) {
   std::map<std::string, std::string> values;
   for (const auto& [key, value] : lookback::read_toml(path)) {
-    values.emplace(find_recorded(path, key).name, value);
+    values.emplace(find_saved(path, key).name, value);
   }
   std::vector<Difference> differences;
   for (const auto& flag : flags) {
-    if (flag.recorded == Flag::Recorded::no || left_out.contains(flag.name)) continue;
+    if (flag.saved_to_options == Flag::SavedToOptions::no || left_out.contains(flag.name)) continue;
     const auto value = values.find(flag.name);
     const auto ours = flag.get();
     std::optional<std::string> theirs;
@@ -262,10 +262,10 @@ std::vector<Flags::Difference> Flags::complete_from(const std::string& path,
 
 void Flags::assign(std::string_view name, const std::string& value) { find(name)->set(value); }
 
-std::vector<std::pair<std::string, std::string>> Flags::recorded_values() const {
+std::vector<std::pair<std::string, std::string>> Flags::saved_values() const {
   std::vector<std::pair<std::string, std::string>> values;
   for (const auto& flag : flags) {
-    if (flag.recorded == Flag::Recorded::no) continue;
+    if (flag.saved_to_options == Flag::SavedToOptions::no) continue;
     if (const auto current = flag.get()) values.emplace_back(flag.name, *current);
   }
   return values;
@@ -273,7 +273,7 @@ std::vector<std::pair<std::string, std::string>> Flags::recorded_values() const 
 
 std::string Flags::to_toml() const {
   std::string result;
-  for (const auto& [name, text] : recorded_values()) {
+  for (const auto& [name, text] : saved_values()) {
     auto key = name;
     std::replace(key.begin(), key.end(), '-', '_');
     const bool quoted = find(name)->kind == Flag::Kind::text;

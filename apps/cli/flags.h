@@ -29,19 +29,19 @@ namespace lookback {
 struct Flag {
   enum class Kind { text, number, toggle };
   // Whether options.toml takes it: flags about this one call stay out.
-  enum class Recorded { yes, no };
+  enum class SavedToOptions { yes, no };
 
   std::string name;         // without the dashes
   std::string placeholder;  // FILE, N, X; empty for a toggle
   std::string help;
   Kind kind = Kind::text;
-  Recorded recorded = Recorded::yes;
+  SavedToOptions saved_to_options = SavedToOptions::yes;
   std::function<void(const std::string&)> set;
   std::function<std::optional<std::string>()> get;  // none: not set, no default
   std::vector<std::string> choices = {};
 
   std::string dashed() const { return "--" + name; }
-  void not_recorded() { recorded = Recorded::no; }
+  void not_saved_to_options() { saved_to_options = SavedToOptions::no; }
 };
 
 // What stands without a flag: DIR, REFERENCE...
@@ -107,8 +107,8 @@ class Flags {
   std::optional<std::string> value(std::string_view name) const { return find(name)->get(); }
   // Sets one as if it stood in an options file that nobody named: given() stays false.
   void assign(std::string_view name, const std::string& value);
-  // Name and value, as value() gives it, of every recorded flag that is set or has a default.
-  std::vector<std::pair<std::string, std::string>> recorded_values() const;
+  // Name and value, as value() gives it, of every flag that options.toml takes, that is set or has a default.
+  std::vector<std::pair<std::string, std::string>> saved_values() const;
   // The same as TOML that read_toml takes.
   std::string to_toml() const;
 
@@ -121,7 +121,7 @@ class Flags {
 
  private:
   const Flag* find(std::string_view name) const;
-  const Flag& find_recorded(const std::string& path, const std::string& key) const;
+  const Flag& find_saved(const std::string& path, const std::string& key) const;
   bool is_flag(std::string_view argument) const;
   std::vector<std::string> names() const;
   std::vector<std::string> joined(std::span<const std::string> arguments) const;

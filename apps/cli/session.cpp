@@ -30,8 +30,9 @@ void SessionFlags::declare(Flags& flags) {
   flags.add("seed", seed, at_least_zero, "of everything drawn at random");
   flags.add_toggle("tf32", tf32,
                    "a GPU rounds the operands of float32 products to TF32: faster, 1e-3 away");
-  flags.add_toggle("json", json, "stdout holds one JSON object and nothing else").not_recorded();
-  flags.add_toggle("quiet", quiet, "no progress on stderr").not_recorded();
+  flags.add_toggle("json", json, "stdout holds one JSON object and nothing else")
+      .not_saved_to_options();
+  flags.add_toggle("quiet", quiet, "no progress on stderr").not_saved_to_options();
 }
 
 Device parse_device(const std::string& text) {

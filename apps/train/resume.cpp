@@ -75,7 +75,7 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
   for (const auto& difference : differences) {
     if (may_change(difference.name)) {
       run.changes.push_back(difference);
-      // Recorded runs know how many steps their epochs were.
+      // Runs that were resumed before know how many steps their epochs were.
       if (difference.name == "epochs" && !given_steps) options.max_steps.reset();
       continue;
     }

@@ -32,7 +32,7 @@ std::string key_of(std::string_view flag) {
 
 RunSettings settings_of(const Flags& flags) {
   RunSettings settings;
-  for (const auto& [name, value] : flags.recorded_values()) {
+  for (const auto& [name, value] : flags.saved_values()) {
     if (std::ranges::find(places, name) == places.end()) settings.emplace(key_of(name), value);
   }
   return settings;

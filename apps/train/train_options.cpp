@@ -76,14 +76,15 @@ void TrainOptions::declare(Flags& flags) {
                   "goes on from the newest whole checkpoint in --output-dir, with that run's "
                   "settings; flags may change how long and how often (--max-steps, --save-steps), "
                   "--device and --threads")
-      .not_recorded();
+      .not_saved_to_options();
   flags
       .add_toggle("verify-data", verify_data,
                   "with --resume: compares all of the data with those of the run, not a sample")
-      .not_recorded();
-  flags.add_toggle("overwrite", overwrite, "replaces a run that --output-dir holds").not_recorded();
+      .not_saved_to_options();
+  flags.add_toggle("overwrite", overwrite, "replaces a run that --output-dir holds")
+      .not_saved_to_options();
   flags.add("options", options_file, "FILE.toml", "values of flags; those on the command line win")
-      .not_recorded();
+      .not_saved_to_options();
 }
 
 AdamWOptions adamw_options(const TrainOptions& options) {

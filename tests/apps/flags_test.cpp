@@ -25,7 +25,7 @@ struct Example {
     flags.add_choice("dtype", dtype, {DType::f32, DType::f64}, "dtype");
     flags.add_choice("output-dtype", output_dtype, {DType::f32, DType::bf16}, "dtype of y");
     flags.add_toggle("cache", cache, "cache");
-    flags.add("options", options, "FILE", "options").not_recorded();
+    flags.add("options", options, "FILE", "options").not_saved_to_options();
   }
   std::string error(const Arguments& arguments) {
     try {
