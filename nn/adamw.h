@@ -39,8 +39,8 @@ class AdamW {
 
   // What the host says of the next step; handed to the device before the step is at work there.
   void begin_step(double learning_rate, double gradient_scale);
-  // The device's part, the same each time: it can be recorded and replayed
-  // (runtime/recorded_work.h).
+  // The device's part, the same each time: it can be captured and launched
+  // (runtime/captured_work.h).
   void update(double max_norm, const Tensor& norm);
 
   struct State {

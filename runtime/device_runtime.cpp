@@ -46,9 +46,9 @@ std::unique_ptr<QueuedMoment> queued_moment(Device device) {
   return runtime->moment(device.index);
 }
 
-std::unique_ptr<RecordedWork> record(Device device, const std::function<void()>& work) {
+std::unique_ptr<CapturedWork> capture(Device device, const std::function<void()>& work) {
   auto* runtime = device_runtime(device.backend);
-  return runtime == nullptr ? nullptr : runtime->record(device.index, work);
+  return runtime == nullptr ? nullptr : runtime->capture(device.index, work);
 }
 
 std::string to_string(Device device) {

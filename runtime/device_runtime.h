@@ -10,8 +10,8 @@
 #include <string>
 
 #include "runtime/allocator.h"
+#include "runtime/captured_work.h"
 #include "runtime/device.h"
-#include "runtime/recorded_work.h"
 
 namespace lookback {
 
@@ -48,8 +48,8 @@ class DeviceRuntime {
   virtual void synchronize(int index) = 0;
   // Behind all that is queued so far.
   virtual std::unique_ptr<QueuedMoment> moment(int index) = 0;
-  // As runtime/recorded_work.h has it.
-  virtual std::unique_ptr<RecordedWork> record(int index, const std::function<void()>& work) = 0;
+  // As runtime/captured_work.h has it.
+  virtual std::unique_ptr<CapturedWork> capture(int index, const std::function<void()>& work) = 0;
 };
 
 // The one of the backend; null where this build has none (the CPU needs none).

@@ -42,16 +42,16 @@ MeasuredSteps measure_steps(const Llama& llama, const BenchOptions& options,
                             const Session& session) {
   constexpr std::int64_t warm_up_steps = 3;
   BenchStep step(llama, options,
-                 options.no_cuda_graphs ? Repetition::queued : Repetition::recorded);
+                 options.no_cuda_graphs ? Repetition::queued : Repetition::captured);
   MeasuredSteps measured;
   for (std::int64_t i = 0; i < options.steps + warm_up_steps; ++i) {
     const double seconds = step.run(session.seed + static_cast<std::uint64_t>(i));
     if (i == 1) measured.second_step_seconds = seconds;
     if (i >= warm_up_steps) measured.seconds.push_back(seconds);
   }
-  measured.recorded = step.train_step().is_recorded();
-  if (const auto& reason = step.train_step().why_not_recorded(); !reason.empty()) {
-    session.console.note("queued kernel by kernel: no room for a recording: " + reason);
+  measured.captured = step.train_step().is_captured();
+  if (const auto& reason = step.train_step().why_not_captured(); !reason.empty()) {
+    session.console.note("queued kernel by kernel: no room for a capture: " + reason);
   }
   return measured;
 }

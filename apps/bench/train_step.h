@@ -27,8 +27,8 @@ class BenchStep {
 // What `bench train` says of its steps.
 struct MeasuredSteps {
   std::vector<double> seconds;     // of each but the first three
-  double second_step_seconds = 0;  // the step that a GPU is shown, where steps are recorded
-  bool recorded = false;           // whether they were: on a GPU with room for it
+  double second_step_seconds = 0;  // the step that a GPU is shown, where steps are captured
+  bool captured = false;           // whether they were: on a GPU with room for it
 };
 MeasuredSteps measure_steps(const Llama& llama, const BenchOptions& options,
                             const Session& session);

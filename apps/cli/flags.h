@@ -107,7 +107,8 @@ class Flags {
   std::optional<std::string> value(std::string_view name) const { return find(name)->get(); }
   // Sets one as if it stood in an options file that nobody named: given() stays false.
   void assign(std::string_view name, const std::string& value);
-  // Name and value, as value() gives it, of every flag that options.toml takes, that is set or has a default.
+  // Name and value, as value() gives it, of every flag that options.toml takes and that is set or
+  // has a default.
   std::vector<std::pair<std::string, std::string>> saved_values() const;
   // The same as TOML that read_toml takes.
   std::string to_toml() const;

@@ -75,7 +75,7 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
   for (const auto& difference : differences) {
     if (may_change(difference.name)) {
       run.changes.push_back(difference);
-      // Runs that were resumed before know how many steps their epochs were.
+      // An options.toml says how many steps the epochs were.
       if (difference.name == "epochs" && !given_steps) options.max_steps.reset();
       continue;
     }

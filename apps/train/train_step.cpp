@@ -16,27 +16,27 @@ TrainStep::TrainStep(const Llama& model, AdamW& adamw, const ForwardOptions& for
       forward(forward_options),
       max_norm(max_gradient_norm),
       parameters(model.parameters()),
-      may_record(how == Repetition::recorded && model.model.hooks(forward_options).capturable()),
+      may_capture(how == Repetition::captured && model.model.hooks(forward_options).capturable()),
       norm_so_far(zeros({}, DType::f64, parameters.at(0).tensor.device())) {}
 
 StepResults TrainStep::take(const std::vector<TokenBatch>& batches, double learning_rate,
                             const std::function<void(const StepResults&)>& before_update) {
-  if (!fill_inputs(batches)) recorded = nullptr;
-  if (!warm || before_update || !may_record) {
+  if (!fill_inputs(batches)) captured = nullptr;
+  if (!warm || before_update || !may_capture) {
     warm = true;
     return queue(batches, learning_rate, before_update);
   }
-  if (recorded == nullptr) try_to_record(batches);
-  if (recorded == nullptr) return queue(batches, learning_rate, {});
+  if (captured == nullptr) try_to_capture(batches);
+  if (captured == nullptr) return queue(batches, learning_rate, {});
   auto results = expected_results(batches);
   optimizer.begin_step(learning_rate, results.loss_scale);
-  if (!replay()) {
+  if (!launch()) {
     results = queue_gradients(llama, batches, inputs, forward);
     queue_update(results);
     return results;
   }
   for (const auto& parameter : parameters) parameter.tensor.storage()->bump_version();
-  results.numbers = copy_of(recorded_numbers);
+  results.numbers = copy_of(captured_numbers);
   return results;
 }
 
@@ -72,25 +72,25 @@ void TrainStep::queue_update(const StepResults& results) {
   clear_gradients(parameters);
 }
 
-// A recording has memory of its own: a GPU that has no room for it goes on without.
-void TrainStep::try_to_record(const std::vector<TokenBatch>& batches) {
+// A capture has memory of its own: a GPU that has no room for it goes on without.
+void TrainStep::try_to_capture(const std::vector<TokenBatch>& batches) {
   try {
-    recorded = record(norm_so_far.device(), [&] {
+    captured = capture(norm_so_far.device(), [&] {
       const auto results = queue_gradients(llama, batches, inputs, forward);
       queue_update(results);
-      recorded_numbers = results.numbers;
+      captured_numbers = results.numbers;
     });
   } catch (const OutOfMemory& error) {
     clear_gradients(parameters);
     go_on_queued(error);
   }
-  may_record = may_record && recorded != nullptr;
+  may_capture = may_capture && captured != nullptr;
 }
 
 // False, with nothing queued, where the GPU has no room for what it would run.
-bool TrainStep::replay() {
+bool TrainStep::launch() {
   try {
-    recorded->replay();
+    captured->launch();
     return true;
   } catch (const OutOfMemory& error) {
     go_on_queued(error);
@@ -99,10 +99,10 @@ bool TrainStep::replay() {
 }
 
 void TrainStep::go_on_queued(const OutOfMemory& error) {
-  recorded = nullptr;
-  recorded_numbers = {};
-  may_record = false;
-  no_recording = error.what();
+  captured = nullptr;
+  captured_numbers = {};
+  may_capture = false;
+  no_capture = error.what();
 }
 
 }  // namespace lookback

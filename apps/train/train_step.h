@@ -14,8 +14,8 @@
 //
 // accumulate_gradients.cpp is the inner loop, TrainStep::queue() the step around it, and
 // TrainingRun::train() the outer loop with what happens between steps. What else stands here keeps
-// a GPU busy: the host waits for no number of a step, and from the second step on the GPU repeats
-// the kernels that it was shown, where they fit into its memory.
+// a GPU busy: the host waits for no number of a step, and from the second step on the GPU launches
+// the step that was captured (a CUDA graph), where there is memory for that.
 #pragma once
 
 #include <functional>
@@ -27,39 +27,39 @@
 #include "apps/train/token_tensors.h"
 #include "nn/adamw.h"
 #include "runtime/allocator.h"
-#include "runtime/recorded_work.h"
+#include "runtime/captured_work.h"
 
 namespace lookback {
 
-// Whether a device that queues its kernels is shown the step once and replays it.
-enum class Repetition { recorded, queued };
+// Whether a device that queues its kernels captures the step once and launches that from then on.
+enum class Repetition { captured, queued };
 
 class TrainStep {
  public:
   // The arguments outlive it. Faults of a model are always queued: they ask for numbers on the way.
   TrainStep(const Llama& model, AdamW& adamw, const ForwardOptions& forward_options,
-            double max_gradient_norm, Repetition how = Repetition::recorded);
+            double max_gradient_norm, Repetition how = Repetition::captured);
 
   // Queues the step and does not wait for a GPU: its numbers are there when they have been read.
   // A norm that is not finite leaves the weights as they are, in this step and all later ones.
-  // With `before_update`, which is called when the gradients are queued, a step is never recorded,
-  // nor is the first one; from then on steps whose batches have the shapes of the recorded one are
-  // replayed.
+  // With `before_update`, which is called when the gradients are queued, a step is never captured,
+  // nor is the first one; from then on steps whose batches have the shapes of the captured one are
+  // launched.
   StepResults take(const std::vector<TokenBatch>& batches, double learning_rate,
                    const std::function<void(const StepResults&)>& before_update = {});
 
-  bool is_recorded() const { return recorded != nullptr; }
-  // Why steps are queued though they were to be recorded: memory did not suffice, in the words of
+  bool is_captured() const { return captured != nullptr; }
+  // Why steps are queued though they were to be captured: memory did not suffice, in the words of
   // OutOfMemory. Empty otherwise.
-  const std::string& why_not_recorded() const { return no_recording; }
+  const std::string& why_not_captured() const { return no_capture; }
 
  private:
   bool fill_inputs(const std::vector<TokenBatch>& batches);
   StepResults queue(const std::vector<TokenBatch>& batches, double learning_rate,
                     const std::function<void(const StepResults&)>& before_update);
   void queue_update(const StepResults& results);
-  void try_to_record(const std::vector<TokenBatch>& batches);
-  bool replay();
+  void try_to_capture(const std::vector<TokenBatch>& batches);
+  bool launch();
   void go_on_queued(const OutOfMemory& error);
 
   const Llama& llama;
@@ -67,15 +67,15 @@ class TrainStep {
   const ForwardOptions forward;
   const double max_norm;
   const std::vector<NamedParameter> parameters;
-  bool may_record;
+  bool may_capture;
   std::vector<TokenTensors> inputs;  // where each step finds its micro-batches
   // The norm of the gradients, and not finite from the first step on where it was not: no later
   // step then changes the weights, though nobody has read the norm yet.
   Tensor norm_so_far;
   bool warm = false;  // a step has been queued: what is made at first use is there
-  std::unique_ptr<RecordedWork> recorded;
-  Tensor recorded_numbers;  // what the recorded step writes
-  std::string no_recording;
+  std::unique_ptr<CapturedWork> captured;
+  Tensor captured_numbers;  // what the captured step writes
+  std::string no_capture;
 };
 
 }  // namespace lookback

@@ -61,7 +61,7 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
       forward(forward_options_of(train_options, model)),
       optimizer(optimized_parameters(model), adamw_options(train_options)),
       step(model, optimizer, forward, options.max_grad_norm,
-           options.no_cuda_graphs ? Repetition::queued : Repetition::recorded),
+           options.no_cuda_graphs ? Repetition::queued : Repetition::captured),
       state{.seed = session.seed},
       pending(session.device),
       log(session.console, state, total_steps()),
@@ -147,13 +147,13 @@ void TrainingRun::take_step() {
     const auto begin_run = [&](const StepResults& results) { begin(results, batches); };
     state.tokens += step.take(batches, rate, begin_run).tokens;
   } else {
-    const bool said_before = !step.why_not_recorded().empty();
+    const bool said_before = !step.why_not_captured().empty();
     const auto results = step.take(batches, rate);
-    if (!said_before && !step.why_not_recorded().empty()) {
+    if (!said_before && !step.why_not_captured().empty()) {
       log.say(
           fmt::format("step {}: queued kernel by kernel from here on, as with "
-                      "--no-cuda-graphs: no room for a recording: {}",
-                      state.step + 1, step.why_not_recorded()));
+                      "--no-cuda-graphs: no room for a capture: {}",
+                      state.step + 1, step.why_not_captured()));
     }
     state.tokens += results.tokens;
     pending.add({results, std::move(batches), state.step});

@@ -42,7 +42,7 @@ struct Trained {
   std::vector<std::vector<unsigned char>> weights;
   std::vector<double> losses, norms;
   std::vector<std::int64_t> correct;
-  bool was_recorded = false;
+  bool was_captured = false;
   friend bool operator==(const Trained& a, const Trained& b) {
     return a.weights == b.weights && a.losses == b.losses && a.norms == b.norms &&
            a.correct == b.correct;
@@ -50,7 +50,7 @@ struct Trained {
 };
 
 struct Way {
-  Repetition repetition = Repetition::recorded;
+  Repetition repetition = Repetition::captured;
   DType dtype = DType::f32;
   Activations activations = Activations::kept;
   std::size_t micro_batches = 1;
@@ -78,7 +78,7 @@ Trained train(const Way& way, int steps = 5) {
     }
   }
   Trained trained;
-  trained.was_recorded = step.is_recorded();
+  trained.was_captured = step.is_captured();
   for (const auto& each : results) {  // none was read before all were queued
     const auto measures = each.read();
     trained.losses.push_back(measures.loss);
@@ -92,18 +92,18 @@ Trained train(const Way& way, int steps = 5) {
 }
 
 void expect_same_bits(Way way) {
-  way.repetition = Repetition::recorded;
-  const auto recorded = train(way);
+  way.repetition = Repetition::captured;
+  const auto captured = train(way);
   way.repetition = Repetition::queued;
   const auto queued = train(way);
-  EXPECT_TRUE(recorded.was_recorded);
-  EXPECT_FALSE(queued.was_recorded);
-  EXPECT_TRUE(recorded == queued);
-  EXPECT_NE(recorded.losses[1], recorded.losses[2]);  // a replay reads its own batch
-  EXPECT_NE(recorded.norms[3], recorded.norms[4]);
+  EXPECT_TRUE(captured.was_captured);
+  EXPECT_FALSE(queued.was_captured);
+  EXPECT_TRUE(captured == queued);
+  EXPECT_NE(captured.losses[1], captured.losses[2]);  // a launch reads its own batch
+  EXPECT_NE(captured.norms[3], captured.norms[4]);
 }
 
-TEST_F(StepOnGpu, RecordedStepsHaveTheBitsOfQueuedOnes) {
+TEST_F(StepOnGpu, CapturedStepsHaveTheBitsOfQueuedOnes) {
   for (const auto dtype : {DType::f32, DType::f64, DType::bf16}) expect_same_bits({.dtype = dtype});
 }
 
@@ -113,17 +113,17 @@ TEST_F(StepOnGpu, SoHaveRecomputedActivations) {
   expect_same_bits({.activations = Activations::recomputed});
 }
 
-// Whose longer sequences replace tables that the recorded step reads.
+// Whose longer sequences replace tables that the captured step reads.
 TEST_F(StepOnGpu, SoHaveStepsWithEvaluationsBetween) { expect_same_bits({.evaluates = true}); }
 
-TEST_F(StepOnGpu, AnotherShapeIsRecordedAnew) { expect_same_bits({.last_rows = 3}); }
+TEST_F(StepOnGpu, AnotherShapeIsCapturedAnew) { expect_same_bits({.last_rows = 3}); }
 
 TEST_F(StepOnGpu, ANormThatIsNotFiniteStopsAllLaterUpdates) {
   const auto llama = make_llama(small_config(), DType::f32);
   AdamW adamw(llama->parameters(), {});
   TrainStep step(*llama, adamw, {}, 0.5);
   for (int s = 0; s < 3; ++s) step.take({batch_of(2, 7, s)}, 1e-2);
-  ASSERT_TRUE(step.is_recorded());
+  ASSERT_TRUE(step.is_captured());
   const auto& norm = llama->model.norm.weight;
   const auto before = bits_of(norm);
   const auto& table = llama->model.embed_tokens.weight;
@@ -141,26 +141,26 @@ TEST_F(StepOnGpu, ANormThatIsNotFiniteStopsAllLaterUpdates) {
   EXPECT_EQ(bits_of(norm), before);
 }
 
-TEST_F(StepOnGpu, ATokenOutsideTheVocabularyIsNamedBehindAReplay) {
+TEST_F(StepOnGpu, ATokenOutsideTheVocabularyIsNamedBehindALaunch) {
   const auto llama = make_llama(small_config(), DType::f32);
   AdamW adamw(llama->parameters(), {});
   TrainStep step(*llama, adamw, {}, 0.5);
   for (int s = 0; s < 2; ++s) step.take({batch_of(2, 7, s)}, 1e-2);
-  ASSERT_TRUE(step.is_recorded());
+  ASSERT_TRUE(step.is_captured());
   auto batch = batch_of(2, 7, 2);
   batch.inputs[9] = 99;
   const auto results = step.take({batch}, 1e-2);
   EXPECT_THROW(static_cast<void>(results.read()), Error);
 }
 
-TEST_F(StepOnGpu, WhatNeedsTheHostCannotBeRecorded) {
+TEST_F(StepOnGpu, WhatNeedsTheHostCannotBeCaptured) {
   const auto x = to_device(from_values<double>({1, 2}, {2}), gpu());
-  EXPECT_THROW(static_cast<void>(record(gpu(), [&] { static_cast<void>(to_vector(x)); })), Error);
+  EXPECT_THROW(static_cast<void>(capture(gpu(), [&] { static_cast<void>(to_vector(x)); })), Error);
   EXPECT_EQ(to_vector(x), (std::vector<double>{1, 2}));
 }
 
 TEST_F(StepOnGpu, TheCpuRecordsNothing) {
-  EXPECT_EQ(record(cpu_device, [] { FAIL(); }), nullptr);
+  EXPECT_EQ(capture(cpu_device, [] { FAIL(); }), nullptr);
 }
 
 }  // namespace

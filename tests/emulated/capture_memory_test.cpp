@@ -1,4 +1,4 @@
-// A GPU that has room for a step, and none for a recording of it.
+// A GPU that has room for a step, and none for a capture of it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,8 +14,8 @@
 namespace lookback::testing {
 namespace {
 
-using device::emulated::NoMemoryForRecordings;
-using device::emulated::RecordingStage;
+using device::emulated::CaptureStage;
+using device::emulated::NoMemoryForCaptures;
 using ::testing::HasSubstr;
 
 TokenBatch batch_of(std::int64_t start) {
@@ -32,16 +32,16 @@ struct Trained {
   std::vector<std::vector<unsigned char>> weights;
   std::vector<double> losses;
   std::int64_t steps_taken = 0;
-  bool was_recorded = false;
-  std::string why_not_recorded;
+  bool was_captured = false;
+  std::string why_not_captured;
 };
 
-Trained train(Repetition repetition, std::optional<RecordingStage> without_memory = {}) {
+Trained train(Repetition repetition, std::optional<CaptureStage> without_memory = {}) {
   const DefaultDevice on(gpu());
   const auto llama = make_llama(small_config(), DType::f32);
   AdamW adamw(llama->parameters(), {});
   TrainStep step(*llama, adamw, {}, 0.5, repetition);
-  std::optional<NoMemoryForRecordings> short_of_memory;
+  std::optional<NoMemoryForCaptures> short_of_memory;
   if (without_memory) short_of_memory.emplace(*without_memory);
   Trained trained;
   for (int s = 0; s < 4; ++s) {
@@ -51,47 +51,47 @@ Trained train(Repetition repetition, std::optional<RecordingStage> without_memor
     trained.weights.push_back(bits_of(parameter.tensor));
   }
   trained.steps_taken = adamw.steps_taken();
-  trained.was_recorded = step.is_recorded();
-  trained.why_not_recorded = step.why_not_recorded();
+  trained.was_captured = step.is_captured();
+  trained.why_not_captured = step.why_not_captured();
   return trained;
 }
 
-TEST(EmulatedRecordingMemory, WhereItDoesNotSufficeStepsAreQueuedWithTheSameBits) {
+TEST(EmulatedCaptureMemory, WhereItDoesNotSufficeStepsAreQueuedWithTheSameBits) {
   const auto queued = train(Repetition::queued);
-  EXPECT_EQ(queued.why_not_recorded, "");
+  EXPECT_EQ(queued.why_not_captured, "");
   const auto live = memory_stats(gpu()).live_bytes;
   for (const auto stage :
-       {RecordingStage::allocation, RecordingStage::completion, RecordingStage::replay}) {
+       {CaptureStage::allocation, CaptureStage::completion, CaptureStage::launch}) {
     SCOPED_TRACE(static_cast<int>(stage));
-    const auto without = train(Repetition::recorded, stage);
-    EXPECT_FALSE(without.was_recorded);
-    EXPECT_THAT(without.why_not_recorded, HasSubstr("[memory] out of memory: cuda"));
+    const auto without = train(Repetition::captured, stage);
+    EXPECT_FALSE(without.was_captured);
+    EXPECT_THAT(without.why_not_captured, HasSubstr("[memory] out of memory: cuda"));
     EXPECT_EQ(without.losses, queued.losses);
     EXPECT_EQ(without.weights, queued.weights);
     EXPECT_EQ(without.steps_taken, 4);
-    EXPECT_EQ(memory_stats(gpu()).live_bytes, live);  // nothing of the recording is left
+    EXPECT_EQ(memory_stats(gpu()).live_bytes, live);  // nothing of the capture is left
   }
-  const auto recorded = train(Repetition::recorded);
-  EXPECT_TRUE(recorded.was_recorded);
-  EXPECT_EQ(recorded.why_not_recorded, "");
+  const auto captured = train(Repetition::captured);
+  EXPECT_TRUE(captured.was_captured);
+  EXPECT_EQ(captured.why_not_captured, "");
 }
 
-TEST(EmulatedRecordingMemory, BenchTrainTellsWhetherItsStepsWereRecorded) {
+TEST(EmulatedCaptureMemory, BenchTrainTellsWhetherItsStepsWereCaptured) {
   const DefaultDevice on(gpu());
   const Session session{.device = gpu(), .console = {.notes = Console::Notes::shown}};
   const auto llama = make_llama(small_config(), DType::f32);
   BenchOptions options{.batch_size = 1, .block_size = 4, .steps = 1};
-  const auto recorded = [&] { return measure_steps(*llama, options, session).recorded; };
-  EXPECT_TRUE(recorded());
+  const auto captured = [&] { return measure_steps(*llama, options, session).captured; };
+  EXPECT_TRUE(captured());
   {
-    const NoMemoryForRecordings short_of_memory(RecordingStage::completion);
+    const NoMemoryForCaptures short_of_memory(CaptureStage::completion);
     ::testing::internal::CaptureStderr();
-    EXPECT_FALSE(recorded());
+    EXPECT_FALSE(captured());
     EXPECT_THAT(::testing::internal::GetCapturedStderr(),
-                HasSubstr("no room for a recording: [memory] out of memory: cudaGraphInstantiate"));
+                HasSubstr("no room for a capture: [memory] out of memory: cudaGraphInstantiate"));
   }
   options.no_cuda_graphs = true;
-  EXPECT_FALSE(recorded());
+  EXPECT_FALSE(captured());
 }
 
 }  // namespace

@@ -10,18 +10,18 @@
 
 namespace lookback {
 
-class RecordedWork {
+class CapturedWork {
  public:
-  virtual ~RecordedWork() = default;
+  virtual ~CapturedWork() = default;
   // Queues the work again: the same kernels on the same memory, whatever that holds by then.
-  virtual void replay() = 0;
+  virtual void launch() = 0;
 };
 
 // Calls work() and keeps what it queues on `device` instead of running it. Memory that work()
-// allocates belongs to what is recorded, and memory that lives when recording begins is kept as
+// allocates belongs to what is captured, and memory that lives when capture begins is kept as
 // long as it: tensors made before, inside or after may be let go in any order. Null, with work()
 // not called, where kernels are not queued (the CPU). Throws what work() throws; Error where it
 // hands data to the host or takes some from it; OutOfMemory. Nothing has then been queued.
-std::unique_ptr<RecordedWork> record(Device device, const std::function<void()>& work);
+std::unique_ptr<CapturedWork> capture(Device device, const std::function<void()>& work);
 
 }  // namespace lookback

@@ -1,4 +1,4 @@
-#include "runtime/recordable_allocator.h"
+#include "runtime/capturable_allocator.h"
 
 #include <gtest/gtest.h>
 
@@ -33,20 +33,20 @@ class CountingAllocator final : public Allocator {
   std::uintptr_t last = 0;
 };
 
-class RecordableMemory : public ::testing::Test {
+class CapturableMemory : public ::testing::Test {
  protected:
   CountingAllocator source;
-  RecordableAllocator memory{source};
+  CapturableAllocator memory{source};
 };
 
-TEST_F(RecordableMemory, PassesEverythingOnWithoutARecording) {
+TEST_F(CapturableMemory, PassesEverythingOnWithoutACapture) {
   auto* block = memory.allocate(8);
   EXPECT_TRUE(source.holds(block));
   memory.deallocate(block, 8);
   EXPECT_TRUE(source.out.empty());
 }
 
-TEST_F(RecordableMemory, KeepsWhatARecordingAllocated) {
+TEST_F(CapturableMemory, KeepsWhatACaptureAllocated) {
   std::byte *inside = nullptr, *again = nullptr, *larger = nullptr;
   auto blocks = memory.keep_blocks_of([&] {
     inside = memory.allocate(8);
@@ -70,7 +70,7 @@ TEST_F(RecordableMemory, KeepsWhatARecordingAllocated) {
 
 // A step has many sizes that differ by little: each with blocks of its own would need the sum of
 // what each size needs at its peak.
-TEST_F(RecordableMemory, RequestsOfOneSizeClassShareABlockOfARecording) {
+TEST_F(CapturableMemory, RequestsOfOneSizeClassShareABlockOfACapture) {
   std::byte *first = nullptr, *second = nullptr, *larger = nullptr;
   auto blocks = memory.keep_blocks_of([&] {
     first = memory.allocate(20);
@@ -87,7 +87,7 @@ TEST_F(RecordableMemory, RequestsOfOneSizeClassShareABlockOfARecording) {
   EXPECT_TRUE(source.out.empty());
 }
 
-TEST_F(RecordableMemory, KeepsWhatLivedWhenARecordingBegan) {
+TEST_F(CapturableMemory, KeepsWhatLivedWhenACaptureBegan) {
   auto* parameter = memory.allocate(8);
   auto* other = memory.allocate(8);
   auto blocks = memory.keep_blocks_of([&] { memory.deallocate(other, 8); });
@@ -101,7 +101,7 @@ TEST_F(RecordableMemory, KeepsWhatLivedWhenARecordingBegan) {
   EXPECT_TRUE(source.out.empty());
 }
 
-TEST_F(RecordableMemory, ATensorMayOutliveTheRecordingItCameFrom) {
+TEST_F(CapturableMemory, ATensorMayOutliveTheCaptureItCameFrom) {
   std::byte* result = nullptr;
   auto blocks = memory.keep_blocks_of([&] { result = memory.allocate(8); });
   blocks = nullptr;
@@ -110,7 +110,7 @@ TEST_F(RecordableMemory, ATensorMayOutliveTheRecordingItCameFrom) {
   EXPECT_TRUE(source.out.empty());
 }
 
-TEST_F(RecordableMemory, TwoRecordingsShareNoBlock) {
+TEST_F(CapturableMemory, TwoCapturesShareNoBlock) {
   std::byte *first = nullptr, *second = nullptr;
   auto one = memory.keep_blocks_of([&] { first = memory.allocate(8); });
   memory.deallocate(first, 8);
@@ -127,7 +127,7 @@ TEST_F(RecordableMemory, TwoRecordingsShareNoBlock) {
   EXPECT_TRUE(source.out.empty());
 }
 
-TEST_F(RecordableMemory, WhatFailsInARecordingLeavesNothingBehind) {
+TEST_F(CapturableMemory, WhatFailsInACaptureLeavesNothingBehind) {
   EXPECT_THROW(static_cast<void>(memory.keep_blocks_of([&] {
                  memory.deallocate(memory.allocate(8), 8);
                  static_cast<void>(memory.allocate(2000));

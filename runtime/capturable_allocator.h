@@ -1,5 +1,5 @@
-// An allocator whose blocks can be kept in place for recorded work (runtime/recorded_work.h), which
-// will read and write the same addresses each time it is replayed.
+// An allocator whose blocks can be kept in place for captured work (runtime/captured_work.h), which
+// will read and write the same addresses each time it is launched.
 #pragma once
 
 #include <cstddef>
@@ -15,15 +15,15 @@
 
 namespace lookback {
 
-class RecordableAllocator final : public Allocator {
+class CapturableAllocator final : public Allocator {
  public:
   // Takes its memory from `source`, which outlives it. What is kept counts as live there.
-  explicit RecordableAllocator(Allocator& source);
+  explicit CapturableAllocator(Allocator& source);
 
-  // The blocks of one recording. While it lives, nobody else is given
+  // The blocks of one capture. While it lives, nobody else is given
   //   - a block that was allocated in keep_blocks_of(): given back by a tensor, it waits for the
   //     next request in there that `source` would give a block of its size;
-  //   - a block that was live when the recording began.
+  //   - a block that was live when the capture began.
   // It goes before the allocator does.
   class Blocks {
    public:
@@ -32,12 +32,12 @@ class RecordableAllocator final : public Allocator {
     Blocks& operator=(const Blocks&) = delete;
 
    private:
-    friend class RecordableAllocator;
-    explicit Blocks(RecordableAllocator& allocator) : owner(allocator) {}
-    RecordableAllocator& owner;
+    friend class CapturableAllocator;
+    explicit Blocks(CapturableAllocator& allocator) : owner(allocator) {}
+    CapturableAllocator& owner;
     std::map<std::size_t, std::vector<std::byte*>> free;  // by the size of a block
   };
-  // What work() allocates belongs to the result. One recording at a time.
+  // What work() allocates belongs to the result. One capture at a time.
   std::unique_ptr<Blocks> keep_blocks_of(const std::function<void()>& work);
 
   std::byte* allocate(std::size_t bytes) override;
@@ -59,11 +59,11 @@ class RecordableAllocator final : public Allocator {
 
   Allocator& source;
   std::mutex mutex;
-  Blocks* recording = nullptr;                        // where allocations go at present
-  int recordings = 0;                                 // that live
-  std::unordered_map<std::byte*, Blocks*> blocks_of;  // of those recordings, handed out
-  std::unordered_set<std::byte*> younger;             // allocated since the last recording ended
-  std::vector<KeptBlock> kept;  // older than a recording, let go since; until the last one goes
+  Blocks* capture = nullptr;                          // where allocations go at present
+  int captures = 0;                                   // that live
+  std::unordered_map<std::byte*, Blocks*> blocks_of;  // of those captures, handed out
+  std::unordered_set<std::byte*> younger;             // allocated since the last capture ended
+  std::vector<KeptBlock> kept;  // older than a capture, let go since; until the last one goes
 };
 
 }  // namespace lookback
