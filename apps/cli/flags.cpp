@@ -62,6 +62,12 @@ std::optional<std::string> unless_empty(const std::string& text) {
 
 }  // namespace
 
+Flag& Flag::formerly(std::string old_name) {
+  help += " (formerly --" + old_name + ")";
+  former_name = std::move(old_name);
+  return *this;
+}
+
 Flag& Flags::append(Flag flag) { return flags.emplace_back(std::move(flag)); }
 
 Flag& Flags::add(std::string name, std::int64_t& target, IntegerRule rule, std::string help) {
@@ -137,7 +143,9 @@ Flag& Flags::add_toggle(std::string name, bool& target, std::string help) {
 
 const Flag* Flags::find(std::string_view name) const {
   const auto wanted = with_dashes(name);
-  const auto found = std::ranges::find(flags, wanted, &Flag::name);
+  const auto found = std::ranges::find_if(flags, [&](const Flag& flag) {
+    return flag.name == wanted || (!wanted.empty() && flag.former_name == wanted);
+  });
   return found == flags.end() ? nullptr : &*found;
 }
 

@@ -32,6 +32,7 @@ struct Flag {
   enum class SavedToOptions { yes, no };
 
   std::string name;         // without the dashes
+  std::string former_name;  // that it also answers to; empty: none
   std::string placeholder;  // FILE, N, X; empty for a toggle
   std::string help;
   Kind kind = Kind::text;
@@ -41,6 +42,8 @@ struct Flag {
   std::vector<std::string> choices = {};
 
   std::string dashed() const { return "--" + name; }
+  // The flag had another name, which command lines and options files may still say.
+  Flag& formerly(std::string old_name);
   void not_saved_to_options() { saved_to_options = SavedToOptions::no; }
 };
 

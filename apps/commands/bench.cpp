@@ -53,7 +53,7 @@ class Bench final : public Command {
     flags.add("batch-size", options.batch_size, at_least_one, "sequences");
     flags.add("block-size", options.block_size, at_least_one, "tokens of a sequence");
     flags.add_choice("dtype", options.dtype, floating_dtypes, "number format");
-    add_record_flag(flags, options.attention_storage);
+    add_attention_storage_flag(flags, options.attention_storage);
     flags.add_toggle("gradient-checkpointing", options.gradient_checkpointing,
                      "keeps each layer's inputs alone and runs it again in backward");
     flags.add_toggle("no-cuda-graphs", options.no_cuda_graphs,

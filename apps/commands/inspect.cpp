@@ -27,7 +27,7 @@ class Inspect final : public Command {
     flags.add("tokenizer", tokenizer, "bytes|FILE",
               "or FILE.model, FILE.json, stories; without it the folder's own, or bytes");
     flags.add_choice("dtype", dtype, floating_dtypes, "number format; without it the run's");
-    add_record_flag(flags, attention_storage);
+    add_attention_storage_flag(flags, attention_storage);
   }
 
   ExitCode run(const Session& session) override {

@@ -69,7 +69,7 @@ class Verify final : public Command {
                      "number format of the model; without it the file's");
     flags.add("tolerance", tolerance, non_negative,
               "for every tensor, in place of its group's own");
-    add_record_flag(flags, attention_storage);
+    add_attention_storage_flag(flags, attention_storage);
     flags.add("report", report, "FILE", "writes the error of every tensor, as JSON");
   }
 

@@ -29,12 +29,12 @@ std::string_view name_of(AttentionStorage storage) {
   return storage == AttentionStorage::weights ? "weights" : "qk";
 }
 
-void add_record_flag(Flags& flags, AttentionStorage& storage) {
-  flags.add_choice("record", storage, all_storages, help);
+void add_attention_storage_flag(Flags& flags, AttentionStorage& storage) {
+  flags.add_choice("attention-storage", storage, all_storages, help).formerly("record");
 }
 
-void add_record_flag(Flags& flags, std::optional<AttentionStorage>& storage) {
-  flags.add_choice("record", storage, all_storages, help);
+void add_attention_storage_flag(Flags& flags, std::optional<AttentionStorage>& storage) {
+  flags.add_choice("attention-storage", storage, all_storages, help).formerly("record");
 }
 
 ForwardOptions forward_options(AttentionStorage storage, const Llama& llama,
@@ -53,11 +53,11 @@ ForwardOptions forward_options(AttentionStorage storage, const Llama& llama,
   const double bytes = numbers * static_cast<double>(size_of(llama.precision.storage));
   const double most = memory_bytes();
   if (bytes > most) {
-    fail("record",
+    fail("attention",
          "the attention weights of {} layers, {} x {} x {} x {} (batch, heads, tokens, tokens), "
          "take {:.0f} bytes, and there are {:.0f}: {}",
          kept, batch_size, config.num_attention_heads, block_size, block_size, bytes, most,
-         config.fault.empty() ? "--record qk holds none of them"
+         config.fault.empty() ? "--attention-storage qk holds none of them"
                               : "a model with a fault keeps them; take fewer tokens");
   }
   return {.attention = AttentionPath::explicit_weights};

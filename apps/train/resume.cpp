@@ -34,7 +34,7 @@ std::map<std::string, std::string> noted_changes(const std::string& options_path
     std::istringstream words(line.substr(start + 2));  // name before -> after,
     for (std::string flag, before, arrow, after; words >> flag >> before >> arrow >> after;) {
       if (after.ends_with(',')) after.pop_back();
-      changes[flag] = after;
+      changes[flag_of(current_key(flag))] = after;
     }
   }
   return changes;
@@ -186,7 +186,7 @@ std::vector<std::string> resume_warnings(const ResumedRun& run, Device device) {
         run.state.instruction_set, here));
   }
   for (const auto& change : run.changes) {
-    if (change.name != "record" && change.name != "tf32") continue;
+    if (change.name != "attention-storage" && change.name != "tf32") continue;
     warnings.push_back(
         fmt::format("the run had --{} {}, and goes on with {}: the last bits may differ",
                     change.name, change.recorded.value_or("none"), change.given));

@@ -30,7 +30,7 @@ OptionsFile options_file(const fs::path& path, const Flags& flags) {
   OptionsFile file{.path = path.string(), .settings = settings_of(flags)};
   for (auto [key, value] : read_toml(path.string())) {
     std::ranges::replace(key, '-', '_');
-    file.keys.insert(key);
+    file.keys.insert(current_key(key));
   }
   return file;
 }

@@ -52,7 +52,7 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("max-grad-norm", max_grad_norm, non_negative,
             "a larger gradient is clipped to it; 0: no clipping");
   flags.add_choice("dtype", dtype, floating_dtypes, "number format");
-  add_record_flag(flags, attention_storage);
+  add_attention_storage_flag(flags, attention_storage);
   flags.add_toggle("gradient-checkpointing", gradient_checkpointing,
                    "keeps each layer's inputs alone and runs it again in backward");
   flags.add_toggle("no-cuda-graphs", no_cuda_graphs,

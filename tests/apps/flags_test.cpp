@@ -23,7 +23,8 @@ struct Example {
     flags.add("data", data, "SPEC", "data");
     flags.add("prompt", prompt, "TEXT", "prompt");
     flags.add_choice("dtype", dtype, {DType::f32, DType::f64}, "dtype");
-    flags.add_choice("output-dtype", output_dtype, {DType::f32, DType::bf16}, "dtype of y");
+    flags.add_choice("output-dtype", output_dtype, {DType::f32, DType::bf16}, "dtype of y")
+        .formerly("y-dtype");
     flags.add_toggle("cache", cache, "cache");
     flags.add("options", options, "FILE", "options").not_saved_to_options();
   }
@@ -47,6 +48,17 @@ struct Example {
   bool cache = false;
   Flags flags;
 };
+
+TEST(Flags, AFormerNameStillWorks) {
+  for (const auto* name : {"--output-dtype", "--output_dtype", "--y-dtype", "--y_dtype"}) {
+    Example x;
+    x.flags.parse(Arguments{name, "bfloat16"});
+    EXPECT_EQ(x.output_dtype, DType::bf16) << name;
+    EXPECT_TRUE(x.flags.given("output-dtype")) << name;
+    EXPECT_THAT(x.flags.to_toml(), HasSubstr("output_dtype = \"bfloat16\"")) << name;
+  }
+  EXPECT_THAT(Example().flags.help_text("x", "x"), HasSubstr("(formerly --y-dtype)"));
+}
 
 TEST(Flags, ReadsEveryKind) {
   Example x;

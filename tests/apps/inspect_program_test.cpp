@@ -103,7 +103,7 @@ TEST_F(InspectProgram, TakesEveryFormatAndEveryFault) {
     for (const std::string dtype : {"float32", "float64", "bfloat16"}) {
       SCOPED_TRACE(preset + " " + dtype);
       ASSERT_EQ(small.train({"--preset", preset, "--dtype", dtype, "--overwrite"}).code, 0);
-      const auto result = inspect({"--prompt=so", "--record=weights"});
+      const auto result = inspect({"--prompt=so", "--attention-storage=weights"});
       ASSERT_EQ(result.code, 0) << result.err;
       EXPECT_EQ(tensors().load("attention.0").dtype(),
                 dtype == "float64" ? DType::f64 : DType::f32);
