@@ -72,7 +72,7 @@ nlohmann::ordered_json bench_attention(const BenchOptions& options, const Sessio
   return {{"attention", list}};
 }
 
-const BenchmarkRegistration registered{"attention", bench_attention};
+const Benchmarks::Add registered{"attention", bench_attention};
 
 }  // namespace
 }  // namespace lookback

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
@@ -28,14 +27,7 @@ struct BenchOptions {
 
 using Benchmark = nlohmann::ordered_json (*)(const BenchOptions&, const Session&);
 
-// By name.
-std::map<std::string, Benchmark, std::less<>>& benchmarks();
-
-struct BenchmarkRegistration {
-  BenchmarkRegistration(std::string name, Benchmark run) {
-    benchmarks().emplace(std::move(name), run);
-  }
-};
+using Benchmarks = Registered<Benchmark>;
 
 // The model the options name, with its own vocabulary and values drawn from the seed.
 std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t seed);

@@ -65,7 +65,7 @@ nlohmann::ordered_json bench_gemm(const BenchOptions& options, const Session&) {
   return {{"gflops", gflops}};
 }
 
-const BenchmarkRegistration registered{"gemm", bench_gemm};
+const Benchmarks::Add registered{"gemm", bench_gemm};
 
 }  // namespace
 }  // namespace lookback

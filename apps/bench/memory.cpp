@@ -171,7 +171,7 @@ nlohmann::ordered_json bench_memory(const BenchOptions& options, const Session& 
           {"measured_bytes", memory_stats(session.device).peak_bytes}};
 }
 
-const BenchmarkRegistration registered{"memory", bench_memory};
+const Benchmarks::Add registered{"memory", bench_memory};
 
 }  // namespace
 }  // namespace lookback

@@ -9,11 +9,6 @@
 
 namespace lookback {
 
-std::map<std::string, Benchmark, std::less<>>& benchmarks() {
-  static auto& map = *new std::map<std::string, Benchmark, std::less<>>;
-  return map;
-}
-
 std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t seed) {
   const auto config = choose_model(options.config, options.preset).config;
   if (options.block_size > config.max_position_embeddings) {

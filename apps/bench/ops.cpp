@@ -152,7 +152,7 @@ nlohmann::ordered_json bench_ops(const BenchOptions& options, const Session& ses
   return {{"operations", list}};
 }
 
-const BenchmarkRegistration registered{"ops", bench_ops};
+const Benchmarks::Add registered{"ops", bench_ops};
 
 }  // namespace
 }  // namespace lookback

@@ -52,7 +52,7 @@ nlohmann::ordered_json bench_train(const BenchOptions& options, const Session& s
           {"model_flops_utilisation", flops / 1e9 / peak}};
 }
 
-const BenchmarkRegistration registered{"train", bench_train};
+const Benchmarks::Add registered{"train", bench_train};
 
 }  // namespace
 }  // namespace lookback

@@ -5,11 +5,10 @@
 //     ExitCode run(const Session& session) override { ... }
 //     bool faults = false;
 //   };
-//   const CommandRegistration<Presets> registered{"presets", "lists the model variants"};
+//   const AddCommand<Presets> registered{"presets", "lists the model variants"};
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,6 +18,7 @@
 #include "apps/cli/flags.h"
 #include "runtime/device.h"
 #include "runtime/float_products.h"
+#include "runtime/registry.h"
 
 namespace lookback {
 
@@ -56,16 +56,13 @@ struct CommandEntry {
   std::unique_ptr<Command> (*make)();
 };
 
-// By name.
-std::map<std::string, CommandEntry, std::less<>>& commands();
+using Commands = Registered<CommandEntry>;
 
 template <class T>
-struct CommandRegistration {
-  CommandRegistration(std::string name, std::string summary) {
-    commands().emplace(std::move(name),
-                       CommandEntry{std::move(summary), []() -> std::unique_ptr<Command> {
-                                      return std::make_unique<T>();
-                                    }});
+struct AddCommand : Commands::Add {
+  AddCommand(std::string name, std::string summary)
+      : Add(std::move(name), {std::move(summary),
+                              []() -> std::unique_ptr<Command> { return std::make_unique<T>(); }}) {
   }
 };
 

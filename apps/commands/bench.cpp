@@ -41,11 +41,9 @@ void write_lines(const Json& value, const std::string& name, std::string& text) 
 class Bench final : public Command {
  public:
   void declare(Flags& flags) override {
-    std::vector<std::string> names;
-    for (const auto& [name, run] : benchmarks()) names.push_back(name);
     flags.add_positional({.placeholder = "WHAT",
                           .help = "machine, gemm, ops, attention, train, decode or memory",
-                          .choices = names,
+                          .choices = Benchmarks::names(),
                           .target = &what});
     flags.add("config", options.config, "FILE|DIR|NAME",
               "the model: a config.json, or smoke, tiny, 124m");
@@ -62,7 +60,7 @@ class Bench final : public Command {
   }
 
   ExitCode run(const Session& session) override {
-    const auto object = benchmarks().at(what)(options, session);
+    const auto object = Benchmarks::all().at(what)(options, session);
     std::string text;
     write_lines(object, "", text);
     session.console.result(text, object);
@@ -75,8 +73,7 @@ class Bench final : public Command {
   BenchOptions options;
 };
 
-const CommandRegistration<Bench> registered{"bench",
-                                            "measures this machine and how fast Lookback is on it"};
+const AddCommand<Bench> registered{"bench", "measures this machine and how fast Lookback is on it"};
 
 }  // namespace
 }  // namespace lookback

@@ -151,7 +151,7 @@ class Diagnose final : public Command {
   std::string output_dir = "diagnosis";
 };
 
-const CommandRegistration<Diagnose> registered{
+const AddCommand<Diagnose> registered{
     "diagnose", "proves that a model never looks ahead, and says why its loss is what it is"};
 
 }  // namespace

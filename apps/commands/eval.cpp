@@ -121,7 +121,7 @@ class Eval final : public Command {
   std::optional<std::int64_t> block_size;
 };
 
-const CommandRegistration<Eval> registered{"eval", "measures a model's loss on data"};
+const AddCommand<Eval> registered{"eval", "measures a model's loss on data"};
 
 }  // namespace
 }  // namespace lookback

@@ -83,7 +83,7 @@ class Generate final : public Command {
   bool no_cache = false;
 };
 
-const CommandRegistration<Generate> registered{"generate", "continues a text with a model"};
+const AddCommand<Generate> registered{"generate", "continues a text with a model"};
 
 }  // namespace
 }  // namespace lookback

@@ -81,8 +81,8 @@ class Inspect final : public Command {
   std::optional<std::string> prompt;
 };
 
-const CommandRegistration<Inspect> registered{
-    "inspect", "shows attention, gradients and the mask's path on a page"};
+const AddCommand<Inspect> registered{"inspect",
+                                     "shows attention, gradients and the mask's path on a page"};
 
 }  // namespace
 }  // namespace lookback

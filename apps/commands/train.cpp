@@ -243,7 +243,7 @@ class Train final : public Command {
   std::optional<ResumedRun> resumed;
 };
 
-const CommandRegistration<Train> registered{"train", "trains a model and writes it to a folder"};
+const AddCommand<Train> registered{"train", "trains a model and writes it to a folder"};
 
 }  // namespace
 }  // namespace lookback

@@ -116,7 +116,7 @@ class Verify final : public Command {
   std::optional<double> tolerance;
 };
 
-const CommandRegistration<Verify> registered{"verify", "holds the model against reference files"};
+const AddCommand<Verify> registered{"verify", "holds the model against reference files"};
 
 }  // namespace
 }  // namespace lookback

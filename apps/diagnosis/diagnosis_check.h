@@ -13,7 +13,7 @@
 
 #include "apps/diagnosis/diagnosis.h"
 #include "apps/diagnosis/subject.h"
-#include "nn/registry.h"
+#include "runtime/registry.h"
 
 namespace lookback {
 

@@ -6,7 +6,7 @@
 #include "nn/linear.h"
 #include "nn/module.h"
 #include "nn/precision.h"
-#include "nn/registry.h"
+#include "runtime/registry.h"
 
 namespace lookback {
 

@@ -2,9 +2,10 @@
 // the model, and registers itself in the file that makes those keys work.
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
+
+#include "runtime/registry.h"
 
 namespace lookback {
 
@@ -13,14 +14,9 @@ struct Preset {
   std::string config;       // a JSON object; its keys replace the config's
 };
 
-// By name.
-const std::map<std::string, Preset, std::less<>>& presets();
-// Throws Error, naming the nearest, for a name nobody registered.
+using RegisteredPresets = Registered<Preset>;
+inline const RegisteredPresets::Map& presets() { return RegisteredPresets::all(); }
+// Throws Error, naming the nearest, for a name that no preset has.
 const Preset& find_preset(std::string_view name);
-
-// A file-level object of this type adds a preset before main.
-struct PresetRegistration {
-  PresetRegistration(std::string name, Preset preset);
-};
 
 }  // namespace lookback

@@ -45,17 +45,17 @@ const ResidualSchemes::Add registered{
       return std::make_unique<StoredResidual>(place, config, layer, precision);
     }};
 
-const PresetRegistration stored1{
+const RegisteredPresets::Add stored1{
     "stored1",
     {.description = "adds the mean of all MLP outputs so far, as they were",
      .config = R"({"cross_layer_residual": {"site": "mlp", "source": "stored", "weights": "mean",
                    "stream": "add", "include_self": true}})"}};
-const PresetRegistration stored2{
+const RegisteredPresets::Add stored2{
     "stored2",
     {.description = "adds the mean of all attention outputs so far, as they were",
      .config = R"({"cross_layer_residual": {"site": "attention", "source": "stored",
                    "weights": "mean", "stream": "add", "include_self": true}})"}};
-const PresetRegistration stored3{
+const RegisteredPresets::Add stored3{
     "stored3",
     {.description = "adds a learned average of all MLP outputs so far, as they were",
      .config = R"({"cross_layer_residual": {"site": "mlp", "source": "stored",

@@ -265,7 +265,6 @@ TEST_F(ResumeTies, ARunThatKnowsAFlagByItsFormerNameGoesOn) {
         write_text(path, replaced(read_text(path), "\"attention_storage\"", "\"record\""));
         reseal(path);
       }
-      expect_refused("attention-storage", {"--attention-storage=none"});
       expect_whole();
       EXPECT_THAT(read_text(options()), HasSubstr(now + "\"weights\""));
       for (const auto* name : {"cut", "whole"}) fs::remove_all(folder(name));

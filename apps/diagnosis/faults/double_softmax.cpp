@@ -25,7 +25,7 @@ class DoubleSoftmax final : public FaultInjection {
 };
 
 const AddFault<DoubleSoftmax> registered{"double_softmax"};
-const PresetRegistration preset{
+const RegisteredPresets::Add preset{
     "fault-double-softmax",
     {.description = "method1 whose recorded attention weights pass the softmax twice",
      .config = R"({"cross_layer_residual": {"site": "mlp", "source": "recomputed", "weights": "sum",

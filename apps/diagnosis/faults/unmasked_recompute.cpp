@@ -27,7 +27,7 @@ class UnmaskedRecompute final : public FaultInjection {
 };
 
 const AddFault<UnmaskedRecompute> registered{"unmasked_recompute"};
-const PresetRegistration preset{
+const RegisteredPresets::Add preset{
     "fault-unmasked-recompute",
     {.description = "method1 whose earlier layers run again without their mask",
      .config = R"({"cross_layer_residual": {"site": "mlp", "source": "recomputed", "weights": "sum",
