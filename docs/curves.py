@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws the curves of docs/diagnosis.md: one training run of a patient for each class of verdict.
+"""Draws the curves of docs/diagnosis.md: one training run of a test subject for each class of verdict.
 
 usage: docs/curves.py LOOKBACK [OUTPUT_DIR]     (the program; default: docs/images)
 Two minutes on two cores. Plain Python, no packages.

@@ -11,7 +11,7 @@
 
 namespace lookback {
 
-struct Patient {
+struct TestSubject {
   std::string name;
   LlamaConfig config;  // 2 layers, 32 wide
   Verdict expected = Verdict::healthy;
@@ -19,23 +19,23 @@ struct Patient {
 
 // The presets that are not broken on purpose (those that replace the stream are: severed-path),
 // then every fault in the first model that can have it.
-std::vector<Patient> all_patients();
+std::vector<TestSubject> all_test_subjects();
 
-// A patient as a subject with sequences of 32 tokens of builtin:stories. Trained: after 50 steps.
+// A test subject as a subject with sequences of 32 tokens of builtin:stories. Trained: after 50 steps.
 enum class Weights { fresh, trained };
-Subject patient_subject(const Patient& patient, std::uint64_t seed, Weights weights);
+Subject subject_of_test(const TestSubject& test, std::uint64_t seed, Weights weights);
 
-// What came of diagnosing one patient with several seeds, fresh and (healthy ones) trained.
-struct PatientResult {
-  Patient patient;
+// What came of diagnosing one test subject with several seeds, fresh and (healthy ones) trained.
+struct TestSubjectResult {
+  TestSubject test;
   std::int64_t diagnoses = 0, right = 0;
   std::map<std::string, std::int64_t> verdicts = {};  // by name
   std::string place = {};                             // where the first one pointed to
   double seconds = 0;                                 // the slowest diagnosis
 };
-PatientResult examine(const Patient& patient, std::int64_t seeds);
+TestSubjectResult diagnose_with_seeds(const TestSubject& test, std::int64_t seeds);
 
 // The results as a Markdown table.
-std::string table_of(const std::vector<PatientResult>& results);
+std::string table_of(const std::vector<TestSubjectResult>& results);
 
 }  // namespace lookback

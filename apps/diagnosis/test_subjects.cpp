@@ -1,4 +1,4 @@
-#include "apps/diagnosis/patients.h"
+#include "apps/diagnosis/test_subjects.h"
 
 #include <algorithm>
 #include <chrono>
@@ -41,8 +41,8 @@ std::string place_of(const Diagnosis& diagnosis) {
 
 }  // namespace
 
-std::vector<Patient> all_patients() {
-  std::vector<Patient> all;
+std::vector<TestSubject> all_test_subjects() {
+  std::vector<TestSubject> all;
   for (const auto& [name, preset] : presets()) {
     if (name.starts_with("fault-")) continue;
     const bool replaced = name.ends_with("-replace");
@@ -54,11 +54,11 @@ std::vector<Patient> all_patients() {
   return all;
 }
 
-Subject patient_subject(const Patient& patient, std::uint64_t seed, Weights weights) {
+Subject subject_of_test(const TestSubject& test, std::uint64_t seed, Weights weights) {
   SubjectChoice choice;
   choice.seed = seed;
   choice.block_size = tokens;
-  auto subject = subject_of(patient.config, ModelChoice::Vocabulary::of_data, choice);
+  auto subject = subject_of(test.config, ModelChoice::Vocabulary::of_data, choice);
   if (weights == Weights::trained) {
     std::shared_ptr<const Llama> llama = subject.fresh_model();
     train_probe(*llama, *subject.data.training,
@@ -68,19 +68,19 @@ Subject patient_subject(const Patient& patient, std::uint64_t seed, Weights weig
   return subject;
 }
 
-PatientResult examine(const Patient& patient, std::int64_t seeds) {
+TestSubjectResult diagnose_with_seeds(const TestSubject& test, std::int64_t seeds) {
   using Clock = std::chrono::steady_clock;
-  PatientResult result{.patient = patient};
+  TestSubjectResult result{.test = test};
   for (std::int64_t seed = 0; seed < seeds; ++seed) {
     for (const auto weights : {Weights::fresh, Weights::trained}) {
-      if (weights == Weights::trained && patient.expected != Verdict::healthy) continue;
+      if (weights == Weights::trained && test.expected != Verdict::healthy) continue;
       const auto start = Clock::now();
-      const auto subject = patient_subject(patient, static_cast<std::uint64_t>(seed), weights);
+      const auto subject = subject_of_test(test, static_cast<std::uint64_t>(seed), weights);
       const auto diagnosis = run_checks(subject);
       const std::chrono::duration<double> taken = Clock::now() - start;
       result.seconds = std::max(result.seconds, taken.count());
       ++result.diagnoses;
-      if (diagnosis.verdict() == patient.expected) ++result.right;
+      if (diagnosis.verdict() == test.expected) ++result.right;
       ++result.verdicts[std::string(name_of(diagnosis.verdict()))];
       if (result.place.empty()) result.place = place_of(diagnosis);
     }
@@ -88,13 +88,14 @@ PatientResult examine(const Patient& patient, std::int64_t seeds) {
   return result;
 }
 
-std::string table_of(const std::vector<PatientResult>& results) {
-  std::string text = "| patient | its verdict | right | place or evidence, seed 0 | seconds |\n";
+std::string table_of(const std::vector<TestSubjectResult>& results) {
+  std::string text =
+      "| test subject | its verdict | right | place or evidence, seed 0 | seconds |\n";
   text += "| --- | --- | --- | --- | --- |\n";
   for (const auto& result : results) {
-    text += fmt::format("| {} | {} | {} of {} | {} | {:.2f} |\n", result.patient.name,
-                        name_of(result.patient.expected), result.right, result.diagnoses,
-                        result.place, result.seconds);
+    text += fmt::format("| {} | {} | {} of {} | {} | {:.2f} |\n", result.test.name,
+                        name_of(result.test.expected), result.right, result.diagnoses, result.place,
+                        result.seconds);
   }
   return text;
 }
