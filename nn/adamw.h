@@ -50,7 +50,7 @@ class AdamW {
   const std::vector<State>& states() const { return moments; }
   std::int64_t steps_taken() const { return steps; }
   // For moments that a file has filled: the next step is the one after so many.
-  void go_on_after(std::int64_t steps_done) { steps = steps_done; }
+  void resume_after(std::int64_t steps_done) { steps = steps_done; }
 
  private:
   std::vector<NamedParameter> parameters;

@@ -8,7 +8,7 @@
 #include "apps/diagnosis/report_json.h"
 #include "apps/diagnosis/subject_choice.h"
 #include "apps/diagnosis/test_subjects.h"
-#include "apps/inspect/write_look.h"
+#include "apps/inspect/write_report.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
 #include "runtime/replacing_file.h"

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "apps/cli/command.h"
-#include "apps/inspect/write_look.h"
+#include "apps/inspect/write_report.h"
 #include "apps/model/attention_storage.h"
 #include "apps/model/dtype_choice.h"
 #include "apps/model/fault_warning.h"
@@ -49,12 +49,12 @@ class Inspect final : public Command {
         *attention_storage, *llama, 1, static_cast<std::int64_t>(tokens.size()), Gradients::wanted);
     const auto optimizer = optimizer_of(directory, options);
     const auto inspection = inspect(*llama, tokens, forward, optimizer);
-    write_look(folder, inspection,
-               {.name = directory,
-                .llama = *llama,
-                .history = read_run_history(directory),
-                .optimizer = optimizer},
-               *words);
+    write_report(folder, inspection,
+                 {.name = directory,
+                  .llama = *llama,
+                  .history = read_run_history(directory),
+                  .optimizer = optimizer},
+                 *words);
     report(session, inspection, folder);
     session.note_device();
     return ExitCode::good;

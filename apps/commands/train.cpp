@@ -82,7 +82,7 @@ class Train final : public Command {
       load_weights(llama, options.init_from);
     }
     TrainingRun training(llama, data, options, *output, session);
-    if (resumed) go_on(training, session);
+    if (resumed) resume(training, session);
     session.note_device();
     const auto summary = training.run();
     report(session, llama, summary);
@@ -127,9 +127,9 @@ class Train final : public Command {
     }
   }
 
-  void go_on(TrainingRun& training, const Session& session) {
+  void resume(TrainingRun& training, const Session& session) {
     from_checkpoint([&] { load_optimizer(resumed->checkpoint, training.adamw()); });
-    const auto found = training.go_on_with(*resumed);
+    const auto found = training.resume(*resumed);
     if (const auto device = to_string(session.device); device != resumed->device) {
       resumed->changes.push_back({"device", device, resumed->device});
     }

@@ -21,9 +21,9 @@ LlamaConfig with_fault_where_possible(LlamaConfig config, const std::string& fau
   return config;
 }
 
-class Climb {
+class AblationLadder {
  public:
-  explicit Climb(const LlamaConfig& target) : goal(target), now(target) {
+  explicit AblationLadder(const LlamaConfig& target) : goal(target), now(target) {
     now.cross_layer_residual.reset();
     now.score_scale.clear();
     add("plain");
@@ -33,7 +33,7 @@ class Climb {
     rungs.push_back({std::move(axis), with_fault_where_possible(now, goal.fault)});
   }
 
-  void climb_residual() {
+  void add_residual_rungs() {
     const auto& wanted = *goal.cross_layer_residual;
     now.cross_layer_residual = CrossLayerResidual{.source = "stored", .site = wanted.site};
     auto& cross = *now.cross_layer_residual;
@@ -56,7 +56,7 @@ class Climb {
     }
   }
 
-  void climb_scores() {
+  void add_score_rungs() {
     now.score_scale = goal.score_scale;
     add(fmt::format("accumulated scores: {}", goal.score_scale));
   }
@@ -105,10 +105,10 @@ std::string size_of(const LlamaConfig& config) {
 }
 
 std::vector<Rung> ladder_to(const LlamaConfig& config) {
-  Climb climb(config);
-  if (config.cross_layer_residual) climb.climb_residual();
-  if (!config.score_scale.empty()) climb.climb_scores();
-  return climb.rungs;
+  AblationLadder ladder(config);
+  if (config.cross_layer_residual) ladder.add_residual_rungs();
+  if (!config.score_scale.empty()) ladder.add_score_rungs();
+  return ladder.rungs;
 }
 
 LlamaConfig shrunk(const LlamaConfig& config, SmallSize size) {

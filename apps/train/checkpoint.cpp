@@ -170,7 +170,7 @@ void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer) {
         file.source(), written, in_quotes(wanted));
   load_parameters(named(optimizer, &AdamW::State::first_moment), file, std::string(first_prefix));
   load_parameters(named(optimizer, &AdamW::State::second_moment), file, std::string(second_prefix));
-  optimizer.go_on_after(checkpoint.step);
+  optimizer.resume_after(checkpoint.step);
 }
 
 }  // namespace lookback

@@ -4,7 +4,7 @@
 #include <system_error>
 
 #include "apps/data/tokenizer_file.h"
-#include "apps/inspect/write_look.h"
+#include "apps/inspect/write_report.h"
 #include "apps/model/model_folder.h"
 #include "apps/train/read_run_history.h"
 #include "apps/train/run_entries.h"
@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of a look while training: more can hardly be read on a page.
+// Of a report while training: more can hardly be read on a page.
 constexpr std::int64_t max_inspected_tokens = 64;
 
 void replace_file(const fs::path& path, std::string_view text) {
@@ -40,7 +40,7 @@ RunFolder::RunFolder(OutputFolder& output_folder, const Llama& model, const Toke
 
 LoggedRun RunFolder::resume(const ResumedRun& run) {
   const auto& before = run.state;
-  run_data.go_on_with(before, run.checkpoint.path.string());
+  run_data.resume(before, run.checkpoint.path.string());
   resumed = &run;
   return read_log(output.path(), before.step, before.step - before.unlogged.steps);
 }
@@ -74,7 +74,7 @@ void RunFolder::begin_new(const LoggedRun& earlier) {
 void RunFolder::save_model() { lookback::save_model(llama, output.work().parent()); }
 
 void RunFolder::save_checkpoint(const AdamW& optimizer, TrainerState& state, TrainingLog& log) {
-  for (const auto& line : run_data.look()) print_warning(line);
+  for (const auto& line : run_data.changes()) print_warning(line);
   state.instruction_set = kernels::isa_description();
   state.ties = {.settings = settings_of(*session.flags),
                 .config = to_json(llama.config, llama.precision.storage),
@@ -89,24 +89,24 @@ void RunFolder::remove_old_checkpoints(std::int64_t newest_step) {
   remove_oldest_checkpoints(output.work(), newest_step, options.save_total_limit);
 }
 
-void RunFolder::write_look(const ForwardOptions& forward, const OptimizerView& optimizer) {
+void RunFolder::write_report(const ForwardOptions& forward, const OptimizerView& optimizer) {
   const auto columns = std::min(options.block_size, max_inspected_tokens);
   const auto batch = data.validation->evaluation_batch(0, 1, columns);
   const auto inspection = inspect(llama, batch.inputs, forward, optimizer);
-  const auto looks = output.work().parent() / "inspect";
+  const auto reports = output.work().parent() / "inspect";
   const auto step = optimizer.steps_taken;
-  lookback::write_look(looks / fmt::format("step-{}", step), inspection,
-                       {.name = fmt::format("{} after step {}", options.output_dir, step),
-                        .llama = llama,
-                        .history = read_run_history(output.path()),
-                        .optimizer = optimizer},
-                       data.validation->tokenizer());
-  sync_folder(looks);
+  lookback::write_report(reports / fmt::format("step-{}", step), inspection,
+                         {.name = fmt::format("{} after step {}", options.output_dir, step),
+                          .llama = llama,
+                          .history = read_run_history(output.path()),
+                          .optimizer = optimizer},
+                         data.validation->tokenizer());
+  sync_folder(reports);
   sync_folder(output.path());
 }
 
 // The look for a checkpoint may fail from the same cause, which is the one to tell.
-std::string RunFolder::with_way_on(const std::string& problem) const {
+std::string RunFolder::with_resume_command(const std::string& problem) const {
   const auto command = resume_command(options.output_dir);
   std::error_code ignored;
   const auto folder = fs::status(output.path(), ignored);

@@ -35,11 +35,11 @@ class RunFolder {
   void save_checkpoint(const AdamW& optimizer, TrainerState& state, TrainingLog& log);
   // The oldest beyond --save-total-limit.
   void remove_old_checkpoints(std::int64_t newest_step);
-  // A look into the model, inspect/step-N, from the first tokens of the validation data.
-  void write_look(const ForwardOptions& forward, const OptimizerView& optimizer);
+  // A report on the model, inspect/step-N, from the first tokens of the validation data.
+  void write_report(const ForwardOptions& forward, const OptimizerView& optimizer);
 
   // What ended the run, and how to go on from what the folder holds.
-  std::string with_way_on(const std::string& problem) const;
+  std::string with_resume_command(const std::string& problem) const;
 
  private:
   void begin_new(const LoggedRun& earlier);

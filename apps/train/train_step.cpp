@@ -82,7 +82,7 @@ void TrainStep::try_to_capture(const std::vector<TokenBatch>& batches) {
     });
   } catch (const OutOfMemory& error) {
     clear_gradients(parameters);
-    go_on_queued(error);
+    continue_queued(error);
   }
   may_capture = may_capture && captured != nullptr;
 }
@@ -93,12 +93,12 @@ bool TrainStep::launch() {
     captured->launch();
     return true;
   } catch (const OutOfMemory& error) {
-    go_on_queued(error);
+    continue_queued(error);
     return false;
   }
 }
 
-void TrainStep::go_on_queued(const OutOfMemory& error) {
+void TrainStep::continue_queued(const OutOfMemory& error) {
   captured = nullptr;
   captured_numbers = {};
   may_capture = false;

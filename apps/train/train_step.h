@@ -60,7 +60,7 @@ class TrainStep {
   void queue_update(const StepResults& results);
   void try_to_capture(const std::vector<TokenBatch>& batches);
   bool launch();
-  void go_on_queued(const OutOfMemory& error);
+  void continue_queued(const OutOfMemory& error);
 
   const Llama& llama;
   AdamW& optimizer;

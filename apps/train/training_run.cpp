@@ -67,7 +67,7 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
       log(session.console, state, total_steps()),
       folder(output_folder, model, token_data, train_options, session) {}
 
-std::vector<std::string> TrainingRun::go_on_with(const ResumedRun& run) {
+std::vector<std::string> TrainingRun::resume(const ResumedRun& run) {
   const Check check{"resume"};
   const auto& before = run.state;
   if (before.step > total_steps()) {
@@ -101,7 +101,7 @@ TrainingSummary TrainingRun::run() {
   } catch (const std::exception& error) {
     // Whatever happened, a full disk or a GPU that is gone: what is saved is saved.
     if (!log.is_open()) throw;
-    throw Error(folder.with_way_on(message_of(error)));
+    throw Error(folder.with_resume_command(message_of(error)));
   }
   return {.ended_by = state.step < total_steps() ? interrupt->signal() : 0,
           .steps = state.step,
@@ -127,9 +127,9 @@ void TrainingRun::train() {
                       logs ? RunLog::Line::standing : RunLog::Line::of_interrupt);
     }
     if (evaluates) evaluate_model();
-    // Before the checkpoint: a run that is killed in between then makes this look once more, and
+    // Before the checkpoint: a run that is killed in between then writes this report once more, and
     // not never.
-    if (inspects) inspect_model();
+    if (inspects) write_report();
     if (saves) folder.save_checkpoint(optimizer, state, log);
     if (asked_for_checkpoint) {
       log.say(fmt::format("checkpoint-{} is written, as a signal asked for", state.step));
@@ -208,13 +208,13 @@ void TrainingRun::evaluate_model() {
   folder.save_model();
 }
 
-void TrainingRun::inspect_model() {
+void TrainingRun::write_report() {
   OptimizerView view{.steps_taken = state.step,
                      .options = adamw_options(options),
                      .learning_rate = learning_rate(state.step - 1),
                      .origin = fmt::format("the optimizer after step {}", state.step)};
   for (const auto& [name, first, second] : optimizer.states()) view.moments[name] = {first, second};
-  folder.write_look(forward, view);
+  folder.write_report(forward, view);
 }
 
 bool TrainingRun::at_multiple_of(std::int64_t interval) const {

@@ -31,7 +31,7 @@ class TrainingRun {
   // and optimizer hold the checkpoint's tensors already. Throws Error where the data or the
   // tokenizer are not those that the run was on. Changes nothing in the folder. Returns what must
   // be said of what it found there.
-  std::vector<std::string> go_on_with(const ResumedRun& run);
+  std::vector<std::string> resume(const ResumedRun& run);
   AdamW& adamw() { return optimizer; }
 
   // Trains. The output folder is begun when the first gradients are there: what cannot even start
@@ -50,7 +50,7 @@ class TrainingRun {
   void begin(const StepResults& first_results, const std::vector<TokenBatch>& batches);
   void read_steps();
   void evaluate_model();
-  void inspect_model();
+  void write_report();
   [[noreturn]] void stop(const PendingStep& broken, const StepMeasures& measures);
 
   std::int64_t total_steps() const { return *options.max_steps; }

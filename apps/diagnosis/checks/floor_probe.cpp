@@ -50,7 +50,7 @@ class FloorProbe final : public DiagnosisCheck {
       constexpr double far = 0.3;  // nats: there is nothing more to show
       const bool far_below = step.loss < step.floor - far &&
                              errors_above_floor(seen) < -thresholds::errors_below_floor;
-      return far_below ? Probe::stop : Probe::go_on;
+      return far_below ? Probe::stop : Probe::proceed;
     });
     draw(steps, diagnosis);
     const double errors = errors_above_floor(steps);

@@ -31,12 +31,12 @@ class MemorizationProbe final : public DiagnosisCheck {
                          .y_title = "nats per token"};
     curve.lines = {{.name = "training", .values = {}}, {.name = "fresh data", .values = {}}};
     const auto on_step = [&](const ProbeStep& step) {
-      if (step.step % (steps / points) != 0) return Probe::go_on;
+      if (step.step % (steps / points) != 0) return Probe::proceed;
       const auto gap = memory_gap(subject, *llama);
       curve.labels.push_back(std::to_string(step.step));
       curve.lines[0].values.push_back(gap.training.nats);
       curve.lines[1].values.push_back(gap.validation.nats);
-      return Probe::go_on;
+      return Probe::proceed;
     };
     train_probe(*llama, *subject.data.training,
                 {.steps = steps,

@@ -1,4 +1,4 @@
-// The two files of a look into a model.
+// The two files of a report on a model.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +14,7 @@ void make_folder(const std::filesystem::path& folder, std::string_view operation
 
 // FOLDER/inspect.safetensors and FOLDER/report.html, each whole or not at all, the page last. The
 // folder is made where it is missing.
-void write_look(const std::filesystem::path& folder, const Inspection& inspection,
-                const InspectedModel& model, const Tokenizer& words);
+void write_report(const std::filesystem::path& folder, const Inspection& inspection,
+                  const InspectedModel& model, const Tokenizer& words);
 
 }  // namespace lookback

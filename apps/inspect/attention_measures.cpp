@@ -1,4 +1,4 @@
-#include "apps/inspect/attention_look.h"
+#include "apps/inspect/attention_measures.h"
 
 #include <cmath>
 #include <limits>

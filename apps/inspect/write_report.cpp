@@ -1,4 +1,4 @@
-#include "apps/inspect/write_look.h"
+#include "apps/inspect/write_report.h"
 
 #include "apps/inspect/inspect_tensors.h"
 #include "runtime/check.h"
@@ -18,8 +18,8 @@ void make_folder(const fs::path& folder, std::string_view operation) {
   }
 }
 
-void write_look(const fs::path& folder, const Inspection& inspection, const InspectedModel& model,
-                const Tokenizer& words) {
+void write_report(const fs::path& folder, const Inspection& inspection, const InspectedModel& model,
+                  const Tokenizer& words) {
   make_folder(folder);
   const auto page = inspect_report(inspection, model, words);
   write_inspection(folder / "inspect.safetensors", inspection);
