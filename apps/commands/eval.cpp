@@ -83,12 +83,12 @@ class Eval final : public Command {
   // Ids of the stories' words mean something else to a model of bytes. (Numbers may be anything: a
   // .bin of bytes, too.)
   void check_language(const std::string& trained_on, const TokenSource& source) const {
-    constexpr std::string_view words = "stories", numbers = "numbers";
-    const auto spoken = source.tokenizer().name();
-    if (spoken == trained_on || spoken == numbers || trained_on == numbers) return;
-    if (spoken != words && trained_on != words) return;
-    fail("eval", "{} speaks {}, {} was trained on {}: a loss would mean nothing", data, spoken,
-         directory, trained_on);
+    constexpr std::string_view stories = "stories", numbers = "numbers";
+    const auto used = source.tokenizer().name();
+    if (used == trained_on || used == numbers || trained_on == numbers) return;
+    if (used != stories && trained_on != stories) return;
+    fail("eval", "{} uses the tokenizer {}, {} was trained with {}: a loss would mean nothing",
+         data, used, directory, trained_on);
   }
 
   void report(const Session& session, const TokenSource& source,

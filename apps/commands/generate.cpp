@@ -45,7 +45,7 @@ class Generate final : public Command {
     warn_of_fault(llama->config);
     note_missing_checksums(session.console, directory);
     const auto& config = llama->config;
-    auto [words, tokens] = read_prompt(*prompt, tokenizer, config);
+    auto [prompt_tokenizer, tokens] = read_prompt(*prompt, tokenizer, config);
     const auto prompt_length = static_cast<std::int64_t>(tokens.size());
 
     const GenerationOptions options{
@@ -62,7 +62,7 @@ class Generate final : public Command {
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
     tokens.insert(tokens.end(), generation.tokens.begin(), generation.tokens.end());
-    const auto text = words->decode(tokens);
+    const auto text = prompt_tokenizer->decode(tokens);
     const auto count = static_cast<double>(generation.tokens.size());
     session.console.result(text, {{"text", text},
                                   {"tokens", generation.tokens},

@@ -40,7 +40,7 @@ class Inspect final : public Command {
     const auto llama = load_model(directory, precision_of(*dtype));
     warn_of_fault(llama->config);
     note_missing_checksums(session.console, directory);
-    const auto [words, tokens] = read_prompt(*prompt, tokenizer, llama->config);
+    const auto [prompt_tokenizer, tokens] = read_prompt(*prompt, tokenizer, llama->config);
     std::filesystem::path folder = output_dir;
     if (output_dir.empty()) folder = std::filesystem::path(directory) / "inspect";
     make_folder(folder);
@@ -54,7 +54,7 @@ class Inspect final : public Command {
                   .llama = *llama,
                   .history = read_run_history(directory),
                   .optimizer = optimizer},
-                 *words);
+                 *prompt_tokenizer);
     report(session, inspection, folder);
     session.note_device();
     return ExitCode::good;

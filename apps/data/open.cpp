@@ -48,8 +48,9 @@ struct Opened {
   bool means_own(std::string_view name, std::string_view own) const {
     if (is_tokenizer_file(name)) return false;
     if (!name.empty() && name != own) {
-      throw UnsuitableTokenizer(fmt::format(
-          "{}: {} speaks {}: must be that, or FILE.model or FILE.json", name, spec, own));
+      throw UnsuitableTokenizer(
+          fmt::format("{}: {} uses the tokenizer {}: must be that, or FILE.model or FILE.json",
+                      name, spec, own));
     }
     return true;
   }
@@ -77,8 +78,9 @@ class Maker {
     const auto source = make_built_in_source(name, options.seed, part);
     if (const auto own = source->tokenizer().name();
         !options.tokenizer.empty() && options.tokenizer != own) {
-      throw UnsuitableTokenizer(fmt::format("{}: {} speaks {}: must be that, or left out",
-                                            options.tokenizer, data.spec, own));
+      throw UnsuitableTokenizer(
+          fmt::format("{}: {} uses the tokenizer {}: must be that, or left out", options.tokenizer,
+                      data.spec, own));
     }
     if (options.document_ends) return fitting(data, source);
     return fitting(data, std::make_shared<JoinedDocuments>(source));
@@ -155,8 +157,8 @@ TokenData open_data(const DataOptions& options) {
   const auto& ours = result.training->tokenizer();
   const auto& theirs = result.validation->tokenizer();
   check(ours.name() == theirs.name() && ours.vocabulary_size() == theirs.vocabulary_size(),
-        "training data {} speak {} ({} tokens), validation data {} speak {} ({} tokens): they must "
-        "speak the same",
+        "training data {} use the tokenizer {} ({} tokens), validation data {} use {} ({} tokens): "
+        "they must use the same",
         data.spec, ours.name(), ours.vocabulary_size(), validation_data.spec, theirs.name(),
         theirs.vocabulary_size());
   return result;

@@ -43,8 +43,8 @@ class UnsuitableTokenizer : public Error {
 // .bin, the first floor(0.95 n) are for training, the rest for validation; a built-in source
 // validates on fresh sequences. With them: all of the one and all of the other. Throws
 // UnsuitableTokenizer, and Error on data that are missing or malformed
-// (token_array.h), have fewer than T + 1 tokens on either side, do not fit the vocabulary, or speak
-// two languages.
+// (token_array.h), have fewer than T + 1 tokens on either side, do not fit the vocabulary, or
+// use two tokenizers.
 TokenData open_data(const DataOptions& options);
 
 // Whether a SPEC is a source that the program brings along.

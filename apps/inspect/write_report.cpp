@@ -19,9 +19,9 @@ void make_folder(const fs::path& folder, std::string_view operation) {
 }
 
 void write_report(const fs::path& folder, const Inspection& inspection, const InspectedModel& model,
-                  const Tokenizer& words) {
+                  const Tokenizer& tokenizer) {
   make_folder(folder);
-  const auto page = inspect_report(inspection, model, words);
+  const auto page = inspect_report(inspection, model, tokenizer);
   write_inspection(folder / "inspect.safetensors", inspection);
   page.write(folder / "report.html");
 }

@@ -15,6 +15,6 @@ void make_folder(const std::filesystem::path& folder, std::string_view operation
 // FOLDER/inspect.safetensors and FOLDER/report.html, each whole or not at all, the page last. The
 // folder is made where it is missing.
 void write_report(const std::filesystem::path& folder, const Inspection& inspection,
-                  const InspectedModel& model, const Tokenizer& words);
+                  const InspectedModel& model, const Tokenizer& tokenizer);
 
 }  // namespace lookback

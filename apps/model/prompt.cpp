@@ -7,14 +7,15 @@ namespace lookback {
 
 Prompt read_prompt(const std::string& text, const std::string& tokenizer,
                    const LlamaConfig& config) {
-  Prompt prompt{.words = make_tokenizer(tokenizer, config.vocab_size), .tokens = {}};
-  const auto& words = *prompt.words;
+  Prompt prompt{.tokenizer = make_tokenizer(name, config.vocab_size), .tokens = {}};
+  const auto& tokenizer = *prompt.tokenizer;
   if (words.vocabulary_size() > config.vocab_size) {
-    usage_error("--tokenizer {}: has {} words, the model {}", tokenizer, words.vocabulary_size(),
+    usage_error("--tokenizer {}: has {} words, the model {}", name, tokenizer.vocabulary_size(),
                 config.vocab_size);
   }
-  prompt.tokens = words.encode(text);
-  if (prompt.tokens.empty() && words.document_end()) prompt.tokens.push_back(*words.document_end());
+  prompt.tokens = tokenizer.encode(text);
+  if (prompt.tokens.empty() && tokenizer.document_end())
+    prompt.tokens.push_back(*tokenizer.document_end());
   if (prompt.tokens.empty()) usage_error("--prompt is empty: it needs at least one token");
   return prompt;
 }

@@ -12,7 +12,7 @@
 namespace lookback {
 
 struct Prompt {
-  std::shared_ptr<const Tokenizer> words;
+  std::shared_ptr<const Tokenizer> tokenizer;
   std::vector<std::int64_t> tokens;  // at least one
 };
 

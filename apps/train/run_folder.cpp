@@ -64,8 +64,8 @@ void RunFolder::begin_new(const LoggedRun& earlier) {
     lookback::save_model(llama, folder);
     replace_file(folder / "options.toml", recorded);
     write_metrics(folder, earlier);
-    if (const std::string words(data.training->tokenizer().name()); is_tokenizer_file(words)) {
-      write_tokenizer(words, folder);
+    if (const std::string name(data.training->tokenizer().name()); is_tokenizer_file(name)) {
+      write_tokenizer(name, folder);
       record_new_files(folder, tokenizer_entries());
     }
   });

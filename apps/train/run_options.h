@@ -31,7 +31,7 @@ std::optional<RunOptions> read_run_options(const std::filesystem::path& director
 std::optional<RunOptions> run_options_for_reading(const std::filesystem::path& directory);
 
 // The tokenizer's file of a model folder: the copy in it (tokenizer_file.h), or else the one that
-// its run began with. Empty: the model has none; its run, if it is one, says what else it speaks.
+// its run began with. Empty: the model has none; its run, if it is one, names its tokenizer.
 std::string tokenizer_file_of(const std::filesystem::path& directory,
                               const std::optional<RunOptions>& run);
 

@@ -48,7 +48,7 @@ TEST_F(BadInput, Flags) {
   refused({"--warmup-ratio=1.5"}, 2, "and at most 1");
   refused({"--lr-scheduler-type=cosin"}, 2, "the nearest is cosine");
   refused({"--dtype=float16"}, 2, "must be one of float32, float64, bfloat16");
-  refused({"--tokenizer=stories"}, 2, "speaks bytes");
+  refused({"--tokenizer=stories"}, 2, "uses the tokenizer bytes");
   refused({"--block-size=65"}, 2, "--block-size 65: must be at most max_position_embeddings=64");
   refused({"--preset=lama"}, 1, "the nearest is llama");
   refused({"--config=smok"}, 1, "the nearest built-in config is smoke");
@@ -89,8 +89,8 @@ TEST_F(BadInput, Data) {
 TEST_F(BadInput, DataInAnotherLanguage) {
   ASSERT_EQ(small.train({"--max-steps=1"}).code, 0);
   expect_error(run_lookback({"eval", small.run(), "--data=builtin:stories"}), 1,
-               "[eval] builtin:stories speaks stories, " + small.run() +
-                   " was trained on bytes: a loss would mean nothing");
+               "[eval] builtin:stories uses the tokenizer stories, " + small.run() +
+                   " was trained with bytes: a loss would mean nothing");
 }
 
 TEST_F(BadInput, Configs) {
