@@ -17,7 +17,7 @@ CONFIG = {
     "tie_word_embeddings": True, "hidden_act": "silu"}
 
 # Class of verdict: preset, fault, data.
-PATIENTS = {
+TEST_SUBJECTS = {
     "healthy": ("method1", "", "builtin:stories"),
     "no-valid-targets": ("llama", "all_zero_loss_mask", "builtin:stories"),
     "misaligned-targets": ("llama", "unshifted_labels", "builtin:stories"),
@@ -40,7 +40,7 @@ COLORS = {"training": "#2563eb", "validation": "#d97706", "floor": "#6b7280"}
 
 
 def train(program, name, folder):
-    preset, fault, data = PATIENTS[name]
+    preset, fault, data = TEST_SUBJECTS[name]
     config = pathlib.Path(folder) / "config.json"
     config.write_text(json.dumps(CONFIG))
     run = pathlib.Path(folder) / name
@@ -108,7 +108,7 @@ def main():
     default = pathlib.Path(__file__).parent / "images"
     output = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else default
     with tempfile.TemporaryDirectory() as folder:
-        for name in PATIENTS:
+        for name in TEST_SUBJECTS:
             curves = curves_of(train(program, name, folder))
             (output / f"curve-{name}.svg").write_text(svg(name, curves))
             last = {curve: round(points[-1][1], 3) for curve, points in curves.items()}

@@ -21,7 +21,8 @@ struct TestSubject {
 // then every fault in the first model that can have it.
 std::vector<TestSubject> all_test_subjects();
 
-// A test subject as a subject with sequences of 32 tokens of builtin:stories. Trained: after 50 steps.
+// A test subject as a subject with sequences of 32 tokens of builtin:stories. Trained: after 50
+// steps.
 enum class Weights { fresh, trained };
 Subject subject_of_test(const TestSubject& test, std::uint64_t seed, Weights weights);
 

@@ -5,13 +5,13 @@
 
 namespace lookback {
 
-Prompt read_prompt(const std::string& text, const std::string& tokenizer,
+Prompt read_prompt(const std::string& text, const std::string& tokenizer_name,
                    const LlamaConfig& config) {
-  Prompt prompt{.tokenizer = make_tokenizer(name, config.vocab_size), .tokens = {}};
+  Prompt prompt{.tokenizer = make_tokenizer(tokenizer_name, config.vocab_size), .tokens = {}};
   const auto& tokenizer = *prompt.tokenizer;
-  if (words.vocabulary_size() > config.vocab_size) {
-    usage_error("--tokenizer {}: has {} words, the model {}", name, tokenizer.vocabulary_size(),
-                config.vocab_size);
+  if (tokenizer.vocabulary_size() > config.vocab_size) {
+    usage_error("--tokenizer {}: has {} words, the model {}", tokenizer_name,
+                tokenizer.vocabulary_size(), config.vocab_size);
   }
   prompt.tokens = tokenizer.encode(text);
   if (prompt.tokens.empty() && tokenizer.document_end())

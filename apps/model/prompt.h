@@ -19,7 +19,7 @@ struct Prompt {
 // An empty text starts where a document starts, for tokenizers that know such a place. Throws
 // UsageError for other empty texts and for a tokenizer with more words than the model, Error for a
 // text that it has no ids for.
-Prompt read_prompt(const std::string& text, const std::string& tokenizer,
+Prompt read_prompt(const std::string& text, const std::string& tokenizer_name,
                    const LlamaConfig& config);
 
 }  // namespace lookback
