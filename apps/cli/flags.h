@@ -108,7 +108,7 @@ class Flags {
                                         const std::set<std::string>& left_out);
   // As to_toml() would write it; none: not set.
   std::optional<std::string> value(std::string_view name) const { return find(name)->get(); }
-  // Sets one as if it stood in an options file that nobody named: given() stays false.
+  // Sets one from elsewhere than the command line and an options file: given() stays false.
   void assign(std::string_view name, const std::string& value);
   // Name and value, as value() gives it, of every flag that options.toml takes and that is set or
   // has a default.

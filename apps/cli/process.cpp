@@ -20,7 +20,7 @@ namespace lookback {
 namespace {
 
 void say(std::string_view text) {
-  // Nobody is left to tell when stderr fails too.
+  // When stderr fails too, no stream is left to report it on.
   if (write(STDERR_FILENO, text.data(), text.size()) < 0) return;
 }
 

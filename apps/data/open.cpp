@@ -96,7 +96,7 @@ class Maker {
   }
 
  private:
-  // What the tokens of a .bin must be below, where anybody said.
+  // What the tokens of a .bin must be below, where the options say it.
   std::optional<std::int64_t> vocabulary_of(const Opened& data) const {
     if (data.tokenizer) return data.tokenizer->vocabulary_size();
     return options.vocabulary_size;

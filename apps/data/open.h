@@ -29,7 +29,7 @@ struct DataOptions {
   // The vocabulary of a config that is given, which data must fit into, and which is a .bin's.
   // Without it data bring their own; a .bin's is then its largest token + 1.
   std::optional<std::int64_t> vocabulary_size{};
-  // False: as if nobody had closed the documents (joined_documents.h; built-in sources only).
+  // False: documents whose ends are not marked (joined_documents.h; built-in sources only).
   bool document_ends = true;
 };
 

@@ -75,7 +75,7 @@ inline constexpr double errors_of_a_gap = 10;
 inline constexpr double memorized_share = 0.5;
 // Or half of the rows and more repeated word for word, beyond what is repeated of others.
 inline constexpr double repeated_rows = 0.5;
-// A probe reads a text at most so often: nobody knows a text by heart after that.
+// A probe reads a text at most so often: after so few epochs no text is known by heart.
 inline constexpr double epochs_of_a_probe = 4;
 
 // A curve that stands still at a known level: its noise over a few hundred thousand tokens.

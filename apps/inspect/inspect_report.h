@@ -19,7 +19,7 @@ struct InspectedModel {
   const OptimizerView& optimizer;
 };
 
-// `tokenizer`: what the tokens are called by. On axes spaces and line ends are made visible, and bytes
+// The tokenizer gives the tokens' names. On axes spaces and line ends are made visible, and bytes
 // that are no text are called by their numbers.
 HtmlReport inspect_report(const Inspection& inspection, const InspectedModel& model,
                           const Tokenizer& tokenizer);

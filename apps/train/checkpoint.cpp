@@ -42,8 +42,8 @@ ByStep checkpoints_of(const fs::path& folder) {
   return checkpoints;
 }
 
-// Those that a process which is no more, or is at it, has not finished. A courtesy: whoever may not
-// look there goes on without.
+// Those that a process which is no more, or is at it, has not finished. Only for a message: where
+// the folder cannot be read, there are none.
 std::vector<std::int64_t> begun_checkpoints(const fs::path& run) {
   std::vector<std::int64_t> steps;
   try {

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 5> run_files = {
     "config.json", "model.safetensors", checksums_name, "options.toml", "metrics.jsonl"};
-// Of a run where there is one; alone they may be anybody's.
+// Of a run where there is one; alone they may be the user's.
 constexpr std::array<std::string_view, 3> tokenizer_files = {"tokenizer.model", "tokenizer.json",
                                                              "tokenizer_config.json"};
 constexpr std::string_view checkpoint_prefix = "checkpoint-";
@@ -46,7 +46,7 @@ bool is_of_report(const fs::path& entry) {
   return is_one_of(look_files, entry.filename().string()) && !is_own_folder(entry);
 }
 
-// Looks into the model, and nothing else: what somebody has put between them keeps them all.
+// Reports on the model, and nothing else: a file of the user between them keeps them all.
 bool is_of_looks(const fs::path& entry) {
   if (entry.filename() != looks_folder || !is_own_folder(entry)) return false;
   return std::ranges::all_of(names_in(entry), [&](const auto& name) {

@@ -35,8 +35,8 @@ OptionsFile options_file(const fs::path& path, const Flags& flags) {
   return file;
 }
 
-// A state that cannot be read ties nothing: whoever goes on from it is told, and whoever only reads
-// the model needs none. (A run that is still at work removes its old checkpoints.)
+// A state that cannot be read ties nothing: a resumed run refuses it by itself, and a command that
+// only reads the model needs none. (A run that is still at work removes its old checkpoints.)
 std::optional<TrainerState> state_beside(const fs::path& checkpoint) {
   try {
     return read_trainer_state(checkpoint / "trainer_state.json");

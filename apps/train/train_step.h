@@ -70,7 +70,7 @@ class TrainStep {
   bool may_capture;
   std::vector<TokenTensors> inputs;  // where each step finds its micro-batches
   // The norm of the gradients, and not finite from the first step on where it was not: no later
-  // step then changes the weights, though nobody has read the norm yet.
+  // step then changes the weights, though the host has not read the norm yet.
   Tensor norm_so_far;
   bool warm = false;  // a step has been queued: what is made at first use is there
   std::unique_ptr<CapturedWork> captured;

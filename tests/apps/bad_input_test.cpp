@@ -118,7 +118,7 @@ TEST_F(BadInput, Weights) {
   write_text(path, weights);
   EXPECT_EQ(eval().code, 0);
 
-  auto renamed = weights;  // one name that is missing, and one that nobody expects
+  auto renamed = weights;  // one name that is missing, and one that is not expected
   const std::string name = "model.layers.1.mlp.up_proj.weight";
   ASSERT_NE(renamed.find(name), std::string::npos);
   renamed.replace(renamed.find(name), name.size(), "model.layers.1.mlp.op_proj.weight");

@@ -31,7 +31,7 @@ std::vector<std::string> names_for(Precision precision) {
   return names;
 }
 
-// Where they are not, the tests below are none, and would be missed by nobody.
+// Where they are not, there are no tests below, which no other test would notice.
 TEST(ReferenceFiles, AreThereForTheTestsOnGpu) {
   EXPECT_GE(names_for(Precision::any).size(), 20U)
       << "in " << source_directory() / "tests" / "golden"

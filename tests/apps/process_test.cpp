@@ -37,7 +37,7 @@ std::set<std::string> checkpoints_of(const SmallRun& small) {
   return names;
 }
 
-// A pipe nobody reads from, or a device, in the place of a stream of the program.
+// A pipe without a reader, or a device, in the place of a stream of the program.
 std::function<void()> with_stream(int stream, const std::string& device = "") {
   return [stream, device] {
     int ends[2] = {-1, -1};

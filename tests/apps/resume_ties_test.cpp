@@ -235,7 +235,7 @@ TEST_F(ResumeTies, LinesThatAreGoneOrChangedAreSaid) {
       said_of(std::regex_replace(good, std::regex(R"("seconds":[0-9.e-]+)"), "\"seconds\":7")),
       "");  // times do not count
   EXPECT_EQ(said_of(good), "");
-  // Whoever goes on knows the lines that are there.
+  // The resumed run has taken over the lines that are there.
   fs::remove_all(folder("cut") / "checkpoint-6");
   said_of("");
   EXPECT_EQ(resume(folder("cut"), {"--max-steps=7"}).err, "");

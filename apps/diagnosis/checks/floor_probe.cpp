@@ -1,4 +1,4 @@
-// Training a small model of the subject's kind on tokens that nobody can predict: the loss of a
+// Training a small model of the subject's kind on tokens that cannot be predicted: the loss of a
 // batch that was never seen cannot fall below its floor, unless the model sees the answer.
 #include <cmath>
 
