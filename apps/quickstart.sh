@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to a trained model, on any CPU: installs what is missing, builds, trains the built-in
 # `smoke` model on built-in stories for about two minutes, and shows what it learned and how it looks
-# inside:
+# inside. What a GPU needs is compiled only where one is:
 #   bash apps/quickstart.sh [--build-dir DIR] [--output-dir DIR] [options of `lookback train`]
 # A second time it builds what has changed and trains again only when something has.
 set -euo pipefail
@@ -24,7 +24,14 @@ while [ $# -gt 0 ]; do
 done
 
 bash "$root/third_party/install_packages.sh" build
-configure "$build_dir" --preset release -DLOOKBACK_TESTS=OFF
+cuda=ON
+# A folder that has the GPU's part (of tests/run.sh, say) keeps it.
+if ! has_gpu && ! grep -qs '^LOOKBACK_CUDA:BOOL=ON' "$build_dir/CMakeCache.txt"; then
+  cuda=OFF
+  echo "Building for the CPU alone: no NVIDIA driver answers here (nvidia-smi --list-gpus)." \
+    "bash tests/run.sh compiles the GPU's part too, where the CUDA toolkit is." >&2
+fi
+configure "$build_dir" --preset release -DLOOKBACK_TESTS=OFF -DLOOKBACK_CUDA=$cuda
 cmake --build "$build_dir" --target lookback >&2
 lookback=$build_dir/bin/lookback
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws the curves of docs/diagnosis.md: one training run of a patient for each class of verdict.
+"""Draws the curves of docs/diagnosis.md: one training run of a test subject for each class of verdict.
 
 usage: docs/curves.py LOOKBACK [OUTPUT_DIR]     (the program; default: docs/images)
 Two minutes on two cores. Plain Python, no packages.
@@ -17,7 +17,7 @@ CONFIG = {
     "tie_word_embeddings": True, "hidden_act": "silu"}
 
 # Class of verdict: preset, fault, data.
-PATIENTS = {
+TEST_SUBJECTS = {
     "healthy": ("method1", "", "builtin:stories"),
     "no-valid-targets": ("llama", "all_zero_loss_mask", "builtin:stories"),
     "misaligned-targets": ("llama", "unshifted_labels", "builtin:stories"),
@@ -36,11 +36,11 @@ PATIENTS = {
     "memorisation": ("llama", "fixed_training_data", "builtin:stories"),
 }
 STEPS = 300
-COLOURS = {"training": "#2563eb", "validation": "#d97706", "floor": "#6b7280"}
+COLORS = {"training": "#2563eb", "validation": "#d97706", "floor": "#6b7280"}
 
 
 def train(program, name, folder):
-    preset, fault, data = PATIENTS[name]
+    preset, fault, data = TEST_SUBJECTS[name]
     config = pathlib.Path(folder) / "config.json"
     config.write_text(json.dumps(CONFIG))
     run = pathlib.Path(folder) / name
@@ -96,10 +96,10 @@ def svg(name, curves):
                  'fill="#374151">step; nats per token</text>')
     for i, (curve, points) in enumerate(curves.items()):
         dashes = ' stroke-dasharray="5 4"' if curve == "floor" else ""
-        parts.append(f'<polyline fill="none" stroke="{COLOURS[curve]}" stroke-width="2"{dashes} '
+        parts.append(f'<polyline fill="none" stroke="{COLORS[curve]}" stroke-width="2"{dashes} '
                      f'points="{" ".join(map(place, points))}"/>')
         parts.append(f'<text x="{width - 250 + 90 * i}" y="18" '
-                     f'fill="{COLOURS[curve]}">{curve}</text>')
+                     f'fill="{COLORS[curve]}">{curve}</text>')
     return "\n".join(parts + ["</svg>"]) + "\n"
 
 
@@ -108,7 +108,7 @@ def main():
     default = pathlib.Path(__file__).parent / "images"
     output = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else default
     with tempfile.TemporaryDirectory() as folder:
-        for name in PATIENTS:
+        for name in TEST_SUBJECTS:
             curves = curves_of(train(program, name, folder))
             (output / f"curve-{name}.svg").write_text(svg(name, curves))
             last = {curve: round(points[-1][1], 3) for curve, points in curves.items()}

@@ -1,4 +1,4 @@
-// Root mean square normalisation (Zhang & Sennrich 2019, eq. 4):
+// Root mean square normalization (Zhang & Sennrich 2019, eq. 4):
 //   y[r, d] = x[r, d] * inverse_rms[r] * weight[d]
 //   inverse_rms[r] = 1 / sqrt(mean_d x[r, d]^2 + epsilon)
 // x, y: [rows, columns], columns contiguous, rows at any stride; weight: [columns] contiguous;
@@ -22,7 +22,7 @@ struct RmsNormForwardArgs {
 
 // dx = r (w dy - x r^2 mean_d(w dy x)) + dsum, dweight = sum over rows of dy x r; r = inverse_rms.
 // dsum [rows, columns] is a gradient that reached x by another way; it may be absent (zero).
-// dweight is absent where it is not needed. It is made of the sums of neighbouring rows, which are
+// dweight is absent where it is not needed. It is made of the sums of neighboring rows, which are
 // added up in order; workspace: u8, as many as workspace_bytes() says.
 struct RmsNormBackwardArgs {
   In dy, x, weight, inverse_rms, dsum;

@@ -12,8 +12,8 @@
 
 namespace lookback {
 
-AdamW::AdamW(std::vector<NamedParameter> optimised, AdamWOptions adamw_options)
-    : parameters(std::move(optimised)), options(adamw_options) {
+AdamW::AdamW(std::vector<NamedParameter> optimized, AdamWOptions adamw_options)
+    : parameters(std::move(optimized)), options(adamw_options) {
   for (const auto& [name, tensor, initial] : parameters) {
     const auto fresh = [&x = tensor] { return zeros(x.shape(), x.dtype(), x.device()); };
     moments.push_back({name, fresh(), fresh()});

@@ -20,7 +20,7 @@ struct AdamWOptions {
 // A parameter without a gradient counts as one with a gradient of zero.
 class AdamW {
  public:
-  AdamW(std::vector<NamedParameter> optimised, AdamWOptions adamw_options);
+  AdamW(std::vector<NamedParameter> optimized, AdamWOptions adamw_options);
 
   // What the gradients are multiplied by, with clipping, for which the host need not know their
   // norm: it is read where it lies. A norm that is not finite leaves parameters and moments as they
@@ -39,8 +39,8 @@ class AdamW {
 
   // What the host says of the next step; handed to the device before the step is at work there.
   void begin_step(double learning_rate, double gradient_scale);
-  // The device's part, the same each time: it can be recorded and replayed
-  // (runtime/recorded_work.h).
+  // The device's part, the same each time: it can be captured and launched
+  // (runtime/captured_work.h).
   void update(double max_norm, const Tensor& norm);
 
   struct State {
@@ -50,7 +50,7 @@ class AdamW {
   const std::vector<State>& states() const { return moments; }
   std::int64_t steps_taken() const { return steps; }
   // For moments that a file has filled: the next step is the one after so many.
-  void go_on_after(std::int64_t steps_done) { steps = steps_done; }
+  void resume_after(std::int64_t steps_done) { steps = steps_done; }
 
  private:
   std::vector<NamedParameter> parameters;

@@ -6,7 +6,7 @@
 #include <map>
 #include <optional>
 
-#include "autograd/ops/numbers.h"
+#include "autograd/ops/to_vector.h"
 #include "kernels/copy.h"
 #include "runtime/device_runtime.h"
 #include "runtime/parallel.h"
@@ -32,7 +32,7 @@ std::vector<std::string> names_below(const SafetensorsFile& file, const std::str
 
 bool same_elements(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape()) return false;
-  return std::ranges::equal(numbers_of(a), numbers_of(b));
+  return std::ranges::equal(to_vector(a), to_vector(b));
 }
 
 // A head stored beside a tied model is the embedding once more, or the file is of another model.

@@ -11,7 +11,7 @@ RmsNorm::RmsNorm(ChildOf place, std::int64_t dimension, double norm_epsilon, Pre
       register_parameter("weight", empty({dimension}, precision.storage), Initial::constant(1));
 }
 
-RmsNorm::Normalised RmsNorm::forward(const ResidualSum& x) const {
+RmsNorm::Normalized RmsNorm::forward(const ResidualSum& x) const {
   if (!x.update.defined()) return {x.stream, forward(x.stream)};
   if (!x.stream.defined()) return {x.update, forward(x.update)};
   const auto scope = enter();

@@ -6,16 +6,16 @@
 
 namespace lookback {
 
-// Root mean square normalisation with a learned gain. weight: [dimension].
+// Root mean square normalization with a learned gain. weight: [dimension].
 class RmsNorm final : public Module {
  public:
   RmsNorm(ChildOf place, std::int64_t dimension, double norm_epsilon, Precision precision);
 
-  struct Normalised {
+  struct Normalized {
     Tensor sum;     // the residual stream's value, stream + update
     Tensor normed;  // rms_norm(sum)
   };
-  Normalised forward(const ResidualSum& x) const;
+  Normalized forward(const ResidualSum& x) const;
   Tensor forward(const Tensor& x) const;
 
   Tensor weight;

@@ -3,16 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "runtime/check.h"
-
 namespace lookback {
-
-ScheduleKind parse_schedule_kind(std::string_view name) {
-  for (const auto kind : {ScheduleKind::cosine, ScheduleKind::linear, ScheduleKind::constant}) {
-    if (name == name_of(kind)) return kind;
-  }
-  fail("schedule", "unknown schedule \"{}\": known are cosine, linear, constant", name);
-}
 
 std::string_view name_of(ScheduleKind kind) {
   switch (kind) {

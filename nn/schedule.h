@@ -8,9 +8,7 @@ namespace lookback {
 
 enum class ScheduleKind { cosine, linear, constant };
 
-// "cosine", "linear", "constant"; throws Error listing them otherwise.
-ScheduleKind parse_schedule_kind(std::string_view name);
-std::string_view name_of(ScheduleKind kind);
+std::string_view name_of(ScheduleKind kind);  // "cosine", "linear", "constant"
 
 struct Schedule {
   ScheduleKind kind = ScheduleKind::cosine;

@@ -26,8 +26,8 @@ void check_device(Device device) {
   const Check check{"device"};
   const auto* runtime = device_runtime(device.backend);
   check(runtime != nullptr,
-        "{}: this program was built without CUDA. Install the CUDA toolkit and build it again, or "
-        "use --device cpu",
+        "{}: this program was built without CUDA. Build it again with the CUDA toolkit and "
+        "-DLOOKBACK_CUDA=ON, or use --device cpu",
         to_string(device));
   const auto count = runtime->count();
   check(count > 0, "{}: {}", to_string(device), runtime->why_none());
@@ -36,8 +36,8 @@ void check_device(Device device) {
         count == 1 ? "" : fmt::format(" to cuda:{}", count - 1));
 }
 
-void synchronise(Device device) {
-  if (auto* runtime = device_runtime(device.backend)) runtime->synchronise(device.index);
+void synchronize(Device device) {
+  if (auto* runtime = device_runtime(device.backend)) runtime->synchronize(device.index);
 }
 
 std::unique_ptr<QueuedMoment> queued_moment(Device device) {
@@ -46,9 +46,9 @@ std::unique_ptr<QueuedMoment> queued_moment(Device device) {
   return runtime->moment(device.index);
 }
 
-std::unique_ptr<RecordedWork> record(Device device, const std::function<void()>& work) {
+std::unique_ptr<CapturedWork> capture(Device device, const std::function<void()>& work) {
   auto* runtime = device_runtime(device.backend);
-  return runtime == nullptr ? nullptr : runtime->record(device.index, work);
+  return runtime == nullptr ? nullptr : runtime->capture(device.index, work);
 }
 
 std::string to_string(Device device) {

@@ -1,6 +1,6 @@
 // What a kind of device brings along besides kernels: memory, copies, and an end to wait for. The
 // file that implements it (kernels/cuda/toolkit/) registers it before main; a build without CUDA
-// has none for Backend::cuda. Kernels of a GPU are queued: they have run when synchronise()
+// has none for Backend::cuda. Kernels of a GPU are queued: they have run when synchronize()
 // returns.
 #pragma once
 
@@ -10,14 +10,14 @@
 #include <string>
 
 #include "runtime/allocator.h"
+#include "runtime/captured_work.h"
 #include "runtime/device.h"
-#include "runtime/recorded_work.h"
 
 namespace lookback {
 
 enum class Transfer { to_device, to_host };
 
-// A moment in what is queued on a device, which has come when synchronise() returns.
+// A moment in what is queued on a device, which has come when synchronize() returns.
 class QueuedMoment {
  public:
   virtual ~QueuedMoment() = default;
@@ -45,11 +45,11 @@ class DeviceRuntime {
   virtual void copy(int index, Transfer direction, void* to, const void* from,
                     std::size_t bytes) = 0;
   // Waits for all that is queued on device `index`, and throws what a kernel reported.
-  virtual void synchronise(int index) = 0;
+  virtual void synchronize(int index) = 0;
   // Behind all that is queued so far.
   virtual std::unique_ptr<QueuedMoment> moment(int index) = 0;
-  // As runtime/recorded_work.h has it.
-  virtual std::unique_ptr<RecordedWork> record(int index, const std::function<void()>& work) = 0;
+  // As runtime/captured_work.h has it.
+  virtual std::unique_ptr<CapturedWork> capture(int index, const std::function<void()>& work) = 0;
 };
 
 // The one of the backend; null where this build has none (the CPU needs none).
@@ -64,7 +64,7 @@ struct RegisterDeviceRuntime {
 void check_device(Device device);
 
 // Waits for all that is queued on the device; on the CPU nothing ever is.
-void synchronise(Device device);
+void synchronize(Device device);
 
 // Of a device whose kernels are not queued, the CPU: now.
 std::unique_ptr<QueuedMoment> queued_moment(Device device);

@@ -9,7 +9,7 @@
 namespace lookback {
 
 // Damerau-Levenshtein distance (optimal string alignment): insertions, deletions, substitutions and
-// swaps of neighbours, each 1; - and _ count as the same letter.
+// swaps of neighbors, each 1; - and _ count as the same letter.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
 // The known name with the smallest edit distance, the first of equals; empty for no names at all.

@@ -100,11 +100,11 @@ LOOKBACK_HOST_DEVICE inline double negative_log(double p) {
 // bits of `bits`: Wichura's rational approximations (1988, algorithm AS 241, PPND16), relative
 // error below 1e-15. Symmetric; the largest magnitude is 8.21.
 LOOKBACK_HOST_DEVICE inline double normal_from_bits(std::uint64_t bits) {
-  constexpr double centre_numerator[8] = {3.3871328727963666080e0,  1.3314166789178437745e+2,
+  constexpr double center_numerator[8] = {3.3871328727963666080e0,  1.3314166789178437745e+2,
                                           1.9715909503065514427e+3, 1.3731693765509461125e+4,
                                           4.5921953931549871457e+4, 6.7265770927008700853e+4,
                                           3.3430575583588128105e+4, 2.5090809287301226727e+3};
-  constexpr double centre_denominator[8] = {1.0,
+  constexpr double center_denominator[8] = {1.0,
                                             4.2313330701600911252e+1,
                                             6.8718700749205790830e+2,
                                             5.3941960214247511077e+3,
@@ -143,7 +143,7 @@ LOOKBACK_HOST_DEVICE inline double normal_from_bits(std::uint64_t bits) {
   if (std::fabs(q) <= 0.425) {
     const double r = std::fma(-q, q, 0.180625);
     return q *
-           (detail::polynomial7(centre_numerator, r) / detail::polynomial7(centre_denominator, r));
+           (detail::polynomial7(center_numerator, r) / detail::polynomial7(center_denominator, r));
   }
   const double r = std::sqrt(detail::negative_log(q < 0.0 ? u : 1.0 - u));
   const double magnitude = r <= 5.0 ? detail::polynomial7(middle_numerator, r - 1.6) /

@@ -70,7 +70,7 @@ Shape broadcast_shapes(std::string_view operation, const Shape& a, const Shape& 
   return result;
 }
 
-int normalise_dim(std::string_view operation, int dim, int rank) {
+int normalize_dim(std::string_view operation, int dim, int rank) {
   if (dim < -rank || dim >= rank) {
     fail(operation, "dim={} is out of range: a tensor of {} dimensions has {} to {}", dim, rank,
          -rank, rank - 1);

@@ -50,7 +50,7 @@ class Shape {
   int count = 0;
 };
 
-// Steps between neighbours, in elements (not bytes), one per dimension.
+// Steps between neighbors, in elements (not bytes), one per dimension.
 using Strides = Shape;
 
 // Row-major strides.
@@ -63,6 +63,6 @@ std::string to_string(const Shape& shape);
 Shape broadcast_shapes(std::string_view operation, const Shape& a, const Shape& b);
 
 // `dim` in 0..rank-1, negative counted from the end; throws Error otherwise.
-int normalise_dim(std::string_view operation, int dim, int rank);
+int normalize_dim(std::string_view operation, int dim, int rank);
 
 }  // namespace lookback

@@ -91,7 +91,7 @@ class Tensor {
   std::shared_ptr<Body> body;
 };
 
-// Uninitialised elements.
+// Uninitialized elements.
 Tensor empty(const Shape& shape, DType dtype, Device device = default_device());
 Tensor empty_like(const Tensor& x);  // contiguous
 Tensor zeros(const Shape& shape, DType dtype, Device device = default_device());

@@ -8,7 +8,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../third_party/build.sh"
 parse_build_dir build-gpu-package "$@"
-most_megabytes=60
+max_megabytes=60
 programs=
 set -- "${rest[@]}"
 if [ "${1:-}" = --programs ]; then
@@ -48,8 +48,8 @@ cp "$root"/tests/golden/*.safetensors "$begun/tests/golden/"
 chmod 755 "$begun"
 
 megabytes=$(($(du --apparent-size -s -B 1 "$begun" | cut -f 1) / 1000000))
-if [ "$megabytes" -ge $most_megabytes ]; then
-  echo "$0: $megabytes MB, must be under $most_megabytes" >&2
+if [ "$megabytes" -ge $max_megabytes ]; then
+  echo "$0: $megabytes MB, must be under $max_megabytes" >&2
   exit 1
 fi
 mv -T "$begun" "$output"

@@ -34,7 +34,13 @@ cuda_architecture() {
   esac
 }
 
-# configure DIR [CMake options]
+# Whether an NVIDIA driver answers here, with a GPU: the CUDA toolkit alone compiles for nothing.
+has_gpu() {
+  nvidia-smi --list-gpus 2>/dev/null | grep '^GPU ' >/dev/null
+}
+
+# configure DIR [CMake options]: with the GPU's part, where the CUDA toolkit is, unless an option
+# says otherwise.
 configure() {
   local directory=$1 options=()
   shift
@@ -42,7 +48,7 @@ configure() {
     options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
   fi
   if [ -n "${CI:-}" ]; then options+=(-DLOOKBACK_WERROR=ON); fi
-  options+=("-DLOOKBACK_CUDA_ARCHITECTURES=$(cuda_architecture)")
+  options+=(-DLOOKBACK_CUDA=ON "-DLOOKBACK_CUDA_ARCHITECTURES=$(cuda_architecture)")
   (cd "$root" && cmake -B "$directory" --log-level=WARNING "${options[@]}" "$@") >&2
 }
 

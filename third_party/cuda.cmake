@@ -9,11 +9,17 @@ option(LOOKBACK_CUDA "Build for GPUs too, where the CUDA toolkit is found" ON)
 set(LOOKBACK_CUDA_ARCHITECTURES all CACHE STRING "all, or a list of 80 and 90a")
 set(lookback_cuda "")
 
-if(LOOKBACK_CUDA AND NOT LOOKBACK_SANITIZE)
+if(NOT LOOKBACK_CUDA)
+  message(STATUS "LOOKBACK_CUDA is OFF: building for the CPU")
+elseif(NOT LOOKBACK_SANITIZE)
   find_program(LOOKBACK_NVCC nvcc PATHS /usr/local/cuda/bin ENV CUDA_HOME PATH_SUFFIXES bin
     DOC "The CUDA compiler")
+  if(NOT LOOKBACK_NVCC)
+    message(STATUS "No CUDA toolkit: building for the CPU")
+  endif()
 endif()
-if(LOOKBACK_NVCC)
+# What was found is in the cache, where it stays when LOOKBACK_CUDA changes.
+if(LOOKBACK_NVCC AND LOOKBACK_CUDA AND NOT LOOKBACK_SANITIZE)
   set(CMAKE_CUDA_COMPILER ${LOOKBACK_NVCC})
   # Older CMake would try an architecture that newer toolkits have forgotten.
   set(CMAKE_CUDA_ARCHITECTURES 80)
@@ -32,8 +38,6 @@ if(LOOKBACK_NVCC)
   else()
     message(STATUS "nvcc is here, but not cudart_static and cuBLAS: building for the CPU")
   endif()
-else()
-  message(STATUS "No CUDA toolkit: building for the CPU")
 endif()
 
 set(lookback_cuda_code "")

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/benchmark.h"
-#include "apps/model/dtype_name.h"
 #include "autograd/gradient.h"
 #include "autograd/ops/attention.h"
 #include "kernels/fill.h"
@@ -32,10 +31,10 @@ template <class Work>
 double best_seconds(std::int64_t runs, const Work& work) {
   double best = std::numeric_limits<double>::infinity();
   for (std::int64_t run = 0; run <= runs; ++run) {
-    synchronise(default_device());
+    synchronize(default_device());
     const auto start = Clock::now();
     work();
-    synchronise(default_device());
+    synchronize(default_device());
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     if (run > 0) best = std::min(best, seconds);
   }
@@ -43,7 +42,7 @@ double best_seconds(std::int64_t runs, const Work& work) {
 }
 
 nlohmann::ordered_json measure(const BenchOptions& options, std::int64_t head_size) {
-  const auto dtype = floating_dtype(options.dtype);
+  const auto dtype = options.dtype;
   const Shape shape{options.batch_size, options.block_size, heads, head_size};
   auto q = random_tensor(shape, dtype, 1), k = random_tensor(shape, dtype, 2),
        v = random_tensor(shape, dtype, 3);
@@ -73,7 +72,7 @@ nlohmann::ordered_json bench_attention(const BenchOptions& options, const Sessio
   return {{"attention", list}};
 }
 
-const BenchmarkRegistration registered{"attention", bench_attention};
+const Benchmarks::Add registered{"attention", bench_attention};
 
 }  // namespace
 }  // namespace lookback

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "apps/cli/command.h"
+#include "apps/model/attention_storage.h"
 #include "nn/llama/llama.h"
 
 namespace lookback {
@@ -18,23 +18,16 @@ struct BenchOptions {
   std::string preset = "llama";
   std::int64_t batch_size = 4;
   std::int64_t block_size = 256;
-  std::string dtype = "float32";
+  DType dtype = DType::f32;
   std::int64_t steps = 8;
-  std::string record = "qk";
+  AttentionStorage attention_storage = AttentionStorage::qk;
   bool gradient_checkpointing = false;
   bool no_cuda_graphs = false;
 };
 
 using Benchmark = nlohmann::ordered_json (*)(const BenchOptions&, const Session&);
 
-// By name.
-std::map<std::string, Benchmark, std::less<>>& benchmarks();
-
-struct BenchmarkRegistration {
-  BenchmarkRegistration(std::string name, Benchmark run) {
-    benchmarks().emplace(std::move(name), run);
-  }
-};
+using Benchmarks = Registered<Benchmark>;
 
 // The model the options name, with its own vocabulary and values drawn from the seed.
 std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t seed);

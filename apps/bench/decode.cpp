@@ -35,7 +35,7 @@ nlohmann::ordered_json bench_decode(const BenchOptions& options, const Session& 
           {"cache_bytes_per_token", result.cache_bytes_per_token}};
 }
 
-const BenchmarkRegistration registered{"decode", bench_decode};
+const Benchmarks::Add registered{"decode", bench_decode};
 
 }  // namespace
 }  // namespace lookback

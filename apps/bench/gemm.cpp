@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/benchmark.h"
-#include "apps/model/dtype_name.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/linear.h"
 #include "runtime/device_runtime.h"
@@ -47,7 +46,7 @@ double best_seconds(const Tensor& x, const Tensor& weight) {
   for (const auto end = Clock::now() + std::chrono::seconds(1); Clock::now() < end;) {
     const auto start = Clock::now();
     linear(x, weight);
-    synchronise(x.device());
+    synchronize(x.device());
     best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
   }
   return best;
@@ -55,7 +54,7 @@ double best_seconds(const Tensor& x, const Tensor& weight) {
 
 nlohmann::ordered_json bench_gemm(const BenchOptions& options, const Session&) {
   const NoGrad no_grad;
-  const auto dtype = floating_dtype(options.dtype);
+  const auto dtype = options.dtype;
   auto gflops = nlohmann::ordered_json::object();
   for (const auto& [m, n, k] : shapes) {
     const double seconds = best_seconds(random_matrix(m, k, dtype), random_matrix(n, k, dtype));
@@ -66,7 +65,7 @@ nlohmann::ordered_json bench_gemm(const BenchOptions& options, const Session&) {
   return {{"gflops", gflops}};
 }
 
-const BenchmarkRegistration registered{"gemm", bench_gemm};
+const Benchmarks::Add registered{"gemm", bench_gemm};
 
 }  // namespace
 }  // namespace lookback

@@ -30,7 +30,7 @@ double seconds_of(Device device, int calls, const Work& work) {
   for (int run = 0; run <= runs; ++run) {
     const auto start = Clock::now();
     for (int call = 0; call < calls; ++call) work();
-    synchronise(device);
+    synchronize(device);
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count() / calls;
     if (run > 0) best = std::min(best, seconds);  // the first warms up
   }

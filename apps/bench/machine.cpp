@@ -26,7 +26,7 @@ nlohmann::ordered_json bench_machine(const BenchOptions&, const Session& session
           {"isa", machine.isa}};
 }
 
-const BenchmarkRegistration registered{"machine", bench_machine};
+const Benchmarks::Add registered{"machine", bench_machine};
 
 }  // namespace
 }  // namespace lookback

@@ -20,12 +20,12 @@ namespace {
 // output in bf16 as well; on a GPU all of attention's in bf16 alone. Behind the last layer: the
 // stream, its norm, and the gradient that the loss made of it, 3 D; and V D of the projection's
 // weight. Backward then frees a layer's share and makes its weights' gradients instead: the peak is
-// at the loss, or where backward has least gained, or at the optimiser, when all gradients are
+// at the loss, or where backward has least gained, or at the optimizer, when all gradients are
 // there. Every tensor counts as the block it is given.
 //
 // Earlier layers that run again keep, per pair of layers and token, their values and what attention
 // made of them, G dk + H dk, and at the MLP site what their norm read and wrote, gate, up and their
-// product, 2 D + 3 F + 1; each layer but the first its normalised input, D + 1; and all layers
+// product, 2 D + 3 F + 1; each layer but the first its normalized input, D + 1; and all layers
 // their folded value weights. Learned weights keep what they are multiplied with: this layer's own
 // output, and the scaled projection of each pair (or the stored outputs). The gradients of what
 // goes into a sum of projections appear together.
@@ -171,7 +171,7 @@ nlohmann::ordered_json bench_memory(const BenchOptions& options, const Session& 
           {"measured_bytes", memory_stats(session.device).peak_bytes}};
 }
 
-const BenchmarkRegistration registered{"memory", bench_memory};
+const Benchmarks::Add registered{"memory", bench_memory};
 
 }  // namespace
 }  // namespace lookback

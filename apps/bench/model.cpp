@@ -1,19 +1,13 @@
 #include <algorithm>
 
 #include "apps/bench/benchmark.h"
-#include "apps/model/dtype_name.h"
 #include "apps/model/model_choice.h"
 #include "apps/train/train_options.h"
-#include "nn/initialise.h"
+#include "nn/initialize.h"
 #include "runtime/random.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
-
-std::map<std::string, Benchmark, std::less<>>& benchmarks() {
-  static auto& map = *new std::map<std::string, Benchmark, std::less<>>;
-  return map;
-}
 
 std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t seed) {
   const auto config = choose_model(options.config, options.preset).config;
@@ -22,8 +16,8 @@ std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t se
                 options.block_size, config.max_position_embeddings);
   }
   check_batch(options.batch_size, options.block_size);
-  auto llama = std::make_unique<Llama>(config, precision_of(floating_dtype(options.dtype)));
-  initialise(llama->parameters(), config.initializer_range, seed);
+  auto llama = std::make_unique<Llama>(config, precision_of(options.dtype));
+  initialize(llama->parameters(), config.initializer_range, seed);
   return llama;
 }
 

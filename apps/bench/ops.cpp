@@ -135,8 +135,8 @@ nlohmann::ordered_json bench_ops(const BenchOptions& options, const Session& ses
       stopwatch.stop();
     }
   }
-  const double most_gflops = gflops_limit(session.device, llama->precision.products);
-  const double most_gbps = gbps_limit(session.device);
+  const double max_gflops = gflops_limit(session.device, llama->precision.products);
+  const double max_gbps = gbps_limit(session.device);
   auto list = nlohmann::ordered_json::array();
   for (const auto& each : stopwatch.slowest_first()) {
     const double gflops = each.flops / each.seconds / 1e9;
@@ -147,12 +147,12 @@ nlohmann::ordered_json bench_ops(const BenchOptions& options, const Session& ses
                     {"seconds", each.seconds},
                     {"gflops", gflops},
                     {"gbps", gbps},
-                    {"of_limit", std::max(gflops / most_gflops, gbps / most_gbps)}});
+                    {"of_limit", std::max(gflops / max_gflops, gbps / max_gbps)}});
   }
   return {{"operations", list}};
 }
 
-const BenchmarkRegistration registered{"ops", bench_ops};
+const Benchmarks::Add registered{"ops", bench_ops};
 
 }  // namespace
 }  // namespace lookback

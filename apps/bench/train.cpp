@@ -44,7 +44,7 @@ nlohmann::ordered_json bench_train(const BenchOptions& options, const Session& s
   const double flops = model_flops_per_token(*llama, options.block_size) * rate;
   return {{"tokens_per_second", rate},
           {"seconds_per_step", each},
-          {"recorded", steps.recorded},
+          {"recorded", steps.captured},
           {"second_step_seconds", steps.second_step_seconds},
           {"peak_bytes", resident_bytes},
           {"allocator_peak_bytes", memory_stats(session.device).peak_bytes},
@@ -52,7 +52,7 @@ nlohmann::ordered_json bench_train(const BenchOptions& options, const Session& s
           {"model_flops_utilisation", flops / 1e9 / peak}};
 }
 
-const BenchmarkRegistration registered{"train", bench_train};
+const Benchmarks::Add registered{"train", bench_train};
 
 }  // namespace
 }  // namespace lookback

@@ -2,15 +2,14 @@
 
 #include <chrono>
 
-#include "apps/model/record_choice.h"
 #include "runtime/device_runtime.h"
 
 namespace lookback {
 namespace {
 
-ForwardOptions forward_options(const Llama& llama, const BenchOptions& options) {
+ForwardOptions forward_options_of(const Llama& llama, const BenchOptions& options) {
   return training_pass(
-      options.record, llama, options.batch_size, options.block_size,
+      options.attention_storage, llama, options.batch_size, options.block_size,
       options.gradient_checkpointing ? Activations::recomputed : Activations::kept);
 }
 
@@ -29,13 +28,13 @@ BenchStep::BenchStep(const Llama& model, const BenchOptions& options, Repetition
       batch_size(options.batch_size),
       block_size(options.block_size),
       optimizer(model.parameters(), {}),
-      step(model, optimizer, forward_options(model, options), 1, how) {}
+      step(model, optimizer, forward_options_of(model, options), 1, how) {}
 
 double BenchStep::run(std::uint64_t seed) {
   const auto batch = random_batch(batch_size, block_size, llama.config.vocab_size, seed);
   const auto start = std::chrono::steady_clock::now();
   step.take({batch}, 1e-4);
-  synchronise(llama.model.norm.weight.device());
+  synchronize(llama.model.norm.weight.device());
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
@@ -43,16 +42,16 @@ MeasuredSteps measure_steps(const Llama& llama, const BenchOptions& options,
                             const Session& session) {
   constexpr std::int64_t warm_up_steps = 3;
   BenchStep step(llama, options,
-                 options.no_cuda_graphs ? Repetition::queued : Repetition::recorded);
+                 options.no_cuda_graphs ? Repetition::queued : Repetition::captured);
   MeasuredSteps measured;
   for (std::int64_t i = 0; i < options.steps + warm_up_steps; ++i) {
     const double seconds = step.run(session.seed + static_cast<std::uint64_t>(i));
     if (i == 1) measured.second_step_seconds = seconds;
     if (i >= warm_up_steps) measured.seconds.push_back(seconds);
   }
-  measured.recorded = step.optimiser_step().is_recorded();
-  if (const auto& reason = step.optimiser_step().why_not_recorded(); !reason.empty()) {
-    session.console.note("queued kernel by kernel: no room for a recording: " + reason);
+  measured.captured = step.train_step().is_captured();
+  if (const auto& reason = step.train_step().why_not_captured(); !reason.empty()) {
+    session.console.note("queued kernel by kernel: no room for a capture: " + reason);
   }
   return measured;
 }

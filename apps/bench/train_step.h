@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "apps/bench/benchmark.h"
-#include "apps/train/optimiser_step.h"
+#include "apps/train/train_step.h"
 
 namespace lookback {
 
@@ -15,20 +15,20 @@ class BenchStep {
   BenchStep(const Llama& model, const BenchOptions& options, Repetition how);
   // Returns its seconds.
   double run(std::uint64_t seed);
-  const OptimiserStep& optimiser_step() const { return step; }
+  const TrainStep& train_step() const { return step; }
 
  private:
   const Llama& llama;
   std::int64_t batch_size, block_size;
   AdamW optimizer;
-  OptimiserStep step;
+  TrainStep step;
 };
 
 // What `bench train` says of its steps.
 struct MeasuredSteps {
   std::vector<double> seconds;     // of each but the first three
-  double second_step_seconds = 0;  // the step that a GPU is shown, where steps are recorded
-  bool recorded = false;           // whether they were: on a GPU with room for it
+  double second_step_seconds = 0;  // the step that a GPU is shown, where steps are captured
+  bool captured = false;           // whether they were: on a GPU with room for it
 };
 MeasuredSteps measure_steps(const Llama& llama, const BenchOptions& options,
                             const Session& session);

@@ -5,11 +5,10 @@
 //     ExitCode run(const Session& session) override { ... }
 //     bool faults = false;
 //   };
-//   const CommandRegistration<Presets> registered{"presets", "lists the model variants"};
+//   const AddCommand<Presets> registered{"presets", "lists the model variants"};
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,6 +18,7 @@
 #include "apps/cli/flags.h"
 #include "runtime/device.h"
 #include "runtime/float_products.h"
+#include "runtime/registry.h"
 
 namespace lookback {
 
@@ -26,13 +26,20 @@ namespace lookback {
 struct Session {
   Device device;
   // Models and what they compute live on `device` for as long as the session does.
-  std::shared_ptr<const DefaultDevice> works_on = {};
-  std::shared_ptr<const UseFloatProducts> multiplies = {};
+  std::shared_ptr<const DefaultDevice> default_device = {};
+  std::shared_ptr<const UseFloatProducts> matmul_precision = {};
   std::int64_t threads = 1;
   std::uint64_t seed = 0;
   Console console;
   const Flags* flags = nullptr;  // all of this call, for options.toml
   std::string version = {};      // of the program
+  // Which device --device auto took; empty where the flag named one.
+  std::string device_note = {};
+
+  // A command that computes calls this once, where an error would no longer be the only line.
+  void note_device() const {
+    if (!device_note.empty()) console.note(device_note);
+  }
 };
 
 class Command {
@@ -49,16 +56,13 @@ struct CommandEntry {
   std::unique_ptr<Command> (*make)();
 };
 
-// By name.
-std::map<std::string, CommandEntry, std::less<>>& commands();
+using Commands = Registered<CommandEntry>;
 
 template <class T>
-struct CommandRegistration {
-  CommandRegistration(std::string name, std::string summary) {
-    commands().emplace(std::move(name),
-                       CommandEntry{std::move(summary), []() -> std::unique_ptr<Command> {
-                                      return std::make_unique<T>();
-                                    }});
+struct AddCommand : Commands::Add {
+  AddCommand(std::string name, std::string summary)
+      : Add(std::move(name), {std::move(summary),
+                              []() -> std::unique_ptr<Command> { return std::make_unique<T>(); }}) {
   }
 };
 

@@ -25,8 +25,8 @@ struct Console {
 };
 
 // Writes to stdout or stderr at once, to a terminal what printable() makes of it. print throws
-// Error when stdout does not take it (a full disk, a pipe that nobody reads); for stderr there is
-// nobody left to tell.
+// Error when stdout does not take it (a full disk, a pipe without a reader); a failure of
+// stderr is ignored: no stream is left to report it on.
 void print(std::string_view text);
 void print_error(std::string_view text);
 // "lookback: warning: ..." on stderr.

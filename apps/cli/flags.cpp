@@ -62,6 +62,12 @@ std::optional<std::string> unless_empty(const std::string& text) {
 
 }  // namespace
 
+Flag& Flag::formerly(std::string old_name) {
+  help += " (formerly --" + old_name + ")";
+  former_name = std::move(old_name);
+  return *this;
+}
+
 Flag& Flags::append(Flag flag) { return flags.emplace_back(std::move(flag)); }
 
 Flag& Flags::add(std::string name, std::int64_t& target, IntegerRule rule, std::string help) {
@@ -99,21 +105,23 @@ Flag& Flags::add(std::string name, std::optional<std::string>& target, std::stri
                  .get = [&target] { return target; }});
 }
 
-Flag& Flags::add_choice(std::string name, std::string& target, std::vector<std::string> choices,
-                        std::string help) {
+Flag& Flags::append_choice(std::string name, std::vector<std::string> choices, std::string help,
+                           std::function<void(std::size_t)> choose,
+                           std::function<std::optional<std::string>()> chosen) {
   const auto flag = "--" + name;
   return append({.name = std::move(name),
                  .placeholder = "NAME",
                  .help = help + ": " + joined_names(choices),
                  .set =
-                     [&target, choices, flag](const std::string& value) {
-                       if (std::ranges::find(choices, value) == choices.end()) {
+                     [choose = std::move(choose), choices, flag](const std::string& value) {
+                       const auto found = std::ranges::find(choices, value);
+                       if (found == choices.end()) {
                          usage_error("{} {}: must be one of {}; the nearest is {}", flag, value,
                                      joined_names(choices), nearest_name(value, choices));
                        }
-                       target = value;
+                       choose(static_cast<std::size_t>(found - choices.begin()));
                      },
-                 .get = [&target] { return unless_empty(target); }});
+                 .get = std::move(chosen)});
 }
 
 Flag& Flags::add_toggle(std::string name, bool& target, std::string help) {
@@ -135,7 +143,9 @@ Flag& Flags::add_toggle(std::string name, bool& target, std::string help) {
 
 const Flag* Flags::find(std::string_view name) const {
   const auto wanted = with_dashes(name);
-  const auto found = std::ranges::find(flags, wanted, &Flag::name);
+  const auto found = std::ranges::find_if(flags, [&](const Flag& flag) {
+    return flag.name == wanted || (!wanted.empty() && flag.former_name == wanted);
+  });
   return found == flags.end() ? nullptr : &*found;
 }
 
@@ -216,12 +226,12 @@ void Flags::take(std::vector<std::string> values) {
   if (targets != nullptr) *targets = std::move(values);
 }
 
-const Flag& Flags::find_recorded(const std::string& path, const std::string& key) const {
+const Flag& Flags::find_saved(const std::string& path, const std::string& key) const {
   const auto* flag = find(key);
-  if (flag != nullptr && flag->recorded == Flag::Recorded::yes) return *flag;
+  if (flag != nullptr && flag->saved_to_options == Flag::SavedToOptions::yes) return *flag;
   std::vector<std::string> known;
   for (const auto& each : flags) {
-    if (each.recorded == Flag::Recorded::yes) known.push_back(each.name);
+    if (each.saved_to_options == Flag::SavedToOptions::yes) known.push_back(each.name);
   }
   constexpr std::size_t most = 60;  // of a file that is none of options, a line may be a book
   usage_error("{}: unknown key {}{}: the nearest is {}", path, key.substr(0, most),
@@ -230,7 +240,7 @@ const Flag& Flags::find_recorded(const std::string& path, const std::string& key
 
 void Flags::read_toml(const std::string& path) {
   for (const auto& option : lookback::read_toml(path)) {
-    const auto& flag = find_recorded(path, option.first);
+    const auto& flag = find_saved(path, option.first);
     in_file(path, [&] { set(flag, option.second); });
   }
 }
@@ -239,11 +249,11 @@ std::vector<Flags::Difference> Flags::complete_from(const std::string& path,
                                                     const std::set<std::string>& left_out) {
   std::map<std::string, std::string> values;
   for (const auto& [key, value] : lookback::read_toml(path)) {
-    values.emplace(find_recorded(path, key).name, value);
+    values.emplace(find_saved(path, key).name, value);
   }
   std::vector<Difference> differences;
   for (const auto& flag : flags) {
-    if (flag.recorded == Flag::Recorded::no || left_out.contains(flag.name)) continue;
+    if (flag.saved_to_options == Flag::SavedToOptions::no || left_out.contains(flag.name)) continue;
     const auto value = values.find(flag.name);
     const auto ours = flag.get();
     std::optional<std::string> theirs;
@@ -260,10 +270,10 @@ std::vector<Flags::Difference> Flags::complete_from(const std::string& path,
 
 void Flags::assign(std::string_view name, const std::string& value) { find(name)->set(value); }
 
-std::vector<std::pair<std::string, std::string>> Flags::recorded_values() const {
+std::vector<std::pair<std::string, std::string>> Flags::saved_values() const {
   std::vector<std::pair<std::string, std::string>> values;
   for (const auto& flag : flags) {
-    if (flag.recorded == Flag::Recorded::no) continue;
+    if (flag.saved_to_options == Flag::SavedToOptions::no) continue;
     if (const auto current = flag.get()) values.emplace_back(flag.name, *current);
   }
   return values;
@@ -271,7 +281,7 @@ std::vector<std::pair<std::string, std::string>> Flags::recorded_values() const 
 
 std::string Flags::to_toml() const {
   std::string result;
-  for (const auto& [name, text] : recorded_values()) {
+  for (const auto& [name, text] : saved_values()) {
     auto key = name;
     std::replace(key.begin(), key.end(), '-', '_');
     const bool quoted = find(name)->kind == Flag::Kind::text;

@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -28,19 +29,22 @@ namespace lookback {
 struct Flag {
   enum class Kind { text, number, toggle };
   // Whether options.toml takes it: flags about this one call stay out.
-  enum class Recorded { yes, no };
+  enum class SavedToOptions { yes, no };
 
   std::string name;         // without the dashes
+  std::string former_name;  // that it also answers to; empty: none
   std::string placeholder;  // FILE, N, X; empty for a toggle
   std::string help;
   Kind kind = Kind::text;
-  Recorded recorded = Recorded::yes;
+  SavedToOptions saved_to_options = SavedToOptions::yes;
   std::function<void(const std::string&)> set;
   std::function<std::optional<std::string>()> get;  // none: not set, no default
   std::vector<std::string> choices = {};
 
   std::string dashed() const { return "--" + name; }
-  void not_recorded() { recorded = Recorded::no; }
+  // The flag had another name, which command lines and options files may still say.
+  Flag& formerly(std::string old_name);
+  void not_saved_to_options() { saved_to_options = SavedToOptions::no; }
 };
 
 // What stands without a flag: DIR, REFERENCE...
@@ -68,9 +72,23 @@ class Flags {
   Flag& add(std::string name, std::string& target, std::string placeholder, std::string help);
   Flag& add(std::string name, std::optional<std::string>& target, std::string placeholder,
             std::string help);
-  // One of these words.
-  Flag& add_choice(std::string name, std::string& target, std::vector<std::string> choices,
-                   std::string help);
+  // One of these values of an enum, by the names that name_of() gives them.
+  template <class Enum>
+  requires std::is_enum_v<Enum> Flag& add_choice(std::string name, Enum& target,
+                                                 std::vector<Enum> choices, std::string help) {
+    return append_choice(
+        std::move(name), names_of(choices), std::move(help),
+        [&target, choices](std::size_t i) { target = choices[i]; },
+        [&target] { return std::optional<std::string>(name_of(target)); });
+  }
+  template <class Enum>
+  Flag& add_choice(std::string name, std::optional<Enum>& target, std::vector<Enum> choices,
+                   std::string help) {
+    return append_choice(
+        std::move(name), names_of(choices), std::move(help),
+        [&target, choices](std::size_t i) { target = choices[i]; },
+        [&target] { return target ? std::optional<std::string>(name_of(*target)) : std::nullopt; });
+  }
   Flag& add_toggle(std::string name, bool& target, std::string help);
   void add_positional(Positional value) { positional = std::move(value); }
 
@@ -90,10 +108,11 @@ class Flags {
                                         const std::set<std::string>& left_out);
   // As to_toml() would write it; none: not set.
   std::optional<std::string> value(std::string_view name) const { return find(name)->get(); }
-  // Sets one as if it stood in an options file that nobody named: given() stays false.
+  // Sets one from elsewhere than the command line and an options file: given() stays false.
   void assign(std::string_view name, const std::string& value);
-  // Name and value, as value() gives it, of every recorded flag that is set or has a default.
-  std::vector<std::pair<std::string, std::string>> recorded_values() const;
+  // Name and value, as value() gives it, of every flag that options.toml takes and that is set or
+  // has a default.
+  std::vector<std::pair<std::string, std::string>> saved_values() const;
   // The same as TOML that read_toml takes.
   std::string to_toml() const;
 
@@ -106,10 +125,19 @@ class Flags {
 
  private:
   const Flag* find(std::string_view name) const;
-  const Flag& find_recorded(const std::string& path, const std::string& key) const;
+  const Flag& find_saved(const std::string& path, const std::string& key) const;
   bool is_flag(std::string_view argument) const;
   std::vector<std::string> names() const;
   std::vector<std::string> joined(std::span<const std::string> arguments) const;
+  template <class Enum>
+  static std::vector<std::string> names_of(const std::vector<Enum>& values) {
+    std::vector<std::string> names;
+    for (const auto value : values) names.emplace_back(name_of(value));
+    return names;
+  }
+  Flag& append_choice(std::string name, std::vector<std::string> choices, std::string help,
+                      std::function<void(std::size_t)> choose,
+                      std::function<std::optional<std::string>()> chosen);
   Flag& append(Flag flag);
   void set(const Flag& flag, const std::string& value);
   void take(std::vector<std::string> values);

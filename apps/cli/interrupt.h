@@ -1,5 +1,5 @@
-// Signals as wishes: Ctrl-C, a terminal that is closed, what schedulers send. A signal that whoever
-// started the program had ignored (nohup, a shell's job in the background) stays ignored.
+// Signals as wishes: Ctrl-C, a terminal that is closed, what schedulers send. A signal that was
+// ignored when the program started (nohup, a shell's job in the background) stays ignored.
 #pragma once
 
 #include <signal.h>

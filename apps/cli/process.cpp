@@ -20,7 +20,7 @@ namespace lookback {
 namespace {
 
 void say(std::string_view text) {
-  // Nobody is left to tell when stderr fails too.
+  // When stderr fails too, no stream is left to report it on.
   if (write(STDERR_FILENO, text.data(), text.size()) < 0) return;
 }
 
@@ -61,13 +61,13 @@ void name_files_that_shrink() {
 
 void check_stack_limit() {
   // Twice what the hungriest command was seen to need: its threads have stacks of that size, too.
-  constexpr rlim_t least_bytes = rlim_t{512} << 10;
+  constexpr rlim_t min_bytes = rlim_t{512} << 10;
   rlimit limit = {};
-  if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= least_bytes) return;
+  if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= min_bytes) return;
   fail("process",
        "a stack of {} KiB is too small, at least {} are needed: `ulimit -s 8192` before "
        "the command, or the limit of whatever starts it",
-       limit.rlim_cur >> 10, least_bytes >> 10);
+       limit.rlim_cur >> 10, min_bytes >> 10);
 }
 
 void check_threads(int count) {

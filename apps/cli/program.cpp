@@ -5,6 +5,7 @@
 #include "apps/cli/error_message.h"
 #include "apps/cli/process.h"
 #include "apps/cli/session.h"
+#include "apps/data/open.h"
 #include "runtime/nearest_name.h"
 
 namespace lookback {
@@ -12,30 +13,24 @@ namespace {
 
 std::string overview() {
   std::size_t width = 0;
-  for (const auto& [name, entry] : commands()) width = std::max(width, name.size());
+  for (const auto& [name, entry] : Commands::all()) width = std::max(width, name.size());
   std::string text =
       "Lookback trains small Llamas, looks into them, and proves that they never look ahead.\n"
       "usage: lookback SUBCOMMAND [FLAGS]\n\nSubcommands:\n";
-  for (const auto& [name, entry] : commands()) {
+  for (const auto& [name, entry] : Commands::all()) {
     text += fmt::format("  {:<{}}  {}\n", name, width, entry.summary);
   }
   return text +
          "\nlookback SUBCOMMAND --help lists its flags; lookback --version names the version.\n";
 }
 
-std::vector<std::string> command_names() {
-  std::vector<std::string> names;
-  for (const auto& [name, entry] : commands()) names.push_back(name);
-  return names;
-}
-
 ExitCode run_command(std::string_view version, const std::string& name,
                      std::span<const std::string> arguments) {
-  const auto found = commands().find(name);
-  if (found == commands().end()) {
+  const auto found = Commands::all().find(name);
+  if (found == Commands::all().end()) {
     if (name.starts_with("-")) usage_error("{} before the subcommand: flags stand behind it", name);
     usage_error("unknown subcommand {}: the nearest is {}", name,
-                nearest_name(name, command_names()));
+                nearest_name(name, Commands::names()));
   }
   const auto command = found->second.make();
   Flags flags;
@@ -57,7 +52,7 @@ ExitCode run_command(std::string_view version, const std::string& name,
 ExitCode dispatch(std::string_view version, std::span<const std::string> arguments) {
   if (arguments.empty()) {
     std::string names;
-    for (const auto& name : command_names()) names += (names.empty() ? "" : ", ") + name;
+    for (const auto& name : Commands::names()) names += (names.empty() ? "" : ", ") + name;
     usage_error("which subcommand? {} (lookback --help says what each does)", names);
   }
   const auto& first = arguments.front();
@@ -79,11 +74,6 @@ int report(ExitCode code, std::string_view message) {
 
 }  // namespace
 
-std::map<std::string, CommandEntry, std::less<>>& commands() {
-  static auto& map = *new std::map<std::string, CommandEntry, std::less<>>;
-  return map;
-}
-
 int run_program(std::string_view version, std::span<const std::string> arguments) {
   ignore_signals_of_writes();
   name_files_that_shrink();
@@ -92,6 +82,8 @@ int run_program(std::string_view version, std::span<const std::string> arguments
     return static_cast<int>(dispatch(version, arguments));
   } catch (const UsageError& error) {
     return report(ExitCode::usage, error.what());
+  } catch (const UnsuitableTokenizer& error) {
+    return report(ExitCode::usage, fmt::format("--tokenizer {}", error.what()));
   } catch (const NonFiniteError& error) {
     return report(ExitCode::non_finite, error.what());
   } catch (const std::exception& error) {

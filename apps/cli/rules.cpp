@@ -20,17 +20,17 @@ namespace {
 }  // namespace
 
 std::string IntegerRule::text() const {
-  if (most == std::numeric_limits<std::int64_t>::max()) {
-    return fmt::format("an integer of at least {}", least);
+  if (max == std::numeric_limits<std::int64_t>::max()) {
+    return fmt::format("an integer of at least {}", min);
   }
-  return fmt::format("an integer from {} to {}", least, most);
+  return fmt::format("an integer from {} to {}", min, max);
 }
 
 std::int64_t IntegerRule::read(std::string_view flag, const std::string& value) const {
   std::int64_t number = 0;
   const char* end = value.data() + value.size();
   const auto [stop, problem] = std::from_chars(value.data(), end, number);
-  if (problem != std::errc{} || stop != end || number < least || number > most) {
+  if (problem != std::errc{} || stop != end || number < min || number > max) {
     refuse(flag, value, problem, text());
   }
   return number;
@@ -38,9 +38,9 @@ std::int64_t IntegerRule::read(std::string_view flag, const std::string& value) 
 
 std::string NumberRule::text() const {
   auto rule = fmt::format("a finite number {} {}",
-                          least_is == Bound::included ? "of at least" : "greater than", least);
-  if (std::isfinite(most)) {
-    rule += fmt::format(" and {} {}", most_is == Bound::included ? "at most" : "below", most);
+                          min_is == Bound::included ? "of at least" : "greater than", min);
+  if (std::isfinite(max)) {
+    rule += fmt::format(" and {} {}", max_is == Bound::included ? "at most" : "below", max);
   }
   return rule;
 }
@@ -49,8 +49,8 @@ double NumberRule::read(std::string_view flag, const std::string& value) const {
   double number = 0;
   const char* end = value.data() + value.size();
   const auto [stop, problem] = std::from_chars(value.data(), end, number);
-  const bool large_enough = least_is == Bound::included ? number >= least : number > least;
-  const bool small_enough = most_is == Bound::included ? number <= most : number < most;
+  const bool large_enough = min_is == Bound::included ? number >= min : number > min;
+  const bool small_enough = max_is == Bound::included ? number <= max : number < max;
   if (problem != std::errc{} || stop != end || !std::isfinite(number) || !large_enough ||
       !small_enough) {
     refuse(flag, value, problem, text());

@@ -10,8 +10,8 @@
 namespace lookback {
 
 struct IntegerRule {
-  std::int64_t least;
-  std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  std::int64_t min;
+  std::int64_t max = std::numeric_limits<std::int64_t>::max();
 
   std::string text() const;
   // Throws UsageError, with `flag` in front: not an integer, out of range, or too large to hold.
@@ -21,21 +21,20 @@ struct IntegerRule {
 // Finite numbers only: nan and inf keep no rule.
 struct NumberRule {
   enum class Bound { included, excluded };
-  double least;
-  Bound least_is = Bound::included;
-  double most = std::numeric_limits<double>::infinity();
-  Bound most_is = Bound::included;
+  double min;
+  Bound min_is = Bound::included;
+  double max = std::numeric_limits<double>::infinity();
+  Bound max_is = Bound::included;
 
   std::string text() const;
   double read(std::string_view flag, const std::string& value) const;
 };
 
-inline constexpr IntegerRule at_least_zero{.least = 0};
-inline constexpr IntegerRule at_least_one{.least = 1};
-inline constexpr NumberRule non_negative{.least = 0};
-inline constexpr NumberRule positive{.least = 0, .least_is = NumberRule::Bound::excluded};
-inline constexpr NumberRule zero_to_one{.least = 0, .most = 1};
-inline constexpr NumberRule below_one{
-    .least = 0, .most = 1, .most_is = NumberRule::Bound::excluded};
+inline constexpr IntegerRule at_least_zero{.min = 0};
+inline constexpr IntegerRule at_least_one{.min = 1};
+inline constexpr NumberRule non_negative{.min = 0};
+inline constexpr NumberRule positive{.min = 0, .min_is = NumberRule::Bound::excluded};
+inline constexpr NumberRule zero_to_one{.min = 0, .max = 1};
+inline constexpr NumberRule below_one{.min = 0, .max = 1, .max_is = NumberRule::Bound::excluded};
 
 }  // namespace lookback

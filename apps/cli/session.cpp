@@ -10,13 +10,16 @@ namespace lookback {
 namespace {
 
 // More threads than any machine of today has cores; the operating system gives up far above.
-constexpr IntegerRule thread_rule{.least = 1, .most = 1024};
+constexpr IntegerRule thread_rule{.min = 1, .max = 1024};
 
-// Who has a GPU and did not ask for the CPU is told why that is what computes.
-void note_passed_over(const Console& console) {
+// What --device auto came to. A machine with a GPU that is not used says why.
+std::string note_of_chosen(Device device) {
   const auto* runtime = device_runtime(Backend::cuda);
+  if (device.backend == Backend::cuda) {
+    return fmt::format("on {}, {}", to_string(device), runtime->describe(device.index));
+  }
   const auto reason = runtime == nullptr ? "" : runtime->why_passed_over();
-  if (!reason.empty()) console.note("on the CPU, though a GPU is here: " + reason);
+  return reason.empty() ? "on the CPU" : "on the CPU, though a GPU is here: " + reason;
 }
 
 }  // namespace
@@ -27,8 +30,9 @@ void SessionFlags::declare(Flags& flags) {
   flags.add("seed", seed, at_least_zero, "of everything drawn at random");
   flags.add_toggle("tf32", tf32,
                    "a GPU rounds the operands of float32 products to TF32: faster, 1e-3 away");
-  flags.add_toggle("json", json, "stdout holds one JSON object and nothing else").not_recorded();
-  flags.add_toggle("quiet", quiet, "no progress on stderr").not_recorded();
+  flags.add_toggle("json", json, "stdout holds one JSON object and nothing else")
+      .not_saved_to_options();
+  flags.add_toggle("quiet", quiet, "no progress on stderr").not_saved_to_options();
 }
 
 Device parse_device(const std::string& text) {
@@ -56,13 +60,13 @@ Session SessionFlags::start() {
   session.console.form = json ? Console::Form::json : Console::Form::text;
   session.console.notes = quiet ? Console::Notes::hidden : Console::Notes::shown;
   session.device = parse_device(device);
-  if (device == "auto" && session.device == cpu_device) note_passed_over(session.console);
+  if (device == "auto") session.device_note = note_of_chosen(session.device);
   device = to_string(session.device);
-  session.works_on = std::make_shared<DefaultDevice>(session.device);
+  session.default_device = std::make_shared<DefaultDevice>(session.device);
   if (tf32 && session.device.backend != Backend::cuda) {
     usage_error("--tf32: only a GPU has it, and --device is {}: leave it out", device);
   }
-  session.multiplies =
+  session.matmul_precision =
       std::make_shared<UseFloatProducts>(tf32 ? FloatProducts::tf32 : FloatProducts::full);
   if (threads) set_num_threads(static_cast<int>(*threads));
   check_threads(num_threads());

@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/benchmark.h"
-#include "apps/model/dtype_name.h"
-#include "apps/model/record_choice.h"
+#include "apps/model/attention_storage.h"
+#include "apps/model/dtype_choice.h"
 
 namespace lookback {
 namespace {
@@ -41,19 +41,17 @@ void write_lines(const Json& value, const std::string& name, std::string& text) 
 class Bench final : public Command {
  public:
   void declare(Flags& flags) override {
-    std::vector<std::string> names;
-    for (const auto& [name, run] : benchmarks()) names.push_back(name);
     flags.add_positional({.placeholder = "WHAT",
                           .help = "machine, gemm, ops, attention, train, decode or memory",
-                          .choices = names,
+                          .choices = Benchmarks::names(),
                           .target = &what});
     flags.add("config", options.config, "FILE|DIR|NAME",
               "the model: a config.json, or smoke, tiny, 124m");
     flags.add("preset", options.preset, "NAME", "a variant laid over the config");
     flags.add("batch-size", options.batch_size, at_least_one, "sequences");
     flags.add("block-size", options.block_size, at_least_one, "tokens of a sequence");
-    flags.add_choice("dtype", options.dtype, floating_dtype_names, "number format");
-    add_record_flag(flags, options.record);
+    flags.add_choice("dtype", options.dtype, floating_dtypes, "number format");
+    add_attention_storage_flag(flags, options.attention_storage);
     flags.add_toggle("gradient-checkpointing", options.gradient_checkpointing,
                      "keeps each layer's inputs alone and runs it again in backward");
     flags.add_toggle("no-cuda-graphs", options.no_cuda_graphs,
@@ -62,10 +60,11 @@ class Bench final : public Command {
   }
 
   ExitCode run(const Session& session) override {
-    const auto object = benchmarks().at(what)(options, session);
+    const auto object = Benchmarks::all().at(what)(options, session);
     std::string text;
     write_lines(object, "", text);
     session.console.result(text, object);
+    session.note_device();
     return ExitCode::good;
   }
 
@@ -74,8 +73,7 @@ class Bench final : public Command {
   BenchOptions options;
 };
 
-const CommandRegistration<Bench> registered{"bench",
-                                            "measures this machine and how fast Lookback is on it"};
+const AddCommand<Bench> registered{"bench", "measures this machine and how fast Lookback is on it"};
 
 }  // namespace
 }  // namespace lookback

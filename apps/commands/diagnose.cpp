@@ -4,11 +4,11 @@
 
 #include "apps/cli/command.h"
 #include "apps/diagnosis/diagnosis_check.h"
-#include "apps/diagnosis/patients.h"
 #include "apps/diagnosis/report_html.h"
 #include "apps/diagnosis/report_json.h"
 #include "apps/diagnosis/subject_choice.h"
-#include "apps/inspect/write_look.h"
+#include "apps/diagnosis/test_subjects.h"
+#include "apps/inspect/write_report.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
 #include "runtime/replacing_file.h"
@@ -41,7 +41,10 @@ class Diagnose final : public Command {
 
   ExitCode run(const Session& session) override {
     check_flags(*session.flags);
-    if (table) return examine_all(session);
+    if (table) {
+      session.note_device();
+      return diagnose_all(session);
+    }
     choice.effort = full ? Effort::full : Effort::quick;
     choice.seed = session.seed;
     const auto subject = choose_subject(choice);
@@ -53,6 +56,7 @@ class Diagnose final : public Command {
     const auto report = report_json(subject, diagnosis, provenance);
     write(subject, diagnosis, provenance, report.dump(2) + "\n");
     session.console.result(summary(diagnosis, provenance), report);
+    session.note_device();
     return diagnosis.verdict() == Verdict::healthy ? ExitCode::good : ExitCode::fault_found;
   }
 
@@ -77,17 +81,17 @@ class Diagnose final : public Command {
     }
   }
 
-  // One line per patient, on stderr while it goes on.
-  ExitCode examine_all(const Session& session) const {
-    std::vector<PatientResult> results;
+  // One line per test, on stderr while it goes on.
+  ExitCode diagnose_all(const Session& session) const {
+    std::vector<TestSubjectResult> results;
     auto listed = nlohmann::ordered_json::array();
     bool all_right = true;
-    for (const auto& patient : all_patients()) {
-      const auto result = examine(patient, seeds);
-      session.console.note(fmt::format("{}: {} of {} {}", patient.name, result.right,
-                                       result.diagnoses, name_of(patient.expected)));
-      listed.push_back({{"name", patient.name},
-                        {"expected", name_of(patient.expected)},
+    for (const auto& test : all_test_subjects()) {
+      const auto result = diagnose_with_seeds(test, seeds);
+      session.console.note(fmt::format("{}: {} of {} {}", test.name, result.right, result.diagnoses,
+                                       name_of(test.expected)));
+      listed.push_back({{"name", test.name},
+                        {"expected", name_of(test.expected)},
                         {"diagnoses", result.diagnoses},
                         {"right", result.right},
                         {"verdicts", result.verdicts},
@@ -147,7 +151,7 @@ class Diagnose final : public Command {
   std::string output_dir = "diagnosis";
 };
 
-const CommandRegistration<Diagnose> registered{
+const AddCommand<Diagnose> registered{
     "diagnose", "proves that a model never looks ahead, and says why its loss is what it is"};
 
 }  // namespace

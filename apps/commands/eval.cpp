@@ -7,12 +7,12 @@
 #include "apps/cli/command.h"
 #include "apps/data/open.h"
 #include "apps/diagnosis/faults/fault.h"
-#include "apps/model/dtype_name.h"
+#include "apps/model/attention_storage.h"
+#include "apps/model/dtype_choice.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
-#include "apps/model/record_choice.h"
 #include "apps/train/evaluate.h"
-#include "apps/train/run_record.h"
+#include "apps/train/run_options.h"
 
 namespace lookback {
 namespace {
@@ -24,72 +24,71 @@ class Eval final : public Command {
     flags.add("data", data, "SPEC", "without it: the run's own");
     flags.add("tokenizer", tokenizer, "bytes|FILE",
               "of --data: FILE.model or FILE.json; without it the folder's own, or bytes");
-    flags.add_choice("split", split, {"train", "validation", "all"},
+    flags.add_choice("split", split, {Split::train, Split::validation, Split::all},
                      "part of the data; without it all of --data, or the run's validation");
     flags.add("block-size", block_size, at_least_one, "tokens of context; without it the run's");
-    flags.add_choice("dtype", dtype, floating_dtype_names, "number format; without it the run's");
+    flags.add_choice("dtype", dtype, floating_dtypes, "number format; without it the run's");
   }
 
   ExitCode run(const Session& session) override {
-    const auto record = run_record_for_reading(directory);
-    if (data.empty() && !record && std::filesystem::is_directory(directory)) {
+    const auto run = run_options_for_reading(directory);
+    if (data.empty() && !run && std::filesystem::is_directory(directory)) {
       usage_error("--data is missing: {} is not the folder of a run, which would name its data",
                   directory);
     }
     check_model_folder(directory);
-    if (dtype.empty()) dtype = record ? record->options.dtype : "float32";
-    const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
+    if (!dtype) dtype = run ? run->options.dtype : TrainOptions().dtype;
+    const auto llama = load_model(directory, precision_of(*dtype));
     warn_of_fault(llama->config);
     note_missing_checksums(session.console, directory);
     const auto most = llama->config.max_position_embeddings;
-    if (!block_size)
-      block_size = record ? record->options.block_size : std::min<std::int64_t>(256, most);
+    if (!block_size) block_size = run ? run->options.block_size : std::min<std::int64_t>(256, most);
     if (*block_size > most) {
       usage_error("--block-size {}: must be at most max_position_embeddings={} of the config",
                   *block_size, most);
     }
-    const auto source = open(*llama, record, session.seed);
-    if (record && !data.empty()) check_language(record->options.tokenizer, *source);
-    const auto record_name = record ? record->options.record : TrainOptions().record;
-    const auto batch_size = record ? record->options.batch_size : TrainOptions().batch_size;
+    const auto source = open(*llama, run, session.seed);
+    if (run && !data.empty()) check_language(run->options.tokenizer, *source);
+    const auto storage = run ? run->options.attention_storage : TrainOptions().attention_storage;
+    const auto batch_size = run ? run->options.batch_size : TrainOptions().batch_size;
     report(session, *source,
            evaluate(*llama, *source, whole_evaluation(*source, batch_size, *block_size),
-                    recording(record_name, *llama, batch_size, *block_size, Gradients::none)));
+                    forward_options(storage, *llama, batch_size, *block_size, Gradients::none)));
+    session.note_device();
     return ExitCode::good;
   }
 
  private:
-  std::shared_ptr<const TokenSource> open(const Llama& llama,
-                                          const std::optional<RunRecord>& record,
+  std::shared_ptr<const TokenSource> open(const Llama& llama, const std::optional<RunOptions>& run,
                                           std::uint64_t seed) {
     DataOptions wanted{.data = data,
                        .tokenizer = tokenizer,
-                       .model_tokenizer = tokenizer_file_of(directory, record),
+                       .model_tokenizer = tokenizer_file_of(directory, run),
                        .seed = seed,
                        .block_size = *block_size};
     if (data.empty()) {
-      wanted.data = record->options.data;
-      wanted.validation_data = record->options.validation_data;
-      wanted.seed = record->seed;
+      wanted.data = run->options.data;
+      wanted.validation_data = run->options.validation_data;
+      wanted.seed = run->seed;
       const auto chosen = data_of(llama.config, {});
       wanted.document_ends = chosen.document_ends;
-      if (split.empty()) split = chosen.validation_split;
-    } else if (split.empty()) {
-      split = "all";
+      if (!split) split = split_of(chosen.validation_split);
+    } else if (!split) {
+      split = Split::all;
     }
     wanted.vocabulary_size = llama.config.vocab_size;
-    return open_evaluation(wanted, split_of(split));
+    return open_evaluation(wanted, *split);
   }
 
   // Ids of the stories' words mean something else to a model of bytes. (Numbers may be anything: a
   // .bin of bytes, too.)
   void check_language(const std::string& trained_on, const TokenSource& source) const {
-    constexpr std::string_view words = "stories", numbers = "numbers";
-    const auto spoken = source.tokenizer().name();
-    if (spoken == trained_on || spoken == numbers || trained_on == numbers) return;
-    if (spoken != words && trained_on != words) return;
-    fail("eval", "{} speaks {}, {} was trained on {}: a loss would mean nothing", data, spoken,
-         directory, trained_on);
+    constexpr std::string_view stories = "stories", numbers = "numbers";
+    const auto used = source.tokenizer().name();
+    if (used == trained_on || used == numbers || trained_on == numbers) return;
+    if (used != stories && trained_on != stories) return;
+    fail("eval", "{} uses the tokenizer {}, {} was trained with {}: a loss would mean nothing",
+         data, used, directory, trained_on);
   }
 
   void report(const Session& session, const TokenSource& source,
@@ -116,11 +115,13 @@ class Eval final : public Command {
     session.console.result(text, object);
   }
 
-  std::string directory, data, tokenizer, split, dtype;
+  std::string directory, data, tokenizer;
+  std::optional<Split> split;
+  std::optional<DType> dtype;
   std::optional<std::int64_t> block_size;
 };
 
-const CommandRegistration<Eval> registered{"eval", "measures a model's loss on data"};
+const AddCommand<Eval> registered{"eval", "measures a model's loss on data"};
 
 }  // namespace
 }  // namespace lookback

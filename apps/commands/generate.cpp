@@ -7,11 +7,11 @@
 #include <optional>
 
 #include "apps/cli/command.h"
-#include "apps/model/dtype_name.h"
+#include "apps/model/dtype_choice.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/prompt.h"
-#include "apps/train/run_record.h"
+#include "apps/train/run_options.h"
 
 namespace lookback {
 namespace {
@@ -33,19 +33,19 @@ class Generate final : public Command {
     flags.add_toggle("no-cache", no_cache, "runs the whole text again for every token");
     flags.add("tokenizer", tokenizer, "bytes|FILE",
               "or FILE.model, FILE.json, stories; without it the folder's own, or bytes");
-    flags.add_choice("dtype", dtype, floating_dtype_names, "number format; without it the run's");
+    flags.add_choice("dtype", dtype, floating_dtypes, "number format; without it the run's");
   }
 
   ExitCode run(const Session& session) override {
     if (!prompt) usage_error("--prompt is missing: the text to begin with");
-    const auto record = run_record_for_reading(directory);
-    if (dtype.empty()) dtype = record ? record->options.dtype : "float32";
-    if (tokenizer.empty()) tokenizer = tokenizer_of(directory, record);
-    const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
+    const auto run = run_options_for_reading(directory);
+    if (!dtype) dtype = run ? run->options.dtype : TrainOptions().dtype;
+    if (tokenizer.empty()) tokenizer = tokenizer_of(directory, run);
+    const auto llama = load_model(directory, precision_of(*dtype));
     warn_of_fault(llama->config);
     note_missing_checksums(session.console, directory);
     const auto& config = llama->config;
-    auto [words, tokens] = read_prompt(*prompt, tokenizer, config);
+    auto [prompt_tokenizer, tokens] = read_prompt(*prompt, tokenizer, config);
     const auto prompt_length = static_cast<std::int64_t>(tokens.size());
 
     const GenerationOptions options{
@@ -62,26 +62,28 @@ class Generate final : public Command {
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
     tokens.insert(tokens.end(), generation.tokens.begin(), generation.tokens.end());
-    const auto text = words->decode(tokens);
+    const auto text = prompt_tokenizer->decode(tokens);
     const auto count = static_cast<double>(generation.tokens.size());
     session.console.result(text, {{"text", text},
                                   {"tokens", generation.tokens},
                                   {"tokens_per_second", seconds > 0 ? count / seconds : 0.0},
                                   {"cache_bytes_per_token", generation.cache_bytes_per_token}});
+    session.note_device();
     return ExitCode::good;
   }
 
  private:
-  static constexpr NumberRule share{.least = 0, .least_is = NumberRule::Bound::excluded, .most = 1};
+  static constexpr NumberRule share{.min = 0, .min_is = NumberRule::Bound::excluded, .max = 1};
 
-  std::string directory, tokenizer, dtype;
+  std::string directory, tokenizer;
+  std::optional<DType> dtype;
   std::optional<std::string> prompt;
   std::optional<std::int64_t> new_tokens, top_k;
   double temperature = 1, top_p = 1;
   bool no_cache = false;
 };
 
-const CommandRegistration<Generate> registered{"generate", "continues a text with a model"};
+const AddCommand<Generate> registered{"generate", "continues a text with a model"};
 
 }  // namespace
 }  // namespace lookback

@@ -4,13 +4,15 @@
 #include <optional>
 
 #include "apps/cli/command.h"
-#include "apps/inspect/write_look.h"
-#include "apps/model/dtype_name.h"
+#include "apps/inspect/write_report.h"
+#include "apps/model/attention_storage.h"
+#include "apps/model/dtype_choice.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/prompt.h"
-#include "apps/model/record_choice.h"
-#include "apps/train/run_record.h"
+#include "apps/train/read_run_history.h"
+#include "apps/train/run_options.h"
+#include "apps/train/saved_optimizer.h"
 
 namespace lookback {
 namespace {
@@ -24,36 +26,37 @@ class Inspect final : public Command {
               "where inspect.safetensors and report.html go; without it DIR/inspect");
     flags.add("tokenizer", tokenizer, "bytes|FILE",
               "or FILE.model, FILE.json, stories; without it the folder's own, or bytes");
-    flags.add_choice("dtype", dtype, floating_dtype_names, "number format; without it the run's");
-    add_record_flag(flags, record);
+    flags.add_choice("dtype", dtype, floating_dtypes, "number format; without it the run's");
+    add_attention_storage_flag(flags, attention_storage);
   }
 
   ExitCode run(const Session& session) override {
     if (!prompt) usage_error("--prompt is missing: the text that the model is shown");
-    const auto run = run_record_for_reading(directory);
+    const auto run = run_options_for_reading(directory);
     const auto options = run ? run->options : TrainOptions{};
-    if (dtype.empty()) dtype = options.dtype;
+    if (!dtype) dtype = options.dtype;
     if (tokenizer.empty()) tokenizer = tokenizer_of(directory, run);
-    if (record.empty()) record = options.record;
-    const auto llama = load_model(directory, precision_of(floating_dtype(dtype)));
+    if (!attention_storage) attention_storage = options.attention_storage;
+    const auto llama = load_model(directory, precision_of(*dtype));
     warn_of_fault(llama->config);
     note_missing_checksums(session.console, directory);
-    const auto [words, tokens] = read_prompt(*prompt, tokenizer, llama->config);
+    const auto [prompt_tokenizer, tokens] = read_prompt(*prompt, tokenizer, llama->config);
     std::filesystem::path folder = output_dir;
     if (output_dir.empty()) folder = std::filesystem::path(directory) / "inspect";
     make_folder(folder);
 
-    const auto forward =
-        recording(record, *llama, 1, static_cast<std::int64_t>(tokens.size()), Gradients::wanted);
+    const auto forward = forward_options(
+        *attention_storage, *llama, 1, static_cast<std::int64_t>(tokens.size()), Gradients::wanted);
     const auto optimizer = optimizer_of(directory, options);
     const auto inspection = inspect(*llama, tokens, forward, optimizer);
-    write_look(folder, inspection,
-               {.name = directory,
-                .llama = *llama,
-                .history = read_run_history(directory),
-                .optimizer = optimizer},
-               *words);
+    write_report(folder, inspection,
+                 {.name = directory,
+                  .llama = *llama,
+                  .history = read_run_history(directory),
+                  .optimizer = optimizer},
+                 *prompt_tokenizer);
     report(session, inspection, folder);
+    session.note_device();
     return ExitCode::good;
   }
 
@@ -72,12 +75,14 @@ class Inspect final : public Command {
                             {"tensors", (folder / "inspect.safetensors").string()}});
   }
 
-  std::string directory, tokenizer, dtype, output_dir, record;
+  std::string directory, tokenizer, output_dir;
+  std::optional<DType> dtype;
+  std::optional<AttentionStorage> attention_storage;
   std::optional<std::string> prompt;
 };
 
-const CommandRegistration<Inspect> registered{
-    "inspect", "shows attention, gradients and the mask's path on a page"};
+const AddCommand<Inspect> registered{"inspect",
+                                     "shows attention, gradients and the mask's path on a page"};
 
 }  // namespace
 }  // namespace lookback

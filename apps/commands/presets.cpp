@@ -71,7 +71,7 @@ class Presets final : public Command {
   bool faults = false;
 };
 
-const CommandRegistration<Presets> registered{"presets", "lists the model variants, one a line"};
+const AddCommand<Presets> registered{"presets", "lists the model variants, one a line"};
 
 }  // namespace
 }  // namespace lookback

@@ -10,14 +10,13 @@
 #include "apps/data/open.h"
 #include "apps/data/tokenizer_file.h"
 #include "apps/diagnosis/faults/fault.h"
-#include "apps/model/dtype_name.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
 #include "apps/train/data_apart.h"
 #include "apps/train/peak_memory.h"
 #include "apps/train/training_run.h"
-#include "nn/initialise.h"
+#include "nn/initialize.h"
 #include "nn/llama/variant_of_weights.h"
 #include "runtime/device_runtime.h"
 
@@ -70,21 +69,21 @@ class Train final : public Command {
     const auto data = open(session, choice);
     resolve_steps(options, data.training->tokens());
     if (resumed) note_resolved_steps(*resumed, *session.flags);
-    const Llama llama(choice.config, precision_of(floating_dtype(options.dtype)));
+    const Llama llama(choice.config, precision_of(options.dtype));
     warn_of_fault(choice.config);
     if (!resumed && !options.init_from.empty()) {
       note_missing_checksums(session.console, options.init_from);
     }
-    say_why_on_the_cpu(session);
     if (resumed) {
       from_checkpoint([&] { load_weights(llama, resumed->checkpoint.path); });
     } else if (options.init_from.empty()) {
-      initialise(llama.parameters(), choice.config.initializer_range, session.seed);
+      initialize(llama.parameters(), choice.config.initializer_range, session.seed);
     } else {
       load_weights(llama, options.init_from);
     }
     TrainingRun training(llama, data, options, *output, session);
-    if (resumed) go_on(training, session);
+    if (resumed) resume(training, session);
+    session.note_device();
     const auto summary = training.run();
     report(session, llama, summary);
     return summary.ended_by == 0 ? ExitCode::good : ended_by(summary.ended_by);
@@ -128,9 +127,9 @@ class Train final : public Command {
     }
   }
 
-  void go_on(TrainingRun& training, const Session& session) {
-    from_checkpoint([&] { load_optimizer(resumed->checkpoint, training.optimiser()); });
-    const auto found = training.go_on_with(*resumed);
+  void resume(TrainingRun& training, const Session& session) {
+    from_checkpoint([&] { load_optimizer(resumed->checkpoint, training.adamw()); });
+    const auto found = training.resume(*resumed);
     if (const auto device = to_string(session.device); device != resumed->device) {
       resumed->changes.push_back({"device", device, resumed->device});
     }
@@ -147,13 +146,6 @@ class Train final : public Command {
                      : fmt::format("{} is the last of {} steps: nothing is left to do; a larger "
                                    "--max-steps trains on",
                                    resumed->checkpoint.path.string(), steps));
-  }
-
-  // Nobody asked for the CPU, and the program could do better.
-  static void say_why_on_the_cpu(const Session& session) {
-    const auto* runtime = device_runtime(Backend::cuda);
-    if (runtime == nullptr || runtime->count() > 0 || session.flags->given("device")) return;
-    session.console.note("no GPU: " + runtime->why_none() + "; training on the CPU");
   }
 
   void make_paths_absolute() {
@@ -251,7 +243,7 @@ class Train final : public Command {
   std::optional<ResumedRun> resumed;
 };
 
-const CommandRegistration<Train> registered{"train", "trains a model and writes it to a folder"};
+const AddCommand<Train> registered{"train", "trains a model and writes it to a folder"};
 
 }  // namespace
 }  // namespace lookback

@@ -3,8 +3,8 @@
 #include <optional>
 
 #include "apps/cli/command.h"
-#include "apps/model/dtype_name.h"
-#include "apps/model/record_choice.h"
+#include "apps/model/attention_storage.h"
+#include "apps/model/dtype_choice.h"
 #include "apps/verify/compare.h"
 #include "apps/verify/reference_run.h"
 #include "runtime/replacing_file.h"
@@ -65,11 +65,11 @@ class Verify final : public Command {
   void declare(Flags& flags) override {
     flags.add_positional(
         {.placeholder = "REFERENCE", .help = "files as oracle.py makes them", .targets = &files});
-    flags.add_choice("dtype", dtype, floating_dtype_names,
+    flags.add_choice("dtype", dtype, floating_dtypes,
                      "number format of the model; without it the file's");
     flags.add("tolerance", tolerance, non_negative,
               "for every tensor, in place of its group's own");
-    add_record_flag(flags, record);
+    add_attention_storage_flag(flags, attention_storage);
     flags.add("report", report, "FILE", "writes the error of every tensor, as JSON");
   }
 
@@ -91,6 +91,7 @@ class Verify final : public Command {
       report_file->commit();
     }
     session.console.result(lines, {{"files", summaries}, {"passed", passed}});
+    session.note_device();
     return passed ? ExitCode::good : ExitCode::fault_found;
   }
 
@@ -100,19 +101,22 @@ class Verify final : public Command {
     const auto preset = reference.metadata().find("preset");
     Verdict verdict{.file = file,
                     .preset = preset == reference.metadata().end() ? "" : preset->second,
-                    .dtype = dtype.empty() ? dtype_of_reference(reference) : floating_dtype(dtype),
+                    .dtype = dtype ? *dtype : dtype_of_reference(reference),
                     .comparison = {}};
-    const auto ours = run_reference(reference, {.dtype = verdict.dtype, .record = record});
+    const auto ours =
+        run_reference(reference, {.dtype = verdict.dtype, .attention_storage = attention_storage});
     verdict.comparison = compare_with_reference(reference, ours, verdict.dtype, tolerance);
     return verdict;
   }
 
   std::vector<std::string> files;
-  std::string dtype, record = "qk", report;
+  std::string report;
+  std::optional<DType> dtype;
+  AttentionStorage attention_storage = AttentionStorage::qk;
   std::optional<double> tolerance;
 };
 
-const CommandRegistration<Verify> registered{"verify", "holds the model against reference files"};
+const AddCommand<Verify> registered{"verify", "holds the model against reference files"};
 
 }  // namespace
 }  // namespace lookback

@@ -17,9 +17,9 @@ TokenBatch empty_batch(std::int64_t rows, std::int64_t columns);
 void set_row(TokenBatch& batch, std::int64_t row, std::span<const std::int64_t> sequence);
 
 // How many steps a run may have, micro-steps a step, rows a micro-step.
-inline constexpr std::int64_t most_steps = std::int64_t{1} << 40;
-inline constexpr std::int64_t most_micro_steps = std::int64_t{1} << 16;
-inline constexpr std::int64_t most_rows = std::int64_t{1} << 32;
+inline constexpr std::int64_t max_step_count = std::int64_t{1} << 40;
+inline constexpr std::int64_t max_micro_steps = std::int64_t{1} << 16;
+inline constexpr std::int64_t max_rows = std::int64_t{1} << 32;
 
 // The numbers of one training row: no two rows of a run share a block. Each counted from 0, below
 // the limits above.

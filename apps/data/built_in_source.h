@@ -4,7 +4,7 @@
 // its own row.
 //   uniform   256 tokens, all equally likely at every place: p = 1/256. No documents.
 //   fixed     a seed draws 64 sequences of T + 1 uniform tokens; training rows are those 64 over
-//             and over. Nobody who has not seen them can predict them, whoever has can repeat
+//             and over. A model that has not seen them cannot predict them; one that has can repeat
 //             them. Evaluated on fresh data: new draws, p = 1/256.
 //   markov    markov_chain.h.
 //   stories   story_grammar.h: whole documents, the last one cut.

@@ -124,7 +124,7 @@ class BytePairTokenizer::Encoding {
     check_letters(word);
     const auto begin = tokens.size();
     by.model.encode(word, merge_memory, tokens);
-    if (word.size() <= longest_seen && seen.size() < most_seen) {
+    if (word.size() <= longest_seen && seen.size() < max_seen) {
       seen.emplace(word, Place{begin, tokens.size() - begin});
     }
   }
@@ -141,7 +141,7 @@ class BytePairTokenizer::Encoding {
       return std::hash<std::string_view>{}(word);
     }
   };
-  static constexpr std::size_t longest_seen = 64, most_seen = 1 << 18;
+  static constexpr std::size_t longest_seen = 64, max_seen = 1 << 18;
 
   void check_letters(std::string_view word) const {
     const auto unknown = by.model.first_unknown(word);

@@ -19,10 +19,10 @@ constexpr std::string_view operation = "data";
 constexpr std::size_t block_bytes = 4096, sampled_blocks = 256;
 
 void add(RunningChecksum& sum, const InputFile& file, std::size_t begin, std::size_t count) {
-  constexpr std::size_t most_at_once = std::size_t{1} << 20;
-  std::vector<std::byte> piece(std::min(count, most_at_once));
+  constexpr std::size_t max_at_once = std::size_t{1} << 20;
+  std::vector<std::byte> piece(std::min(count, max_at_once));
   while (count > 0) {
-    const auto bytes = std::span(piece).first(std::min(count, most_at_once));
+    const auto bytes = std::span(piece).first(std::min(count, max_at_once));
     file.read(begin, bytes);
     sum.add(bytes);
     begin += bytes.size();

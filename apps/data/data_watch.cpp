@@ -38,7 +38,7 @@ void DataWatch::begin() {
   if (!validation.spec.empty()) recorded_data.validation = record_of_data(validation.spec);
 }
 
-void DataWatch::go_on_with(const RunDataRecord& recorded, DataCheck depth) {
+void DataWatch::resume(const RunDataRecord& recorded, DataCheck depth) {
   const Check check{"data"};
   check(recorded.validation.has_value() == !validation.spec.empty(), "{}: {}",
         validation.spec.empty() ? training.spec : validation.spec,
@@ -50,20 +50,20 @@ void DataWatch::go_on_with(const RunDataRecord& recorded, DataCheck depth) {
   recorded_data = recorded;
 }
 
-std::vector<std::string> DataWatch::look() {
+std::vector<std::string> DataWatch::changes() {
   std::vector<std::string> lines;
-  const auto look_at_all = [&](Part& part, const DataRecord& recorded) {
+  const auto check_all = [&](Part& part, const DataRecord& recorded) {
     for (std::size_t i = 0; i < part.files.size() && i < recorded.files.size(); ++i) {
-      look_at(part.files[i], recorded.files[i], lines);
+      check_file(part.files[i], recorded.files[i], lines);
     }
   };
-  look_at_all(training, recorded_data.training);
-  if (recorded_data.validation) look_at_all(validation, *recorded_data.validation);
+  check_all(training, recorded_data.training);
+  if (recorded_data.validation) check_all(validation, *recorded_data.validation);
   return lines;
 }
 
-void DataWatch::look_at(File& file, const DataFileRecord& recorded,
-                        std::vector<std::string>& lines) {
+void DataWatch::check_file(File& file, const DataFileRecord& recorded,
+                           std::vector<std::string>& lines) {
   if (file.lost) return;
   const auto place = place_of(file.path);
   if (place == file.place) return;

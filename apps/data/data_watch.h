@@ -27,14 +27,14 @@ class DataWatch {
 
   void begin();
   // Of a run that goes on. Throws Error where the data are not those that were recorded.
-  void go_on_with(const RunDataRecord& recorded, DataCheck check);
+  void resume(const RunDataRecord& recorded, DataCheck check);
 
   const RunDataRecord& record() const { return recorded_data; }
 
   // Looks at the files again: at their sizes, times and places, and where these have changed at
-  // their contents. Throws Error where somebody wrote into a file that the run has open. What only
+  // their contents. Throws Error where another process wrote into a file that the run has open. What only
   // a later --resume will miss, a file that was replaced or is gone, comes back as a line, once.
-  std::vector<std::string> look();
+  std::vector<std::string> changes();
 
  private:
   struct Place {
@@ -55,7 +55,8 @@ class DataWatch {
 
   static std::optional<Place> place_of(const std::string& path);
   static Part part_of(const std::string& spec);
-  static void look_at(File& file, const DataFileRecord& recorded, std::vector<std::string>& lines);
+  static void check_file(File& file, const DataFileRecord& recorded,
+                         std::vector<std::string>& lines);
 
   Part training, validation;
   RunDataRecord recorded_data;

@@ -1,4 +1,4 @@
-// A stream of documents as it is where nobody closed them: the tokens of a built-in source without
+// A stream of documents whose ends are not marked: the tokens of a built-in source without
 // its document_end(), for a loader that is broken on purpose.
 #pragma once
 
@@ -10,7 +10,7 @@
 namespace lookback {
 
 // Each row begins where the source's row begins and goes on for T + 1 tokens that close no
-// document. Nobody knows their probabilities: no floor.
+// document. Their probabilities are not known: no floor.
 class JoinedDocuments final : public TokenSource {
  public:
   // Throws Error for a source whose documents no token closes, and for a finite one.

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "apps/cli/exit_code.h"
 #include "apps/data/built_in_source.h"
 #include "apps/data/joined_documents.h"
 #include "apps/data/story_source.h"
@@ -19,6 +18,8 @@ namespace lookback {
 namespace {
 
 constexpr std::string_view built_in_prefix = "builtin:";
+// In the order of Split.
+constexpr std::array<std::string_view, 3> split_names = {"train", "validation", "all"};
 
 // A SPEC, opened as far as it goes without knowing the vocabulary.
 struct Opened {
@@ -47,8 +48,9 @@ struct Opened {
   bool means_own(std::string_view name, std::string_view own) const {
     if (is_tokenizer_file(name)) return false;
     if (!name.empty() && name != own) {
-      usage_error("--tokenizer {}: {} speaks {}: must be that, or FILE.model or FILE.json", name,
-                  spec, own);
+      throw UnsuitableTokenizer(
+          fmt::format("{}: {} uses the tokenizer {}: must be that, or FILE.model or FILE.json",
+                      name, spec, own));
     }
     return true;
   }
@@ -76,8 +78,9 @@ class Maker {
     const auto source = make_built_in_source(name, options.seed, part);
     if (const auto own = source->tokenizer().name();
         !options.tokenizer.empty() && options.tokenizer != own) {
-      usage_error("--tokenizer {}: {} speaks {}: must be that, or left out", options.tokenizer,
-                  data.spec, own);
+      throw UnsuitableTokenizer(
+          fmt::format("{}: {} uses the tokenizer {}: must be that, or left out", options.tokenizer,
+                      data.spec, own));
     }
     if (options.document_ends) return fitting(data, source);
     return fitting(data, std::make_shared<JoinedDocuments>(source));
@@ -93,7 +96,7 @@ class Maker {
   }
 
  private:
-  // What the tokens of a .bin must be below, where anybody said.
+  // What the tokens of a .bin must be below, where the options say it.
   std::optional<std::int64_t> vocabulary_of(const Opened& data) const {
     if (data.tokenizer) return data.tokenizer->vocabulary_size();
     return options.vocabulary_size;
@@ -154,20 +157,22 @@ TokenData open_data(const DataOptions& options) {
   const auto& ours = result.training->tokenizer();
   const auto& theirs = result.validation->tokenizer();
   check(ours.name() == theirs.name() && ours.vocabulary_size() == theirs.vocabulary_size(),
-        "training data {} speak {} ({} tokens), validation data {} speak {} ({} tokens): they must "
-        "speak the same",
+        "training data {} use the tokenizer {} ({} tokens), validation data {} use {} ({} tokens): "
+        "they must use the same",
         data.spec, ours.name(), ours.vocabulary_size(), validation_data.spec, theirs.name(),
         theirs.vocabulary_size());
   return result;
 }
 
+std::string_view name_of(Split split) { return split_names.at(static_cast<std::size_t>(split)); }
+
 Split split_of(std::string_view name) {
-  constexpr std::array<std::string_view, 3> names = {"train", "validation", "all"};
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) {
-    fail("data", "there is no split \"{}\": did you mean {}?", name, nearest_name(name, names));
+  const auto found = std::ranges::find(split_names, name);
+  if (found == split_names.end()) {
+    fail("data", "there is no split \"{}\": did you mean {}?", name,
+         nearest_name(name, split_names));
   }
-  return static_cast<Split>(found - names.begin());
+  return static_cast<Split>(found - split_names.begin());
 }
 
 std::shared_ptr<const TokenSource> open_evaluation(const DataOptions& options, Split split) {

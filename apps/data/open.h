@@ -13,6 +13,7 @@
 
 #include "apps/data/data_files.h"
 #include "apps/data/token_source.h"
+#include "runtime/error.h"
 
 namespace lookback {
 
@@ -28,23 +29,30 @@ struct DataOptions {
   // The vocabulary of a config that is given, which data must fit into, and which is a .bin's.
   // Without it data bring their own; a .bin's is then its largest token + 1.
   std::optional<std::int64_t> vocabulary_size{};
-  // False: as if nobody had closed the documents (joined_documents.h; built-in sources only).
+  // False: documents whose ends are not marked (joined_documents.h; built-in sources only).
   bool document_ends = true;
+};
+
+// Thrown where data cannot have the tokenizer that DataOptions names: "gpt2: builtin:stories ..".
+class UnsuitableTokenizer : public Error {
+ public:
+  using Error::Error;
 };
 
 // Training and validation of a run. Without validation data: of n bytes of text, or tokens of a
 // .bin, the first floor(0.95 n) are for training, the rest for validation; a built-in source
-// validates on fresh sequences. With them: all of the one and all of the other. Throws UsageError
-// for a tokenizer that such data cannot have, Error on data that are missing or malformed
-// (token_array.h), have fewer than T + 1 tokens on either side, do not fit the vocabulary, or speak
-// two languages.
+// validates on fresh sequences. With them: all of the one and all of the other. Throws
+// UnsuitableTokenizer, and Error on data that are missing or malformed
+// (token_array.h), have fewer than T + 1 tokens on either side, do not fit the vocabulary, or
+// use two tokenizers.
 TokenData open_data(const DataOptions& options);
 
 // Whether a SPEC is a source that the program brings along.
 bool is_built_in_data(std::string_view spec);
 
 enum class Split { train, validation, all };
-// train, validation, all; throws Error on another, naming the nearest.
+std::string_view name_of(Split split);  // "train", "validation", "all"
+// Throws Error on another name, naming the nearest.
 Split split_of(std::string_view name);
 
 // What `eval --split` goes through: the same parts as above. Of a built-in source `all` is fresh

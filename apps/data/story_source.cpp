@@ -14,7 +14,7 @@ constexpr std::string_view open_quote = "“", close_quote = "”", marks = ".,!
 
 bool ends_sentence(std::string_view word) { return word == "." || word == "!" || word == "?"; }
 
-std::string capitalised(std::string_view word) {
+std::string capitalized(std::string_view word) {
   std::string result{word};
   if (!result.empty()) {
     result[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(result[0])));
@@ -91,7 +91,7 @@ std::string StoryTokenizer::decode(std::span<const std::int64_t> tokens) const {
       space = true;
     } else {
       if (space) text += ' ';
-      text += capital ? capitalised(word) : std::string{word};
+      text += capital ? capitalized(word) : std::string{word};
       capital = word == open_quote;
       space = word != open_quote;
     }

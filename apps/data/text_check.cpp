@@ -53,7 +53,7 @@ void check_is_text(std::span<const std::byte> file, const std::string& path) {
   const bool has_zero = zero != std::string_view::npos;
   for (const auto& [position, mark, name, advice] : binary_formats) {
     if (bytes.size() < position || !bytes.substr(position).starts_with(mark)) continue;
-    // Somebody may write about marks that can be typed; what they announce holds more than letters.
+    // A text may be about marks that can be typed; what they announce holds more than letters.
     const bool typed = std::ranges::all_of(mark, [](char c) { return ' ' <= c && c <= '~'; });
     if (typed && !has_zero && !first_not_utf8(file)) continue;
     fail("data", "{}: is {}, not a text: {}", path, name, advice);

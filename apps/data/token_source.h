@@ -33,12 +33,12 @@ class TokenSource {
   // How many ids the model must know: the tokenizer's, or more where a config says so.
   std::int64_t vocabulary_size() const { return tokenizer().vocabulary_size(); }
   // Of how many bytes of text evaluation scores the tokens, from which follow bits per byte; none:
-  // of no text, or nobody knows.
+  // of no text, or not known.
   virtual std::optional<std::int64_t> scored_bytes() const { return std::nullopt; }
   // Tokens in it; none: endless, drawn as needed.
   virtual std::optional<std::int64_t> tokens() const { return std::nullopt; }
 
-  // Micro-step `micro_step` of optimiser step `step`, both from 0.
+  // Micro-step `micro_step` of optimizer step `step`, both from 0.
   virtual TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
                                     std::int64_t columns) const = 0;
 
@@ -59,7 +59,7 @@ class TokenSource {
                                       std::int64_t columns) const = 0;
 
   // Draws of the same source from another seed, of which neither training nor evaluation can hold
-  // any; null where nobody can draw more: files.
+  // any; null where no more can be drawn: files.
   virtual std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const;
 
   // The exact -ln p(target | its document so far) of every scored target, 0 where ignored: [B, T].

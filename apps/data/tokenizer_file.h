@@ -1,4 +1,4 @@
-// Tokenizers that somebody trained, as files.
+// Trained tokenizers, as files.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// Tokens that nobody can predict: uniform and fixed (built_in_source.h).
+// Tokens that cannot be predicted: uniform and fixed (built_in_source.h).
 #pragma once
 
 #include <cstdint>

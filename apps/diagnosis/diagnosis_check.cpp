@@ -7,7 +7,7 @@
 namespace lookback {
 namespace {
 
-void climb(const Subject& subject, Diagnosis& diagnosis) {
+void run_ablation_ladder(const Subject& subject, Diagnosis& diagnosis) {
   const auto rungs = ladder_to(subject.config);
   std::string first;
   for (const auto& [axis, config] : rungs) {
@@ -44,7 +44,7 @@ Diagnosis run_checks(const Subject& subject) {
 
 Diagnosis diagnose(const Subject& subject) {
   auto diagnosis = run_checks(subject);
-  climb(subject, diagnosis);
+  run_ablation_ladder(subject, diagnosis);
   return diagnosis;
 }
 

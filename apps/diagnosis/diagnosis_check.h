@@ -13,7 +13,7 @@
 
 #include "apps/diagnosis/diagnosis.h"
 #include "apps/diagnosis/subject.h"
-#include "nn/registry.h"
+#include "runtime/registry.h"
 
 namespace lookback {
 
@@ -35,7 +35,7 @@ using DiagnosisChecks = Registry<DiagnosisCheck>;
 // All checks of the subject's effort.
 Diagnosis run_checks(const Subject& subject);
 
-// The same, and the ladder from the plain model to the subject's variant (ladder.h), climbed with
+// The same, and the ladder from the plain model to the subject's variant (ladder.h), run with
 // the quick checks on small fresh models.
 Diagnosis diagnose(const Subject& subject);
 

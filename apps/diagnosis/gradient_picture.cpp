@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/numbers.h"
+#include "autograd/ops/to_vector.h"
 #include "runtime/random.h"
 #include "runtime/transfer.h"
 
@@ -28,7 +28,7 @@ Tensor one_position_per_row(const Tensor& logits, std::uint64_t seed) {
 // Norms over the last dimension of a gradient [T, T, D].
 std::vector<double> norms_of(const Tensor& gradient) {
   const auto width = static_cast<std::size_t>(gradient.size(2));
-  const auto numbers = numbers_of(gradient);
+  const auto numbers = to_vector(gradient);
   std::vector<double> norms;
   for (std::size_t row = 0; row < numbers.size() / width; ++row) {
     double sum = 0;

@@ -23,9 +23,9 @@ LlamaConfig with_fault_where_possible(LlamaConfig config, const std::string& fau
   return config;
 }
 
-class Climb {
+class AblationLadder {
  public:
-  explicit Climb(const LlamaConfig& target) : goal(target), now(target) {
+  explicit AblationLadder(const LlamaConfig& target) : goal(target), now(target) {
     now.cross_layer_residual.reset();
     now.score_scale.clear();
     now.attention.clear();
@@ -36,7 +36,7 @@ class Climb {
     rungs.push_back({std::move(axis), with_fault_where_possible(now, goal.fault)});
   }
 
-  void climb_residual() {
+  void add_residual_rungs() {
     const auto& wanted = *goal.cross_layer_residual;
     now.cross_layer_residual = CrossLayerResidual{.source = {}, .site = wanted.site};
     auto& cross = *now.cross_layer_residual;
@@ -63,14 +63,14 @@ class Climb {
     }
   }
 
-  void climb_attention() {
+  void add_attention_rungs() {
     for (auto& step : attention_steps(goal)) {
       now.attention = std::move(step.attention);
       add(std::move(step.axis));
     }
   }
 
-  void climb_scores() {
+  void add_score_rungs() {
     now.score_scale = goal.score_scale;
     add(fmt::format("accumulated scores: {}", goal.score_scale));
   }
@@ -100,12 +100,12 @@ double parameters_of(const LlamaConfig& config) {
 Subject to_train(const Subject& subject, std::int64_t tokens) {
   // Parameters x tokens in two minutes: six floating-point operations each, a hundred billion a
   // second.
-  constexpr double most_work = 2e12;
+  constexpr double max_work = 2e12;
   const auto& config = subject.config;
   const bool too_small =
       config.hidden_size < size_to_train.width || config.num_hidden_layers < size_to_train.layers;
   const double work = parameters_of(config) * runs_of_a_layer(config) * static_cast<double>(tokens);
-  if (too_small || work > most_work) return shrunk(subject, size_to_train);
+  if (too_small || work > max_work) return shrunk(subject, size_to_train);
   auto fresh = subject;
   fresh.folder.reset();
   fresh.weights.reset();
@@ -117,11 +117,11 @@ std::string size_of(const LlamaConfig& config) {
 }
 
 std::vector<Rung> ladder_to(const LlamaConfig& config) {
-  Climb climb(config);
-  climb.climb_attention();
-  if (config.cross_layer_residual) climb.climb_residual();
-  if (!config.score_scale.empty()) climb.climb_scores();
-  return climb.rungs;
+  AblationLadder ladder(config);
+  ladder.add_attention_rungs();
+  if (config.cross_layer_residual) ladder.add_residual_rungs();
+  if (!config.score_scale.empty()) ladder.add_score_rungs();
+  return ladder.rungs;
 }
 
 LlamaConfig shrunk(const LlamaConfig& config, SmallSize size) {

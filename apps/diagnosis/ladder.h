@@ -18,7 +18,7 @@ struct Rung {
 // The fault stays in wherever the model of a step can have it.
 std::vector<Rung> ladder_to(const LlamaConfig& config);
 
-// How small: to climb with, and, where a leak is to be learned, a little larger.
+// How small: of the ladder, and, where a leak is to be learned, a little larger.
 struct SmallSize {
   std::int64_t layers = 2, width = 32;
 };

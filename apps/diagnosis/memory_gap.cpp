@@ -35,7 +35,7 @@ Remembered remembered(const Subject& subject, const Llama& llama,
     if (batch.rows == 0) break;
     const auto [ids, targets] = token_tensors(batch);
     const auto loss = llama.loss(ids, targets, {.keep_nats = true}, subject.forward());
-    for (const double nats : numbers_of(loss.nats)) {
+    for (const double nats : to_vector(loss.nats)) {
       sum += nats;
       squares += nats * nats;
     }
@@ -57,9 +57,9 @@ Remembered remembered(const Subject& subject, const Llama& llama,
 double MemoryGap::error() const { return std::hypot(training.error, validation.error); }
 
 bool MemoryGap::is_memory() const {
-  const bool by_loss = nats() > thresholds::memorised_nats &&
+  const bool by_loss = nats() > thresholds::memorized_nats &&
                        nats() > thresholds::errors_of_a_gap * error() &&
-                       training.nats < thresholds::memorised_share * validation.nats;
+                       training.nats < thresholds::memorized_share * validation.nats;
   return by_loss || training.repeated - validation.repeated > thresholds::repeated_rows;
 }
 

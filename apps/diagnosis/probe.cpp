@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 #include "nn/adamw.h"
 #include "nn/schedule.h"
 
@@ -26,7 +26,7 @@ std::vector<ProbeStep> train_probe(const Llama& llama, const TokenSource& source
                           .peak = plan.learning_rate,
                           .warmup_steps = 0,
                           .total_steps = plan.steps};
-  AdamW optimizer(optimised_parameters(llama), {});
+  AdamW optimizer(optimized_parameters(llama), {});
   ForwardOptions forward;
   if (!llama.config.fault.empty()) forward.attention = AttentionPath::explicit_weights;
   std::vector<ProbeStep> steps;
@@ -41,7 +41,7 @@ std::vector<ProbeStep> train_probe(const Llama& llama, const TokenSource& source
                      .grad_norm = measures.grad_norm});
     if (!measures.finite() || (on_step && on_step(steps.back()) == Probe::stop)) break;
     optimizer.step(learning_rate_at(llama, schedule, step),
-                   clipping_factor(measures.grad_norm, 1.0) * measures.gradient_share);
+                   clipping_factor(measures.grad_norm, 1.0) * measures.loss_scale);
     clear_gradients(parameters);
   }
   clear_gradients(parameters);

@@ -24,9 +24,9 @@ struct ProbeStep {
   double grad_norm = 0;
 };
 
-// Trains `llama` in place, with the optimiser and the gradients that `lookback train` has. Stops
+// Trains `llama` in place, with the optimizer and the gradients that `lookback train` has. Stops
 // early where `on_step` returns Probe::stop, and at a number that is not finite.
-enum class Probe { go_on, stop };
+enum class Probe { proceed, stop };
 std::vector<ProbeStep> train_probe(const Llama& llama, const TokenSource& source,
                                    const ProbePlan& plan,
                                    const std::function<Probe(const ProbeStep&)>& on_step = {});

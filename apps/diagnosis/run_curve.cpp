@@ -81,9 +81,9 @@ std::vector<KnownLevel> known_levels(const TokenSource& source, std::int64_t voc
 
 std::optional<KnownLevel> plateau_of(const std::vector<double>& losses,
                                      const std::vector<KnownLevel>& levels, double tolerance) {
-  constexpr std::size_t least_points = 5;
-  if (losses.size() < least_points) return {};
-  const auto count = std::max<std::size_t>(least_points, losses.size() / 5);
+  constexpr std::size_t min_points = 5;
+  if (losses.size() < min_points) return {};
+  const auto count = std::max<std::size_t>(min_points, losses.size() / 5);
   const std::vector<double> tail(losses.end() - static_cast<std::ptrdiff_t>(count), losses.end());
   const auto [low, high] = std::ranges::minmax(tail);
   if (!(high - low < 4 * tolerance)) return {};

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "apps/diagnosis/tensor_numbers.h"
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 #include "autograd/gradient.h"
 #include "nn/adamw.h"
 
@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t steps_of_no_run = 1000;
 
 Schedule schedule_of(const TrainOptions& options) {
-  return {.kind = parse_schedule_kind(options.lr_scheduler_type),
+  return {.kind = options.lr_scheduler_type,
           .peak = options.learning_rate,
           .warmup_steps = options.warmup_steps.value_or(0),
           .total_steps = options.max_steps.value_or(steps_of_no_run),
@@ -35,25 +35,24 @@ StepProbe probe_step(const Subject& subject) {
                   .loss = measures.loss,
                   .targets = measures.targets};
   const auto all = llama->parameters();
-  const auto optimised = optimised_parameters(*llama);
+  const auto optimized = optimized_parameters(*llama);
   std::vector<std::vector<double>> before;
   for (const auto& [name, tensor, initial] : all) {
-    before.push_back(numbers_of(tensor));
-    const bool given = std::ranges::count(optimised, name, &NamedParameter::name) > 0;
-    probe.parameters.push_back(
-        {.name = name,
-         .gradient = largest_number(gradient(tensor)) * measures.gradient_share,
-         .optimised = given});
+    before.push_back(to_vector(tensor));
+    const bool given = std::ranges::count(optimized, name, &NamedParameter::name) > 0;
+    probe.parameters.push_back({.name = name,
+                                .gradient = largest_number(gradient(tensor)) * measures.loss_scale,
+                                .optimized = given});
   }
-  AdamW(optimised, {.beta1 = options.adam_beta1,
+  AdamW(optimized, {.beta1 = options.adam_beta1,
                     .beta2 = options.adam_beta2,
                     .epsilon = options.adam_epsilon,
                     .weight_decay = options.weight_decay})
       .step(probe.learning_rate,
-            clipping_factor(measures.grad_norm, options.max_grad_norm) * measures.gradient_share);
+            clipping_factor(measures.grad_norm, options.max_grad_norm) * measures.loss_scale);
   double squares = 0, squared_changes = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto after = numbers_of(all[i].tensor);
+    const auto after = to_vector(all[i].tensor);
     probe.parameters[i].changed = after != before[i];
     for (std::size_t k = 0; all[i].tensor.rank() > 1 && k < after.size(); ++k) {
       const double change = after[k] - before[i][k];

@@ -1,4 +1,4 @@
-// One optimiser step as `train` takes it, in f64, and what it does to each parameter.
+// One optimizer step as `train` takes it, in f64, and what it does to each parameter.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace lookback {
 struct ParameterProbe {
   std::string name;
   double gradient = 0;     // its largest element, of the mean loss; 0 where there is none
-  bool optimised = false;  // whether the optimiser was given it
+  bool optimized = false;  // whether the optimizer was given it
   bool changed = false;    // whether the step changed any bit of it
 };
 

@@ -4,7 +4,7 @@
 
 #include "apps/model/model_folder.h"
 #include "kernels/copy.h"
-#include "nn/initialise.h"
+#include "nn/initialize.h"
 #include "runtime/random.h"
 #include "runtime/transfer.h"
 
@@ -26,7 +26,7 @@ void copy_weights(const Llama& from, const Llama& to) {
 
 std::unique_ptr<Llama> Subject::fresh_model(DType dtype) const {
   auto llama = std::make_unique<Llama>(config, precision_of(dtype));
-  initialise(llama->parameters(), config.initializer_range, seed);
+  initialize(llama->parameters(), config.initializer_range, seed);
   return llama;
 }
 
@@ -42,7 +42,8 @@ std::unique_ptr<Llama> Subject::model(DType dtype) const {
 }
 
 ForwardOptions Subject::forward() const {
-  const bool explicit_weights = !config.fault.empty() || options.record == "weights";
+  const bool explicit_weights =
+      !config.fault.empty() || options.attention_storage == AttentionStorage::weights;
   ForwardOptions result;
   if (explicit_weights) result.attention = AttentionPath::explicit_weights;
   return result;

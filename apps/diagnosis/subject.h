@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "apps/data/token_source.h"
-#include "apps/train/run_record.h"
+#include "apps/train/run_options.h"
 #include "nn/llama/llama.h"
 
 namespace lookback {
@@ -18,7 +18,7 @@ struct Subject {
   LlamaConfig config;                           // names its fault, where it has one
   std::optional<std::filesystem::path> folder;  // none: fresh weights, from the seed
   std::shared_ptr<const Llama> weights;         // trained in this process, in place of a folder's
-  std::optional<RunRecord> run;                 // of the folder, where a run made it
+  std::optional<RunOptions> run;                // of the folder, where a run made it
   TrainOptions options;                         // the run's, or the defaults
   TokenData data;                               // what training and validation read
   Effort effort = Effort::quick;

@@ -84,7 +84,7 @@ Subject subject_of(const LlamaConfig& config, ModelChoice::Vocabulary vocabulary
   if (!choice.folder.empty()) {
     check_model_files(choice.folder);  // some verdicts come before the weights are read
     subject.folder = choice.folder;
-    subject.run = run_record_for_reading(choice.folder);
+    subject.run = run_options_for_reading(choice.folder);
     if (subject.run) subject.options = subject.run->options;
   }
   subject = with_fault(subject, choice.fault.empty() ? config.fault : choice.fault);

@@ -19,7 +19,7 @@ struct SubjectChoice {
   std::uint64_t seed = 0;
 };
 
-// Throws Error for a folder without a model, a fault that nobody knows or that this model cannot
+// Throws Error for a folder without a model, a fault of unknown name or that this model cannot
 // have, data that do not fit, and a block size that the model cannot take.
 Subject choose_subject(const SubjectChoice& choice);
 

@@ -1,7 +1,7 @@
 // How numbers of tensors are compared and measured. Of any floating dtype, strides and device.
 #pragma once
 
-#include "autograd/ops/numbers.h"
+#include "autograd/ops/to_vector.h"
 
 namespace lookback {
 

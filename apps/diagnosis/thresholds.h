@@ -55,7 +55,7 @@ inline constexpr double step_to_weights = 10;
 // loss.
 inline constexpr double accumulation_rounding = 1e-8;
 
-// Spans that two independent texts do not share by chance; licences, headers and verses come back
+// Spans that two independent texts do not share by chance; licenses, headers and verses come back
 // in any text, hence the share.
 inline constexpr std::int64_t shared_span_tokens = 50;
 inline constexpr double shared_spans = 0.1;
@@ -70,12 +70,12 @@ inline constexpr double new_rows = 0.5;
 
 // Validation costs more than training once a text is seen several times, and that is no fault. By
 // heart means: a nat more at least, by far more than chance, and training at less than half.
-inline constexpr double memorised_nats = 1;
+inline constexpr double memorized_nats = 1;
 inline constexpr double errors_of_a_gap = 10;
-inline constexpr double memorised_share = 0.5;
+inline constexpr double memorized_share = 0.5;
 // Or half of the rows and more repeated word for word, beyond what is repeated of others.
 inline constexpr double repeated_rows = 0.5;
-// A probe reads a text at most so often: nobody knows a text by heart after that.
+// A probe reads a text at most so often: after so few epochs no text is known by heart.
 inline constexpr double epochs_of_a_probe = 4;
 
 // A curve that stands still at a known level: its noise over a few hundred thousand tokens.

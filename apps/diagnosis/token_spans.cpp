@@ -6,7 +6,7 @@
 namespace lookback {
 namespace {
 
-constexpr std::size_t most_kept = std::size_t{1} << 20;
+constexpr std::size_t max_kept = std::size_t{1} << 20;
 constexpr std::int64_t columns = 256;  // of the rows that are read
 constexpr std::int64_t between = -1;   // sequences
 constexpr std::uint64_t prime = 0x100000001b3;
@@ -63,7 +63,7 @@ void TokenSpans::add(const std::vector<std::int64_t>& tokens) {
   for_each_span(tokens, span, [&](std::uint64_t hash) {
     if (!is_kept(hash)) return;
     kept.insert(hash);
-    if (kept.size() <= most_kept) return;
+    if (kept.size() <= max_kept) return;
     every *= 2;
     std::erase_if(kept, [&](auto old) { return !is_kept(old); });
   });

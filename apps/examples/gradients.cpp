@@ -16,7 +16,7 @@
 #include "autograd/ops/linear.h"
 #include "autograd/ops/rms_norm.h"
 #include "autograd/ops/silu_mul.h"
-#include "nn/initialise.h"
+#include "nn/initialize.h"
 #include "nn/module.h"
 #include "runtime/tensor.h"
 
@@ -39,9 +39,9 @@ class Network : public lookback::Module {
 
   Tensor forward(const Tensor& x) const {
     const auto scope = enter();
-    const auto normalised = lookback::rms_norm(x, norm_weight, 1e-5);
-    const auto activation = lookback::silu_mul(lookback::linear(normalised, gate_weight),
-                                               lookback::linear(normalised, up_weight));
+    const auto normalized = lookback::rms_norm(x, norm_weight, 1e-5);
+    const auto activation = lookback::silu_mul(lookback::linear(normalized, gate_weight),
+                                               lookback::linear(normalized, up_weight));
     if (requires_grad(activation)) add_hook(activation, watch);
     return lookback::linear(activation, down_weight);
   }
@@ -67,7 +67,7 @@ class Network : public lookback::Module {
 
 int main() {
   Network network;
-  lookback::initialise(network.parameters(), 1.0, 0);  // normal(0, 1), seed 0
+  lookback::initialize(network.parameters(), 1.0, 0);  // normal(0, 1), seed 0
   const auto x = lookback::from_values(
       std::vector<double>{0.5, -1.0, 2.0, 0.1, 1.5, 0.3, -0.7, 0.9, -0.2, 0.8, 0.4, -1.1},
       {3, Network::features});

@@ -25,7 +25,7 @@ int look_at(const fs::path& path, struct stat& status) {
   return stat(path.c_str(), &status) == 0 ? 0 : errno;
 }
 
-// A file system that knows no locks is as good as one where nobody else is.
+// Where the file system has no locks, the folder counts as free.
 bool knows_no_locks(int error) {
   return error == ENOLCK || error == ENOSYS || error == EOPNOTSUPP || error == EINVAL;
 }
@@ -64,10 +64,10 @@ bool ClaimedFolder::MadeFolders::make(const fs::path& folder, const fs::path& sh
 }
 
 ClaimedFolder::ClaimedFolder(fs::path folder) : directory(std::move(folder)) {
-  // Whoever fails removes the folder that it made, perhaps between two steps of another: then the
+  // A process that fails removes the folder that it made, perhaps between two steps of another: then the
   // other begins again. Each such turn is the end of a process.
-  constexpr int most_turns = 10'000;
-  for (int turn = 0; turn < most_turns; ++turn) {
+  constexpr int max_turns = 10'000;
+  for (int turn = 0; turn < max_turns; ++turn) {
     if (!claim()) continue;
     if (access(directory.c_str(), W_OK | X_OK) != 0) refuse(directory, errno);
     return;

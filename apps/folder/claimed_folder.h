@@ -19,7 +19,7 @@ class ClaimedFolder {
   const std::filesystem::path& path() const { return directory; }
   // The folders that were made stay; without it those that are empty are removed again.
   void keep() { made.clear(); }
-  // False: the folder has been moved away, so that its path is nobody's, or another's.
+  // False: the folder has been moved away, so that its path is free, or another's.
   bool in_place() const;
   void check_in_place() const;  // throws Error where it is not
 

@@ -1,5 +1,5 @@
 // Where a run writes what is not whole yet, and puts what is to go, so that in its own folder
-// nobody meets half a file or half a checkpoint, and what a killed run leaves is known again.
+// no reader meets half a file or half a checkpoint, and what a killed run leaves is known again.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +15,7 @@ namespace lookback {
 // FOLDER/.lookback, with the temporary files of all that is written while it lives. A file inside,
 // written before anything else, marks it as ours: a folder of that name without it is somebody
 // else's, and nothing is removed from it. (One that is empty is ours as well: the process was
-// killed before it wrote the mark.) Whoever makes one owns FOLDER (claimed_folder.h), and removes
+// killed before it wrote the mark.) The process that makes one owns FOLDER (claimed_folder.h), and removes
 // it when the work is done (remove_left_work).
 class WorkFolder {
  public:

@@ -20,11 +20,11 @@ std::vector<std::string> numbered(std::int64_t count) {
 std::vector<float> head_of(const Tensor& weights, std::int64_t head) {
   const auto tokens = weights.size(1);
   const auto one = weights.alias({tokens, tokens}, {tokens, 1}, head * tokens * tokens);
-  const auto numbers = numbers_of(one);
+  const auto numbers = to_vector(one);
   return {numbers.begin(), numbers.end()};
 }
 
-bool equal(const Tensor& a, const Tensor& b) { return numbers_of(a) == numbers_of(b); }
+bool equal(const Tensor& a, const Tensor& b) { return to_vector(a) == to_vector(b); }
 
 // Replays of one source that gave the same weights, and the layers that ran them.
 struct SameReplays {
@@ -69,14 +69,14 @@ ReportHeatMap per_head(const std::string& title, const std::vector<double>& valu
 
 // A matrix of layers and what feeds them.
 ReportHeatMap per_pair(const std::string& title, const LayerMatrix& matrix,
-                       ReportHeatMap::Colours colours) {
+                       ReportHeatMap::Colors colors) {
   return {.title = title,
           .row_title = "layer",
           .column_title = "fed by layer",
           .row_labels = numbered(matrix.layers),
           .column_labels = numbered(matrix.layers),
           .values = matrix.values,
-          .colours = colours};
+          .colors = colors};
 }
 
 // Amounts as shares of each layer's own; `own` per layer.
@@ -160,7 +160,7 @@ void add_feeding(HtmlReport& report, const Inspection& inspection, const LlamaCo
   if (inspection.outputs.empty() && inspection.scores.empty()) {
     report.text("No layer of this model looks back: each is fed by the residual stream alone.");
   }
-  using Colours = ReportHeatMap::Colours;
+  using Colors = ReportHeatMap::Colors;
   if (const auto& fed = inspection.outputs; !fed.empty()) {
     const bool mlp = config.cross_layer_residual->site == CrossLayerResidual::Site::mlp;
     const auto& activations = inspection.activations;
@@ -170,9 +170,9 @@ void add_feeding(HtmlReport& report, const Inspection& inspection, const LlamaCo
     report.flow(flow_of(fmt::format("Outputs of earlier layers' {}", what), share, fed.direction));
     report.heat_map(
         per_pair(fmt::format("Norm of each term, in units of the layer's own {} output", what),
-                 share, Colours::sequential));
+                 share, Colors::sequential));
     report.heat_map(per_pair("Direction: cosine with the layer's own output", fed.direction,
-                             Colours::diverging));
+                             Colors::diverging));
   }
   if (const auto& fed = inspection.scores; !fed.empty()) {
     std::vector<double> own;
@@ -183,9 +183,9 @@ void add_feeding(HtmlReport& report, const Inspection& inspection, const LlamaCo
     const auto share = shares(fed.amount, own);
     report.flow(flow_of("Scores of earlier layers", share, fed.direction));
     report.heat_map(per_pair("Norm of each layer's scores, in units of the layer's own", share,
-                             Colours::sequential));
+                             Colors::sequential));
     report.heat_map(per_pair("Direction: cosine with the layer's own scores", fed.direction,
-                             Colours::diverging));
+                             Colors::diverging));
   }
 }
 

@@ -78,16 +78,16 @@ double ratio(double part, double whole) { return whole > 0 ? part / whole : noth
 
 // The names of parameters that no gradient reached; empty: each got one.
 std::string unreached(const std::vector<ParameterMeasures>& parameters) {
-  constexpr std::size_t most_names = 20;
+  constexpr std::size_t max_names = 20;
   std::vector<std::string> names;
   for (const auto& each : parameters) {
     if (std::isnan(each.gradient_norm)) names.push_back(each.name);
   }
   if (names.empty()) return {};
   const auto count = names.size();
-  names.resize(std::min(count, most_names));
+  names.resize(std::min(count, max_names));
   return fmt::format("No gradient reached {} of {} parameters: {}{}", count, parameters.size(),
-                     fmt::join(names, ", "), count > most_names ? ", .." : "");
+                     fmt::join(names, ", "), count > max_names ? ", .." : "");
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ double mean_cosine(std::span<const double> a, std::span<const double> b, std::si
 // [H, T (T+1)/2].
 std::vector<double> visible_scores(const Tensor& q, const Tensor& k, double scale) {
   const auto tokens = q.size(1), heads = q.size(2), groups = k.size(2), width = q.size(3);
-  const auto query = numbers_of(q), key = numbers_of(k);
+  const auto query = to_vector(q), key = to_vector(k);
   const auto row_of = [&](const std::vector<double>& x, std::int64_t token, std::int64_t head,
                           std::int64_t count) {
     return std::span(x).subspan(static_cast<std::size_t>((token * count + head) * width),
@@ -65,8 +65,8 @@ Feeding fed_outputs(const LlamaConfig& config, const Trace& trace) {
   const bool mlp = config.cross_layer_residual->site == CrossLayerResidual::Site::mlp;
   const auto& own = mlp ? trace.mlp_outputs : trace.attention_outputs;
   for (const auto& [layer, source, value] : trace.contributions) {
-    const auto term = numbers_of(value);
-    const auto output = numbers_of(own[static_cast<std::size_t>(layer)]);
+    const auto term = to_vector(value);
+    const auto output = to_vector(own[static_cast<std::size_t>(layer)]);
     result.amount.at(layer, source) = norm(term);
     result.direction.at(layer, source) =
         mean_cosine(term, output, static_cast<std::size_t>(config.hidden_size));
@@ -81,7 +81,7 @@ Feeding fed_scores(const LlamaConfig& config, const Trace& trace) {
     const auto& pieces = trace.pieces[layer];
     if (pieces.q.size() == 1) continue;
     if (result.empty()) result = {LayerMatrix(layers), LayerMatrix(layers)};
-    const auto scales = numbers_of(pieces.scales);
+    const auto scales = to_vector(pieces.scales);
     const auto own = visible_scores(pieces.q.back(), pieces.k.back(), scales.back());
     for (std::size_t i = 0; i < pieces.q.size(); ++i) {
       const auto scores = visible_scores(pieces.q[i], pieces.k[i], scales[i]);

@@ -22,8 +22,8 @@ bool is_printable(std::string_view text) {
   return !control && !first_not_utf8(std::as_bytes(std::span(text)));
 }
 
-std::string label_of(const Tokenizer& words, std::int64_t token) {
-  const auto text = words.text_of(token);
+std::string label_of(const Tokenizer& tokenizer, std::int64_t token) {
+  const auto text = tokenizer.text_of(token);
   if (text == " ") return "␣";
   if (text == "\n") return "⏎";
   if (text == "\t") return "⇥";
@@ -36,10 +36,10 @@ std::string label_of(const Tokenizer& words, std::int64_t token) {
   return text.starts_with(' ') ? "␣" + text.substr(1) : text;
 }
 
-std::vector<std::string> token_labels(const Tokenizer& words,
+std::vector<std::string> token_labels(const Tokenizer& tokenizer,
                                       const std::vector<std::int64_t>& tokens) {
   std::vector<std::string> labels;
-  for (const auto token : tokens) labels.push_back(label_of(words, token));
+  for (const auto token : tokens) labels.push_back(label_of(tokenizer, token));
   return labels;
 }
 
@@ -131,12 +131,12 @@ void add_overview(HtmlReport& report, const Inspection& inspection, const Inspec
 }  // namespace
 
 HtmlReport inspect_report(const Inspection& inspection, const InspectedModel& model,
-                          const Tokenizer& words) {
-  constexpr std::size_t most_shown = 300;
-  const auto labels = token_labels(words, inspection.tokens);
-  const auto prompt = words.decode(inspection.tokens);
+                          const Tokenizer& tokenizer) {
+  constexpr std::size_t max_shown = 300;
+  const auto labels = token_labels(tokenizer, inspection.tokens);
+  const auto prompt = tokenizer.decode(inspection.tokens);
   HtmlReport report("A look into " + model.name);
-  report.subtitle(prompt.size() > most_shown ? prompt.substr(0, most_shown) + " …" : prompt);
+  report.subtitle(prompt.size() > max_shown ? prompt.substr(0, max_shown) + " …" : prompt);
   add_overview(report, inspection, model, labels);
   add_attention(report, inspection, labels);
   add_feeding(report, inspection, model.llama.config);

@@ -19,10 +19,10 @@ struct InspectedModel {
   const OptimizerView& optimizer;
 };
 
-// `words`: what the tokens are called by. On axes spaces and line ends are made visible, and bytes
+// The tokenizer gives the tokens' names. On axes spaces and line ends are made visible, and bytes
 // that are no text are called by their numbers.
 HtmlReport inspect_report(const Inspection& inspection, const InspectedModel& model,
-                          const Tokenizer& words);
+                          const Tokenizer& tokenizer);
 
 // Parts of it: each adds a section.
 void add_attention(HtmlReport& report, const Inspection& inspection,

@@ -71,7 +71,7 @@ std::vector<ParameterMeasures> measure(const std::vector<NamedParameter>& parame
 std::vector<double> nats_of(const Llama& llama, const Tensor& ids, const ForwardOptions& options) {
   const NoGrad no_grad;
   const auto loss = llama.loss(ids, next_token_targets(ids), {.keep_nats = true}, options);
-  auto nats = numbers_of(loss.nats);
+  auto nats = to_vector(loss.nats);
   nats.pop_back();  // nothing follows the last
   return nats;
 }
@@ -117,8 +117,8 @@ Inspection inspect(const Llama& llama, const std::vector<std::int64_t>& tokens,
   result.activations = {norms_of(result.hidden_states), norms_of(result.attention_outputs),
                         norms_of(result.mlp_outputs)};
   const NoGrad no_grad;
-  for (const auto& [name, effect] : llama.effects()) {
-    result.learned.emplace_back(name, numbers_of(effect));
+  for (const auto& [name, effect] : llama.effective_values()) {
+    result.learned.emplace_back(name, to_vector(effect));
   }
   return result;
 }

@@ -1,4 +1,4 @@
-// One look into a model: a forward and a backward pass over one sequence, and all that is seen on
+// What a report shows: a forward and a backward pass over one sequence, and all that is seen on
 // the way.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/inspect/attention_look.h"
+#include "apps/inspect/attention_measures.h"
 #include "apps/inspect/feeding.h"
 #include "apps/inspect/tape_walk.h"
 #include "apps/inspect/update_sizes.h"

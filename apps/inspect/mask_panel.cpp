@@ -10,7 +10,7 @@
 namespace lookback {
 namespace {
 
-constexpr std::size_t most_rows = 1500;
+constexpr std::size_t max_rows = 1500;
 
 std::string line_of(const std::source_location& place) {
   return fmt::format("{}:{}", project_file(place), place.line());
@@ -123,9 +123,9 @@ void add_mask_path(HtmlReport& report, const Inspection& inspection) {
   ReportTable table{.columns = {"step", "module", "operation", "source", "why it holds",
                                 "weight on later tokens"},
                     .rows = std::move(rows.rows)};
-  if (table.rows.size() > most_rows) {
-    report.text(fmt::format("The first {} of {} rows are shown.", most_rows, table.rows.size()));
-    table.rows.resize(most_rows);
+  if (table.rows.size() > max_rows) {
+    report.text(fmt::format("The first {} of {} rows are shown.", max_rows, table.rows.size()));
+    table.rows.resize(max_rows);
   }
   report.table(table);
 }

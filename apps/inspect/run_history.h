@@ -1,8 +1,7 @@
-// What a run wrote down while it trained: metrics.jsonl.
+// What a run wrote down while it trained (apps/train/read_run_history.h reads it).
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -19,9 +18,5 @@ struct RunHistory {
   std::vector<std::int64_t> learned_steps;
   std::map<std::string, std::vector<std::vector<double>>> learned;
 };
-
-// Of a run's folder, or of a checkpoint in one; empty for a folder that no run made. Lines that are
-// none of a run's are left out (metrics_lines.h).
-RunHistory read_run_history(const std::filesystem::path& directory);
 
 }  // namespace lookback

@@ -8,7 +8,7 @@
 namespace lookback {
 namespace {
 
-constexpr std::size_t most_entries = 12'000;
+constexpr std::size_t max_entries = 12'000;
 
 // "model.layers.3.mlp" -> model, layers.3, mlp: numbers stay with what they number.
 std::vector<std::string> parts_of(std::string_view scope) {
@@ -63,7 +63,7 @@ void add_tape(HtmlReport& report, const std::vector<TapeEntry>& tape) {
       "runs them from the last to the first.",
       operations, static_cast<std::int64_t>(tape.size()) - operations));
   ReportTree tree{.root = {.label = "the loss"}};
-  const auto shown = std::min(tape.size(), most_entries);
+  const auto shown = std::min(tape.size(), max_entries);
   if (shown < tape.size()) {
     report.text(fmt::format("The last {} of {} entries are shown.", shown, tape.size()));
   }

@@ -32,7 +32,7 @@ std::vector<std::string> weight_names(const std::filesystem::path& directory);
 // Fills a model that is there from DIR/model.safetensors, with the same checks of all DIR's files.
 void load_weights(const Llama& llama, const std::filesystem::path& directory);
 
-// A line where nobody would notice if the weights were damaged.
+// A line where damage to the weights would not be noticed.
 void note_missing_checksums(const Console& console, const std::filesystem::path& directory);
 
 // Each file appears whole or not at all; the weights first. Whenever this is cut off, a file that

@@ -5,16 +5,17 @@
 
 namespace lookback {
 
-Prompt read_prompt(const std::string& text, const std::string& tokenizer,
+Prompt read_prompt(const std::string& text, const std::string& tokenizer_name,
                    const LlamaConfig& config) {
-  Prompt prompt{.words = make_tokenizer(tokenizer, config.vocab_size), .tokens = {}};
-  const auto& words = *prompt.words;
-  if (words.vocabulary_size() > config.vocab_size) {
-    usage_error("--tokenizer {}: has {} words, the model {}", tokenizer, words.vocabulary_size(),
-                config.vocab_size);
+  Prompt prompt{.tokenizer = make_tokenizer(tokenizer_name, config.vocab_size), .tokens = {}};
+  const auto& tokenizer = *prompt.tokenizer;
+  if (tokenizer.vocabulary_size() > config.vocab_size) {
+    usage_error("--tokenizer {}: has {} words, the model {}", tokenizer_name,
+                tokenizer.vocabulary_size(), config.vocab_size);
   }
-  prompt.tokens = words.encode(text);
-  if (prompt.tokens.empty() && words.document_end()) prompt.tokens.push_back(*words.document_end());
+  prompt.tokens = tokenizer.encode(text);
+  if (prompt.tokens.empty() && tokenizer.document_end())
+    prompt.tokens.push_back(*tokenizer.document_end());
   if (prompt.tokens.empty()) usage_error("--prompt is empty: it needs at least one token");
   return prompt;
 }

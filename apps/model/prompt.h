@@ -12,14 +12,14 @@
 namespace lookback {
 
 struct Prompt {
-  std::shared_ptr<const Tokenizer> words;
+  std::shared_ptr<const Tokenizer> tokenizer;
   std::vector<std::int64_t> tokens;  // at least one
 };
 
 // An empty text starts where a document starts, for tokenizers that know such a place. Throws
 // UsageError for other empty texts and for a tokenizer with more words than the model, Error for a
 // text that it has no ids for.
-Prompt read_prompt(const std::string& text, const std::string& tokenizer,
+Prompt read_prompt(const std::string& text, const std::string& tokenizer_name,
                    const LlamaConfig& config);
 
 }  // namespace lookback

@@ -18,8 +18,8 @@ function chartPanel(panel) {
         datasets: panel.series.map((series, i) => ({
           label: series.name,
           data: values(series),
-          borderColor: colour("series-" + (i % 8)),
-          backgroundColor: colour("series-" + (i % 8)),
+          borderColor: color("series-" + (i % 8)),
+          backgroundColor: color("series-" + (i % 8)),
           borderDash: i >= 8 ? [5, 3] : [],
           borderWidth: panel.form === "line" ? 2 : 0,
           pointRadius: panel.labels.length > 60 ? 0 : 2.5,
@@ -45,9 +45,9 @@ function chartPanel(panel) {
 
 function chartOptions(panel) {
   const axis = (title) => ({
-    title: { display: title !== "", text: title, color: colour("soft") },
-    ticks: { color: colour("soft"), maxRotation: 60, autoSkipPadding: 6 },
-    grid: { color: colour("line") },
+    title: { display: title !== "", text: title, color: color("soft") },
+    ticks: { color: color("soft"), maxRotation: 60, autoSkipPadding: 6 },
+    grid: { color: color("line") },
   });
   const y = axis(panel.yTitle);
   y.type = panel.scale;

@@ -21,10 +21,10 @@ function formatted(value) {
 
 const finite = (value) => typeof value === "number";
 
-const colour = (name) =>
+const color = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 
-// What is drawn is drawn again when its width or the colours of the page change, until the function
+// What is drawn is drawn again when its width or the colors of the page change, until the function
 // that this gives back is called. (Widths change with the window alone: a ResizeObserver would also
 // see what drawing itself changes.)
 const drawn = new Set();
@@ -53,9 +53,9 @@ function channels(hex) {
   return [bits >> 16, (bits >> 8) & 255, bits & 255];
 }
 
-// A function from 0..1 to [r, g, b] through the named colours.
+// A function from 0..1 to [r, g, b] through the named colors.
 function ramp(...names) {
-  const stops = names.map((name) => channels(colour(name)));
+  const stops = names.map((name) => channels(color(name)));
   return (x) => {
     const at = Math.min(Math.max(x, 0), 1) * (stops.length - 1);
     const low = Math.min(Math.floor(at), stops.length - 2);

@@ -1,6 +1,6 @@
 "use strict";
 
-// Who feeds whom: arcs between layers, as wide as what they carry, coloured by its direction.
+// Who feeds whom: arcs between layers, as wide as what they carry, colored by its direction.
 class Flow {
   constructor(panel) {
     this.panel = panel;
@@ -46,7 +46,7 @@ class Flow {
     if (focused) nodes[this.chosen ?? 0].focus();
   }
 
-  // Weak directions keep a colour that can be seen.
+  // Weak directions keep a color that can be seen.
   vivid(direction) { return Math.sign(direction) * (0.35 + 0.65 * Math.abs(direction)); }
 
   node(i, name, x, y, radius) {
@@ -82,7 +82,7 @@ function flowPanel(panel) {
   const flow = new Flow(panel);
   queueMicrotask(() => keepDrawn(flow.box, () => flow.draw()));
   const legend = element("div", { class: "legend" }, element("span", {}, "width: how much"),
-    ...legendBar("colour: against the layer's own", "along it", "minus", "middle", "plus"));
+    ...legendBar("color: against the layer's own", "along it", "minus", "middle", "plus"));
   return element("figure", {}, element("figcaption", {}, panel.title), flow.box, legend, flow.line,
     flow.notes);
 }

@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t most_bytes = 5'000'000;
+constexpr std::size_t max_bytes = 5'000'000;
 
 // Five digits are enough to look at; what is not finite becomes its name.
 Json number(double value) {
@@ -105,7 +105,7 @@ std::int64_t reduction(const ReportMapGrid& grid) {
     const auto small = (side + factor - 1) / factor;
     return maps * ((small * small + 2) / 3 * 4 + 64);
   };
-  while (factor < side && bytes() > grid.most_bytes) ++factor;
+  while (factor < side && bytes() > grid.max_bytes) ++factor;
   return factor;
 }
 
@@ -153,7 +153,7 @@ void HtmlReport::heat_map(const ReportHeatMap& map) {
   Check{"report"}(map.values.size() == map.row_labels.size() * map.column_labels.size(),
                   "heat map {}: {} values for {} x {} labels", map.title, map.values.size(),
                   map.row_labels.size(), map.column_labels.size());
-  const bool diverging = map.colours == ReportHeatMap::Colours::diverging;
+  const bool diverging = map.colors == ReportHeatMap::Colors::diverging;
   add(dumped({{"kind", "heatMap"},
               {"title", map.title},
               {"rowTitle", map.row_title},
@@ -252,8 +252,8 @@ std::string HtmlReport::html() const {
                                              {"DATA", data},
                                              {"CHART", page_files::chart_js},
                                              {"SCRIPTS", page_files::page_js}});
-  if (page.size() > most_bytes) {
-    fail("report", "a page of {} bytes: at most {}", page.size(), most_bytes);
+  if (page.size() > max_bytes) {
+    fail("report", "a page of {} bytes: at most {}", page.size(), max_bytes);
   }
   return page;
 }

@@ -46,13 +46,13 @@ enum class ReportMapRule { none, causal };
 // A small matrix whose numbers can be read one by one: at most a few thousand cells.
 struct ReportHeatMap {
   // sequential: from 0 (or the least) to the largest; diverging: around 0.
-  enum class Colours { sequential, diverging };
+  enum class Colors { sequential, diverging };
   std::string title = {};
   std::string row_title = {}, column_title = {};
   std::vector<std::string> row_labels = {}, column_labels = {};
   std::vector<double> values = {};  // row by row; NaN: an empty cell
-  Colours colours = Colours::sequential;
-  ReportMapRule rule = ReportMapRule::none;  // causal: of sequential colours
+  Colors colors = Colors::sequential;
+  ReportMapRule rule = ReportMapRule::none;  // causal: of sequential colors
 };
 
 // A grid of large maps, all of the same rows and columns: small pictures, of which one is chosen
@@ -73,7 +73,7 @@ struct ReportMapGrid {
   std::vector<std::string> labels = {};  // of both the rows and the columns of every map
   ReportMapRule rule = ReportMapRule::none;
   // The maps are reduced until they take no more than this: k x k values become their largest.
-  std::int64_t most_bytes = 2'000'000;
+  std::int64_t max_bytes = 2'000'000;
 };
 
 // Layers that feed later layers: arcs from left to right.
@@ -81,7 +81,7 @@ struct ReportFlow {
   struct Edge {
     std::int64_t from = 0, to = 0;
     double weight = 0;      // the width of the arc
-    double direction = 0;   // -1 .. 1: its colour
+    double direction = 0;   // -1 .. 1: its color
     std::string note = {};  // one line about it
   };
   std::string title = {};

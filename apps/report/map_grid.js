@@ -29,12 +29,12 @@ class MapGrid {
 
   static value(code) { return code === 255 ? NaN : (code / 254) ** 2; }
 
-  // From a map to the colours of its cells.
+  // From a map to the colors of its cells.
   paint(map) {
     const seen = ramp("map-0", "map-1", "map-2", "map-3");
     const leak = ramp("leak-0", "leak-1");
-    const bad = channels(colour("leak-1"));
-    const hidden = channels(colour("future"));
+    const bad = channels(color("leak-1"));
+    const hidden = channels(color("future"));
     return (row, column) => {
       const code = map.codes[row * this.side + column];
       if (code === 255) return bad;
@@ -45,7 +45,7 @@ class MapGrid {
 
   paintDifference(first, second) {
     const shade = ramp("minus", "middle", "plus");
-    const hidden = channels(colour("future"));
+    const hidden = channels(color("future"));
     return (row, column) => {
       const i = row * this.side + column;
       const [a, b] = [MapGrid.value(first.codes[i]), MapGrid.value(second.codes[i])];

@@ -54,7 +54,7 @@ class CellMap {
     this.drawLabels(pen);
     if (this.cursor) {
       const [row, column] = this.cursor;
-      pen.strokeStyle = colour("focus");
+      pen.strokeStyle = color("focus");
       pen.lineWidth = 2;
       pen.strokeRect(this.left + column * this.cell - 1, this.top + row * this.cell - 1,
         this.cell + 2, this.cell + 2);
@@ -76,7 +76,7 @@ class CellMap {
   }
 
   drawLabels(pen) {
-    pen.fillStyle = colour("soft");
+    pen.fillStyle = color("soft");
     pen.font = "11px ui-monospace, Menlo, Consolas, monospace";
     pen.textBaseline = "middle";
     const every = Math.ceil(12 / this.cell);
@@ -136,7 +136,7 @@ class CellMap {
   }
 }
 
-// What the colours of the future mean.
+// What the colors of the future mean.
 function causalKeys() {
   const key = (name, text) => {
     const shade = element("span", { class: "box" });
@@ -159,8 +159,8 @@ function heatMapPanel(panel) {
     rowTitle: panel.rowTitle, columnTitle: panel.columnTitle, largest: 46,
     paint: () => {
       const shade = ramp(...ramps);
-      const empty = channels(colour("future"));
-      const bad = channels(colour("leak-1"));
+      const empty = channels(color("future"));
+      const bad = channels(color("leak-1"));
       const leak = ramp("leak-0", "leak-1");
       return (row, column) => {
         const value = at(row, column);

@@ -13,7 +13,7 @@ const panels = {
   tree: treePanel,
 };
 
-// How the page fared, for whoever renders it to check: errors, canvases, and those left blank.
+// How the page fared, for tests that render it: errors, canvases, and those left blank.
 let errors = 0;
 function tell() {
   const copy = document.createElement("canvas");

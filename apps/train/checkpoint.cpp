@@ -11,7 +11,6 @@
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
 #include "apps/train/run_entries.h"
-#include "apps/train/trainer_state.h"
 #include "nn/llama/config_file.h"
 #include "nn/parameter_files.h"
 #include "runtime/json.h"
@@ -43,8 +42,8 @@ ByStep checkpoints_of(const fs::path& folder) {
   return checkpoints;
 }
 
-// Those that a process which is no more, or is at it, has not finished. A courtesy: whoever may not
-// look there goes on without.
+// Those that a process which is no more, or is at it, has not finished. Only for a message: where
+// the folder cannot be read, there are none.
 std::vector<std::int64_t> begun_checkpoints(const fs::path& run) {
   std::vector<std::int64_t> steps;
   try {
@@ -171,7 +170,7 @@ void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer) {
         file.source(), written, in_quotes(wanted));
   load_parameters(named(optimizer, &AdamW::State::first_moment), file, std::string(first_prefix));
   load_parameters(named(optimizer, &AdamW::State::second_moment), file, std::string(second_prefix));
-  optimizer.go_on_after(checkpoint.step);
+  optimizer.resume_after(checkpoint.step);
 }
 
 }  // namespace lookback

@@ -6,7 +6,7 @@
 
 #include "apps/train/token_tensors.h"
 #include "autograd/grad_mode.h"
-#include "autograd/ops/numbers.h"
+#include "autograd/ops/to_vector.h"
 
 namespace lookback {
 namespace {
@@ -26,7 +26,7 @@ void add_batch(Sums& sums, const Llama& llama, const TokenSource& source, const 
   sums.tokens += static_cast<std::int64_t>(loss.count.item());
   sums.correct += static_cast<std::int64_t>(loss.correct.item());
   const auto floor = source.has_floor() ? source.nats(batch) : std::vector<double>{};
-  const auto nats = numbers_of(loss.nats);
+  const auto nats = to_vector(loss.nats);
   for (std::size_t i = 0; i < nats.size(); ++i) {
     sums.nats += nats[i];
     if (floor.empty() || batch.targets[i] == ignored_target) continue;

@@ -44,7 +44,7 @@ bool same_content(const fs::path& a, const fs::path& b) {
 }
 
 // What bears the name of one of the new files but belongs to no run (a tokenizer.json, a folder) is
-// somebody's own.
+// the user's own.
 void check_free(const fs::path& directory, const fs::path& staged,
                 const std::vector<std::string>& replaced) {
   for (const auto& name : names_in(staged)) {

@@ -10,7 +10,7 @@
 #include "apps/cli/exit_code.h"
 #include "apps/cli/session.h"
 #include "apps/cli/toml.h"
-#include "apps/train/run_record.h"
+#include "apps/train/run_options.h"
 #include "kernels/cpu/isa.h"
 #include "runtime/device_runtime.h"
 #include "runtime/read_file.h"
@@ -34,7 +34,7 @@ std::map<std::string, std::string> noted_changes(const std::string& options_path
     std::istringstream words(line.substr(start + 2));  // name before -> after,
     for (std::string flag, before, arrow, after; words >> flag >> before >> arrow >> after;) {
       if (after.ends_with(',')) after.pop_back();
-      changes[flag] = after;
+      changes[flag_of(current_key(flag))] = after;
     }
   }
   return changes;
@@ -67,7 +67,7 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
   const fs::path directory = options.output_dir;
   check_folder(directory);
   ResumedRun run;
-  const auto record = read_run_record(directory);
+  const auto recorded = read_run_options(directory);
   const bool given_steps = flags.given("max-steps");
   const auto differences =
       flags.complete_from((directory / options_name).string(), {"output-dir", "device"});
@@ -75,7 +75,7 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
   for (const auto& difference : differences) {
     if (may_change(difference.name)) {
       run.changes.push_back(difference);
-      // Recorded runs know how many steps their epochs were.
+      // An options.toml says how many steps the epochs were.
       if (difference.name == "epochs" && !given_steps) options.max_steps.reset();
       continue;
     }
@@ -86,10 +86,10 @@ ResumedRun settings_of_run(Flags& flags, TrainOptions& options) {
     usage_error("{}; a resumed run keeps it, and --init-from {} starts a new one from its weights",
                 refused, options.output_dir);
   }
-  run.device = record->device;
-  run.options = record->file;
-  run.warnings = record->warnings;
-  run.tokenizer = tokenizer_of(directory, record);
+  run.device = recorded->device;
+  run.options = recorded->file;
+  run.warnings = recorded->warnings;
+  run.tokenizer = tokenizer_of(directory, recorded);
   if (!flags.given("device")) {
     try {
       static_cast<void>(parse_device(run.device));
@@ -186,7 +186,7 @@ std::vector<std::string> resume_warnings(const ResumedRun& run, Device device) {
         run.state.instruction_set, here));
   }
   for (const auto& change : run.changes) {
-    if (change.name != "record" && change.name != "tf32") continue;
+    if (change.name != "attention-storage" && change.name != "tf32") continue;
     warnings.push_back(
         fmt::format("the run had --{} {}, and goes on with {}: the last bits may differ",
                     change.name, change.recorded.value_or("none"), change.given));

@@ -38,13 +38,13 @@ RunData::RunData(const TokenData& token_data, const TrainOptions& train_options)
       options(train_options),
       watch(train_options.data, train_options.validation_data) {}
 
-void RunData::go_on_with(const TrainerState& before, const std::string& checkpoint) {
+void RunData::resume(const TrainerState& before, const std::string& checkpoint) {
   const Check check{"resume"};
   if (before.ties) {
     check(tokenizer_checksum(data) == before.ties->tokenizer,
           "{}: is not the tokenizer that the run was trained with: put it back",
           data.training->tokenizer().name());
-    watch.go_on_with(before.ties->data, options.verify_data ? DataCheck::all : DataCheck::sample);
+    watch.resume(before.ties->data, options.verify_data ? DataCheck::all : DataCheck::sample);
   } else {
     check(!options.verify_data, "--verify-data: {} has no checksums of the data to compare with",
           checkpoint);

@@ -6,8 +6,8 @@
 
 #include "apps/data/data_watch.h"
 #include "apps/data/token_source.h"
-#include "apps/train/checkpoint.h"
 #include "apps/train/train_options.h"
+#include "apps/train/trainer_state.h"
 
 namespace lookback {
 
@@ -19,10 +19,10 @@ class RunData {
   // Of a new run: reads all files, and remembers what is in them.
   void begin() { watch.begin(); }
   // Of one that goes on from this checkpoint. Throws Error where data or tokenizer are other ones.
-  void go_on_with(const TrainerState& before, const std::string& checkpoint);
+  void resume(const TrainerState& before, const std::string& checkpoint);
 
-  // Whether the files are still the same: see DataWatch::look().
-  std::vector<std::string> look() { return watch.look(); }
+  // Whether the files are still the same: see DataWatch::changes().
+  std::vector<std::string> changes() { return watch.changes(); }
 
   // Fills in what a checkpoint after state.step, which has ties, says of the data.
   void describe(TrainerState& state) const;

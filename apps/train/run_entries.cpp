@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 5> run_files = {
     "config.json", "model.safetensors", checksums_name, "options.toml", "metrics.jsonl"};
-// Of a run where there is one; alone they may be anybody's.
+// Of a run where there is one; alone they may be the user's.
 constexpr std::array<std::string_view, 3> tokenizer_files = {"tokenizer.model", "tokenizer.json",
                                                              "tokenizer_config.json"};
 constexpr std::string_view checkpoint_prefix = "checkpoint-";
@@ -25,7 +25,7 @@ constexpr std::array<std::string_view, 4> checkpoint_files = {
     "config.json", "model.safetensors", "optimizer.safetensors", "trainer_state.json"};
 constexpr auto looks_folder = "inspect";
 constexpr std::array<std::string_view, 2> look_files = {"report.html", "inspect.safetensors"};
-constexpr std::string_view look_prefix = "step-";
+constexpr std::string_view report_prefix = "step-";
 
 template <std::size_t size>
 bool is_one_of(const std::array<std::string_view, size>& names, const std::string& name) {
@@ -42,18 +42,18 @@ bool is_of_tokenizer(const fs::path& entry) {
   return is_one_of(tokenizer_files, entry.filename().string()) && !is_own_folder(entry);
 }
 
-bool is_of_look(const fs::path& entry) {
+bool is_of_report(const fs::path& entry) {
   return is_one_of(look_files, entry.filename().string()) && !is_own_folder(entry);
 }
 
-// Looks into the model, and nothing else: what somebody has put between them keeps them all.
+// Reports on the model, and nothing else: a file of the user between them keeps them all.
 bool is_of_looks(const fs::path& entry) {
   if (entry.filename() != looks_folder || !is_own_folder(entry)) return false;
   return std::ranges::all_of(names_in(entry), [&](const auto& name) {
     const auto path = entry / name;
-    if (!name.starts_with(look_prefix) || !is_own_folder(path)) return is_of_look(path);
+    if (!name.starts_with(report_prefix) || !is_own_folder(path)) return is_of_report(path);
     return std::ranges::all_of(names_in(path),
-                               [&](const auto& file) { return is_of_look(path / file); });
+                               [&](const auto& file) { return is_of_report(path / file); });
   });
 }
 

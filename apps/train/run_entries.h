@@ -16,7 +16,7 @@ std::optional<std::int64_t> step_of_checkpoint(const std::filesystem::path& path
 
 // The names of all that a run keeps in its folder: config.json, model.safetensors, their checksums,
 // options.toml, metrics.jsonl, events.out.tfevents.*, the folders checkpoint-N, and beside one of
-// them a tokenizer's files, and the folder inspect where it holds looks alone; in order. Empty:
+// them a tokenizer's files, and the folder inspect where it holds reports alone; in order. Empty:
 // there is no run. Throws Error where the folder cannot be read.
 std::vector<std::string> run_entries(const std::filesystem::path& folder);
 // A tokenizer's files, that a run brings along.

@@ -8,15 +8,23 @@
 namespace lookback {
 namespace {
 
-// How long, how often and on what: nothing that decides what a step computes. (`record` and
-// `gradient-checkpointing` trade memory for time; `record` and `tf32`, as another device, change
-// last bits.)
-constexpr std::array<std::string_view, 14> free_to_change = {
-    "max-steps",     "epochs",        "eval-steps",
-    "eval-batches",  "save-steps",    "save-total-limit",
-    "logging-steps", "inspect-every", "gradient-checkpointing",
-    "record",        "threads",       "no-cuda-graphs",
-    "tf32",          "config"};
+// How long, how often and on what: nothing that decides what a step computes. (`attention-storage`
+// and `gradient-checkpointing` trade memory for time; `attention-storage` and `tf32`, as another
+// device, change last bits.)
+constexpr std::array<std::string_view, 14> free_to_change = {"max-steps",
+                                                             "epochs",
+                                                             "eval-steps",
+                                                             "eval-batches",
+                                                             "save-steps",
+                                                             "save-total-limit",
+                                                             "logging-steps",
+                                                             "inspect-every",
+                                                             "gradient-checkpointing",
+                                                             "attention-storage",
+                                                             "threads",
+                                                             "no-cuda-graphs",
+                                                             "tf32",
+                                                             "config"};
 
 constexpr std::array<std::string_view, 8> places = {"config",     "data",   "validation-data",
                                                     "tokenizer",  "device", "init-from",
@@ -30,9 +38,19 @@ std::string key_of(std::string_view flag) {
 
 }  // namespace
 
+std::string current_key(std::string_view key) {
+  return key == "record" ? "attention_storage" : std::string(key);
+}
+
+RunSettings with_current_keys(const RunSettings& settings) {
+  RunSettings current;
+  for (const auto& [key, value] : settings) current.emplace(current_key(key), value);
+  return current;
+}
+
 RunSettings settings_of(const Flags& flags) {
   RunSettings settings;
-  for (const auto& [name, value] : flags.recorded_values()) {
+  for (const auto& [name, value] : flags.saved_values()) {
     if (std::ranges::find(places, name) == places.end()) settings.emplace(key_of(name), value);
   }
   return settings;

@@ -15,6 +15,10 @@ namespace lookback {
 using RunSettings = std::map<std::string, std::string>;
 RunSettings settings_of(const Flags& flags);
 
+// Options files and checkpoints of earlier versions have other names for some keys.
+std::string current_key(std::string_view key);
+RunSettings with_current_keys(const RunSettings& settings);
+
 // Whether a resumed run may be given another value. By the flag's name or the option's key.
 bool may_change(std::string_view name);
 

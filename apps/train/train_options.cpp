@@ -6,13 +6,13 @@
 
 #include "apps/cli/exit_code.h"
 #include "apps/data/batch_rows.h"
-#include "apps/model/record_choice.h"
+#include "apps/model/dtype_choice.h"
 
 namespace lookback {
 
 namespace {
 
-constexpr IntegerRule micro_steps_rule{.least = 1, .most = most_micro_steps};
+constexpr IntegerRule micro_steps_rule{.min = 1, .max = max_micro_steps};
 
 }  // namespace
 
@@ -34,10 +34,11 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("gradient-accumulation-steps", gradient_accumulation_steps, micro_steps_rule,
             "micro-steps per step");
   flags.add("block-size", block_size, at_least_one, "tokens of a training sequence, less one");
-  flags.add("max-steps", max_steps, at_least_one, "optimiser steps; wins over --epochs");
+  flags.add("max-steps", max_steps, at_least_one, "optimizer steps; wins over --epochs");
   flags.add("epochs", epochs, at_least_one, "passes over the training data");
   flags.add("learning-rate", learning_rate, non_negative, "its peak");
-  flags.add_choice("lr-scheduler-type", lr_scheduler_type, {"cosine", "linear", "constant"},
+  flags.add_choice("lr-scheduler-type", lr_scheduler_type,
+                   {ScheduleKind::cosine, ScheduleKind::linear, ScheduleKind::constant},
                    "after warming up");
   flags.add("warmup-steps", warmup_steps, at_least_zero, "wins over --warmup-ratio");
   flags.add("warmup-ratio", warmup_ratio, zero_to_one, "share of the steps to warm up");
@@ -50,8 +51,8 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("adam-epsilon", adam_epsilon, positive, "added to the root of the second moment");
   flags.add("max-grad-norm", max_grad_norm, non_negative,
             "a larger gradient is clipped to it; 0: no clipping");
-  flags.add_choice("dtype", dtype, {"float32", "float64", "bfloat16"}, "number format");
-  add_record_flag(flags, record);
+  flags.add_choice("dtype", dtype, floating_dtypes, "number format");
+  add_attention_storage_flag(flags, attention_storage);
   flags.add_toggle("gradient-checkpointing", gradient_checkpointing,
                    "keeps each layer's inputs alone and runs it again in backward");
   flags.add_toggle("no-cuda-graphs", no_cuda_graphs,
@@ -75,14 +76,22 @@ void TrainOptions::declare(Flags& flags) {
                   "goes on from the newest whole checkpoint in --output-dir, with that run's "
                   "settings; flags may change how long and how often (--max-steps, --save-steps), "
                   "--device and --threads")
-      .not_recorded();
+      .not_saved_to_options();
   flags
       .add_toggle("verify-data", verify_data,
                   "with --resume: compares all of the data with those of the run, not a sample")
-      .not_recorded();
-  flags.add_toggle("overwrite", overwrite, "replaces a run that --output-dir holds").not_recorded();
+      .not_saved_to_options();
+  flags.add_toggle("overwrite", overwrite, "replaces a run that --output-dir holds")
+      .not_saved_to_options();
   flags.add("options", options_file, "FILE.toml", "values of flags; those on the command line win")
-      .not_recorded();
+      .not_saved_to_options();
+}
+
+AdamWOptions adamw_options(const TrainOptions& options) {
+  return {.beta1 = options.adam_beta1,
+          .beta2 = options.adam_beta2,
+          .epsilon = options.adam_epsilon,
+          .weight_decay = options.weight_decay};
 }
 
 void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_tokens) {
@@ -98,8 +107,9 @@ void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_t
     const double epoch =
         std::max(1.0, std::floor(static_cast<double>(*training_tokens - 1) / step_tokens));
     const double steps = epoch * static_cast<double>(options.epochs);
-    if (steps > static_cast<double>(most_steps)) {
-      usage_error("--epochs {}: {:.0f} steps are more than {}", options.epochs, steps, most_steps);
+    if (steps > static_cast<double>(max_step_count)) {
+      usage_error("--epochs {}: {:.0f} steps are more than {}", options.epochs, steps,
+                  max_step_count);
     }
     options.max_steps = static_cast<std::int64_t>(steps);
   }
@@ -113,10 +123,10 @@ void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_t
 }
 
 void check_batch(std::int64_t batch_size, std::int64_t block_size) {
-  constexpr auto most_tokens = std::int64_t{1} << 40;  // few enough to be counted in bytes
-  if (batch_size > most_tokens / block_size) {
+  constexpr auto max_tokens = std::int64_t{1} << 40;  // few enough to be counted in bytes
+  if (batch_size > max_tokens / block_size) {
     usage_error("--batch-size {} x --block-size {}: must be at most {} tokens", batch_size,
-                block_size, most_tokens);
+                block_size, max_tokens);
   }
 }
 

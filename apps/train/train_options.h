@@ -6,6 +6,9 @@
 #include <string>
 
 #include "apps/cli/flags.h"
+#include "apps/model/attention_storage.h"
+#include "nn/adamw.h"
+#include "nn/schedule.h"
 
 namespace lookback {
 
@@ -24,15 +27,15 @@ struct TrainOptions {
   std::optional<std::int64_t> max_steps = {};
   std::int64_t epochs = 1;
   double learning_rate = 1e-3;
-  std::string lr_scheduler_type = "cosine";
+  ScheduleKind lr_scheduler_type = ScheduleKind::cosine;
   std::optional<std::int64_t> warmup_steps = {};
   double warmup_ratio = 0;
   double min_learning_rate_ratio = 0;
   double weight_decay = 0.1;
   double adam_beta1 = 0.9, adam_beta2 = 0.95, adam_epsilon = 1e-8;
   double max_grad_norm = 1.0;
-  std::string dtype = "float32";
-  std::string record = "qk";
+  DType dtype = DType::f32;
+  AttentionStorage attention_storage = AttentionStorage::qk;
   bool gradient_checkpointing = false;
   bool no_cuda_graphs = false;
 
@@ -51,6 +54,8 @@ struct TrainOptions {
 
   void declare(Flags& flags);
 };
+
+AdamWOptions adamw_options(const TrainOptions& options);
 
 // Fills in what was left to the program, from the number of training tokens (none: endless data):
 // max_steps, warmup_steps, eval_steps, save_steps. S = max_steps or epochs x E steps, where an

@@ -104,7 +104,7 @@ OrderedJson json_of(const CheckpointTies& ties) {
 
 CheckpointTies read_ties(StateReader& all, const std::string& file) {
   CheckpointTies ties{.config = all.at("config").dump()};
-  ties.settings = all.texts("settings");
+  ties.settings = with_current_keys(all.texts("settings"));
   auto data = all.inside("data");
   ties.data.training = parse_data_record(data.at("training"), file);
   if (const auto& validation = data.at("validation"); !validation.is_null()) {

@@ -1,12 +1,50 @@
 // trainer_state.json: what a checkpoint remembers besides its tensors.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
-#include "apps/train/checkpoint.h"
+#include "apps/data/data_watch.h"
+#include "apps/model/folder_checksums.h"
+#include "apps/train/logged_lines.h"
+#include "apps/train/run_settings.h"
 
 namespace lookback {
+
+// Steps that no line of metrics.jsonl tells about yet.
+struct UnloggedSteps {
+  double loss = 0;  // summed over steps
+  double seconds = 0;
+  std::int64_t steps = 0, tokens = 0, targets = 0, correct = 0;
+};
+
+// What a checkpoint belongs to: it does not go on with anything else.
+struct CheckpointTies {
+  RunSettings settings = {};
+  std::string config = {};  // the text of its config.json
+  RunDataRecord data = {};
+  std::optional<Checksum> tokenizer = {};  // of the file, where it is one
+  LoggedLines metrics = {};                // that a resumed run takes over
+  FileChecksums files = {};                // its other files; filled in as they are written
+};
+
+struct TrainerState {
+  std::int64_t step = 0;    // optimizer steps done
+  std::int64_t tokens = 0;  // fed in so far
+  double seconds = 0;       // spent training so far
+  std::uint64_t seed = 0;
+  UnloggedSteps unlogged = {};
+  // By which a resumed run knows its data again: how many tokens there are to train on (none:
+  // endless), and the first of those that the next step is fed.
+  std::optional<std::int64_t> training_tokens = {};
+  std::vector<std::int64_t> next_tokens = {};
+  std::string instruction_set = {};  // of the CPU that the run was on
+  // None: of a checkpoint from before there were any.
+  std::optional<CheckpointTies> ties = {};
+};
 
 std::string to_json(const TrainerState& state);
 

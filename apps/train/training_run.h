@@ -2,19 +2,14 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
-#include "apps/cli/command.h"
 #include "apps/cli/interrupt.h"
-#include "apps/cli/progress.h"
-#include "apps/train/checkpoint.h"
-#include "apps/train/evaluate.h"
-#include "apps/train/optimiser_step.h"
-#include "apps/train/output_folder.h"
-#include "apps/train/resume.h"
-#include "apps/train/run_data.h"
-#include "apps/train/run_log.h"
-#include "apps/train/train_options.h"
+#include "apps/train/pending_steps.h"
+#include "apps/train/run_folder.h"
+#include "apps/train/train_step.h"
+#include "apps/train/training_log.h"
 
 namespace lookback {
 
@@ -30,14 +25,14 @@ class TrainingRun {
  public:
   // The options' steps are resolved. The arguments outlive the run.
   TrainingRun(const Llama& model, const TokenData& token_data, const TrainOptions& train_options,
-              OutputFolder& output_folder, const Session& program_session);
+              OutputFolder& output_folder, const Session& session);
 
   // Goes on with the run in the output folder: takes over its state and what it wrote down; model
-  // and optimiser hold the checkpoint's tensors already. Throws Error where the data or the
+  // and optimizer hold the checkpoint's tensors already. Throws Error where the data or the
   // tokenizer are not those that the run was on. Changes nothing in the folder. Returns what must
   // be said of what it found there.
-  std::vector<std::string> go_on_with(const ResumedRun& run);
-  AdamW& optimiser() { return optimizer; }
+  std::vector<std::string> resume(const ResumedRun& run);
+  AdamW& adamw() { return optimizer; }
 
   // Trains. The output folder is begun when the first gradients are there: what cannot even start
   // leaves nothing behind. From then on it holds a whole model: the one that training started from,
@@ -50,50 +45,31 @@ class TrainingRun {
   TrainingSummary run();
 
  private:
-  // A step whose numbers have not been asked for: a GPU may still be at work on it.
-  struct UnreadStep {
-    StepResults results;
-    std::vector<TokenBatch> batches;
-    std::int64_t step;  // from 0
-  };
-
   void train();
-  std::string with_way_on(const std::string& problem) const;
-  void begin_folder();
-  void begin_resumed_folder();
   void take_step();
-  StepResults take_recorded_step(const std::vector<TokenBatch>& batches);
+  void begin(const StepResults& first_results, const std::vector<TokenBatch>& batches);
   void read_steps();
-  void log_step(RunLog::Line kind);
   void evaluate_model();
-  void save_state();
-  void inspect_model();
-  [[noreturn]] void stop(const UnreadStep& unread) const;
+  void write_report();
+  [[noreturn]] void stop(const PendingStep& broken, const StepMeasures& measures);
+
+  std::int64_t total_steps() const { return *options.max_steps; }
+  std::int64_t first_step() const { return resumed == nullptr ? 0 : resumed->state.step; }
   bool at_multiple_of(std::int64_t interval) const;
-  double tokens_per_second() const;
+  double learning_rate(std::int64_t of_step) const;
 
   const Llama& llama;
   const TokenData& data;
   const TrainOptions& options;
-  const std::int64_t total_steps;
   const ForwardOptions forward;
-  OutputFolder& output;
-  const Session& session;
-  RunData run_data;
   AdamW optimizer;
-  OptimiserStep step;
-  std::optional<RunLog> log;                // once the folder is begun
-  std::optional<InterruptWatch> interrupt;  // from then on
-  Progress progress;
+  TrainStep step;
   TrainerState state;
-  UnloggedSteps& window = state.unlogged;  // what the next line of metrics.jsonl tells about
+  PendingSteps pending;
+  TrainingLog log;
+  RunFolder folder;
+  std::optional<InterruptWatch> interrupt;  // once the folder is begun
   const ResumedRun* resumed = nullptr;
-  LoggedRun earlier;            // of a resumed run
-  std::int64_t first_step = 0;  // of this process
-  std::vector<UnreadStep> unread;
-  StepMeasures measures;  // of the last step that was read
-  double learning_rate = 0;
-  TrainingSummary summary;
 };
 
 }  // namespace lookback

@@ -45,7 +45,7 @@ Shape shape_of_all(const std::vector<Tensor>& tensors, int dim) {
 Tensor cat(const std::vector<Tensor>& tensors, int dim) {
   const Check check{"cat"};
   check(!tensors.empty(), "there must be at least one tensor");
-  dim = normalise_dim("cat", dim, tensors[0].rank());
+  dim = normalize_dim("cat", dim, tensors[0].rank());
   const auto y = empty(shape_of_all(tensors, dim), tensors[0].dtype(), tensors[0].device());
   std::vector<std::int64_t> sizes;
   kernels::CatForwardArgs arguments{.x = {}, .y = y, .dim = dim};

@@ -29,7 +29,7 @@ struct GatherBackward {
 
 Tensor gather(const Tensor& given_x, int dim, const Tensor& given_index) {
   const Check check{"gather"};
-  dim = normalise_dim("gather", dim, given_x.rank());
+  dim = normalize_dim("gather", dim, given_x.rank());
   check(given_index.dtype() == DType::i64, "index must be int64, not {}", given_index.dtype());
   const auto& shape = given_index.shape();
   auto expected = given_x.shape();

@@ -29,7 +29,7 @@ struct IndexSelectBackward {
 
 Tensor index_select(const Tensor& given_x, int dim, const Tensor& given_index) {
   const Check check{"index_select"};
-  dim = normalise_dim("index_select", dim, given_x.rank());
+  dim = normalize_dim("index_select", dim, given_x.rank());
   check(given_index.dtype() == DType::i64, "index must be int64, not {}", given_index.dtype());
   check(given_index.rank() == 1, "index {} must have one dimension", given_index.shape());
   auto shape = given_x.shape();

@@ -10,7 +10,7 @@ namespace lookback {
 // Where a gradient is recorded, the forward pass makes the gradients of loss_sum at once,
 // dx [.., D] and dweight [V, D], and keeps those alone; backward multiplies them by the gradient of
 // loss_sum, which costs nothing when that is 1 (backward of loss_sum itself: divide by the count
-// elsewhere, for example in the optimiser's gradient scale).
+// elsewhere, for example in the optimizer's gradient scale).
 CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,
                                         const Tensor& targets, Products products = Products::native,
                                         const CrossEntropyOptions& options = {});

@@ -22,7 +22,7 @@ Tensor permute(const Tensor& x, const std::vector<int>& dims) {
   Shape shape;
   Strides strides;
   for (int i = 0; i < rank; ++i) {
-    const int dim = normalise_dim("permute", dims[static_cast<std::size_t>(i)], rank);
+    const int dim = normalize_dim("permute", dims[static_cast<std::size_t>(i)], rank);
     auto& from = inverse[static_cast<std::size_t>(dim)];
     check(from == -1, "dimension {} is named twice", dim);
     from = i;

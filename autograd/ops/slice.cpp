@@ -30,7 +30,7 @@ struct SliceBackward {
 
 Tensor slice(const Tensor& x, int dim, std::int64_t begin, std::int64_t end) {
   const Check check{"slice"};
-  dim = normalise_dim("slice", dim, x.rank());
+  dim = normalize_dim("slice", dim, x.rank());
   check(0 <= begin && begin <= end && end <= x.size(dim),
         "[{}, {}) must lie within [0, {}): dimension {} of x {}", begin, end, x.size(dim), dim,
         x.shape());

@@ -31,7 +31,7 @@ struct SplitBackward {
 
 std::vector<Tensor> split(const Tensor& x, int dim, const std::vector<std::int64_t>& sizes) {
   const Check check{"split"};
-  dim = normalise_dim("split", dim, x.rank());
+  dim = normalize_dim("split", dim, x.rank());
   std::int64_t total = 0;
   for (const auto size : sizes) {
     check(size >= 0, "size {} must not be negative", size);

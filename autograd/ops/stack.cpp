@@ -9,7 +9,7 @@ Tensor stack(const std::vector<Tensor>& tensors, int dim) {
   const Check check{"stack"};
   check(!tensors.empty(), "there must be at least one tensor");
   const auto& first = tensors[0].shape();
-  dim = normalise_dim("stack", dim, first.rank() + 1);
+  dim = normalize_dim("stack", dim, first.rank() + 1);
   auto shape = first;
   shape.insert(dim, 1);
   std::vector<Tensor> views;

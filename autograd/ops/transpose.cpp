@@ -18,8 +18,8 @@ struct TransposeBackward {
 }  // namespace
 
 Tensor transpose(const Tensor& x, int first, int second) {
-  first = normalise_dim("transpose", first, x.rank());
-  second = normalise_dim("transpose", second, x.rank());
+  first = normalize_dim("transpose", first, x.rank());
+  second = normalize_dim("transpose", second, x.rank());
   auto shape = x.shape();
   auto strides = x.strides();
   std::swap(shape[first], shape[second]);

@@ -28,7 +28,7 @@ class DecayedScores final : public AccumulatedScores {
 };
 
 const ScoreSchemes::Add registered{"decayed", accumulated<DecayedScores>()};
-const PresetRegistration preset{
+const RegisteredPresets::Add preset{
     "decayed-scores",
     {.description = "scores of all layers so far, the older the weaker, by a learned decay",
      .config = R"({"score_accumulation": {"scale": "decayed"}})"}};

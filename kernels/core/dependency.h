@@ -143,7 +143,7 @@ constexpr Concatenate<Y, List, Dim> concatenate(Y y, List list, Dim dim) {
   return {y, list, dim};
 }
 
-// Rows normalised over the last dimension: an element depends on every entry of its row that is not
+// Rows normalized over the last dimension: an element depends on every entry of its row that is not
 // a known -inf; those entries become known zeros.
 template <class Y, class X>
 struct Softmax {

@@ -19,7 +19,7 @@ inline Strides broadcast_strides(const Operand& operand, const Shape& result) {
   return strides;
 }
 
-// The dimensions of `count` views of one shape: neighbouring ones that every view steps through
+// The dimensions of `count` views of one shape: neighboring ones that every view steps through
 // evenly are merged, so that a contiguous operation is one long row. At least one dimension.
 template <std::size_t count>
 struct LoopNest {

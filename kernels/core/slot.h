@@ -1,7 +1,7 @@
 // Slots: where the backends leave their kernels, one slot per operation and direction.
 //
 // A header declares a slot as an inline variable; each backend fills it before main with a
-// file-level Registration. The slot is initialised before any registration whose file includes its
+// file-level Registration. The slot is initialized before any registration whose file includes its
 // header, so the order of files does not matter.
 #pragma once
 
@@ -153,7 +153,7 @@ class Slot final : public SlotBase {
 
 template <class Arguments>
 using BackwardSlot = Slot<Arguments, Direction::backward>;
-// Optimiser steps, norms, fills: changes that no gradient goes through.
+// Optimizer steps, norms, fills: changes that no gradient goes through.
 template <class Arguments>
 using UpdateSlot = Slot<Arguments, Direction::update>;
 

@@ -150,7 +150,7 @@ void replay(const ScoreTile<T>& tile, const T* log_sum_exp) {
 }
 
 template <class T>
-void normalise(const ScoreTile<T>& tile) {
+void normalize(const ScoreTile<T>& tile) {
   for_each_row(tile, [&](std::int64_t, T* x, std::size_t count) {
     if (count == 0) return;
     const T most = greatest(x, count);
@@ -203,7 +203,7 @@ bool finite(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t col
 #define LOOKBACK_FOR(T, suffix)                                                           \
   void online_##suffix(const ScoreTile<T>& t, T* m, T* s, T* r) { online(t, m, s, r); }   \
   void replay_##suffix(const ScoreTile<T>& t, const T* l) { replay(t, l); }               \
-  void softmax_##suffix(const ScoreTile<T>& t) { normalise(t); }                          \
+  void softmax_##suffix(const ScoreTile<T>& t) { normalize(t); }                          \
   void gradient_##suffix(const ScoreTile<T>& t, T* g, std::int64_t stride, const T* d) {  \
     gradient(t, g, stride, d);                                                            \
   }                                                                                       \

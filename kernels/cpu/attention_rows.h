@@ -1,4 +1,4 @@
-// What attention does to a tile of scores between its matrix products, row by row, vectorised
+// What attention does to a tile of scores between its matrix products, row by row, vectorized
 // (attention_rows.cpp). A tile is `rows` x `columns` numbers; each row sees the columns of its
 // `visible` range, and what lies outside of it is neither read nor left behind: it becomes 0.
 #pragma once

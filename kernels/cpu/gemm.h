@@ -37,7 +37,7 @@ struct ProductOffsets {
 };
 
 // Many products of the same sizes, strides and layouts, on all threads. With `terms` > 1 each run
-// of that many neighbours in `offsets` has one c, which receives their sum, added in order.
+// of that many neighbors in `offsets` has one c, which receives their sum, added in order.
 template <class T, class Result>
 void gemm_batch(const Gemm<T, Result>& product, std::span<const ProductOffsets> offsets,
                 std::int64_t terms = 1);

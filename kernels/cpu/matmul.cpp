@@ -21,7 +21,7 @@ std::int64_t leading_size(const Operand& x, int dim, int rank) {
   return own < 0 ? 1 : x.size(own);
 }
 
-// Where each product of the batch begins. `terms` neighbours share one result: the dimensions that
+// Where each product of the batch begins. `terms` neighbors share one result: the dimensions that
 // y lacks run fastest.
 struct Batch {
   std::vector<ProductOffsets> offsets{{}};
@@ -58,7 +58,7 @@ Batch batch_of(const In& a, const In& b, const Out& y) {
   return batch;
 }
 
-// Whether the offset of every product is `step` more than its neighbour's.
+// Whether the offset of every product is `step` more than its neighbor's.
 bool evenly_spaced(const std::vector<ProductOffsets>& offsets, std::int64_t ProductOffsets::*which,
                    std::int64_t step) {
   for (std::size_t i = 0; i < offsets.size(); ++i) {

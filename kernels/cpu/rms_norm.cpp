@@ -30,7 +30,7 @@ T* row_of(const Operand& x, std::int64_t r) {
 
 // Returns inverse_rms. What a row holds stays in the first cache between its passes.
 template <class T>
-Accumulator<T> normalise(const T* x, const T* weight, double epsilon, std::int64_t columns, T* y) {
+Accumulator<T> normalize(const T* x, const T* weight, double epsilon, std::int64_t columns, T* y) {
   using Sum = Accumulator<T>;
   const Sum squares = sum_of<Sum>(columns, [&](auto d, std::int64_t i) HWY_ATTR {
     const auto value = load(d, x + i);
@@ -56,7 +56,7 @@ void forward(const RmsNormForwardArgs& a) {
   visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
     parallel_for(a.x.size(0), rows_per_chunk, [&](std::int64_t begin, std::int64_t end) {
       for (auto r = begin; r < end; ++r) {
-        a.inverse_rms.as<Accumulator<T>>()[r] = normalise(
+        a.inverse_rms.as<Accumulator<T>>()[r] = normalize(
             row_of<T>(a.x, r), a.weight.as<T>(), a.epsilon, a.x.size(1), row_of<T>(a.y, r));
       }
     });
@@ -70,7 +70,7 @@ void add_forward(const AddRmsNormForwardArgs& a) {
         T* h = row_of<T>(a.h, r);
         add(row_of<T>(a.x, r), row_of<T>(a.a, r), a.x.size(1), h);
         a.inverse_rms.as<Accumulator<T>>()[r] =
-            normalise(h, a.weight.as<T>(), a.epsilon, a.x.size(1), row_of<T>(a.y, r));
+            normalize(h, a.weight.as<T>(), a.epsilon, a.x.size(1), row_of<T>(a.y, r));
       }
     });
   });

@@ -47,7 +47,7 @@ T result_of(Accumulator<T> total, double scale) {
   }
 }
 
-// Neighbouring terms lie closest: one result at a time.
+// Neighboring terms lie closest: one result at a time.
 template <class T>
 void sum_rows(const SumForwardArgs& a, const ReductionPlan& plan) {
   using Sum = Accumulator<T>;
@@ -73,7 +73,7 @@ void sum_rows(const SumForwardArgs& a, const ReductionPlan& plan) {
   });
 }
 
-// Some neighbouring columns of one sum.
+// Some neighboring columns of one sum.
 template <class Sum>
 struct Columns {
   static constexpr std::int64_t count = 128;
@@ -84,7 +84,7 @@ struct Columns {
   }
 };
 
-// Neighbouring results lie closest: whole rows of them are added up, a block of columns at a time.
+// Neighboring results lie closest: whole rows of them are added up, a block of columns at a time.
 template <class T>
 void sum_columns(const SumForwardArgs& a, const ReductionPlan& plan) {
   using Block = Columns<Accumulator<T>>;

@@ -32,7 +32,7 @@ struct ForwardRow {
       }
       held.put(sums, iteration, column, values);
     });
-    const Sum inverse = normalise<T>(group, held, weight, epsilon, y + row * y_step);
+    const Sum inverse = normalize<T>(group, held, weight, epsilon, y + row * y_step);
     if (group.lane == 0) inverse_rms[row] = inverse;
   }
 };

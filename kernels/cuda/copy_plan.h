@@ -1,6 +1,6 @@
 // Which way a copy y = x between views of any strides goes through memory on a GPU.
 //
-// Neighbouring threads should meet neighbouring memory. Where one dimension has small steps in both
+// Neighboring threads should meet neighboring memory. Where one dimension has small steps in both
 // views, the threads follow it (elementwise.h). Where x's is another one than y's, as in a
 // transposed matrix, no order of the threads suits both: the elements pass through a tile of shared
 // memory, read along x's and written along y's.

@@ -34,7 +34,7 @@ LOOKBACK_DEVICE bool replaces(Sum value, Sum best) {
   return value > best || (value != value && best == best);
 }
 
-// Neighbouring results lie closest: a thread for each.
+// Neighboring results lie closest: a thread for each.
 template <class T>
 struct LargestInColumn {
   static constexpr int threads = 256;
@@ -57,7 +57,7 @@ struct LargestInColumn {
   }
 };
 
-// Neighbouring terms lie closest: a warp or a block for each result.
+// Neighboring terms lie closest: a warp or a block for each result.
 constexpr int row_threads = 256;
 template <class T, int group>
 struct LargestInRow {

@@ -25,7 +25,7 @@ void pick_rows(const PickedRows& rows);
 //   y[o, n, i] = sum of x[o, j, i] over the j with index[j] = n, in their order
 // and 0 where there is no such j. x [outer, picked, inner], y [outer, limit, inner]; y of x's
 // dtype, or its accumulator's, in which the sums are kept. picked and limit below 2^32. A row that
-// many positions pick is added up in parts of neighbouring positions, cut where `index` alone says,
+// many positions pick is added up in parts of neighboring positions, cut where `index` alone says,
 // and then the parts in order: the same bits each time. An index out of range counts as 0.
 struct SummedRows {
   const void* x;

@@ -19,7 +19,7 @@ struct ForwardRow {
   template <class Group>
   LOOKBACK_DEVICE void operator()(std::int64_t row, const Group& group) const {
     const typename Group::template Row<T> in(group, x + row * x_step);
-    const Sum inverse = normalise<T>(group, in, weight, epsilon, y + row * y_step);
+    const Sum inverse = normalize<T>(group, in, weight, epsilon, y + row * y_step);
     if (group.lane == 0) inverse_rms[row] = inverse;
   }
 };

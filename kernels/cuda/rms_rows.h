@@ -8,7 +8,7 @@ namespace lookback::kernels {
 // y[d] = x[d] * inverse * weight[d]; returns inverse = 1 / sqrt(mean_d x[d]^2 + epsilon), to every
 // thread of the group.
 template <class T, class Group>
-LOOKBACK_DEVICE Accumulator<T> normalise(const Group& group,
+LOOKBACK_DEVICE Accumulator<T> normalize(const Group& group,
                                          const typename Group::template Row<T>& x, const T* weight,
                                          Accumulator<T> epsilon, T* y) {
   using Sum = Accumulator<T>;

@@ -18,7 +18,7 @@ struct Segments {
         terms(terms_each) {}
 };
 
-// Neighbouring terms lie closest: a warp or a block adds up one segment of one result. Packs are
+// Neighboring terms lie closest: a warp or a block adds up one segment of one result. Packs are
 // for terms that lie side by side.
 template <class X, class Y, int group, int width>
 struct RowSums {

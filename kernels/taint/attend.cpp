@@ -31,7 +31,7 @@ class HeadSets {
   std::vector<SourceSet> sets;
 };
 
-// The scores of one call: what a row's normalisation depends on.
+// The scores of one call: what a row's normalization depends on.
 class Scores {
  public:
   Scores(const InList& q, const InList& k, const In& scales, const CausalMaskView& visible)

@@ -24,7 +24,7 @@ struct LinearValues {
 class AttentionMechanism : public Module {
  public:
   using Module::Module;
-  // normed [B, T, D], this layer's normalised input -> [B, T, D]. Reads the pass's mask, rope
+  // normed [B, T, D], this layer's normalized input -> [B, T, D]. Reads the pass's mask, rope
   // tables, cache and earlier records; writes what the pass needs into `record`.
   virtual Tensor forward(const Tensor& normed, const ForwardPass& pass,
                          LayerRecord& record) const = 0;

@@ -15,7 +15,7 @@
 #include "nn/layer/config.h"
 #include "nn/layer/config_reader.h"
 #include "nn/precision.h"
-#include "nn/registry.h"
+#include "runtime/registry.h"
 
 namespace lookback {
 

@@ -9,7 +9,7 @@
 namespace lookback {
 
 // Made by the attention mechanism of the layer that recorded it, with that layer's mask inside:
-// what a later layer can do with it is apply the recorded weights, already masked and normalised,
+// what a later layer can do with it is apply the recorded weights, already masked and normalized,
 // to new values, and nothing else. Gradients flow through it to whatever the weights were made of.
 class AttentionReplay {
  public:

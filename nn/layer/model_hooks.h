@@ -14,9 +14,9 @@
 #include "nn/layer/recorded_attention.h"
 #include "nn/module.h"
 #include "nn/precision.h"
-#include "nn/registry.h"
 #include "nn/residual_sum.h"
 #include "nn/rms_norm.h"
+#include "runtime/registry.h"
 
 namespace lookback {
 

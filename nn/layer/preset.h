@@ -3,12 +3,12 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "nn/layer/config.h"
+#include "runtime/registry.h"
 
 namespace lookback {
 
@@ -32,14 +32,9 @@ struct Preset {
   PresetKeys config;        // replace those of the config
 };
 
-// By name.
-const std::map<std::string, Preset, std::less<>>& presets();
-// Throws Error, naming the nearest, for a name nobody registered.
+using RegisteredPresets = Registered<Preset>;
+inline const RegisteredPresets::Map& presets() { return RegisteredPresets::all(); }
+// Throws Error, naming the nearest, for a name that no preset has.
 const Preset& find_preset(std::string_view name);
-
-// A file-level object of this type adds a preset before main.
-struct PresetRegistration {
-  PresetRegistration(std::string name, Preset preset);
-};
 
 }  // namespace lookback

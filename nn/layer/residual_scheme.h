@@ -11,8 +11,8 @@
 #include "nn/layer/forward_pass.h"
 #include "nn/module.h"
 #include "nn/precision.h"
-#include "nn/registry.h"
 #include "nn/residual_sum.h"
+#include "runtime/registry.h"
 
 namespace lookback {
 

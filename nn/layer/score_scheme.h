@@ -7,7 +7,7 @@
 #include "nn/layer/layer_record.h"
 #include "nn/module.h"
 #include "nn/precision.h"
-#include "nn/registry.h"
+#include "runtime/registry.h"
 
 namespace lookback {
 

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "autograd/grad_mode.h"
-#include "autograd/ops/numbers.h"
+#include "autograd/ops/to_vector.h"
 #include "nn/layer/attention_dtype.h"
 #include "runtime/transfer.h"
 
@@ -43,7 +43,7 @@ Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
     const auto length = static_cast<std::int64_t>(next_input.size());
     const auto logits =
         llama.last_logits(to_default_device(from_values(next_input, {1, length})), forward);
-    const auto token = sampler.pick(numbers_of(logits));
+    const auto token = sampler.pick(to_vector(logits));
     result.tokens.push_back(token);
     if (options.on_token) options.on_token(token);
     context.push_back(token);

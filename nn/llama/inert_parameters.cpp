@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/numbers.h"
+#include "autograd/ops/to_vector.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
@@ -22,7 +22,7 @@ Tensor ascending(const Tensor& x) {
 
 bool is_zero(const Tensor& x) {
   return !x.defined() ||
-         std::ranges::all_of(numbers_of(x), [](double number) { return number == 0; });
+         std::ranges::all_of(to_vector(x), [](double number) { return number == 0; });
 }
 
 std::set<std::string> below(const Llama& llama, const std::vector<std::string>& prefixes) {
@@ -40,7 +40,7 @@ std::set<std::string> below(const Llama& llama, const std::vector<std::string>& 
 std::set<std::string> without_effect(const Llama& llama) {
   const auto parameters = llama.parameters();
   std::set<std::string> names;
-  for (const auto& [name, effect] : llama.effects()) {
+  for (const auto& [name, effect] : llama.effective_values()) {
     clear_gradients(parameters);
     backward(effect, ascending(effect), AfterBackward::retain);  // of one effect for several
     const auto parameter = std::ranges::find(parameters, name, &NamedParameter::name);

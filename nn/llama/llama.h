@@ -16,7 +16,7 @@ namespace lookback {
 class LlamaModel final : public Module {
  public:
   LlamaModel(ChildOf place, const LlamaConfig& llama_config, Precision precision);
-  // ids i64 [B, T] -> the normalised output of the last layer, [B, T, D].
+  // ids i64 [B, T] -> the normalized output of the last layer, [B, T, D].
   Tensor forward(const Tensor& ids, const ForwardOptions& options) const;
 
   // Those that the config names, or that change nothing.
@@ -43,7 +43,7 @@ class LlamaModel final : public Module {
 
 class Llama final : public Module {
  public:
-  // Fresh memory: initialise() or load_parameters() gives it values.
+  // Fresh memory: initialize() or load_parameters() gives it values.
   Llama(const LlamaConfig& llama_config, Precision model_precision);
 
   // ids [B, T] -> [B, T, V]

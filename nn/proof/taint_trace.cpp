@@ -32,8 +32,8 @@ std::vector<int> dims_of(const TensorView& x, std::int64_t size) {
   return dims;
 }
 
-// Operations whose rows are normalised over their keys: past them a key axis holds no raw scores.
-bool normalises_keys(std::string_view operation) {
+// Operations whose rows are normalized over their keys: past them a key axis holds no raw scores.
+bool normalizes_keys(std::string_view operation) {
   return operation == "attention_weights" || operation == "softmax" || operation == "log_softmax";
 }
 
@@ -81,14 +81,14 @@ TaintTrace::TaintTrace()
       }) {}
 
 // With one token axis the rows must not look ahead. With a key axis beside it they hold scores of
-// later keys, until they are normalised.
+// later keys, until they are normalized.
 bool TaintTrace::leaks(std::string_view operation, const kernels::Out& output) const {
   if (!on_taint(output) || tokens.rows == 0) return false;
   const auto token_dims = dims_of(output, tokens.rows);
   const auto keys = tokens.offset + tokens.rows;
   const bool key_axis =
       token_dims.size() > 1 || (tokens.offset > 0 && !dims_of(output, keys).empty());
-  if (token_dims.empty() || (key_axis && !normalises_keys(operation))) return false;
+  if (token_dims.empty() || (key_axis && !normalizes_keys(operation))) return false;
   return look_ahead(output, token_dims.front(), tokens).has_value();
 }
 

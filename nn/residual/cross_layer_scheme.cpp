@@ -30,7 +30,7 @@ ResidualSum CrossLayerScheme::after_mlp(const Tensor& layer_input, const Tensor&
   return modified(layer_input, stream, own, pass);
 }
 
-Tensor CrossLayerScheme::taking_effect() const {
+Tensor CrossLayerScheme::effective_value() const {
   return logits.defined() ? softmax(logits) : Tensor{};
 }
 

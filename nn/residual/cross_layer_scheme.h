@@ -26,7 +26,7 @@ class CrossLayerScheme : public ResidualScheme {
                               const ForwardPass& pass) const final;
   ResidualSum after_mlp(const Tensor& layer_input, const Tensor& stream, const Tensor& own,
                         const ForwardPass& pass) const final;
-  Tensor taking_effect() const final;
+  Tensor effective_value() const final;
   // In the last layer, without its own output: what only that output reads.
   std::vector<std::string> inert(const LlamaConfig& config) const override;
 

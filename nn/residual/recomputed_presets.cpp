@@ -14,7 +14,7 @@ Preset recomputed(std::string description, std::string_view site, std::string_vi
   return {std::move(description), fmt::format(keys, site, weights, stream, include_self)};
 }
 
-const PresetRegistration all[] = {
+const RegisteredPresets::Add all[] = {
     {"method1",
      recomputed("adds all earlier layers' MLPs, run again on this layer's input", "mlp", "sum")},
     {"method2", recomputed("adds all earlier layers' attention, run again on this layer's input",

@@ -4,7 +4,7 @@
 //   m_i = mlp_i(rms_norm(x + a_i; post_attention_layernorm_i))
 // term_i is a_i at the attention site, m_i at the MLP site. All layers share x, so
 //   n_i W^V_i = (x / rms(x)) (g_i W^V_i)
-// with the gains g_i of the norm: x is normalised once, the gains are folded into the value
+// with the gains g_i of the norm: x is normalized once, the gains are folded into the value
 // weights, and all value projections are one operation on one input. sum_i w_i a_i, and
 // sum_i w_i m_i, are one sum of products with the weights w_i W^O_i (w_i W^down_i).
 #include <algorithm>

@@ -68,17 +68,17 @@ class StoredKind final : public ResidualKind {
 
 const ResidualSchemes::Add registered{"stored", [] { return std::make_unique<StoredKind>(); }};
 
-const PresetRegistration stored1{
+const RegisteredPresets::Add stored1{
     "stored1",
     {.description = "adds the mean of all MLP outputs so far, as they were",
      .config = R"({"cross_layer_residual": {"site": "mlp", "source": "stored", "weights": "mean",
                    "stream": "add", "include_self": true}})"}};
-const PresetRegistration stored2{
+const RegisteredPresets::Add stored2{
     "stored2",
     {.description = "adds the mean of all attention outputs so far, as they were",
      .config = R"({"cross_layer_residual": {"site": "attention", "source": "stored",
                    "weights": "mean", "stream": "add", "include_self": true}})"}};
-const PresetRegistration stored3{
+const RegisteredPresets::Add stored3{
     "stored3",
     {.description = "adds a learned average of all MLP outputs so far, as they were",
      .config = R"({"cross_layer_residual": {"site": "mlp", "source": "stored",

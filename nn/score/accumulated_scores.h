@@ -12,7 +12,7 @@ class AccumulatedScores : public ScoreScheme {
   AttentionPieces pieces(const Tensor& query, const Tensor& key,
                          const std::vector<LayerRecord>& earlier) const final;
   RecordNeeds needs() const final { return {.scores = true}; }
-  Tensor taking_effect() const final { return scales(); }
+  Tensor effective_value() const final { return scales(); }
 
  protected:
   AccumulatedScores(ChildOf place, const ScoreSizes& sizes, Precision precision);

@@ -128,13 +128,14 @@ struct AddScales {
           scale.name, [&scale](const ChildOf& place, const ScoreSizes& sizes, Precision precision) {
             return std::make_unique<ScaledScores>(place, sizes, precision, scale);
           }));
-      const PresetRegistration preset{
+      presets.push_back(std::make_unique<RegisteredPresets::Add>(
           scale.preset,
-          {.description = scale.description,
-           .config = R"({"score_accumulation": {"scale": ")" + scale.name + "\"}}"}};
+          Preset{.description = scale.description,
+                 .config = R"({"score_accumulation": {"scale": ")" + scale.name + "\"}}"}));
     }
   }
   std::vector<std::unique_ptr<ScoreSchemes::Add>> schemes;
+  std::vector<std::unique_ptr<RegisteredPresets::Add>> presets;
 };
 const AddScales registered;
 

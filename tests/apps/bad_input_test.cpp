@@ -48,7 +48,7 @@ TEST_F(BadInput, Flags) {
   refused({"--warmup-ratio=1.5"}, 2, "and at most 1");
   refused({"--lr-scheduler-type=cosin"}, 2, "the nearest is cosine");
   refused({"--dtype=float16"}, 2, "must be one of float32, float64, bfloat16");
-  refused({"--tokenizer=stories"}, 2, "speaks bytes");
+  refused({"--tokenizer=stories"}, 2, "uses the tokenizer bytes");
   refused({"--block-size=65"}, 2, "--block-size 65: must be at most max_position_embeddings=64");
   refused({"--preset=lama"}, 1, "the nearest is llama");
   refused({"--config=smok"}, 1, "the nearest built-in config is smoke");
@@ -89,8 +89,8 @@ TEST_F(BadInput, Data) {
 TEST_F(BadInput, DataInAnotherLanguage) {
   ASSERT_EQ(small.train({"--max-steps=1"}).code, 0);
   expect_error(run_lookback({"eval", small.run(), "--data=builtin:stories"}), 1,
-               "[eval] builtin:stories speaks stories, " + small.run() +
-                   " was trained on bytes: a loss would mean nothing");
+               "[eval] builtin:stories uses the tokenizer stories, " + small.run() +
+                   " was trained with bytes: a loss would mean nothing");
 }
 
 TEST_F(BadInput, Configs) {
@@ -118,7 +118,7 @@ TEST_F(BadInput, Weights) {
   write_text(path, weights);
   EXPECT_EQ(eval().code, 0);
 
-  auto renamed = weights;  // one name that is missing, and one that nobody expects
+  auto renamed = weights;  // one name that is missing, and one that is not expected
   const std::string name = "model.layers.1.mlp.up_proj.weight";
   ASSERT_NE(renamed.find(name), std::string::npos);
   renamed.replace(renamed.find(name), name.size(), "model.layers.1.mlp.op_proj.weight");
@@ -172,7 +172,7 @@ TEST_F(BadInput, OutputFolders) {
 TEST_F(BadInput, AFullDisk) {
   // Too small for the weights: seen before the first step. (stderr is a file under the same limit.)
   refused({}, 1, "File too large", {.largest_file_bytes = 10'000});
-  // Large enough for the weights, too small for the optimiser's state.
+  // Large enough for the weights, too small for the optimizer's state.
   ASSERT_EQ(small.train().code, 0);
   const auto weight_bytes = fs::file_size(fs::path(small.run()) / "model.safetensors");
   const auto result =

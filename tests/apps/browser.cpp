@@ -40,7 +40,7 @@ std::string frame_around(const fs::path& page, int width) {
                      width, fs::absolute(page).string());
 }
 
-RenderedPage render(const fs::path& page, int width, ColourScheme scheme) {
+RenderedPage render(const fs::path& page, int width, ColorScheme scheme) {
   const TemporaryDirectory scratch;
   const auto dom = scratch.path() / "dom", log = scratch.path() / "log";
   const auto frame = scratch.path() / "frame.html";
@@ -51,7 +51,7 @@ RenderedPage render(const fs::path& page, int width, ColourScheme scheme) {
       "--blink-settings=preferredColorScheme={} --enable-logging=stderr --dump-dom 'file://{}' "
       ">'{}' 2>'{}'",
       find_browser()->string(), (scratch.path() / "profile").string(),
-      scheme == ColourScheme::dark ? 0 : 1, frame.string(), dom.string(), log.string());
+      scheme == ColorScheme::dark ? 0 : 1, frame.string(), dom.string(), log.string());
   RenderedPage result;
   if (std::system(command.c_str()) != 0)
     return result;  // NOLINT(cert-env33-c,concurrency-mt-unsafe)

@@ -20,7 +20,7 @@ struct RenderedPage {
   std::string dom;                   // the document as scripts left it
 };
 
-enum class ColourScheme { light, dark };
-RenderedPage render(const std::filesystem::path& page, int width, ColourScheme scheme);
+enum class ColorScheme { light, dark };
+RenderedPage render(const std::filesystem::path& page, int width, ColorScheme scheme);
 
 }  // namespace lookback::tests

@@ -179,7 +179,7 @@ TEST_F(FolderDamage, ReadersOfARunAtWorkFindNone) {
   }
   trainer.join();
   EXPECT_GT(read, 3);
-  EXPECT_EQ(run_lookback({"eval", run()}).err, "");
+  EXPECT_EQ(run_lookback({"eval", run(), "--device=cpu"}).err, "");
 }
 
 TEST_F(FolderDamage, AFolderWhoseWriterWasKilledIsReadUncheckedUntilItIsMended) {
@@ -189,7 +189,7 @@ TEST_F(FolderDamage, AFolderWhoseWriterWasKilledIsReadUncheckedUntilItIsMended) 
   EXPECT_THAT(run_lookback({"eval", folder("cut")}).err, HasSubstr("has no checksums"));
   ASSERT_EQ(resume(folder("cut")).code, 0);
   EXPECT_EQ(read_text(path), read_text(folder("whole") / checksums_name));
-  EXPECT_EQ(run_lookback({"eval", folder("cut")}).err, "");
+  EXPECT_EQ(run_lookback({"eval", folder("cut"), "--device=cpu"}).err, "");
 }
 
 }  // namespace

@@ -368,9 +368,9 @@ TEST_F(DataFiles, DataThatDoNotFit) {
                         "256"));
   EXPECT_EQ(open_error({.data = text, .block_size = 8, .vocabulary_size = 320}), "no error");
   EXPECT_THAT(open_error({.data = text, .validation_data = "builtin:stories", .block_size = 8}),
-              HasSubstr("they must speak the same"));
+              HasSubstr("they must use the same"));
   EXPECT_THAT(open_error({.data = "builtin:uniform", .validation_data = "builtin:markov"}),
-              HasSubstr("they must speak the same"));
+              HasSubstr("they must use the same"));
 }
 
 TEST_F(DataFiles, Tokenizers) {

@@ -11,7 +11,7 @@
 #include "apps/data/open.h"
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/model/model_folder.h"
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 #include "nn/adamw.h"
 #include "nn/parameter_files.h"
 #include "tests/apps/small_subject.h"
@@ -42,17 +42,17 @@ std::string findings_of(const Diagnosis& diagnosis) {
 
 // So many steps as `train` takes them.
 void train(const Subject& subject, const Llama& llama, int steps, double learning_rate) {
-  AdamW optimiser(llama.parameters(), {});
+  AdamW optimizer(llama.parameters(), {});
   for (int step = 0; step < steps; ++step) {
     const auto measures = accumulate_gradients(llama, {subject.batch(step)});
-    optimiser.step(learning_rate, measures.gradient_share * clipping_factor(measures.grad_norm, 1));
+    optimizer.step(learning_rate, measures.loss_scale * clipping_factor(measures.grad_norm, 1));
     clear_gradients(llama.parameters());
   }
 }
 
-void scale(const Llama& llama, float factor, int least_rank) {
+void scale(const Llama& llama, float factor, int min_rank) {
   for (const auto& parameter : llama.parameters()) {
-    if (parameter.tensor.rank() < least_rank) continue;
+    if (parameter.tensor.rank() < min_rank) continue;
     for (auto& weight : parameter.tensor.elements<float>()) weight *= factor;
   }
 }
@@ -96,10 +96,10 @@ TEST_P(DiagnosisOfHealthy, FindsNothing) {
   const auto llama = subject.model();
   train(subject, *llama, 50, 1e-3);
   expect_healthy(with_weights(subject, *llama), "after 50 steps");
-  for (const int least_rank : {0, 2}) {
+  for (const int min_rank : {0, 2}) {
     const auto large = subject.model();
-    scale(*large, 8, least_rank);
-    expect_healthy(with_weights(subject, *large), least_rank == 0 ? "times 8" : "matrices times 8");
+    scale(*large, 8, min_rank);
+    expect_healthy(with_weights(subject, *large), min_rank == 0 ? "times 8" : "matrices times 8");
   }
 }
 
@@ -254,7 +254,7 @@ TEST_F(DiagnosisOfTexts, ValidationThatHoldsTrainingTextIsContaminated) {
               HasSubstr("% of the spans of 50 tokens in validation stand in the training data"));
 }
 
-TEST_F(DiagnosisOfTexts, AModelThatRepeatsItsTextIsMemorising) {
+TEST_F(DiagnosisOfTexts, AModelThatRepeatsItsTextIsMemorizing) {
   const auto fresh = subject(letters(1, 700), letters(2, 700));
   const auto llama = fresh.model();
   EXPECT_EQ(evidence(with_weights(fresh, *llama), Verdict::memorisation), "");

@@ -1,34 +1,35 @@
-// Every patient gets its own verdict: the healthy presets, fresh and after 50 steps, and every
+// Every test subject gets its own verdict: the healthy presets, fresh and after 50 steps, and every
 // known mistake.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cctype>
 
-#include "apps/diagnosis/patients.h"
+#include "apps/diagnosis/test_subjects.h"
 #include "tests/nn/variants.h"
 
 namespace lookback::tests {
 namespace {
 
-class DiagnosisOfPatients : public ::testing::TestWithParam<Patient> {};
+class DiagnosisOfTestSubjects : public ::testing::TestWithParam<TestSubject> {};
 
-TEST_P(DiagnosisOfPatients, IsTheirVerdict) {
+TEST_P(DiagnosisOfTestSubjects, IsTheirVerdict) {
   const lookback::testing::OneThread one_thread;
-  const auto result = examine(GetParam(), 2);
+  const auto result = diagnose_with_seeds(GetParam(), 2);
   EXPECT_EQ(result.right, result.diagnoses) << table_of({result});
   EXPECT_GE(result.diagnoses, 2);
   EXPECT_FALSE(result.place.empty());
 }
 
-std::string name_of(const ::testing::TestParamInfo<Patient>& info) {
+std::string name_of(const ::testing::TestParamInfo<TestSubject>& info) {
   auto name = info.param.name;
   std::ranges::replace_if(
       name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, DiagnosisOfPatients, ::testing::ValuesIn(all_patients()), name_of);
+INSTANTIATE_TEST_SUITE_P(All, DiagnosisOfTestSubjects, ::testing::ValuesIn(all_test_subjects()),
+                         name_of);
 
 }  // namespace
 }  // namespace lookback::tests

@@ -59,7 +59,7 @@ class FaultRun : public ::testing::Test {
   SmallRun small;
 };
 
-TEST_F(FaultRun, TheOptimiserMovesWhatTheFaultLeavesIt) {
+TEST_F(FaultRun, TheOptimizerMovesWhatTheFaultLeavesIt) {
   EXPECT_EQ(standing_still("late_cache").size(), 0U);
   EXPECT_EQ(standing_still("forgotten_by_optimiser"),
             (std::set<std::string>{"model.layers.0.mlp.up_proj.weight"}));

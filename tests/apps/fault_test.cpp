@@ -9,7 +9,7 @@
 #include <functional>
 #include <set>
 
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
 #include "autograd/ops/binary.h"
@@ -109,10 +109,10 @@ Outcome outcome_of(const LlamaConfig& config, Activations activations = Activati
   for (const auto& parameter : llama->parameters()) {
     const auto grad = gradient(parameter.tensor);
     const auto none = zeros(parameter.tensor.shape(), parameter.tensor.dtype());
-    numbers[Change::gradient].push_back((grad.defined() ? grad : none) * step.gradient_share);
+    numbers[Change::gradient].push_back((grad.defined() ? grad : none) * step.loss_scale);
   }
   numbers[Change::rate] = {number(learning_rate_at(*llama, {.total_steps = 10}, 3))};
-  for (const auto& each : optimised_parameters(*llama)) result.optimized.push_back(each.name);
+  for (const auto& each : optimized_parameters(*llama)) result.optimized.push_back(each.name);
   const auto scaled = with_large_scores(config);
   numbers[Change::scaled_logits] = {scaled->logits(ids, forward).detach()};
   return result;

@@ -22,9 +22,11 @@ struct Example {
     flags.add("ratio", ratio, below_one, "ratio");
     flags.add("data", data, "SPEC", "data");
     flags.add("prompt", prompt, "TEXT", "prompt");
-    flags.add_choice("dtype", dtype, {"float32", "float64"}, "dtype");
+    flags.add_choice("dtype", dtype, {DType::f32, DType::f64}, "dtype");
+    flags.add_choice("output-dtype", output_dtype, {DType::f32, DType::bf16}, "dtype of y")
+        .formerly("y-dtype");
     flags.add_toggle("cache", cache, "cache");
-    flags.add("options", options, "FILE", "options").not_recorded();
+    flags.add("options", options, "FILE", "options").not_saved_to_options();
   }
   std::string error(const Arguments& arguments) {
     try {
@@ -39,11 +41,24 @@ struct Example {
   std::optional<std::int64_t> warm_up;
   double rate = 1e-3;
   std::optional<double> ratio;
-  std::string data, dtype = "float32", options;
+  std::string data, options;
+  DType dtype = DType::f32;
+  std::optional<DType> output_dtype;
   std::optional<std::string> prompt;
   bool cache = false;
   Flags flags;
 };
+
+TEST(Flags, AFormerNameStillWorks) {
+  for (const auto* name : {"--output-dtype", "--output_dtype", "--y-dtype", "--y_dtype"}) {
+    Example x;
+    x.flags.parse(Arguments{name, "bfloat16"});
+    EXPECT_EQ(x.output_dtype, DType::bf16) << name;
+    EXPECT_TRUE(x.flags.given("output-dtype")) << name;
+    EXPECT_THAT(x.flags.to_toml(), HasSubstr("output_dtype = \"bfloat16\"")) << name;
+  }
+  EXPECT_THAT(Example().flags.help_text("x", "x"), HasSubstr("(formerly --y-dtype)"));
+}
 
 TEST(Flags, ReadsEveryKind) {
   Example x;
@@ -55,7 +70,8 @@ TEST(Flags, ReadsEveryKind) {
   EXPECT_EQ(x.ratio, 0.5);
   EXPECT_EQ(x.data, "a b");
   EXPECT_EQ(x.prompt, "--max");
-  EXPECT_EQ(x.dtype, "float64");
+  EXPECT_EQ(x.dtype, DType::f64);
+  EXPECT_EQ(x.output_dtype, std::nullopt);
   EXPECT_TRUE(x.cache);
   EXPECT_TRUE(x.flags.given("rate"));
   EXPECT_FALSE(x.flags.given("options"));

@@ -56,7 +56,8 @@ TEST_F(GenerateProgram, SamplesByTheSeed) {
 }
 
 TEST_F(GenerateProgram, TextIsAllOnStdout) {
-  const auto result = run_lookback({"generate", small.run(), "--prompt", "-so", "--temperature=0"});
+  const auto result =
+      run_lookback({"generate", small.run(), "--prompt", "-so", "--temperature=0", "--device=cpu"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_TRUE(result.out.starts_with("-so"));
   EXPECT_EQ(result.out.size(), 3U + 61U + 1U)
@@ -157,7 +158,7 @@ TEST(BenchProgram, RefusesABatchThatNothingHolds) {
   }
 }
 
-// What a step needs, worked out beforehand: at the optimiser's peak (few tokens), at the loss (many
+// What a step needs, worked out beforehand: at the optimizer's peak (few tokens), at the loss (many
 // tokens, many words), and in backward.
 TEST(BenchProgram, PredictsTheMemoryOfAStep) {
   for (const std::vector<std::string>& shape :

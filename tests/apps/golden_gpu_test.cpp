@@ -31,7 +31,7 @@ std::vector<std::string> names_for(Precision precision) {
   return names;
 }
 
-// Where they are not, the tests below are none, and would be missed by nobody.
+// Where they are not, there are no tests below, which no other test would notice.
 TEST(ReferenceFiles, AreThereForTheTestsOnGpu) {
   EXPECT_GE(names_for(Precision::any).size(), 20U)
       << "in " << source_directory() / "tests" / "golden"
@@ -47,10 +47,10 @@ class GoldenOnGpu : public ::testing::TestWithParam<std::string> {
     return SafetensorsFile::open(source_directory() / "tests" / "golden" /
                                  (GetParam() + ".safetensors"));
   }
-  static void verify(DType dtype, const std::string& record) {
+  static void verify(DType dtype, AttentionStorage storage) {
     const auto reference = file();
     const DefaultDevice on(gpu());
-    const auto ours = run_reference(reference, {.dtype = dtype, .record = record});
+    const auto ours = run_reference(reference, {.dtype = dtype, .attention_storage = storage});
     const auto comparison = compare_with_reference(reference, ours, dtype);
     const auto& worst = comparison.worst();
     EXPECT_TRUE(comparison.passed())
@@ -58,16 +58,20 @@ class GoldenOnGpu : public ::testing::TestWithParam<std::string> {
   }
 };
 
-TEST_P(GoldenOnGpu, InTheDtypeOfTheFile) { verify(dtype_of_reference(file()), "qk"); }
+TEST_P(GoldenOnGpu, InTheDtypeOfTheFile) {
+  verify(dtype_of_reference(file()), AttentionStorage::qk);
+}
 
-TEST_P(GoldenOnGpu, WithRecordedWeights) { verify(dtype_of_reference(file()), "weights"); }
+TEST_P(GoldenOnGpu, WithRecordedWeights) {
+  verify(dtype_of_reference(file()), AttentionStorage::weights);
+}
 
 class RoundedGoldenOnGpu : public GoldenOnGpu {};
 
-TEST_P(RoundedGoldenOnGpu, InSingle) { verify(DType::f32, "qk"); }
+TEST_P(RoundedGoldenOnGpu, InSingle) { verify(DType::f32, AttentionStorage::qk); }
 
 // Whose attention multiplies in bf16 as well, which the CPU's does not.
-TEST_P(RoundedGoldenOnGpu, InBfloat16) { verify(DType::bf16, "qk"); }
+TEST_P(RoundedGoldenOnGpu, InBfloat16) { verify(DType::bf16, AttentionStorage::qk); }
 
 std::string test_name(const ::testing::TestParamInfo<std::string>& instance) {
   auto name = instance.param;

@@ -103,7 +103,7 @@ TEST_F(InspectProgram, TakesEveryFormatAndEveryFault) {
     for (const std::string dtype : {"float32", "float64", "bfloat16"}) {
       SCOPED_TRACE(preset + " " + dtype);
       ASSERT_EQ(small.train({"--preset", preset, "--dtype", dtype, "--overwrite"}).code, 0);
-      const auto result = inspect({"--prompt=so", "--record=weights"});
+      const auto result = inspect({"--prompt=so", "--attention-storage=weights"});
       ASSERT_EQ(result.code, 0) << result.err;
       EXPECT_EQ(tensors().load("attention.0").dtype(),
                 dtype == "float64" ? DType::f64 : DType::f32);
@@ -171,7 +171,7 @@ TEST_F(InspectProgram, InABrowser) {
   ASSERT_EQ(small.train({"--preset=fault-unmasked-recompute"}).code, 0);
   ASSERT_EQ(inspect({"--prompt", "<b>so</b> \"it\" & goes"}).code, 0);
   for (const int width : {1280, 390}) {
-    const auto result = render(out() / "report.html", width, ColourScheme::light);
+    const auto result = render(out() / "report.html", width, ColorScheme::light);
     ASSERT_TRUE(result.rendered);
     EXPECT_THAT(result.console, IsEmpty());
     EXPECT_EQ(result.told.at("errors"), "0");

@@ -36,7 +36,7 @@ Tensor prompt_ids() { return from_values(tokens, {1, static_cast<std::int64_t>(t
 
 double at(const Tensor& maps, std::int64_t head, std::int64_t t, std::int64_t s) {
   const auto side = maps.size(1);
-  return numbers_of(maps)[static_cast<std::size_t>((head * side + t) * side + s)];
+  return to_vector(maps)[static_cast<std::size_t>((head * side + t) * side + s)];
 }
 
 // Every healthy variant and both ways to attend.
@@ -60,7 +60,7 @@ TEST(Inspect, AttentionRowsSumToOneAndTheFutureIsExactlyZero) {
     for (const auto& replay : seen.replays) maps.push_back(replay.weights);
     for (const auto& map : maps) {
       EXPECT_EQ(largest_hidden_weight(map), 0);
-      const auto numbers = numbers_of(map);
+      const auto numbers = to_vector(map);
       const auto side = tokens.size();
       for (std::size_t row = 0; row < numbers.size(); row += side) {
         const auto begin = numbers.begin() + static_cast<std::ptrdiff_t>(row);
@@ -92,8 +92,8 @@ TEST(Inspect, ATracedPassIsThePass) {
     Trace trace;
     auto traced = options;
     traced.trace = &trace;
-    const auto plain = numbers_of(llama.logits(prompt_ids(), options));
-    EXPECT_EQ(numbers_of(llama.logits(prompt_ids(), traced)), plain);
+    const auto plain = to_vector(llama.logits(prompt_ids(), options));
+    EXPECT_EQ(to_vector(llama.logits(prompt_ids(), traced)), plain);
   });
 }
 
@@ -154,13 +154,13 @@ TEST(Inspect, ContributionsAddUpToTheStream) {
     Trace trace;
     llama->logits(prompt_ids(), {.trace = &trace});
     for (std::size_t layer = 1; layer < 3; ++layer) {
-      auto sum = numbers_of(trace.hidden_states[layer]);
-      const auto attended = numbers_of(trace.attention_outputs[layer]);
-      const auto next = numbers_of(trace.hidden_states[layer + 1]);
+      auto sum = to_vector(trace.hidden_states[layer]);
+      const auto attended = to_vector(trace.attention_outputs[layer]);
+      const auto next = to_vector(trace.hidden_states[layer + 1]);
       std::size_t terms = 0;
       for (const auto& term : trace.contributions) {
         if (term.layer != static_cast<std::int64_t>(layer)) continue;
-        const auto values = numbers_of(term.value);
+        const auto values = to_vector(term.value);
         for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += values[i];
         ++terms;
       }
@@ -207,20 +207,20 @@ TEST(Inspect, HeadsAreMeasuredByTheirDefinition) {
 std::vector<double> changes(const Llama& llama, AdamW& optimizer, double learning_rate) {
   const auto ids = prompt_ids();
   std::vector<std::vector<double>> before;
-  for (const auto& parameter : llama.parameters()) before.push_back(numbers_of(parameter.tensor));
+  for (const auto& parameter : llama.parameters()) before.push_back(to_vector(parameter.tensor));
   backward(mean_loss(llama.loss(ids, next_token_targets(ids))));
   optimizer.step(learning_rate, 1);
   clear_gradients(llama.parameters());
   std::vector<double> result;
   for (const auto& parameter : llama.parameters()) {
-    auto change = numbers_of(parameter.tensor);
+    auto change = to_vector(parameter.tensor);
     for (std::size_t k = 0; k < change.size(); ++k) change[k] -= before[result.size()][k];
     result.push_back(norm(change));
   }
   return result;
 }
 
-TEST(Inspect, AFirstUpdateIsWhatTheOptimiserThenDoes) {
+TEST(Inspect, AFirstUpdateIsWhatTheOptimizerThenDoes) {
   const auto llama = make_variant(preset_variant(three_layers(), "method3.2").config);
   const AdamWOptions options{.weight_decay = 0.3};
   AdamW optimizer(llama->parameters(), options);

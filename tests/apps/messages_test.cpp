@@ -170,8 +170,8 @@ TEST(Messages, LinesOfMetricsThatAreDamaged) {
   const auto path = fs::path(small.run()) / "metrics.jsonl";
   const auto lines = read_text(path);
   const auto inspect = [&] {
-    return run_lookback(
-        {"inspect", small.run(), "--prompt=so it goes", "--output-dir", small.path() / "look"});
+    return run_lookback({"inspect", small.run(), "--prompt=so it goes", "--output-dir",
+                         small.path() / "look", "--device=cpu"});
   };
   // Numbers at the borders of what a double holds are numbers.
   for (const std::string number : {"1e-320", "4.9e-324", "1.7976931348623157e308", "1e308", "-0"}) {

@@ -37,7 +37,7 @@ std::set<std::string> checkpoints_of(const SmallRun& small) {
   return names;
 }
 
-// A pipe nobody reads from, or a device, in the place of a stream of the program.
+// A pipe without a reader, or a device, in the place of a stream of the program.
 std::function<void()> with_stream(int stream, const std::string& device = "") {
   return [stream, device] {
     int ends[2] = {-1, -1};
@@ -160,14 +160,14 @@ TEST(Process, TheFirstStepCanBeInterrupted) {
                       {"num_key_value_heads", 1},
                       {"num_hidden_layers", 30'000}});
   write_text(small.config(), small.model.dump());
-  Clock::time_point signalled;
+  Clock::time_point signaled;
   const auto result =
       small.train({}, {.interrupt_when = small.config(), .interrupt_by = [&](pid_t program) {
                          std::this_thread::sleep_for(std::chrono::seconds(1));
-                         signalled = Clock::now();
+                         signaled = Clock::now();
                          kill(program, SIGTERM);
                        }});
-  EXPECT_LT(Clock::now() - signalled, std::chrono::seconds(5)) << "a busy machine is given time";
+  EXPECT_LT(Clock::now() - signaled, std::chrono::seconds(5)) << "a busy machine is given time";
   EXPECT_EQ(result.code, 143) << result.err;
   EXPECT_FALSE(fs::exists(metrics_of(small)));
 }

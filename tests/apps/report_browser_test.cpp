@@ -29,7 +29,7 @@ class ReportInABrowser : public testing::Test {
 TEST_F(ReportInABrowser, DrawsEveryPanelAtBothWidthsInBothSchemes) {
   sample_report().write(page());
   for (const int width : {1280, 390}) {
-    for (const auto scheme : {ColourScheme::light, ColourScheme::dark}) {
+    for (const auto scheme : {ColorScheme::light, ColorScheme::dark}) {
       const auto result = render(page(), width, scheme);
       ASSERT_TRUE(result.rendered) << result.dom.substr(0, 300);
       EXPECT_THAT(result.console, IsEmpty());
@@ -48,7 +48,7 @@ TEST_F(ReportInABrowser, DrawsEveryPanelAtBothWidthsInBothSchemes) {
 
 TEST_F(ReportInABrowser, TextNeverBecomesMarkup) {
   sample_report().write(page());
-  const auto result = render(page(), 1280, ColourScheme::light);
+  const auto result = render(page(), 1280, ColorScheme::light);
   ASSERT_TRUE(result.rendered);
   EXPECT_THAT(result.dom, Not(HasSubstr("<img src")));
   EXPECT_THAT(result.dom, HasSubstr("&lt;/script&gt;&lt;script&gt;throw 'broke out'"));
@@ -74,7 +74,7 @@ TEST_F(ReportInABrowser, WorksWithTheKeyboard) {
     told.open = String(document.querySelectorAll(".tree details[open]").length);
   });</script>)");
   write_text(page(), html);
-  const auto result = render(page(), 1280, ColourScheme::light);
+  const auto result = render(page(), 1280, ColorScheme::light);
   ASSERT_TRUE(result.rendered);
   EXPECT_THAT(result.console, IsEmpty());
   EXPECT_EQ(result.told.at("read"), "layer 1, head 1: 0.25");
@@ -94,7 +94,7 @@ TEST_F(ReportInABrowser, ABrokenPageIsNoticed) {
                "setTimeout(() => { throw new Error('broken'); }); " +
                    begin);
   write_text(page(), html);
-  const auto result = render(page(), 1280, ColourScheme::light);
+  const auto result = render(page(), 1280, ColorScheme::light);
   ASSERT_TRUE(result.rendered);
   EXPECT_THAT(result.console, Not(IsEmpty()));
   EXPECT_EQ(result.told.at("errors"), "1");

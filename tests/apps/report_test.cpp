@@ -79,7 +79,7 @@ TEST(HtmlReport, ReducesLargeMapsToTheirShare) {
   HtmlReport report("maps");
   report.section("a", "A", "");
   auto grid = sample_map_grid(40, ReportMapRule::causal);
-  grid.most_bytes = 8 * (4 * 400 / 3 + 70);
+  grid.max_bytes = 8 * (4 * 400 / 3 + 70);
   report.map_grid(grid);
   const auto panel = data_of(report.html()).at("sections")[0].at("panels")[0];
   EXPECT_EQ(panel.at("factor"), 2);

@@ -32,7 +32,7 @@ TEST_F(Resume, AKilledRunEndsWithTheBitsOfAWholeOne) {
   };
   ASSERT_EQ(small.train(into("whole")).code, 0);
   const auto whole = run_files(folder("whole"));
-  // A moment that has come, or has just gone by while nobody looked.
+  // A moment that has come, or has just passed unseen.
   const auto once = [&](const std::vector<std::string>& any_of) {
     return [root = folder("cut"), any_of] {
       return std::ranges::any_of(any_of, [&](const auto& file) { return fs::exists(root / file); });

@@ -4,6 +4,7 @@
 
 #include <regex>
 
+#include "apps/train/run_options.h"
 #include "tests/apps/cut_run.h"
 #include "tests/apps/run_files.h"
 
@@ -234,7 +235,7 @@ TEST_F(ResumeTies, LinesThatAreGoneOrChangedAreSaid) {
       said_of(std::regex_replace(good, std::regex(R"("seconds":[0-9.e-]+)"), "\"seconds\":7")),
       "");  // times do not count
   EXPECT_EQ(said_of(good), "");
-  // Whoever goes on knows the lines that are there.
+  // The resumed run has taken over the lines that are there.
   fs::remove_all(folder("cut") / "checkpoint-6");
   said_of("");
   EXPECT_EQ(resume(folder("cut"), {"--max-steps=7"}).err, "");
@@ -242,10 +243,33 @@ TEST_F(ResumeTies, LinesThatAreGoneOrChangedAreSaid) {
 
 TEST_F(ResumeTies, AnotherRecordIsSaidAsAnotherDeviceIs) {
   train_and_cut(4);
-  EXPECT_EQ(resume(folder("cut"), {"--record=weights"}).err,
-            "lookback: warning: the run had --record qk, and goes on with weights: the last bits "
+  EXPECT_EQ(resume(folder("cut"), {"--attention-storage=weights"}).err,
+            "lookback: warning: the run had --attention-storage qk, and goes on with weights: the "
+            "last bits "
             "may differ\n");
   EXPECT_EQ(resume(folder("cut"), {"--max-steps=7", "--gradient-checkpointing"}).err, "");
+}
+
+// The flag was called --record: options.toml and the checkpoint may each have that name.
+TEST_F(ResumeTies, ARunThatKnowsAFlagByItsFormerNameGoesOn) {
+  const std::string former = "record = ", now = "attention_storage = ";
+  for (const bool in_options : {true, false}) {
+    for (const bool in_checkpoint : {true, false}) {
+      train_and_cut(4, {"--record=weights"});
+      if (in_options) {
+        const auto text = replaced(read_text(options()), now, former);
+        write_text(options(), sealed_options(text.substr(0, text.rfind("# checksum "))));
+      }
+      if (in_checkpoint) {
+        const auto path = checkpoint() / "trainer_state.json";
+        write_text(path, replaced(read_text(path), "\"attention_storage\"", "\"record\""));
+        reseal(path);
+      }
+      expect_whole();
+      EXPECT_THAT(read_text(options()), HasSubstr(now + "\"weights\""));
+      for (const auto* name : {"cut", "whole"}) fs::remove_all(folder(name));
+    }
+  }
 }
 
 // By the program before it had checksums.
@@ -273,7 +297,7 @@ TEST_F(ResumeTies, ARunOfAnEarlierVersionGoesOnAndIsSaidToHaveNone) {
   EXPECT_NEAR(loss, 5.5162, 1e-3);
   // From then on it is protected.
   EXPECT_EQ(resume(run).err, "");
-  EXPECT_EQ(run_lookback({"eval", run}).err, "");
+  EXPECT_EQ(run_lookback({"eval", run, "--device=cpu"}).err, "");
   flip_bit(run / "checkpoint-4" / "optimizer.safetensors",
            fs::file_size(run / "checkpoint-4" / "optimizer.safetensors") - 1, 2);
   expect_error(resume(run), 1, "second_moment");

@@ -72,7 +72,7 @@ inline HtmlReport sample_report() {
                    .row_labels = {"0", "1"},
                    .column_labels = {"0", "1"},
                    .values = {-1, 0.5, 1, -0.25},
-                   .colours = ReportHeatMap::Colours::diverging});
+                   .colors = ReportHeatMap::Colors::diverging});
   report.map_grid(sample_map_grid(12, ReportMapRule::causal));
   report.section("graphs", "Graphs", "Arcs that are wide.");
   report.flow({.title = "who feeds whom",

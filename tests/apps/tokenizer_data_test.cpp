@@ -170,15 +170,15 @@ TEST_F(TokenizerData, ABinTakesTheWordsOfATokenizer) {
 
 TEST_F(TokenizerData, RefusesWhatCannotBe) {
   const auto usage = [](const DataOptions& options) {
-    return error_of<UsageError>([&] { open_data(options); });
+    return error_of<UnsuitableTokenizer>([&] { open_data(options); });
   };
   const auto text = write("a.txt", words(500)), bin = write_bin("t.bin", {1, 2, 3, 4});
   EXPECT_THAT(usage({.data = bin, .tokenizer = "bytes", .block_size = 1}),
-              HasSubstr("--tokenizer bytes: " + bin + " speaks numbers"));
+              testing::StartsWith("bytes: " + bin + " uses the tokenizer numbers"));
   EXPECT_THAT(usage({.data = text, .tokenizer = "stories", .block_size = 1}),
-              HasSubstr("--tokenizer stories: " + text + " speaks bytes"));
+              testing::StartsWith("stories: " + text + " uses the tokenizer bytes"));
   EXPECT_THAT(usage({.data = "builtin:stories", .tokenizer = file, .block_size = 1}),
-              HasSubstr("builtin:stories speaks stories: must be that, or left out"));
+              HasSubstr("builtin:stories uses the tokenizer stories: must be that, or left out"));
   const auto error = [](const DataOptions& options) {
     return error_of<Error>([&] { open_data(options); });
   };

@@ -218,21 +218,5 @@ TEST(TrainProgram, PlainLinesWhereThereIsNoTerminal) {
   EXPECT_THAT(result.out, testing::StartsWith("6 steps, "));
 }
 
-// Where a GPU could be used and there is none, with the words that --device cuda is refused with.
-TEST(TrainProgram, SaysWhyItIsOnTheCpu) {
-  const auto asked = run_lookback({"presets", "--device=cuda"});
-  const std::string prefix = "lookback: error: --device cuda: [device] cuda:0: ";
-  const bool built_for_one = asked.err.find("built without CUDA") == std::string::npos;
-  const auto result = SmallRun().train({"--quiet=false", "--max-steps=1"});
-  ASSERT_EQ(result.code, 0) << result.err;
-  if (asked.code == 0 || !built_for_one) {
-    EXPECT_THAT(result.err, testing::Not(HasSubstr("no GPU")));
-    return;
-  }
-  ASSERT_THAT(asked.err, testing::StartsWith(prefix));
-  const auto reason = asked.err.substr(prefix.size(), asked.err.find('\n') - prefix.size());
-  EXPECT_THAT(result.err, testing::StartsWith("no GPU: " + reason + "; training on the CPU\n"));
-}
-
 }  // namespace
 }  // namespace lookback::tests

@@ -105,8 +105,9 @@ TEST_F(VariantRun, ConfigSaysWhichVariantItIs) {
 TEST_F(VariantRun, EvalRepeatsTheLastLossExactly) {
   for (const auto* preset : {"method1", "method4.2", "stored2", "method5.4"}) {
     for (const auto* record : {"qk", "weights"}) {
-      ASSERT_EQ(train(preset, {"--record", record, "--max-steps=2"}).code, 0);
-      const auto evaluated = run_lookback({"eval", small.run(), "--json", "--threads=1"});
+      ASSERT_EQ(train(preset, {"--attention-storage", record, "--max-steps=2"}).code, 0);
+      const auto evaluated =
+          run_lookback({"eval", small.run(), "--json", "--threads=1", "--device=cpu"});
       ASSERT_EQ(evaluated.code, 0) << evaluated.err;
       EXPECT_EQ(evaluated.err, "") << "a healthy model is no reason to warn";
       EXPECT_EQ(SmallRun::json(evaluated).at("loss"), evaluation().at("validation_loss"))
@@ -117,7 +118,7 @@ TEST_F(VariantRun, EvalRepeatsTheLastLossExactly) {
 
 TEST_F(VariantRun, GradientCheckpointingChangesNoBit) {
   for (const auto* preset : {"method3.2", "stored1", "method5.6"}) {
-    for (const auto* record : {"--record=qk", "--record=weights"}) {
+    for (const auto* record : {"--attention-storage=qk", "--attention-storage=weights"}) {
       ASSERT_EQ(train(preset, {record, "--max-steps=3"}).code, 0);
       const auto kept = weights();
       ASSERT_EQ(train(preset, {record, "--max-steps=3", "--gradient-checkpointing"}).code, 0);
@@ -282,7 +283,7 @@ TEST_F(VariantRun, AFaultIsAnnounced) {
     EXPECT_THAT(run_lookback({"generate", small.run(), "--prompt=so", "--max-new-tokens=1"}).err,
                 warning);
     const auto kept = weights();  // a fault has one way to keep attention
-    ASSERT_EQ(train(preset, {"--max-steps=1", "--record=weights"}).code, 0);
+    ASSERT_EQ(train(preset, {"--max-steps=1", "--attention-storage=weights"}).code, 0);
     EXPECT_EQ(weights(), kept);
   }
   EXPECT_EQ(train("method1", {"--max-steps=1"}).err, "");
@@ -291,9 +292,9 @@ TEST_F(VariantRun, AFaultIsAnnounced) {
 TEST_F(VariantRun, KeptWeightsMustFitTheMemory) {
   // 3 layers, 10^9 sequences, 4 heads, 16 x 16 float32.
   const std::string bytes = "take 12288000000000 bytes";
-  const auto kept = train("method1", {"--record=weights", "--batch-size=1000000000"});
+  const auto kept = train("method1", {"--attention-storage=weights", "--batch-size=1000000000"});
   expect_error(kept, 1, bytes);
-  EXPECT_THAT(kept.err, HasSubstr("--record qk holds none of them"));
+  EXPECT_THAT(kept.err, HasSubstr("--attention-storage qk holds none of them"));
   const auto fault = train("fault-unmasked", {"--batch-size=1000000000"});
   EXPECT_EQ(fault.code, 1);
   EXPECT_THAT(fault.err, HasSubstr(bytes));
@@ -340,7 +341,7 @@ TEST_F(VariantWeights, OfTheWrongLengthAreRefused) {
   expect_error(eval(), 1, "mis-shaped: " + scale + " is (1, 2), must be (2,)");
 }
 
-TEST_F(VariantWeights, OfAnotherVariantAreRecognised) {
+TEST_F(VariantWeights, OfAnotherVariantAreRecognized) {
   // What the weights are, and the config they come with.
   const std::vector<std::pair<std::string, std::string>> pairs{
       {"method3.2", "llama"},     {"method3.2", "method4.2"},       {"method4.2", "method3.2"},

@@ -63,7 +63,7 @@ TEST(Verify, ThoseOfTransformersPassAtItsPrecision) {
 TEST(Verify, BothWaysToKeepAttentionAgree) {
   const auto files = golden_files(Origin::oracle);
   for (const char* record : {"weights", "qk"}) {
-    const auto object = verify_json(files, {"--record", record});
+    const auto object = verify_json(files, {"--attention-storage", record});
     EXPECT_TRUE(object["passed"]) << record << object.dump(1);
   }
 }
@@ -282,7 +282,7 @@ TEST(Verify, RefusesWrongFlags) {
   expect_error(verify({}), 2, "REFERENCE");
   expect_error(verify({good}, {"--tolerance", "nan"}), 2, "--tolerance nan");
   expect_error(verify({good}, {"--dtype", "float16"}), 2, "--dtype float16");
-  expect_error(verify({good}, {"--record", "all"}), 2, "--record all");
+  expect_error(verify({good}, {"--attention-storage", "all"}), 2, "--attention-storage all");
   expect_error(verify({good}, {"--report", "no folder/report.json"}), 1,
                "no folder/report.json: cannot be created");
 }

@@ -133,7 +133,7 @@ TEST(LinearCrossEntropy, EqualsLinearAndCrossEntropy) {
   expect_same(x64, weight64, targets_below(33, {4, 5}), Products::native, 1e-14);
 }
 
-TEST(LinearCrossEntropy, HonoursBfloat16Products) {
+TEST(LinearCrossEntropy, HonorsBfloat16Products) {
   const auto x = waves({20, 70}, 0.37, DType::f32), weight = waves({33, 70}, 0.71, DType::f32);
   const auto targets = targets_below(33, {20});
   // The gradient of the logits is rounded before (fused) or after (in two) its scale: 2^-8.

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "autograd/ops/matmul.h"
-#include "autograd/ops/numbers.h"
+#include "autograd/ops/to_vector.h"
 #include "runtime/float_products.h"
 #include "tests/autograd/op_case.h"
 #include "tests/gpu.h"
@@ -30,7 +30,7 @@ std::vector<double> product_on_gpu(DType dtype, FloatProducts how) {
   };
   // Rows of 16 bytes: for others cuBLAS may take a kernel that rounds nothing.
   const auto x = wave({40, 64}, 1), y = wave({64, 24}, 2);
-  return numbers_of(matmul(to_device(x, gpu()), to_device(y, gpu())));
+  return to_vector(matmul(to_device(x, gpu()), to_device(y, gpu())));
 }
 
 TEST_F(Tf32OnGpu, RoundsTheOperandsOfFloat32Alone) {

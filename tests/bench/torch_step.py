@@ -80,7 +80,7 @@ else:
     forward = torch.compile(oracle.forward) if a.compile else oracle.forward
     loss_of = lambda ids: oracle.next_token_loss(c, forward(c, P, ids)[0], ids)
 
-optimiser = torch.optim.AdamW(params, lr=1e-4, weight_decay=0.1, fused=True)
+optimizer = torch.optim.AdamW(params, lr=1e-4, weight_decay=0.1, fused=True)
 times = []
 for step in range(a.steps + 3):
     ids = torch.randint(0, c["vocab_size"], (a.batch, a.seq), device=a.device)
@@ -94,8 +94,8 @@ for step in range(a.steps + 3):
     if not a.forward_only:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(params, 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
     sync()
     if step >= 3:
         times.append(time.perf_counter() - t)

@@ -45,7 +45,7 @@ void* random_memory(std::size_t bytes, const std::vector<std::uint16_t>& numbers
   return block;
 }
 
-std::size_t most_of(const std::vector<Product>& products, const auto& count) {
+std::size_t max_of(const std::vector<Product>& products, const auto& count) {
   std::int64_t most = 0;
   for (const auto& product : products) most = std::max(most, count(product));
   return static_cast<std::size_t>(most);
@@ -69,11 +69,9 @@ CublasCalls::CublasCalls(const std::vector<Product>& products, cudaStream_t comp
   cublas.check(lt_set_preference(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                                  &workspace_bytes, sizeof(workspace_bytes)));
   const auto numbers = random_numbers();
-  a = random_memory(2 * most_of(products, [](const auto& p) { return p.m * p.k; }), numbers,
-                    stream);
-  b = random_memory(2 * most_of(products, [](const auto& p) { return p.k * p.n; }), numbers,
-                    stream);
-  c = memory_of(4 * most_of(products, [](const auto& p) { return p.m * p.n; }));
+  a = random_memory(2 * max_of(products, [](const auto& p) { return p.m * p.k; }), numbers, stream);
+  b = random_memory(2 * max_of(products, [](const auto& p) { return p.k * p.n; }), numbers, stream);
+  c = memory_of(4 * max_of(products, [](const auto& p) { return p.m * p.n; }));
 }
 
 void CublasCalls::open_functions() {

@@ -74,7 +74,7 @@ def memcheck(bench):
     sanitizer = tool("compute-sanitizer")
     try:
         return run_tests(
-            bench, "AttentionOnGpu/bfloat16.*:StepOnGpu.Rec*:LinearCrossEntropyOnGpu*", least=10,
+            bench, "AttentionOnGpu/bfloat16.*:StepOnGpu.Cap*:LinearCrossEntropyOnGpu*", least=10,
             before=[sanitizer, "--tool", "memcheck", "--target-processes", "all",
                     "--error-exitcode", "9"],
             environment={"LOOKBACK_CUDA_EXACT_ALLOCATIONS": "1"})

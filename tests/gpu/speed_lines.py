@@ -13,7 +13,7 @@ def train(bench, config, batch, block, *more):
                       bench.config(config), "--batch-size", batch, "--block-size", block, *more)
 
 
-@line("smoke", "smoke_tests", 60, "a product, norms, attention by warpgroups, recorded steps")
+@line("smoke", "smoke_tests", 60, "a product, norms, attention by warpgroups, captured steps")
 def smoke_tests(bench):
     return run_tests(
         bench, "MatmulIntoBf16*:CornersOnGpu.Rows*:AttentionOnGpu/*.Agrees*:StepOnGpu.*", least=15)

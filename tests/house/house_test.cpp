@@ -1,4 +1,4 @@
-// The rules of the house, read off the source files: which folder may know which, what only apps/
+// The rules of the source tree, checked on its files: which folder may know which, what only apps/
 // may do, and what no file holds. Each rule is a function of a file's name and text, so that it is
 // also shown a text that breaks it. Beside: kernels_and_operations_test.cpp, comments_test.cpp.
 #include <algorithm>
@@ -142,7 +142,7 @@ TEST(House, KernelsDoNotKnowTensor) {
               ElementsAre("reaches runtime/tensor.h through runtime/b.h"));
 }
 
-// Only the program prints, reads the command line and exits; everybody else throws.
+// Only the program prints, reads the command line and exits; everything else throws.
 std::vector<string> prints_or_exits(const SourceFile& file) {
   static const std::set<string> calls = {"printf", "fprintf", "vprintf",    "puts", "fputs",
                                          "exit",   "_exit",   "quick_exit", "abort"};

@@ -41,7 +41,7 @@ struct PlainElement {
 TEST(AdamW, FollowsThePaperElementByElement) {
   for (const auto dtype : {DType::f64, DType::f32}) {
     const auto parameters = three_parameters(dtype);
-    AdamW optimiser(parameters, {});
+    AdamW optimizer(parameters, {});
     std::vector<std::vector<PlainElement>> plain;
     for (const auto& parameter : parameters) {
       plain.emplace_back();
@@ -57,7 +57,7 @@ TEST(AdamW, FollowsThePaperElementByElement) {
           plain[p][i].step(0.5 * g[i], t, rate, tensor.rank() >= 2 ? 0.1 : 0);
         }
       }
-      optimiser.step(rate, 0.5);
+      optimizer.step(rate, 0.5);
     }
     for (std::size_t p = 0; p < parameters.size(); ++p) {
       const auto ours = to_doubles(parameters[p].tensor);

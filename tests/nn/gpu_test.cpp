@@ -5,7 +5,7 @@
 
 #include "autograd/gradient.h"
 #include "autograd/ops/cross_entropy.h"
-#include "autograd/ops/numbers.h"
+#include "autograd/ops/to_vector.h"
 #include "nn/adamw.h"
 #include "nn/llama/generate.h"
 #include "tests/gpu.h"
@@ -88,7 +88,7 @@ TEST_F(ModelOnGpu, ATokenOutsideTheVocabularyIsNamedWhenAResultIsRead) {
   const auto llama = make_llama(small_config());
   const auto ids = from_values<std::int64_t>({1, 99, 3}, {1, 3});
   try {
-    static_cast<void>(numbers_of(llama->logits(to_device(ids, gpu()))));
+    static_cast<void>(to_vector(llama->logits(to_device(ids, gpu()))));
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "[embedding] id 99 at (0, 1) of (1, 3) must be in [0, 13)");

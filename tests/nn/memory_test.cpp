@@ -14,13 +14,13 @@ TEST(Memory, LiveBytesAreTheSameAfterTenAndAfterAHundredSteps) {
     const auto config = small_config();
     const auto llama = make_llama(config, DType::f32);
     const auto parameters = llama->parameters();
-    AdamW optimiser(parameters, {});
+    AdamW optimizer(parameters, {});
     const auto ids = some_ids(2, 16, config.vocab_size);
     const auto targets = next_token_targets(ids);
     std::size_t after_ten = 0;
     for (int step = 1; step <= 100; ++step) {
       backward(mean_loss(llama->loss(ids, targets)));
-      optimiser.step(1e-3, clipping_factor(gradient_norm(parameters), 1));
+      optimizer.step(1e-3, clipping_factor(gradient_norm(parameters), 1));
       clear_gradients(parameters);
       if (step == 10) after_ten = memory_stats().live_bytes;
     }

@@ -29,9 +29,10 @@ TEST(Schedule, LinearAndConstant) {
   EXPECT_DOUBLE_EQ(constant.learning_rate(3), 1);
 }
 
-TEST(Schedule, NamesAreChecked) {
-  EXPECT_EQ(parse_schedule_kind("linear"), ScheduleKind::linear);
-  EXPECT_THROW(parse_schedule_kind("cosin"), Error);
+TEST(Schedule, EveryKindHasAName) {
+  EXPECT_EQ(name_of(ScheduleKind::cosine), "cosine");
+  EXPECT_EQ(name_of(ScheduleKind::linear), "linear");
+  EXPECT_EQ(name_of(ScheduleKind::constant), "constant");
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "nn/initialise.h"
+#include "nn/initialize.h"
 #include "nn/llama/llama.h"
 
 namespace lookback::testing {
@@ -26,7 +26,7 @@ inline LlamaConfig small_config() {
 inline std::unique_ptr<Llama> make_llama(const LlamaConfig& config, DType dtype = DType::f64,
                                          std::uint64_t seed = 0) {
   auto llama = std::make_unique<Llama>(config, precision_of(dtype));
-  initialise(llama->parameters(), 0.3, seed);
+  initialize(llama->parameters(), 0.3, seed);
   return llama;
 }
 

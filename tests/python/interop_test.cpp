@@ -8,7 +8,7 @@
 #include "apps/data/tokenizer_file.h"
 #include "apps/model/model_folder.h"
 #include "autograd/grad_mode.h"
-#include "nn/initialise.h"
+#include "nn/initialize.h"
 #include "nn/llama/config_file.h"
 #include "nn/llama/config_keys.h"
 #include "runtime/random.h"
@@ -99,7 +99,7 @@ TEST(PythonInterop, EveryKindOfModelOpensInTransformers) {
                            .original_max_position_embeddings = 16};
     const auto dtype = kind == RopeScaling::Kind::linear ? DType::f64 : DType::f32;
     const Llama llama(config, precision_of(dtype));
-    initialise(llama.parameters(), 0.2, 5);
+    initialize(llama.parameters(), 0.2, 5);
     const TemporaryDirectory folder;
     save_model(llama, folder.path());
     expect_same_model(opened_by_transformers(folder.path(), dtype), string(name_of(dtype)));

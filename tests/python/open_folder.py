@@ -1,6 +1,6 @@
 """open_folder.py FOLDER LOGITS.safetensors: a model folder, opened by transformers.
 
-LOGITS holds `ids` and the `logits` that somebody else's program got for them. Prints the largest
+LOGITS holds `ids` and the `logits` that another program got for them. Prints the largest
 difference from transformers' logits, and what it thought of the folder.
 """
 import json

@@ -24,7 +24,7 @@ class Outcome:
     case: Case
     result: str = ""
     failure: str = ""
-    folder: str = ""  # stays there for whoever looks into a failure
+    folder: str = ""  # stays there after a failure
 
 
 def _run(case, folder):

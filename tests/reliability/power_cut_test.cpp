@@ -76,7 +76,7 @@ bool same(const Tree& a, const Tree& b) {
   });
 }
 
-// Without what the work folder holds: it is nobody's business but that of a replacement.
+// Without what the work folder holds: only a replacement uses it.
 Tree visible(const Tree& tree) {
   Tree rest;
   for (const auto& [path, bytes] : tree) {

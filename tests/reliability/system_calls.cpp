@@ -29,16 +29,16 @@
 
 namespace {
 
-constexpr size_t most_path_bytes = 4096;
-constexpr int most_descriptors = 1024;
+constexpr size_t max_path_bytes = 4096;
+constexpr int max_descriptors = 1024;
 
-char below[most_path_bytes], fails_at[most_path_bytes], failing_call[32];
+char below[max_path_bytes], fails_at[max_path_bytes], failing_call[32];
 enum class Fate { goes_on, fails, falls_short, dies, dies_after };
 
 int record_file = -1, note_file = -1, failing_number = 0, failing_error = 0, calls_so_far = 0;
 bool later_ones_fail = false;
 Fate failing_fate = Fate::fails;
-char* paths_of_descriptors[most_descriptors];
+char* paths_of_descriptors[max_descriptors];
 
 int file_of_variable(const char* name) {
   const char* path = getenv(name);
@@ -72,17 +72,17 @@ bool counts(const char* path) {
 }
 
 const char* path_of(int descriptor) {
-  const bool known = descriptor >= 0 && descriptor < most_descriptors;
+  const bool known = descriptor >= 0 && descriptor < max_descriptors;
   return known ? paths_of_descriptors[descriptor] : nullptr;
 }
 
 // A path that may be relative to an open folder.
 const char* path_at(int folder, const char* name, char* buffer) {
   if (name[0] == '/') return name;
-  char link[64], parent[most_path_bytes] = "";
+  char link[64], parent[max_path_bytes] = "";
   snprintf(link, sizeof link, folder == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/%d", folder);
   if (syscall(SYS_readlink, link, parent, sizeof parent - 1) < 0) return nullptr;
-  if (snprintf(buffer, 2 * most_path_bytes, "%s/%s", parent, name) < 0) return nullptr;
+  if (snprintf(buffer, 2 * max_path_bytes, "%s/%s", parent, name) < 0) return nullptr;
   return buffer;
 }
 
@@ -102,7 +102,7 @@ void record_path(const char* call, long first, const char* path) {
 }
 
 void note(const char* call, const char* path) {
-  char line[most_path_bytes + 64];
+  char line[max_path_bytes + 64];
   const int length = snprintf(line, sizeof line, "%s %s\n", call, path);
   if (note_file >= 0 && syscall(SYS_write, note_file, line, length) != length) abort();
 }
@@ -135,7 +135,7 @@ int opened(const char* path, int flags, mode_t mode) {
   const auto fate = fate_of("open", path);
   if (fate == Fate::fails) return -1;
   const auto file = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags, mode));
-  if (file < 0 || file >= most_descriptors || !counts(path)) return behind(fate, file);
+  if (file < 0 || file >= max_descriptors || !counts(path)) return behind(fate, file);
   free(paths_of_descriptors[file]);
   paths_of_descriptors[file] = strdup(path);
   record_path("open", (flags & O_CREAT) != 0 ? 1 : 0, path);
@@ -178,7 +178,7 @@ int open64(const char* path, int flags, ...) {
 
 int openat(int folder, const char* name, int flags, ...) {
   LOOKBACK_MODE(flags, mode)
-  char buffer[2 * most_path_bytes];
+  char buffer[2 * max_path_bytes];
   const char* path = path_at(folder, name, buffer);
   if (path != nullptr) return opened(path, flags, mode);
   return static_cast<int>(syscall(SYS_openat, folder, name, flags, mode));
@@ -268,7 +268,7 @@ int remove(const char* path) noexcept {
 }
 
 int unlinkat(int folder, const char* name, int flags) noexcept {
-  char buffer[2 * most_path_bytes];
+  char buffer[2 * max_path_bytes];
   return on_path("unlink", path_at(folder, name, buffer),
                  [&] { return static_cast<int>(syscall(SYS_unlinkat, folder, name, flags)); });
 }

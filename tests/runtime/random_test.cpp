@@ -165,7 +165,7 @@ TEST(Normal, MomentsAndTails) {
   EXPECT_NEAR(moment[4], 3, 5 * std::sqrt(96.0) / n);
   EXPECT_NEAR(beyond2, 0.0455002639 * draws, 5 * std::sqrt(0.0455 * draws));
   EXPECT_NEAR(beyond3, 0.0026997961 * draws, 5 * std::sqrt(0.0027 * draws));
-  // Neighbours, within a block and across blocks, are uncorrelated.
+  // Neighbors, within a block and across blocks, are uncorrelated.
   for (std::size_t lag = 1; lag <= 3; ++lag) {
     double product = 0;
     for (std::size_t i = lag; i < z.size(); ++i) product += z[i] * z[i - lag];

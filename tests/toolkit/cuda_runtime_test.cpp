@@ -84,16 +84,16 @@ TEST_F(CudaToolkit, ALackOfMemoryIsOutOfMemoryAndLeavesNothingBehind) {
   }
 }
 
-std::unique_ptr<RecordedWork> recorded() {
-  return cuda().record(0, [] {});
+std::unique_ptr<CapturedWork> captured() {
+  return cuda().capture(0, [] {});
 }
 
-TEST_F(CudaToolkit, ARecordingThatHasNoRoomIsOutOfMemory) {
+TEST_F(CudaToolkit, ACaptureThatHasNoRoomIsOutOfMemory) {
   for (const char* call : {"cudaGraphInstantiate", "cudaGraphUpload"}) {
     SCOPED_TRACE(call);
     state() = {};
     state().fails[call] = cudaErrorMemoryAllocation;
-    EXPECT_THROW(recorded(), OutOfMemory);
+    EXPECT_THROW(captured(), OutOfMemory);
     EXPECT_EQ(cudaGetLastError(), cudaSuccess);
     EXPECT_THAT(state().calls, Contains("cudaGraphDestroy"));
     const bool was_made = std::string(call) == "cudaGraphUpload";
@@ -101,17 +101,17 @@ TEST_F(CudaToolkit, ARecordingThatHasNoRoomIsOutOfMemory) {
   }
   state() = {};
   state().fails["cudaGraphInstantiate"] = cudaErrorLaunchFailure;
-  EXPECT_THROW(recorded(), Error);
+  EXPECT_THROW(captured(), Error);
 }
 
 TEST_F(CudaToolkit, SoIsOneThatCannotBeStarted) {
-  const auto work = recorded();
-  work->replay();
+  const auto work = captured();
+  work->launch();
   state().fails["cudaGraphLaunch"] = cudaErrorMemoryAllocation;
-  EXPECT_THROW(work->replay(), OutOfMemory);
+  EXPECT_THROW(work->launch(), OutOfMemory);
   state().fails["cudaGraphLaunch"] = cudaErrorLaunchFailure;
   try {
-    work->replay();
+    work->launch();
     ADD_FAILURE();
   } catch (const OutOfMemory&) {
     ADD_FAILURE();
@@ -140,12 +140,12 @@ TEST_F(CudaToolkitDeathTest, WarpgroupsAreThereWhereTheLoadedCodeSaysSo) {
   }
 }
 
-// Asking means to wait, which a recording cannot.
-TEST_F(CudaToolkitDeathTest, WarpgroupsAreAskedForBeforeARecordingBegins) {
+// Asking means to wait, which a capture cannot.
+TEST_F(CudaToolkitDeathTest, WarpgroupsAreAskedForBeforeACaptureBegins) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {
-        recorded();
+        captured();
         state().calls.clear();
         static_cast<void>(device::has_warpgroups());
         std::exit(state().calls.empty() ? 0 : 1);

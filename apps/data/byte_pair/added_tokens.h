@@ -22,7 +22,7 @@ struct AddedToken {
   bool single_word = false;  // only where no letter or digit stands beside it
   bool left_strip = false;   // takes the white space before it along
   bool right_strip = false;
-  bool normalized = false;  // looked for in the normalised text
+  bool normalized = false;  // looked for in the normalized text
 };
 
 // The list "added_tokens". The library that reads such files gives a token the id that the

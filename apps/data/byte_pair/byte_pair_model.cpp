@@ -183,7 +183,7 @@ void BytePairModel::encode(std::string_view word, MergeMemory& memory,
     auto& left = symbols[static_cast<std::size_t>(position)];
     if (left.id < 0 || left.next < 0) continue;
     auto& right = symbols[static_cast<std::size_t>(left.next)];
-    // The neighbours may be others by now.
+    // The neighbors may be others by now.
     const auto* merge = merge_of(left.id, right.id);
     if (!merge || merge->merged != merged) continue;
     left.id = merged;

@@ -1,4 +1,4 @@
-// Byte pair encoding of one word: its bytes, then again and again the two neighbours that were
+// Byte pair encoding of one word: its bytes, then again and again the two neighbors that were
 // learned to belong together first. (Sennrich et al. 2016; over bytes: GPT-2, Radford et al. 2019.)
 #pragma once
 
@@ -23,7 +23,7 @@ struct MergeMemory {
     std::int64_t id;
     std::int32_t previous, next;  // -1: none
   };
-  // Two neighbours that can be merged, when the first is at `position`.
+  // Two neighbors that can be merged, when the first is at `position`.
   struct Candidate {
     std::int64_t rank, merged;
     std::int32_t position;

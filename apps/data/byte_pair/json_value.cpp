@@ -12,7 +12,7 @@
 namespace lookback::byte_pair {
 namespace {
 
-// A value in an error: the whole of a vocabulary helps nobody.
+// A value in an error, cut short: it may be a whole vocabulary.
 std::string described(const nlohmann::json& value) {
   if (value.is_object()) return "an object";
   if (value.is_array()) return fmt::format("a list of {}", value.size());

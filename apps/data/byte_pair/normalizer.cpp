@@ -33,7 +33,7 @@ void read_forms(const JsonValue& description, std::vector<int>& forms) {
 
 using Codes = std::vector<utf8proc_int32_t>;
 
-// utf8proc's own call for a whole text sorts marks by swapping neighbours: a minute for 200 KB of
+// utf8proc's own call for a whole text sorts marks by swapping neighbors: a minute for 200 KB of
 // marks. This one takes it apart character by character, and sorts in O(n log n).
 Codes decomposed(std::string_view text, utf8proc_option_t form) {
   std::array<utf8proc_int32_t, 32> parts{};  // 18 is the most that a character has
@@ -46,7 +46,7 @@ Codes decomposed(std::string_view text, utf8proc_option_t form) {
         utf8proc_decompose_char(static_cast<utf8proc_int32_t>(character.code), parts.data(),
                                 static_cast<utf8proc_ssize_t>(parts.size()), form, &boundary);
     if (count < 0 || count > static_cast<utf8proc_ssize_t>(parts.size())) {
-      fail(operation, "U+{:04X} cannot be normalised", static_cast<std::uint32_t>(character.code));
+      fail(operation, "U+{:04X} cannot be normalized", static_cast<std::uint32_t>(character.code));
     }
     codes.insert(codes.end(), parts.begin(), parts.begin() + count);
     text.remove_prefix(character.bytes);
@@ -75,7 +75,7 @@ std::string in_form(std::string_view text, int form_options) {
   if ((form_options & UTF8PROC_COMPOSE) != 0) {
     const auto size =
         utf8proc_normalize_utf32(codes.data(), static_cast<utf8proc_ssize_t>(codes.size()), form);
-    if (size < 0) fail(operation, "text cannot be normalised: {}", utf8proc_errmsg(size));
+    if (size < 0) fail(operation, "text cannot be normalized: {}", utf8proc_errmsg(size));
     codes.resize(static_cast<std::size_t>(size));
   }
   std::string written;

@@ -15,14 +15,14 @@
 namespace lookback::byte_pair {
 namespace {
 
-constexpr std::size_t first_stack_bytes = 32 * 1024, most_stack_bytes = 1024 * 1024;
+constexpr std::size_t first_stack_bytes = 32 * 1024, max_stack_bytes = 1024 * 1024;
 
 // How many times PCRE2 may turn back in one search. A pattern that looks ahead over a run of white
 // space turns back once per letter, in nanoseconds; (.*a){25} does so without end, and each time
 // may take as long as a line. So the limit grows for as long as a next try is likely to stay within
 // the time.
 constexpr std::uint32_t first_match_limit = 1000, limit_growth = 4;
-constexpr double most_seconds = 0.25;
+constexpr double max_seconds = 0.25;
 
 // Of this thread: a machine that is busy gives up no earlier.
 double processor_seconds() {
@@ -46,7 +46,7 @@ T* given(T* pointer) {
 }  // namespace
 
 MatchMemory::MatchMemory()
-    : stack(pcre2_jit_stack_create(first_stack_bytes, most_stack_bytes, nullptr),
+    : stack(pcre2_jit_stack_create(first_stack_bytes, max_stack_bytes, nullptr),
             pcre2_jit_stack_free),
       context(given(pcre2_match_context_create(nullptr)), pcre2_match_context_free),
       data(given(pcre2_match_data_create(1, nullptr)), pcre2_match_data_free) {
@@ -90,7 +90,7 @@ bool Pattern::find(std::string_view text, std::size_t from, MatchMemory& memory,
   auto result = match_within(first_match_limit);
   double seconds = 0;
   for (auto limit = first_match_limit;
-       result == PCRE2_ERROR_MATCHLIMIT && seconds * limit_growth < most_seconds;) {
+       result == PCRE2_ERROR_MATCHLIMIT && seconds * limit_growth < max_seconds;) {
     limit *= limit_growth;
     const double start = processor_seconds();
     result = match_within(limit);

@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view gpt2_pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 // Split by split: each calls the next.
-constexpr std::size_t most_steps = 64;
+constexpr std::size_t max_step_count = 64;
 
 }  // namespace
 
@@ -28,7 +28,8 @@ PreTokenizer::PreTokenizer(const JsonValue& description) {
 void PreTokenizer::read_step(const JsonValue& description) {
   const auto type = description.type({"ByteLevel", "Split", "Digits", "Sequence"});
   if (at_bytes) description.refuse("ByteLevel must come last, and stands before this");
-  if (steps.size() >= most_steps) description.refuse("at most {} steps can be read", most_steps);
+  if (steps.size() >= max_step_count)
+    description.refuse("at most {} steps can be read", max_step_count);
   if (type == "Sequence") {
     read_sequence(description);
   } else if (type == "Split") {
@@ -80,7 +81,7 @@ PreTokenizer::Split PreTokenizer::read_split(const JsonValue& description) {
           description.member("invert", "true or false is needed").truth()};
 }
 
-// Joins matches and what lies between them, as the behaviour says, one piece behind.
+// Joins matches and what lies between them, as the behavior says, one piece behind.
 class PreTokenizer::Merging {
  public:
   Merging(Behavior wanted, std::string_view whole, const Word& sink)

@@ -19,7 +19,7 @@ class PreTokenizer {
 
   using Word = std::function<void(std::string_view)>;
   // Calls `word` with what `text` (valid UTF-8) is split into, in order. With add_prefix_space or a
-  // behaviour that removes, that is not the text itself.
+  // behavior that removes, that is not the text itself.
   void split(std::string_view text, MatchMemory& memory, const Word& word) const {
     split_from(0, text, memory, word);
   }

@@ -5,7 +5,7 @@
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/tensor_numbers.h"
 #include "apps/diagnosis/thresholds.h"
-#include "apps/train/training_step.h"
+#include "apps/train/accumulate_gradients.h"
 #include "autograd/gradient.h"
 #include "autograd/ops/binary.h"
 
@@ -36,7 +36,7 @@ Step step_of(const Subject& subject, const Llama& llama,
   for (const auto& parameter : llama.parameters()) {
     const auto grad = gradient(parameter.tensor);
     const auto none = zeros(parameter.tensor.shape(), DType::f64);
-    step.gradients.push_back((grad.defined() ? grad : none) * measures.gradient_share);
+    step.gradients.push_back((grad.defined() ? grad : none) * measures.loss_scale);
   }
   return step;
 }

@@ -10,7 +10,7 @@
 namespace lookback {
 namespace {
 
-constexpr std::int64_t most_tokens = 24;  // more only take longer: every position is decoded alike
+constexpr std::int64_t max_tokens = 24;  // more only take longer: every position is decoded alike
 
 class CacheMismatch final : public DiagnosisCheck {
  public:
@@ -18,7 +18,7 @@ class CacheMismatch final : public DiagnosisCheck {
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
     const NoGrad no_grad;
     const auto llama = subject.model(DType::f64);
-    const auto tokens = std::min(subject.block_size, most_tokens);
+    const auto tokens = std::min(subject.block_size, max_tokens);
     const auto ids = subject.random_ids(2, tokens);
     for (const auto path : {AttentionPath::streaming, AttentionPath::explicit_weights}) {
       compare(*llama, ids, path, diagnosis);

@@ -7,7 +7,7 @@ namespace lookback {
 namespace {
 
 // Of an endless source so many are drawn; a text is read whole up to this.
-constexpr std::int64_t drawn_tokens = 1 << 16, most_tokens = 1 << 24;
+constexpr std::int64_t drawn_tokens = 1 << 16, max_tokens = 1 << 24;
 
 class Contamination final : public DiagnosisCheck {
  public:
@@ -16,9 +16,9 @@ class Contamination final : public DiagnosisCheck {
     const std::string name = "training data in validation";
     const auto& [training, validation] = subject.data;
     TokenSpans seen(thresholds::shared_span_tokens);
-    seen.add(training_tokens(*training, training->tokens() ? most_tokens : drawn_tokens));
+    seen.add(training_tokens(*training, training->tokens() ? max_tokens : drawn_tokens));
     const auto [spans, found] = seen.look_up(
-        evaluation_tokens(*validation, validation->tokens() ? most_tokens : drawn_tokens));
+        evaluation_tokens(*validation, validation->tokens() ? max_tokens : drawn_tokens));
     if (spans == 0) {
       return diagnosis.left_out(
           name, fmt::format("validation has no span of {} tokens", thresholds::shared_span_tokens));

@@ -87,11 +87,11 @@ class ContaminationProbe final : public DiagnosisCheck {
                          .y_title = "nats per token above the floor"};
     curve.lines = {{.name = "validation", .values = {}}, {.name = "fresh draws", .values = {}}};
     const auto on_step = [&](const ProbeStep& step) {
-      if (step.step % (steps / points) != 0) return Probe::go_on;
+      if (step.step % (steps / points) != 0) return Probe::proceed;
       curve.labels.push_back(std::to_string(step.step));
       curve.lines[0].values.push_back(cost_of(small, *llama, validation).mean);
       curve.lines[1].values.push_back(cost_of(small, *llama, *fresh).mean);
-      return Probe::go_on;
+      return Probe::proceed;
     };
     train_probe(
         *llama, FirstSteps(subject.data.training),

@@ -1,4 +1,4 @@
-// Training a small model of the subject's kind on tokens that nobody can predict: the loss of a
+// Training a small model of the subject's kind on tokens that cannot be predicted: the loss of a
 // batch that was never seen cannot fall below its floor, unless the model sees the answer.
 #include <cmath>
 
@@ -50,7 +50,7 @@ class FloorProbe final : public DiagnosisCheck {
       constexpr double far = 0.3;  // nats: there is nothing more to show
       const bool far_below = step.loss < step.floor - far &&
                              errors_above_floor(seen) < -thresholds::errors_below_floor;
-      return far_below ? Probe::stop : Probe::go_on;
+      return far_below ? Probe::stop : Probe::proceed;
     });
     draw(steps, diagnosis);
     const double errors = errors_above_floor(steps);

@@ -8,7 +8,7 @@
 namespace lookback {
 namespace {
 
-class Memorisation final : public DiagnosisCheck {
+class Memorization final : public DiagnosisCheck {
  public:
   Verdict looks_for() const override { return Verdict::memorisation; }
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
@@ -47,16 +47,16 @@ class Memorisation final : public DiagnosisCheck {
     const std::string name = "loss on validation less that on training";
     const auto found = memory_gap(subject, *subject.model());
     if (found.is_memory()) {
-      diagnosis.failed(Verdict::memorisation, name, found.nats(), thresholds::memorised_nats,
+      diagnosis.failed(Verdict::memorisation, name, found.nats(), thresholds::memorized_nats,
                        found.evidence());
     } else {
-      diagnosis.passed(name, found.nats(), thresholds::memorised_nats, found.evidence());
+      diagnosis.passed(name, found.nats(), thresholds::memorized_nats, found.evidence());
     }
   }
 };
 
 const DiagnosisChecks::Add registered{"memorisation",
-                                      [] { return std::make_unique<Memorisation>(); }};
+                                      [] { return std::make_unique<Memorization>(); }};
 
 }  // namespace
 }  // namespace lookback

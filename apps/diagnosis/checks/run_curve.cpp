@@ -106,11 +106,11 @@ class RunCurveCheck final : public DiagnosisCheck {
         train.loss, train.accuracy, last.loss, last.accuracy, best->loss, best->step);
     const std::string name = "training against validation over the run";
     const bool by_heart =
-        gap > thresholds::memorised_nats && train.loss < thresholds::memorised_share * last.loss;
+        gap > thresholds::memorized_nats && train.loss < thresholds::memorized_share * last.loss;
     if (by_heart) {
-      diagnosis.failed(Verdict::memorisation, name, gap, thresholds::memorised_nats, evidence);
+      diagnosis.failed(Verdict::memorisation, name, gap, thresholds::memorized_nats, evidence);
     } else {
-      diagnosis.passed(name, gap, thresholds::memorised_nats, evidence);
+      diagnosis.passed(name, gap, thresholds::memorized_nats, evidence);
     }
   }
 };

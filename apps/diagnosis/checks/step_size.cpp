@@ -1,4 +1,4 @@
-// How far one optimiser step moves the weights, against their size.
+// How far one optimizer step moves the weights, against their size.
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/step_probe.h"
 #include "apps/diagnosis/thresholds.h"

@@ -1,4 +1,4 @@
-// Single parameters that do not learn: not given to the optimiser, without a gradient while others
+// Single parameters that do not learn: not given to the optimizer, without a gradient while others
 // of their layer have one, or unchanged by a step that ought to change them.
 #include <map>
 #include <set>
@@ -36,13 +36,13 @@ class UnregisteredParameter final : public DiagnosisCheck {
     for (const auto& each : probe.parameters) learning[layer_of(each.name)] |= each.gradient != 0;
     std::vector<std::string> forgotten, idle, unmoved;
     for (const auto& each : probe.parameters) {
-      const bool moves = each.gradient > thresholds::gradient_that_moves && each.optimised;
-      if (!each.optimised) forgotten.push_back(each.name);
+      const bool moves = each.gradient > thresholds::gradient_that_moves && each.optimized;
+      if (!each.optimized) forgotten.push_back(each.name);
       if (each.gradient == 0 && learning[layer_of(each.name)] && !inert.contains(each.name))
         idle.push_back(each.name);
       if (moves && !each.changed && probe.learning_rate > 0) unmoved.push_back(each.name);
     }
-    report("parameters of the optimiser", forgotten, "not given to the optimiser", diagnosis);
+    report("parameters of the optimizer", forgotten, "not given to the optimizer", diagnosis);
     if (subject.block_size >= thresholds::tokens_that_differ) {
       report("gradients by parameter", idle, "no gradient, while others of the layer have one",
              diagnosis);

@@ -1,4 +1,4 @@
-// The gradients are cleared between the backward pass and the optimiser.
+// The gradients are cleared between the backward pass and the optimizer.
 #include "apps/diagnosis/faults/fault.h"
 
 namespace lookback {
@@ -7,7 +7,7 @@ namespace {
 class AllGradientsDropped final : public FaultInjection {
  public:
   std::string_view description() const override {
-    return "gradients cleared before the optimiser reads them";
+    return "gradients cleared before the optimizer reads them";
   }
   Verdict verdict() const override { return Verdict::frozen; }
   Changes changes() const override { return {Change::gradient}; }

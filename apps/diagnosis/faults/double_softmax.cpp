@@ -1,4 +1,4 @@
-// The recorded weights, already masked and normalised, are masked and normalised a second time.
+// The recorded weights, already masked and normalized, are masked and normalized a second time.
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/diagnosis/faults/needs.h"
 #include "autograd/ops/mask_scores.h"
@@ -25,7 +25,7 @@ class DoubleSoftmax final : public FaultInjection {
 };
 
 const AddFault<DoubleSoftmax> registered{"double_softmax"};
-const PresetRegistration preset{
+const RegisteredPresets::Add preset{
     "fault-double-softmax",
     {.description = "method1 whose recorded attention weights pass the softmax twice",
      .config = R"({"cross_layer_residual": {"site": "mlp", "source": "recomputed", "weights": "sum",

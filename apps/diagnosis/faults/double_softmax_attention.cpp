@@ -1,4 +1,4 @@
-// The attention weights, already masked and normalised, are masked and normalised a second time.
+// The attention weights, already masked and normalized, are masked and normalized a second time.
 #include "apps/diagnosis/faults/fault.h"
 #include "autograd/ops/attention_weights.h"
 #include "autograd/ops/mask_scores.h"

@@ -20,9 +20,9 @@ class DoubleSoftmaxLogits final : public FaultInjection {
 };
 
 const AddFault<DoubleSoftmaxLogits> registered{"double_softmax_logits"};
-const PresetRegistration preset{"fault-double-softmax-logits",
-                                {.description = "logits that pass a softmax before the loss",
-                                 .config = R"({"fault": "double_softmax_logits"})"}};
+const RegisteredPresets::Add preset{"fault-double-softmax-logits",
+                                    {.description = "logits that pass a softmax before the loss",
+                                     .config = R"({"fault": "double_softmax_logits"})"}};
 
 }  // namespace
 }  // namespace lookback

@@ -1,13 +1,13 @@
-// The list of parameters given to the optimiser lacks one.
+// The list of parameters given to the optimizer lacks one.
 #include "apps/diagnosis/faults/fault.h"
 
 namespace lookback {
 namespace {
 
-class ForgottenByOptimiser final : public FaultInjection {
+class ForgottenByOptimizer final : public FaultInjection {
  public:
   std::string_view description() const override {
-    return "one parameter that the optimiser was not given";
+    return "one parameter that the optimizer was not given";
   }
   Verdict verdict() const override { return Verdict::unregistered_parameter; }
   Changes changes() const override { return {Change::optimized}; }
@@ -18,7 +18,7 @@ class ForgottenByOptimiser final : public FaultInjection {
   }
 };
 
-const AddFault<ForgottenByOptimiser> registered{"forgotten_by_optimiser"};
+const AddFault<ForgottenByOptimizer> registered{"forgotten_by_optimiser"};
 
 }  // namespace
 }  // namespace lookback

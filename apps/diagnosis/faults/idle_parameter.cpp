@@ -1,4 +1,4 @@
-// The keys are detached: their projections are given to the optimiser, and no gradient reaches
+// The keys are detached: their projections are given to the optimizer, and no gradient reaches
 // them.
 #include "apps/diagnosis/faults/fault.h"
 #include "autograd/ops/attention_weights.h"

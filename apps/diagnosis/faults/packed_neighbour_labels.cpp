@@ -8,7 +8,7 @@
 namespace lookback {
 namespace {
 
-class PackedNeighbourLabels final : public FaultInjection {
+class PackedNeighborLabels final : public FaultInjection {
  public:
   std::string_view description() const override { return "labels of the next row of the batch"; }
   Verdict verdict() const override { return Verdict::misaligned_targets; }
@@ -23,7 +23,7 @@ class PackedNeighbourLabels final : public FaultInjection {
   }
 };
 
-const AddFault<PackedNeighbourLabels> registered{"packed_neighbour_labels"};
+const AddFault<PackedNeighborLabels> registered{"packed_neighbour_labels"};
 
 }  // namespace
 }  // namespace lookback

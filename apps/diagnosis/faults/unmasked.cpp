@@ -17,7 +17,7 @@ class Unmasked final : public FaultInjection {
 };
 
 const AddFault<Unmasked> registered{"unmasked"};
-const PresetRegistration preset{
+const RegisteredPresets::Add preset{
     "fault-unmasked",
     {.description = "attention without its mask", .config = R"({"fault": "unmasked"})"}};
 

@@ -1,4 +1,4 @@
-// The recorded scores are normalised again without the mask: the first run is causal, its replays
+// The recorded scores are normalized again without the mask: the first run is causal, its replays
 // look ahead.
 #include "apps/diagnosis/faults/everything_visible.h"
 #include "apps/diagnosis/faults/fault.h"
@@ -12,7 +12,7 @@ namespace {
 class UnmaskedRecompute final : public FaultInjection {
  public:
   std::string_view description() const override {
-    return "earlier layers run again with scores normalised without the mask";
+    return "earlier layers run again with scores normalized without the mask";
   }
   Verdict verdict() const override { return Verdict::causal_leak; }
   Changes changes() const override { return forward_changes({Change::decoded}); }
@@ -27,7 +27,7 @@ class UnmaskedRecompute final : public FaultInjection {
 };
 
 const AddFault<UnmaskedRecompute> registered{"unmasked_recompute"};
-const PresetRegistration preset{
+const RegisteredPresets::Add preset{
     "fault-unmasked-recompute",
     {.description = "method1 whose earlier layers run again without their mask",
      .config = R"({"cross_layer_residual": {"site": "mlp", "source": "recomputed", "weights": "sum",

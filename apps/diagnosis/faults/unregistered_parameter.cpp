@@ -22,7 +22,7 @@ class UnregisteredParameter final : public FaultInjection {
 };
 
 const AddFault<UnregisteredParameter> registered{"unregistered_parameter"};
-const PresetRegistration preset{
+const RegisteredPresets::Add preset{
     "fault-unregistered",
     {.description = "method3.2 whose learned layer weights get no gradient",
      .config = R"({"cross_layer_residual": {"site": "mlp", "source": "recomputed",

@@ -18,9 +18,10 @@ class UnshiftedLabels final : public FaultInjection {
 };
 
 const AddFault<UnshiftedLabels> registered{"unshifted_labels"};
-const PresetRegistration preset{"fault-shifted-labels",
-                                {.description = "labels that are the inputs, not the next tokens",
-                                 .config = R"({"fault": "unshifted_labels"})"}};
+const RegisteredPresets::Add preset{
+    "fault-shifted-labels",
+    {.description = "labels that are the inputs, not the next tokens",
+     .config = R"({"fault": "unshifted_labels"})"}};
 
 }  // namespace
 }  // namespace lookback

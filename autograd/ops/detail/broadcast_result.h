@@ -5,7 +5,7 @@
 
 namespace lookback {
 
-// An uninitialised tensor for the result of `operation` on a and b, broadcast by numpy's rule.
+// An uninitialized tensor for the result of `operation` on a and b, broadcast by numpy's rule.
 // Throws where they do not broadcast or are not of one dtype.
 inline Tensor broadcast_result(std::string_view operation, const Tensor& a, const Tensor& b) {
   const Check check{operation};

@@ -9,7 +9,7 @@ ReducedDims::ReducedDims(std::string_view operation, const Tensor& x, const std:
     : full(x.shape()), kept(x.shape()) {
   const Check check{operation};
   for (const int given : dims) {
-    const int dim = normalise_dim(operation, given, x.rank());
+    const int dim = normalize_dim(operation, given, x.rank());
     check(!is_reduced(dim), "dimension {} is named twice", dim);
     reduced |= 1U << dim;
     kept[dim] = 1;

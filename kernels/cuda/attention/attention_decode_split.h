@@ -56,7 +56,7 @@ struct DecodeOperands {
   }
 };
 
-// A block has some rows of a key head and one split of the keys. `lanes` neighbouring lanes share a
+// A block has some rows of a key head and one split of the keys. `lanes` neighboring lanes share a
 // key: each has its packs of 16 bytes of all rows' queries (in shared memory, as numbers, times the
 // scales) and of the sums.
 template <class T, int rows, int packs>

@@ -57,7 +57,7 @@ LOOKBACK_DEVICE SeenByBlock seen_by_rows(const AttentionExtent& extent, const Bl
 }
 
 // Starts the copies of a tile: `valid` rows of `width` elements, and zeros around them. Eight
-// neighbouring threads copy 128 bytes of one row.
+// neighboring threads copy 128 bytes of one row.
 template <int threads, class Tile, class T>
 LOOKBACK_DEVICE void copy_tile(const Tile& to, const T* from, std::int64_t row_step,
                                std::int64_t valid, std::int64_t width) {

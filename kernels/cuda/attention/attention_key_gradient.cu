@@ -4,7 +4,7 @@
 namespace lookback::kernels {
 namespace {
 
-// dv, and dk of up to `targets` neighbouring pieces: a block owns some keys of one key/value head
+// dv, and dk of up to `targets` neighboring pieces: a block owns some keys of one key/value head
 // and walks over the query rows that see them, head after head of the group. For each tile of
 // queries first the scores of all pieces, then what dy gives: dv += P^T dy, and dk += dS^T q for
 // each target, whose queries are copied once more where there are several pieces. Everything is

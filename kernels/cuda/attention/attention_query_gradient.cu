@@ -5,7 +5,7 @@
 namespace lookback::kernels {
 namespace {
 
-// dq of up to `targets` neighbouring pieces: a block owns some query rows of one head and walks
+// dq of up to `targets` neighboring pieces: a block owns some query rows of one head and walks
 // over the keys they see. For each tile of keys first dP = dy v^T, then the scores of all pieces,
 // then dS times the keys of each target, which are copied once more where there are several pieces.
 template <class Tiles, int columns, int targets>

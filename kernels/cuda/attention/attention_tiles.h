@@ -63,7 +63,7 @@ void visit_accumulated_columns(std::int64_t width, const Visitor& visit) {
   }
 }
 
-// Neighbouring pieces whose gradients one kernel makes.
+// Neighboring pieces whose gradients one kernel makes.
 struct PieceSpan {
   int first, count;
 };
@@ -87,7 +87,7 @@ void visit_targets(std::int64_t width, int count, const Visitor& visit) {
 }
 
 // A tile in shared memory whose rows lie one behind the other, each one chunk longer than its
-// columns (a multiple of 16), so that neighbouring rows begin in different banks.
+// columns (a multiple of 16), so that neighboring rows begin in different banks.
 template <class T>
 struct PaddedTile {
   using Element = T;

@@ -1,4 +1,4 @@
-// Products by a warpgroup: four neighbouring warps, the first of which has a number that is a
+// Products by a warpgroup: four neighboring warps, the first of which has a number that is a
 // multiple of four. The tensor cores of compute capability 9.0 read both matrices, or B alone, from
 // shared memory and work on while the threads go on. PTX ISA 9.0, "Asynchronous Warpgroup Level
 // Matrix Multiply-Accumulate Instructions" (wgmma); where a matrix lies: matrix_descriptor.h.

@@ -12,10 +12,10 @@
 #include "kernels/cuda/emulated/fenced_block.h"
 #include "kernels/cuda/emulated/queue.h"
 #include "runtime/allocator.h"
+#include "runtime/capturable_allocator.h"
 #include "runtime/check.h"
 #include "runtime/device_runtime.h"
 #include "runtime/host_moment.h"
-#include "runtime/recordable_allocator.h"
 
 namespace lookback {
 namespace {
@@ -23,8 +23,8 @@ namespace {
 class FencedAllocator final : public Allocator {
  public:
   std::byte* allocate(std::size_t bytes) override {
-    if (device::emulated::is_recording()) {
-      device::emulated::expect_memory_for_recording(device::emulated::RecordingStage::allocation);
+    if (device::emulated::is_capturing()) {
+      device::emulated::expect_memory_for_capture(device::emulated::CaptureStage::allocation);
     }
     auto* block = device::emulated::fenced_block(bytes);
     const std::lock_guard lock(mutex);
@@ -61,18 +61,18 @@ class FencedAllocator final : public Allocator {
 };
 
 // Owns, beside what it repeats, the memory that is about.
-class EmulatedRecording final : public RecordedWork {
+class EmulatedCapture final : public CapturedWork {
  public:
-  EmulatedRecording(std::vector<device::emulated::Queued> recorded,
-                    std::unique_ptr<RecordableAllocator::Blocks> recorded_blocks)
-      : blocks(std::move(recorded_blocks)), queued(std::move(recorded)) {}
-  void replay() override {
-    device::emulated::expect_memory_for_recording(device::emulated::RecordingStage::replay);
+  EmulatedCapture(std::vector<device::emulated::Queued> captured,
+                  std::unique_ptr<CapturableAllocator::Blocks> captured_blocks)
+      : blocks(std::move(captured_blocks)), queued(std::move(captured)) {}
+  void launch() override {
+    device::emulated::expect_memory_for_capture(device::emulated::CaptureStage::launch);
     for (const auto& work : queued) device::emulated::run(work);
   }
 
  private:
-  std::unique_ptr<RecordableAllocator::Blocks> blocks;
+  std::unique_ptr<CapturableAllocator::Blocks> blocks;
   std::vector<device::emulated::Queued> queued;
 };
 
@@ -85,36 +85,36 @@ class EmulatedRuntime final : public DeviceRuntime {
   std::string describe_code(int) const override { return kernels::product_library(); }
   Allocator& allocator(int) override { return memory(); }
   void copy(int index, Transfer, void* to, const void* from, std::size_t bytes) override {
-    if (device::emulated::is_recording()) {
-      fail("record", "{} bytes from or to the host, which a recording cannot repeat", bytes);
+    if (device::emulated::is_capturing()) {
+      fail("capture", "{} bytes from or to the host, which a capture cannot repeat", bytes);
     }
     device::emulated::throw_if_lost();
     {
       const device::emulated::OnDevice on_device;
       std::memcpy(to, from, bytes);
     }
-    synchronise(index);
+    synchronize(index);
   }
-  void synchronise(int) override {
+  void synchronize(int) override {
     device::emulated::throw_if_lost();
     kernels::throw_reported(reports);
   }
   std::unique_ptr<QueuedMoment> moment(int) override { return std::make_unique<HostMoment>(); }
-  std::unique_ptr<RecordedWork> record(int, const std::function<void()>& work) override {
+  std::unique_ptr<CapturedWork> capture(int, const std::function<void()>& work) override {
     std::vector<device::emulated::Queued> queued;
-    auto blocks = memory().keep_blocks_of([&] { queued = device::emulated::recorded(work); });
-    device::emulated::expect_memory_for_recording(device::emulated::RecordingStage::completion);
-    return std::make_unique<EmulatedRecording>(std::move(queued), std::move(blocks));
+    auto blocks = memory().keep_blocks_of([&] { queued = device::emulated::captured(work); });
+    device::emulated::expect_memory_for_capture(device::emulated::CaptureStage::completion);
+    return std::make_unique<EmulatedCapture>(std::move(queued), std::move(blocks));
   }
 
   kernels::IndexReports reports;
 
  private:
-  static RecordableAllocator& memory() {
+  static CapturableAllocator& memory() {
     // Never destroyed: tensors with static lifetime may still give blocks back at exit.
     static auto& fenced = *new FencedAllocator;
-    static auto& recordable = *new RecordableAllocator(fenced);
-    return recordable;
+    static auto& capturable = *new CapturableAllocator(fenced);
+    return capturable;
   }
 };
 

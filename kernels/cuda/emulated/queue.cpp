@@ -9,46 +9,46 @@
 namespace lookback::device::emulated {
 namespace {
 
-std::vector<Queued>* recording = nullptr;
+std::vector<Queued>* capture = nullptr;
 std::optional<std::int64_t> works_left;  // none: the GPU stays
-std::optional<RecordingStage> stage_without_memory;
+std::optional<CaptureStage> stage_without_memory;
 
 bool is_lost() { return works_left && *works_left == 0; }
 
 }  // namespace
 
 void submit(Queued work) {
-  if (recording != nullptr) {
-    recording->push_back(std::move(work));
+  if (capture != nullptr) {
+    capture->push_back(std::move(work));
   } else {
     run(work);
   }
 }
 
-std::vector<Queued> recorded(const std::function<void()>& work) {
+std::vector<Queued> captured(const std::function<void()>& work) {
   std::vector<Queued> result;
-  recording = &result;
+  capture = &result;
   try {
     work();
   } catch (...) {
-    recording = nullptr;
+    capture = nullptr;
     throw;
   }
-  recording = nullptr;
+  capture = nullptr;
   return result;
 }
 
 LoseDeviceAfter::LoseDeviceAfter(std::int64_t works) { works_left = works; }
 LoseDeviceAfter::~LoseDeviceAfter() { works_left.reset(); }
 
-NoMemoryForRecordings::NoMemoryForRecordings(RecordingStage stage) { stage_without_memory = stage; }
-NoMemoryForRecordings::~NoMemoryForRecordings() { stage_without_memory.reset(); }
+NoMemoryForCaptures::NoMemoryForCaptures(CaptureStage stage) { stage_without_memory = stage; }
+NoMemoryForCaptures::~NoMemoryForCaptures() { stage_without_memory.reset(); }
 
-void expect_memory_for_recording(RecordingStage stage) {
+void expect_memory_for_capture(CaptureStage stage) {
   if (stage_without_memory != stage) return;
-  const char* call = stage == RecordingStage::allocation   ? "cudaMalloc"
-                     : stage == RecordingStage::completion ? "cudaGraphInstantiate"
-                                                           : "cudaGraphLaunch";
+  const char* call = stage == CaptureStage::allocation   ? "cudaMalloc"
+                     : stage == CaptureStage::completion ? "cudaGraphInstantiate"
+                                                         : "cudaGraphLaunch";
   throw OutOfMemory(fmt::format("[memory] out of memory: {}: out of memory", call));
 }
 
@@ -63,6 +63,6 @@ void throw_if_lost() {
   fail("cuda", "cudaStreamSynchronize: unspecified launch failure (cudaErrorLaunchFailure)");
 }
 
-bool is_recording() { return recording != nullptr; }
+bool is_capturing() { return capture != nullptr; }
 
 }  // namespace lookback::device::emulated

@@ -1,5 +1,5 @@
-// What is queued on the emulated GPU: it runs at once, or is kept while a recording is made
-// (runtime/recorded_work.h).
+// What is queued on the emulated GPU: it runs at once, or is kept while a capture is made
+// (runtime/captured_work.h).
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ using Queued = std::function<void()>;
 void submit(Queued work);
 
 // What work() submits; none of it has run.
-std::vector<Queued> recorded(const std::function<void()>& work);
-bool is_recording();
+std::vector<Queued> captured(const std::function<void()>& work);
+bool is_capturing();
 
 // For its lifetime: a GPU that is lost in the middle. When so many submitted works have run,
 // nothing runs any more, and who waits for the GPU or copies hears of it, as of a real one.
@@ -26,19 +26,19 @@ class LoseDeviceAfter {
   LoseDeviceAfter& operator=(const LoseDeviceAfter&) = delete;
 };
 
-// For its lifetime: a GPU whose memory does not suffice for recordings, as it shows at one of three
-// moments: when the recorded work asks for memory, when the recording is made of what was recorded,
+// For its lifetime: a GPU whose memory does not suffice for captures, as it shows at one of three
+// moments: when the captured work asks for memory, when the capture is made of what was captured,
 // when it is to run.
-enum class RecordingStage { allocation, completion, replay };
-class NoMemoryForRecordings {
+enum class CaptureStage { allocation, completion, launch };
+class NoMemoryForCaptures {
  public:
-  explicit NoMemoryForRecordings(RecordingStage stage);
-  ~NoMemoryForRecordings();
-  NoMemoryForRecordings(const NoMemoryForRecordings&) = delete;
-  NoMemoryForRecordings& operator=(const NoMemoryForRecordings&) = delete;
+  explicit NoMemoryForCaptures(CaptureStage stage);
+  ~NoMemoryForCaptures();
+  NoMemoryForCaptures(const NoMemoryForCaptures&) = delete;
+  NoMemoryForCaptures& operator=(const NoMemoryForCaptures&) = delete;
 };
 // Throws OutOfMemory in CUDA's words where that is how it shows.
-void expect_memory_for_recording(RecordingStage stage);
+void expect_memory_for_capture(CaptureStage stage);
 
 // Runs the work, unless the GPU is lost.
 void run(const Queued& work);

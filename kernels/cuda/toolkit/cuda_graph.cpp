@@ -5,7 +5,7 @@
 namespace lookback {
 namespace {
 
-// Relaxed: while the stream is recorded, memory may be asked for (cudaMalloc), which is queued
+// Relaxed: while the stream is captured, memory may be asked for (cudaMalloc), which is queued
 // nowhere.
 cudaGraph_t capture(cudaStream_t stream, const std::function<void()>& work) {
   check_cuda("cudaStreamBeginCapture",
@@ -17,7 +17,7 @@ cudaGraph_t capture(cudaStream_t stream, const std::function<void()>& work) {
     if (cudaStreamEndCapture(stream, &graph) == cudaSuccess) {
       static_cast<void>(cudaGraphDestroy(graph));
     }
-    static_cast<void>(cudaGetLastError());  // what ended the recording is said by what is thrown
+    static_cast<void>(cudaGetLastError());  // what ended the capture is said by what is thrown
     throw;
   }
   check_cuda("cudaStreamEndCapture", cudaStreamEndCapture(stream, &graph));
@@ -26,7 +26,7 @@ cudaGraph_t capture(cudaStream_t stream, const std::function<void()>& work) {
 
 }  // namespace
 
-CudaGraph::CudaGraph(cudaStream_t compute_stream, RecordableAllocator& memory,
+CudaGraph::CudaGraph(cudaStream_t compute_stream, CapturableAllocator& memory,
                      const std::function<void()>& work)
     : stream(compute_stream) {
   cudaGraph_t graph = nullptr;
@@ -46,6 +46,6 @@ CudaGraph::~CudaGraph() {
   static_cast<void>(cudaGraphExecDestroy(executable));
 }
 
-void CudaGraph::replay() { check_cuda("cudaGraphLaunch", cudaGraphLaunch(executable, stream)); }
+void CudaGraph::launch() { check_cuda("cudaGraphLaunch", cudaGraphLaunch(executable, stream)); }
 
 }  // namespace lookback

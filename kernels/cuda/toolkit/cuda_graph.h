@@ -1,4 +1,4 @@
-// A recording of the stream: a CUDA graph, and the memory that it works on.
+// A capture of the stream: a CUDA graph, and the memory that it works on.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -6,21 +6,21 @@
 #include <functional>
 #include <memory>
 
-#include "runtime/recordable_allocator.h"
-#include "runtime/recorded_work.h"
+#include "runtime/capturable_allocator.h"
+#include "runtime/captured_work.h"
 
 namespace lookback {
 
-class CudaGraph final : public RecordedWork {
+class CudaGraph final : public CapturedWork {
  public:
-  // Records what work() queues on `stream`; what it allocates comes from `memory`.
-  CudaGraph(cudaStream_t stream, RecordableAllocator& memory, const std::function<void()>& work);
+  // Captures what work() queues on `stream`; what it allocates comes from `memory`.
+  CudaGraph(cudaStream_t stream, CapturableAllocator& memory, const std::function<void()>& work);
   ~CudaGraph() override;
-  void replay() override;
+  void launch() override;
 
  private:
   cudaStream_t stream;
-  std::unique_ptr<RecordableAllocator::Blocks> blocks;
+  std::unique_ptr<CapturableAllocator::Blocks> blocks;
   cudaGraphExec_t executable = nullptr;
 };
 

@@ -16,9 +16,9 @@
 #include "kernels/cuda/toolkit/cuda_graph.h"
 #include "kernels/cuda/toolkit/pinned_ring.h"
 #include "runtime/caching_allocator.h"
+#include "runtime/capturable_allocator.h"
 #include "runtime/check.h"
 #include "runtime/device_runtime.h"
-#include "runtime/recordable_allocator.h"
 
 namespace lookback {
 namespace {
@@ -59,7 +59,7 @@ struct ActiveDevice {
   PinnedRing uploads;
   kernels::IndexReports* reports = nullptr;  // pinned: kernels write it, the host reads it
   int shared_bytes_of_block = 0;
-  bool is_recording = false;
+  bool is_capturing = false;
 
   explicit ActiveDevice(int device_index) : index(device_index) {
     check_cuda("cudaSetDevice", cudaSetDevice(index));
@@ -219,8 +219,8 @@ class CudaRuntime final : public DeviceRuntime {
 
   void copy(int index, Transfer direction, void* to, const void* from, std::size_t bytes) override {
     auto& device = activate(index);
-    if (device.is_recording) {
-      fail("record", "{} bytes from or to the host, which a recording cannot repeat", bytes);
+    if (device.is_capturing) {
+      fail("capture", "{} bytes from or to the host, which a capture cannot repeat", bytes);
     }
     const bool uploads = direction == Transfer::to_device;
     if (uploads && bytes <= PinnedRing::max_bytes) {
@@ -229,10 +229,10 @@ class CudaRuntime final : public DeviceRuntime {
     }
     const auto kind = uploads ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost;
     check_cuda("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, kind, device.stream));
-    synchronise(index);
+    synchronize(index);
   }
 
-  void synchronise(int index) override {
+  void synchronize(int index) override {
     const auto& device = activate(index);
     check_cuda("cudaStreamSynchronize", cudaStreamSynchronize(device.stream));
     kernels::throw_reported(*device.reports);
@@ -242,30 +242,30 @@ class CudaRuntime final : public DeviceRuntime {
     return std::make_unique<EventMoment>(activate(index).stream);
   }
 
-  // What the cache holds is given back first: a recording has memory of its own.
-  std::unique_ptr<RecordedWork> record(int index, const std::function<void()>& work) override {
+  // What the cache holds is given back first: a capture has memory of its own.
+  std::unique_ptr<CapturedWork> capture(int index, const std::function<void()>& work) override {
     auto& device = activate(index);
-    static_cast<void>(device::has_warpgroups());  // asks the GPU, which a recording could not
-    synchronise(index);
+    static_cast<void>(device::has_warpgroups());  // asks the GPU, which a capture could not
+    synchronize(index);
     memory(index).release_cached();
-    const Recording recording(device);
+    const Capture guard(device);
     return std::make_unique<CudaGraph>(device.stream, memory(index), work);
   }
 
  private:
-  struct Recording {
-    explicit Recording(ActiveDevice& active) : device(active) { device.is_recording = true; }
-    ~Recording() { device.is_recording = false; }
-    Recording(const Recording&) = delete;
-    Recording& operator=(const Recording&) = delete;
+  struct Capture {
+    explicit Capture(ActiveDevice& active) : device(active) { device.is_capturing = true; }
+    ~Capture() { device.is_capturing = false; }
+    Capture(const Capture&) = delete;
+    Capture& operator=(const Capture&) = delete;
     ActiveDevice& device;
   };
 
-  static RecordableAllocator& memory(int index) {
+  static CapturableAllocator& memory(int index) {
     static_cast<void>(activate(index));
     static auto& cuda = *new CudaAllocator(index);
-    static auto& recordable = *new RecordableAllocator(cuda);
-    return recordable;
+    static auto& capturable = *new CapturableAllocator(cuda);
+    return capturable;
   }
   static int driver_version() {
     int driver = 0;

@@ -1,0 +1,99 @@
+#include "apps/train/accumulate_gradients.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "autograd/grad_mode.h"
+#include "autograd/gradient.h"
+#include "autograd/ops/binary.h"
+#include "autograd/ops/cast.h"
+#include "autograd/ops/stack.h"
+#include "autograd/ops/to_vector.h"
+#include "nn/adamw.h"
+
+namespace lookback {
+namespace {
+
+double mean_targets(const std::vector<TokenBatch>& micro_batches) {
+  double targets = 0;
+  for (const auto& each : micro_batches) targets += static_cast<double>(each.scored());
+  return targets / static_cast<double>(micro_batches.size());
+}
+
+double share_of(std::int64_t targets) {
+  return 1.0 / static_cast<double>(std::max<std::int64_t>(targets, 1));
+}
+
+// Sums over the micro-batches, in f64.
+void add_to(Tensor& sum, const Tensor& x) {
+  const NoGrad no_grad;
+  const auto term = cast(x, DType::f64);
+  sum = sum.defined() ? sum + term : term;
+}
+
+}  // namespace
+
+bool StepMeasures::finite() const { return std::isfinite(loss) && std::isfinite(grad_norm); }
+
+StepMeasures StepResults::read() const {
+  const auto values = to_vector(numbers);
+  return {.loss = values[0] * loss_scale,
+          .grad_norm = values[2] * loss_scale,
+          .loss_scale = loss_scale,
+          .tokens = tokens,
+          .targets = targets,
+          .correct = static_cast<std::int64_t>(values[1])};
+}
+
+StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
+                                  const ForwardOptions& forward) {
+  std::vector<TokenTensors> inputs;
+  for (const auto& batch : micro_batches) inputs.push_back(token_tensors(batch));
+  return queue_gradients(llama, micro_batches, inputs, forward).read();
+}
+
+StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
+                            const std::vector<TokenTensors>& inputs,
+                            const ForwardOptions& forward) {
+  const auto& hooks = llama.model.hooks(forward);
+  auto result = expected_results(micro_batches);
+  result.targets = 0;
+  Tensor loss_sum, correct;
+  for (std::size_t i = 0; i < micro_batches.size(); ++i) {
+    const auto& batch = micro_batches[i];
+    const auto loss =
+        llama.loss(inputs[i].ids, inputs[i].targets, {.count_correct = true}, forward);
+    const auto sum = hooks.micro_batch_loss(loss.loss_sum, static_cast<double>(batch.scored()),
+                                            mean_targets(micro_batches));
+    add_to(loss_sum, sum);
+    add_to(correct, loss.correct);
+    result.targets += hooks.targets_counted(batch.scored(), loss);
+    backward(sum);
+  }
+  hooks.after_backward(llama.parameters());
+  result.loss_scale = share_of(result.targets);
+  result.grad_norm = gradient_norm_tensor(llama.parameters());
+  const NoGrad no_grad;
+  result.numbers = stack({loss_sum, correct, result.grad_norm}, 0);
+  return result;
+}
+
+StepResults expected_results(const std::vector<TokenBatch>& micro_batches) {
+  StepResults result;
+  for (const auto& batch : micro_batches) {
+    result.targets += batch.scored();
+    result.tokens += batch.rows * batch.columns;
+  }
+  result.loss_scale = share_of(result.targets);
+  return result;
+}
+
+std::vector<NamedParameter> optimized_parameters(const Llama& llama) {
+  return llama.model.hooks().optimized(llama.parameters());
+}
+
+double learning_rate_at(const Llama& llama, const Schedule& schedule, std::int64_t step) {
+  return llama.model.hooks().learning_rate(schedule.learning_rate(step));
+}
+
+}  // namespace lookback

@@ -1,0 +1,51 @@
+// The gradients of one optimizer step: forward and backward of every micro-batch.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "apps/data/token_source.h"
+#include "apps/train/token_tensors.h"
+#include "nn/llama/llama.h"
+#include "nn/schedule.h"
+
+namespace lookback {
+
+struct StepMeasures {
+  double loss = 0;           // nats per valid target, over all micro-batches
+  double grad_norm = 0;      // of that loss, before clipping
+  double loss_scale = 1;     // the gradients held by the parameters times this are that loss's
+  std::int64_t tokens = 0;   // fed in
+  std::int64_t targets = 0;  // valid ones
+  std::int64_t correct = 0;  // of them, those the model found most likely
+  bool finite() const;
+};
+
+// The same where it was made: a GPU has these numbers when read() has waited for them.
+struct StepResults {
+  Tensor numbers;    // [3] f64: the sum of the losses, how many were correct, grad_norm
+  Tensor grad_norm;  // [] f64, of the gradients that the parameters hold
+  double loss_scale = 1;
+  std::int64_t tokens = 0, targets = 0;
+  StepMeasures read() const;
+};
+
+// Loss = (sum over all micro-batches) / (all valid targets). The parameters, clear before, then
+// hold the gradients of the sum: dividing is left to the optimizer's gradient scale, where it costs
+// nothing.
+StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
+                                  const ForwardOptions& forward = {});
+// Does not wait for a GPU, unless for hooks that do. `inputs`: the micro-batches, where the
+// model is.
+StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
+                            const std::vector<TokenTensors>& inputs, const ForwardOptions& forward);
+
+// What the host knows of a step that can be captured before it is queued: all but the tensors.
+StepResults expected_results(const std::vector<TokenBatch>& micro_batches);
+
+// What the optimizer is given, and the rate of step `step` (from 0): all parameters and the
+// schedule's, but for hooks that say otherwise.
+std::vector<NamedParameter> optimized_parameters(const Llama& llama);
+double learning_rate_at(const Llama& llama, const Schedule& schedule, std::int64_t step);
+
+}  // namespace lookback

@@ -1,0 +1,57 @@
+// What a run keeps in its output folder (CLI.md's `train`), and when it appears there.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/cli/command.h"
+#include "apps/inspect/inspection.h"
+#include "apps/train/output_folder.h"
+#include "apps/train/resume.h"
+#include "apps/train/run_data.h"
+#include "apps/train/training_log.h"
+
+namespace lookback {
+
+class RunFolder {
+ public:
+  // The arguments outlive this object.
+  RunFolder(OutputFolder& output_folder, const Llama& model, const TokenData& token_data,
+            const TrainOptions& train_options, const Session& program_session);
+
+  // Of a run that is resumed: takes over what it knows of its data, and returns what it had written
+  // down. Throws Error where data or tokenizer are other ones. Changes nothing.
+  LoggedRun resume(const ResumedRun& run);
+
+  // Before the first step changes a weight: the model, options.toml, the lines of metrics.jsonl so
+  // far, the tokenizer. Of a new run they appear together, in the place of an earlier one.
+  void begin(const LoggedRun& earlier);
+
+  const std::filesystem::path& path() const { return output.path(); }
+
+  void save_model();
+  // checkpoint-N, behind all lines of metrics.jsonl before it. Completes the state: data, settings
+  // and lines that the checkpoint belongs to.
+  void save_checkpoint(const AdamW& optimizer, TrainerState& state, TrainingLog& log);
+  // The oldest beyond --save-total-limit.
+  void remove_old_checkpoints(std::int64_t newest_step);
+  // A report on the model, inspect/step-N, from the first tokens of the validation data.
+  void write_report(const ForwardOptions& forward, const OptimizerView& optimizer);
+
+  // What ended the run, and how to go on from what the folder holds.
+  std::string with_resume_command(const std::string& problem) const;
+
+ private:
+  void begin_new(const LoggedRun& earlier);
+  void begin_resumed(const LoggedRun& earlier);
+
+  OutputFolder& output;
+  const Llama& llama;
+  const TokenData& data;
+  const TrainOptions& options;
+  const Session& session;
+  RunData run_data;
+  const ResumedRun* resumed = nullptr;
+};
+
+}  // namespace lookback

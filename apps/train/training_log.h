@@ -1,0 +1,59 @@
+// What a run tells of its steps as it goes: lines of metrics.jsonl and TensorBoard's events
+// (run_log.h), and lines or a bar on stderr.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+
+#include "apps/cli/progress.h"
+#include "apps/train/accumulate_gradients.h"
+#include "apps/train/run_log.h"
+#include "apps/train/trainer_state.h"
+
+namespace lookback {
+
+class TrainingLog {
+ public:
+  // The run's state outlives this object, which keeps its seconds, and its steps that no line
+  // tells about yet, up to date.
+  TrainingLog(const Console& console, TrainerState& trainer_state, std::int64_t steps_of_run);
+
+  // Goes on behind the lines that a resumed run has written.
+  void resume(LoggedRun earlier) { logged = std::move(earlier); }
+  // What is written down: of a resumed run also before it was opened; `lines` are the earlier ones.
+  const LoggedRun& written() const { return logged; }
+  // Opens the files in the run's folder, whose metrics.jsonl holds the earlier lines.
+  void open(const std::filesystem::path& folder) { files.emplace(folder, logged); }
+  bool is_open() const { return files.has_value(); }
+
+  void add_seconds(double seconds);
+  // The numbers of a step: the next line tells about it.
+  void add_step(const StepMeasures& measures);
+  void show_progress();
+
+  // A line about the steps since the last standing one.
+  void write_steps(double learning_rate, RunLog::Line kind);
+  // A line about an evaluation, with the values of learned weights and scales.
+  void write_evaluation(const Evaluation& evaluation, const nlohmann::ordered_json& learned);
+  // A line on stderr alone.
+  void say(std::string_view line) { progress.line(line); }
+
+  // The standing lines so far.
+  LoggedLines lines() const { return files->lines(); }
+  // Returns when all lines are on the disk.
+  void sync() { files->sync(); }
+
+  double tokens_per_second() const;  // of the whole run
+
+ private:
+  TrainerState& state;
+  const std::int64_t total_steps;
+  Progress progress;
+  LoggedRun logged;  // its loss and evaluation are the last ones
+  std::optional<RunLog> files;
+  StepMeasures last_step;
+};
+
+}  // namespace lookback
