@@ -20,6 +20,9 @@ class CausalOptions final : public AttentionOptions {
   explicit CausalOptions(const AttentionText& text) : AttentionOptions(default_type, text, {}) {}
   std::unique_ptr<AttentionMechanism> make(const ChildOf& place, const LlamaConfig& config,
                                            std::int64_t layer, Precision precision) const override;
+  std::optional<std::int64_t> score_width(const LlamaConfig& config) const override {
+    return config.head_dim;
+  }
   std::shared_ptr<const AttentionOptions> resized(const LlamaConfig&) const override {
     return std::make_shared<CausalOptions>(*this);
   }

@@ -60,8 +60,6 @@ AttentionOptions::AttentionOptions(std::string_view type, const AttentionText& t
   if (reader.find("softmax_scale") != nullptr) {
     softmax_scale = 1;
     reader.read("softmax_scale", *softmax_scale, ConfigReader::Least::above_zero);
-    reader.check(text.config.score_scale.empty(), "softmax_scale",
-                 "must be absent where score_accumulation says the scale");
   }
   if (reader.find("attention_out_bias") != nullptr) {
     attention_out_bias = false;
@@ -119,6 +117,30 @@ std::vector<AttentionChoice> read_attention(const json& value, std::string_view 
   const bool alike = std::ranges::all_of(all, [&](const auto& each) { return each == all[0]; });
   if (alike) all.resize(1);
   return all;
+}
+
+void check_accumulation(const LlamaConfig& config, std::string_view where) {
+  if (config.score_scale.empty()) return;
+  const auto first = attention_of(config, 0);
+  for (const auto& each : config.attention) {
+    const auto& options = *each.options;
+    if (!options.score_width(config)) {
+      fail(ConfigReader::operation,
+           "{}: score_accumulation: {} has no scores that layers could add up", where,
+           options.type());
+    }
+    if (options.type() != first->type() ||
+        options.score_width(config) != first->score_width(config)) {
+      fail(ConfigReader::operation,
+           "{}: score_accumulation: all layers must have attention of one type and width: {} and "
+           "{} differ",
+           where, first->type(), options.type());
+    }
+    if (options.softmax_scale) {
+      fail(ConfigReader::operation,
+           "{}: softmax_scale: must be absent where score_accumulation says the scale", where);
+    }
+  }
 }
 
 ordered_json attention_json(const LlamaConfig& config) {

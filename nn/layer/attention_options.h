@@ -53,6 +53,8 @@ class AttentionOptions {
   virtual std::unique_ptr<AttentionMechanism> make(const ChildOf& place, const LlamaConfig& config,
                                                    std::int64_t layer,
                                                    Precision precision) const = 0;
+  // The width of a query and a key, whose products layers can add up; absent: it has no such scores.
+  virtual std::optional<std::int64_t> score_width(const LlamaConfig& config) const = 0;
   // The same mechanism in a model of other sizes.
   virtual std::shared_ptr<const AttentionOptions> resized(const LlamaConfig& config) const = 0;
   // The object that it was read from, with every option that is not at its default.
@@ -87,6 +89,8 @@ using AttentionTypes = Registry<AttentionOptions, AttentionText>;
 // Reads the value of attention_mechanism. Empty where every layer has the default.
 std::vector<AttentionChoice> read_attention(const nlohmann::json& value, std::string_view where,
                                             const LlamaConfig& config);
+// Throws Error unless every layer's scores can be added to those of the layers before it.
+void check_accumulation(const LlamaConfig& config, std::string_view where);
 // What to write for it.
 nlohmann::ordered_json attention_json(const LlamaConfig& config);
 // The options of a layer.

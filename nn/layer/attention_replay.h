@@ -14,7 +14,7 @@ namespace lookback {
 class AttentionReplay {
  public:
   virtual ~AttentionReplay() = default;
-  // values [B, S, G, dv] -> weights times values [B, T, H, dv]
+  // values [B, S, G, dv], or [B, S, 1, dv] for all heads -> weights times values [B, T, H, dv]
   virtual Tensor apply(const Tensor& values) const = 0;
   // What it was made of, and the same replay made of other tensors of these shapes: for a
   // checkpoint, which hands the tensors on in its own name.

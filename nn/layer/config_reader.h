@@ -77,6 +77,16 @@ class ConfigReader {
     return static_cast<std::size_t>(found - allowed.begin());
   }
 
+  // Throws where one of the keys is missing.
+  void need(const std::vector<std::string_view>& keys) const {
+    for (const auto key : keys) {
+      if (find(key) != nullptr) continue;
+      const auto holder =
+          std::string_view(prefix).substr(0, prefix.empty() ? 0 : prefix.size() - 1);
+      fail(operation, "{}: {} has no {}", where, holder, key);
+    }
+  }
+
   // The object that a key holds.
   ConfigReader object_at(std::string_view key) const {
     const auto& value = object.at(std::string(key));

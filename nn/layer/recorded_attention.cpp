@@ -3,6 +3,7 @@
 #include "autograd/grad_mode.h"
 #include "autograd/mask_watch.h"
 #include "autograd/ops/attention_weights.h"
+#include "autograd/ops/broadcast_to.h"
 #include "nn/layer/model_hooks.h"
 
 namespace lookback {
@@ -17,7 +18,11 @@ class StreamingReplay final : public AttentionReplay {
         mask(std::move(recorded_mask)) {}
 
   Tensor apply(const Tensor& values) const override {
-    return attention_replay(pieces, log_sum_exp, values, mask);
+    // Values that all heads share have one head.
+    auto shape = values.shape();
+    shape[2] = pieces.k.front().size(2);
+    const auto shared = values.size(2) == 1 ? broadcast_to(values, shape) : values;
+    return attention_replay(pieces, log_sum_exp, shared, mask);
   }
 
   std::vector<Tensor> tensors() const override {

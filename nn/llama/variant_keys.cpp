@@ -54,19 +54,10 @@ const json& object_at(const json& object, std::string_view where, const char* ke
   return value;
 }
 
-void require(const ConfigReader& reader, std::string_view where, std::string_view path,
-             const std::vector<std::string_view>& keys) {
-  for (const auto key : keys) {
-    if (reader.find(key) == nullptr) {
-      fail(ConfigReader::operation, "{}: {} has no {}", where, path, key);
-    }
-  }
-}
-
 CrossLayerResidual read_cross_layer_residual(const json& value, std::string_view where) {
   const ConfigReader reader(value, where, "cross_layer_residual.");
   reader.refuse_unknown({"site", "source", "weights", "stream", "include_self"}, nothing_ignored);
-  require(reader, where, "cross_layer_residual", {"site", "source", "weights"});
+  reader.need({"site", "source", "weights"});
   CrossLayerResidual cross;
   const auto sources = without(ResidualSchemes::names(), ResidualKind::default_name);
   cross.source = sources[reader.read_word("source", sources)];
@@ -82,7 +73,7 @@ CrossLayerResidual read_cross_layer_residual(const json& value, std::string_view
 std::string read_score_scale(const json& value, std::string_view where) {
   const ConfigReader reader(value, where, "score_accumulation.");
   reader.refuse_unknown({"scale"}, nothing_ignored);
-  require(reader, where, "score_accumulation", {"scale"});
+  reader.need({"scale"});
   const auto scales = without(ScoreSchemes::names(), ScoreScheme::default_name);
   return scales[reader.read_word("scale", scales)];
 }
@@ -99,6 +90,7 @@ void read_keys(const json& object, std::string_view where, LlamaConfig& config) 
   if (reader.find("attention_mechanism") != nullptr) {
     config.attention = read_attention(object.at("attention_mechanism"), where, config);
   }
+  check_accumulation(config, where);
   if (reader.find("fault") != nullptr) {
     const auto faults = FaultHooks::names();
     config.fault = faults[reader.read_word("fault", faults)];

@@ -122,6 +122,12 @@ std::vector<Variant> healthy_presets(const LlamaConfig& base) {
   return all;
 }
 
+std::vector<Variant> presets_with_plain_attention(const LlamaConfig& base) {
+  auto all = healthy_presets(base);
+  std::erase_if(all, [](const auto& variant) { return !variant.config.attention.empty(); });
+  return all;
+}
+
 LlamaConfig shaped(LlamaConfig base, std::size_t i) {
   const auto heads = base.num_attention_heads;
   base.num_key_value_heads = i % 3 == 0 ? heads / 2 : i % 3 == 1 ? 1 : heads;

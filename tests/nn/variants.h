@@ -28,6 +28,8 @@ std::vector<Variant> all_variants(const LlamaConfig& base);
 // `base` under one preset, and under all of those that are not broken on purpose.
 Variant preset_variant(const LlamaConfig& base, const std::string& preset);
 std::vector<Variant> healthy_presets(const LlamaConfig& base);
+// Those of them whose attention is the plain Llama's.
+std::vector<Variant> presets_with_plain_attention(const LlamaConfig& base);
 
 // The i-th way to shape a small model: the key-value heads of `base` from 1 to H, with and without
 // biases and a tied head.
