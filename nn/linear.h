@@ -6,6 +6,7 @@
 namespace lookback {
 
 enum class Bias { none, learned };
+inline Bias bias_if(bool learned) { return learned ? Bias::learned : Bias::none; }
 
 // y = x weight^T + bias. weight: [out, in]; bias: [out].
 class Linear final : public Module {

@@ -30,7 +30,7 @@ void Module::collect(const std::string& prefix, std::vector<NamedParameter>& res
   }
 }
 
-std::vector<std::pair<std::string, Tensor>> Module::effects() const {
+std::vector<std::pair<std::string, Tensor>> Module::effective_values() const {
   std::vector<std::pair<std::string, Tensor>> result;
   collect("", result);
   return result;
@@ -38,7 +38,7 @@ std::vector<std::pair<std::string, Tensor>> Module::effects() const {
 
 void Module::collect(const std::string& prefix,
                      std::vector<std::pair<std::string, Tensor>>& result) const {
-  const auto effect = own_parameters.empty() ? Tensor{} : taking_effect();
+  const auto effect = own_parameters.empty() ? Tensor{} : effective_value();
   for (const auto& parameter : own_parameters) {
     if (effect.defined()) result.emplace_back(prefix + parameter.name, effect);
   }

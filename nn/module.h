@@ -55,11 +55,11 @@ class Module {
 
   // All parameters of this module and those below it, in the order of registration.
   std::vector<NamedParameter> parameters() const;
-  // Of every module below that has one, by the names of its parameters: taking_effect().
-  std::vector<std::pair<std::string, Tensor>> effects() const;
+  // Of every module below that has one, by the names of its parameters: effective_value().
+  std::vector<std::pair<std::string, Tensor>> effective_values() const;
   // For a module whose few parameters act through a function (a softmax, a power): the numbers
   // that take effect, in f32 or f64. Undefined: the parameters are what they are.
-  virtual Tensor taking_effect() const { return {}; }
+  virtual Tensor effective_value() const { return {}; }
   // The name the parent knows it by; empty at the root.
   const std::string& name() const { return own_name; }
 

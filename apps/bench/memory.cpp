@@ -108,7 +108,7 @@ class StepMemory {
   }
   const CrossLayerResidual* recomputed() const {
     const auto& cross = llama.config.cross_layer_residual;
-    return cross && cross->source == "recomputed" ? &*cross : nullptr;
+    return reruns_layers(llama.config) ? &*cross : nullptr;
   }
   // What goes into the output projection of an earlier layer.
   std::int64_t projected(const CrossLayerResidual& cross) const {

@@ -8,6 +8,7 @@
 #include "apps/cli/command.h"
 #include "apps/diagnosis/faults/fault.h"
 #include "nn/layer/preset.h"
+#include "nn/llama/config_file.h"
 
 namespace lookback {
 namespace {
@@ -21,11 +22,13 @@ class Presets final : public Command {
   }
 
   ExitCode run(const Session& session) override {
+    // Keys that follow from the sizes of a model are shown for this one.
+    const auto sizes = built_in_llama_config("smoke");
     auto listed = Json::array();
     for (const auto& [name, preset] : in_order()) {
       listed.push_back({{"name", name},
                         {"description", preset.description},
-                        {"config", Json::parse(preset.config)}});
+                        {"config", Json::parse(preset.config.for_model(sizes))}});
     }
     auto listed_faults = Json::array();
     for (const auto& name : Faults::names()) {

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include "apps/diagnosis/faults/fault.h"
+#include "nn/layer/attention_options.h"
+#include "nn/layer/residual_scheme.h"
 
 namespace lookback {
 namespace {
@@ -26,6 +28,7 @@ class AblationLadder {
   explicit AblationLadder(const LlamaConfig& target) : goal(target), now(target) {
     now.cross_layer_residual.reset();
     now.score_scale.clear();
+    now.attention.clear();
     add("plain");
   }
 
@@ -35,12 +38,16 @@ class AblationLadder {
 
   void add_residual_rungs() {
     const auto& wanted = *goal.cross_layer_residual;
-    now.cross_layer_residual = CrossLayerResidual{.source = "stored", .site = wanted.site};
+    now.cross_layer_residual = CrossLayerResidual{.source = {}, .site = wanted.site};
     auto& cross = *now.cross_layer_residual;
-    add("recording: outputs of earlier layers, as they were");
-    if (wanted.source != cross.source) {
-      cross.source = wanted.source;
-      add("recomputation: earlier layers run again with their masked weights");
+    std::vector<std::string> sources;  // from the simplest
+    for (auto source = wanted.source; !source.empty();) {
+      sources.insert(sources.begin(), source);
+      source = ResidualSchemes::make(source)->simpler_source();
+    }
+    for (const auto& source : sources) {
+      cross.source = source;
+      add(std::string(ResidualSchemes::make(source)->ladder_step()));
     }
     if (wanted.weights != cross.weights) {
       cross.weights = wanted.weights;
@@ -53,6 +60,13 @@ class AblationLadder {
     if (wanted.stream != cross.stream) {
       cross.stream = wanted.stream;
       add("stream: the sum replaces it");
+    }
+  }
+
+  void add_attention_rungs() {
+    for (auto& step : attention_steps(goal)) {
+      now.attention = std::move(step.attention);
+      add(std::move(step.axis));
     }
   }
 
@@ -71,9 +85,7 @@ class AblationLadder {
 // How often a forward pass runs a layer, on average: where layers look back at recomputed ones,
 // each of them runs all earlier ones again.
 double runs_of_a_layer(const LlamaConfig& config) {
-  const auto& cross = config.cross_layer_residual;
-  const bool again = cross && cross->source == "recomputed";
-  return again ? static_cast<double>(config.num_hidden_layers + 1) / 2 : 1;
+  return reruns_layers(config) ? static_cast<double>(config.num_hidden_layers + 1) / 2 : 1;
 }
 
 double parameters_of(const LlamaConfig& config) {
@@ -106,6 +118,7 @@ std::string size_of(const LlamaConfig& config) {
 
 std::vector<Rung> ladder_to(const LlamaConfig& config) {
   AblationLadder ladder(config);
+  ladder.add_attention_rungs();
   if (config.cross_layer_residual) ladder.add_residual_rungs();
   if (!config.score_scale.empty()) ladder.add_score_rungs();
   return ladder.rungs;
@@ -120,6 +133,7 @@ LlamaConfig shrunk(const LlamaConfig& config, SmallSize size) {
   small.num_key_value_heads = config.num_key_value_heads < config.num_attention_heads ? 2 : 4;
   small.head_dim = size.width / small.num_attention_heads;
   small.max_position_embeddings = std::min<std::int64_t>(config.max_position_embeddings, 256);
+  small.attention = resized_attention(small);
   return small;
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 Tensor decode(const Llama& llama, const Tensor& ids, ForwardOptions options) {
   const auto tokens = ids.size(1);
-  KeyValueCache cache(llama.config, ids.size(0), tokens, llama.precision.storage);
+  KeyValueCache cache(ids.size(0), tokens, llama.precision.storage);
   options.cache = &cache;
   const auto half = tokens / 2;
   std::vector<Tensor> parts;

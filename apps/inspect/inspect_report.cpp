@@ -47,13 +47,11 @@ std::string variant_of(const LlamaConfig& config) {
   std::string text;
   if (const auto& cross = config.cross_layer_residual) {
     const bool mlp = cross->site == CrossLayerResidual::Site::mlp;
-    text =
-        fmt::format("every layer adds {} of the {} outputs of all earlier layers, {}",
-                    cross->weights == CrossLayerResidual::Weights::sum    ? "the sum"
-                    : cross->weights == CrossLayerResidual::Weights::mean ? "the mean"
-                                                                          : "a learned average",
-                    mlp ? "MLP" : "attention",
-                    cross->source == "recomputed" ? "run again on its own input" : cross->source);
+    text = fmt::format("every layer adds {} of the {} outputs of all earlier layers, {}",
+                       cross->weights == CrossLayerResidual::Weights::sum    ? "the sum"
+                       : cross->weights == CrossLayerResidual::Weights::mean ? "the mean"
+                                                                             : "a learned average",
+                       mlp ? "MLP" : "attention", residual_kind(config)->terms());
   }
   if (!config.score_scale.empty()) {
     text += fmt::format("{}scores of all layers so far, scale {}", text.empty() ? "" : "; ",

@@ -117,7 +117,7 @@ Inspection inspect(const Llama& llama, const std::vector<std::int64_t>& tokens,
   result.activations = {norms_of(result.hidden_states), norms_of(result.attention_outputs),
                         norms_of(result.mlp_outputs)};
   const NoGrad no_grad;
-  for (const auto& [name, effect] : llama.effects()) {
+  for (const auto& [name, effect] : llama.effective_values()) {
     result.learned.emplace_back(name, to_vector(effect));
   }
   return result;

@@ -15,7 +15,7 @@ namespace lookback {
 namespace {
 
 LlamaConfig lay_over(const LlamaConfig& config, const Preset& preset, const std::string& where) {
-  const auto keys = nlohmann::json::parse(preset.config);
+  const auto keys = nlohmann::json::parse(preset.config.for_model(config));
   if (keys.empty()) return config;
   auto merged = nlohmann::json::parse(to_json(config));
   merged.update(keys);

@@ -44,7 +44,7 @@ std::vector<TokenBatch> micro_batches(const TokenData& data, const TrainOptions&
 Json learned_numbers(const Llama& llama) {
   const NoGrad no_grad;
   auto learned = Json::object();
-  for (const auto& named : llama.effects()) {
+  for (const auto& named : llama.effective_values()) {
     learned[named.first] = to_vector(named.second);
   }
   return learned;

@@ -12,8 +12,8 @@ namespace {
 
 class DecayedScores final : public AccumulatedScores {
  public:
-  DecayedScores(ChildOf place, const LlamaConfig& config, std::int64_t layer, Precision precision)
-      : AccumulatedScores(std::move(place), config, layer, precision) {
+  DecayedScores(ChildOf place, const ScoreSizes& sizes, Precision precision)
+      : AccumulatedScores(std::move(place), sizes, precision) {
     for (std::int64_t i = 0; i < m; ++i) ages.push_back(static_cast<double>(m - 1 - i));
   }
 

@@ -1,43 +1,61 @@
 // Causal softmax attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023) and
 // rotary position embeddings (Su et al. 2021): the plain Llama's.
+#include <memory>
+
 #include "autograd/ops/cast.h"
 #include "autograd/ops/linear_many.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/rope.h"
 #include "nn/layer/attention_dtype.h"
 #include "nn/layer/attention_mechanism.h"
+#include "nn/layer/attention_scores.h"
 #include "nn/layer/model_hooks.h"
-#include "nn/layer/recorded_attention.h"
-#include "nn/layer/score_scheme.h"
 #include "nn/linear.h"
 
 namespace lookback {
 namespace {
 
+class CausalOptions final : public AttentionOptions {
+ public:
+  explicit CausalOptions(const AttentionText& text) : AttentionOptions(default_type, text, {}) {}
+  std::unique_ptr<AttentionMechanism> make(const ChildOf& place, const LlamaConfig& config,
+                                           std::int64_t layer, Precision precision) const override;
+  std::shared_ptr<const AttentionOptions> resized(const LlamaConfig&) const override {
+    return std::make_shared<CausalOptions>(*this);
+  }
+};
+
+// Keys after rope and values of all positions so far, [B, S, G, dk].
+struct CausalCache final : LayerCache {
+  explicit CausalCache(const CacheRoom& room) : keys(room), values(room) {}
+  std::size_t bytes_per_token() const override {
+    return keys.bytes_per_token() + values.bytes_per_token();
+  }
+  CachedRows keys, values;
+};
+
 class CausalAttention final : public AttentionMechanism {
  public:
-  CausalAttention(ChildOf place, const LlamaConfig& config, std::int64_t layer_index,
-                  Precision model_precision)
-      : AttentionMechanism(std::move(place)),
+  CausalAttention(const ChildOf& place, const CausalOptions& options, const LlamaConfig& config,
+                  std::int64_t layer_index, Precision model_precision)
+      : AttentionMechanism(place),
         precision(model_precision),
         layer(layer_index),
         heads(config.num_attention_heads),
         key_value_heads(config.num_key_value_heads),
         head_dim(config.head_dim),
-        q_proj({*this, "q_proj"}, config.hidden_size, heads * head_dim, bias_of(config),
-               model_precision),
-        k_proj({*this, "k_proj"}, config.hidden_size, key_value_heads * head_dim, bias_of(config),
-               model_precision),
-        v_proj({*this, "v_proj"}, config.hidden_size, key_value_heads * head_dim, bias_of(config),
-               model_precision),
-        o_proj({*this, "o_proj"}, heads * head_dim, config.hidden_size, bias_of(config),
-               model_precision),
-        scores(ScoreSchemes::make(config.score_scale.empty() ? "own" : config.score_scale,
-                                  {*this, "modified_scaling"}, config, layer, model_precision)) {}
+        q_proj({*this, "q_proj"}, config.hidden_size, heads * head_dim,
+               bias_if(config.attention_bias), model_precision),
+        k_proj({*this, "k_proj"}, config.hidden_size, key_value_heads * head_dim,
+               bias_if(config.attention_bias), model_precision),
+        v_proj({*this, "v_proj"}, config.hidden_size, key_value_heads * head_dim,
+               bias_if(config.attention_bias), model_precision),
+        o_proj({*this, "o_proj"}, heads * head_dim, config.hidden_size,
+               bias_if(options.out_bias(config)), model_precision),
+        scores(*this, options, config, layer, head_dim, model_precision) {}
 
-  RecordNeeds needs() const override { return scores->needs(); }
-  const Linear& value_projection() const override { return v_proj; }
-  const Linear& output_projection() const override { return o_proj; }
+  RecordNeeds needs() const override { return scores.needs(); }
+  const LinearValues* linear_values() const override { return &linear; }
 
   Tensor forward(const Tensor& normed, const ForwardPass& pass,
                  LayerRecord& record) const override {
@@ -49,46 +67,50 @@ class CausalAttention final : public AttentionMechanism {
     const auto query = cast(rotated(split_heads(projected[0], heads), pass), dtype);
     auto key = cast(rotated(split_heads(projected[1], key_value_heads), pass), dtype);
     auto value = cast(split_heads(projected[2], key_value_heads), dtype);
-    if (auto* cache = pass.options.cache) {
-      const auto all = cache->append(layer, pass.position, key, value);
-      key = all.keys;
-      value = all.values;
+    if (pass.options.cache != nullptr) {
+      auto& cache = pass.options.cache->of_layer<CausalCache>(layer);
+      key = cache.keys.append(pass.position, key);
+      value = cache.values.append(pass.position, value);
     }
-    if (pass.needs.scores) {
-      record.query = query;
-      record.key = key;
-    }
-    const auto attended = record_attention(scores->pieces(query, key, pass.records), value, pass);
-    if (pass.needs.replay) record.replay = attended.replay;
+    return output(scores.attend(query, key, value, pass, record), record);
+  }
+
+  Tensor values(const Tensor& normed) const override {
+    return split_heads(v_proj.forward(normed), key_value_heads);
+  }
+
+  Tensor output(const Tensor& attended, const LayerRecord&) const override {
     return o_proj.forward(
-        reshape(attended.output, {normed.size(0), normed.size(1), heads * head_dim}));
+        reshape(attended, {attended.size(0), attended.size(1), heads * head_dim}));
   }
 
  private:
-  static Bias bias_of(const LlamaConfig& config) {
-    return config.attention_bias ? Bias::learned : Bias::none;
-  }
-
   // [B, T, n dk] -> [B, T, n, dk]
   Tensor split_heads(const Tensor& x, std::int64_t count) const {
     return reshape(x, {x.size(0), x.size(1), count, head_dim});
   }
 
-  static Tensor rotated(const Tensor& x, const ForwardPass& pass) {
-    return rope(x, pass.rope, pass.hooks->rotary_position(pass.position));
+  Tensor rotated(const Tensor& x, const ForwardPass& pass) const {
+    return rope(x, pass.rope(head_dim), pass.hooks->rotary_position(pass.position));
   }
 
   Precision precision;
   std::int64_t layer, heads, key_value_heads, head_dim;
   Linear q_proj, k_proj, v_proj, o_proj;
-  std::unique_ptr<ScoreScheme> scores;
+  LinearValues linear{v_proj, o_proj, head_dim};
+  AttentionScores scores;
 };
 
-const AttentionMechanisms::Add registered{
-    "causal",
-    [](const ChildOf& place, const LlamaConfig& config, std::int64_t layer, Precision precision) {
-      return std::make_unique<CausalAttention>(place, config, layer, precision);
-    }};
+std::unique_ptr<AttentionMechanism> CausalOptions::make(const ChildOf& place,
+                                                        const LlamaConfig& config,
+                                                        std::int64_t layer,
+                                                        Precision precision) const {
+  return std::make_unique<CausalAttention>(place, *this, config, layer, precision);
+}
+
+const AttentionTypes::Add registered{
+    std::string(AttentionOptions::default_type),
+    [](const AttentionText& text) { return std::make_unique<CausalOptions>(text); }};
 
 }  // namespace
 }  // namespace lookback

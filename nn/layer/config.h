@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "autograd/ops/rope_tables.h"
 
@@ -22,6 +24,14 @@ struct CrossLayerResidual {
   Stream stream = Stream::add;
   bool include_self = true;
   friend bool operator==(const CrossLayerResidual&, const CrossLayerResidual&) = default;
+};
+
+class AttentionOptions;
+
+// The attention of a layer (nn/layer/attention_options.h). Equal: the same object of config.json.
+struct AttentionChoice {
+  std::shared_ptr<const AttentionOptions> options;
+  friend bool operator==(const AttentionChoice& a, const AttentionChoice& b);
 };
 
 // Defaults are those of transformers' LlamaConfig.
@@ -42,6 +52,8 @@ struct LlamaConfig {
   bool attention_bias = false;
   bool mlp_bias = false;
   std::optional<CrossLayerResidual> cross_layer_residual = {};
+  // One per layer, or one for all; empty: plain causal attention.
+  std::vector<AttentionChoice> attention = {};
   // score_accumulation's scale, a name of ScoreSchemes; empty: each layer's own scores alone.
   std::string score_scale = {};
   // A known mistake, made on purpose (FaultHooks, nn/layer/model_hooks.h); empty: none.

@@ -23,8 +23,8 @@ class ConfigReader {
   static constexpr std::int64_t largest_size = std::numeric_limits<std::int32_t>::max();
 
   // `path` of the object inside the file: "" or "rope_scaling."
-  ConfigReader(const nlohmann::json& read_object, std::string_view file, std::string_view path)
-      : object(read_object), where(file), prefix(path) {}
+  ConfigReader(const nlohmann::json& read_object, std::string_view file, std::string path)
+      : object(read_object), where(file), prefix(std::move(path)) {}
 
   static std::string described(const nlohmann::json& value) {
     const auto text = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
@@ -77,6 +77,13 @@ class ConfigReader {
     return static_cast<std::size_t>(found - allowed.begin());
   }
 
+  // The object that a key holds.
+  ConfigReader object_at(std::string_view key) const {
+    const auto& value = object.at(std::string(key));
+    check(value.is_object(), key, "must be an object");
+    return {value, where, fmt::format("{}{}.", prefix, key)};
+  }
+
   std::string text(std::string_view key) const {
     check(object.at(std::string(key)).is_string(), key, "must be a string");
     return object.at(std::string(key)).get<std::string>();
@@ -103,7 +110,8 @@ class ConfigReader {
 
  private:
   const nlohmann::json& object;
-  std::string_view where, prefix;
+  std::string_view where;
+  std::string prefix;
 };
 
 }  // namespace lookback

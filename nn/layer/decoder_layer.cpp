@@ -1,41 +1,41 @@
 #include "nn/layer/decoder_layer.h"
 
+#include <fmt/format.h>
+
 #include "autograd/ops/binary.h"
 #include "nn/layer/model_hooks.h"
 
 namespace lookback {
-
-namespace {
-
-std::string_view residual_of(const LlamaConfig& config) {
-  return config.cross_layer_residual ? std::string_view(config.cross_layer_residual->source)
-                                     : "plain";
-}
-
-}  // namespace
 
 DecoderLayer::DecoderLayer(ChildOf place, const LlamaConfig& config, std::int64_t layer,
                            Precision precision)
     : Module(std::move(place)),
       input_layernorm({*this, "input_layernorm"}, config.hidden_size, config.rms_norm_eps,
                       precision),
-      self_attn(
-          AttentionMechanisms::make("causal", {*this, "self_attn"}, config, layer, precision)),
+      self_attn(attention_of(config, layer)->make({*this, "self_attn"}, config, layer, precision)),
       post_attention_layernorm({*this, "post_attention_layernorm"}, config.hidden_size,
                                config.rms_norm_eps, precision),
       mlp({*this, "mlp"}, config, precision),
-      residual(ResidualSchemes::make(residual_of(config), {*this, ""}, config, layer, precision)),
+      residual(residual_kind(config)->make({*this, ""}, config, layer, precision)),
       index(layer) {}
 
 RecordNeeds DecoderLayer::needs() const { return self_attn->needs() | residual->needs(); }
 
-Tensor DecoderLayer::value_weight(const ForwardPass& pass) const {
+Tensor DecoderLayer::value_weight(const LinearValues& linear, const ForwardPass& pass) const {
   const auto fold = [&] {
     const Scope scope("folded_value");
-    return self_attn->value_projection().weight * input_layernorm.weight;
+    return linear.value.weight * input_layernorm.weight;
   };
   auto* cache = pass.options.cache;
   return cache == nullptr ? fold() : cache->value_weight(pass.records.size(), fold);
+}
+
+std::vector<std::string> DecoderLayer::inert(const LlamaConfig& config) const {
+  auto names = residual->inert(config);
+  for (const auto& name : self_attn->inert(config)) {
+    names.push_back(fmt::format("{}.self_attn.{}", index, name));
+  }
+  return names;
 }
 
 ResidualSum DecoderLayer::forward(const ResidualSum& x, ForwardPass& pass) const {
@@ -49,24 +49,34 @@ ResidualSum DecoderLayer::forward(const ResidualSum& x, ForwardPass& pass) const
   const auto own = mlp.forward(mlp_input);
   auto result =
       pass.hooks->layer_output(index, residual->after_mlp(layer_input, stream, own, pass));
-  if (auto* trace = pass.options.trace) {
-    // Added up apart from the norm that reads it, so that the hidden state is a tensor whose
-    // gradient is whole: the same numbers.
-    if (result.stream.defined() && result.update.defined()) {
-      result = {result.stream + result.update, {}};
-    }
-    trace->hidden_states.push_back(layer_input);
-    trace->attention_outputs.push_back(attended);
-    trace->mlp_outputs.push_back(own);
-  }
+  result = traced(result, layer_input, attended, own, pass);
+  leave_record(std::move(record), attended, own, pass);
+  return result;
+}
+
+ResidualSum DecoderLayer::traced(const ResidualSum& output, const Tensor& layer_input,
+                                 const Tensor& attended, const Tensor& own,
+                                 const ForwardPass& pass) {
+  auto* trace = pass.options.trace;
+  if (trace == nullptr) return output;
+  trace->hidden_states.push_back(layer_input);
+  trace->attention_outputs.push_back(attended);
+  trace->mlp_outputs.push_back(own);
+  // Added up apart from the norm that reads it, so that the hidden state is a tensor whose
+  // gradient is whole: the same numbers.
+  const bool is_sum = output.stream.defined() && output.update.defined();
+  return is_sum ? ResidualSum{output.stream + output.update, {}} : output;
+}
+
+void DecoderLayer::leave_record(LayerRecord record, const Tensor& attended, const Tensor& own,
+                                ForwardPass& pass) const {
+  if (!pass.needs.any()) return;
   if (pass.needs.attention_output) record.attention_output = attended;
   if (pass.needs.mlp_output) record.mlp_output = own;
-  if (pass.needs.replay) record.value_weight = value_weight(pass);
-  if (pass.needs.any()) {
-    record.layer = this;
-    pass.records.push_back(std::move(record));
-  }
-  return result;
+  const auto* linear = self_attn->linear_values();
+  if (pass.needs.replay && linear != nullptr) record.value_weight = value_weight(*linear, pass);
+  record.layer = this;
+  pass.records.push_back(std::move(record));
 }
 
 }  // namespace lookback

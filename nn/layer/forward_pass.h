@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "autograd/ops/attention.h"
-#include "autograd/ops/rope_tables.h"
 #include "nn/layer/key_value_cache.h"
 #include "nn/layer/layer_record.h"
+#include "nn/layer/rotary_tables.h"
 
 namespace lookback {
 
@@ -60,9 +60,13 @@ struct ForwardPass {
   const ModelHooks* hooks = nullptr;  // asked at each place that can be changed
   std::int64_t position = 0;          // of the first token
   CausalMask mask;                    // made in one place, handed to every path that attends
-  RopeTables rope;
+  std::int64_t end = 0;               // the position behind the last token
+  const RotaryTables* rotary = nullptr;
   RecordNeeds needs;                 // what the schemes of all layers want recorded
   std::vector<LayerRecord> records;  // of the layers that have run; empty when nothing is needed
+
+  // The tables that turn queries and keys of this width.
+  const RopeTables& rope(std::int64_t width) const { return rotary->of(width, end); }
 };
 
 }  // namespace lookback

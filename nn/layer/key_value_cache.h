@@ -1,34 +1,62 @@
-// Keys and values of the positions seen so far, for generation.
+// What the layers keep of the positions seen so far, for generation.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
-#include "nn/layer/config.h"
 #include "runtime/tensor.h"
 
 namespace lookback {
 
+// Room for `capacity` positions of `batch` sequences.
+struct CacheRoom {
+  std::int64_t batch = 0, capacity = 0;
+  DType dtype = DType::f32;
+};
+
+// A tensor that grows by a row per position. It takes its memory when it gets its first rows.
+class CachedRows {
+ public:
+  explicit CachedRows(const CacheRoom& cache_room) : room(cache_room) {}
+  // rows [B, T, ..], of the positions behind `position` -> all so far, [B, position + T, ..], a
+  // view. Throws Error where the capacity does not suffice.
+  Tensor append(std::int64_t position, const Tensor& rows);
+  // Of one sequence.
+  std::size_t bytes_per_token() const;
+
+ private:
+  CacheRoom room;
+  Tensor rows_so_far;  // [B, capacity, ..]
+};
+
+// What a layer's attention keeps, in a layout of its own.
+class LayerCache {
+ public:
+  virtual ~LayerCache() = default;
+  // For one position of one sequence.
+  virtual std::size_t bytes_per_token() const = 0;
+};
+
 class KeyValueCache {
  public:
-  // Room for `capacity` positions of `batch` sequences in every layer.
-  KeyValueCache(const LlamaConfig& config, std::int64_t batch, std::int64_t capacity, DType dtype);
+  KeyValueCache(std::int64_t batch, std::int64_t capacity, DType dtype)
+      : room{batch, capacity, dtype} {}
 
-  struct KeysAndValues {
-    Tensor keys, values;  // [B, positions so far, G, dk], views into the cache
-  };
-  // Appends a layer's new keys (after rope) and values, [B, T, G, dk], behind `position`, and gives
-  // back all of them. Throws when the capacity does not suffice.
-  KeysAndValues append(std::int64_t layer, std::int64_t position, const Tensor& keys,
-                       const Tensor& values);
-
-  // The same for the values of layer `earlier` on layer `layer`'s input, of models that run earlier
-  // layers again. They get their room when they are first asked for.
-  Tensor append_values(std::int64_t layer, std::int64_t earlier, std::int64_t position,
-                       const Tensor& values);
+  // The cache of a layer's attention, Cache(room) where it is asked for first.
+  template <class Cache>
+  Cache& of_layer(std::int64_t layer) {
+    auto& cache = layers[layer];
+    if (cache == nullptr) cache = std::make_unique<Cache>(room);
+    return static_cast<Cache&>(*cache);
+  }
+  // The values of layer `earlier` on the input of `layer`, of models that run earlier layers again.
+  CachedRows& values_again(std::int64_t layer, std::int64_t earlier) {
+    return replayed_values.try_emplace({layer, earlier}, room).first->second;
+  }
   // A weight that is derived from others and stays for the whole generation: made once.
   Tensor value_weight(std::size_t layer, const std::function<Tensor()>& make);
 
@@ -40,9 +68,10 @@ class KeyValueCache {
   std::size_t bytes_per_token() const;
 
  private:
-  std::vector<Tensor> all_keys, all_values;  // per layer [B, capacity, G, dk]
-  std::map<std::pair<std::int64_t, std::int64_t>, Tensor> replayed_values;  // by layer and earlier
-  std::vector<Tensor> value_weights;                                        // per layer
+  CacheRoom room;
+  std::map<std::int64_t, std::unique_ptr<LayerCache>> layers;
+  std::map<std::pair<std::int64_t, std::int64_t>, CachedRows> replayed_values;  // layer, earlier
+  std::vector<Tensor> value_weights;                                            // per layer
   std::int64_t positions = 0;
 };
 

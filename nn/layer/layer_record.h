@@ -25,13 +25,16 @@ struct RecordNeeds {
 
 // Members nobody asked for stay empty.
 struct LayerRecord {
-  const DecoderLayer* layer = nullptr;  // its W^V, W^O, norms and MLP, to be run again
+  const DecoderLayer* layer = nullptr;  // its attention, norms and MLP, to be run again
   std::shared_ptr<const AttentionReplay> replay;
-  Tensor value_weight;      // [G dk, D]: W^V times the gain of the norm before it
+  Tensor value_weight;      // [G dk, D], LinearValues: W^V times the gain of the norm before it
   Tensor query;             // [B, T, H, dk], after rope
   Tensor key;               // [B, T, G, dk], after rope
   Tensor attention_output;  // [B, T, D]
   Tensor mlp_output;        // [B, T, D]
+
+  // What AttentionMechanism::output() wants of the run that is repeated: gates, a choice.
+  std::vector<Tensor> of_attention;
 
   // All tensors it holds (undefined ones included), and the same record with others in their place:
   // for a checkpoint.

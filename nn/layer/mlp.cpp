@@ -6,7 +6,7 @@
 namespace lookback {
 namespace {
 
-Bias bias_of(const LlamaConfig& config) { return config.mlp_bias ? Bias::learned : Bias::none; }
+Bias bias_of(const LlamaConfig& config) { return bias_if(config.mlp_bias); }
 
 }  // namespace
 

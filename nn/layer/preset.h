@@ -2,16 +2,34 @@
 // the model, and registers itself in the file that makes those keys work.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "nn/layer/config.h"
 #include "runtime/registry.h"
 
 namespace lookback {
 
+// A JSON object of config.json's keys, which may follow from the model's sizes.
+class PresetKeys {
+ public:
+  PresetKeys(const char* keys) : PresetKeys(std::string(keys)) {}
+  PresetKeys(std::string keys)
+      : write([text = std::move(keys)](const LlamaConfig&) { return text; }) {}
+  explicit PresetKeys(std::function<std::string(const LlamaConfig&)> writer)
+      : write(std::move(writer)) {}
+
+  std::string for_model(const LlamaConfig& config) const { return write(config); }
+
+ private:
+  std::function<std::string(const LlamaConfig&)> write;
+};
+
 struct Preset {
   std::string description;  // one line
-  std::string config;       // a JSON object; its keys replace the config's
+  PresetKeys config;        // replace those of the config
 };
 
 using RegisteredPresets = Registered<Preset>;

@@ -59,22 +59,22 @@ void trace_weights(const ForwardPass& pass, const Tensor& weights) {
 }
 
 RecordedAttention explicit_attention(const AttentionPieces& pieces, const Tensor& values,
-                                     const ForwardPass& pass) {
-  const auto made = pass.hooks->attention(pieces, pass.mask);
+                                     const CausalMask& mask, const ForwardPass& pass) {
+  const auto made = pass.hooks->attention(pieces, mask);
   trace_weights(pass, made.weights);
   const auto output = apply_attention_weights(made.weights, values, made.mask);
   return {output, pass.hooks->replay(pieces, made)};
 }
 
 RecordedAttention streaming_attention(const AttentionPieces& pieces, const Tensor& values,
-                                      const ForwardPass& pass) {
+                                      const CausalMask& mask, const ForwardPass& pass) {
   if (pass.options.trace != nullptr) {
     const NoGrad no_grad;  // only to be looked at
     const MaskWatch::Pause unwatched;
-    trace_weights(pass, attention_weights(pieces, pass.mask));
+    trace_weights(pass, attention_weights(pieces, mask));
   }
-  const auto [output, log_sum_exp] = attention(pieces, values, pass.mask);
-  return {output, std::make_shared<StreamingReplay>(pieces, log_sum_exp, pass.mask)};
+  const auto [output, log_sum_exp] = attention(pieces, values, mask);
+  return {output, std::make_shared<StreamingReplay>(pieces, log_sum_exp, mask)};
 }
 
 }  // namespace
@@ -100,11 +100,11 @@ AttentionPieces pieces_from(const std::vector<Tensor>& all, std::size_t begin) {
 }
 
 RecordedAttention record_attention(const AttentionPieces& pieces, const Tensor& values,
-                                   const ForwardPass& pass) {
+                                   const CausalMask& mask, const ForwardPass& pass) {
   if (auto* trace = pass.options.trace) trace->pieces.push_back(pieces);
   const bool streaming = pass.options.attention == AttentionPath::streaming;
-  return streaming ? streaming_attention(pieces, values, pass)
-                   : explicit_attention(pieces, values, pass);
+  return streaming ? streaming_attention(pieces, values, mask, pass)
+                   : explicit_attention(pieces, values, mask, pass);
 }
 
 }  // namespace lookback

@@ -32,10 +32,10 @@ struct RecordedAttention {
   std::shared_ptr<const AttentionReplay> replay;
 };
 
-// softmax(masked scores) values, under the pass's mask. On the streaming path the replay holds the
+// softmax(masked scores) values. On the streaming path the replay holds the
 // pieces and the row log-sum-exps, on the explicit one the weights; both apply the same numbers.
 // Writes the weights into the pass's trace where there is one.
 RecordedAttention record_attention(const AttentionPieces& pieces, const Tensor& values,
-                                   const ForwardPass& pass);
+                                   const CausalMask& mask, const ForwardPass& pass);
 
 }  // namespace lookback

@@ -96,7 +96,8 @@ std::vector<std::string_view> known_keys() {
   std::vector<std::string_view> keys = {
       "num_key_value_heads",  "head_dim",           "rope_scaling",
       "attention_dropout",    "pretraining_tp",     "hidden_act",
-      "cross_layer_residual", "score_accumulation", "fault"};
+      "cross_layer_residual", "score_accumulation", "fault",
+      "attention_mechanism"};
   for (const auto& field : size_fields) keys.push_back(field.key);
   for (const auto& field : number_fields) keys.push_back(field.key);
   for (const auto& field : switch_fields) keys.push_back(field.key);

@@ -32,7 +32,7 @@ Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
   ForwardOptions forward;
   const auto room = static_cast<std::int64_t>(prompt.size()) + options.max_new_tokens;
   if (options.caching == Caching::keys_and_values) {
-    cache.emplace(llama.config, 1, room,
+    cache.emplace(1, room,
                   attention_dtype(llama.precision, forward, llama.model.norm.weight.device()));
   }
   forward.cache = cache ? &*cache : nullptr;

@@ -1,7 +1,5 @@
 #include "nn/llama/inert_parameters.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <vector>
 
@@ -42,7 +40,7 @@ std::set<std::string> below(const Llama& llama, const std::vector<std::string>& 
 std::set<std::string> without_effect(const Llama& llama) {
   const auto parameters = llama.parameters();
   std::set<std::string> names;
-  for (const auto& [name, effect] : llama.effects()) {
+  for (const auto& [name, effect] : llama.effective_values()) {
     clear_gradients(parameters);
     backward(effect, ascending(effect), AfterBackward::retain);  // of one effect for several
     const auto parameter = std::ranges::find(parameters, name, &NamedParameter::name);
@@ -55,27 +53,9 @@ std::set<std::string> without_effect(const Llama& llama) {
 }  // namespace
 
 std::set<std::string> inert_parameters(const Llama& llama) {
-  using Site = CrossLayerResidual::Site;
-  const auto& config = llama.config;
-  const auto layers = config.num_hidden_layers;
   std::vector<std::string> prefixes;
-  const auto add = [&](std::int64_t layer, const std::vector<std::string>& parts) {
-    for (const auto& part : parts)
-      prefixes.push_back(fmt::format("model.layers.{}.{}", layer, part));
-  };
-  const std::vector<std::string> attention{"input_layernorm", "self_attn."};
-  const std::vector<std::string> mlp{"post_attention_layernorm", "mlp."};
-  const auto& cross = config.cross_layer_residual;
-  if (cross && !cross->include_self && layers > 1) {
-    const bool replace = cross->stream == CrossLayerResidual::Stream::replace;
-    const auto last = layers - 1;
-    add(last, cross->site == Site::attention ? attention : mlp);
-    if (cross->site == Site::mlp && replace) add(last, attention);
-    if (cross->site == Site::attention && replace && cross->source == "stored") add(last - 1, mlp);
-    const std::vector<std::string> learned{"modified_residual_", "mlp_residual_weights",
-                                           "attn_residual_weights"};
-    // What the layer before the last leaves in the stream is cut off, and nobody runs it again.
-    if (replace && cross->source == "stored") add(last - 1, learned);
+  for (const auto& layer : llama.model.layers) {
+    for (const auto& name : layer->inert(llama.config)) prefixes.push_back("model.layers." + name);
   }
   auto names = below(llama, prefixes);
   names.merge(without_effect(llama));

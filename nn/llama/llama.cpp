@@ -20,7 +20,8 @@ LlamaModel::LlamaModel(ChildOf place, const LlamaConfig& llama_config, Precision
       norm({*this, "norm"}, llama_config.hidden_size, llama_config.rms_norm_eps, model_precision),
       config(llama_config),
       precision(model_precision),
-      own_hooks(make_hooks(llama_config)) {}
+      own_hooks(make_hooks(llama_config)),
+      rotary(llama_config, model_precision.storage) {}
 
 std::vector<std::unique_ptr<DecoderLayer>> LlamaModel::make_layers(const LlamaConfig& llama_config,
                                                                    Precision model_precision) {
@@ -30,16 +31,6 @@ std::vector<std::unique_ptr<DecoderLayer>> LlamaModel::make_layers(const LlamaCo
                                                  llama_config, i, model_precision));
   }
   return all;
-}
-
-const RopeTables& LlamaModel::rope_for(std::int64_t positions) const {
-  const auto have = tables.cos.defined() ? tables.cos.size(0) : 0;
-  if (have < positions) {
-    const auto wanted = std::min(std::max(positions, 2 * have), config.max_position_embeddings);
-    tables = rope_tables(wanted, config.head_dim, config.rope_theta, config.rope_scaling,
-                         precision.storage);
-  }
-  return tables;
 }
 
 ForwardPass LlamaModel::begin_pass(const Tensor& ids, const ForwardOptions& options) const {
@@ -56,7 +47,8 @@ ForwardPass LlamaModel::begin_pass(const Tensor& ids, const ForwardOptions& opti
   pass.hooks = &hooks(options);
   pass.options.attention = pass.hooks->attention_path(options.attention);
   pass.mask = pass.hooks->mask({.offset = pass.position}, ids.size(1));
-  pass.rope = rope_for(end);
+  pass.end = end;
+  pass.rotary = &rotary;
   for (const auto& layer : layers) pass.needs = pass.needs | layer->needs();
   return pass;
 }

@@ -34,13 +34,11 @@ class LlamaModel final : public Module {
   std::vector<std::unique_ptr<DecoderLayer>> make_layers(const LlamaConfig& llama_config,
                                                          Precision model_precision);
   ForwardPass begin_pass(const Tensor& ids, const ForwardOptions& options) const;
-  // Tables for at least so many positions: made once, and again when a longer sequence comes.
-  const RopeTables& rope_for(std::int64_t positions) const;
 
   LlamaConfig config;
   Precision precision;
   std::unique_ptr<const ModelHooks> own_hooks;
-  mutable RopeTables tables;
+  RotaryTables rotary;
 };
 
 class Llama final : public Module {

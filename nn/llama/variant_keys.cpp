@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "nn/layer/attention_options.h"
 #include "nn/layer/config_reader.h"
 #include "nn/layer/model_hooks.h"
 #include "nn/layer/preset.h"
@@ -67,7 +68,7 @@ CrossLayerResidual read_cross_layer_residual(const json& value, std::string_view
   reader.refuse_unknown({"site", "source", "weights", "stream", "include_self"}, nothing_ignored);
   require(reader, where, "cross_layer_residual", {"site", "source", "weights"});
   CrossLayerResidual cross;
-  const auto sources = without(ResidualSchemes::names(), "plain");
+  const auto sources = without(ResidualSchemes::names(), ResidualKind::default_name);
   cross.source = sources[reader.read_word("source", sources)];
   cross.site = static_cast<Site>(reader.read_word("site", site_names));
   cross.weights = static_cast<Weights>(reader.read_word("weights", weights_names));
@@ -82,7 +83,7 @@ std::string read_score_scale(const json& value, std::string_view where) {
   const ConfigReader reader(value, where, "score_accumulation.");
   reader.refuse_unknown({"scale"}, nothing_ignored);
   require(reader, where, "score_accumulation", {"scale"});
-  const auto scales = without(ScoreSchemes::names(), "own");
+  const auto scales = without(ScoreSchemes::names(), ScoreScheme::default_name);
   return scales[reader.read_word("scale", scales)];
 }
 
@@ -94,6 +95,9 @@ void read_keys(const json& object, std::string_view where, LlamaConfig& config) 
   }
   if (reader.find("score_accumulation") != nullptr) {
     config.score_scale = read_score_scale(object_at(object, where, "score_accumulation"), where);
+  }
+  if (reader.find("attention_mechanism") != nullptr) {
+    config.attention = read_attention(object.at("attention_mechanism"), where, config);
   }
   if (reader.find("fault") != nullptr) {
     const auto faults = FaultHooks::names();
@@ -119,14 +123,16 @@ std::string_view preset_of(const json& object, std::string_view where) {
 }
 
 bool is_variant(const LlamaConfig& config) {
-  return config.cross_layer_residual || !config.score_scale.empty() || !config.fault.empty();
+  return config.cross_layer_residual || !config.attention.empty() || !config.score_scale.empty() ||
+         !config.fault.empty();
 }
 
 }  // namespace
 
 void read_variant(const json& object, std::string_view where, LlamaConfig& config) {
   const auto preset = preset_of(object, where);
-  if (!preset.empty()) read_keys(json::parse(find_preset(preset).config), where, config);
+  if (!preset.empty())
+    read_keys(json::parse(find_preset(preset).config.for_model(config)), where, config);
   read_keys(object, where, config);
 }
 
@@ -139,6 +145,7 @@ void write_variant(const LlamaConfig& config, nlohmann::ordered_json& object) {
         {"stream", stream_names[static_cast<std::size_t>(cross->stream)]},
         {"include_self", cross->include_self}};
   }
+  if (!config.attention.empty()) object["attention_mechanism"] = attention_json(config);
   if (!config.score_scale.empty()) object["score_accumulation"] = {{"scale", config.score_scale}};
   if (!config.fault.empty()) object["fault"] = config.fault;
 }

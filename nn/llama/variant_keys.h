@@ -1,5 +1,5 @@
 // The keys of config.json that make a variant of the Llama: cross_layer_residual,
-// score_accumulation and fault, and the model types that once stood for them.
+// score_accumulation, attention_mechanism and fault, and the model types that once stood for them.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

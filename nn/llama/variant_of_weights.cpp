@@ -24,13 +24,15 @@ std::set<std::string> names_in_layers(const std::vector<std::string>& names) {
 }
 
 // Of the smallest model in which every extra parameter of a preset appears.
-std::set<std::string> names_of_preset(const std::string& keys) {
-  auto object = nlohmann::json::parse(keys.empty() ? "{}" : keys);
+std::set<std::string> names_of_preset(const PresetKeys& keys) {
+  const LlamaConfig sizes{
+      .hidden_size = 8, .num_attention_heads = 2, .num_key_value_heads = 2, .head_dim = 4};
+  auto object = nlohmann::json::parse(keys.for_model(sizes));
   object.update({{"vocab_size", 1},
-                 {"hidden_size", 2},
+                 {"hidden_size", 8},
                  {"intermediate_size", 1},
                  {"num_hidden_layers", 2},
-                 {"num_attention_heads", 1},
+                 {"num_attention_heads", 2},
                  {"attention_bias", true},
                  {"mlp_bias", true}});
   const Llama llama(parse_llama_config(object.dump(), "preset"), {});
@@ -49,7 +51,7 @@ std::set<std::string> without(const std::set<std::string>& names,
 }  // namespace
 
 std::string variant_of_weights(const std::vector<std::string>& names) {
-  const auto plain = names_of_preset("");
+  const auto plain = names_of_preset("{}");
   const auto extra = without(names_in_layers(names), plain);
   if (extra.empty()) return "llama";
   for (const auto& [name, preset] : presets()) {

@@ -107,7 +107,7 @@ class Prover {
                               std::int64_t first_source) const {
     const NoGrad no_grad;
     const auto half = distinct_length(config, std::max<std::int64_t>(2, length / 2));
-    KeyValueCache cache(config, 1, config.max_position_embeddings, DType::f32);
+    KeyValueCache cache(1, config.max_position_embeddings, DType::f32);
     ForwardOptions options;
     options.attention = path.attention;
     options.cache = &cache;

@@ -1,5 +1,7 @@
 #include "nn/residual/cross_layer_scheme.h"
 
+#include <fmt/format.h>
+
 #include "autograd/ops/binary.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/split.h"
@@ -28,8 +30,21 @@ ResidualSum CrossLayerScheme::after_mlp(const Tensor& layer_input, const Tensor&
   return modified(layer_input, stream, own, pass);
 }
 
-Tensor CrossLayerScheme::taking_effect() const {
+Tensor CrossLayerScheme::effective_value() const {
   return logits.defined() ? softmax(logits) : Tensor{};
+}
+
+std::vector<std::string> CrossLayerScheme::inert(const LlamaConfig& config) const {
+  const auto last = config.num_hidden_layers - 1;
+  if (cross.include_self || layer == 0 || layer != last) return {};
+  std::vector<std::string> names;
+  const auto add = [&](const auto& parts) {
+    for (const auto part : parts) names.push_back(fmt::format("{}.{}", layer, part));
+  };
+  const bool replace = cross.stream == CrossLayerResidual::Stream::replace;
+  if (cross.site == Site::mlp) add(mlp_parts);
+  if (cross.site == Site::attention || replace) add(attention_parts);
+  return names;
 }
 
 LayerWeights CrossLayerScheme::weights(const ForwardPass& pass) const {

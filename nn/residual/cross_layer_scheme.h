@@ -5,7 +5,9 @@
 // 0 is a plain one. A scheme says what term_i is.
 #pragma once
 
+#include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "nn/layer/residual_scheme.h"
@@ -24,10 +26,15 @@ class CrossLayerScheme : public ResidualScheme {
                               const ForwardPass& pass) const final;
   ResidualSum after_mlp(const Tensor& layer_input, const Tensor& stream, const Tensor& own,
                         const ForwardPass& pass) const final;
-  Tensor taking_effect() const final;
+  Tensor effective_value() const final;
+  // In the last layer, without its own output: what only that output reads.
+  std::vector<std::string> inert(const LlamaConfig& config) const override;
 
  protected:
   using Site = CrossLayerResidual::Site;
+  // The names of a layer's two sites below it.
+  static constexpr std::array<std::string_view, 2> attention_parts{"input_layernorm", "self_attn."};
+  static constexpr std::array<std::string_view, 2> mlp_parts{"post_attention_layernorm", "mlp."};
   // `parameter`: the name of the learned logits.
   CrossLayerScheme(ChildOf place, const LlamaConfig& config, std::int64_t layer_index,
                    Precision precision, std::string parameter);

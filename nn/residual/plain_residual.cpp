@@ -20,10 +20,17 @@ class PlainResidual final : public ResidualScheme {
   RecordNeeds needs() const override { return {}; }
 };
 
-const ResidualSchemes::Add registered{
-    "plain", [](const ChildOf& place, const LlamaConfig&, std::int64_t, Precision) {
-      return std::make_unique<PlainResidual>(place);
-    }};
+class PlainKind final : public ResidualKind {
+ public:
+  std::unique_ptr<ResidualScheme> make(const ChildOf& place, const LlamaConfig&, std::int64_t,
+                                       Precision) const override {
+    return std::make_unique<PlainResidual>(place);
+  }
+  std::string_view terms() const override { return "none"; }
+};
+
+const ResidualSchemes::Add registered{std::string(ResidualKind::default_name),
+                                      [] { return std::make_unique<PlainKind>(); }};
 
 }  // namespace
 }  // namespace lookback

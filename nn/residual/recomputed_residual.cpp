@@ -7,6 +7,8 @@
 // with the gains g_i of the norm: x is normalized once, the gains are folded into the value
 // weights, and all value projections are one operation on one input. sum_i w_i a_i, and
 // sum_i w_i m_i, are one sum of products with the weights w_i W^O_i (w_i W^down_i).
+#include <algorithm>
+
 #include "autograd/grad_mode.h"
 #include "autograd/ops/binary.h"
 #include "autograd/ops/cast.h"
@@ -65,7 +67,6 @@ class RecomputedResidual final : public CrossLayerScheme {
                              : "modified_residual_attn.layer_weights"),
         precision(model_precision),
         epsilon(config.rms_norm_eps),
-        head_dim(config.head_dim),
         ones(empty({config.hidden_size}, precision.storage)) {
     kernels::fill(ones.backend(), {.y = ones, .value = 1});
   }
@@ -76,16 +77,31 @@ class RecomputedResidual final : public CrossLayerScheme {
   Tensor earlier_total(const Tensor& x, const ForwardPass& pass,
                        const LayerWeights& factors) const override {
     const Scope scope("recompute");
+    const bool linear = std::ranges::all_of(pass.records, [](const LayerRecord& record) {
+      return record.layer->self_attn->linear_values() != nullptr;
+    });
+    return linear ? folded_total(x, pass, factors) : total_of_outputs(x, pass, factors);
+  }
+
+  // All layers' projections at once, where their values and outputs are single projections.
+  Tensor folded_total(const Tensor& x, const ForwardPass& pass, const LayerWeights& factors) const {
     const auto values = values_of_earlier(x, pass);
     FoldedProjections projections(factors);
     for (std::size_t i = 0; i < values.size(); ++i) {
       const Scope of_layer(std::to_string(i));
       const auto& layer_i = *pass.records[i].layer;
-      const auto attended = attend(pass, i, values[i], x);
+      const auto attended = attend(pass, i, values[i]);
+      const auto flat =
+          reshape(attended, {x.size(0), x.size(1), attended.size(2) * attended.size(3)});
+      const auto& output = layer_i.self_attn->linear_values()->output;
       if (cross.site == Site::attention) {
-        projections.add(attended, layer_i.self_attn->output_projection());
+        projections.add(flat, output);
       } else {
-        projections.add(hidden_of_mlp(layer_i, attended, x), layer_i.mlp.down_proj);
+        const auto attention_output = [&] {
+          const Scope scope("self_attn");
+          return output.forward(flat);
+        }();
+        projections.add(hidden_of_mlp(layer_i, attention_output, x), layer_i.mlp.down_proj);
       }
     }
     for (std::size_t i = 0; pass.options.trace != nullptr && i < values.size(); ++i) {
@@ -94,31 +110,61 @@ class RecomputedResidual final : public CrossLayerScheme {
     return projections.sum(precision.products);
   }
 
+  // Layer by layer, for any mechanism.
+  Tensor total_of_outputs(const Tensor& x, const ForwardPass& pass,
+                          const LayerWeights& factors) const {
+    Tensor total;
+    for (std::size_t i = 0; i < pass.records.size(); ++i) {
+      const Scope of_layer(std::to_string(i));
+      const auto term = output_of(pass, i, x);
+      const auto weighted = factors.each.empty() ? term * factors.uniform : term * factors.each[i];
+      trace_term(pass, static_cast<std::int64_t>(i), weighted);
+      total = total.defined() ? total + weighted : weighted;
+    }
+    return total;
+  }
+
+  // term_i.
+  Tensor output_of(const ForwardPass& pass, std::size_t i, const Tensor& x) const {
+    const auto& record = pass.records[i];
+    const auto& layer_i = *record.layer;
+    const auto dtype = attention_dtype(precision, pass.options, x.device());
+    auto values = cast(layer_i.self_attn->values(layer_i.input_layernorm.forward(x)), dtype);
+    values = with_cached(values, pass, i);
+    const auto attended = layer_i.self_attn->output(attend(pass, i, values), record);
+    if (cross.site == Site::attention) return attended;
+    return layer_i.mlp.down_proj.forward(hidden_of_mlp(layer_i, attended, x));
+  }
+
   // The values of every earlier layer on x: [B, S, G, dk] each.
   std::vector<Tensor> values_of_earlier(const Tensor& x, const ForwardPass& pass) const {
     const auto normalized = rms_norm(x, ones, epsilon);
     std::vector<Tensor> weights, biases;
     for (const auto& record : pass.records) {
       weights.push_back(record.value_weight);
-      biases.push_back(record.layer->self_attn->value_projection().bias);
+      biases.push_back(record.layer->self_attn->linear_values()->value.bias);
     }
     auto values = linear_many(normalized, weights, biases, precision.products);
     const auto dtype = attention_dtype(precision, pass.options, x.device());
     for (std::size_t i = 0; i < values.size(); ++i) {
       const auto& flat = values[i];
+      const auto head_dim = pass.records[i].layer->self_attn->linear_values()->head_dim;
       values[i] = cast(
           reshape(flat, {flat.size(0), flat.size(1), flat.size(2) / head_dim, head_dim}), dtype);
-      if (auto* cache = pass.options.cache) {
-        values[i] =
-            cache->append_values(layer, static_cast<std::int64_t>(i), pass.position, values[i]);
-      }
+      values[i] = with_cached(values[i], pass, i);
     }
     return values;
   }
 
-  // The attention of layer i on these values.
-  Tensor attend(const ForwardPass& pass, std::size_t i, const Tensor& values,
-                const Tensor& x) const {
+  // Behind those of the positions before, where they are cached.
+  Tensor with_cached(const Tensor& values, const ForwardPass& pass, std::size_t i) const {
+    auto* cache = pass.options.cache;
+    if (cache == nullptr) return values;
+    return cache->values_again(layer, static_cast<std::int64_t>(i)).append(pass.position, values);
+  }
+
+  // The attention of layer i on these values, [B, T, H, w].
+  Tensor attend(const ForwardPass& pass, std::size_t i, const Tensor& values) const {
     const Scope scope("self_attn");
     const auto& replay = pass.records[i].replay;
     const auto attended = replay->apply(values);
@@ -129,30 +175,36 @@ class RecomputedResidual final : public CrossLayerScheme {
                                 .scope = Scope::current(),
                                 .where = std::source_location::current()});
     }
-    return reshape(attended, {x.size(0), x.size(1), attended.size(2) * attended.size(3)});
+    return attended;
   }
 
-  // What goes into the down projection of layer i.
+  // What goes into the down projection of layer i behind this output of its attention.
   static Tensor hidden_of_mlp(const DecoderLayer& layer_i, const Tensor& attended,
                               const Tensor& x) {
-    const auto output = [&] {
-      const Scope scope("self_attn");
-      return layer_i.self_attn->output_projection().forward(attended);
-    }();
-    return layer_i.mlp.hidden(layer_i.post_attention_layernorm.forward({x, output}).normed);
+    return layer_i.mlp.hidden(layer_i.post_attention_layernorm.forward({x, attended}).normed);
   }
 
   Precision precision;
   double epsilon;
-  std::int64_t head_dim;
   Tensor ones;
 };
 
-const ResidualSchemes::Add registered{
-    "recomputed",
-    [](const ChildOf& place, const LlamaConfig& config, std::int64_t layer, Precision precision) {
-      return std::make_unique<RecomputedResidual>(place, config, layer, precision);
-    }};
+class RecomputedKind final : public ResidualKind {
+ public:
+  std::unique_ptr<ResidualScheme> make(const ChildOf& place, const LlamaConfig& config,
+                                       std::int64_t layer, Precision precision) const override {
+    return std::make_unique<RecomputedResidual>(place, config, layer, precision);
+  }
+  bool reruns_layers() const override { return true; }
+  std::string_view terms() const override { return "run again on its own input"; }
+  std::string_view simpler_source() const override { return "stored"; }
+  std::string_view ladder_step() const override {
+    return "recomputation: earlier layers run again with their masked weights";
+  }
+};
+
+const ResidualSchemes::Add registered{"recomputed",
+                                      [] { return std::make_unique<RecomputedKind>(); }};
 
 }  // namespace
 }  // namespace lookback

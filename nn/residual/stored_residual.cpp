@@ -1,4 +1,6 @@
 // source = stored: the terms are the outputs of earlier layers as they were.
+#include <fmt/format.h>
+
 #include "autograd/grad_mode.h"
 #include "autograd/ops/binary.h"
 #include "nn/layer/preset.h"
@@ -21,6 +23,19 @@ class StoredResidual final : public CrossLayerScheme {
                                    : RecordNeeds{.attention_output = true};
   }
 
+  // Where the sum replaces the stream, what the layer before the last leaves in it is cut off, and
+  // no layer runs it again.
+  std::vector<std::string> inert(const LlamaConfig& config) const override {
+    auto names = CrossLayerScheme::inert(config);
+    if (names.empty() || cross.stream != CrossLayerResidual::Stream::replace) return names;
+    std::vector<std::string_view> parts{"modified_residual_", "mlp_residual_weights",
+                                        "attn_residual_weights"};
+    if (cross.site == Site::attention)
+      parts.insert(parts.end(), mlp_parts.begin(), mlp_parts.end());
+    for (const auto part : parts) names.push_back(fmt::format("{}.{}", layer - 1, part));
+    return names;
+  }
+
  private:
   Tensor earlier_total(const Tensor&, const ForwardPass& pass,
                        const LayerWeights& weights) const override {
@@ -39,11 +54,19 @@ class StoredResidual final : public CrossLayerScheme {
   }
 };
 
-const ResidualSchemes::Add registered{
-    "stored",
-    [](const ChildOf& place, const LlamaConfig& config, std::int64_t layer, Precision precision) {
-      return std::make_unique<StoredResidual>(place, config, layer, precision);
-    }};
+class StoredKind final : public ResidualKind {
+ public:
+  std::unique_ptr<ResidualScheme> make(const ChildOf& place, const LlamaConfig& config,
+                                       std::int64_t layer, Precision precision) const override {
+    return std::make_unique<StoredResidual>(place, config, layer, precision);
+  }
+  std::string_view terms() const override { return "stored"; }
+  std::string_view ladder_step() const override {
+    return "recording: outputs of earlier layers, as they were";
+  }
+};
+
+const ResidualSchemes::Add registered{"stored", [] { return std::make_unique<StoredKind>(); }};
 
 const RegisteredPresets::Add stored1{
     "stored1",

@@ -4,11 +4,10 @@
 
 namespace lookback {
 
-AccumulatedScores::AccumulatedScores(ChildOf place, const LlamaConfig& config, std::int64_t layer,
-                                     Precision precision)
+AccumulatedScores::AccumulatedScores(ChildOf place, const ScoreSizes& sizes, Precision precision)
     : ScoreScheme(std::move(place)),
-      head_dim(static_cast<double>(config.head_dim)),
-      m(layer + 1),
+      head_dim(sizes.width),
+      m(sizes.layer + 1),
       dtype(precision.storage) {}
 
 AttentionPieces AccumulatedScores::pieces(const Tensor& query, const Tensor& key,

@@ -12,11 +12,10 @@ class AccumulatedScores : public ScoreScheme {
   AttentionPieces pieces(const Tensor& query, const Tensor& key,
                          const std::vector<LayerRecord>& earlier) const final;
   RecordNeeds needs() const final { return {.scores = true}; }
-  Tensor taking_effect() const final { return scales(); }
+  Tensor effective_value() const final { return scales(); }
 
  protected:
-  AccumulatedScores(ChildOf place, const LlamaConfig& config, std::int64_t layer,
-                    Precision precision);
+  AccumulatedScores(ChildOf place, const ScoreSizes& sizes, Precision precision);
 
   // s [m], a function of the parameters.
   virtual Tensor scales() const = 0;
@@ -36,10 +35,9 @@ class AccumulatedScores : public ScoreScheme {
 // The factory of a scheme.
 template <class Scheme>
 ScoreSchemes::Factory accumulated() {
-  return
-      [](const ChildOf& place, const LlamaConfig& config, std::int64_t layer, Precision precision) {
-        return std::make_unique<Scheme>(place, config, layer, precision);
-      };
+  return [](const ChildOf& place, const ScoreSizes& sizes, Precision precision) {
+    return std::make_unique<Scheme>(place, sizes, precision);
+  };
 }
 
 }  // namespace lookback

@@ -1,6 +1,4 @@
-// The plain Llama: a layer's scores are its own, Q K^T / sqrt(dk).
-#include <cmath>
-
+// The plain Llama: a layer's scores are its own, Q K^T times the scale.
 #include "kernels/fill.h"
 #include "nn/layer/score_scheme.h"
 
@@ -9,10 +7,9 @@ namespace {
 
 class OwnScores final : public ScoreScheme {
  public:
-  OwnScores(ChildOf place, const LlamaConfig& config, Precision precision)
+  OwnScores(ChildOf place, const ScoreSizes& sizes, Precision precision)
       : ScoreScheme(std::move(place)), scales(empty({1}, precision.storage)) {
-    const double scale = 1 / std::sqrt(static_cast<double>(config.head_dim));
-    kernels::fill(scales.backend(), {.y = scales, .value = scale});
+    kernels::fill(scales.backend(), {.y = scales, .value = sizes.scale});
   }
 
   AttentionPieces pieces(const Tensor& query, const Tensor& key,
@@ -27,8 +24,9 @@ class OwnScores final : public ScoreScheme {
 };
 
 const ScoreSchemes::Add registered{
-    "own", [](const ChildOf& place, const LlamaConfig& config, std::int64_t, Precision precision) {
-      return std::make_unique<OwnScores>(place, config, precision);
+    std::string(ScoreScheme::default_name),
+    [](const ChildOf& place, const ScoreSizes& sizes, Precision precision) {
+      return std::make_unique<OwnScores>(place, sizes, precision);
     }};
 
 }  // namespace

@@ -36,9 +36,8 @@ struct Scale {
 
 class ScaledScores final : public AccumulatedScores {
  public:
-  ScaledScores(ChildOf place, const LlamaConfig& config, std::int64_t layer, Precision precision,
-               const Scale& chosen)
-      : AccumulatedScores(std::move(place), config, layer, precision),
+  ScaledScores(ChildOf place, const ScoreSizes& sizes, Precision precision, const Scale& chosen)
+      : AccumulatedScores(std::move(place), sizes, precision),
         formula(chosen.formula),
         ones(all(1)) {
     for (const auto& [name, count, initial] : chosen.learned(head_dim)) {
@@ -126,9 +125,8 @@ struct AddScales {
   AddScales() {
     for (const auto& scale : all_scales()) {
       schemes.push_back(std::make_unique<ScoreSchemes::Add>(
-          scale.name, [&scale](const ChildOf& place, const LlamaConfig& config, std::int64_t layer,
-                               Precision precision) {
-            return std::make_unique<ScaledScores>(place, config, layer, precision, scale);
+          scale.name, [&scale](const ChildOf& place, const ScoreSizes& sizes, Precision precision) {
+            return std::make_unique<ScaledScores>(place, sizes, precision, scale);
           }));
       presets.push_back(std::make_unique<RegisteredPresets::Add>(
           scale.preset,

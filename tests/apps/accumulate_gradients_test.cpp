@@ -114,7 +114,7 @@ double seconds_of_first_step(std::int64_t layers) {
   AdamW optimizer(llama.parameters(), {});
   const auto measures = accumulate_gradients(llama, {batch});
   optimizer.step(1e-3, measures.loss_scale);
-  EXPECT_TRUE(llama.effects().empty());
+  EXPECT_TRUE(llama.effective_values().empty());
   return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
 }
 

@@ -46,11 +46,18 @@ class UndeclaredResidual final : public ResidualScheme {
   }
   RecordNeeds needs() const override { return {}; }
 };
+class UndeclaredKind final : public ResidualKind {
+ public:
+  std::unique_ptr<ResidualScheme> make(const ChildOf& place, const LlamaConfig&, std::int64_t,
+                                       Precision) const override {
+    return std::make_unique<UndeclaredResidual>(place);
+  }
+  std::string_view terms() const override { return "undeclared"; }
+};
+
 TEST(Diagnose, NamesTheOperationThatDeclaresNothing) {
-  const ResidualSchemes::Add registered{
-      "undeclared", [](const ChildOf& place, const LlamaConfig&, std::int64_t, Precision) {
-        return std::make_unique<UndeclaredResidual>(place);
-      }};
+  const ResidualSchemes::Add registered{"undeclared",
+                                        [] { return std::make_unique<UndeclaredKind>(); }};
   auto config = testing::small_config();
   config.cross_layer_residual = CrossLayerResidual{.source = "undeclared"};
   const auto proof = prove_causal(config, {5});

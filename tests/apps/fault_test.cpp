@@ -61,7 +61,7 @@ TokenBatch some_batch(const Tensor& ids, std::size_t hidden_targets) {
 }
 
 Tensor decoded(const Llama& llama, const Tensor& ids) {
-  KeyValueCache cache(llama.config, ids.size(0), ids.size(1), llama.precision.storage);
+  KeyValueCache cache(ids.size(0), ids.size(1), llama.precision.storage);
   std::vector<Tensor> all;
   for (std::int64_t t = 0; t < ids.size(1); ++t) {
     all.push_back(llama.logits(slice(ids, 1, t, t + 1), {.cache = &cache}));

@@ -143,7 +143,7 @@ TEST(Llama, CachedDecodingEqualsTheFullForward) {
     const NoGrad no_grad;
     const auto ids = some_ids(2, 11, config.vocab_size);
     const auto full = llama->logits(ids);
-    KeyValueCache cache(config, 2, 11, DType::f64);
+    KeyValueCache cache(2, 11, DType::f64);
     for (std::int64_t begin = 0, step = 1; begin < 11; begin += step, ++step) {
       const auto length = std::min<std::int64_t>(step, 11 - begin);
       const auto part = empty({2, length}, DType::i64);

@@ -47,14 +47,20 @@ std::mt19937_64 random_of(const std::string& name, std::uint64_t seed) {
 
 std::vector<std::string> score_scales() {
   auto names = ScoreSchemes::names();
-  std::erase(names, "own");
+  std::erase(names, ScoreScheme::default_name);
   std::erase(names, example_scale);
+  return names;
+}
+
+std::vector<std::string> sources() {
+  auto names = ResidualSchemes::names();
+  std::erase(names, ResidualKind::default_name);
   return names;
 }
 
 std::vector<CrossLayerResidual> cross_layer_residuals() {
   std::vector<CrossLayerResidual> all;
-  for (const auto* source : {"recomputed", "stored"}) {
+  for (const auto& source : sources()) {
     for (const auto site : {Site::mlp, Site::attention}) {
       for (const auto weights : {Weights::sum, Weights::mean, Weights::learned}) {
         for (const auto stream : {Stream::add, Stream::replace}) {
@@ -89,15 +95,18 @@ std::vector<Variant> all_variants(const LlamaConfig& base) {
 }
 
 Variant preset_variant(const LlamaConfig& base, const std::string& preset) {
-  auto keys = nlohmann::json::parse(find_preset(preset).config);
+  auto keys = nlohmann::json::parse(find_preset(preset).config.for_model(base));
   keys.update({{"vocab_size", 1},
-               {"hidden_size", 2},
+               {"hidden_size", base.hidden_size},
                {"intermediate_size", 1},
                {"num_hidden_layers", 1},
-               {"num_attention_heads", 1}});
+               {"num_attention_heads", base.num_attention_heads},
+               {"head_dim", base.head_dim}});
   const auto parsed = parse_llama_config(keys.dump(), preset);
   auto config = base;
   config.cross_layer_residual = parsed.cross_layer_residual;
+  config.attention = parsed.attention;
+  if (!parsed.attention.empty()) config.num_key_value_heads = parsed.num_key_value_heads;
   config.score_scale = parsed.score_scale;
   config.fault = parsed.fault;
   return {preset, config};

@@ -33,7 +33,7 @@ class CacheMismatch final : public DiagnosisCheck {
                                                        : "cached decoding, explicit weights";
     const auto full = llama.logits(ids, {.attention = path});
     const auto batch = ids.size(0), tokens = ids.size(1), prompt = (tokens + 1) / 2;
-    KeyValueCache cache(llama.config, batch, tokens, DType::f64);
+    KeyValueCache cache(batch, tokens, DType::f64);
     double largest = 0;
     std::int64_t worst = 0;
     for (std::int64_t begin = 0; begin < tokens;) {

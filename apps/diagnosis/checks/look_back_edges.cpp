@@ -41,20 +41,20 @@ class LookBackEdges final : public DiagnosisCheck {
     forward.trace = &trace;
     const auto logits = llama->logits(
         subject.random_ids(1, std::min<std::int64_t>(subject.block_size, 8)), forward);
-    if (cross) residual_edges(*cross, trace, diagnosis);
+    if (cross) residual_edges(*cross, reruns_layers(subject.config), trace, diagnosis);
     if (!subject.config.score_scale.empty()) score_edges(trace, diagnosis);
   }
 
  private:
   // What layer i left for later layers.
-  static const Tensor& recorded(const CrossLayerResidual& cross, const Trace& trace,
+  static const Tensor& recorded(const CrossLayerResidual& cross, bool again, const Trace& trace,
                                 std::size_t i) {
-    if (cross.source == "recomputed") return trace.pieces[i].q.back();
+    if (again) return trace.pieces[i].q.back();
     const bool mlp = cross.site == CrossLayerResidual::Site::mlp;
     return (mlp ? trace.mlp_outputs : trace.attention_outputs)[i];
   }
 
-  static void residual_edges(const CrossLayerResidual& cross, const Trace& trace,
+  static void residual_edges(const CrossLayerResidual& cross, bool again, const Trace& trace,
                              Diagnosis& diagnosis) {
     const std::string name = "gradients from later layers to what earlier ones recorded";
     std::int64_t edges = 0;
@@ -64,7 +64,7 @@ class LookBackEdges final : public DiagnosisCheck {
       stops.insert(producer_of(trace.hidden_states[layer]));
       const auto* output = producer_of(trace.hidden_states[layer + 1]);
       for (std::size_t source = 0; source < layer; ++source, ++edges) {
-        const auto* goal = producer_of(recorded(cross, trace, source));
+        const auto* goal = producer_of(recorded(cross, again, trace, source));
         if (goal != nullptr && leads_to(output, goal, stops)) continue;
         return diagnosis.failed(
             Verdict::severed_path, name, 0, 1,

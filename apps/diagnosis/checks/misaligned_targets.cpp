@@ -5,8 +5,8 @@
 #include <numeric>
 
 #include "apps/diagnosis/diagnosis_check.h"
-#include "apps/train/token_tensors.h"
 #include "apps/train/accumulate_gradients.h"
+#include "apps/train/token_tensors.h"
 #include "runtime/transfer.h"
 
 namespace lookback {

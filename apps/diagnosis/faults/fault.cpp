@@ -61,7 +61,8 @@ FaultInjection::Changes FaultInjection::forward_changes(const Changes& but) {
 }
 
 void check_possible(const FaultInjection& fault, std::string_view name, const LlamaConfig& config) {
-  const auto missing = fault.missing_in(config);
+  const auto missing = config.attention.empty() ? fault.missing_in(config)
+                                                : "plain attention, no attention_mechanism";
   if (missing.empty()) return;
   fail(FaultInjection::family, "{} cannot be made in this model: it needs {}", name, missing);
 }

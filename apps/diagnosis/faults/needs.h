@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "nn/layer/config.h"
+#include "nn/layer/residual_scheme.h"
 
 namespace lookback {
 
@@ -12,8 +12,7 @@ inline std::string_view without_two_layers(const LlamaConfig& config) {
 }
 
 inline std::string_view without_recomputation(const LlamaConfig& config) {
-  const auto& cross = config.cross_layer_residual;
-  const bool recomputed = cross && cross->source == "recomputed" && config.num_hidden_layers > 1;
+  const bool recomputed = reruns_layers(config) && config.num_hidden_layers > 1;
   return recomputed ? "" : "a cross_layer_residual with source recomputed, and two layers or more";
 }
 

@@ -1,0 +1,104 @@
+// What config.json says about a layer's attention: its key attention_mechanism, an object or one
+// object per layer, {"type": name, option: value, ..}. An object is read by the type that it names,
+// into options of the type's own; those make the layer's module. docs/variants.md has the keys.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "autograd/ops/causal_mask.h"
+#include "nn/layer/config.h"
+#include "nn/layer/config_reader.h"
+#include "nn/precision.h"
+#include "runtime/registry.h"
+
+namespace lookback {
+
+class AttentionMechanism;
+struct ChildOf;
+
+// A rule of `pattern`: which of the keys before it a query sees. One file each, registered under
+// its key; it narrows the mask that every path, replay and cache of the layer obeys.
+class PatternRule {
+ public:
+  static constexpr std::string_view family = "attention pattern";
+  virtual ~PatternRule() = default;
+  virtual void narrow(CausalMask& mask) const = 0;
+  virtual void write(nlohmann::ordered_json& pattern) const = 0;
+  // "sliding_window 128"
+  virtual std::string described() const = 0;
+};
+// Reads the rule from the object `pattern`, which may not name it.
+using PatternRules = Registry<PatternRule, ConfigReader>;
+
+// An object of attention_mechanism, and the sizes of the model it stands in.
+struct AttentionText {
+  const ConfigReader& reader;
+  const LlamaConfig& config;
+};
+
+class AttentionOptions {
+ public:
+  static constexpr std::string_view family = "attention_mechanism";
+  // The type of a layer that config.json says nothing about.
+  static constexpr std::string_view default_type = "causal";
+
+  virtual ~AttentionOptions();
+  const std::string& type() const { return type_name; }
+  virtual std::unique_ptr<AttentionMechanism> make(const ChildOf& place, const LlamaConfig& config,
+                                                   std::int64_t layer,
+                                                   Precision precision) const = 0;
+  // The same mechanism in a model of other sizes.
+  virtual std::shared_ptr<const AttentionOptions> resized(const LlamaConfig& config) const = 0;
+  // The object that it was read from, with every option that is not at its default.
+  nlohmann::ordered_json to_json() const;
+  bool is_default() const;
+
+  // Of every type.
+  std::optional<double> softmax_scale;     // absent: (width of the scores)^-1/2
+  std::optional<bool> attention_out_bias;  // of o_proj; absent: the config's attention_bias
+  std::vector<std::shared_ptr<const PatternRule>> pattern;  // empty: all keys up to the query
+
+  bool out_bias(const LlamaConfig& config) const {
+    return attention_out_bias.value_or(config.attention_bias);
+  }
+  // The mask of a pass, narrowed by the pattern.
+  CausalMask narrowed(CausalMask mask) const;
+
+ protected:
+  // Reads the options of every type. Throws Error for keys that are neither these nor `own`.
+  AttentionOptions(std::string_view type, const AttentionText& text,
+                   std::vector<std::string_view> own);
+  // The options of its own.
+  virtual void write_own(nlohmann::ordered_json&) const {}
+
+ private:
+  std::string type_name;
+};
+
+// By type.
+using AttentionTypes = Registry<AttentionOptions, AttentionText>;
+
+// Reads the value of attention_mechanism. Empty where every layer has the default.
+std::vector<AttentionChoice> read_attention(const nlohmann::json& value, std::string_view where,
+                                            const LlamaConfig& config);
+// What to write for it.
+nlohmann::ordered_json attention_json(const LlamaConfig& config);
+// The options of a layer.
+std::shared_ptr<const AttentionOptions> attention_of(const LlamaConfig& config, std::int64_t layer);
+// The config's attention in a model of its sizes, after they were changed.
+std::vector<AttentionChoice> resized_attention(const LlamaConfig& config);
+
+// From the plain attention to the config's, an option at a time.
+struct AttentionStep {
+  std::string axis;
+  std::vector<AttentionChoice> attention;
+};
+std::vector<AttentionStep> attention_steps(const LlamaConfig& config);
+
+}  // namespace lookback

@@ -1,0 +1,30 @@
+// The scores of a layer whose attention is a softmax over them: how they are scaled, added up over
+// layers, masked, applied and recorded.
+#pragma once
+
+#include <memory>
+
+#include "nn/layer/attention_options.h"
+#include "nn/layer/recorded_attention.h"
+#include "nn/layer/score_scheme.h"
+
+namespace lookback {
+
+class AttentionScores {
+ public:
+  // `width`: of a query and a key.
+  AttentionScores(Module& attention, const AttentionOptions& options, const LlamaConfig& config,
+                  std::int64_t layer, std::int64_t width, Precision precision);
+
+  RecordNeeds needs() const { return scheme->needs(); }
+  // softmax(masked scores of query [B, T, H, K] and key [B, S, G, K]) value [B, S, G, V]
+  // -> [B, T, H, V]. Writes into the record what the pass wants of it.
+  Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
+                const ForwardPass& pass, LayerRecord& record) const;
+
+ private:
+  std::vector<std::shared_ptr<const PatternRule>> pattern;
+  std::unique_ptr<const ScoreScheme> scheme;
+};
+
+}  // namespace lookback
