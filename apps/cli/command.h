@@ -60,10 +60,10 @@ using Commands = Registered<CommandEntry>;
 
 template <class T>
 struct AddCommand : Commands::Add {
-  AddCommand(std::string name, std::string summary)
-      : Add(std::move(name), {std::move(summary),
-                              []() -> std::unique_ptr<Command> { return std::make_unique<T>(); }}) {
-  }
+  AddCommand(std::string command_name, std::string summary)
+      : Add(std::move(command_name), {std::move(summary), []() -> std::unique_ptr<Command> {
+                                        return std::make_unique<T>();
+                                      }}) {}
 };
 
 }  // namespace lookback

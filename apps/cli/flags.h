@@ -31,9 +31,9 @@ struct Flag {
   // Whether options.toml takes it: flags about this one call stay out.
   enum class SavedToOptions { yes, no };
 
-  std::string name;         // without the dashes
-  std::string former_name;  // that it also answers to; empty: none
-  std::string placeholder;  // FILE, N, X; empty for a toggle
+  std::string name;              // without the dashes
+  std::string former_name = {};  // that it also answers to; empty: none
+  std::string placeholder;       // FILE, N, X; empty for a toggle
   std::string help;
   Kind kind = Kind::text;
   SavedToOptions saved_to_options = SavedToOptions::yes;
