@@ -85,8 +85,8 @@ class ReferenceRun {
         targets(next_token_targets(ids)),
         llama(config_of(file), precision_of(dtype)),
         parameters(llama.parameters()),
-        forward_options(forward_options(options.attention_storage, llama, ids.size(0), ids.size(1),
-                                        Gradients::wanted)) {
+        forward_options(lookback::forward_options(options.attention_storage, llama, ids.size(0),
+                                                  ids.size(1), Gradients::wanted)) {
     load_parameters(parameters, reference, parameter_prefix,
                     [&](const auto& names) { return variant_advice(llama.config, names); });
   }

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "apps/model/attention_storage.h"
 #include "nn/layer/forward_pass.h"
 #include "runtime/safetensors.h"
 
