@@ -2,8 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "nn/llama/llama.h"
@@ -13,8 +13,12 @@ namespace lookback {
 struct WeightScale {
   std::string name;
   double factor = 1;
-  std::function<bool(std::string_view parameter)> scales = {};  // which parameters; empty: none
+  std::function<std::set<std::string>(const Llama&)> scaled = {};  // names; empty: none
 };
+
+// The weights that the queries of all layers are linear in, and those of the keys.
+std::set<std::string> query_weights(const Llama& llama);
+std::set<std::string> key_weights(const Llama& llama);
 
 // As they are; all matrices times 8; queries and keys so large that attention saturates and a
 // finite number added to hidden scores is overcome.

@@ -59,6 +59,9 @@ class CausalAttention final : public AttentionMechanism {
 
   RecordNeeds needs() const override { return scores.needs(); }
   const LinearValues* linear_values() const override { return &linear; }
+  ScoreWeights score_weights() const override {
+    return {.queries = {"q_proj.weight"}, .keys = {"k_proj.weight"}};
+  }
 
   Tensor forward(const Tensor& normed, const ForwardPass& pass,
                  LayerRecord& record) const override {

@@ -163,6 +163,10 @@ class LatentAttention final : public AttentionMechanism {
         scores(*this, options, config, layer, sizes.score_width(), model_precision) {}
 
   RecordNeeds needs() const override { return scores.needs(); }
+  ScoreWeights score_weights() const override {
+    return {.queries = {sizes.q_rank == 0 ? "q_proj.weight" : "q_b_proj.weight"},
+            .keys = {"kv_b_proj.weight"}};
+  }
 
   Tensor forward(const Tensor& normed, const ForwardPass& pass,
                  LayerRecord& record) const override {

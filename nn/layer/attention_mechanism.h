@@ -21,6 +21,11 @@ struct LinearValues {
   std::int64_t head_dim;
 };
 
+// Weights that the scores of a layer are linear in: with larger ones attention saturates.
+struct ScoreWeights {
+  std::vector<std::string> queries, keys;  // names of parameters below the mechanism
+};
+
 class AttentionMechanism : public Module {
  public:
   using Module::Module;
@@ -40,6 +45,7 @@ class AttentionMechanism : public Module {
   // The same in the terms of LinearValues; null where it is not of that kind.
   virtual const LinearValues* linear_values() const { return nullptr; }
 
+  virtual ScoreWeights score_weights() const = 0;
   // Below this module, the parameters whose gradient is zero by construction.
   virtual std::vector<std::string> inert(const LlamaConfig&) const { return {}; }
 };

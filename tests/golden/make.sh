@@ -99,6 +99,33 @@ axes attention recomputed sum replace false power --kv-heads 4 --seed 61
 axes mlp stored learned add true per_layer --layers 4 --seed 62
 at fault-double-softmax-per_layer_free fault-double-softmax --scale per_layer_free --seed 63
 
+# mechanism NAME PRESETS.. [options]: an attention mechanism or pattern, alone or under a method.
+mechanism() {
+  local name=$1
+  shift
+  "$python" "$here/mechanisms.py" make "$folder/$name.safetensors" "$@" \
+    --layers 3 --hidden 16 --heads 4 --ffn 12 --vocab 13 --batch 2 --seq 7
+}
+mechanism mla mla --steps 10 --seed 80
+mechanism mla-biases mla --bias --tie --seed 81
+mechanism mla-one-query-projection mla --option q_lora_rank=null rope_interleave=false \
+  softmax_scale=0.4 attention_out_bias=true --seed 82
+mechanism mla-window mla sliding-window --option v_head_dim=6 --pattern sliding_window=3 --seed 83
+mechanism mla-method1 mla method1 --steps 10 --seed 84
+mechanism mla-method4.2 mla method4.2 --bias --seed 85
+mechanism mla-stored3 mla stored3 --float32 --seed 86
+mechanism mla-method5.5 mla method5.5 --steps 10 --seed 87
+mechanism mla-in-one-layer llama --seed 88 --layers-options '[{},
+  {"type": "mla", "kv_lora_rank": 3, "qk_nope_head_dim": 2, "qk_rope_head_dim": 2, "v_head_dim": 5},
+  {"pattern": {"sliding_window": 2}}]' --kv-heads 4
+mechanism mla-in-one-layer-method1 method1 --seed 89 --layers-options '[{},
+  {"type": "mla", "kv_lora_rank": 3, "qk_nope_head_dim": 2, "qk_rope_head_dim": 2, "v_head_dim": 5},
+  {}]' --kv-heads 4
+mechanism sliding-window sliding-window --steps 10 --seed 90
+mechanism sliding-window-method1 sliding-window method1 --kv-heads 1 --seed 91
+mechanism sliding-window-method5.4 sliding-window method5.4 --float32 --seed 92
+mechanism sliding-window-of-one sliding-window --pattern sliding_window=1 --bias --seed 93
+
 # Checkpoints of the model types that were in use before: the plain config and a model_type.
 older() {
   local name=$1 model_type=$2

@@ -7,6 +7,7 @@
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/tensor_numbers.h"
 #include "apps/diagnosis/thresholds.h"
+#include "apps/diagnosis/weight_scale.h"
 #include "apps/train/token_tensors.h"
 #include "autograd/grad_mode.h"
 #include "autograd/scope.h"
@@ -83,8 +84,9 @@ class DoubleSoftmax final : public DiagnosisCheck {
 
   static std::unique_ptr<Llama> with_large_queries(const Subject& subject) {
     auto llama = subject.fresh_model();
+    const auto queries = query_weights(*llama);
     for (const auto& [name, parameter, initial] : llama->parameters()) {
-      if (!name.ends_with("q_proj.weight")) continue;
+      if (!queries.contains(name)) continue;
       kernels::affine_forward(
           parameter.backend(),
           {.x = parameter, .y = parameter, .scale = thresholds::saturating_queries, .shift = 0});
