@@ -1,5 +1,5 @@
 // Following a causal mask through a run: which operations take it, from which line, in which scope.
-// Nobody watches unless asked to, and then nothing is kept.
+// Without a MaskWatch nothing is kept.
 #pragma once
 
 #include <cstdint>

@@ -47,7 +47,7 @@ std::byte* CachingAllocator::allocate(std::size_t bytes) {
   books.live_bytes += size;
   books.peak_bytes = std::max(books.peak_bytes, books.live_bytes);
 #ifndef NDEBUG
-  // Nobody is to take what fills a block for what a kernel has written.
+  // So that what a block held before is not taken for what a kernel has written.
   if (reuse == BlockReuse::by_size_class) poison(block, size);
 #endif
   return block;

@@ -20,7 +20,7 @@ class CapturableAllocator final : public Allocator {
   // Takes its memory from `source`, which outlives it. What is kept counts as live there.
   explicit CapturableAllocator(Allocator& source);
 
-  // The blocks of one capture. While it lives, nobody else is given
+  // The blocks of one capture. While it lives, no other request is given
   //   - a block that was allocated in keep_blocks_of(): given back by a tensor, it waits for the
   //     next request in there that `source` would give a block of its size;
   //   - a block that was live when the capture began.

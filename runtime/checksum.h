@@ -1,6 +1,6 @@
 // Checksums by which damaged and exchanged bytes are found: XXH3 in its form of 64 bits
 // (https://xxhash.com), of which `xxhsum -H3` is the program. One that differs has other bytes; of
-// other bytes one in 2^64 has the same. Nothing here keeps out somebody who means to deceive.
+// other bytes one in 2^64 has the same. They do not protect against deliberate changes.
 #pragma once
 
 #include <cstddef>

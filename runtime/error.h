@@ -1,5 +1,5 @@
-// The one exception of the house. It stands apart from check.h, which throws it, because kernels
-// compiled for a GPU cannot read fmt's headers.
+// The exception that everything here throws. It stands apart from check.h, which throws it, because
+// kernels compiled for a GPU cannot read fmt's headers.
 #pragma once
 
 #include <stdexcept>

@@ -11,8 +11,8 @@
 namespace lookback {
 
 // While it lives, the temporary files of ReplacingFile lie in `folder` and not beside what they
-// replace, where both are on one file system: whoever owns the folder knows them again. One at a
-// time, for all threads; made and destroyed while nobody writes.
+// replace, where both are on one file system: the owner of the folder knows them again. One at a
+// time, for all threads; made and destroyed while no thread writes.
 class TemporaryFilesIn {
  public:
   explicit TemporaryFilesIn(std::filesystem::path folder);

@@ -238,7 +238,7 @@ Tensor load_half(std::span<const std::byte> bytes, const Shape& shape) {
 
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   const auto name = path.string();
-  // Without O_NONBLOCK opening a pipe waits for somebody to write to it.
+  // Without O_NONBLOCK opening a pipe waits for a writer.
   const FileDescriptor file(path, O_RDONLY | O_NONBLOCK);
   if (!file.is_open()) refuse(name, file.open_error());
   struct stat status {};

@@ -13,7 +13,7 @@ class Storage {
  public:
   // A fresh block from the device's allocator.
   Storage(std::size_t bytes, Device device);
-  // Memory of somebody else (a mapped file), kept alive by `owner`.
+  // Foreign memory (a mapped file), kept alive by `owner`.
   Storage(std::byte* data, std::size_t bytes, std::shared_ptr<const void> owner);
   ~Storage();
   Storage(const Storage&) = delete;

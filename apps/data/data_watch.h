@@ -32,8 +32,9 @@ class DataWatch {
   const RunDataRecord& record() const { return recorded_data; }
 
   // Looks at the files again: at their sizes, times and places, and where these have changed at
-  // their contents. Throws Error where another process wrote into a file that the run has open. What only
-  // a later --resume will miss, a file that was replaced or is gone, comes back as a line, once.
+  // their contents. Throws Error where another process wrote into a file that the run has open.
+  // What only a later --resume will miss, a file that was replaced or is gone, comes back as a
+  // line, once.
   std::vector<std::string> changes();
 
  private:

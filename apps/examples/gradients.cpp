@@ -12,10 +12,7 @@
 
 #include "autograd/gradcheck.h"
 #include "autograd/gradient.h"
-#include "autograd/ops/cross_entropy.h"
-#include "autograd/ops/linear.h"
-#include "autograd/ops/rms_norm.h"
-#include "autograd/ops/silu_mul.h"
+#include "autograd/ops.h"
 #include "nn/initialize.h"
 #include "nn/module.h"
 #include "runtime/tensor.h"

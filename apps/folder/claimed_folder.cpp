@@ -64,8 +64,8 @@ bool ClaimedFolder::MadeFolders::make(const fs::path& folder, const fs::path& sh
 }
 
 ClaimedFolder::ClaimedFolder(fs::path folder) : directory(std::move(folder)) {
-  // A process that fails removes the folder that it made, perhaps between two steps of another: then the
-  // other begins again. Each such turn is the end of a process.
+  // A process that fails removes the folder that it made, perhaps between two steps of another:
+  // then the other begins again. Each such turn is the end of a process.
   constexpr int max_turns = 10'000;
   for (int turn = 0; turn < max_turns; ++turn) {
     if (!claim()) continue;

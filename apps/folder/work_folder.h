@@ -15,8 +15,8 @@ namespace lookback {
 // FOLDER/.lookback, with the temporary files of all that is written while it lives. A file inside,
 // written before anything else, marks it as ours: a folder of that name without it is somebody
 // else's, and nothing is removed from it. (One that is empty is ours as well: the process was
-// killed before it wrote the mark.) The process that makes one owns FOLDER (claimed_folder.h), and removes
-// it when the work is done (remove_left_work).
+// killed before it wrote the mark.) The process that makes one owns FOLDER (claimed_folder.h), and
+// removes it when the work is done (remove_left_work).
 class WorkFolder {
  public:
   // Makes it, so that it outlasts a power cut; what a killed process left in it is removed. Throws

@@ -16,7 +16,7 @@ struct CausalMask {
   std::int64_t offset = 0;     // position of query row 0 among the keys: the length of the past
   std::int64_t window = 0;     // how many keys a row sees, itself included; 0: no limit
   Tensor document_start = {};  // [B, T] i64, or undefined
-  // The line that made it, for whoever follows its path (autograd/mask_watch.h).
+  // The line that made it, which a MaskWatch reports (autograd/mask_watch.h).
   std::source_location made = std::source_location::current();
   kernels::CausalMaskView view() const {
     return {.offset = offset, .window = window, .document_start = document_start};

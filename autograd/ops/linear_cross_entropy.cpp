@@ -32,7 +32,7 @@ struct LinearCrossEntropyBackward {
     return {scaled(dx, dloss_sum), scaled(dweight, dloss_sum)};
   }
 
-  // Nobody else has seen these gradients, so they may be scaled in place, unless a second pass
+  // No other tensor shares these gradients, so they may be scaled in place, unless a second pass
   // will ask for them again.
   static Tensor scaled(const Tensor& gradient, const Tensor& dloss_sum) {
     if (!gradient.defined()) return {};

@@ -1,5 +1,5 @@
-// Multi-head latent attention (DeepSeek-AI 2024, DeepSeek-V2): keys and values of all heads are made
-// of one small latent per token, and one rotary key serves all heads.
+// Multi-head latent attention (DeepSeek-AI 2024, DeepSeek-V2): keys and values of all heads are
+// made of one small latent per token, and one rotary key serves all heads.
 //   [c~ | k~] = n W^kv_a,  c = rms_norm(c~) [dc],  k_R = rope(k~) [dr]
 //   q = W^q_b rms_norm(n W^q_a), or n W^q; per head [q_N [dn] | rope(q_R) [dr]]
 //   [k_N [dn] | v [dv]]_h = c W^kv_b_h

@@ -53,7 +53,8 @@ class AttentionOptions {
   virtual std::unique_ptr<AttentionMechanism> make(const ChildOf& place, const LlamaConfig& config,
                                                    std::int64_t layer,
                                                    Precision precision) const = 0;
-  // The width of a query and a key, whose products layers can add up; absent: it has no such scores.
+  // The width of a query and a key, whose products layers can add up; absent: it has no such
+  // scores.
   virtual std::optional<std::int64_t> score_width(const LlamaConfig& config) const = 0;
   // The same mechanism in a model of other sizes.
   virtual std::shared_ptr<const AttentionOptions> resized(const LlamaConfig& config) const = 0;

@@ -6,12 +6,7 @@
 #include <cmath>
 
 #include "autograd/gradient.h"
-#include "autograd/ops/add_rms_norm.h"
-#include "autograd/ops/cross_entropy.h"
-#include "autograd/ops/embedding.h"
-#include "autograd/ops/linear_cross_entropy.h"
-#include "autograd/ops/rope.h"
-#include "autograd/ops/silu_mul.h"
+#include "autograd/ops.h"
 
 namespace lookback {
 namespace {

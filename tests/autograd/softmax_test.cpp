@@ -97,7 +97,7 @@ TEST(Softmax, ARowOfHiddenEntriesIsZeroAndTakesNoGradient) {
   for (const double slope : to_doubles(gradient(x))) EXPECT_EQ(slope, 0);
 }
 
-// What comes back for a hidden entry, NaN too, reaches nobody.
+// The gradient of a hidden entry, NaN too, reaches no input.
 TEST(Softmax, GradientsOfHiddenEntriesAreLeftOut) {
   for (const auto& function : {softmax, log_softmax}) {
     for (const std::int64_t at : {0, 5, 36}) {

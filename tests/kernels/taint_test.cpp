@@ -3,17 +3,7 @@
 
 #include <limits>
 
-#include "autograd/ops/binary.h"
-#include "autograd/ops/cat.h"
-#include "autograd/ops/embedding.h"
-#include "autograd/ops/index_select.h"
-#include "autograd/ops/mask_scores.h"
-#include "autograd/ops/matmul.h"
-#include "autograd/ops/rms_norm.h"
-#include "autograd/ops/softmax.h"
-#include "autograd/ops/sum.h"
-#include "autograd/ops/transpose.h"
-#include "autograd/ops/unary.h"
+#include "autograd/ops.h"
 #include "kernels/core/slot.h"
 #include "kernels/fill.h"
 #include "kernels/taint/cells.h"

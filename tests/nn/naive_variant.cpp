@@ -4,19 +4,7 @@
 
 #include <cmath>
 
-#include "autograd/ops/binary.h"
-#include "autograd/ops/cat.h"
-#include "autograd/ops/embedding.h"
-#include "autograd/ops/index_select.h"
-#include "autograd/ops/mask_scores.h"
-#include "autograd/ops/matmul.h"
-#include "autograd/ops/mean.h"
-#include "autograd/ops/reshape.h"
-#include "autograd/ops/rope_tables.h"
-#include "autograd/ops/slice.h"
-#include "autograd/ops/softmax.h"
-#include "autograd/ops/transpose.h"
-#include "autograd/ops/unary.h"
+#include "autograd/ops.h"
 #include "tests/autograd/op_case.h"
 
 namespace lookback::testing {

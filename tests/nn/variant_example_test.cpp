@@ -28,7 +28,8 @@ TEST(VariantExample, IsWhatTheTextShows) {
 }
 
 TEST(VariantExample, ItsPresetIsThere) {
-  EXPECT_THAT(find_preset("decayed-scores").config.for_model({}), ::testing::HasSubstr("\"decayed\""));
+  EXPECT_THAT(find_preset("decayed-scores").config.for_model({}),
+              ::testing::HasSubstr("\"decayed\""));
 }
 
 // Values of the same seed and name are the same in both models.

@@ -196,7 +196,7 @@ struct StreamingQueryGradient {
   }
 
   LOOKBACK_DEVICE void finish(const BlockPlace& at, const Sums& sums) const {
-    device::sync_block();  // nobody reads the facts any more: their memory holds sums
+    device::sync_block();  // no thread reads the facts any more: their memory holds sums
     LOOKBACK_UNROLL
     for (int j = 0; j < targets; ++j) {
       if (j >= span.count) break;

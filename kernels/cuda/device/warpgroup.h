@@ -15,7 +15,7 @@
 //                               them begins with one.
 //   wgmma_commit()              the products since the last one are a group (wgmma.commit_group)
 //   wgmma_wait<n>(c)            all groups but the newest n are done, and c holds their sums
-//                               (wgmma.wait_group). Until then nobody may look at c, nor write into
+//                               (wgmma.wait_group). Until then no thread may read c, or write into
 //                               the shared memory that they read.
 //   fence_proxy_async()         what this thread has written into shared memory, its copies
 //                               included (those it has waited for), is there for products behind

@@ -1,4 +1,4 @@
-// One GPU that is none: its memory is the host's, but nobody else may read it.
+// The memory of the one emulated GPU: the host's, but host code that reads it fails.
 #include <algorithm>
 #include <cstring>
 #include <memory>
