@@ -104,13 +104,13 @@ mechanism() {
   local name=$1
   shift
   "$python" "$here/mechanisms.py" make "$folder/$name.safetensors" "$@" \
-    --layers 3 --hidden 16 --heads 4 --ffn 12 --vocab 13 --batch 2 --seq 7
+    --layers 3 --hidden 8 --heads 4 --ffn 12 --vocab 13 --batch 2 --seq 6
 }
-mechanism mla mla --steps 10 --seed 80
+mechanism mla mla --steps 10 --head-dim 6 --seed 80
 mechanism mla-biases mla --bias --tie --seed 81
 mechanism mla-one-query-projection mla --option q_lora_rank=null rope_interleave=false \
   softmax_scale=0.4 attention_out_bias=true --seed 82
-mechanism mla-window mla sliding-window --option v_head_dim=6 --pattern sliding_window=3 --seed 83
+mechanism mla-window mla --option v_head_dim=5 kv_lora_rank=3 --pattern sliding_window=3 --seed 83
 mechanism mla-method1 mla method1 --steps 10 --seed 84
 mechanism mla-method4.2 mla method4.2 --bias --seed 85
 mechanism mla-stored3 mla stored3 --float32 --seed 86
