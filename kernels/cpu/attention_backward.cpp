@@ -9,11 +9,10 @@ class Backward {
  public:
   explicit Backward(const AttentionBackwardArgs& arguments)
       : a(arguments),
-        sizes(sizes_of(a.q, a.k)),
+        shape(shape_of(a.q, a.k, a.mask)),
         pieces(a),
-        wants_scores(pieces.wanted()),
-        v(heads_of<T>(a.v)),
-        dv(a.dv.present() ? heads_of<T>(a.dv) : Heads<T>{}) {
+        v(rows_of_key_heads<const T>(a.v)),
+        dv(rows_of_key_heads<T>(a.dv)) {
     scratch_numbers = pieces.chunk_scratch() + key_columns * v.width +
                       read_scratch<T>(key_columns, v.width) + pieces.block_scratch() +
                       2 * query_rows * tile_stride + read_scratch<T>(2 * query_rows, v.width);
@@ -45,19 +44,18 @@ class Backward {
   void chunk(const KeySegment& segment, const KeyChunk& at) const {
     Scratch<Sum> scratch(scratch_numbers);
     const auto keys = pieces.begin(at, scratch);
-    const Values values{read_rows(v.at(at.sequence, at.first, at.key_head), v.row_stride,
+    const Values values{read_rows(v.at(at.sequence, at.first, at.key_head, 0), v.row_step,
                                   at.columns, v.width, scratch),
                         scratch.take(at.columns * v.width)};
     std::fill_n(values.dv, at.columns * v.width, Sum{0});
-    for (auto head = at.key_head * sizes.group(); head < (at.key_head + 1) * sizes.group();
-         ++head) {
-      for (std::int64_t row = 0; row < sizes.rows; row += query_rows) {
+    for (auto head = at.key_head * shape.group; head < (at.key_head + 1) * shape.group; ++head) {
+      for (std::int64_t row = 0; row < shape.rows; row += query_rows) {
         block(segment, keys, values, row, head, scratch);
       }
     }
     pieces.end(keys);
-    for (std::int64_t s = 0; dv.data != nullptr && s < at.columns; ++s) {
-      T* to = dv.at(at.sequence, at.first + s, at.key_head);
+    for (std::int64_t s = 0; dv.present() && s < at.columns; ++s) {
+      T* to = dv.at(at.sequence, at.first + s, at.key_head, 0);
       for (std::int64_t d = 0; d < v.width; ++d) to[d] = static_cast<T>(values.dv[s * v.width + d]);
     }
   }
@@ -66,8 +64,8 @@ class Backward {
   void block(const KeySegment& segment, const typename Pieces::Chunk& keys, const Values& values,
              std::int64_t row, std::int64_t head, Scratch<Sum> scratch) const {
     const auto& at = keys.at;
-    const auto rows = std::min(query_rows, sizes.rows - row);
-    const BlockMask mask(a.mask, at.sequence, row, 1, rows, sizes.keys);
+    const auto rows = std::min(query_rows, shape.rows - row);
+    const BlockMask mask(a.mask, at.sequence, row, 1, rows, shape.keys);
     const auto first = std::max<std::int64_t>(0, mask.any.first - at.first);
     const auto columns = std::min(at.columns, mask.any.last - at.first) - first;
     if (columns <= 0) return;
@@ -75,15 +73,15 @@ class Backward {
     mask.relative(at.first + first, columns, rows, visible.data());
 
     const auto queries = pieces.queries(at.sequence, row, head, rows, scratch);
-    const auto offset = ((at.sequence * sizes.rows + row) * sizes.heads + head) * v.width;
-    const auto row_stride = sizes.heads * v.width;
+    const auto offset = ((at.sequence * shape.rows + row) * shape.heads() + head) * v.width;
+    const auto row_stride = shape.heads() * v.width;
     const auto dy = read_rows(a.dy.as<T>() + offset, row_stride, rows, v.width, scratch);
     const ScoreTile<Sum> weights{scratch.take(query_rows * tile_stride), rows, columns, tile_stride,
                                  visible.data()};
     pieces.scores(queries, keys, first, weights);
     weights_from_log_sum_exp(
-        weights, a.log_sum_exp.as<Sum>() + (at.sequence * sizes.heads + head) * sizes.rows + row);
-    if (dv.data != nullptr) {
+        weights, a.log_sum_exp.as<Sum>() + (at.sequence * shape.heads() + head) * shape.rows + row);
+    if (dv.present()) {
       tile_product(Gemm<Sum>{.m = columns,
                              .n = v.width,
                              .k = rows,
@@ -96,7 +94,7 @@ class Backward {
                              .c_stride = v.width,
                              .into = Into::sum});
     }
-    if (!wants_scores) return;
+    if (!wants_scores(a)) return;
     const auto y = read_rows(a.y.as<T>() + offset, row_stride, rows, v.width, scratch);
     std::array<Sum, query_rows> row_dot;
     for (std::int64_t i = 0; i < rows; ++i) {
@@ -119,11 +117,10 @@ class Backward {
   }
 
   const AttentionBackwardArgs& a;
-  const AttentionSizes sizes;
+  const AttentionShape shape;
   const Pieces pieces;
-  const bool wants_scores;
-  const Heads<const T> v;
-  const Heads<T> dv;
+  const HeadRows<const T> v;
+  const HeadRows<T> dv;
   std::int64_t scratch_numbers = 0;
 };
 

@@ -12,10 +12,10 @@ class Forward {
  public:
   explicit Forward(const AttentionForwardArgs& arguments)
       : a(arguments),
-        sizes(sizes_of(a.q, a.k)),
-        q(heads_of_each<T>(a.q)),
-        k(heads_of_each<T>(a.k)),
-        v(heads_of<T>(a.v)) {
+        shape(shape_of(a.q, a.k, a.mask)),
+        q(rows_of_each_head<const T>(a.q, shape.group)),
+        k(rows_of_each_key_head<const T>(a.k)),
+        v(rows_of_key_heads<const T>(a.v)) {
     std::int64_t total_width = 0;
     for (const auto& piece : q) {
       widths.push_back(piece.width);
@@ -29,11 +29,11 @@ class Forward {
   // With one query position the rows of a block are the heads that share a key/value head: decoding
   // then reads each key once. Otherwise they are positions of one head.
   void run() const {
-    const bool across_heads = sizes.rows == 1;
-    const auto rows = across_heads ? sizes.group() : sizes.rows;
-    const auto heads = across_heads ? sizes.key_heads : sizes.heads;
+    const bool across_heads = shape.rows == 1;
+    const auto rows = across_heads ? shape.group : shape.rows;
+    const auto heads = across_heads ? shape.key_heads : shape.heads();
     const auto blocks = blocks_of(rows, query_rows);
-    parallel_for(sizes.sequences * heads * blocks, 1, [&](std::int64_t task, std::int64_t) {
+    parallel_for(shape.sequences * heads * blocks, 1, [&](std::int64_t task, std::int64_t) {
       const auto first =
           (blocks - 1 - task % blocks) * query_rows;  // those that see most come first
       const auto head = task / blocks % heads;
@@ -63,14 +63,15 @@ class Forward {
     std::array<Sum, query_rows> rescale;
   };
 
-  RowSpan<Sum> read_queries(const Heads<const T>& x, const Block& at, Scratch<Sum>& scratch) const {
-    const auto stride = at.step == 1 ? x.row_stride : x.head_stride;
-    return read_rows(x.at(at.sequence, at.row, at.head), stride, at.count, x.width, scratch);
+  RowSpan<Sum> read_queries(const HeadRows<const T>& x, const Block& at,
+                            Scratch<Sum>& scratch) const {
+    const auto stride = at.step == 1 ? x.row_step : x.head_in_group_step;
+    return read_rows(x.at_head(at.sequence, at.row, at.head), stride, at.count, x.width, scratch);
   }
 
   void block(const Block& at) const {
     Scratch<Sum> scratch(scratch_numbers);
-    const BlockMask mask(a.mask, at.sequence, at.row, at.step, at.count, sizes.keys);
+    const BlockMask mask(a.mask, at.sequence, at.row, at.step, at.count, shape.keys);
     std::vector<RowSpan<Sum>> queries;
     for (const auto& piece : q) queries.push_back(read_queries(piece, at, scratch));
     Sum* y = scratch.take(at.count * v.width);
@@ -90,14 +91,14 @@ class Forward {
   void chunk(const Block& at, const BlockMask& mask, const std::vector<RowSpan<Sum>>& queries,
              std::int64_t first, std::int64_t columns, Sum* scores, Sum* y, Totals& totals,
              Scratch<Sum>& scratch) const {
-    const auto key_head = at.head / sizes.group();
+    const auto key_head = at.head / shape.group;
     std::vector<RowSpan<Sum>> keys;
     for (const auto& piece : k) {
-      keys.push_back(read_rows(piece.at(at.sequence, first, key_head), piece.row_stride, columns,
+      keys.push_back(read_rows(piece.at(at.sequence, first, key_head, 0), piece.row_step, columns,
                                piece.width, scratch));
     }
     const auto values =
-        read_rows(v.at(at.sequence, first, key_head), v.row_stride, columns, v.width, scratch);
+        read_rows(v.at(at.sequence, first, key_head, 0), v.row_step, columns, v.width, scratch);
     std::array<KeyRange, query_rows> visible;
     mask.relative(first, columns, at.count, visible.data());
     const ScoreTile<Sum> tile{scores, at.count, columns, tile_stride, visible.data()};
@@ -115,7 +116,7 @@ class Forward {
   }
 
   std::int64_t log_sum_exp_at(const Block& at) const {
-    return (at.sequence * sizes.heads + at.head) * sizes.rows + at.row;
+    return (at.sequence * shape.heads() + at.head) * shape.rows + at.row;
   }
 
   // Divides by the sums and hands the rows over.
@@ -131,17 +132,17 @@ class Forward {
             saw_something ? totals.maximum[static_cast<std::size_t>(i)] + std::log(sum)
                           : minus_infinity;
       }
-      const auto position = at.sequence * sizes.rows + at.row + i * at.step;
+      const auto position = at.sequence * shape.rows + at.row + i * at.step;
       const auto head = at.head + i * (1 - at.step);
-      T* to = a.y.as<T>() + (position * sizes.heads + head) * v.width;
+      T* to = a.y.as<T>() + (position * shape.heads() + head) * v.width;
       for (std::int64_t d = 0; d < v.width; ++d) to[d] = static_cast<T>(row[d]);
     }
   }
 
   const AttentionForwardArgs& a;
-  const AttentionSizes sizes;
-  const std::vector<Heads<const T>> q, k;
-  const Heads<const T> v;
+  const AttentionShape shape;
+  const std::vector<HeadRows<const T>> q, k;
+  const HeadRows<const T> v;
   std::vector<std::int64_t> widths;
   std::int64_t scratch_numbers = 0;
 };

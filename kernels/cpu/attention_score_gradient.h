@@ -53,13 +53,13 @@ class ScoreGradient {
   // q, k, scales, dq, dk, dscales and workspace are fields of the arguments.
   explicit ScoreGradient(const Arguments& arguments)
       : a(arguments),
-        sizes(sizes_of(a.q, a.k)),
+        shape(shape_of(a.q, a.k, a.mask)),
         segments(attention_key_segments(a.k[0])),
         partial(segments > 1 || a.q[0].dtype == DType::bf16),
-        q(heads_of_each<T>(a.q)),
-        k(heads_of_each<T>(a.k)),
-        dq(heads_of_each<T>(a.dq)),
-        dk(heads_of_each<T>(a.dk)) {
+        q(rows_of_each_head<const T>(a.q, shape.group)),
+        k(rows_of_each_key_head<const T>(a.k)),
+        dq(rows_of_each_head<T>(a.dq, shape.group)),
+        dk(rows_of_each_key_head<T>(a.dk)) {
     for (const auto& piece : q) widths.push_back(piece.width);
     for (const auto width : widths) total_width += width;
     Sum* at = a.workspace.template as<Sum>();
@@ -72,23 +72,17 @@ class ScoreGradient {
   }
 
   std::int64_t pieces() const { return static_cast<std::int64_t>(q.size()); }
-  std::int64_t workers() const { return sizes.sequences * sizes.key_heads * segments; }
-  bool wanted() const {
-    const auto present = [](const auto& list) {
-      return std::any_of(list.begin(), list.end(), [](const auto& x) { return x.present(); });
-    };
-    return a.dscales.present() || present(a.dq) || present(a.dk);
-  }
+  std::int64_t workers() const { return shape.sequences * shape.key_heads * segments; }
 
   KeySegment segment_of(std::int64_t worker) const {
-    const auto length = blocks_of(blocks_of(sizes.keys, segments), key_columns) * key_columns;
+    const auto length = blocks_of(blocks_of(shape.keys, segments), key_columns) * key_columns;
     const auto index = worker % segments;
     const auto pair = worker / segments;
     return {.index = index,
-            .sequence = pair / sizes.key_heads,
-            .key_head = pair % sizes.key_heads,
-            .first = std::min(sizes.keys, index * length),
-            .last = std::min(sizes.keys, (index + 1) * length)};
+            .sequence = pair / shape.key_heads,
+            .key_head = pair % shape.key_heads,
+            .first = std::min(shape.keys, index * length),
+            .last = std::min(shape.keys, (index + 1) * length)};
   }
 
   // Scratch that a Chunk takes.
@@ -104,9 +98,9 @@ class ScoreGradient {
     for (std::int64_t p = 0; p < pieces(); ++p) {
       scale_part(segment)[p] = 0;
       if (!partial) continue;
-      for (std::int64_t t = 0; t < sizes.rows; ++t) {
-        const auto row = dq_row(p, segment, t, segment.key_head * sizes.group());
-        std::fill_n(row.data, row.count * sizes.group(), Sum{0});
+      for (std::int64_t t = 0; t < shape.rows; ++t) {
+        const auto row = dq_row(p, segment, t, segment.key_head * shape.group);
+        std::fill_n(row.data, row.count * shape.group, Sum{0});
       }
     }
   }
@@ -120,7 +114,7 @@ class ScoreGradient {
   Chunk begin(const KeyChunk& at, Scratch<Sum>& scratch) const {
     Chunk chunk{.at = at, .keys = {}, .dk = {}};
     for (std::size_t p = 0; p < k.size(); ++p) {
-      chunk.keys.push_back(read_rows(k[p].at(at.sequence, at.first, at.key_head), k[p].row_stride,
+      chunk.keys.push_back(read_rows(k[p].at(at.sequence, at.first, at.key_head, 0), k[p].row_step,
                                      at.columns, widths[p], scratch));
       chunk.dk.push_back(scratch.take(at.columns * widths[p]));
       std::fill_n(chunk.dk[p], at.columns * widths[p], Sum{0});
@@ -133,8 +127,8 @@ class ScoreGradient {
                                     std::int64_t rows, Scratch<Sum>& scratch) const {
     std::vector<RowSpan<Sum>> result;
     for (const auto& piece : q) {
-      result.push_back(
-          read_rows(piece.at(sequence, row, head), piece.row_stride, rows, piece.width, scratch));
+      result.push_back(read_rows(piece.at_head(sequence, row, head), piece.row_step, rows,
+                                 piece.width, scratch));
     }
     return result;
   }
@@ -192,7 +186,7 @@ class ScoreGradient {
       if (!wants_dk(p)) continue;
       const auto piece = static_cast<std::size_t>(p);
       for (std::int64_t s = 0; s < at.columns; ++s) {
-        T* to = dk[piece].at(at.sequence, at.first + s, at.key_head);
+        T* to = dk[piece].at(at.sequence, at.first + s, at.key_head, 0);
         const Sum* from = chunk.dk[piece] + s * widths[piece];
         for (std::int64_t d = 0; d < widths[piece]; ++d) {
           to[d] = static_cast<T>(static_cast<Sum>(to[d]) + from[d]);
@@ -222,22 +216,22 @@ class ScoreGradient {
   };
 
   bool wants_dq(std::int64_t p) const {
-    return !dq.empty() && dq[static_cast<std::size_t>(p)].data != nullptr;
+    return !dq.empty() && dq[static_cast<std::size_t>(p)].present();
   }
   bool wants_dk(std::int64_t p) const {
-    return !dk.empty() && dk[static_cast<std::size_t>(p)].data != nullptr;
+    return !dk.empty() && dk[static_cast<std::size_t>(p)].present();
   }
   std::int64_t dq_numbers(std::int64_t p) const {
-    return sizes.sequences * sizes.rows * sizes.heads * widths[static_cast<std::size_t>(p)];
+    return shape.sequences * shape.rows * shape.heads() * widths[static_cast<std::size_t>(p)];
   }
   Sum* scale_part(const KeySegment& segment) const {
-    const auto pair = segment.sequence * sizes.key_heads + segment.key_head;
+    const auto pair = segment.sequence * shape.key_heads + segment.key_head;
     return scale_parts + (pair * segments + segment.index) * pieces();
   }
   PartialRow dq_row(std::int64_t p, const KeySegment& segment, std::int64_t row,
                     std::int64_t head) const {
     const auto width = widths[static_cast<std::size_t>(p)];
-    const auto at = ((segment.sequence * sizes.rows + row) * sizes.heads + head) * width;
+    const auto at = ((segment.sequence * shape.rows + row) * shape.heads() + head) * width;
     return {dq_parts[static_cast<std::size_t>(p)] + segment.index * dq_numbers(p) + at, width};
   }
 
@@ -255,7 +249,7 @@ class ScoreGradient {
         Sum* to = dq_row(p, segment, row + i, head).data;
         for (std::int64_t d = 0; d < width; ++d) to[d] += scale * from[d];
       } else {
-        T* to = dq[piece].at(segment.sequence, row + i, head);
+        T* to = dq[piece].at_head(segment.sequence, row + i, head);
         for (std::int64_t d = 0; d < width; ++d) {
           to[d] = static_cast<T>(static_cast<Sum>(to[d]) + scale * from[d]);
         }
@@ -266,12 +260,12 @@ class ScoreGradient {
   void add_parts_of_dq(std::int64_t p) const {
     const auto piece = static_cast<std::size_t>(p);
     const auto width = widths[piece];
-    parallel_for(sizes.sequences * sizes.rows, 16,
+    parallel_for(shape.sequences * shape.rows, 16,
                  [&](std::int64_t begin_row, std::int64_t end_row) {
                    for (auto i = begin_row; i < end_row; ++i) {
-                     for (std::int64_t head = 0; head < sizes.heads; ++head) {
-                       T* to = dq[piece].at(i / sizes.rows, i % sizes.rows, head);
-                       const Sum* from = dq_parts[piece] + (i * sizes.heads + head) * width;
+                     for (std::int64_t head = 0; head < shape.heads(); ++head) {
+                       T* to = dq[piece].at_head(i / shape.rows, i % shape.rows, head);
+                       const Sum* from = dq_parts[piece] + (i * shape.heads() + head) * width;
                        for (std::int64_t d = 0; d < width; ++d) {
                          Sum total = from[d];
                          for (std::int64_t part = 1; part < segments; ++part)
@@ -284,11 +278,11 @@ class ScoreGradient {
   }
 
   const Arguments& a;
-  const AttentionSizes sizes;
+  const AttentionShape shape;
   const std::int64_t segments;
   const bool partial;  // dq goes through the workspace
-  const std::vector<Heads<const T>> q, k;
-  const std::vector<Heads<T>> dq, dk;
+  const std::vector<HeadRows<const T>> q, k;
+  const std::vector<HeadRows<T>> dq, dk;
   std::vector<std::int64_t> widths;
   std::int64_t total_width = 0;
   Sum* scale_parts = nullptr;  // [worker, piece]

@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/attention_shape.h"
 #include "kernels/causal_mask.h"
 #include "kernels/cpu/attention_rows.h"
 #include "kernels/cpu/gemm.h"
@@ -24,43 +25,18 @@ constexpr std::int64_t blocks_of(std::int64_t count, std::int64_t size) {
   return (count + size - 1) / size;
 }
 
-// A [B, T, H, D] operand.
-template <class T>
-struct Heads {
-  T* data = nullptr;
-  std::int64_t sequence_stride = 0;
-  std::int64_t row_stride = 0;
-  std::int64_t head_stride = 0;
-  std::int64_t width = 0;
-  T* at(std::int64_t sequence, std::int64_t row, std::int64_t head) const {
-    return data + sequence * sequence_stride + row * row_stride + head * head_stride;
-  }
-};
-template <class T, class Operand>
-auto heads_of(const Operand& x) {
-  using Element = std::conditional_t<std::is_same_v<Operand, In>, const T, T>;
-  return Heads<Element>{x.template as<T>(), x.stride(0), x.stride(1), x.stride(2), x.size(3)};
-}
+// The operands of a list, absent ones as no data: q and their gradients, k and theirs.
 template <class T, class List>
-auto heads_of_each(const List& list) {
-  std::vector<decltype(heads_of<T>(list[0]))> pieces;
-  for (const auto& x : list)
-    pieces.push_back(x.present() ? heads_of<T>(x) : decltype(heads_of<T>(x)){});
+std::vector<HeadRows<T>> rows_of_each_head(const List& list, std::int64_t group) {
+  std::vector<HeadRows<T>> pieces;
+  for (const auto& x : list) pieces.push_back(rows_of_heads<T>(x, group));
   return pieces;
 }
-
-// Sizes of an attention, by their letters in kernels/attention.h.
-struct AttentionSizes {
-  std::int64_t sequences, rows, heads;  // B, T, H
-  std::int64_t keys, key_heads;         // S, G
-  std::int64_t group() const { return heads / key_heads; }
-};
-inline AttentionSizes sizes_of(const InList& q, const InList& k) {
-  return {.sequences = q[0].size(0),
-          .rows = q[0].size(1),
-          .heads = q[0].size(2),
-          .keys = k[0].size(1),
-          .key_heads = k[0].size(2)};
+template <class T, class List>
+std::vector<HeadRows<T>> rows_of_each_key_head(const List& list) {
+  std::vector<HeadRows<T>> pieces;
+  for (const auto& x : list) pieces.push_back(rows_of_key_heads<T>(x));
+  return pieces;
 }
 
 // Rows of numbers in the accumulator's dtype.

@@ -10,20 +10,20 @@ class Forward {
  public:
   explicit Forward(const AttentionWeightsForwardArgs& arguments)
       : a(arguments),
-        sizes(sizes_of(a.q, a.k)),
-        q(heads_of_each<T>(a.q)),
-        k(heads_of_each<T>(a.k)) {
+        shape(shape_of(a.q, a.k, a.mask)),
+        q(rows_of_each_head<const T>(a.q, shape.group)),
+        k(rows_of_each_key_head<const T>(a.k)) {
     for (const auto& piece : q) widths.push_back(piece.width);
     std::int64_t total_width = 0;
     for (const auto width : widths) total_width += width;
-    scratch_numbers = read_scratch<T>(query_rows + sizes.keys, total_width) +
-                      read_scratch<T>(query_rows, sizes.keys);
+    scratch_numbers = read_scratch<T>(query_rows + shape.keys, total_width) +
+                      read_scratch<T>(query_rows, shape.keys);
   }
 
   void run() const {
-    const auto blocks = blocks_of(sizes.rows, query_rows);
-    parallel_for(sizes.sequences * sizes.heads * blocks, 1, [&](std::int64_t task, std::int64_t) {
-      block(task / blocks / sizes.heads, task / blocks % sizes.heads,
+    const auto blocks = blocks_of(shape.rows, query_rows);
+    parallel_for(shape.sequences * shape.heads() * blocks, 1, [&](std::int64_t task, std::int64_t) {
+      block(task / blocks / shape.heads(), task / blocks % shape.heads(),
             (blocks - 1 - task % blocks) * query_rows);
     });
   }
@@ -34,45 +34,45 @@ class Forward {
   // A block of rows, over all the keys it sees at once: the scores are made where the weights go.
   void block(std::int64_t sequence, std::int64_t head, std::int64_t row) const {
     Scratch<Sum> scratch(scratch_numbers);
-    const auto rows = std::min(query_rows, sizes.rows - row);
-    const BlockMask mask(a.mask, sequence, row, 1, rows, sizes.keys);
+    const auto rows = std::min(query_rows, shape.rows - row);
+    const BlockMask mask(a.mask, sequence, row, 1, rows, shape.keys);
     const auto first = mask.any.first;
     const auto columns = mask.any.last - first;
-    T* to = a.weights.as<T>() + ((sequence * sizes.heads + head) * sizes.rows + row) * sizes.keys;
+    T* to = a.weights.as<T>() + ((sequence * shape.heads() + head) * shape.rows + row) * shape.keys;
     for (std::int64_t i = 0; i < rows; ++i) {
-      std::fill_n(to + i * sizes.keys, first, T{});
-      std::fill_n(to + i * sizes.keys + mask.any.last, sizes.keys - mask.any.last, T{});
+      std::fill_n(to + i * shape.keys, first, T{});
+      std::fill_n(to + i * shape.keys + mask.any.last, shape.keys - mask.any.last, T{});
     }
     if (columns == 0) return;
     std::vector<RowSpan<Sum>> queries, keys;
     for (std::size_t p = 0; p < q.size(); ++p) {
       queries.push_back(
-          read_rows(q[p].at(sequence, row, head), q[p].row_stride, rows, widths[p], scratch));
-      keys.push_back(read_rows(k[p].at(sequence, first, head / sizes.group()), k[p].row_stride,
+          read_rows(q[p].at_head(sequence, row, head), q[p].row_step, rows, widths[p], scratch));
+      keys.push_back(read_rows(k[p].at(sequence, first, head / shape.group, 0), k[p].row_step,
                                columns, widths[p], scratch));
     }
     std::array<KeyRange, query_rows> visible;
     mask.relative(first, columns, rows, visible.data());
-    ScoreTile<Sum> tile{nullptr, rows, columns, sizes.keys, visible.data()};
+    ScoreTile<Sum> tile{nullptr, rows, columns, shape.keys, visible.data()};
     if constexpr (std::is_same_v<T, Sum>) {
       tile.data = to + first;
     } else {
-      tile.data = scratch.take(rows * sizes.keys);
+      tile.data = scratch.take(rows * shape.keys);
     }
     score_tile(queries, keys, widths, a.scales.as<Sum>(), tile);
     softmax_rows(tile);
     if constexpr (!std::is_same_v<T, Sum>) {
       for (std::int64_t i = 0; i < rows; ++i) {
         for (std::int64_t s = 0; s < columns; ++s) {
-          to[i * sizes.keys + first + s] = static_cast<T>(tile.data[i * sizes.keys + s]);
+          to[i * shape.keys + first + s] = static_cast<T>(tile.data[i * shape.keys + s]);
         }
       }
     }
   }
 
   const AttentionWeightsForwardArgs& a;
-  const AttentionSizes sizes;
-  const std::vector<Heads<const T>> q, k;
+  const AttentionShape shape;
+  const std::vector<HeadRows<const T>> q, k;
   std::vector<std::int64_t> widths;
   std::int64_t scratch_numbers = 0;
 };
@@ -81,7 +81,7 @@ template <class T>
 class Backward {
  public:
   explicit Backward(const AttentionWeightsBackwardArgs& arguments)
-      : a(arguments), sizes(sizes_of(a.q, a.k)), pieces(a) {
+      : a(arguments), shape(shape_of(a.q, a.k, a.mask)), pieces(a) {
     scratch_numbers = pieces.chunk_scratch() + pieces.block_scratch() + query_rows * tile_stride +
                       read_scratch<T>(query_rows, key_columns);
   }
@@ -107,9 +107,8 @@ class Backward {
   void chunk(const KeySegment& segment, const KeyChunk& at) const {
     Scratch<Sum> scratch(scratch_numbers);
     const auto keys = pieces.begin(at, scratch);
-    for (auto head = at.key_head * sizes.group(); head < (at.key_head + 1) * sizes.group();
-         ++head) {
-      for (std::int64_t row = 0; row < sizes.rows; row += query_rows) {
+    for (auto head = at.key_head * shape.group; head < (at.key_head + 1) * shape.group; ++head) {
+      for (std::int64_t row = 0; row < shape.rows; row += query_rows) {
         block(segment, keys, row, head, scratch);
       }
     }
@@ -119,19 +118,19 @@ class Backward {
   void block(const KeySegment& segment, const typename Pieces::Chunk& keys, std::int64_t row,
              std::int64_t head, Scratch<Sum> scratch) const {
     const auto& at = keys.at;
-    const auto rows = std::min(query_rows, sizes.rows - row);
-    const BlockMask mask(a.mask, at.sequence, row, 1, rows, sizes.keys);
+    const auto rows = std::min(query_rows, shape.rows - row);
+    const BlockMask mask(a.mask, at.sequence, row, 1, rows, shape.keys);
     const auto first = std::max<std::int64_t>(0, mask.any.first - at.first);
     const auto columns = std::min(at.columns, mask.any.last - at.first) - first;
     if (columns <= 0) return;
     std::array<KeyRange, query_rows> visible;
     mask.relative(at.first + first, columns, rows, visible.data());
     const auto queries = pieces.queries(at.sequence, row, head, rows, scratch);
-    const auto offset = ((at.sequence * sizes.heads + head) * sizes.rows + row) * sizes.keys;
+    const auto offset = ((at.sequence * shape.heads() + head) * shape.rows + row) * shape.keys;
     Sum* gradient = scratch.take(query_rows * tile_stride);
     for (std::int64_t i = 0; i < rows; ++i) {
-      const T* weight = a.weights.as<T>() + offset + i * sizes.keys;
-      const T* dweight = a.dweights.as<T>() + offset + i * sizes.keys;
+      const T* weight = a.weights.as<T>() + offset + i * shape.keys;
+      const T* dweight = a.dweights.as<T>() + offset + i * shape.keys;
       const Sum center = row_dot(weight, dweight, mask.rows[static_cast<std::size_t>(i)]);
       const auto start = at.first + first;
       for (std::int64_t s = 0; s < columns; ++s) {
@@ -159,7 +158,7 @@ class Backward {
   }
 
   const AttentionWeightsBackwardArgs& a;
-  const AttentionSizes sizes;
+  const AttentionShape shape;
   const Pieces pieces;
   std::int64_t scratch_numbers = 0;
 };

@@ -13,7 +13,7 @@ using device::emulated::RunInOrder;
 using device::emulated::WithWarpgroups;
 
 template <class T>
-std::vector<Numbers> results(const AttentionShape& shape, Order order) {
+std::vector<Numbers> results(const ProblemShape& shape, Order order) {
   const RunInOrder turns(order);
   const AttentionProblem<T> problem(shape, 1, lookback::testing::gpu());
   typename AttentionProblem<T>::Run run;
@@ -30,7 +30,7 @@ std::vector<Numbers> results(const AttentionShape& shape, Order order) {
 
 template <class T>
 void expect_one_answer() {
-  for (const auto& shape : {AttentionShape{.rows = 100,
+  for (const auto& shape : {ProblemShape{.rows = 100,
                            .keys = 170,
                            .heads = 2,
                            .key_heads = 1,
@@ -38,14 +38,14 @@ void expect_one_answer() {
                            .value_width = 32,
                            .offset = 70,
                            .gap = 8},
-                            AttentionShape{.rows = 70,
+                            ProblemShape{.rows = 70,
                             .keys = 140,
                             .widths = {16, 40, 8},
                             .value_width = 24,
                             .offset = 70,
                             .window = 90,
                             .gap = 8},
-                            AttentionShape{.rows = 2,
+                            ProblemShape{.rows = 2,
                             .keys = 300,
                             .heads = 6,
                             .key_heads = 2,
@@ -53,7 +53,7 @@ void expect_one_answer() {
                             .value_width = 64,
                             .offset = 298,
                             .gap = 8},
-                            AttentionShape{.rows = 40, .keys = 40, .widths = {5}}}) {
+                            ProblemShape{.rows = 40, .keys = 40, .widths = {5}}}) {
     const auto expected = results<T>(shape, Order::forwards);
     EXPECT_EQ(results<T>(shape, Order::backwards), expected) << shape.name();
     EXPECT_EQ(results<T>(shape, Order::shuffled), expected) << shape.name();
@@ -64,7 +64,7 @@ TEST(EmulatedAttention, ThreadsInAnyOrderGiveTheSameBitsInF32) { expect_one_answ
 TEST(EmulatedAttention, ThreadsInAnyOrderGiveTheSameBitsInBf16) { expect_one_answer<BFloat16>(); }
 // All three kernels go the way that the GPU has: the products of a run are counted.
 TEST(EmulatedAttention, GoesByWarpgroupsWhereTheGpuHasThem) {
-  const AttentionShape shape{.rows = 65, .keys = 65, .widths = {64}, .value_width = 64, .gap = 8};
+  const ProblemShape shape{.rows = 65, .keys = 65, .widths = {64}, .value_width = 64, .gap = 8};
   const auto products = [&](WithWarpgroups::Are are) {
     const WithWarpgroups gpu(are);
     const auto before = device::emulated::products_so_far();

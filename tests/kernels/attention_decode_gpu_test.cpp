@@ -16,7 +16,7 @@ using lookback::testing::gpu;
 using lookback::testing::why_no_gpu;
 
 // The newest `rows` of a sequence of `keys`.
-AttentionShape newest(std::int64_t rows, std::int64_t keys, AttentionShape shape) {
+ProblemShape newest(std::int64_t rows, std::int64_t keys, ProblemShape shape) {
   shape.rows = rows;
   shape.keys = keys;
   shape.offset = keys - rows;
@@ -24,18 +24,18 @@ AttentionShape newest(std::int64_t rows, std::int64_t keys, AttentionShape shape
   return shape;
 }
 
-std::vector<AttentionShape> decoded_shapes() {
-  std::vector<AttentionShape> shapes;
+std::vector<ProblemShape> decoded_shapes() {
+  std::vector<ProblemShape> shapes;
   for (const std::int64_t keys : {1, 2, 31, 33, 64, 65, 128, 129, 321, 1025}) {
     shapes.push_back(
         newest(1, keys, {.heads = 4, .key_heads = 2, .widths = {64}, .value_width = 64}));
   }
   const auto grouped = [](std::int64_t heads, std::int64_t key_heads, std::int64_t width) {
-    return AttentionShape{.sequences = 2,
-                          .heads = heads,
-                          .key_heads = key_heads,
-                          .widths = {width},
-                          .value_width = width};
+    return ProblemShape{.sequences = 2,
+                        .heads = heads,
+                        .key_heads = key_heads,
+                        .widths = {width},
+                        .value_width = width};
   };
   for (const std::int64_t width : {8, 24, 96, 128, 192, 256}) {
     shapes.push_back(newest(1, 200, grouped(3, 3, width)));

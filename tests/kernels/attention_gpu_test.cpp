@@ -17,8 +17,8 @@ using lookback::testing::why_no_gpu;
 
 // Every number of rows, head size, kind of mask and grouping meets every other kind of trouble in
 // some shape; rows are 16 bytes apart from what follows.
-std::vector<AttentionShape> streamed_shapes() {
-  std::vector<AttentionShape> shapes{
+std::vector<ProblemShape> streamed_shapes() {
+  std::vector<ProblemShape> shapes{
       {.sequences = 2,
        .rows = 65,
        .keys = 65,
@@ -92,7 +92,7 @@ std::vector<AttentionShape> streamed_shapes() {
   return shapes;
 }
 
-std::vector<AttentionShape> other_shapes() {
+std::vector<ProblemShape> other_shapes() {
   return {{.sequences = 2, .rows = 33, .keys = 33, .heads = 4, .key_heads = 2},
           {.rows = 65, .keys = 65, .heads = 6, .key_heads = 2, .widths = {5}, .value_width = 11},
           {.rows = 31, .keys = 130, .widths = {4, 8, 3}, .value_width = 140, .offset = 99},
@@ -124,7 +124,7 @@ void expect_near(const Numbers& got, const Numbers& expected, double bound, cons
 
 // c eps sqrt(K), K the longest sum.
 template <class T>
-double bound_of(const AttentionShape& shape, double factor) {
+double bound_of(const ProblemShape& shape, double factor) {
   std::int64_t longest = shape.value_width + shape.keys;
   for (const auto width : shape.widths) longest += width;
   return factor * epsilon_of(dtype_of<T>) * std::sqrt(static_cast<double>(longest));
@@ -132,7 +132,7 @@ double bound_of(const AttentionShape& shape, double factor) {
 
 template <class T>
 void expect_answer(const typename AttentionProblem<T>::Run& run, const AttentionAnswer& answer,
-                   const AttentionShape& shape) {
+                   const ProblemShape& shape) {
   expect_near(numbers_of(run.y), answer.y, bound_of<T>(shape, 1), "y");
   const double gradient =
       bound_of<T>(shape, 2) * std::sqrt(static_cast<double>(shape.heads / shape.key_heads));
@@ -162,7 +162,7 @@ using Elements = ::testing::Types<float, double, BFloat16>;
 TYPED_TEST_SUITE(AttentionOnGpu, Elements, ElementNames);
 
 template <class T>
-std::vector<AttentionShape> shapes_for() {
+std::vector<ProblemShape> shapes_for() {
   auto shapes = other_shapes();
   if constexpr (!std::is_same_v<T, double>) {
     for (const auto& shape : streamed_shapes()) shapes.push_back(shape);
@@ -276,15 +276,15 @@ const double poisons[] = {std::numeric_limits<double>::quiet_NaN(),
 // What no row sees changes no bit of a result or gradient.
 TYPED_TEST(AttentionOnGpu, KeysThatNobodySeesAreExcluded) {
   for (const std::int64_t gap : {3, 8}) {
-    const AttentionShape shape{.rows = 40,
-                               .keys = 100,
-                               .heads = 2,
-                               .key_heads = 1,
-                               .widths = {40},
-                               .value_width = 24,
-                               .offset = 30,
-                               .window = 12,
-                               .gap = gap};
+    const ProblemShape shape{.rows = 40,
+                             .keys = 100,
+                             .heads = 2,
+                             .key_heads = 1,
+                             .widths = {40},
+                             .value_width = 24,
+                             .offset = 30,
+                             .window = 12,
+                             .gap = gap};
     const AttentionProblem<TypeParam> clean(shape, 1, gpu());
     typename AttentionProblem<TypeParam>::Run expected;
     clean.forward(expected);
@@ -305,7 +305,7 @@ TYPED_TEST(AttentionOnGpu, KeysThatNobodySeesAreExcluded) {
 TYPED_TEST(AttentionOnGpu, KeysThatARowDoesNotSeeAreExcluded) {
   constexpr std::int64_t cut = 41;
   for (const std::int64_t gap : {3, 8}) {
-    const AttentionShape shape{
+    const ProblemShape shape{
         .rows = 70, .keys = 70, .heads = 2, .key_heads = 1, .widths = {24}, .gap = gap};
     const AttentionProblem<TypeParam> clean(shape, 1, gpu());
     typename AttentionProblem<TypeParam>::Run expected;
@@ -331,7 +331,7 @@ TYPED_TEST(AttentionOnGpu, KeysThatARowDoesNotSeeAreExcluded) {
 
 // Values that are no numbers reach the rows that see them, though their tile is cleaned.
 TYPED_TEST(AttentionOnGpu, InfiniteValuesAreSeen) {
-  const AttentionShape shape{.rows = 70, .keys = 70, .widths = {24}, .gap = 8};
+  const ProblemShape shape{.rows = 70, .keys = 70, .widths = {24}, .gap = 8};
   const AttentionProblem<TypeParam> problem(shape, 1, gpu());
   problem.v.template data<TypeParam>()[50 * 8 + 3] =
       static_cast<TypeParam>(-std::numeric_limits<double>::infinity());
@@ -350,7 +350,7 @@ TYPED_TEST(AttentionOnGpu, InfiniteValuesAreSeen) {
 // A NaN in a row's own query is seen in all that the row gives, and in no other row.
 TYPED_TEST(AttentionOnGpu, NanOfAQueryIsNotSwallowed) {
   for (const std::int64_t gap : {3, 8}) {
-    const AttentionShape shape{.rows = 70, .keys = 70, .widths = {24}, .gap = gap};
+    const ProblemShape shape{.rows = 70, .keys = 70, .widths = {24}, .gap = gap};
     const AttentionProblem<TypeParam> problem(shape, 1, gpu());
     problem.q[0].template data<TypeParam>()[50 * (24 + gap)] = static_cast<TypeParam>(NAN);
     typename AttentionProblem<TypeParam>::Run run;
@@ -368,8 +368,7 @@ TYPED_TEST(AttentionOnGpu, NanOfAQueryIsNotSwallowed) {
 TEST(AttentionKernelsOnGpu, StreamWhereRowsBeginAtSixteenBytes) {
   if (const auto reason = why_no_gpu(); !reason.empty()) GTEST_SKIP() << reason;
   const auto y_with = [](std::int64_t gap) {
-    const AttentionShape shape{
-        .rows = 70, .keys = 70, .widths = {64}, .value_width = 64, .gap = gap};
+    const ProblemShape shape{.rows = 70, .keys = 70, .widths = {64}, .value_width = 64, .gap = gap};
     const AttentionProblem<BFloat16> aligned(
         {.rows = 70, .keys = 70, .widths = {64}, .value_width = 64, .gap = 8}, 1, gpu());
     AttentionProblem<BFloat16> problem(shape, 1, gpu());

@@ -34,7 +34,7 @@ Tensor grouped(const Tensor& x, std::int64_t group) {
 
 }  // namespace
 
-std::string AttentionShape::name() const {
+std::string ProblemShape::name() const {
   return fmt::format("B{} T{} S{} H{} G{} pieces {} ({} wide) V{} offset {} window {} documents {}",
                      sequences, rows, keys, heads, key_heads, widths.size(), widths[0], value_width,
                      offset, window, documents);
@@ -58,7 +58,7 @@ Numbers numbers_of(const Tensor& x) {
 }
 
 template <class T>
-AttentionProblem<T>::AttentionProblem(const AttentionShape& given, unsigned seed, Device where)
+AttentionProblem<T>::AttentionProblem(const ProblemShape& given, unsigned seed, Device where)
     : shape(given), device(where) {
   const auto& s = shape;
   const auto pieces = static_cast<std::int64_t>(s.widths.size());

@@ -12,7 +12,7 @@
 
 namespace lookback::kernels {
 
-struct AttentionShape {
+struct ProblemShape {
   std::int64_t sequences = 1;
   std::int64_t rows = 1;
   std::int64_t keys = 1;
@@ -42,10 +42,10 @@ struct AttentionAnswer {
 template <class T>
 class AttentionProblem {
  public:
-  explicit AttentionProblem(const AttentionShape& shape, unsigned seed = 1,
+  explicit AttentionProblem(const ProblemShape& shape, unsigned seed = 1,
                             Device device = cpu_device);
 
-  const AttentionShape shape;
+  const ProblemShape shape;
   const Device device;       // where the kernels run: all tensors here lie on the host
   std::vector<Tensor> q, k;  // views into wider tensors, as a fused projection leaves them
   Tensor v, scales, dy, document_start;

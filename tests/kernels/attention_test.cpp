@@ -11,8 +11,8 @@
 namespace lookback::kernels {
 namespace {
 
-const std::vector<AttentionShape>& shapes() {
-  static const std::vector<AttentionShape> all{
+const std::vector<ProblemShape>& shapes() {
+  static const std::vector<ProblemShape> all{
       {.sequences = 2, .rows = 33, .keys = 33, .heads = 4, .key_heads = 2},
       {.rows = 65, .keys = 65, .heads = 6, .key_heads = 1, .widths = {5}, .value_width = 11},
       {.rows = 130, .keys = 130, .heads = 2, .key_heads = 2, .widths = {32}, .value_width = 16},
@@ -66,7 +66,7 @@ void expect_near(const Numbers& got, const Numbers& expected, double bound, cons
 
 template <class T>
 void expect_gradients(const typename AttentionProblem<T>::Run& run, const AttentionAnswer& answer,
-                      const AttentionShape& shape, double bound) {
+                      const ProblemShape& shape, double bound) {
   const double sums = std::sqrt(static_cast<double>(shape.rows * shape.heads) + 1.0);
   for (std::size_t p = 0; p < answer.dq.size(); ++p) {
     expect_near(numbers_of(run.dq[p]), answer.dq[p], 4 * bound, "dq");
@@ -192,7 +192,7 @@ TYPED_TEST(Attention, SameBitsAtAnyNumberOfThreads) {
 // What lies behind the mask does not change a row's bits, whatever it is.
 TYPED_TEST(Attention, HiddenKeysAndValuesAreExcluded) {
   constexpr std::int64_t cut = 40;
-  const AttentionShape shape{.rows = 70, .keys = 70, .heads = 2, .key_heads = 1};
+  const ProblemShape shape{.rows = 70, .keys = 70, .heads = 2, .key_heads = 1};
   const AttentionProblem<TypeParam> clean(shape);
   typename AttentionProblem<TypeParam>::Run expected;
   clean.forward(expected);
@@ -228,7 +228,7 @@ TYPED_TEST(Attention, HiddenKeysAndValuesAreExcluded) {
 
 // A NaN in a row's own query is seen in all that the row gives, and in no other row.
 TYPED_TEST(Attention, NanOfAQueryIsNotSwallowed) {
-  const AttentionShape shape{.rows = 70, .keys = 70};
+  const ProblemShape shape{.rows = 70, .keys = 70};
   const AttentionProblem<TypeParam> problem(shape);
   problem.q[0].template data<TypeParam>()[50 * 11] = static_cast<TypeParam>(NAN);
   typename AttentionProblem<TypeParam>::Run run;
@@ -247,15 +247,15 @@ TYPED_TEST(Attention, NanOfAQueryIsNotSwallowed) {
 
 // Central differences of sum(y dy) in double: independent of every formula above.
 TEST(AttentionGradient, AgreesWithFiniteDifferences) {
-  const AttentionShape shape{.sequences = 2,
-                             .rows = 6,
-                             .keys = 9,
-                             .heads = 4,
-                             .key_heads = 2,
-                             .widths = {3, 2},
-                             .value_width = 5,
-                             .offset = 3,
-                             .window = 5};
+  const ProblemShape shape{.sequences = 2,
+                           .rows = 6,
+                           .keys = 9,
+                           .heads = 4,
+                           .key_heads = 2,
+                           .widths = {3, 2},
+                           .value_width = 5,
+                           .offset = 3,
+                           .window = 5};
   const AttentionProblem<double> problem(shape);
   AttentionProblem<double>::Run run;
   problem.forward(run);
@@ -294,7 +294,7 @@ TEST(AttentionGradient, AgreesWithFiniteDifferences) {
 
 // Scores of a few hundred neither overflow nor lose the row.
 TEST(AttentionScores, LargeStayFinite) {
-  const AttentionShape shape{.rows = 300, .keys = 300, .heads = 1, .key_heads = 1};
+  const ProblemShape shape{.rows = 300, .keys = 300, .heads = 1, .key_heads = 1};
   const AttentionProblem<float> problem(shape);
   problem.scales.data<float>()[0] = 300;
   AttentionProblem<float>::Run run;

@@ -16,32 +16,32 @@ namespace {
 template <class T>
 void forward_by_rows(const AttentionForwardArgs& a) {
   using Sum = Accumulator<T>;
-  const auto extent = extent_of(a.q, a.k, a.mask);
-  const PairScore<T> score{piece_table<T, explicit_pieces>(a.q, a.k, extent.group),
+  const auto shape = shape_of(a.q, a.k, a.mask);
+  const PairScore<T> score{piece_table<T, explicit_pieces>(a.q, a.k, shape.group),
                            a.scales.as<Sum>()};
   const bool given = a.given_log_sum_exp.present();
-  if (!given) softmax_of_scores<T>(extent, score, a.log_sum_exp.as<Sum>(), {});
+  if (!given) softmax_of_scores<T>(shape, score, a.log_sum_exp.as<Sum>(), {});
   const auto* log_sum_exp = given ? a.given_log_sum_exp.as<Sum>() : a.log_sum_exp.as<Sum>();
-  sum_over_keys<T>(extent, PairWeight<T>{score, log_sum_exp}, rows_of_key_heads<const T>(a.v),
-                   {.y = rows_of_heads<T>(a.y, extent.group)});
+  sum_over_keys<T>(shape, PairWeight<T>{score, log_sum_exp}, rows_of_key_heads<const T>(a.v),
+                   {.y = rows_of_heads<T>(a.y, shape.group)});
 }
 
 template <class T>
 void backward_by_rows(const AttentionBackwardArgs& a) {
   using Sum = Accumulator<T>;
-  const auto extent = extent_of(a.q, a.k, a.mask);
-  const auto pieces = piece_table<T, explicit_pieces>(a.q, a.k, extent.group);
+  const auto shape = shape_of(a.q, a.k, a.mask);
+  const auto pieces = piece_table<T, explicit_pieces>(a.q, a.k, shape.group);
   const PairWeight<T> weight{{pieces, a.scales.as<Sum>()}, a.log_sum_exp.as<Sum>()};
-  const auto dy = rows_of_heads<const T>(a.dy, extent.group);
+  const auto dy = rows_of_heads<const T>(a.dy, shape.group);
   if (a.dv.present()) {
-    sum_over_queries<T>(extent, weight, dy, {.y = rows_of_key_heads<T>(a.dv)});
+    sum_over_queries<T>(shape, weight, dy, {.y = rows_of_key_heads<T>(a.dv)});
   }
   if (!wants_scores(a)) return;
   auto* dots = a.workspace.as<Sum>();
-  row_dots<DotColumns::all>(extent, dy, rows_of_heads<const T>(a.y, extent.group), dots);
+  row_dots<DotColumns::all>(shape, dy, rows_of_heads<const T>(a.y, shape.group), dots);
   explicit_piece_gradients<T>(
-      a, extent, pieces, PairScoreGradient<T>{weight, dy, rows_of_key_heads<const T>(a.v), dots},
-      dots + extent.all_rows());
+      a, shape, pieces, PairScoreGradient<T>{weight, dy, rows_of_key_heads<const T>(a.v), dots},
+      dots + shape.all_rows());
 }
 
 // Whether tiles of x [B, ., H, D] can be copied: a head size that is a multiple of 8 up to 256,
@@ -85,9 +85,9 @@ template <class T>
 StreamingOperands<T> streaming_operands(const InList& q, const InList& k, const In& v,
                                         const In& scales, const In& log_sum_exp,
                                         const CausalMaskView& mask) {
-  const auto extent = extent_of(q, k, mask);
-  return {.extent = extent,
-          .pieces = piece_table<T, streamed_pieces>(q, k, extent.group),
+  const auto shape = shape_of(q, k, mask);
+  return {.shape = shape,
+          .pieces = piece_table<T, streamed_pieces>(q, k, shape.group),
           .scales = scales.as<float>(),
           .v = rows_of_key_heads<const T>(v),
           .log_sum_exp = log_sum_exp.as<float>()};
@@ -105,16 +105,16 @@ void for_each_span(const PieceTable<T, streamed_pieces>& pieces, const Visitor& 
 template <class T>
 void backward_by_tiles(const AttentionBackwardArgs& a) {
   const auto operands = streaming_operands<T>(a.q, a.k, a.v, a.scales, a.log_sum_exp, a.mask);
-  const auto& extent = operands.extent;
-  const auto dy = rows_of_heads<const T>(a.dy, extent.group);
+  const auto& shape = operands.shape;
+  const auto dy = rows_of_heads<const T>(a.dy, shape.group);
   auto* dots = a.workspace.as<float>();
-  auto* parts = dots + extent.all_rows();
+  auto* parts = dots + shape.all_rows();
   if (wants_scores(a)) {
-    row_dots<DotColumns::all>(extent, dy, rows_of_heads<const T>(a.y, extent.group), dots);
+    row_dots<DotColumns::all>(shape, dy, rows_of_heads<const T>(a.y, shape.group), dots);
   }
   const StreamingBackward<T> backward{operands, dy, dots};
   std::vector<HeadRows<T>> dq, dk;
-  for (const auto& x : a.dq) dq.push_back(rows_of_heads<T>(x, extent.group));
+  for (const auto& x : a.dq) dq.push_back(rows_of_heads<T>(x, shape.group));
   for (const auto& x : a.dk) dk.push_back(rows_of_key_heads<T>(x));
   const auto pieces = static_cast<std::size_t>(operands.pieces.count);
   dq.resize(pieces);
@@ -123,7 +123,7 @@ void backward_by_tiles(const AttentionBackwardArgs& a) {
   for_each_span<T>(operands.pieces, [&](PieceSpan span) {
     const auto* of_span = dq.data() + span.first;
     if (!a.dscales.present() && std::none_of(of_span, of_span + span.count, present)) return;
-    const auto blocks = query_gradient_blocks<T>(extent);
+    const auto blocks = query_gradient_blocks<T>(shape);
     streaming_query_gradient(backward, span, of_span, a.dscales.present() ? parts : nullptr);
     for (int j = 0; a.dscales.present() && j < span.count; ++j) {
       sum_of_parts(parts + j * blocks, blocks, a.dscales.as<float>() + span.first + j);
@@ -157,7 +157,7 @@ void forward(const AttentionForwardArgs& a) {
       if (streams<T>(a.q, a.k, a.v) && fits_tiles(a.y)) {
         const auto operands =
             streaming_operands<T>(a.q, a.k, a.v, a.scales, a.given_log_sum_exp, a.mask);
-        streaming_forward(operands, rows_of_heads<T>(a.y, operands.extent.group),
+        streaming_forward(operands, rows_of_heads<T>(a.y, operands.shape.group),
                           a.log_sum_exp.as<float>());
         return;
       }

@@ -19,14 +19,14 @@ std::int64_t all_rows(const AttentionForwardArgs& a) {
 
 template <class T>
 DecodeOperands<T> operands_of(const AttentionForwardArgs& a, const DecodePlan& plan) {
-  const auto extent = extent_of(a.q, a.k, a.mask);
+  const auto shape = shape_of(a.q, a.k, a.mask);
   auto* sums = static_cast<float*>(a.workspace.data);
-  return {.extent = extent,
-          .pieces = piece_table<T, decoded_pieces>(a.q, a.k, extent.group),
+  return {.shape = shape,
+          .pieces = piece_table<T, decoded_pieces>(a.q, a.k, shape.group),
           .scales = a.scales.as<float>(),
           .v = rows_of_key_heads<const T>(a.v),
           .given = a.given_log_sum_exp.as<float>(),
-          .y = rows_of_heads<T>(a.y, extent.group),
+          .y = rows_of_heads<T>(a.y, shape.group),
           .log_sum_exp = a.log_sum_exp.as<float>(),
           .plan = plan,
           .sums = sums,
@@ -44,8 +44,8 @@ std::size_t shared_bytes(const AttentionForwardArgs& a, const DecodePlan& plan) 
 template <class T, int rows, int packs>
 void launch(const AttentionForwardArgs& a, const DecodePlan& plan) {
   const DecodeSplit<T, rows, packs> kernel{operands_of<T>(a, plan)};
-  const auto& extent = kernel.operands.extent;
-  device::launch({.blocks = extent.sequences * extent.key_heads * plan.row_blocks * plan.splits,
+  const auto& shape = kernel.operands.shape;
+  device::launch({.blocks = shape.sequences * shape.key_heads * plan.row_blocks * plan.splits,
                   .shared_bytes = shared_bytes<T>(a, plan)},
                  kernel);
 }
@@ -59,24 +59,24 @@ std::size_t DecodePlan::workspace_bytes(const AttentionForwardArgs& a) const {
 
 template <class T>
 DecodePlan decode_plan(const AttentionForwardArgs& a) {
-  const auto extent = extent_of(a.q, a.k, a.mask);
+  const auto shape = shape_of(a.q, a.k, a.mask);
   DecodePlan plan;
   std::int64_t widest = a.v.size(3);
   for (const auto& piece : a.q) widest = std::max(widest, piece.size(3));
   const auto packs = static_cast<unsigned>(widest / pack_width<T>);
   plan.packs = packs > device::warp_threads ? 2 : 1;
   plan.lanes = std::clamp(static_cast<int>(std::bit_ceil(packs)), 4, int{device::warp_threads});
-  const auto rows = extent.group * extent.rows;
+  const auto rows = shape.group * shape.rows;
   plan.packed_rows = rows > 4 ? 8 : rows > 1 ? 4 : 1;
   plan.row_blocks = device::blocks_for(rows, plan.packed_rows);
-  const auto& mask = extent.visible;
-  plan.last = std::clamp<std::int64_t>(mask.offset + extent.rows, 0, extent.keys);
+  const auto& mask = shape.visible;
+  plan.last = std::clamp<std::int64_t>(mask.offset + shape.rows, 0, shape.keys);
   if (mask.window > 0) {
     plan.first = std::clamp<std::int64_t>(mask.offset + 1 - mask.window, 0, plan.last);
   }
   const auto keys = plan.last - plan.first;
   const auto blocks =
-      std::max<std::int64_t>(1, extent.sequences * extent.key_heads * plan.row_blocks);
+      std::max<std::int64_t>(1, shape.sequences * shape.key_heads * plan.row_blocks);
   const auto wanted = std::max<std::int64_t>(1, wanted_blocks / blocks);
   plan.keys_per_split = std::max(min_keys, device::blocks_for(keys, wanted));
   plan.splits = std::max<std::int64_t>(1, device::blocks_for(keys, plan.keys_per_split));

@@ -20,7 +20,7 @@ LOOKBACK_DEVICE float share_of(float maximum, float highest) {
 
 template <class T>
 struct DecodeOperands {
-  AttentionExtent extent;
+  AttentionShape shape;
   PieceTable<T, decoded_pieces> pieces;
   const float* scales;
   HeadRows<const T> v;
@@ -32,16 +32,16 @@ struct DecodeOperands {
   float* totals;  // [packed rows of all, splits, 2]: the largest score, the sum of weights
 
   // Rows of one key head: all rows of its first query head, then those of the next.
-  LOOKBACK_HOST_DEVICE std::int64_t rows_of_key_head() const { return extent.group * extent.rows; }
+  LOOKBACK_HOST_DEVICE std::int64_t rows_of_key_head() const { return shape.group * shape.rows; }
 
   struct Row {
     std::int64_t sequence, key_head, head_in_group, row;
   };
   LOOKBACK_DEVICE Row row_at(std::int64_t key_head, std::int64_t number) const {
-    const auto sequence = key_head / extent.key_heads;
-    const auto head_in_group = number / extent.rows;
-    return {sequence, key_head - sequence * extent.key_heads, head_in_group,
-            number - head_in_group * extent.rows};
+    const auto sequence = key_head / shape.key_heads;
+    const auto head_in_group = number / shape.rows;
+    return {sequence, key_head - sequence * shape.key_heads, head_in_group,
+            number - head_in_group * shape.rows};
   }
   // y and the log-sum-exp of a row.
   LOOKBACK_DEVICE void write(const Row& at, std::int64_t column, float sum, float total) const {
@@ -51,7 +51,7 @@ struct DecodeOperands {
   }
   LOOKBACK_DEVICE void write_log_sum_exp(const Row& at, float maximum, float total) const {
     if (log_sum_exp == nullptr) return;
-    log_sum_exp[extent.row_number(at.sequence, at.key_head, at.head_in_group, at.row)] =
+    log_sum_exp[shape.row_number(at.sequence, at.key_head, at.head_in_group, at.row)] =
         total == 0 ? no_score : maximum + device::log(total);
   }
 };
@@ -73,7 +73,7 @@ struct DecodeSplit {
     const Place at{.split = device::block_index() - block * plan.splits,
                    .key_head = block / plan.row_blocks,
                    .first_row = block % plan.row_blocks * rows,
-                   .sequence = block / plan.row_blocks / operands.extent.key_heads,
+                   .sequence = block / plan.row_blocks / operands.shape.key_heads,
                    .lane = device::thread_index() % device::warp_threads % plan.lanes};
     read_queries(at);
     State state;
@@ -150,12 +150,12 @@ struct DecodeSplit {
       for (int i = 0; i < packs * width; ++i) state.sums[r][i] = 0;
       if (!has_row(at, r)) continue;
       const auto row = operands.row_at(at.key_head, at.first_row + r);
-      const auto seen = operands.extent.keys_of(row.sequence, row.row);
+      const auto seen = operands.shape.keys_of(row.sequence, row.row);
       state.first[r] = static_cast<int>(seen.first);
       state.last[r] = static_cast<int>(seen.last);
       if (operands.given != nullptr) {
-        state.maximum[r] = operands.given[operands.extent.row_number(row.sequence, row.key_head,
-                                                                     row.head_in_group, row.row)];
+        state.maximum[r] = operands.given[operands.shape.row_number(row.sequence, row.key_head,
+                                                                    row.head_in_group, row.row)];
       }
     }
   }
@@ -163,7 +163,7 @@ struct DecodeSplit {
   // The packs of a key's row that this lane has; of a key beyond the last: of the last.
   LOOKBACK_DEVICE void read(const HeadRows<const T>& from, const Place& at, int key, int end,
                             KeyPack (&to)[packs]) const {
-    const auto head = at.key_head - at.sequence * operands.extent.key_heads;
+    const auto head = at.key_head - at.sequence * operands.shape.key_heads;
     const T* row = from.at(at.sequence, key < end ? key : end - 1, head, 0);
     LOOKBACK_UNROLL
     for (int i = 0; i < packs; ++i) {

@@ -71,7 +71,7 @@ struct SumOverKeys {
   static constexpr int threads = 128;
   static constexpr int resident_blocks = 4;
   using Sum = Accumulator<T>;
-  AttentionExtent extent;
+  AttentionShape shape;
   Source source;
   HeadRows<const T> x;
   RowTarget<T> target;
@@ -82,19 +82,19 @@ struct SumOverKeys {
     const auto item = device::block_index() * warps + device::thread_index() / device::warp_threads;
     const auto items = items_of_row(x.width);
     const auto number = item / items;
-    const auto heads = extent.key_heads * extent.group;
-    if (number >= extent.sequences * heads * extent.rows) return;
-    const auto head = number / extent.rows % heads;
-    Pair at{.sequence = number / extent.rows / heads,
-            .key_head = head / extent.group,
-            .head_in_group = head % extent.group,
-            .row = number % extent.rows,
+    const auto heads = shape.key_heads * shape.group;
+    if (number >= shape.sequences * heads * shape.rows) return;
+    const auto head = number / shape.rows % heads;
+    Pair at{.sequence = number / shape.rows / heads,
+            .key_head = head / shape.group,
+            .head_in_group = head % shape.group,
+            .row = number % shape.rows,
             .key = 0};
-    const auto seen = extent.keys_of(at.sequence, at.row);
+    const auto seen = shape.keys_of(at.sequence, at.row);
     RowOfSums<T> sums{.first = item % items * columns_of_item + lane, .width = x.width};
     for (auto first = seen.first; first < seen.last; first += device::warp_threads) {
       at.key = first + lane;
-      const Sum own = at.key < seen.last ? source(extent, at) : Sum{0};
+      const Sum own = at.key < seen.last ? source(shape, at) : Sum{0};
       const auto left = seen.last - first;
       const int count = left < device::warp_threads ? static_cast<int>(left) : device::warp_threads;
       for (int i = 0; i < count; ++i) {
@@ -112,7 +112,7 @@ struct SumOverQueries {
   static constexpr int threads = 128;
   static constexpr int resident_blocks = 4;
   using Sum = Accumulator<T>;
-  AttentionExtent extent;
+  AttentionShape shape;
   Source source;
   HeadRows<const T> x;
   RowTarget<T> target;
@@ -123,21 +123,21 @@ struct SumOverQueries {
     const auto item = device::block_index() * warps + device::thread_index() / device::warp_threads;
     const auto items = items_of_row(x.width);
     const auto number = item / items;
-    if (number >= extent.sequences * extent.key_heads * extent.keys) return;
-    Pair at{.sequence = number / extent.keys / extent.key_heads,
-            .key_head = number / extent.keys % extent.key_heads,
+    if (number >= shape.sequences * shape.key_heads * shape.keys) return;
+    Pair at{.sequence = number / shape.keys / shape.key_heads,
+            .key_head = number / shape.keys % shape.key_heads,
             .head_in_group = 0,
             .row = 0,
-            .key = number % extent.keys};
+            .key = number % shape.keys};
     RowOfSums<T> sums{.first = item % items * columns_of_item + lane, .width = x.width};
-    const auto earliest = at.key - extent.visible.offset;  // of the rows that see the key
-    for (; at.head_in_group < extent.group; ++at.head_in_group) {
-      for (auto first = earliest > 0 ? earliest : 0; first < extent.rows;
+    const auto earliest = at.key - shape.visible.offset;  // of the rows that see the key
+    for (; at.head_in_group < shape.group; ++at.head_in_group) {
+      for (auto first = earliest > 0 ? earliest : 0; first < shape.rows;
            first += device::warp_threads) {
         at.row = first + lane;
         const bool sees =
-            at.row < extent.rows && extent.keys_of(at.sequence, at.row).contains(at.key);
-        const Sum own = sees ? source(extent, at) : Sum{0};
+            at.row < shape.rows && shape.keys_of(at.sequence, at.row).contains(at.key);
+        const Sum own = sees ? source(shape, at) : Sum{0};
         for (int i = 0; i < device::warp_threads; ++i) {
           const Sum factor = device::shuffle(own, i);
           if (device::shuffle(sees ? 1 : 0, i) == 0) continue;
@@ -151,20 +151,20 @@ struct SumOverQueries {
 };
 
 template <class T, class Source>
-void sum_over_keys(const AttentionExtent& extent, const Source& source, const HeadRows<const T>& x,
+void sum_over_keys(const AttentionShape& shape, const Source& source, const HeadRows<const T>& x,
                    const RowTarget<T>& target) {
   using Kernel = SumOverKeys<T, Source>;
-  const auto items = extent.all_rows() * items_of_row(x.width);
+  const auto items = shape.all_rows() * items_of_row(x.width);
   device::launch({.blocks = device::blocks_for(items, Kernel::threads / device::warp_threads)},
-                 Kernel{extent, source, x, target});
+                 Kernel{shape, source, x, target});
 }
 template <class T, class Source>
-void sum_over_queries(const AttentionExtent& extent, const Source& source,
-                      const HeadRows<const T>& x, const RowTarget<T>& target) {
+void sum_over_queries(const AttentionShape& shape, const Source& source, const HeadRows<const T>& x,
+                      const RowTarget<T>& target) {
   using Kernel = SumOverQueries<T, Source>;
-  const auto items = extent.all_keys() * items_of_row(x.width);
+  const auto items = shape.all_keys() * items_of_row(x.width);
   device::launch({.blocks = device::blocks_for(items, Kernel::threads / device::warp_threads)},
-                 Kernel{extent, source, x, target});
+                 Kernel{shape, source, x, target});
 }
 
 // y[b, h, t] = a . b of each row: all its columns, or those of the keys it sees.
@@ -173,7 +173,7 @@ template <class T, DotColumns columns>
 struct RowDots {
   static constexpr int threads = 128;
   using Sum = Accumulator<T>;
-  AttentionExtent extent;
+  AttentionShape shape;
   HeadRows<const T> a, b;
   Sum* y;
 
@@ -181,14 +181,14 @@ struct RowDots {
     const int lane = device::thread_index() % device::warp_threads;
     const auto number =
         (device::block_index() * threads + device::thread_index()) / device::warp_threads;
-    const auto heads = extent.key_heads * extent.group;
-    if (number >= extent.sequences * heads * extent.rows) return;
-    const auto row = number % extent.rows, head = number / extent.rows % heads;
-    const auto sequence = number / extent.rows / heads;
+    const auto heads = shape.key_heads * shape.group;
+    if (number >= shape.sequences * heads * shape.rows) return;
+    const auto row = number % shape.rows, head = number / shape.rows % heads;
+    const auto sequence = number / shape.rows / heads;
     KeyRange range{.first = 0, .last = a.width};
-    if (columns == DotColumns::seen) range = extent.keys_of(sequence, row);
-    const T* from_a = a.at(sequence, row, head / extent.group, head % extent.group);
-    const T* from_b = b.at(sequence, row, head / extent.group, head % extent.group);
+    if (columns == DotColumns::seen) range = shape.keys_of(sequence, row);
+    const T* from_a = a.at(sequence, row, head / shape.group, head % shape.group);
+    const T* from_b = b.at(sequence, row, head / shape.group, head % shape.group);
     Sum sum = 0;
     for (auto d = range.first + lane; d < range.last; d += device::warp_threads) {
       sum = device::fma(static_cast<Sum>(from_a[d]), static_cast<Sum>(from_b[d]), sum);
@@ -199,12 +199,12 @@ struct RowDots {
 };
 
 template <DotColumns columns, class T>
-void row_dots(const AttentionExtent& extent, const HeadRows<const T>& a, const HeadRows<const T>& b,
+void row_dots(const AttentionShape& shape, const HeadRows<const T>& a, const HeadRows<const T>& b,
               Accumulator<T>* y) {
   using Kernel = RowDots<T, columns>;
   device::launch(
-      {.blocks = device::blocks_for(extent.all_rows(), Kernel::threads / device::warp_threads)},
-      Kernel{extent, a, b, y});
+      {.blocks = device::blocks_for(shape.all_rows(), Kernel::threads / device::warp_threads)},
+      Kernel{shape, a, b, y});
 }
 
 // The log-sum-exp of every row's scores, and, where asked for, its weights.
@@ -212,7 +212,7 @@ template <class T>
 struct SoftmaxOfScores {
   static constexpr int threads = 128;
   using Sum = Accumulator<T>;
-  AttentionExtent extent;
+  AttentionShape shape;
   PairScore<T> score;
   Sum* log_sum_exp;     // [B, H, T], or absent
   HeadRows<T> weights;  // rows of S, or absent
@@ -221,19 +221,19 @@ struct SoftmaxOfScores {
     const auto number =
         (device::block_index() * threads + device::thread_index()) / device::warp_threads;
     const int lane = device::thread_index() % device::warp_threads;
-    const auto heads = extent.key_heads * extent.group;
-    if (number >= extent.sequences * heads * extent.rows) return;
-    const auto head = number / extent.rows % heads;
-    Pair at{.sequence = number / extent.rows / heads,
-            .key_head = head / extent.group,
-            .head_in_group = head % extent.group,
-            .row = number % extent.rows,
+    const auto heads = shape.key_heads * shape.group;
+    if (number >= shape.sequences * heads * shape.rows) return;
+    const auto head = number / shape.rows % heads;
+    Pair at{.sequence = number / shape.rows / heads,
+            .key_head = head / shape.group,
+            .head_in_group = head % shape.group,
+            .row = number % shape.rows,
             .key = 0};
-    const auto seen = extent.keys_of(at.sequence, at.row);
+    const auto seen = shape.keys_of(at.sequence, at.row);
     constexpr Sum nothing = -std::numeric_limits<Sum>::infinity();
     Sum maximum = nothing, sum = 0;
     for (at.key = seen.first + lane; at.key < seen.last; at.key += device::warp_threads) {
-      const Sum own = score(extent, at);
+      const Sum own = score(shape, at);
       const Sum higher = own > maximum ? own : maximum;
       sum = sum * scaled(maximum, higher) + scaled(own, higher);
       maximum = higher;
@@ -249,9 +249,9 @@ struct SoftmaxOfScores {
     }
     if (weights.data == nullptr) return;
     T* to = weights.at(at.sequence, at.row, at.key_head, at.head_in_group);
-    for (at.key = lane; at.key < extent.keys; at.key += device::warp_threads) {
+    for (at.key = lane; at.key < shape.keys; at.key += device::warp_threads) {
       to[at.key] =
-          static_cast<T>(seen.contains(at.key) ? scaled(score(extent, at), highest) / sum : Sum{0});
+          static_cast<T>(seen.contains(at.key) ? scaled(score(shape, at), highest) / sum : Sum{0});
     }
   }
 
@@ -265,12 +265,12 @@ struct SoftmaxOfScores {
 };
 
 template <class T>
-void softmax_of_scores(const AttentionExtent& extent, const PairScore<T>& score,
+void softmax_of_scores(const AttentionShape& shape, const PairScore<T>& score,
                        Accumulator<T>* log_sum_exp, const HeadRows<T>& weights) {
   using Kernel = SoftmaxOfScores<T>;
   device::launch(
-      {.blocks = device::blocks_for(extent.all_rows(), Kernel::threads / device::warp_threads)},
-      Kernel{extent, score, log_sum_exp, weights});
+      {.blocks = device::blocks_for(shape.all_rows(), Kernel::threads / device::warp_threads)},
+      Kernel{shape, score, log_sum_exp, weights});
 }
 
 // *y = the sum of `count` parts, always in the same order.
@@ -303,7 +303,7 @@ void sum_of_parts(const Sum* parts, std::int64_t count, Sum* y) {
 // Gradients of the pieces, whatever the source of the scores' gradient. `parts`: one number for
 // each row, head and item of the widest piece.
 template <class T, class Arguments, class Source>
-void explicit_piece_gradients(const Arguments& a, const AttentionExtent& extent,
+void explicit_piece_gradients(const Arguments& a, const AttentionShape& shape,
                               const PieceTable<T, explicit_pieces>& pieces, const Source& source,
                               Accumulator<T>* parts) {
   using Sum = Accumulator<T>;
@@ -311,20 +311,20 @@ void explicit_piece_gradients(const Arguments& a, const AttentionExtent& extent,
     const auto at = static_cast<std::size_t>(p);
     const Sum* scale = a.scales.template as<Sum>() + p;
     RowTarget<T> dq{.scale = scale};
-    if (!a.dq.empty()) dq.y = rows_of_heads<T>(a.dq[at], extent.group);
+    if (!a.dq.empty()) dq.y = rows_of_heads<T>(a.dq[at], shape.group);
     if (a.dscales.present()) {
       dq.dot_with = pieces.piece[p].q;
       dq.parts = parts;
     }
     if (dq.y.present() || a.dscales.present()) {
-      sum_over_keys(extent, source, pieces.piece[p].k, dq);
+      sum_over_keys(shape, source, pieces.piece[p].k, dq);
     }
     if (a.dscales.present()) {
-      sum_of_parts(parts, extent.all_rows() * items_of_row(pieces.piece[p].q.width),
+      sum_of_parts(parts, shape.all_rows() * items_of_row(pieces.piece[p].q.width),
                    a.dscales.template as<Sum>() + p);
     }
     if (a.dk.empty() || !a.dk[at].present()) continue;
-    sum_over_queries(extent, source, pieces.piece[p].q,
+    sum_over_queries(shape, source, pieces.piece[p].q,
                      {.y = rows_of_key_heads<T>(a.dk[at]), .scale = scale});
   }
 }

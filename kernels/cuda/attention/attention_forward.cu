@@ -35,13 +35,13 @@ struct StreamingForward {
 
  private:
   LOOKBACK_DEVICE void run() const {
-    const auto& extent = operands.extent;
-    const auto at = place_of_query_block(device::block_index(), extent.sequences, extent.key_heads,
-                                         extent.group, extent.rows, rows);
+    const auto& shape = operands.shape;
+    const auto at = place_of_query_block(device::block_index(), shape.sequences, shape.key_heads,
+                                         shape.group, shape.rows, rows);
     auto* seen_by_row = reinterpret_cast<int*>(memory_of_tiles<Tiles>());
     int* found = seen_by_row + 2 * rows;
     if (device::thread_index() == 0) *found = 0;
-    const auto seen = seen_by_rows<rows>(extent, at, seen_by_row);
+    const auto seen = seen_by_rows<rows>(shape, at, seen_by_row);
     const int own[2][2] = {
         {seen_by_row[2 * row_of_thread()], seen_by_row[2 * row_of_thread() + 1]},
         {seen_by_row[2 * row_of_thread() + 16], seen_by_row[2 * row_of_thread() + 17]}};
@@ -112,28 +112,28 @@ struct StreamingForward {
   // Starts the copies of keys and, where asked for, of the queries.
   LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, int p, int first, bool queries) const {
     const auto& piece = operands.pieces.piece[p];
-    const auto& extent = operands.extent;
+    const auto& shape = operands.shape;
     if (queries) {
       copy_tile<threads>(tile_q(p),
                          piece.q.at(at.sequence, at.first, at.key_head, at.head_in_group),
-                         piece.q.row_step, extent.rows - at.first, piece.q.width);
+                         piece.q.row_step, shape.rows - at.first, piece.q.width);
     }
     copy_tile<threads>(tile_k(p), piece.k.at(at.sequence, first, at.key_head, 0), piece.k.row_step,
-                       extent.keys - first, piece.k.width);
+                       shape.keys - first, piece.k.width);
     device::cp_async_commit();
   }
   LOOKBACK_DEVICE void copy_values(const BlockPlace& at, int first) const {
     const auto& v = operands.v;
     copy_tile<threads>(tile_v(), v.at(at.sequence, first, at.key_head, 0), v.row_step,
-                       operands.extent.keys - first, v.width);
+                       operands.shape.keys - first, v.width);
     device::cp_async_commit();
   }
 
   LOOKBACK_DEVICE float given_of_row(const BlockPlace& at, int half) const {
     const auto row = at.first + row_of_thread() + 8 * half;
-    if (row >= operands.extent.rows) return 0;
+    if (row >= operands.shape.rows) return 0;
     return operands
-        .log_sum_exp[operands.extent.row_number(at.sequence, at.key_head, at.head_in_group, row)];
+        .log_sum_exp[operands.shape.row_number(at.sequence, at.key_head, at.head_in_group, row)];
   }
 
   static LOOKBACK_DEVICE void hide(Scores& scores, int first, const int (&own)[2][2]) {
@@ -218,7 +218,7 @@ struct StreamingForward {
 
   LOOKBACK_DEVICE void finish(const BlockPlace& at, bool given, const float (&maximum)[2],
                               float (&total)[2], const float (&sums)[value_columns / 8][4]) const {
-    const auto& extent = operands.extent;
+    const auto& shape = operands.shape;
     LOOKBACK_UNROLL
     for (int half = 0; half < 2; ++half) {
       LOOKBACK_UNROLL
@@ -226,13 +226,13 @@ struct StreamingForward {
         total[half] += device::shuffle_xor(total[half], lanes);
       }
       const auto row = at.first + row_of_thread() + 8 * half;
-      if (row >= extent.rows) continue;
+      if (row >= shape.rows) continue;
       const bool saw_something = total[half] != 0;
       float factor = 1;
       if (!given) {
         if (saw_something) factor = 1 / total[half];
         if (lane_of_warp() % 4 == 0) {
-          log_sum_exp[extent.row_number(at.sequence, at.key_head, at.head_in_group, row)] =
+          log_sum_exp[shape.row_number(at.sequence, at.key_head, at.head_in_group, row)] =
               saw_something ? maximum[half] + device::log(total[half])
                             : -std::numeric_limits<float>::infinity();
         }
@@ -253,7 +253,7 @@ void streaming_forward(const StreamingOperands<T>& operands, const HeadRows<T>& 
     visit_accumulated_columns<T>(operands.v.width, [&]<int columns>() {
       using Kernel = StreamingForward<Tiles, columns>;
       device::launch(
-          {.blocks = query_blocks(operands.extent, Kernel::rows),
+          {.blocks = query_blocks(operands.shape, Kernel::rows),
            .shared_bytes = forward_bytes<Tiles>(columns, score_columns, operands.pieces.count)},
           Kernel{operands, y, log_sum_exp, score_columns});
     });

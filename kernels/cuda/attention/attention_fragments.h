@@ -41,12 +41,12 @@ LOOKBACK_DEVICE float center_of(float log_sum_exp) {
 // What the rows of a block of queries see: row i's keys in ranges[2 i] and ranges[2 i + 1], and all
 // of them together. Rows beyond the last are as the last one. A barrier is passed.
 template <int rows>
-LOOKBACK_DEVICE SeenByBlock seen_by_rows(const AttentionExtent& extent, const BlockPlace& at,
+LOOKBACK_DEVICE SeenByBlock seen_by_rows(const AttentionShape& shape, const BlockPlace& at,
                                          int* ranges) {
   const int thread = device::thread_index();
   if (thread < rows) {
-    const auto row = at.first + thread < extent.rows ? at.first + thread : extent.rows - 1;
-    const auto range = extent.keys_of(at.sequence, row);
+    const auto row = at.first + thread < shape.rows ? at.first + thread : shape.rows - 1;
+    const auto range = shape.keys_of(at.sequence, row);
     ranges[2 * thread] = range.empty() ? 0 : static_cast<int>(range.first);
     ranges[2 * thread + 1] = range.empty() ? 0 : static_cast<int>(range.last);
   }

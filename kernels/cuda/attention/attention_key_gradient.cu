@@ -43,11 +43,11 @@ struct StreamingKeyGradient {
 
  private:
   LOOKBACK_DEVICE void run() const {
-    const auto& extent = backward.operands.extent;
+    const auto& shape = backward.operands.shape;
     const auto& pieces = backward.operands.pieces;
     const auto at =
-        place_of_key_block(device::block_index(), extent.sequences, extent.key_heads, rows);
-    const auto range = queries_that_may_see(extent.visible, at.first, rows, extent.rows);
+        place_of_key_block(device::block_index(), shape.sequences, shape.key_heads, rows);
+    const auto range = queries_that_may_see(shape.visible, at.first, rows, shape.rows);
     KeySums dk_sums;
     ValueSums dv_sums;
     LOOKBACK_UNROLL
@@ -55,15 +55,15 @@ struct StreamingKeyGradient {
     clear(dv_sums);
     int iterations = 0;  // pieces taken so far: they alternate between two buffers
     const bool any = range.first < range.last;
-    QueryTile tile{.head_in_group = any ? 0 : extent.group, .first = range.first};
+    QueryTile tile{.head_in_group = any ? 0 : shape.group, .first = range.first};
     if (any && !sees_block(at, tile)) tile = tile_after(at, tile, range);
-    if (makes_dk && tile.head_in_group < extent.group) {
+    if (makes_dk && tile.head_in_group < shape.group) {
       const auto& v = backward.operands.v;
       copy_tile<threads>(tile_v(), v.at(at.sequence, at.first, at.key_head, 0), v.row_step,
-                         extent.keys - at.first, v.width);
+                         shape.keys - at.first, v.width);
     }
-    if (tile.head_in_group < extent.group) copy_piece(at, tile, 0, iterations, true);
-    while (tile.head_in_group < extent.group) {
+    if (tile.head_in_group < shape.group) copy_piece(at, tile, 0, iterations, true);
+    while (tile.head_in_group < shape.group) {
       Scores scores;
       clear(scores);
       for (int p = 0; p < pieces.count; ++p, ++iterations) {
@@ -88,7 +88,7 @@ struct StreamingKeyGradient {
         next = tile_after(at, tile, range);
         if (again) {
           copy_piece(at, tile, span.first, iterations, false);
-        } else if (next.head_in_group < extent.group) {
+        } else if (next.head_in_group < shape.group) {
           copy_piece(at, next, 0, iterations, pieces.count > 1);
         }
         make_weights(scores);
@@ -121,7 +121,7 @@ struct StreamingKeyGradient {
             if (!again) return;
             if (j + 1 < span.count) {
               copy_piece(at, tile, span.first + j + 1, iterations, false);
-            } else if (next.head_in_group < extent.group) {
+            } else if (next.head_in_group < shape.group) {
               copy_piece(at, next, 0, iterations, true);
             }
           });
@@ -161,13 +161,13 @@ struct StreamingKeyGradient {
   // Whether any of its rows sees a key of this block. Documents may lie between; all warps look at
   // the same rows.
   LOOKBACK_DEVICE bool sees_block(const BlockPlace& at, const QueryTile& tile) const {
-    const auto& extent = backward.operands.extent;
-    if (extent.visible.document_start == nullptr) return true;
+    const auto& shape = backward.operands.shape;
+    if (shape.visible.document_start == nullptr) return true;
     int sees = 0;
     for (int i = lane_of_warp(); i < queries; i += device::warp_threads) {
       const auto row = tile.first + i;
-      if (row >= extent.rows) break;
-      const auto seen = rows_of_block(extent.keys_of(at.sequence, row), at.first, rows);
+      if (row >= shape.rows) break;
+      const auto seen = rows_of_block(shape.keys_of(at.sequence, row), at.first, rows);
       if (seen.first < seen.last) sees = 1;
     }
     for (int lanes = 16; lanes > 0; lanes /= 2) sees |= device::shuffle_xor(sees, lanes);
@@ -181,37 +181,37 @@ struct StreamingKeyGradient {
       if (tile.first < range.last) continue;
       tile.first = range.first;
       ++tile.head_in_group;
-    } while (tile.head_in_group < backward.operands.extent.group && !sees_block(at, tile));
+    } while (tile.head_in_group < backward.operands.shape.group && !sees_block(at, tile));
     return tile;
   }
 
   // Starts the copies of a tile of queries and, where asked for, of the keys.
   LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, const QueryTile& tile, int p,
                                   int iterations, bool keys) const {
-    const auto& extent = backward.operands.extent;
+    const auto& shape = backward.operands.shape;
     const auto& piece = backward.operands.pieces.piece[p];
     if (keys) {
       copy_tile<threads>(tile_k(iterations), piece.k.at(at.sequence, at.first, at.key_head, 0),
-                         piece.k.row_step, extent.keys - at.first, piece.k.width);
+                         piece.k.row_step, shape.keys - at.first, piece.k.width);
     }
     copy_tile<threads>(tile_q(iterations),
                        piece.q.at(at.sequence, tile.first, at.key_head, tile.head_in_group),
-                       piece.q.row_step, extent.rows - tile.first, piece.q.width);
+                       piece.q.row_step, shape.rows - tile.first, piece.q.width);
     device::cp_async_commit();
   }
   LOOKBACK_DEVICE void copy_gradient(const BlockPlace& at, const QueryTile& tile) const {
-    const auto& extent = backward.operands.extent;
+    const auto& shape = backward.operands.shape;
     const auto& dy = backward.dy;
     copy_tile<threads>(tile_dy(), dy.at(at.sequence, tile.first, at.key_head, tile.head_in_group),
-                       dy.row_step, extent.rows - tile.first, dy.width);
+                       dy.row_step, shape.rows - tile.first, dy.width);
     device::cp_async_commit();
     const int thread = device::thread_index();
     if (thread >= queries) return;
     QueryFacts of{.first = 0, .last = 0, .log_sum_exp = 0, .row_dot = 0};
     const auto row = tile.first + thread;
-    if (row < extent.rows) {
-      const auto seen = rows_of_block(extent.keys_of(at.sequence, row), at.first, rows);
-      const auto number = extent.row_number(at.sequence, at.key_head, tile.head_in_group, row);
+    if (row < shape.rows) {
+      const auto seen = rows_of_block(shape.keys_of(at.sequence, row), at.first, rows);
+      const auto number = shape.row_number(at.sequence, at.key_head, tile.head_in_group, row);
       of = {.first = seen.first,
             .last = seen.last,
             .log_sum_exp = backward.operands.log_sum_exp[number],
@@ -261,7 +261,7 @@ struct StreamingKeyGradient {
     LOOKBACK_UNROLL
     for (int half = 0; half < 2; ++half) {
       const auto key = at.first + row_of_thread() + 8 * half;
-      if (key >= backward.operands.extent.keys) continue;
+      if (key >= backward.operands.shape.keys) continue;
       if constexpr (makes_dk) {
         LOOKBACK_UNROLL
         for (int j = 0; j < targets; ++j) {
@@ -282,15 +282,15 @@ template <class Tiles, int key_columns, int value_columns, int targets, class T>
 void launch_key_gradient(const StreamingBackward<T>& operands, PieceSpan span,
                          const HeadRows<T>* dk, const HeadRows<T>& dv) {
   using Kernel = StreamingKeyGradient<Tiles, key_columns, value_columns, targets>;
-  const auto& extent = operands.operands.extent;
+  const auto& shape = operands.operands.shape;
   const auto& pieces = operands.operands.pieces;
   const int score_columns = std::max(key_columns, widest_score_columns<Tiles>(pieces));
   const int dy_columns = std::max(value_columns, contracted_columns<Tiles>(operands.dy.width));
-  const auto blocks = device::blocks_for(extent.keys, Kernel::rows);
+  const auto blocks = device::blocks_for(shape.keys, Kernel::rows);
   Kernel kernel{operands, span, {}, dv, score_columns, dy_columns};
   if (key_columns > 0) std::copy_n(dk, span.count, kernel.dk);
   device::launch(
-      {.blocks = extent.sequences * extent.key_heads * blocks,
+      {.blocks = shape.sequences * shape.key_heads * blocks,
        .shared_bytes = key_gradient_bytes<Tiles>(key_columns, targets, value_columns, score_columns,
                                                  dy_columns, pieces.count)},
       kernel);

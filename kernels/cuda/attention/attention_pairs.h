@@ -29,7 +29,7 @@ struct PairScore {
   using Sum = Accumulator<T>;
   PieceTable<T, explicit_pieces> pieces;
   const Sum* scales;
-  LOOKBACK_DEVICE Sum operator()(const AttentionExtent&, const Pair& at) const {
+  LOOKBACK_DEVICE Sum operator()(const AttentionShape&, const Pair& at) const {
     Sum score = 0;
     for (int p = 0; p < pieces.count; ++p) {
       const auto& q = pieces.piece[p].q;
@@ -47,9 +47,9 @@ struct PairWeight {
   using Sum = Accumulator<T>;
   PairScore<T> score;
   const Sum* log_sum_exp;  // [B, H, T]
-  LOOKBACK_DEVICE Sum operator()(const AttentionExtent& extent, const Pair& at) const {
-    const auto row = extent.row_number(at.sequence, at.key_head, at.head_in_group, at.row);
-    return device::exp(score(extent, at) - log_sum_exp[row]);
+  LOOKBACK_DEVICE Sum operator()(const AttentionShape& shape, const Pair& at) const {
+    const auto row = shape.row_number(at.sequence, at.key_head, at.head_in_group, at.row);
+    return device::exp(score(shape, at) - log_sum_exp[row]);
   }
 };
 
@@ -59,11 +59,11 @@ struct PairScoreGradient {
   PairWeight<T> weight;
   HeadRows<const T> dy, v;
   const Sum* row_dots;  // [B, H, T]: sum_d dy y
-  LOOKBACK_DEVICE Sum operator()(const AttentionExtent& extent, const Pair& at) const {
+  LOOKBACK_DEVICE Sum operator()(const AttentionShape& shape, const Pair& at) const {
     const Sum dweight = dot_of_lane(dy.at(at.sequence, at.row, at.key_head, at.head_in_group),
                                     v.at(at.sequence, at.key, at.key_head, 0), v.width);
-    const auto row = extent.row_number(at.sequence, at.key_head, at.head_in_group, at.row);
-    return weight(extent, at) * (dweight - row_dots[row]);
+    const auto row = shape.row_number(at.sequence, at.key_head, at.head_in_group, at.row);
+    return weight(shape, at) * (dweight - row_dots[row]);
   }
 };
 
@@ -71,7 +71,7 @@ template <class T>
 struct KeptWeight {
   using Sum = Accumulator<T>;
   HeadRows<const T> weights;  // rows of S
-  LOOKBACK_DEVICE Sum operator()(const AttentionExtent&, const Pair& at) const {
+  LOOKBACK_DEVICE Sum operator()(const AttentionShape&, const Pair& at) const {
     return static_cast<Sum>(weights.at(at.sequence, at.row, at.key_head, at.head_in_group)[at.key]);
   }
 };
@@ -81,9 +81,9 @@ struct KeptScoreGradient {
   using Sum = Accumulator<T>;
   KeptWeight<T> weight, dweight;
   const Sum* row_dots;  // [B, H, T]: sum_s weights dweights
-  LOOKBACK_DEVICE Sum operator()(const AttentionExtent& extent, const Pair& at) const {
-    const auto row = extent.row_number(at.sequence, at.key_head, at.head_in_group, at.row);
-    return weight(extent, at) * (dweight(extent, at) - row_dots[row]);
+  LOOKBACK_DEVICE Sum operator()(const AttentionShape& shape, const Pair& at) const {
+    const auto row = shape.row_number(at.sequence, at.key_head, at.head_in_group, at.row);
+    return weight(shape, at) * (dweight(shape, at) - row_dots[row]);
   }
 };
 

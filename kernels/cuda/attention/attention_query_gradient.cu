@@ -39,10 +39,10 @@ struct StreamingQueryGradient {
 
  private:
   LOOKBACK_DEVICE void run() const {
-    const auto& extent = backward.operands.extent;
+    const auto& shape = backward.operands.shape;
     const auto& pieces = backward.operands.pieces;
-    const auto at = place_of_query_block(device::block_index(), extent.sequences, extent.key_heads,
-                                         extent.group, extent.rows, rows);
+    const auto at = place_of_query_block(device::block_index(), shape.sequences, shape.key_heads,
+                                         shape.group, shape.rows, rows);
     const auto seen = facts_of_rows(at);
     Sums sums;
     LOOKBACK_UNROLL
@@ -53,7 +53,7 @@ struct StreamingQueryGradient {
     if (begin < seen.last) {
       copy_tile<threads>(tile_dy(),
                          backward.dy.at(at.sequence, at.first, at.key_head, at.head_in_group),
-                         backward.dy.row_step, extent.rows - at.first, backward.dy.width);
+                         backward.dy.row_step, shape.rows - at.first, backward.dy.width);
       copy_values(at, begin);
     }
     for (int first = begin; first < seen.last; first += keys) {
@@ -134,21 +134,21 @@ struct StreamingQueryGradient {
   // Starts the copies of keys and, where asked for, of the queries.
   LOOKBACK_DEVICE void copy_piece(const BlockPlace& at, int p, int first, int iterations,
                                   bool queries) const {
-    const auto& extent = backward.operands.extent;
+    const auto& shape = backward.operands.shape;
     const auto& piece = backward.operands.pieces.piece[p];
     if (queries) {
       copy_tile<threads>(tile_q(iterations),
                          piece.q.at(at.sequence, at.first, at.key_head, at.head_in_group),
-                         piece.q.row_step, extent.rows - at.first, piece.q.width);
+                         piece.q.row_step, shape.rows - at.first, piece.q.width);
     }
     copy_tile<threads>(tile_k(iterations), piece.k.at(at.sequence, first, at.key_head, 0),
-                       piece.k.row_step, extent.keys - first, piece.k.width);
+                       piece.k.row_step, shape.keys - first, piece.k.width);
     device::cp_async_commit();
   }
   LOOKBACK_DEVICE void copy_values(const BlockPlace& at, int first) const {
     const auto& v = backward.operands.v;
     copy_tile<threads>(tile_v(), v.at(at.sequence, first, at.key_head, 0), v.row_step,
-                       backward.operands.extent.keys - first, v.width);
+                       backward.operands.shape.keys - first, v.width);
     device::cp_async_commit();
   }
 
@@ -157,12 +157,12 @@ struct StreamingQueryGradient {
     return reinterpret_cast<QueryFacts*>(memory_of_tiles<Tiles>());
   }
   LOOKBACK_DEVICE SeenByBlock facts_of_rows(const BlockPlace& at) const {
-    const auto& extent = backward.operands.extent;
+    const auto& shape = backward.operands.shape;
     const int thread = device::thread_index();
     if (thread < rows) {
-      const auto row = at.first + thread < extent.rows ? at.first + thread : extent.rows - 1;
-      const auto range = extent.keys_of(at.sequence, row);
-      const auto number = extent.row_number(at.sequence, at.key_head, at.head_in_group, row);
+      const auto row = at.first + thread < shape.rows ? at.first + thread : shape.rows - 1;
+      const auto range = shape.keys_of(at.sequence, row);
+      const auto number = shape.row_number(at.sequence, at.key_head, at.head_in_group, row);
       facts()[thread] = {.first = range.empty() ? 0 : static_cast<int>(range.first),
                          .last = range.empty() ? 0 : static_cast<int>(range.last),
                          .log_sum_exp = backward.operands.log_sum_exp[number],
@@ -204,7 +204,7 @@ struct StreamingQueryGradient {
       LOOKBACK_UNROLL
       for (int half = 0; half < 2; ++half) {
         const auto row = at.first + row_of_thread() + 8 * half;
-        if (row >= backward.operands.extent.rows) continue;
+        if (row >= backward.operands.shape.rows) continue;
         if (dq[j].data != nullptr) {
           store_row<Store::add>(dq[j].at(at.sequence, row, at.key_head, at.head_in_group),
                                 dq[j].width, sums[j], half,
@@ -253,7 +253,7 @@ void launch_query_gradient(const StreamingBackward<T>& operands, PieceSpan span,
   Kernel kernel{operands, span, {}, parts, score_columns, value_columns};
   std::copy_n(dq, span.count, kernel.dq);
   device::launch(
-      {.blocks = query_blocks(operands.operands.extent, Kernel::rows),
+      {.blocks = query_blocks(operands.operands.shape, Kernel::rows),
        .shared_bytes = query_gradient_bytes<Tiles>(columns * targets, Kernel::score_block,
                                                    score_columns, value_columns, pieces.count)},
       kernel);

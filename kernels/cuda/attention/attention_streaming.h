@@ -20,7 +20,7 @@ inline constexpr int streamed_pieces = 32;  // more of them go the explicit way
 // What all of its kernels are given. T is float or BFloat16.
 template <class T>
 struct StreamingOperands {
-  AttentionExtent extent;
+  AttentionShape shape;
   PieceTable<T, streamed_pieces> pieces;
   const float* scales = nullptr;
   HeadRows<const T> v;
@@ -84,13 +84,13 @@ decltype(auto) visit_tiles(const Visitor& visit) {
 }
 
 // Blocks of query rows.
-inline std::int64_t query_blocks(const AttentionExtent& extent, int rows_of_block) {
-  return extent.sequences * extent.heads() * device::blocks_for(extent.rows, rows_of_block);
+inline std::int64_t query_blocks(const AttentionShape& shape, int rows_of_block) {
+  return shape.sequences * shape.heads() * device::blocks_for(shape.rows, rows_of_block);
 }
 // Of streaming_query_gradient().
 template <class T>
-std::int64_t query_gradient_blocks(const AttentionExtent& extent) {
-  return visit_tiles<T>([&]<class Tiles>() { return query_blocks(extent, tile_rows<Tiles>); });
+std::int64_t query_gradient_blocks(const AttentionShape& shape) {
+  return visit_tiles<T>([&]<class Tiles>() { return query_blocks(shape, tile_rows<Tiles>); });
 }
 
 }  // namespace lookback::kernels

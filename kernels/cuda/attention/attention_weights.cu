@@ -17,24 +17,24 @@ HeadRows<T> rows_of_weights(const Operand& x, std::int64_t group) {
 }
 
 void forward(const AttentionWeightsForwardArgs& a) {
-  const auto extent = extent_of(a.q, a.k, a.mask);
+  const auto shape = shape_of(a.q, a.k, a.mask);
   visit_floating(a.weights.dtype, [&]<class T>(TypeTag<T>) {
-    const PairScore<T> score{piece_table<T, explicit_pieces>(a.q, a.k, extent.group),
+    const PairScore<T> score{piece_table<T, explicit_pieces>(a.q, a.k, shape.group),
                              a.scales.as<Accumulator<T>>()};
-    softmax_of_scores<T>(extent, score, nullptr, rows_of_weights<T>(a.weights, extent.group));
+    softmax_of_scores<T>(shape, score, nullptr, rows_of_weights<T>(a.weights, shape.group));
   });
 }
 
 void backward(const AttentionWeightsBackwardArgs& a) {
-  const auto extent = extent_of(a.q, a.k, a.mask);
+  const auto shape = shape_of(a.q, a.k, a.mask);
   visit_floating(a.weights.dtype, [&]<class T>(TypeTag<T>) {
     auto* dots = a.workspace.as<Accumulator<T>>();
-    const auto weights = rows_of_weights<const T>(a.weights, extent.group);
-    const auto dweights = rows_of_weights<const T>(a.dweights, extent.group);
-    row_dots<DotColumns::seen>(extent, weights, dweights, dots);
-    explicit_piece_gradients<T>(a, extent, piece_table<T, explicit_pieces>(a.q, a.k, extent.group),
+    const auto weights = rows_of_weights<const T>(a.weights, shape.group);
+    const auto dweights = rows_of_weights<const T>(a.dweights, shape.group);
+    row_dots<DotColumns::seen>(shape, weights, dweights, dots);
+    explicit_piece_gradients<T>(a, shape, piece_table<T, explicit_pieces>(a.q, a.k, shape.group),
                                 KeptScoreGradient<T>{{weights}, {dweights}, dots},
-                                dots + extent.all_rows());
+                                dots + shape.all_rows());
   });
 }
 std::size_t workspace_bytes(const AttentionWeightsBackwardArgs& a) {
