@@ -21,7 +21,7 @@ enum class AttentionPath { streaming, explicit_weights };
 // which the layer is run again. Same gradients to the bit.
 enum class Activations { kept, recomputed };
 
-// What a run writes down for somebody who wants to look.
+// What a run writes down to be looked at.
 struct Trace {
   // A layer that ran the attention of an earlier one again, on its own values.
   struct Replay {

@@ -23,7 +23,7 @@ struct RecordNeeds {
   }
 };
 
-// Members nobody asked for stay empty.
+// Members that are not needed stay empty.
 struct LayerRecord {
   const DecoderLayer* layer = nullptr;  // its attention, norms and MLP, to be run again
   std::shared_ptr<const AttentionReplay> replay;

@@ -1,7 +1,7 @@
 // The places at which a model and its training can be asked to do something else: a known mistake
 // made on purpose, a layer left out, an output put in another's place. Each takes the value that
 // the model is about to use and returns the one it shall use. ModelHooks itself changes nothing;
-// whoever wants a change derives from it.
+// a class that derives from it changes what it overrides.
 #pragma once
 
 #include <cstdint>
