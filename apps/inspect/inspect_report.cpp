@@ -1,6 +1,6 @@
 #include "apps/inspect/inspect_report.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +9,7 @@
 #include <span>
 
 #include "apps/data/text_check.h"
+#include "nn/layer/attention_options.h"
 
 namespace lookback {
 namespace {
@@ -43,23 +44,27 @@ std::vector<std::string> token_labels(const Tokenizer& tokenizer,
   return labels;
 }
 
+std::string described(const CrossLayerResidual& cross, std::string_view terms) {
+  using Weights = CrossLayerResidual::Weights;
+  const auto* sum = cross.weights == Weights::sum    ? "the sum"
+                    : cross.weights == Weights::mean ? "the mean"
+                                                     : "a learned average";
+  return fmt::format("every layer adds {} of the {} outputs of all earlier layers, {}", sum,
+                     cross.site == CrossLayerResidual::Site::mlp ? "MLP" : "attention", terms);
+}
+
 std::string variant_of(const LlamaConfig& config) {
-  std::string text;
+  std::vector<std::string> parts;
+  for (const auto& step : attention_steps(config)) parts.push_back(step.axis);
   if (const auto& cross = config.cross_layer_residual) {
-    const bool mlp = cross->site == CrossLayerResidual::Site::mlp;
-    text = fmt::format("every layer adds {} of the {} outputs of all earlier layers, {}",
-                       cross->weights == CrossLayerResidual::Weights::sum    ? "the sum"
-                       : cross->weights == CrossLayerResidual::Weights::mean ? "the mean"
-                                                                             : "a learned average",
-                       mlp ? "MLP" : "attention", residual_kind(config)->terms());
+    parts.push_back(described(*cross, residual_kind(config)->terms()));
   }
   if (!config.score_scale.empty()) {
-    text += fmt::format("{}scores of all layers so far, scale {}", text.empty() ? "" : "; ",
-                        config.score_scale);
+    parts.push_back(fmt::format("scores of all layers so far, scale {}", config.score_scale));
   }
-  if (text.empty()) text = "the plain Llama: no layer looks back";
-  if (!config.fault.empty()) text += fmt::format("; broken on purpose: {}", config.fault);
-  return text;
+  if (parts.empty()) parts.push_back("the plain Llama: no layer looks back");
+  if (!config.fault.empty()) parts.push_back(fmt::format("broken on purpose: {}", config.fault));
+  return fmt::format("{}", fmt::join(parts, "; "));
 }
 
 // The values of a curve at these steps.

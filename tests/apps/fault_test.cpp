@@ -199,6 +199,11 @@ TEST(Faults, AreRefusedWhereTheyCannotBe) {
     EXPECT_NE(refusal("method2", fault, [](auto& config) { config.num_hidden_layers = 1; }), "");
     EXPECT_EQ(refusal("method2", fault), "");
   }
+  for (const auto* preset : {"mla", "sliding-window"}) {
+    EXPECT_EQ(refusal(preset, "unmasked"),
+              "[fault] unmasked cannot be made in this model: it needs plain attention, no "
+              "attention_mechanism");
+  }
   EXPECT_THAT(refusal("method3.1", "unregistered_parameter"), HasSubstr("learned layer weights"));
   EXPECT_THAT(refusal("llama", "unregistered_parameter"), HasSubstr("learned layer weights"));
   EXPECT_EQ(refusal("stored3", "unregistered_parameter"), "");

@@ -69,6 +69,20 @@ TEST_F(InspectProgram, WritesTensorsAndAPage) {
   EXPECT_LT(page().size(), 5'000'000U);
 }
 
+TEST_F(InspectProgram, SaysWhatTheModelIs) {
+  const auto shown = [&](const std::string& preset) {
+    EXPECT_EQ(small.train({"--preset", preset, "--max-steps=1", "--overwrite"}).code, 0);
+    EXPECT_EQ(inspect({"--prompt=so"}).code, 0);
+    return page();
+  };
+  EXPECT_THAT(shown("llama"), HasSubstr("\"the plain Llama: no layer looks back\""));
+  EXPECT_THAT(shown("mla"), HasSubstr("\"attention: mla\""));
+  EXPECT_THAT(shown("sliding-window"), HasSubstr("\"pattern: sliding_window 128\""));
+  EXPECT_THAT(shown("method1"), HasSubstr("the sum of the MLP outputs of all earlier layers, run "
+                                          "again on its own input"));
+  EXPECT_THAT(shown("method5.1"), HasSubstr("scores of all layers so far, scale sqrt_dk"));
+}
+
 TEST_F(InspectProgram, OneTokenHasNoLoss) {
   ASSERT_EQ(small.train().code, 0);
   const auto result = inspect({"--prompt=s"});
