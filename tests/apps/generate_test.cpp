@@ -177,8 +177,19 @@ TEST(BenchProgram, PredictsTheMemoryOfAStep) {
   }
 }
 
+// Its activations are others than those that the prediction counts: no number, not a wrong one.
+TEST(BenchProgram, PredictsNoMemoryOfAnotherMechanism) {
+  const auto result = run_lookback(
+      {"bench", "memory", "--json", "--config=smoke", "--batch-size=2", "--preset=mla"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const auto memory = SmallRun::json(result);
+  EXPECT_FALSE(memory.contains("predicted_bytes"));
+  EXPECT_GT(memory.at("measured_bytes").get<double>(), 1e6);
+}
+
 TEST(BenchProgram, PredictsTheMemoryOfTheVariants) {
-  for (const char* preset : {"method1", "method2", "method3.2", "stored3", "method5.1"}) {
+  for (const char* preset :
+       {"method1", "method2", "method3.2", "stored3", "method5.1", "sliding-window"}) {
     const auto result = run_lookback(
         {"bench", "memory", "--json", "--config=smoke", "--batch-size=2", "--preset", preset});
     ASSERT_EQ(result.code, 0) << result.err;
