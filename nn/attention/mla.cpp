@@ -4,9 +4,10 @@
 //   q = W^q_b rms_norm(n W^q_a), or n W^q; per head [q_N [dn] | rope(q_R) [dr]]
 //   [k_N [dn] | v [dv]]_h = c W^kv_b_h
 //   scores_h = q_N k_N^T + q_R k_R^T, times (dn + dr)^-1/2
-// The cache holds c and k_R, dc + dr numbers per token. Decoding does not make keys and values of
-// it: with W^kv_b_h = [K_h; V_h], q_N k_N^T = (q_N K_h) c^T and P v = (P c) V_h^T ("absorbed"), so
-// that all heads attend to one key head, the latents themselves.
+// The cache holds c and k_R, dc + dr numbers per token. A prompt makes keys and values of them;
+// what comes behind it does not ("absorbed"): with W^kv_b_h = [K_h; V_h],
+//   q_N k_N^T = (q_N K_h) c^T,  P v = (P c) V_h^T,
+// so that all heads attend to one key head, the latents themselves.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -177,13 +178,15 @@ class LatentAttention final : public AttentionMechanism {
     const auto down = kv_a_proj.forward(normed);
     const auto latent = latents_of(down);
     const auto rotary_key = rotated(split_heads(behind(down, sizes.rank), 1), pass);
-    if (pass.options.cache == nullptr) {
+    Tensor seen;
+    if (auto* cache = pass.options.cache) {
+      const auto dtype = attention_dtype(precision, pass.options, normed.device());
+      seen = cache->of_layer<LatentCache>(layer).latents.append(
+          pass.position, cast(cat({latent, rotary_key}, -1), dtype));
+    }
+    if (pass.position == 0) {
       return explicit_form(unturned, turned, latent, rotary_key, pass, record);
     }
-    auto& cache = pass.options.cache->of_layer<LatentCache>(layer);
-    const auto dtype = attention_dtype(precision, pass.options, normed.device());
-    const auto seen =
-        cache.latents.append(pass.position, cast(cat({latent, rotary_key}, -1), dtype));
     return absorbed_form(unturned, turned, seen, pass, record);
   }
 
