@@ -68,11 +68,6 @@ AttentionOptions::AttentionOptions(std::string_view type, const AttentionText& t
   if (reader.find("pattern") != nullptr) pattern = read_pattern(reader);
 }
 
-CausalMask AttentionOptions::narrowed(CausalMask mask) const {
-  for (const auto& rule : pattern) rule->narrow(mask);
-  return mask;
-}
-
 ordered_json AttentionOptions::to_json() const {
   ordered_json object{{"type", type_name}};
   write_own(object);

@@ -70,8 +70,6 @@ class AttentionOptions {
   bool out_bias(const LlamaConfig& config) const {
     return attention_out_bias.value_or(config.attention_bias);
   }
-  // The mask of a pass, narrowed by the pattern.
-  CausalMask narrowed(CausalMask mask) const;
 
  protected:
   // Reads the options of every type. Throws Error for keys that are neither these nor `own`.
