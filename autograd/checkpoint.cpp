@@ -22,16 +22,16 @@ class FirstRun {
   static FirstRun* current() { return innermost; }
   void meet(const Tensor& parameter) {
     for (auto* run = this; run != nullptr; run = run->running_.previous()) {
-      if (run->met.insert(gradient_state(parameter)).second) run->parameters.push_back(parameter);
+      if (run->met_.insert(gradient_state(parameter)).second) run->parameters_.push_back(parameter);
     }
   }
-  const std::vector<Tensor>& read() const { return parameters; }
+  const std::vector<Tensor>& read() const { return parameters_; }
 
  private:
   static inline thread_local FirstRun* innermost = nullptr;
   ScopedValue<FirstRun*> running_;  // previous(): the run that this one is part of
-  std::unordered_set<const GradientState*> met;
-  std::vector<Tensor> parameters;
+  std::unordered_set<const GradientState*> met_;
+  std::vector<Tensor> parameters_;
 };
 
 // Its inputs are those of the function, then the parameters that the function reads: so the pass

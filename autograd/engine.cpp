@@ -53,7 +53,7 @@ class BackwardPass {
  public:
   BackwardPass(std::span<const Tensor> roots, std::span<const Tensor> gradients,
                AfterBackward after_pass, Outside around = {})
-      : after(after_pass), outside(std::move(around)) {
+      : after_(after_pass), outside_(std::move(around)) {
     std::vector<std::shared_ptr<Node>> starts;
     for (std::size_t i = 0; i < roots.size(); ++i) {
       if (!gradients[i].defined() || !requires_grad(roots[i])) continue;
@@ -62,23 +62,23 @@ class BackwardPass {
         hand_out(edge, gradients[i]);
         continue;
       }
-      const auto [found, fresh] = visits.try_emplace(edge.node.get());
+      const auto [found, fresh] = visits_.try_emplace(edge.node.get());
       if (fresh) starts.push_back(edge.node);
       deliver(found->second, edge, gradients[i]);
     }
     count_uses(starts);
     for (const auto& node : starts) {
-      if (visits.at(node.get()).uses == 0) ready.push(node);
+      if (visits_.at(node.get()).uses == 0) ready_.push(node);
     }
   }
 
   void run() {
     const NoGrad no_grad;
     const ScopedValue<BackwardPass*> running(innermost, this);
-    while (!ready.empty()) {
-      const auto node = ready.top();
-      ready.pop();
-      auto visit = visits.extract(node.get());
+    while (!ready_.empty()) {
+      const auto node = ready_.top();
+      ready_.pop();
+      auto visit = visits_.extract(node.get());
       step(*node, visit.mapped().gradients);
     }
   }
@@ -103,7 +103,7 @@ class BackwardPass {
       open.pop_back();
       for (const auto& edge : node->edges) {
         if (!edge.node || leads_out(edge)) continue;
-        const auto [found, fresh] = visits.try_emplace(edge.node.get());
+        const auto [found, fresh] = visits_.try_emplace(edge.node.get());
         if (fresh) open.push_back(edge.node.get());
         ++found->second.uses;
       }
@@ -127,20 +127,22 @@ class BackwardPass {
         total.defined() ? sum_gradients(std::exchange(total, {}), gradient) : std::move(gradient);
   }
 
-  bool leads_out(const Edge& edge) const { return outside.pass != nullptr && edge.node->is_leaf(); }
+  bool leads_out(const Edge& edge) const {
+    return outside_.pass != nullptr && edge.node->is_leaf();
+  }
 
   // Passes on what reached a leaf of this pass.
   void hand_out(const Edge& edge, Tensor gradient) {
-    const auto found = outside.places.find(edge.node);
-    outside.pass->receive(found == outside.places.end() ? edge : found->second,
-                          std::move(gradient));
+    const auto found = outside_.places.find(edge.node);
+    outside_.pass->receive(found == outside_.places.end() ? edge : found->second,
+                           std::move(gradient));
   }
 
   // Takes in what a pass within this one hands out.
   void receive(const Edge& edge, Tensor gradient) {
     if (leads_out(edge)) return hand_out(edge, std::move(gradient));
-    const auto found = visits.find(edge.node.get());
-    if (found == visits.end()) {
+    const auto found = visits_.find(edge.node.get());
+    if (found == visits_.end()) {
       fail("backward",
            "{} reads inside a checkpoint a tensor {} that was not read in the first run: the "
            "function must compute the same both times",
@@ -150,7 +152,7 @@ class BackwardPass {
   }
 
   void step(Node& node, std::vector<Tensor>& gradients) {
-    const RunningNode running(node, after);
+    const RunningNode running(node, after_);
     gradients.resize(node.outputs.size());
     bool any = false;
     for (std::size_t i = 0; i < gradients.size(); ++i) {
@@ -164,7 +166,7 @@ class BackwardPass {
     std::vector<Tensor> results(node.edges.size());
     if (any) results = run_node(node, gradients);
     gradients.clear();
-    if (after == AfterBackward::release) node.release();
+    if (after_ == AfterBackward::release) node.release();
     pass_on(node, results);
   }
 
@@ -192,16 +194,16 @@ class BackwardPass {
         if (results[i].defined()) hand_out(edge, std::exchange(results[i], {}));
         continue;
       }
-      auto& visit = visits.at(edge.node.get());
+      auto& visit = visits_.at(edge.node.get());
       deliver(visit, edge, std::exchange(results[i], {}));
-      if (--visit.uses == 0) ready.push(edge.node);
+      if (--visit.uses == 0) ready_.push(edge.node);
     }
   }
 
-  AfterBackward after;
-  Outside outside;
-  std::unordered_map<const Node*, Visit> visits;
-  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, RunsLater> ready;
+  AfterBackward after_;
+  Outside outside_;
+  std::unordered_map<const Node*, Visit> visits_;
+  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, RunsLater> ready_;
 };
 
 }  // namespace

@@ -8,8 +8,8 @@ namespace {
 // Collects the gradient of one leaf. The graph owns it, the leaf only points at it.
 class AccumulateGradient final : public Node {
  public:
-  AccumulateGradient(std::shared_ptr<AutogradState> leaf_state, const Tensor& leaf)
-      : state(std::move(leaf_state)) {
+  AccumulateGradient(std::shared_ptr<AutogradState> state, const Tensor& leaf)
+      : state_(std::move(state)) {
     outputs.push_back({leaf.shape(), leaf.dtype(), {}});
   }
 
@@ -17,7 +17,7 @@ class AccumulateGradient final : public Node {
   bool is_leaf() const override { return true; }
 
   std::vector<Tensor> backward(std::span<const Tensor> output_gradients, Needed) override {
-    auto& leaf = static_cast<GradientState&>(*state);
+    auto& leaf = static_cast<GradientState&>(*state_);
     auto total = output_gradients[0];
     for (const auto& hook : leaf.hooks) total = hook(total);
     const bool first = !leaf.gradient.defined();
@@ -26,7 +26,7 @@ class AccumulateGradient final : public Node {
   }
 
  private:
-  std::shared_ptr<AutogradState> state;
+  std::shared_ptr<AutogradState> state_;
 };
 
 }  // namespace

@@ -10,7 +10,7 @@ MaskWatch::Pause::Pause() : paused_(innermost, nullptr) {}
 
 void MaskWatch::note(std::string_view operation, const CausalMask& mask,
                      const std::source_location& where, std::size_t pieces) {
-  noted.push_back({operation, *Scope::current(), where, static_cast<std::int64_t>(pieces), mask});
+  noted_.push_back({operation, *Scope::current(), where, static_cast<std::int64_t>(pieces), mask});
 }
 
 std::string project_file(const std::source_location& place) {

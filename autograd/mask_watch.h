@@ -28,7 +28,7 @@ class MaskWatch {
  public:
   MaskWatch();
 
-  const std::vector<MaskUse>& uses() const { return noted; }
+  const std::vector<MaskUse>& uses() const { return noted_; }
 
   // Part of every operation that takes a mask.
   static void tell(std::string_view operation, const CausalMask& mask,
@@ -51,7 +51,7 @@ class MaskWatch {
 
   static inline thread_local MaskWatch* innermost = nullptr;
   ScopedValue<MaskWatch*> watching_;
-  std::vector<MaskUse> noted;
+  std::vector<MaskUse> noted_;
 };
 
 // The file of a line of this project, from the project's root: "nn/llama/llama.cpp".

@@ -30,11 +30,11 @@ using GradientHook = std::function<Tensor(const Tensor& gradient)>;
 // Which inputs of a node need a gradient; a backward may leave the others undefined.
 class Needed {
  public:
-  explicit Needed(std::span<const Edge> node_edges) : edges(node_edges) {}
-  bool operator[](std::size_t input) const { return edges[input].node != nullptr; }
+  explicit Needed(std::span<const Edge> edges) : edges_(edges) {}
+  bool operator[](std::size_t input) const { return edges_[input].node != nullptr; }
 
  private:
-  std::span<const Edge> edges;
+  std::span<const Edge> edges_;
 };
 
 class Node {

@@ -29,36 +29,36 @@ namespace detail {
 class NodeKind {
  public:
   const std::string_view name;
-  explicit NodeKind(std::string_view kind_name) : name(kind_name), link(head) { head = this; }
+  explicit NodeKind(std::string_view kind_name) : name(kind_name), link_(head) { head = this; }
   static const NodeKind* first() { return head; }
-  const NodeKind* next() const { return link; }
+  const NodeKind* next() const { return link_; }
 
  private:
   static inline constinit const NodeKind* head = nullptr;
-  const NodeKind* link;
+  const NodeKind* link_;
 };
 
 template <class Backward>
 class RecordedNode final : public Node {
  public:
-  explicit RecordedNode(Backward&& backward_struct) : saved(std::move(backward_struct)) {
+  explicit RecordedNode(Backward&& backward_struct) : saved_(std::move(backward_struct)) {
     static_cast<void>(&kind);  // makes the compiler instantiate it
   }
   std::string_view name() const override { return Backward::name; }
-  void release() override { saved.reset(); }
-  bool released() const override { return !saved.has_value(); }
+  void release() override { saved_.reset(); }
+  bool released() const override { return !saved_.has_value(); }
 
   std::vector<Tensor> backward(std::span<const Tensor> output_gradients, Needed needed) override {
     if constexpr (std::is_invocable_v<Backward&, std::span<const Tensor>, Needed>) {
-      return (*saved)(output_gradients, needed);
+      return (*saved_)(output_gradients, needed);
     } else {
-      return (*saved)(output_gradients[0], needed);
+      return (*saved_)(output_gradients[0], needed);
     }
   }
 
  private:
   static inline const NodeKind kind{Backward::name};
-  std::optional<Backward> saved;
+  std::optional<Backward> saved_;
 };
 
 // Whether an operation on these inputs belongs on the tape. Throws inside a checkpoint when an

@@ -5,13 +5,13 @@
 namespace lookback {
 
 Tensor SavedTensor::get() const {
-  if (alias.defined() && alias.version() != version) {
+  if (alias_.defined() && alias_.version() != version_) {
     fail("backward",
          "{} saved a tensor {} that was changed in place since (write {}, saved at {}): change it "
          "after backward, or a copy of it",
-         running_node(), alias.shape(), alias.version(), version);
+         running_node(), alias_.shape(), alias_.version(), version_);
   }
-  return alias;
+  return alias_;
 }
 
 }  // namespace lookback

@@ -11,15 +11,15 @@ class SavedTensor {
  public:
   SavedTensor() = default;
   SavedTensor(const Tensor& x)  // NOLINT(google-explicit-constructor)
-      : alias(x.defined() ? x.detach() : Tensor{}), version(x.defined() ? x.version() : 0) {}
+      : alias_(x.defined() ? x.detach() : Tensor{}), version_(x.defined() ? x.version() : 0) {}
 
   // Throws when the storage was written in place since.
   Tensor get() const;
-  bool defined() const { return alias.defined(); }
+  bool defined() const { return alias_.defined(); }
 
  private:
-  Tensor alias;
-  std::uint64_t version = 0;
+  Tensor alias_;
+  std::uint64_t version_ = 0;
 };
 
 }  // namespace lookback

@@ -12,13 +12,14 @@
 
 namespace lookback {
 
-AdamW::AdamW(std::vector<NamedParameter> optimized, AdamWOptions adamw_options)
-    : parameters(std::move(optimized)), options(adamw_options) {
-  for (const auto& [name, tensor, initial] : parameters) {
+AdamW::AdamW(std::vector<NamedParameter> parameters, AdamWOptions adamw_options)
+    : parameters_(std::move(parameters)), options_(adamw_options) {
+  for (const auto& [name, tensor, initial] : parameters_) {
     const auto fresh = [&x = tensor] { return zeros(x.shape(), x.dtype(), x.device()); };
-    moments.push_back({name, fresh(), fresh()});
+    moments_.push_back({name, fresh(), fresh()});
   }
-  numbers = zeros({4}, DType::f64, parameters.empty() ? cpu_device : parameters[0].tensor.device());
+  numbers_ =
+      zeros({4}, DType::f64, parameters_.empty() ? cpu_device : parameters_[0].tensor.device());
 }
 
 void AdamW::step(double learning_rate, const GradientScale& gradients) {
@@ -27,36 +28,36 @@ void AdamW::step(double learning_rate, const GradientScale& gradients) {
 }
 
 void AdamW::begin_step(double learning_rate, double gradient_scale) {
-  ++steps;
-  const auto t = static_cast<double>(steps);
-  transfer(from_values<double>({learning_rate, gradient_scale, 1 - std::pow(options.beta1, t),
-                                1 - std::pow(options.beta2, t)},
+  ++steps_;
+  const auto t = static_cast<double>(steps_);
+  transfer(from_values<double>({learning_rate, gradient_scale, 1 - std::pow(options_.beta1, t),
+                                1 - std::pow(options_.beta2, t)},
                                {4}),
-           numbers);
+           numbers_);
 }
 
 void AdamW::update(double max_norm, const Tensor& norm) {
-  kernels::AdamWStep arguments{.numbers = numbers,
-                               .beta1 = options.beta1,
-                               .beta2 = options.beta2,
-                               .epsilon = options.epsilon,
+  kernels::AdamWStep arguments{.numbers = numbers_,
+                               .beta1 = options_.beta1,
+                               .beta2 = options_.beta2,
+                               .epsilon = options_.epsilon,
                                .max_norm = max_norm};
   arguments.norm = norm;
   std::vector<Tensor> held;  // keeps the gradients' memory until the step is done
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const auto& tensor = parameters[i].tensor;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const auto& tensor = parameters_[i].tensor;
     const auto g = gradient(tensor);
     held.push_back(g.defined() ? contiguous(g)
                                : zeros(tensor.shape(), tensor.dtype(), tensor.device()));
     arguments.parameters.emplace_back(tensor);
-    arguments.first_moments.emplace_back(moments[i].first_moment);
-    arguments.second_moments.emplace_back(moments[i].second_moment);
+    arguments.first_moments.emplace_back(moments_[i].first_moment);
+    arguments.second_moments.emplace_back(moments_[i].second_moment);
     arguments.gradients.emplace_back(held.back());
-    arguments.decay.push_back(tensor.rank() >= 2 ? options.weight_decay : 0);
+    arguments.decay.push_back(tensor.rank() >= 2 ? options_.weight_decay : 0);
   }
-  if (parameters.empty()) return;
-  kernels::adamw_step(parameters[0].tensor.backend(), arguments);
-  for (const auto& parameter : parameters) parameter.tensor.storage()->bump_version();
+  if (parameters_.empty()) return;
+  kernels::adamw_step(parameters_[0].tensor.backend(), arguments);
+  for (const auto& parameter : parameters_) parameter.tensor.storage()->bump_version();
 }
 
 Tensor gradient_norm_tensor(const std::vector<NamedParameter>& parameters) {

@@ -20,7 +20,7 @@ struct AdamWOptions {
 // A parameter without a gradient counts as one with a gradient of zero.
 class AdamW {
  public:
-  AdamW(std::vector<NamedParameter> optimized, AdamWOptions adamw_options);
+  AdamW(std::vector<NamedParameter> parameters, AdamWOptions adamw_options);
 
   // What the gradients are multiplied by, with clipping, for which the host need not know their
   // norm: it is read where it lies. A norm that is not finite leaves parameters and moments as they
@@ -47,17 +47,17 @@ class AdamW {
     std::string name;
     Tensor first_moment, second_moment;  // of the parameter's shape and dtype
   };
-  const std::vector<State>& states() const { return moments; }
-  std::int64_t steps_taken() const { return steps; }
+  const std::vector<State>& states() const { return moments_; }
+  std::int64_t steps_taken() const { return steps_; }
   // For moments that a file has filled: the next step is the one after so many.
-  void resume_after(std::int64_t steps_done) { steps = steps_done; }
+  void resume_after(std::int64_t steps_done) { steps_ = steps_done; }
 
  private:
-  std::vector<NamedParameter> parameters;
-  std::vector<State> moments;
-  AdamWOptions options;
-  Tensor numbers;  // of the step at hand, [4] f64: kernels::AdamWNumbers
-  std::int64_t steps = 0;
+  std::vector<NamedParameter> parameters_;
+  std::vector<State> moments_;
+  AdamWOptions options_;
+  Tensor numbers_;  // of the step at hand, [4] f64: kernels::AdamWNumbers
+  std::int64_t steps_ = 0;
 };
 
 // sqrt of the sum of squares of all gradients, [] f64; missing ones count as zero.

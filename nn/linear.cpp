@@ -3,17 +3,18 @@
 namespace lookback {
 
 Linear::Linear(ChildOf place, std::int64_t in_features, std::int64_t out_features, Bias with_bias,
-               Precision model_precision)
-    : Module(std::move(place)), precision(model_precision) {
-  weight = register_parameter("weight", empty({out_features, in_features}, precision.storage),
+               Precision precision)
+    : Module(std::move(place)), precision_(precision) {
+  weight = register_parameter("weight", empty({out_features, in_features}, precision_.storage),
                               Initial::normal());
   if (with_bias == Bias::none) return;
-  bias = register_parameter("bias", empty({out_features}, precision.storage), Initial::constant(0));
+  bias =
+      register_parameter("bias", empty({out_features}, precision_.storage), Initial::constant(0));
 }
 
 Tensor Linear::forward(const Tensor& x) const {
   const auto scope = enter();
-  return linear(x, weight, bias, precision.products);
+  return linear(x, weight, bias, precision_.products);
 }
 
 }  // namespace lookback

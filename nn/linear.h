@@ -12,7 +12,7 @@ inline Bias bias_if(bool learned) { return learned ? Bias::learned : Bias::none;
 class Linear final : public Module {
  public:
   Linear(ChildOf place, std::int64_t in_features, std::int64_t out_features, Bias with_bias,
-         Precision model_precision);
+         Precision precision);
   // x [.., in] -> [.., out]
   Tensor forward(const Tensor& x) const;
 
@@ -20,7 +20,7 @@ class Linear final : public Module {
   Tensor bias;  // undefined without one
 
  private:
-  Precision precision;
+  Precision precision_;
 };
 
 }  // namespace lookback

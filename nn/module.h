@@ -61,23 +61,23 @@ class Module {
   // that take effect, in f32 or f64. Undefined: the parameters are what they are.
   virtual Tensor effective_value() const { return {}; }
   // The name the parent knows it by; empty at the root.
-  const std::string& name() const { return own_name; }
+  const std::string& name() const { return own_name_; }
 
  protected:
   // Marks the tensor as a parameter (it collects its gradient) and remembers it by name. The tensor
   // handle is shared: writing into its memory is seen everywhere.
   Tensor register_parameter(std::string name, const Tensor& tensor, Initial initial);
   // The first line of every forward: const auto scope = enter();
-  Scope enter() const { return Scope(own_name); }
+  Scope enter() const { return Scope(own_name_); }
 
  private:
   void collect(const std::string& prefix, std::vector<NamedParameter>& result) const;
   void collect(const std::string& prefix,
                std::vector<std::pair<std::string, Tensor>>& result) const;
 
-  std::string own_name;
-  std::vector<NamedParameter> own_parameters;
-  std::vector<Module*> children;
+  std::string own_name_;
+  std::vector<NamedParameter> own_parameters_;
+  std::vector<Module*> children_;
 };
 
 // Zeroes (drops) the gradients of all parameters.

@@ -5,8 +5,8 @@
 
 namespace lookback {
 
-RmsNorm::RmsNorm(ChildOf place, std::int64_t dimension, double norm_epsilon, Precision precision)
-    : Module(std::move(place)), epsilon(norm_epsilon) {
+RmsNorm::RmsNorm(ChildOf place, std::int64_t dimension, double epsilon, Precision precision)
+    : Module(std::move(place)), epsilon_(epsilon) {
   weight =
       register_parameter("weight", empty({dimension}, precision.storage), Initial::constant(1));
 }
@@ -15,13 +15,13 @@ RmsNorm::Normalized RmsNorm::forward(const ResidualSum& x) const {
   if (!x.update.defined()) return {x.stream, forward(x.stream)};
   if (!x.stream.defined()) return {x.update, forward(x.update)};
   const auto scope = enter();
-  const auto [sum, normed] = add_rms_norm(x.stream, x.update, weight, epsilon);
+  const auto [sum, normed] = add_rms_norm(x.stream, x.update, weight, epsilon_);
   return {sum, normed};
 }
 
 Tensor RmsNorm::forward(const Tensor& x) const {
   const auto scope = enter();
-  return rms_norm(x, weight, epsilon);
+  return rms_norm(x, weight, epsilon_);
 }
 
 }  // namespace lookback

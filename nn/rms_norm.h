@@ -9,7 +9,7 @@ namespace lookback {
 // Root mean square normalization with a learned gain. weight: [dimension].
 class RmsNorm final : public Module {
  public:
-  RmsNorm(ChildOf place, std::int64_t dimension, double norm_epsilon, Precision precision);
+  RmsNorm(ChildOf place, std::int64_t dimension, double epsilon, Precision precision);
 
   struct Normalized {
     Tensor sum;     // the residual stream's value, stream + update
@@ -21,7 +21,7 @@ class RmsNorm final : public Module {
   Tensor weight;
 
  private:
-  double epsilon;
+  double epsilon_;
 };
 
 }  // namespace lookback

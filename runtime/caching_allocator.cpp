@@ -22,20 +22,19 @@ std::size_t block_bytes_of(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-CachingAllocator::CachingAllocator(std::string device_name, std::string advice,
-                                   BlockReuse block_reuse)
-    : device(std::move(device_name)), what_helps(std::move(advice)), reuse(block_reuse) {}
+CachingAllocator::CachingAllocator(std::string device, std::string advice, BlockReuse block_reuse)
+    : device_(std::move(device)), what_helps_(std::move(advice)), reuse_(block_reuse) {}
 
 // At least one byte: a system may give no address for none.
 std::size_t CachingAllocator::block_bytes(std::size_t requested_bytes) const {
-  return reuse == BlockReuse::never ? std::max<std::size_t>(requested_bytes, 1)
-                                    : block_bytes_of(requested_bytes);
+  return reuse_ == BlockReuse::never ? std::max<std::size_t>(requested_bytes, 1)
+                                     : block_bytes_of(requested_bytes);
 }
 
 std::byte* CachingAllocator::allocate(std::size_t bytes) {
   if (bytes > (std::size_t{1} << 62)) out_of_memory(bytes);
   const auto size = block_bytes(bytes);
-  const std::lock_guard guard(mutex);
+  const std::lock_guard guard(mutex_);
   auto* block = take_cached(size);
   if (block == nullptr) block = fresh(size);
   if (block == nullptr) {
@@ -43,9 +42,9 @@ std::byte* CachingAllocator::allocate(std::size_t bytes) {
     block = fresh(size);
   }
   if (block == nullptr) out_of_memory(bytes);
-  ++live_blocks[size];
-  books.live_bytes += size;
-  books.peak_bytes = std::max(books.peak_bytes, books.live_bytes);
+  ++live_blocks_[size];
+  books_.live_bytes += size;
+  books_.peak_bytes = std::max(books_.peak_bytes, books_.live_bytes);
 #ifndef NDEBUG
   // So that what a block held before is not taken for what a kernel has written.
   if (reuse == BlockReuse::by_size_class) poison(block, size);
@@ -55,57 +54,57 @@ std::byte* CachingAllocator::allocate(std::size_t bytes) {
 
 void CachingAllocator::deallocate(std::byte* block, std::size_t bytes) noexcept {
   const auto size = block_bytes(bytes);
-  const std::lock_guard guard(mutex);
-  books.live_bytes -= size;
-  const auto found = live_blocks.find(size);
-  if (--found->second == 0) live_blocks.erase(found);
-  if (reuse == BlockReuse::never) {
+  const std::lock_guard guard(mutex_);
+  books_.live_bytes -= size;
+  const auto found = live_blocks_.find(size);
+  if (--found->second == 0) live_blocks_.erase(found);
+  if (reuse_ == BlockReuse::never) {
     give_back(block);
     return;
   }
   try {
-    cache[size].push_back(block);
-    books.cached_bytes += size;
+    cache_[size].push_back(block);
+    books_.cached_bytes += size;
   } catch (const std::bad_alloc&) {
     give_back(block);
   }
 }
 
 MemoryStats CachingAllocator::stats() const {
-  const std::lock_guard guard(mutex);
+  const std::lock_guard guard(mutex_);
   return with_largest_free_block();
 }
 
 void CachingAllocator::reset_peak_bytes() {
-  const std::lock_guard guard(mutex);
-  books.peak_bytes = books.live_bytes;
+  const std::lock_guard guard(mutex_);
+  books_.peak_bytes = books_.live_bytes;
 }
 
 void CachingAllocator::release_cached() {
-  const std::lock_guard guard(mutex);
+  const std::lock_guard guard(mutex_);
   free_all_cached();
 }
 
 std::byte* CachingAllocator::take_cached(std::size_t block_bytes) {
-  const auto found = cache.find(block_bytes);
-  if (found == cache.end() || found->second.empty()) return nullptr;
+  const auto found = cache_.find(block_bytes);
+  if (found == cache_.end() || found->second.empty()) return nullptr;
   auto* block = found->second.back();
   found->second.pop_back();
-  books.cached_bytes -= block_bytes;
+  books_.cached_bytes -= block_bytes;
   return block;
 }
 
 void CachingAllocator::free_all_cached() noexcept {
-  for (auto& [block_bytes, blocks] : cache) {
+  for (auto& [block_bytes, blocks] : cache_) {
     for (auto* block : blocks) give_back(block);
   }
-  cache.clear();
-  books.cached_bytes = 0;
+  cache_.clear();
+  books_.cached_bytes = 0;
 }
 
 MemoryStats CachingAllocator::with_largest_free_block() const {
-  auto result = books;
-  for (const auto& [block_bytes, blocks] : cache) {
+  auto result = books_;
+  for (const auto& [block_bytes, blocks] : cache_) {
     if (!blocks.empty()) result.largest_free_block_bytes = block_bytes;
   }
   return result;
@@ -113,12 +112,12 @@ MemoryStats CachingAllocator::with_largest_free_block() const {
 
 void CachingAllocator::out_of_memory(std::size_t bytes) const {
   const auto now = with_largest_free_block();
-  const auto largest = live_blocks.empty() ? 0 : live_blocks.rbegin()->first;
+  const auto largest = live_blocks_.empty() ? 0 : live_blocks_.rbegin()->first;
   throw OutOfMemory(fmt::format(
       "[memory] out of memory on {}: {} bytes asked for, {} bytes live (the largest block {}), {} "
       "bytes cached, largest free block {} bytes{}{}",
-      device, bytes, now.live_bytes, largest, now.cached_bytes, now.largest_free_block_bytes,
-      what_helps.empty() ? "" : ". ", what_helps));
+      device_, bytes, now.live_bytes, largest, now.cached_bytes, now.largest_free_block_bytes,
+      what_helps_.empty() ? "" : ". ", what_helps_));
 }
 
 }  // namespace lookback

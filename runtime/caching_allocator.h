@@ -26,7 +26,7 @@ class CachingAllocator : public Allocator {
 
  protected:
   // `advice`, where there is any, closes the message of OutOfMemory.
-  explicit CachingAllocator(std::string device_name, std::string advice = {},
+  explicit CachingAllocator(std::string device, std::string advice = {},
                             BlockReuse block_reuse = BlockReuse::by_size_class);
   // The system's memory, aligned to 64 bytes at least; null where it has none left.
   virtual std::byte* fresh(std::size_t bytes) = 0;
@@ -40,13 +40,13 @@ class CachingAllocator : public Allocator {
   MemoryStats with_largest_free_block() const;
   [[noreturn]] void out_of_memory(std::size_t bytes) const;
 
-  std::string device;
-  std::string what_helps;
-  BlockReuse reuse;
-  mutable std::mutex mutex;
-  MemoryStats books;
-  std::map<std::size_t, std::vector<std::byte*>> cache;
-  std::map<std::size_t, std::size_t> live_blocks;  // by size: how many
+  std::string device_;
+  std::string what_helps_;
+  BlockReuse reuse_;
+  mutable std::mutex mutex_;
+  MemoryStats books_;
+  std::map<std::size_t, std::vector<std::byte*>> cache_;
+  std::map<std::size_t, std::size_t> live_blocks_;  // by size: how many
 };
 
 }  // namespace lookback

@@ -33,22 +33,22 @@ class CapturableAllocator final : public Allocator {
 
    private:
     friend class CapturableAllocator;
-    explicit Blocks(CapturableAllocator& allocator) : owner(allocator) {}
-    CapturableAllocator& owner;
-    std::map<std::size_t, std::vector<std::byte*>> free;  // by the size of a block
+    explicit Blocks(CapturableAllocator& owner) : owner_(owner) {}
+    CapturableAllocator& owner_;
+    std::map<std::size_t, std::vector<std::byte*>> free_;  // by the size of a block
   };
   // What work() allocates belongs to the result. One capture at a time.
   std::unique_ptr<Blocks> keep_blocks_of(const std::function<void()>& work);
 
   std::byte* allocate(std::size_t bytes) override;
   void deallocate(std::byte* block, std::size_t bytes) noexcept override;
-  void fill_zero(std::byte* block, std::size_t bytes) override { source.fill_zero(block, bytes); }
+  void fill_zero(std::byte* block, std::size_t bytes) override { source_.fill_zero(block, bytes); }
   std::size_t block_bytes(std::size_t requested_bytes) const override {
-    return source.block_bytes(requested_bytes);
+    return source_.block_bytes(requested_bytes);
   }
-  MemoryStats stats() const override { return source.stats(); }
-  void reset_peak_bytes() override { source.reset_peak_bytes(); }
-  void release_cached() override { source.release_cached(); }
+  MemoryStats stats() const override { return source_.stats(); }
+  void reset_peak_bytes() override { source_.reset_peak_bytes(); }
+  void release_cached() override { source_.release_cached(); }
 
  private:
   struct KeptBlock {
@@ -57,13 +57,13 @@ class CapturableAllocator final : public Allocator {
   };
   void forget(Blocks& blocks) noexcept;
 
-  Allocator& source;
-  std::mutex mutex;
-  Blocks* capture = nullptr;                          // where allocations go at present
-  int captures = 0;                                   // that live
-  std::unordered_map<std::byte*, Blocks*> blocks_of;  // of those captures, handed out
-  std::unordered_set<std::byte*> younger;             // allocated since the last capture ended
-  std::vector<KeptBlock> kept;  // older than a capture, let go since; until the last one goes
+  Allocator& source_;
+  std::mutex mutex_;
+  Blocks* capture_ = nullptr;                          // where allocations go at present
+  int captures_ = 0;                                   // that live
+  std::unordered_map<std::byte*, Blocks*> blocks_of_;  // of those captures, handed out
+  std::unordered_set<std::byte*> younger_;             // allocated since the last capture ended
+  std::vector<KeptBlock> kept_;  // older than a capture, let go since; until the last one goes
 };
 
 }  // namespace lookback

@@ -54,16 +54,16 @@ template <class... Values>
 //   check(inner_a == inner_b, "a {} x b {}: a.dim(-1)={} must equal b.dim(-2)={}", ...);
 class Check {
  public:
-  explicit Check(std::string_view operation_name) : operation(operation_name) {}
+  explicit Check(std::string_view operation) : operation_(operation) {}
 
   template <class... Values>
   void operator()(bool holds, fmt::format_string<Values...> message,
                   const Values&... values) const {
-    if (!holds) raise(operation, message, fmt::make_format_args(values...));
+    if (!holds) raise(operation_, message, fmt::make_format_args(values...));
   }
 
  private:
-  std::string_view operation;
+  std::string_view operation_;
 };
 
 }  // namespace lookback

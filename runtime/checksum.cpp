@@ -31,8 +31,8 @@ struct RunningChecksum::State {
   XXH3_state_t sum;
 };
 
-RunningChecksum::RunningChecksum() : state(std::make_unique<State>()) {
-  XXH3_64bits_reset(&state->sum);
+RunningChecksum::RunningChecksum() : state_(std::make_unique<State>()) {
+  XXH3_64bits_reset(&state_->sum);
 }
 
 RunningChecksum::~RunningChecksum() = default;
@@ -40,9 +40,9 @@ RunningChecksum::RunningChecksum(RunningChecksum&&) noexcept = default;
 RunningChecksum& RunningChecksum::operator=(RunningChecksum&&) noexcept = default;
 
 void RunningChecksum::add(std::span<const std::byte> bytes) {
-  XXH3_64bits_update(&state->sum, bytes.data(), bytes.size());
+  XXH3_64bits_update(&state_->sum, bytes.data(), bytes.size());
 }
 
-Checksum RunningChecksum::value() const { return {XXH3_64bits_digest(&state->sum)}; }
+Checksum RunningChecksum::value() const { return {XXH3_64bits_digest(&state_->sum)}; }
 
 }  // namespace lookback

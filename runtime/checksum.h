@@ -42,7 +42,7 @@ class RunningChecksum {
 
  private:
   struct State;
-  std::unique_ptr<State> state;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace lookback

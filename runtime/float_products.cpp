@@ -11,8 +11,9 @@ std::atomic<FloatProducts> current = FloatProducts::full;
 
 FloatProducts float_products() { return current; }
 
-UseFloatProducts::UseFloatProducts(FloatProducts products) : previous(current.exchange(products)) {}
+UseFloatProducts::UseFloatProducts(FloatProducts products)
+    : previous_(current.exchange(products)) {}
 
-UseFloatProducts::~UseFloatProducts() { current = previous; }
+UseFloatProducts::~UseFloatProducts() { current = previous_; }
 
 }  // namespace lookback

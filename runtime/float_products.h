@@ -19,7 +19,7 @@ class UseFloatProducts {
   UseFloatProducts& operator=(const UseFloatProducts&) = delete;
 
  private:
-  FloatProducts previous;
+  FloatProducts previous_;
 };
 
 }  // namespace lookback

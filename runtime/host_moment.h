@@ -10,11 +10,11 @@ namespace lookback {
 class HostMoment final : public QueuedMoment {
  public:
   double seconds_since(const QueuedMoment& earlier) const override {
-    return std::chrono::duration<double>(at - static_cast<const HostMoment&>(earlier).at).count();
+    return std::chrono::duration<double>(at_ - static_cast<const HostMoment&>(earlier).at_).count();
   }
 
  private:
-  std::chrono::steady_clock::time_point at = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point at_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace lookback

@@ -24,43 +24,43 @@ FileDescriptor open_to_read(const std::string& path) { return {path, O_RDONLY | 
 
 }  // namespace
 
-InputFile::InputFile(std::string file_path, std::string_view operation_name)
-    : name(std::move(file_path)), operation(operation_name) {
-  const Check check{operation};
-  auto file = open_to_read(name);
-  check(file.is_open() || file.open_error() != ENOENT, "{}: there is no such file", name);
+InputFile::InputFile(std::string name, std::string_view operation_name)
+    : name_(std::move(name)), operation_(operation_name) {
+  const Check check{operation_};
+  auto file = open_to_read(name_);
+  check(file.is_open() || file.open_error() != ENOENT, "{}: there is no such file", name_);
   if (!file.is_open()) refuse(file.open_error());
   struct stat status {};
   if (fstat(file.get(), &status) != 0) refuse(errno);
-  check(!S_ISDIR(status.st_mode), "{}: is a folder, not a file", name);
-  check(S_ISREG(status.st_mode), "{}: is not a regular file", name);
-  opened_bytes = static_cast<std::size_t>(status.st_size);
-  device = status.st_dev;
-  inode = status.st_ino;
+  check(!S_ISDIR(status.st_mode), "{}: is a folder, not a file", name_);
+  check(S_ISREG(status.st_mode), "{}: is not a regular file", name_);
+  opened_bytes_ = static_cast<std::size_t>(status.st_size);
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
   if (kept_files.fetch_add(1) < max_kept) {
-    kept = std::move(file);
+    kept_ = std::move(file);
   } else {
     --kept_files;
   }
 }
 
 InputFile::~InputFile() {
-  if (kept.is_open()) --kept_files;
+  if (kept_.is_open()) --kept_files;
 }
 
 void InputFile::refuse(int error) const {
-  fail(operation, "{}: cannot be read: {}", name, std::generic_category().message(error));
+  fail(operation_, "{}: cannot be read: {}", name_, std::generic_category().message(error));
 }
 
 void InputFile::read(std::size_t position, std::span<std::byte> bytes) const {
   constexpr std::size_t max_at_once = std::size_t{1} << 30;  // the system's limit lies near 2^31
-  const auto opened = kept.is_open() ? FileDescriptor() : open_to_read(name);
-  const auto& file = kept.is_open() ? kept : opened;
+  const auto opened = kept_.is_open() ? FileDescriptor() : open_to_read(name_);
+  const auto& file = kept_.is_open() ? kept_ : opened;
   if (!file.is_open()) refuse(file.open_error());
-  if (struct stat status{}; !kept.is_open()) {
+  if (struct stat status{}; !kept_.is_open()) {
     if (fstat(file.get(), &status) != 0) refuse(errno);
-    if (status.st_dev != device || status.st_ino != inode) {
-      fail(operation, "{}: another file has taken its place since it was opened", name);
+    if (status.st_dev != device_ || status.st_ino != inode_) {
+      fail(operation_, "{}: another file has taken its place since it was opened", name_);
     }
   }
   while (!bytes.empty()) {
@@ -69,10 +69,10 @@ void InputFile::read(std::size_t position, std::span<std::byte> bytes) const {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) refuse(errno);
     if (count == 0) {
-      fail(operation,
+      fail(operation_,
            "{}: has become shorter since it was opened: it had {} bytes, and byte {} is "
            "not there any more",
-           name, opened_bytes, position);
+           name_, opened_bytes_, position);
     }
     position += static_cast<std::size_t>(count);
     bytes = bytes.subspan(static_cast<std::size_t>(count));

@@ -31,7 +31,7 @@ std::string reason_of(const json::exception& error) {
 // of json::parse costs time in the square of an object's members.
 class StrictReading final : public nlohmann::json_sax<json> {
  public:
-  StrictReading(std::string_view what, std::string_view where) : operation(what), source(where) {}
+  StrictReading(std::string_view what, std::string_view where) : operation_(what), source_(where) {}
 
   bool null() override { return true; }
   bool boolean(bool) override { return true; }
@@ -47,31 +47,31 @@ class StrictReading final : public nlohmann::json_sax<json> {
   bool end_array() override { return close(); }
 
   bool key(string_t& name) override {
-    if (!names.back().insert(name).second) {
-      fail(operation, "{}: the name {} stands twice in one object", source, in_quotes(name));
+    if (!names_.back().insert(name).second) {
+      fail(operation_, "{}: the name {} stands twice in one object", source_, in_quotes(name));
     }
     return true;
   }
 
   bool parse_error(std::size_t, const std::string&, const json::exception& error) override {
-    fail(operation, "{}: {}", source, reason_of(error));
+    fail(operation_, "{}: {}", source_, reason_of(error));
   }
 
  private:
   bool open() {
-    names.emplace_back();
-    if (names.size() > deepest) {
-      fail(operation, "{}: more than {} objects or lists inside each other", source, deepest);
+    names_.emplace_back();
+    if (names_.size() > deepest) {
+      fail(operation_, "{}: more than {} objects or lists inside each other", source_, deepest);
     }
     return true;
   }
   bool close() {
-    names.pop_back();
+    names_.pop_back();
     return true;
   }
 
-  std::string_view operation, source;
-  std::vector<std::set<std::string>> names;  // of the objects and lists that are open
+  std::string_view operation_, source_;
+  std::vector<std::set<std::string>> names_;  // of the objects and lists that are open
 };
 
 }  // namespace

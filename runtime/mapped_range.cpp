@@ -22,23 +22,23 @@ static_assert(std::atomic<const char*>::is_always_lock_free &&
 }  // namespace
 
 MappedRange::MappedRange(const void* start, std::size_t bytes, std::string problem)
-    : text(std::move(problem)), place(table.size()) {
+    : text_(std::move(problem)), place_(table.size()) {
   std::ranges::replace_if(
-      text, [](unsigned char c) { return c < 0x20; }, ' ');  // of a path
+      text_, [](unsigned char c) { return c < 0x20; }, ' ');  // of a path
   for (std::size_t i = 0; i < table.size(); ++i) {
     if (table[i].taken.exchange(true)) continue;
-    place = i;
+    place_ = i;
     table[i].begin = reinterpret_cast<std::uintptr_t>(start);
     table[i].end = table[i].begin + bytes;
-    table[i].problem = text.c_str();
+    table[i].problem = text_.c_str();
     return;
   }
 }
 
 MappedRange::~MappedRange() {
-  if (place == table.size()) return;
-  table[place].problem = nullptr;
-  table[place].taken = false;
+  if (place_ == table.size()) return;
+  table[place_].problem = nullptr;
+  table[place_].taken = false;
 }
 
 const char* problem_of_mapped(const void* address) {

@@ -16,8 +16,8 @@ class MappedRange {
   MappedRange& operator=(const MappedRange&) = delete;
 
  private:
-  std::string text;
-  std::size_t place;  // in the table
+  std::string text_;
+  std::size_t place_;  // in the table
 };
 
 // What is to be said of an address that cannot be read; null: no known file lies there. Safe in a

@@ -5,15 +5,15 @@
 namespace lookback {
 
 RandomStream::RandomStream(std::uint64_t seed, std::uint64_t stream, std::uint64_t first_counter)
-    : philox{seed, stream}, counter(first_counter) {}
+    : philox_{seed, stream}, counter_(first_counter) {}
 
 std::uint32_t RandomStream::next_u32() {
-  if (used == 4) {
-    const PhiloxBlock block = philox.block(counter++);
-    for (std::size_t i = 0; i < 4; ++i) words[i] = block.word[i];
-    used = 0;
+  if (used_ == 4) {
+    const PhiloxBlock block = philox_.block(counter_++);
+    for (std::size_t i = 0; i < 4; ++i) words_[i] = block.word[i];
+    used_ = 0;
   }
-  return words[static_cast<std::size_t>(used++)];
+  return words_[static_cast<std::size_t>(used_++)];
 }
 
 std::uint64_t RandomStream::next_u64() {

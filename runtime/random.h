@@ -43,10 +43,10 @@ class RandomStream {
   std::uint64_t below(std::uint64_t bound);
 
  private:
-  Philox philox;
-  std::uint64_t counter;
-  std::array<std::uint32_t, 4> words{};
-  int used = 4;
+  Philox philox_;
+  std::uint64_t counter_;
+  std::array<std::uint32_t, 4> words_{};
+  int used_ = 4;
 };
 
 // values[i] = normal_at(seed, stream, first_index + i), by fused multiply-adds of the machine where

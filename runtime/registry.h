@@ -31,15 +31,15 @@ class Registered {
   // it for its own lifetime.
   class Add {
    public:
-    Add(std::string entry_name, Entry entry) : name(std::move(entry_name)) {
-      entries().emplace(name, std::move(entry));
+    Add(std::string name, Entry entry) : name_(std::move(name)) {
+      entries().emplace(name_, std::move(entry));
     }
-    ~Add() { entries().erase(name); }
+    ~Add() { entries().erase(name_); }
     Add(const Add&) = delete;
     Add& operator=(const Add&) = delete;
 
    private:
-    std::string name;
+    std::string name_;
   };
 
  private:

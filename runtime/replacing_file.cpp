@@ -53,37 +53,37 @@ TemporaryFilesIn::TemporaryFilesIn(fs::path folder) {
 
 TemporaryFilesIn::~TemporaryFilesIn() { folder_of_temporaries().clear(); }
 
-ReplacingFile::ReplacingFile(fs::path destination) : target(std::move(destination)) {
+ReplacingFile::ReplacingFile(fs::path destination) : target_(std::move(destination)) {
   std::error_code error;
-  const auto status = fs::status(target, error);
+  const auto status = fs::status(target_, error);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
-    fail("write", "{} exists and is not a regular file", target.string());
+    fail("write", "{} exists and is not a regular file", target_.string());
   }
   for (int attempt = 0;; ++attempt) {
-    temporary = temporary_of(target);
-    temporary += "." + std::to_string(getpid()) + "-" + std::to_string(attempt) + ".partial";
-    file = FileDescriptor(temporary, O_WRONLY | O_CREAT | O_EXCL);
-    if (file.is_open()) return;
-    if (file.open_error() != EEXIST) refuse(target, "cannot be created", file.open_error());
+    temporary_ = temporary_of(target_);
+    temporary_ += "." + std::to_string(getpid()) + "-" + std::to_string(attempt) + ".partial";
+    file_ = FileDescriptor(temporary_, O_WRONLY | O_CREAT | O_EXCL);
+    if (file_.is_open()) return;
+    if (file_.open_error() != EEXIST) refuse(target_, "cannot be created", file_.open_error());
   }
 }
 
 ReplacingFile::~ReplacingFile() {
-  if (!temporary.empty()) static_cast<void>(remove_path(temporary));
+  if (!temporary_.empty()) static_cast<void>(remove_path(temporary_));
 }
 
 void ReplacingFile::write(std::span<const std::byte> bytes) {
-  if (const int error = file.write(bytes)) refuse(target, "cannot be written", error);
+  if (const int error = file_.write(bytes)) refuse(target_, "cannot be written", error);
 }
 
 void ReplacingFile::commit() {
-  if (const int error = file.sync()) refuse(target, "cannot be written", error);
-  if (const int error = file.close()) refuse(target, "cannot be written", error);
-  if (const int error = rename_path(temporary, target)) {
-    refuse(target, "cannot be put in place", error);
+  if (const int error = file_.sync()) refuse(target_, "cannot be written", error);
+  if (const int error = file_.close()) refuse(target_, "cannot be written", error);
+  if (const int error = rename_path(temporary_, target_)) {
+    refuse(target_, "cannot be put in place", error);
   }
-  temporary.clear();
-  sync_folder(parent_of(target));
+  temporary_.clear();
+  sync_folder(parent_of(target_));
 }
 
 }  // namespace lookback

@@ -39,9 +39,9 @@ class ReplacingFile {
   void commit();
 
  private:
-  std::filesystem::path target;
-  std::filesystem::path temporary;
-  FileDescriptor file;
+  std::filesystem::path target_;
+  std::filesystem::path temporary_;
+  FileDescriptor file_;
 };
 
 }  // namespace lookback

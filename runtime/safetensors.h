@@ -49,12 +49,12 @@ class SafetensorsFile {
   static SafetensorsFile parse(std::span<std::byte> bytes, std::shared_ptr<const void> owner,
                                std::string source);
 
-  const std::string& source() const { return name_in_errors; }
+  const std::string& source() const { return name_in_errors_; }
   std::vector<std::string> names() const;  // in byte order
-  bool contains(const std::string& name) const { return entries.contains(name); }
+  bool contains(const std::string& name) const { return entries_.contains(name); }
   // Throws Error when the file has no such tensor.
   const SafetensorsInfo& info(const std::string& name) const;
-  const std::map<std::string, std::string>& metadata() const { return string_pairs; }
+  const std::map<std::string, std::string>& metadata() const { return string_pairs_; }
 
   // What write_safetensors said of this file. Throws Error where the header is another one; from
   // then on load() throws it for a tensor with other bytes (also for one that was written to in
@@ -69,14 +69,14 @@ class SafetensorsFile {
  private:
   void check_bytes(const std::string& name, std::span<const std::byte> bytes) const;
 
-  std::string name_in_errors;
-  std::shared_ptr<const void> bytes_owner;
-  std::span<const std::byte> header;  // with its length
-  std::span<std::byte> data;          // behind it
-  std::map<std::string, SafetensorsInfo> entries;
-  std::map<std::string, std::string> string_pairs;
-  std::optional<SafetensorsChecksums> expected;
-  std::string advice_to_reader;
+  std::string name_in_errors_;
+  std::shared_ptr<const void> bytes_owner_;
+  std::span<const std::byte> header_;  // with its length
+  std::span<std::byte> data_;          // behind it
+  std::map<std::string, SafetensorsInfo> entries_;
+  std::map<std::string, std::string> string_pairs_;
+  std::optional<SafetensorsChecksums> expected_;
+  std::string advice_to_reader_;
 };
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;

@@ -70,14 +70,13 @@ std::string shape_text(const std::vector<std::int64_t>& shape) { return json(sha
 // The checks of one file, with its name and the tensor in front of every message.
 class HeaderReader {
  public:
-  HeaderReader(std::string_view file_source, std::size_t bytes)
-      : source(file_source), data_bytes(bytes) {}
+  HeaderReader(std::string_view source, std::size_t bytes) : source_(source), data_bytes_(bytes) {}
 
   std::map<std::string, SafetensorsInfo> entries;
   std::map<std::string, std::string> metadata;
 
   void read(std::string_view text) {
-    const auto object = parse_json(text, operation, std::string(source) + ": header");
+    const auto object = parse_json(text, operation, std::string(source_) + ": header");
     for (const auto& [name, value] : object.items()) {
       if (name == metadata_key) {
         read_metadata(value);
@@ -93,7 +92,7 @@ class HeaderReader {
   void check(bool holds, const std::string& tensor, fmt::format_string<Values...> rule,
              const Values&... values) const {
     if (holds) return;
-    fail(operation, "{}: tensor {}: {}", source, in_quotes(tensor),
+    fail(operation, "{}: tensor {}: {}", source_, in_quotes(tensor),
          fmt::vformat(rule, fmt::make_format_args(values...)));
   }
 
@@ -102,7 +101,7 @@ class HeaderReader {
       return std::ranges::all_of(map, [](const json& item) { return item.is_string(); });
     };
     if (!value.is_object() || !all_strings(value)) {
-      fail(operation, "{}: __metadata__ must be an object of strings", source);
+      fail(operation, "{}: __metadata__ must be an object of strings", source_);
     }
     metadata = value.get<std::map<std::string, std::string>>();
   }
@@ -144,8 +143,8 @@ class HeaderReader {
     const auto begin = offsets[0].get<std::uint64_t>();
     const auto end = offsets[1].get<std::uint64_t>();
     check(begin <= end, name, "data_offsets [{}, {}] begin after their end", begin, end);
-    check(end <= data_bytes, name, "data_offsets [{}, {}] end behind the file's {} bytes of data",
-          begin, end, data_bytes);
+    check(end <= data_bytes_, name, "data_offsets [{}, {}] end behind the file's {} bytes of data",
+          begin, end, data_bytes_);
     info.begin_bytes = begin;
     info.end_bytes = end;
   }
@@ -190,9 +189,9 @@ class HeaderReader {
             begin, position);
       position = entry->second.end_bytes;
     }
-    if (position != data_bytes) {
-      fail(operation, "{}: {} bytes follow the last tensor: the data must end at byte {}", source,
-           data_bytes - position, position);
+    if (position != data_bytes_) {
+      fail(operation, "{}: {} bytes follow the last tensor: the data must end at byte {}", source_,
+           data_bytes_ - position, position);
     }
   }
 
@@ -203,8 +202,8 @@ class HeaderReader {
     return text;
   }
 
-  std::string_view source;
-  std::size_t data_bytes;
+  std::string_view source_;
+  std::size_t data_bytes_;
 };
 
 [[noreturn]] void refuse(const std::string& path, int error) {
@@ -276,45 +275,46 @@ SafetensorsFile SafetensorsFile::parse(std::span<std::byte> bytes,
   check(text.starts_with('{'), "{}: the header must be a JSON object and begin with {{", source);
 
   SafetensorsFile file;
-  file.header = bytes.first(length_bytes + header_bytes);
-  file.data = behind_length.subspan(header_bytes);
-  HeaderReader reader(source, file.data.size());
+  file.header_ = bytes.first(length_bytes + header_bytes);
+  file.data_ = behind_length.subspan(header_bytes);
+  HeaderReader reader(source, file.data_.size());
   reader.read(text);
-  file.entries = std::move(reader.entries);
-  file.string_pairs = std::move(reader.metadata);
-  file.bytes_owner = std::move(owner);
-  file.name_in_errors = std::move(source);
+  file.entries_ = std::move(reader.entries);
+  file.string_pairs_ = std::move(reader.metadata);
+  file.bytes_owner_ = std::move(owner);
+  file.name_in_errors_ = std::move(source);
   return file;
 }
 
 std::vector<std::string> SafetensorsFile::names() const {
   std::vector<std::string> all;
-  for (const auto& [name, info] : entries) all.push_back(name);
+  for (const auto& [name, info] : entries_) all.push_back(name);
   return all;
 }
 
 const SafetensorsInfo& SafetensorsFile::info(const std::string& name) const {
-  const auto found = entries.find(name);
-  if (found == entries.end()) {
-    fail(operation, "{}: holds no tensor {}", name_in_errors, in_quotes(name));
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) {
+    fail(operation, "{}: holds no tensor {}", name_in_errors_, in_quotes(name));
   }
   return found->second;
 }
 
 void SafetensorsFile::expect(SafetensorsChecksums checksums, std::string advice) {
-  if (checksum_of(header) != checksums.header) {
+  if (checksum_of(header_) != checksums.header) {
     fail(operation, "{}: its header, the names, dtypes and shapes of its tensors, is not as {}",
-         name_in_errors, advice);
+         name_in_errors_, advice);
   }
-  expected = std::move(checksums);
-  advice_to_reader = std::move(advice);
+  expected_ = std::move(checksums);
+  advice_to_reader_ = std::move(advice);
 }
 
 void SafetensorsFile::check_bytes(const std::string& name, std::span<const std::byte> bytes) const {
-  if (!expected) return;
-  const auto found = expected->tensors.find(name);
-  if (found != expected->tensors.end() && found->second == checksum_of(bytes)) return;
-  fail(operation, "{}: tensor {} is not as {}", name_in_errors, in_quotes(name), advice_to_reader);
+  if (!expected_) return;
+  const auto found = expected_->tensors.find(name);
+  if (found != expected_->tensors.end() && found->second == checksum_of(bytes)) return;
+  fail(operation, "{}: tensor {} is not as {}", name_in_errors_, in_quotes(name),
+       advice_to_reader_);
 }
 
 Tensor SafetensorsFile::load(const std::string& name) const {
@@ -322,20 +322,20 @@ Tensor SafetensorsFile::load(const std::string& name) const {
   const auto* type = find_type(entry.dtype);
   if (!type->loads_as) {
     fail(operation, "{}: tensor {} is {}: only F64, F32, F16, BF16, I64, U8 and BOOL can be loaded",
-         name_in_errors, in_quotes(name), entry.dtype);
+         name_in_errors_, in_quotes(name), entry.dtype);
   }
   if (entry.shape.size() > static_cast<std::size_t>(Shape::max_rank)) {
     fail(operation, "{}: tensor {} has {} dimensions: {} is the most that can be loaded",
-         name_in_errors, in_quotes(name), entry.shape.size(), Shape::max_rank);
+         name_in_errors_, in_quotes(name), entry.shape.size(), Shape::max_rank);
   }
   const Shape shape{std::span(entry.shape)};
-  const auto bytes = data.subspan(entry.begin_bytes, entry.end_bytes - entry.begin_bytes);
+  const auto bytes = data_.subspan(entry.begin_bytes, entry.end_bytes - entry.begin_bytes);
   check_bytes(name, bytes);
   if (entry.dtype == "F16") return load_half(bytes, shape);
   const auto dtype = *type->loads_as;
   const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % size_of(dtype) == 0;
-  if (bytes_owner != nullptr && aligned && !bytes.empty()) {
-    return {std::make_shared<Storage>(bytes.data(), bytes.size(), bytes_owner), shape,
+  if (bytes_owner_ != nullptr && aligned && !bytes.empty()) {
+    return {std::make_shared<Storage>(bytes.data(), bytes.size(), bytes_owner_), shape,
             contiguous_strides(shape), dtype};
   }
   auto result = empty(shape, dtype, cpu_device);

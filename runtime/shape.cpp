@@ -20,20 +20,20 @@ std::int64_t Shape::numel() const {
   return product;
 }
 
-void Shape::push_back(std::int64_t size) { insert(count, size); }
+void Shape::push_back(std::int64_t size) { insert(count_, size); }
 
 void Shape::insert(int dim, std::int64_t size) {
-  if (count == max_rank)
+  if (count_ == max_rank)
     fail("shape", "{} has {} dimensions already: that is the most a tensor can have", *this,
          max_rank);
   std::copy_backward(begin() + dim, end(), end() + 1);
-  ++count;
-  values[position(dim)] = size;
+  ++count_;
+  values_[position(dim)] = size;
 }
 
 void Shape::erase(int dim) {
   std::copy(begin() + dim + 1, end(), begin() + dim);
-  --count;
+  --count_;
 }
 
 Strides contiguous_strides(const Shape& shape) {

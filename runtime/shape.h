@@ -23,14 +23,14 @@ class Shape {
   // `rank` dimensions of size `value` each.
   static Shape filled(int rank, std::int64_t value);
 
-  int rank() const { return count; }
+  int rank() const { return count_; }
   // Negative dimensions count from the end: [-1] is the last.
-  std::int64_t operator[](int dim) const { return values[position(dim)]; }
-  std::int64_t& operator[](int dim) { return values[position(dim)]; }
-  const std::int64_t* begin() const { return values.data(); }
-  const std::int64_t* end() const { return values.data() + count; }
-  std::int64_t* begin() { return values.data(); }
-  std::int64_t* end() { return values.data() + count; }
+  std::int64_t operator[](int dim) const { return values_[position(dim)]; }
+  std::int64_t& operator[](int dim) { return values_[position(dim)]; }
+  const std::int64_t* begin() const { return values_.data(); }
+  const std::int64_t* end() const { return values_.data() + count_; }
+  std::int64_t* begin() { return values_.data(); }
+  std::int64_t* end() { return values_.data() + count_; }
   // Product of all sizes; 1 for a scalar.
   std::int64_t numel() const;
   void push_back(std::int64_t size);
@@ -38,16 +38,16 @@ class Shape {
   void erase(int dim);
 
   friend bool operator==(const Shape& a, const Shape& b) {
-    return a.count == b.count && std::equal(a.begin(), a.end(), b.begin());
+    return a.count_ == b.count_ && std::equal(a.begin(), a.end(), b.begin());
   }
 
  private:
   std::size_t position(int dim) const {
-    return static_cast<std::size_t>(dim < 0 ? dim + count : dim);
+    return static_cast<std::size_t>(dim < 0 ? dim + count_ : dim);
   }
 
-  std::array<std::int64_t, max_rank> values{};
-  int count = 0;
+  std::array<std::int64_t, max_rank> values_{};
+  int count_ = 0;
 };
 
 // Steps between neighbors, in elements (not bytes), one per dimension.

@@ -34,18 +34,18 @@ int error_of(const Call& call) {
 }  // namespace
 
 FileDescriptor::FileDescriptor(const std::filesystem::path& path, int flags)
-    : descriptor(uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, 0666); })) {
-  if (descriptor < 0) error = errno;
+    : descriptor_(uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, 0666); })) {
+  if (descriptor_ < 0) error_ = errno;
 }
 
 FileDescriptor::~FileDescriptor() { static_cast<void>(close()); }
 
 FileDescriptor::FileDescriptor(FileDescriptor&& other) noexcept
-    : descriptor(std::exchange(other.descriptor, -1)), error(other.error) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)), error_(other.error_) {}
 
 FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
-  std::swap(descriptor, other.descriptor);
-  std::swap(error, other.error);
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(error_, other.error_);
   return *this;
 }
 
@@ -53,7 +53,7 @@ int FileDescriptor::write(std::span<const std::byte> bytes) const {
   constexpr std::size_t max_at_once = std::size_t{1} << 30;  // the system's limit lies near 2^31
   while (!bytes.empty()) {
     const auto written = uninterrupted(
-        [&] { return ::write(descriptor, bytes.data(), std::min(bytes.size(), max_at_once)); });
+        [&] { return ::write(descriptor_, bytes.data(), std::min(bytes.size(), max_at_once)); });
     if (written < 0) return errno;
     if (written == 0) return EIO;  // else it would go on for ever
     bytes = bytes.subspan(static_cast<std::size_t>(written));
@@ -64,7 +64,7 @@ int FileDescriptor::write(std::span<const std::byte> bytes) const {
 int FileDescriptor::read_all(std::string& text) const {
   std::array<char, 65536> block;
   for (;;) {
-    const auto count = uninterrupted([&] { return read(descriptor, block.data(), block.size()); });
+    const auto count = uninterrupted([&] { return read(descriptor_, block.data(), block.size()); });
     if (count < 0) return errno;
     if (count == 0) return 0;
     text.append(block.data(), static_cast<std::size_t>(count));
@@ -72,17 +72,17 @@ int FileDescriptor::read_all(std::string& text) const {
 }
 
 int FileDescriptor::sync() const {
-  return error_of([&] { return fsync(descriptor); });
+  return error_of([&] { return fsync(descriptor_); });
 }
 
 int FileDescriptor::lock() const {
-  return error_of([&] { return flock(descriptor, LOCK_EX | LOCK_NB); });
+  return error_of([&] { return flock(descriptor_, LOCK_EX | LOCK_NB); });
 }
 
 int FileDescriptor::close() {
-  if (descriptor < 0) return 0;
+  if (descriptor_ < 0) return 0;
   // Linux has let go of the descriptor even where it says that a signal came.
-  return ::close(std::exchange(descriptor, -1)) < 0 && errno != EINTR ? errno : 0;
+  return ::close(std::exchange(descriptor_, -1)) < 0 && errno != EINTR ? errno : 0;
 }
 
 int make_directory(const std::filesystem::path& folder) {

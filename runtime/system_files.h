@@ -20,9 +20,9 @@ class FileDescriptor {
   FileDescriptor(FileDescriptor&& other) noexcept;
   FileDescriptor& operator=(FileDescriptor&& other) noexcept;
 
-  bool is_open() const { return descriptor >= 0; }
-  int open_error() const { return error; }  // why it is not open
-  int get() const { return descriptor; }
+  bool is_open() const { return descriptor_ >= 0; }
+  int open_error() const { return error_; }  // why it is not open
+  int get() const { return descriptor_; }
 
   [[nodiscard]] int write(std::span<const std::byte> bytes) const;
   // Appends all that is left to be read.
@@ -34,8 +34,8 @@ class FileDescriptor {
   [[nodiscard]] int close();
 
  private:
-  int descriptor = -1;
-  int error = 0;
+  int descriptor_ = -1;
+  int error_ = 0;
 };
 
 // Each returns the system's error number; 0: done.

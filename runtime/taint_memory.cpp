@@ -39,23 +39,23 @@ class TaintAllocator final : public Allocator {
     auto* const data = static_cast<std::byte*>(memory);
     auto* const sets = data + layout.data;
     auto* const known = sets + layout.data * sizeof(std::uint64_t);
-    const std::lock_guard lock(mutex);
-    blocks[data] = {.data = data,
-                    .bytes = layout.data,
-                    .sets = reinterpret_cast<std::uint64_t*>(sets),
-                    .known = reinterpret_cast<std::uint8_t*>(known),
-                    .serial = ++made};
-    books.live_bytes += layout.data;
-    books.peak_bytes = std::max(books.peak_bytes, books.live_bytes);
+    const std::lock_guard lock(mutex_);
+    blocks_[data] = {.data = data,
+                     .bytes = layout.data,
+                     .sets = reinterpret_cast<std::uint64_t*>(sets),
+                     .known = reinterpret_cast<std::uint8_t*>(known),
+                     .serial = ++made_};
+    books_.live_bytes += layout.data;
+    books_.peak_bytes = std::max(books_.peak_bytes, books_.live_bytes);
     return data;
   }
 
   void deallocate(std::byte* block, std::size_t bytes) noexcept override {
     const Layout layout(bytes);
     {
-      const std::lock_guard lock(mutex);
-      blocks.erase(block);
-      books.live_bytes -= layout.data;
+      const std::lock_guard lock(mutex_);
+      blocks_.erase(block);
+      books_.live_bytes -= layout.data;
     }
     munmap(block, layout.total);
   }
@@ -72,22 +72,22 @@ class TaintAllocator final : public Allocator {
   }
 
   MemoryStats stats() const override {
-    const std::lock_guard lock(mutex);
-    return books;
+    const std::lock_guard lock(mutex_);
+    return books_;
   }
 
   void reset_peak_bytes() override {
-    const std::lock_guard lock(mutex);
-    books.peak_bytes = books.live_bytes;
+    const std::lock_guard lock(mutex_);
+    books_.peak_bytes = books_.live_bytes;
   }
 
   void release_cached() override {}
 
   TaintBlock block_of(const void* address) const {
     const auto* const byte = static_cast<const std::byte*>(address);
-    const std::lock_guard lock(mutex);
-    auto next = blocks.upper_bound(const_cast<std::byte*>(byte));
-    if (next != blocks.begin()) {
+    const std::lock_guard lock(mutex_);
+    auto next = blocks_.upper_bound(const_cast<std::byte*>(byte));
+    if (next != blocks_.begin()) {
       const auto& block = std::prev(next)->second;
       if (byte <= block.data + block.bytes) return block;
     }
@@ -97,10 +97,10 @@ class TaintAllocator final : public Allocator {
  private:
   std::size_t live() const { return stats().live_bytes; }
 
-  mutable std::mutex mutex;
-  std::map<std::byte*, TaintBlock> blocks;
-  MemoryStats books;
-  std::uint64_t made = 0;
+  mutable std::mutex mutex_;
+  std::map<std::byte*, TaintBlock> blocks_;
+  MemoryStats books_;
+  std::uint64_t made_ = 0;
 };
 
 TaintAllocator& allocator() {

@@ -8,7 +8,7 @@ namespace lookback {
 
 Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, DType dtype,
                std::int64_t offset)
-    : body(std::make_shared<Body>(
+    : body_(std::make_shared<Body>(
           Body{std::move(storage), shape, strides, shape.numel(), offset, dtype, nullptr})) {}
 
 bool Tensor::is_contiguous() const {
@@ -34,7 +34,7 @@ TensorView Tensor::view() const {
 }
 
 Tensor Tensor::alias(const Shape& shape, const Strides& strides, std::int64_t offset) const {
-  return {body->storage, shape, strides, dtype(), body->offset + offset};
+  return {body_->storage, shape, strides, dtype(), body_->offset + offset};
 }
 
 Tensor empty(const Shape& shape, DType dtype, Device device) {

@@ -28,14 +28,14 @@ class Tensor {
   Tensor(std::shared_ptr<Storage> storage, Shape shape, Strides strides, DType dtype,
          std::int64_t offset = 0);
 
-  bool defined() const { return body != nullptr; }
-  const Shape& shape() const { return body->shape; }
-  const Strides& strides() const { return body->strides; }
-  std::int64_t size(int dim) const { return body->shape[dim]; }
-  int rank() const { return body->shape.rank(); }
-  std::int64_t numel() const { return body->numel; }
-  DType dtype() const { return body->dtype; }
-  Device device() const { return body->storage->device(); }
+  bool defined() const { return body_ != nullptr; }
+  const Shape& shape() const { return body_->shape; }
+  const Strides& strides() const { return body_->strides; }
+  std::int64_t size(int dim) const { return body_->shape[dim]; }
+  int rank() const { return body_->shape.rank(); }
+  std::int64_t numel() const { return body_->numel; }
+  DType dtype() const { return body_->dtype; }
+  Device device() const { return body_->storage->device(); }
   Backend backend() const { return device().backend; }
   bool is_contiguous() const;
 
@@ -50,7 +50,7 @@ class Tensor {
     return static_cast<T*>(raw_data());
   }
   void* raw_data() const {
-    return body->storage->data() + static_cast<std::size_t>(body->offset) * size_of(body->dtype);
+    return body_->storage->data() + static_cast<std::size_t>(body_->offset) * size_of(body_->dtype);
   }
   // All elements of a contiguous tensor.
   template <class T>
@@ -70,13 +70,13 @@ class Tensor {
   // The same memory, without its gradient history.
   Tensor detach() const { return alias(shape(), strides()); }
 
-  const std::shared_ptr<Storage>& storage() const { return body->storage; }
-  std::uint64_t version() const { return body->storage->version(); }
-  std::shared_ptr<AutogradState>& autograd_state() const { return body->autograd; }
+  const std::shared_ptr<Storage>& storage() const { return body_->storage; }
+  std::uint64_t version() const { return body_->storage->version(); }
+  std::shared_ptr<AutogradState>& autograd_state() const { return body_->autograd; }
   // Whether both are handles on the very same tensor.
-  bool is(const Tensor& other) const { return body == other.body; }
+  bool is(const Tensor& other) const { return body_ == other.body_; }
   // Whether no other handle and no other tensor sees this memory: then it may be written in place.
-  bool is_only_handle() const { return body.use_count() == 1 && body->storage.use_count() == 1; }
+  bool is_only_handle() const { return body_.use_count() == 1 && body_->storage.use_count() == 1; }
 
  private:
   struct Body {
@@ -88,7 +88,7 @@ class Tensor {
     DType dtype;
     std::shared_ptr<AutogradState> autograd;
   };
-  std::shared_ptr<Body> body;
+  std::shared_ptr<Body> body_;
 };
 
 // Uninitialized elements.

@@ -43,17 +43,18 @@ Tensor to_device(const Tensor& x, Device device) {
   return result;
 }
 
-HostView::HostView(const TensorView& device_view) : readable(device_view) {
+HostView::HostView(const TensorView& device_view) : readable_(device_view) {
   if (is_host_memory(device_view.backend) || device_view.sizes.numel() == 0) return;
   std::int64_t elements = 1;
   for (int dim = 0; dim < device_view.sizes.rank(); ++dim) {
     elements += (device_view.sizes[dim] - 1) * device_view.strides[dim];
   }
-  copy.resize(static_cast<std::size_t>(elements) * size_of(device_view.dtype));
+  copy_.resize(static_cast<std::size_t>(elements) * size_of(device_view.dtype));
   device_runtime(device_view.backend)
-      ->copy(default_device().index, Transfer::to_host, copy.data(), device_view.data, copy.size());
-  readable.data = copy.data();
-  readable.backend = Backend::cpu;
+      ->copy(default_device().index, Transfer::to_host, copy_.data(), device_view.data,
+             copy_.size());
+  readable_.data = copy_.data();
+  readable_.backend = Backend::cpu;
 }
 
 Tensor on_host(const Tensor& x) {

@@ -24,11 +24,11 @@ class HostView {
  public:
   explicit HostView(const TensorView& device_view);
   // The same sizes and strides; the memory itself, or a copy that lives as long as this object.
-  const TensorView& view() const { return readable; }
+  const TensorView& view() const { return readable_; }
 
  private:
-  TensorView readable;
-  std::vector<std::byte> copy;
+  TensorView readable_;
+  std::vector<std::byte> copy_;
 };
 
 // The elements of `from` into the memory of `to`: equal shapes and dtypes, both contiguous.

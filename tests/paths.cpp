@@ -40,12 +40,12 @@ TemporaryDirectory::TemporaryDirectory(const fs::path& parent) {
   if (mkdtemp(pattern.data()) == nullptr) {
     throw std::system_error(errno, std::generic_category(), pattern);
   }
-  directory = pattern;
+  directory_ = pattern;
 }
 
 TemporaryDirectory::~TemporaryDirectory() {
   std::error_code ignored;
-  fs::remove_all(directory, ignored);
+  fs::remove_all(directory_, ignored);
 }
 
 }  // namespace lookback::tests

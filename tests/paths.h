@@ -27,10 +27,10 @@ class TemporaryDirectory {
   ~TemporaryDirectory();
   TemporaryDirectory(const TemporaryDirectory&) = delete;
   TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::filesystem::path& path() const { return directory; }
+  const std::filesystem::path& path() const { return directory_; }
 
  private:
-  std::filesystem::path directory;
+  std::filesystem::path directory_;
 };
 
 }  // namespace lookback::tests

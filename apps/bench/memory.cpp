@@ -33,12 +33,12 @@ namespace {
 class StepMemory {
  public:
   StepMemory(const Llama& model, std::int64_t tokens)
-      : llama(model),
-        count(tokens),
-        element(static_cast<std::int64_t>(size_of(model.precision.storage))) {}
+      : llama_(model),
+        count_(tokens),
+        element_(static_cast<std::int64_t>(size_of(model.precision.storage))) {}
 
   std::int64_t peak_bytes() const {
-    const auto& c = llama.config;
+    const auto& c = llama_.config;
     const auto layers = c.num_hidden_layers;
     const auto saved = layer_activations();
     const auto variant = variant_activations(layers);
@@ -62,58 +62,58 @@ class StepMemory {
 
  private:
   std::int64_t block(std::int64_t elements) const {
-    return static_cast<std::int64_t>(block_bytes_of(static_cast<std::size_t>(elements * element)));
+    return static_cast<std::int64_t>(block_bytes_of(static_cast<std::size_t>(elements * element_)));
   }
-  std::int64_t per_token(std::int64_t elements) const { return block(count * elements); }
+  std::int64_t per_token(std::int64_t elements) const { return block(count_ * elements); }
 
   std::int64_t weights_and_moments() const {
     std::int64_t sum = 0;
-    for (const auto& parameter : llama.parameters()) sum += 3 * block(parameter.tensor.numel());
+    for (const auto& parameter : llama_.parameters()) sum += 3 * block(parameter.tensor.numel());
     return sum;
   }
   std::int64_t layer_weights() const {
     std::int64_t sum = 0;
-    for (const auto& parameter : llama.model.layers.front()->parameters()) {
+    for (const auto& parameter : llama_.model.layers.front()->parameters()) {
       sum += block(parameter.tensor.numel());
     }
     return sum;
   }
   std::int64_t layer_activations() const {
-    const auto& c = llama.config;
+    const auto& c = llama_.config;
     return 2 * per_token(c.hidden_size) + 2 * multiplied(c.hidden_size) + attended() +
            2 * per_token(c.intermediate_size) + multiplied(c.intermediate_size) +
            per_token(c.num_attention_heads) + 2 * per_token(1);
   }
-  bool rounds() const { return llama.precision.products == Products::bfloat16; }
+  bool rounds() const { return llama_.precision.products == Products::bfloat16; }
   // What a product reads, so many numbers per token.
   std::int64_t multiplied(std::int64_t elements) const {
     return rounds() ? per_token(elements) / 2 : per_token(elements);
   }
   // Queries, keys, values, and attention's output.
   std::int64_t attended() const {
-    const auto& c = llama.config;
+    const auto& c = llama_.config;
     const auto read = per_token(c.num_attention_heads * c.head_dim) +
                       per_token(c.num_key_value_heads * c.head_dim);
     return attended_again() + (rounds_attention() ? read / 2 : read);
   }
   // The values and the output of attention, as it keeps them and as a product reads them.
   std::int64_t attended_again() const {
-    const auto& c = llama.config;
+    const auto& c = llama_.config;
     const auto output = c.num_attention_heads * c.head_dim;
     const auto kept = per_token(output) + per_token(c.num_key_value_heads * c.head_dim);
     if (!rounds()) return kept;
     return rounds_attention() ? kept / 2 : kept + multiplied(output);
   }
   bool rounds_attention() const {
-    return rounds() && llama.model.norm.weight.device().backend == Backend::cuda;
+    return rounds() && llama_.model.norm.weight.device().backend == Backend::cuda;
   }
   const CrossLayerResidual* recomputed() const {
-    const auto& cross = llama.config.cross_layer_residual;
-    return reruns_layers(llama.config) ? &*cross : nullptr;
+    const auto& cross = llama_.config.cross_layer_residual;
+    return reruns_layers(llama_.config) ? &*cross : nullptr;
   }
   // What goes into the output projection of an earlier layer.
   std::int64_t projected(const CrossLayerResidual& cross) const {
-    const auto& c = llama.config;
+    const auto& c = llama_.config;
     return cross.site == CrossLayerResidual::Site::mlp ? c.intermediate_size
                                                        : c.num_attention_heads * c.head_dim;
   }
@@ -124,7 +124,7 @@ class StepMemory {
 
   // Of the first so many layers.
   std::int64_t variant_activations(std::int64_t layers) const {
-    const auto& c = llama.config;
+    const auto& c = llama_.config;
     const auto& cross = c.cross_layer_residual;
     if (!cross || layers < 1) return 0;
     const auto pairs = layers * (layers - 1) / 2;
@@ -145,22 +145,22 @@ class StepMemory {
   std::int64_t variant_gradients() const {
     const auto* cross = recomputed();
     if (cross == nullptr) return 0;
-    return (llama.config.num_hidden_layers - 1) * per_token(projected(*cross)) +
-           2 * per_token(llama.config.hidden_size);
+    return (llama_.config.num_hidden_layers - 1) * per_token(projected(*cross)) +
+           2 * per_token(llama_.config.hidden_size);
   }
 
   // The chunk of logits that exists at one time (linear_cross_entropy), as f32 and, where products
   // round, as bf16 beside the rounded operands.
   std::int64_t loss_scratch() const {
-    const auto vocabulary = llama.config.vocab_size, hidden = llama.config.hidden_size;
-    const auto rows = logit_rows_at_once(count, vocabulary, default_device().backend);
+    const auto vocabulary = llama_.config.vocab_size, hidden = llama_.config.hidden_size;
+    const auto rows = logit_rows_at_once(count_, vocabulary, default_device().backend);
     const auto own = block(rows * vocabulary) + per_token(1);
-    if (llama.precision.products == Products::native) return own;
+    if (llama_.precision.products == Products::native) return own;
     return own + (block(rows * vocabulary) + per_token(hidden) + block(vocabulary * hidden)) / 2;
   }
 
-  const Llama& llama;
-  std::int64_t count, element;
+  const Llama& llama_;
+  std::int64_t count_, element_;
 };
 
 // StepMemory counts the tensors of plain attention; a pattern changes none of them.

@@ -62,49 +62,49 @@ std::string shapes_of(const std::vector<kernels::In>& inputs) {
 // no call before it and is left out.
 class Stopwatch {
  public:
-  explicit Stopwatch(Device timed) : device(timed) {}
+  explicit Stopwatch(Device device) : device_(device) {}
 
   void start() {
-    laps.clear();
-    next_begins = nullptr;
+    laps_.clear();
+    next_begins_ = nullptr;
   }
 
   void lap(const kernels::SlotBase& slot, const std::vector<kernels::In>& inputs,
            const std::vector<kernels::Out>& outputs) {
-    auto end = queued_moment(device);
-    if (next_begins != nullptr) {
-      laps.push_back({{.name = std::string(slot.name),
-                       .shape = shapes_of(inputs),
-                       .calls = 1,
-                       .flops = flops_of(slot.name, inputs, outputs),
-                       .bytes = bytes_of(inputs, outputs)},
-                      std::move(next_begins),
-                      std::move(end)});
+    auto end = queued_moment(device_);
+    if (next_begins_ != nullptr) {
+      laps_.push_back({{.name = std::string(slot.name),
+                        .shape = shapes_of(inputs),
+                        .calls = 1,
+                        .flops = flops_of(slot.name, inputs, outputs),
+                        .bytes = bytes_of(inputs, outputs)},
+                       std::move(next_begins_),
+                       std::move(end)});
     }
-    next_begins = queued_moment(device);
+    next_begins_ = queued_moment(device_);
   }
 
   // When all that was queued has run.
   void stop() {
-    for (auto& [measured, begin, end] : laps) {
+    for (auto& [measured, begin, end] : laps_) {
       measured.seconds = end->seconds_since(*begin);
       keep(std::move(measured));
     }
   }
 
   std::vector<Measured> slowest_first() const {
-    auto sorted = all;
+    auto sorted = all_;
     std::ranges::stable_sort(sorted, std::greater{}, &Measured::seconds);
     return sorted;
   }
 
  private:
   void keep(Measured found) {
-    const auto same = std::ranges::find_if(all, [&](const Measured& each) {
+    const auto same = std::ranges::find_if(all_, [&](const Measured& each) {
       return each.name == found.name && each.shape == found.shape;
     });
-    if (same == all.end()) {
-      all.push_back(std::move(found));
+    if (same == all_.end()) {
+      all_.push_back(std::move(found));
     } else {
       same->seconds = std::min(same->seconds, found.seconds);
       ++same->calls;
@@ -116,10 +116,10 @@ class Stopwatch {
     std::unique_ptr<QueuedMoment> begin, end;
   };
 
-  Device device;
-  std::unique_ptr<QueuedMoment> next_begins;  // of the call that comes
-  std::vector<Lap> laps;                      // of the step at hand
-  std::vector<Measured> all;
+  Device device_;
+  std::unique_ptr<QueuedMoment> next_begins_;  // of the call that comes
+  std::vector<Lap> laps_;                      // of the step at hand
+  std::vector<Measured> all_;
 };
 
 nlohmann::ordered_json bench_ops(const BenchOptions& options, const Session& session) {

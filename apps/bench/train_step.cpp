@@ -24,17 +24,17 @@ TokenBatch random_batch(std::int64_t rows, std::int64_t columns, std::int64_t vo
 }  // namespace
 
 BenchStep::BenchStep(const Llama& model, const BenchOptions& options, Repetition how)
-    : llama(model),
-      batch_size(options.batch_size),
-      block_size(options.block_size),
-      optimizer(model.parameters(), {}),
-      step(model, optimizer, forward_options_of(model, options), 1, how) {}
+    : llama_(model),
+      batch_size_(options.batch_size),
+      block_size_(options.block_size),
+      optimizer_(model.parameters(), {}),
+      step_(model, optimizer_, forward_options_of(model, options), 1, how) {}
 
 double BenchStep::run(std::uint64_t seed) {
-  const auto batch = random_batch(batch_size, block_size, llama.config.vocab_size, seed);
+  const auto batch = random_batch(batch_size_, block_size_, llama_.config.vocab_size, seed);
   const auto start = std::chrono::steady_clock::now();
-  step.take({batch}, 1e-4);
-  synchronize(llama.model.norm.weight.device());
+  step_.take({batch}, 1e-4);
+  synchronize(llama_.model.norm.weight.device());
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 

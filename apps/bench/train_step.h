@@ -15,13 +15,13 @@ class BenchStep {
   BenchStep(const Llama& model, const BenchOptions& options, Repetition how);
   // Returns its seconds.
   double run(std::uint64_t seed);
-  const TrainStep& train_step() const { return step; }
+  const TrainStep& train_step() const { return step_; }
 
  private:
-  const Llama& llama;
-  std::int64_t batch_size, block_size;
-  AdamW optimizer;
-  TrainStep step;
+  const Llama& llama_;
+  std::int64_t batch_size_, block_size_;
+  AdamW optimizer_;
+  TrainStep step_;
 };
 
 // What `bench train` says of its steps.

@@ -40,13 +40,13 @@ std::unique_ptr<Parser> make_parser(const std::deque<Flag>& flags,
 
 void Flags::parse(std::span<const std::string> arguments) {
   auto command_line = joined(arguments);
-  const auto parser = make_parser(flags, positional);
+  const auto parser = make_parser(flags_, positional_);
   parser->app.allow_extras();
   std::reverse(command_line.begin(), command_line.end());  // CLI11 takes them from the back
   try {
     parser->app.parse(command_line);
   } catch (const CLI::CallForHelp&) {
-    help_wanted = true;
+    help_wanted_ = true;
     return;
   } catch (const CLI::ParseError& error) {
     throw UsageError(error.what());
@@ -54,23 +54,23 @@ void Flags::parse(std::span<const std::string> arguments) {
   auto values = parser->values;
   for (const auto& extra : parser->app.remaining()) values.push_back(extra);
   const auto last = [&](const Flag& flag) { return parser->app[flag.dashed()]->results().back(); };
-  for (const auto& flag : flags) {
+  for (const auto& flag : flags_) {
     if (flag.name == "options" && parser->app.count(flag.dashed()) > 0) read_toml(last(flag));
   }
-  for (const auto& flag : flags) {
+  for (const auto& flag : flags_) {
     if (parser->app.count(flag.dashed()) > 0) set(flag, last(flag));
   }
   take(std::move(values));
 }
 
 std::string Flags::help_text(const std::string& command, const std::string& summary) const {
-  const auto parser = make_parser(flags, positional);
+  const auto parser = make_parser(flags_, positional_);
   parser->app.name(command);
   parser->app.description(summary);
   parser->app.get_formatter()->column_width(36);
-  if (positional) {  // as it is meant; the parser itself takes any number, to count them later
-    const bool needed = positional->presence == Positional::Presence::required;
-    parser->app.get_option(positional->placeholder)->expected(1)->required(needed);
+  if (positional_) {  // as it is meant; the parser itself takes any number, to count them later
+    const bool needed = positional_->presence == Positional::Presence::required;
+    parser->app.get_option(positional_->placeholder)->expected(1)->required(needed);
   }
   return parser->app.help();
 }

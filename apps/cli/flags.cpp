@@ -68,7 +68,7 @@ Flag& Flag::formerly(std::string old_name) {
   return *this;
 }
 
-Flag& Flags::append(Flag flag) { return flags.emplace_back(std::move(flag)); }
+Flag& Flags::append(Flag flag) { return flags_.emplace_back(std::move(flag)); }
 
 Flag& Flags::add(std::string name, std::int64_t& target, IntegerRule rule, std::string help) {
   return append(number_flag(std::move(name), "N", target, rule, std::move(help)));
@@ -143,15 +143,15 @@ Flag& Flags::add_toggle(std::string name, bool& target, std::string help) {
 
 const Flag* Flags::find(std::string_view name) const {
   const auto wanted = with_dashes(name);
-  const auto found = std::ranges::find_if(flags, [&](const Flag& flag) {
+  const auto found = std::ranges::find_if(flags_, [&](const Flag& flag) {
     return flag.name == wanted || (!wanted.empty() && flag.former_name == wanted);
   });
-  return found == flags.end() ? nullptr : &*found;
+  return found == flags_.end() ? nullptr : &*found;
 }
 
 std::vector<std::string> Flags::names() const {
   std::vector<std::string> result;
-  for (const auto& flag : flags) result.push_back(flag.name);
+  for (const auto& flag : flags_) result.push_back(flag.name);
   return result;
 }
 
@@ -159,11 +159,11 @@ bool Flags::is_flag(std::string_view argument) const {
   return argument.starts_with("--") && find(argument.substr(2)) != nullptr;
 }
 
-bool Flags::given(std::string_view name) const { return given_names.contains(name); }
+bool Flags::given(std::string_view name) const { return given_names_.contains(name); }
 
 void Flags::set(const Flag& flag, const std::string& value) {
   flag.set(value);
-  given_names.insert(flag.name);
+  given_names_.insert(flag.name);
 }
 
 // `--some_name value` becomes `--some-name=value`, so that a value may begin with a dash. CLI11
@@ -202,13 +202,13 @@ std::vector<std::string> Flags::joined(std::span<const std::string> arguments) c
 }
 
 void Flags::take(std::vector<std::string> values) {
-  if (!positional) {
+  if (!positional_) {
     if (!values.empty()) {
       usage_error("unexpected argument {}: everything here is given by flags", values.front());
     }
     return;
   }
-  const auto& [placeholder, help, choices, target, targets, presence] = *positional;
+  const auto& [placeholder, help, choices, target, targets, presence] = *positional_;
   if (values.empty()) {
     if (presence == Positional::Presence::optional) return;
     usage_error("{} is missing: {}", placeholder, help);
@@ -230,7 +230,7 @@ const Flag& Flags::find_saved(const std::string& path, const std::string& key) c
   const auto* flag = find(key);
   if (flag != nullptr && flag->saved_to_options == Flag::SavedToOptions::yes) return *flag;
   std::vector<std::string> known;
-  for (const auto& each : flags) {
+  for (const auto& each : flags_) {
     if (each.saved_to_options == Flag::SavedToOptions::yes) known.push_back(each.name);
   }
   constexpr std::size_t most = 60;  // of a file that is none of options, a line may be a book
@@ -252,7 +252,7 @@ std::vector<Flags::Difference> Flags::complete_from(const std::string& path,
     values.emplace(find_saved(path, key).name, value);
   }
   std::vector<Difference> differences;
-  for (const auto& flag : flags) {
+  for (const auto& flag : flags_) {
     if (flag.saved_to_options == Flag::SavedToOptions::no || left_out.contains(flag.name)) continue;
     const auto value = values.find(flag.name);
     const auto ours = flag.get();
@@ -272,7 +272,7 @@ void Flags::assign(std::string_view name, const std::string& value) { find(name)
 
 std::vector<std::pair<std::string, std::string>> Flags::saved_values() const {
   std::vector<std::pair<std::string, std::string>> values;
-  for (const auto& flag : flags) {
+  for (const auto& flag : flags_) {
     if (flag.saved_to_options == Flag::SavedToOptions::no) continue;
     if (const auto current = flag.get()) values.emplace_back(flag.name, *current);
   }

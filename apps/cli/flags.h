@@ -90,7 +90,7 @@ class Flags {
         [&target] { return target ? std::optional<std::string>(name_of(*target)) : std::nullopt; });
   }
   Flag& add_toggle(std::string name, bool& target, std::string help);
-  void add_positional(Positional value) { positional = std::move(value); }
+  void add_positional(Positional value) { positional_ = std::move(value); }
 
   // The command line after the subcommand's name. Where --options names a TOML file, its values are
   // set first: flags override them.
@@ -119,7 +119,7 @@ class Flags {
   std::string help_text(const std::string& command, const std::string& summary) const;
 
   // Whether --help was among the arguments; then nothing else has been set.
-  bool wants_help() const { return help_wanted; }
+  bool wants_help() const { return help_wanted_; }
   // Whether the flag stood on the command line or in the options file.
   bool given(std::string_view name) const;
 
@@ -142,10 +142,10 @@ class Flags {
   void set(const Flag& flag, const std::string& value);
   void take(std::vector<std::string> values);
 
-  std::deque<Flag> flags;  // references stay valid
-  std::optional<Positional> positional;
-  bool help_wanted = false;
-  std::set<std::string, std::less<>> given_names;
+  std::deque<Flag> flags_;  // references stay valid
+  std::optional<Positional> positional_;
+  bool help_wanted_ = false;
+  std::set<std::string, std::less<>> given_names_;
 };
 
 }  // namespace lookback

@@ -52,26 +52,26 @@ HandledSignals::HandledSignals(std::initializer_list<int> signals, void (*handle
     struct sigaction found = {};
     sigaction(signal, nullptr, &found);
     if (found.sa_handler == SIG_IGN) continue;
-    before.emplace_back(signal, found);
+    before_.emplace_back(signal, found);
     sigaction(signal, &action, nullptr);
   }
 }
 
 HandledSignals::~HandledSignals() {
-  for (const auto& [signal, action] : before) sigaction(signal, &action, nullptr);
+  for (const auto& [signal, action] : before_) sigaction(signal, &action, nullptr);
 }
 
 InterruptWatch::InterruptWatch() {
   received = 0;
   received_at = not_yet;
-  handled.emplace(std::initializer_list<int>{SIGINT, SIGTERM, SIGHUP}, remember);
+  handled_.emplace(std::initializer_list<int>{SIGINT, SIGTERM, SIGHUP}, remember);
 }
 
 int InterruptWatch::signal() const { return received; }
 
 CheckpointWatch::CheckpointWatch() {
   checkpoint_wanted = false;
-  handled.emplace(std::initializer_list<int>{SIGUSR1, SIGUSR2}, want_checkpoint);
+  handled_.emplace(std::initializer_list<int>{SIGUSR1, SIGUSR2}, want_checkpoint);
 }
 
 bool CheckpointWatch::take() { return checkpoint_wanted.exchange(false); }

@@ -20,7 +20,7 @@ class HandledSignals {
   HandledSignals& operator=(const HandledSignals&) = delete;
 
  private:
-  std::vector<std::pair<int, struct sigaction>> before;
+  std::vector<std::pair<int, struct sigaction>> before_;
 };
 
 // For its lifetime a first SIGINT, SIGTERM or SIGHUP is only remembered; a second SIGINT or SIGTERM
@@ -35,7 +35,7 @@ class InterruptWatch {
   bool requested() const { return signal() != 0; }
 
  private:
-  std::optional<HandledSignals> handled;  // once what came before is forgotten
+  std::optional<HandledSignals> handled_;  // once what came before is forgotten
 };
 
 // For its lifetime SIGUSR1 and SIGUSR2, by which schedulers announce the end of a job's time, are a
@@ -47,7 +47,7 @@ class CheckpointWatch {
   bool take();
 
  private:
-  std::optional<HandledSignals> handled;
+  std::optional<HandledSignals> handled_;
 };
 
 }  // namespace lookback

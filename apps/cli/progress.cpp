@@ -42,35 +42,35 @@ std::string bar_text(std::int64_t done, std::int64_t total, std::string_view tex
   return result;
 }
 
-Progress::Progress(const Console& console, std::int64_t total_steps)
-    : form(console.notes == Console::Notes::hidden ? Form::hidden
-           : isatty(STDERR_FILENO) == 1            ? Form::bar
-                                                   : Form::lines),
-      total(total_steps),
-      next_drawing(std::chrono::steady_clock::now()) {}
+Progress::Progress(const Console& console, std::int64_t total)
+    : form_(console.notes == Console::Notes::hidden ? Form::hidden
+            : isatty(STDERR_FILENO) == 1            ? Form::bar
+                                                    : Form::lines),
+      total_(total),
+      next_drawing_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() { clear(); }
 
 void Progress::clear() {
-  if (drawn) draw(clear_line);
-  drawn = false;
+  if (drawn_) draw(clear_line);
+  drawn_ = false;
 }
 
 void Progress::show(std::int64_t done, std::string_view text, double seconds_left) {
   const auto now = std::chrono::steady_clock::now();
-  if (form != Form::bar || now < next_drawing) return;
-  next_drawing = now + drawing_interval;
+  if (form_ != Form::bar || now < next_drawing_) return;
+  next_drawing_ = now + drawing_interval;
   const auto whole = fmt::format("{}  {} left", text, duration_text(seconds_left));
-  draw(std::string(clear_line) + bar_text(done, total, whole, terminal_columns()));
-  drawn = true;
+  draw(std::string(clear_line) + bar_text(done, total_, whole, terminal_columns()));
+  drawn_ = true;
 }
 
 void Progress::plain_line(std::string_view text) {
-  if (form == Form::lines) print_error(std::string(text) + "\n");
+  if (form_ == Form::lines) print_error(std::string(text) + "\n");
 }
 
 void Progress::line(std::string_view text) {
-  if (form == Form::hidden) return;
+  if (form_ == Form::hidden) return;
   clear();
   print_error(std::string(text) + "\n");
 }

@@ -13,7 +13,7 @@ namespace lookback {
 
 class Progress {
  public:
-  Progress(const Console& console, std::int64_t total_steps);
+  Progress(const Console& console, std::int64_t total);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -29,10 +29,10 @@ class Progress {
   enum class Form { hidden, lines, bar };
   void clear();
 
-  Form form;
-  std::int64_t total;
-  bool drawn = false;
-  std::chrono::steady_clock::time_point next_drawing;
+  Form form_;
+  std::int64_t total_;
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point next_drawing_;
 };
 
 // "0:07", "12:34", "3:00:00".

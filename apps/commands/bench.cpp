@@ -44,23 +44,24 @@ class Bench final : public Command {
     flags.add_positional({.placeholder = "WHAT",
                           .help = "machine, gemm, ops, attention, train, decode or memory",
                           .choices = Benchmarks::names(),
-                          .target = &what});
-    flags.add("config", options.config, "FILE|DIR|NAME",
+                          .target = &what_});
+    flags.add("config", options_.config, "FILE|DIR|NAME",
               "the model: a config.json, or smoke, tiny, 124m");
-    flags.add("preset", options.preset, "NAME", "a variant laid over the config");
-    flags.add("batch-size", options.batch_size, at_least_one, "sequences");
-    flags.add("block-size", options.block_size, at_least_one, "tokens of a sequence");
-    flags.add_choice("dtype", options.dtype, floating_dtypes, "number format");
-    add_attention_storage_flag(flags, options.attention_storage);
-    flags.add_toggle("gradient-checkpointing", options.gradient_checkpointing,
+    flags.add("preset", options_.preset, "NAME", "a variant laid over the config");
+    flags.add("batch-size", options_.batch_size, at_least_one, "sequences");
+    flags.add("block-size", options_.block_size, at_least_one, "tokens of a sequence");
+    flags.add_choice("dtype", options_.dtype, floating_dtypes, "number format");
+    add_attention_storage_flag(flags, options_.attention_storage);
+    flags.add_toggle("gradient-checkpointing", options_.gradient_checkpointing,
                      "keeps each layer's inputs alone and runs it again in backward");
-    flags.add_toggle("no-cuda-graphs", options.no_cuda_graphs,
+    flags.add_toggle("no-cuda-graphs", options_.no_cuda_graphs,
                      "queues each kernel of a GPU's step by itself");
-    flags.add("steps", options.steps, at_least_one, "steps (tokens, for decode) that are measured");
+    flags.add("steps", options_.steps, at_least_one,
+              "steps (tokens, for decode) that are measured");
   }
 
   ExitCode run(const Session& session) override {
-    const auto object = Benchmarks::all().at(what)(options, session);
+    const auto object = Benchmarks::all().at(what_)(options_, session);
     std::string text;
     write_lines(object, "", text);
     session.console.result(text, object);
@@ -69,8 +70,8 @@ class Bench final : public Command {
   }
 
  private:
-  std::string what;
-  BenchOptions options;
+  std::string what_;
+  BenchOptions options_;
 };
 
 const AddCommand<Bench> registered{"bench", "measures this machine and how fast Lookback is on it"};

@@ -23,34 +23,34 @@ class Diagnose final : public Command {
   void declare(Flags& flags) override {
     flags.add_positional({.placeholder = "DIR",
                           .help = "a model folder or a run; without it --config and --preset",
-                          .target = &choice.folder,
+                          .target = &choice_.folder,
                           .presence = Positional::Presence::optional});
-    flags.add("config", choice.config, "FILE|DIR|NAME", "a model to start from its config");
-    flags.add("preset", choice.preset, "NAME", "a variant laid over the config");
-    flags.add("fault", choice.fault, "NAME", "makes a known mistake (presets --faults)");
-    flags.add("data", choice.data, "SPEC", "what it trains on; without it the run's, or built-in");
-    flags.add("tokenizer", choice.tokenizer, "bytes|FILE",
+    flags.add("config", choice_.config, "FILE|DIR|NAME", "a model to start from its config");
+    flags.add("preset", choice_.preset, "NAME", "a variant laid over the config");
+    flags.add("fault", choice_.fault, "NAME", "makes a known mistake (presets --faults)");
+    flags.add("data", choice_.data, "SPEC", "what it trains on; without it the run's, or built-in");
+    flags.add("tokenizer", choice_.tokenizer, "bytes|FILE",
               "of a text: FILE.model or FILE.json; without it the folder's own, or bytes");
-    flags.add("block-size", choice.block_size, at_least_one, "tokens of a sequence (64)");
-    flags.add_toggle("quick", quick, "the checks of a minute: the default");
-    flags.add_toggle("full", full, "also trains the probes");
-    flags.add_toggle("table", table, "diagnoses every preset and every fault on small models");
-    flags.add("seeds", seeds, at_least_one, "of --table: from 0 on");
-    flags.add("output-dir", output_dir, "DIR", "where the reports go");
+    flags.add("block-size", choice_.block_size, at_least_one, "tokens of a sequence (64)");
+    flags.add_toggle("quick", quick_, "the checks of a minute: the default");
+    flags.add_toggle("full", full_, "also trains the probes");
+    flags.add_toggle("table", table_, "diagnoses every preset and every fault on small models");
+    flags.add("seeds", seeds_, at_least_one, "of --table: from 0 on");
+    flags.add("output-dir", output_dir_, "DIR", "where the reports go");
   }
 
   ExitCode run(const Session& session) override {
     check_flags(*session.flags);
-    if (table) {
+    if (table_) {
       session.note_device();
       return diagnose_all(session);
     }
-    choice.effort = full ? Effort::full : Effort::quick;
-    choice.seed = session.seed;
-    const auto subject = choose_subject(choice);
+    choice_.effort = full_ ? Effort::full : Effort::quick;
+    choice_.seed = session.seed;
+    const auto subject = choose_subject(choice_);
     warn_of_fault(subject.config);
     if (subject.folder) note_missing_checksums(session.console, *subject.folder);
-    make_folder(output_dir, "diagnose");  // before an hour of work
+    make_folder(output_dir_, "diagnose");  // before an hour of work
     const auto diagnosis = diagnose(subject);
     const Provenance provenance{.command = command(session), .version = session.version};
     const auto report = report_json(subject, diagnosis, provenance);
@@ -62,22 +62,22 @@ class Diagnose final : public Command {
 
  private:
   void check_flags(const Flags& flags) const {
-    if (flags.given("seeds") && !table) usage_error("--seeds goes with --table");
-    if (table) return;
-    if (quick && full) usage_error("--quick and --full exclude each other");
-    if (choice.folder.empty() && choice.config.empty()) {
+    if (flags.given("seeds") && !table_) usage_error("--seeds goes with --table");
+    if (table_) return;
+    if (quick_ && full_) usage_error("--quick and --full exclude each other");
+    if (choice_.folder.empty() && choice_.config.empty()) {
       usage_error("which model? a folder, or --config smoke, tiny, 124m or a config.json");
     }
-    if (!choice.folder.empty() && !choice.config.empty()) {
-      usage_error("{} and --config {}: give one of them", choice.folder, choice.config);
+    if (!choice_.folder.empty() && !choice_.config.empty()) {
+      usage_error("{} and --config {}: give one of them", choice_.folder, choice_.config);
     }
-    if (!choice.folder.empty() && flags.given("preset")) {
-      usage_error("{} and --preset {}: a folder's config names its variant", choice.folder,
-                  choice.preset);
+    if (!choice_.folder.empty() && flags.given("preset")) {
+      usage_error("{} and --preset {}: a folder's config names its variant", choice_.folder,
+                  choice_.preset);
     }
-    if (output_dir.empty()) usage_error("--output-dir is empty: it must name a folder");
-    if (fs::exists(output_dir) && !fs::is_directory(output_dir)) {
-      usage_error("--output-dir {}: it is there, and is no folder", output_dir);
+    if (output_dir_.empty()) usage_error("--output-dir is empty: it must name a folder");
+    if (fs::exists(output_dir_) && !fs::is_directory(output_dir_)) {
+      usage_error("--output-dir {}: it is there, and is no folder", output_dir_);
     }
   }
 
@@ -87,7 +87,7 @@ class Diagnose final : public Command {
     auto listed = nlohmann::ordered_json::array();
     bool all_right = true;
     for (const auto& test : all_test_subjects()) {
-      const auto result = diagnose_with_seeds(test, seeds);
+      const auto result = diagnose_with_seeds(test, seeds_);
       session.console.note(fmt::format("{}: {} of {} {}", test.name, result.right, result.diagnoses,
                                        name_of(test.expected)));
       listed.push_back({{"name", test.name},
@@ -109,24 +109,24 @@ class Diagnose final : public Command {
     const auto flag = [&](const std::string& name, const std::string& value) {
       if (!value.empty()) text += " --" + name + " " + shell_word(value);
     };
-    if (!choice.folder.empty()) text += " " + shell_word(choice.folder);
-    flag("config", choice.config);
-    if (choice.folder.empty()) flag("preset", choice.preset);
-    flag("fault", choice.fault);
-    flag("data", choice.data);
-    flag("tokenizer", choice.tokenizer);
-    if (choice.block_size) flag("block-size", std::to_string(*choice.block_size));
-    text += full ? " --full" : " --quick";
+    if (!choice_.folder.empty()) text += " " + shell_word(choice_.folder);
+    flag("config", choice_.config);
+    if (choice_.folder.empty()) flag("preset", choice_.preset);
+    flag("fault", choice_.fault);
+    flag("data", choice_.data);
+    flag("tokenizer", choice_.tokenizer);
+    if (choice_.block_size) flag("block-size", std::to_string(*choice_.block_size));
+    text += full_ ? " --full" : " --quick";
     flag("seed", std::to_string(session.seed));
-    flag("output-dir", output_dir);
+    flag("output-dir", output_dir_);
     return text;
   }
 
   // The page first: where report.json is, both are whole.
   void write(const Subject& subject, const Diagnosis& diagnosis, const Provenance& provenance,
              const std::string& json) const {
-    write_report_html(subject, diagnosis, provenance, fs::path(output_dir) / "report.html");
-    ReplacingFile file(fs::path(output_dir) / "report.json");
+    write_report_html(subject, diagnosis, provenance, fs::path(output_dir_) / "report.html");
+    ReplacingFile file(fs::path(output_dir_) / "report.json");
     file.write(json);
     file.commit();
   }
@@ -142,13 +142,13 @@ class Diagnose final : public Command {
     if (found.verdict != Verdict::healthy) text += fmt::format("to mend it: {}\n", found.remedy);
     for (const auto& note : diagnosis.notes) text += fmt::format("note: {}\n", note);
     return text + fmt::format("reports: {0}/report.html, {0}/report.json\nto repeat it: {1}",
-                              output_dir, provenance.command);
+                              output_dir_, provenance.command);
   }
 
-  SubjectChoice choice;
-  bool quick = false, full = false, table = false;
-  std::int64_t seeds = 1;
-  std::string output_dir = "diagnosis";
+  SubjectChoice choice_;
+  bool quick_ = false, full_ = false, table_ = false;
+  std::int64_t seeds_ = 1;
+  std::string output_dir_ = "diagnosis";
 };
 
 const AddCommand<Diagnose> registered{

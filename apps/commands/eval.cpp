@@ -20,40 +20,41 @@ namespace {
 class Eval final : public Command {
  public:
   void declare(Flags& flags) override {
-    flags.add_positional({.placeholder = "DIR", .help = "a model folder", .target = &directory});
-    flags.add("data", data, "SPEC", "without it: the run's own");
-    flags.add("tokenizer", tokenizer, "bytes|FILE",
+    flags.add_positional({.placeholder = "DIR", .help = "a model folder", .target = &directory_});
+    flags.add("data", data_, "SPEC", "without it: the run's own");
+    flags.add("tokenizer", tokenizer_, "bytes|FILE",
               "of --data: FILE.model or FILE.json; without it the folder's own, or bytes");
-    flags.add_choice("split", split, {Split::train, Split::validation, Split::all},
+    flags.add_choice("split", split_, {Split::train, Split::validation, Split::all},
                      "part of the data; without it all of --data, or the run's validation");
-    flags.add("block-size", block_size, at_least_one, "tokens of context; without it the run's");
-    flags.add_choice("dtype", dtype, floating_dtypes, "number format; without it the run's");
+    flags.add("block-size", block_size_, at_least_one, "tokens of context; without it the run's");
+    flags.add_choice("dtype", dtype_, floating_dtypes, "number format; without it the run's");
   }
 
   ExitCode run(const Session& session) override {
-    const auto run = run_options_for_reading(directory);
-    if (data.empty() && !run && std::filesystem::is_directory(directory)) {
+    const auto run = run_options_for_reading(directory_);
+    if (data_.empty() && !run && std::filesystem::is_directory(directory_)) {
       usage_error("--data is missing: {} is not the folder of a run, which would name its data",
-                  directory);
+                  directory_);
     }
-    check_model_folder(directory);
-    if (!dtype) dtype = run ? run->options.dtype : TrainOptions().dtype;
-    const auto llama = load_model(directory, precision_of(*dtype));
+    check_model_folder(directory_);
+    if (!dtype_) dtype_ = run ? run->options.dtype : TrainOptions().dtype;
+    const auto llama = load_model(directory_, precision_of(*dtype_));
     warn_of_fault(llama->config);
-    note_missing_checksums(session.console, directory);
+    note_missing_checksums(session.console, directory_);
     const auto most = llama->config.max_position_embeddings;
-    if (!block_size) block_size = run ? run->options.block_size : std::min<std::int64_t>(256, most);
-    if (*block_size > most) {
+    if (!block_size_)
+      block_size_ = run ? run->options.block_size : std::min<std::int64_t>(256, most);
+    if (*block_size_ > most) {
       usage_error("--block-size {}: must be at most max_position_embeddings={} of the config",
-                  *block_size, most);
+                  *block_size_, most);
     }
     const auto source = open(*llama, run, session.seed);
-    if (run && !data.empty()) check_language(run->options.tokenizer, *source);
+    if (run && !data_.empty()) check_language(run->options.tokenizer, *source);
     const auto storage = run ? run->options.attention_storage : TrainOptions().attention_storage;
     const auto batch_size = run ? run->options.batch_size : TrainOptions().batch_size;
     report(session, *source,
-           evaluate(*llama, *source, whole_evaluation(*source, batch_size, *block_size),
-                    forward_options(storage, *llama, batch_size, *block_size, Gradients::none)));
+           evaluate(*llama, *source, whole_evaluation(*source, batch_size, *block_size_),
+                    forward_options(storage, *llama, batch_size, *block_size_, Gradients::none)));
     session.note_device();
     return ExitCode::good;
   }
@@ -61,23 +62,23 @@ class Eval final : public Command {
  private:
   std::shared_ptr<const TokenSource> open(const Llama& llama, const std::optional<RunOptions>& run,
                                           std::uint64_t seed) {
-    DataOptions wanted{.data = data,
-                       .tokenizer = tokenizer,
-                       .model_tokenizer = tokenizer_file_of(directory, run),
+    DataOptions wanted{.data = data_,
+                       .tokenizer = tokenizer_,
+                       .model_tokenizer = tokenizer_file_of(directory_, run),
                        .seed = seed,
-                       .block_size = *block_size};
-    if (data.empty()) {
+                       .block_size = *block_size_};
+    if (data_.empty()) {
       wanted.data = run->options.data;
       wanted.validation_data = run->options.validation_data;
       wanted.seed = run->seed;
       const auto chosen = data_of(llama.config, {});
       wanted.document_ends = chosen.document_ends;
-      if (!split) split = split_of(chosen.validation_split);
-    } else if (!split) {
-      split = Split::all;
+      if (!split_) split_ = split_of(chosen.validation_split);
+    } else if (!split_) {
+      split_ = Split::all;
     }
     wanted.vocabulary_size = llama.config.vocab_size;
-    return open_evaluation(wanted, *split);
+    return open_evaluation(wanted, *split_);
   }
 
   // Ids of the stories' words mean something else to a model of bytes. (Numbers may be anything: a
@@ -88,7 +89,7 @@ class Eval final : public Command {
     if (used == trained_on || used == numbers || trained_on == numbers) return;
     if (used != stories && trained_on != stories) return;
     fail("eval", "{} uses the tokenizer {}, {} was trained with {}: a loss would mean nothing",
-         data, used, directory, trained_on);
+         data_, used, directory_, trained_on);
   }
 
   void report(const Session& session, const TokenSource& source,
@@ -115,10 +116,10 @@ class Eval final : public Command {
     session.console.result(text, object);
   }
 
-  std::string directory, data, tokenizer;
-  std::optional<Split> split;
-  std::optional<DType> dtype;
-  std::optional<std::int64_t> block_size;
+  std::string directory_, data_, tokenizer_;
+  std::optional<Split> split_;
+  std::optional<DType> dtype_;
+  std::optional<std::int64_t> block_size_;
 };
 
 const AddCommand<Eval> registered{"eval", "measures a model's loss on data"};

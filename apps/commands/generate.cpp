@@ -21,40 +21,40 @@ constexpr std::int64_t default_new_tokens = 128;
 class Generate final : public Command {
  public:
   void declare(Flags& flags) override {
-    flags.add_positional({.placeholder = "DIR", .help = "a model folder", .target = &directory});
-    flags.add("prompt", prompt, "TEXT", "what the text begins with");
-    flags.add("max-new-tokens", new_tokens, at_least_one,
+    flags.add_positional({.placeholder = "DIR", .help = "a model folder", .target = &directory_});
+    flags.add("prompt", prompt_, "TEXT", "what the text begins with");
+    flags.add("max-new-tokens", new_tokens_, at_least_one,
               "tokens to add; without it 128, or what fits");
-    flags.add("temperature", temperature, non_negative,
+    flags.add("temperature", temperature_, non_negative,
               "logits are divided by it; 0: the most likely token");
-    flags.add("top-k", top_k, at_least_one, "pick among the k most likely tokens");
-    flags.add("top-p", top_p, share,
+    flags.add("top-k", top_k_, at_least_one, "pick among the k most likely tokens");
+    flags.add("top-p", top_p_, share,
               "pick among the most likely tokens that hold this probability");
-    flags.add_toggle("no-cache", no_cache, "runs the whole text again for every token");
-    flags.add("tokenizer", tokenizer, "bytes|FILE",
+    flags.add_toggle("no-cache", no_cache_, "runs the whole text again for every token");
+    flags.add("tokenizer", tokenizer_, "bytes|FILE",
               "or FILE.model, FILE.json, stories; without it the folder's own, or bytes");
-    flags.add_choice("dtype", dtype, floating_dtypes, "number format; without it the run's");
+    flags.add_choice("dtype", dtype_, floating_dtypes, "number format; without it the run's");
   }
 
   ExitCode run(const Session& session) override {
-    if (!prompt) usage_error("--prompt is missing: the text to begin with");
-    const auto run = run_options_for_reading(directory);
-    if (!dtype) dtype = run ? run->options.dtype : TrainOptions().dtype;
-    if (tokenizer.empty()) tokenizer = tokenizer_of(directory, run);
-    const auto llama = load_model(directory, precision_of(*dtype));
+    if (!prompt_) usage_error("--prompt is missing: the text to begin with");
+    const auto run = run_options_for_reading(directory_);
+    if (!dtype_) dtype_ = run ? run->options.dtype : TrainOptions().dtype;
+    if (tokenizer_.empty()) tokenizer_ = tokenizer_of(directory_, run);
+    const auto llama = load_model(directory_, precision_of(*dtype_));
     warn_of_fault(llama->config);
-    note_missing_checksums(session.console, directory);
+    note_missing_checksums(session.console, directory_);
     const auto& config = llama->config;
-    auto [prompt_tokenizer, tokens] = read_prompt(*prompt, tokenizer, config);
+    auto [prompt_tokenizer, tokens] = read_prompt(*prompt_, tokenizer_, config);
     const auto prompt_length = static_cast<std::int64_t>(tokens.size());
 
     const GenerationOptions options{
-        .max_new_tokens = new_tokens.value_or(std::clamp<std::int64_t>(
+        .max_new_tokens = new_tokens_.value_or(std::clamp<std::int64_t>(
             config.max_position_embeddings - prompt_length, 0, default_new_tokens)),
-        .caching = no_cache ? Caching::none : Caching::keys_and_values,
-        .sampling = {.temperature = temperature,
-                     .top_k = top_k.value_or(0),
-                     .top_p = top_p,
+        .caching = no_cache_ ? Caching::none : Caching::keys_and_values,
+        .sampling = {.temperature = temperature_,
+                     .top_k = top_k_.value_or(0),
+                     .top_p = top_p_,
                      .seed = session.seed}};
     const auto start = std::chrono::steady_clock::now();
     const auto generation = generate(*llama, tokens, options);
@@ -75,12 +75,12 @@ class Generate final : public Command {
  private:
   static constexpr NumberRule share{.min = 0, .min_is = NumberRule::Bound::excluded, .max = 1};
 
-  std::string directory, tokenizer;
-  std::optional<DType> dtype;
-  std::optional<std::string> prompt;
-  std::optional<std::int64_t> new_tokens, top_k;
-  double temperature = 1, top_p = 1;
-  bool no_cache = false;
+  std::string directory_, tokenizer_;
+  std::optional<DType> dtype_;
+  std::optional<std::string> prompt_;
+  std::optional<std::int64_t> new_tokens_, top_k_;
+  double temperature_ = 1, top_p_ = 1;
+  bool no_cache_ = false;
 };
 
 const AddCommand<Generate> registered{"generate", "continues a text with a model"};

@@ -20,39 +20,40 @@ namespace {
 class Inspect final : public Command {
  public:
   void declare(Flags& flags) override {
-    flags.add_positional({.placeholder = "DIR", .help = "a model folder", .target = &directory});
-    flags.add("prompt", prompt, "TEXT", "what the model is shown");
-    flags.add("output-dir", output_dir, "OUT",
+    flags.add_positional({.placeholder = "DIR", .help = "a model folder", .target = &directory_});
+    flags.add("prompt", prompt_, "TEXT", "what the model is shown");
+    flags.add("output-dir", output_dir_, "OUT",
               "where inspect.safetensors and report.html go; without it DIR/inspect");
-    flags.add("tokenizer", tokenizer, "bytes|FILE",
+    flags.add("tokenizer", tokenizer_, "bytes|FILE",
               "or FILE.model, FILE.json, stories; without it the folder's own, or bytes");
-    flags.add_choice("dtype", dtype, floating_dtypes, "number format; without it the run's");
-    add_attention_storage_flag(flags, attention_storage);
+    flags.add_choice("dtype", dtype_, floating_dtypes, "number format; without it the run's");
+    add_attention_storage_flag(flags, attention_storage_);
   }
 
   ExitCode run(const Session& session) override {
-    if (!prompt) usage_error("--prompt is missing: the text that the model is shown");
-    const auto run = run_options_for_reading(directory);
+    if (!prompt_) usage_error("--prompt is missing: the text that the model is shown");
+    const auto run = run_options_for_reading(directory_);
     const auto options = run ? run->options : TrainOptions{};
-    if (!dtype) dtype = options.dtype;
-    if (tokenizer.empty()) tokenizer = tokenizer_of(directory, run);
-    if (!attention_storage) attention_storage = options.attention_storage;
-    const auto llama = load_model(directory, precision_of(*dtype));
+    if (!dtype_) dtype_ = options.dtype;
+    if (tokenizer_.empty()) tokenizer_ = tokenizer_of(directory_, run);
+    if (!attention_storage_) attention_storage_ = options.attention_storage;
+    const auto llama = load_model(directory_, precision_of(*dtype_));
     warn_of_fault(llama->config);
-    note_missing_checksums(session.console, directory);
-    const auto [prompt_tokenizer, tokens] = read_prompt(*prompt, tokenizer, llama->config);
-    std::filesystem::path folder = output_dir;
-    if (output_dir.empty()) folder = std::filesystem::path(directory) / "inspect";
+    note_missing_checksums(session.console, directory_);
+    const auto [prompt_tokenizer, tokens] = read_prompt(*prompt_, tokenizer_, llama->config);
+    std::filesystem::path folder = output_dir_;
+    if (output_dir_.empty()) folder = std::filesystem::path(directory_) / "inspect";
     make_folder(folder);
 
-    const auto forward = forward_options(
-        *attention_storage, *llama, 1, static_cast<std::int64_t>(tokens.size()), Gradients::wanted);
-    const auto optimizer = optimizer_of(directory, options);
+    const auto forward =
+        forward_options(*attention_storage_, *llama, 1, static_cast<std::int64_t>(tokens.size()),
+                        Gradients::wanted);
+    const auto optimizer = optimizer_of(directory_, options);
     const auto inspection = inspect(*llama, tokens, forward, optimizer);
     write_report(folder, inspection,
-                 {.name = directory,
+                 {.name = directory_,
                   .llama = *llama,
-                  .history = read_run_history(directory),
+                  .history = read_run_history(directory_),
                   .optimizer = optimizer},
                  *prompt_tokenizer);
     report(session, inspection, folder);
@@ -75,10 +76,10 @@ class Inspect final : public Command {
                             {"tensors", (folder / "inspect.safetensors").string()}});
   }
 
-  std::string directory, tokenizer, output_dir;
-  std::optional<DType> dtype;
-  std::optional<AttentionStorage> attention_storage;
-  std::optional<std::string> prompt;
+  std::string directory_, tokenizer_, output_dir_;
+  std::optional<DType> dtype_;
+  std::optional<AttentionStorage> attention_storage_;
+  std::optional<std::string> prompt_;
 };
 
 const AddCommand<Inspect> registered{"inspect",

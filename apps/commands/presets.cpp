@@ -18,7 +18,7 @@ using Json = nlohmann::ordered_json;
 class Presets final : public Command {
  public:
   void declare(Flags& flags) override {
-    flags.add_toggle("faults", faults, "lists the known faults in place of the presets");
+    flags.add_toggle("faults", faults_, "lists the known faults in place of the presets");
   }
 
   ExitCode run(const Session& session) override {
@@ -37,7 +37,7 @@ class Presets final : public Command {
                                {"description", fault->description()},
                                {"verdict", name_of(fault->verdict())}});
     }
-    session.console.result(lines(faults ? listed_faults : listed),
+    session.console.result(lines(faults_ ? listed_faults : listed),
                            {{"presets", listed}, {"faults", listed_faults}});
     return ExitCode::good;
   }
@@ -68,7 +68,7 @@ class Presets final : public Command {
     return result;
   }
 
-  bool faults = false;
+  bool faults_ = false;
 };
 
 const AddCommand<Presets> registered{"presets", "lists the model variants, one a line"};

@@ -36,53 +36,53 @@ void make_data_absolute(std::string& spec) {
 
 class Train final : public Command {
  public:
-  void declare(Flags& flags) override { options.declare(flags); }
+  void declare(Flags& flags) override { options_.declare(flags); }
 
   void complete(Flags& flags) override {
-    if (options.output_dir.empty()) usage_error("--output-dir is empty: it must name a folder");
+    if (options_.output_dir.empty()) usage_error("--output-dir is empty: it must name a folder");
     make_paths_absolute();
-    if (options.verify_data && !options.resume) {
+    if (options_.verify_data && !options_.resume) {
       usage_error("--verify-data compares the data with those of a run: it goes with --resume");
     }
-    if (!options.resume) return;
-    if (options.overwrite) {
+    if (!options_.resume) return;
+    if (options_.overwrite) {
       usage_error(
           "--resume goes on with the run in --output-dir, --overwrite replaces it: only one "
           "of them");
     }
-    output.emplace(options.output_dir, ExistingRun::resumed);  // before anything there is read
-    resumed = settings_of_run(flags, options);
-    resumed->checkpoint = find_checkpoint(options);
-    from_checkpoint([&] { resumed->state = load_trainer_state(resumed->checkpoint); });
-    check_ties(*resumed, flags);
+    output_.emplace(options_.output_dir, ExistingRun::resumed);  // before anything there is read
+    resumed_ = settings_of_run(flags, options_);
+    resumed_->checkpoint = find_checkpoint(options_);
+    from_checkpoint([&] { resumed_->state = load_trainer_state(resumed_->checkpoint); });
+    check_ties(*resumed_, flags);
     // Before anything else can be wrong with what the file says.
-    std::ranges::for_each(resumed->warnings, print_warning);
+    std::ranges::for_each(resumed_->warnings, print_warning);
   }
 
   ExitCode run(const Session& session) override {
     check_flags(*session.flags);
-    if (!output) {
-      output.emplace(options.output_dir,
-                     options.overwrite ? ExistingRun::replaced : ExistingRun::refused);
+    if (!output_) {
+      output_.emplace(options_.output_dir,
+                      options_.overwrite ? ExistingRun::replaced : ExistingRun::refused);
     }
-    auto choice = resumed ? model_of_run(session) : chosen_model();
+    auto choice = resumed_ ? model_of_run(session) : chosen_model();
     const auto data = open(session, choice);
-    resolve_steps(options, data.training->tokens());
-    if (resumed) note_resolved_steps(*resumed, *session.flags);
-    const Llama llama(choice.config, precision_of(options.dtype));
+    resolve_steps(options_, data.training->tokens());
+    if (resumed_) note_resolved_steps(*resumed_, *session.flags);
+    const Llama llama(choice.config, precision_of(options_.dtype));
     warn_of_fault(choice.config);
-    if (!resumed && !options.init_from.empty()) {
-      note_missing_checksums(session.console, options.init_from);
+    if (!resumed_ && !options_.init_from.empty()) {
+      note_missing_checksums(session.console, options_.init_from);
     }
-    if (resumed) {
-      from_checkpoint([&] { load_weights(llama, resumed->checkpoint.path); });
-    } else if (options.init_from.empty()) {
+    if (resumed_) {
+      from_checkpoint([&] { load_weights(llama, resumed_->checkpoint.path); });
+    } else if (options_.init_from.empty()) {
       initialize(llama.parameters(), choice.config.initializer_range, session.seed);
     } else {
-      load_weights(llama, options.init_from);
+      load_weights(llama, options_.init_from);
     }
-    TrainingRun training(llama, data, options, *output, session);
-    if (resumed) resume(training, session);
+    TrainingRun training(llama, data, options_, *output_, session);
+    if (resumed_) resume(training, session);
     session.note_device();
     const auto summary = training.run();
     report(session, llama, summary);
@@ -91,10 +91,10 @@ class Train final : public Command {
 
  private:
   ModelChoice chosen_model() const {
-    auto choice = choose_model(options.config, options.preset, options.fault);
-    if (!options.init_from.empty()) {
-      check_model_folder(options.init_from);
-      choice.config = config_for_weights(choice.config, weight_names(options.init_from));
+    auto choice = choose_model(options_.config, options_.preset, options_.fault);
+    if (!options_.init_from.empty()) {
+      check_model_folder(options_.init_from);
+      choice.config = config_for_weights(choice.config, weight_names(options_.init_from));
     }
     return choice;
   }
@@ -102,7 +102,7 @@ class Train final : public Command {
   // The checkpoint's own config.json: what --config names may have changed, or be gone.
   ModelChoice model_of_run(const Session& session) {
     LlamaConfig config;
-    from_checkpoint([&] { config = load_config(resumed->checkpoint, resumed->state); });
+    from_checkpoint([&] { config = load_config(resumed_->checkpoint, resumed_->state); });
     if (session.flags->given("config")) {
       auto given = chosen_model();
       if (given.vocabulary == ModelChoice::Vocabulary::of_data) {
@@ -110,7 +110,7 @@ class Train final : public Command {
       }
       if (const auto difference = difference_of_configs(given.config, config);
           !difference.empty()) {
-        usage_error("--config {}: {}; a resumed run keeps its model", options.config, difference);
+        usage_error("--config {}: {}; a resumed run keeps its model", options_.config, difference);
       }
     }
     return {config, ModelChoice::Vocabulary::given};
@@ -123,68 +123,69 @@ class Train final : public Command {
     } catch (const Error& error) {
       throw Error(
           fmt::format("{}; nothing was changed: without {} --resume goes on from the one before it",
-                      error.what(), resumed->checkpoint.path.filename().string()));
+                      error.what(), resumed_->checkpoint.path.filename().string()));
     }
   }
 
   void resume(TrainingRun& training, const Session& session) {
-    from_checkpoint([&] { load_optimizer(resumed->checkpoint, training.adamw()); });
-    const auto found = training.resume(*resumed);
-    if (const auto device = to_string(session.device); device != resumed->device) {
-      resumed->changes.push_back({"device", device, resumed->device});
+    from_checkpoint([&] { load_optimizer(resumed_->checkpoint, training.adamw()); });
+    const auto found = training.resume(*resumed_);
+    if (const auto device = to_string(session.device); device != resumed_->device) {
+      resumed_->changes.push_back({"device", device, resumed_->device});
     }
-    auto warnings = resume_warnings(*resumed, session.device);
+    auto warnings = resume_warnings(*resumed_, session.device);
     warnings.insert(warnings.end(), found.begin(), found.end());
     for (const auto& warning : warnings) {
       print_warning(warning);
     }
-    if (options.verify_data) session.console.note("the data are those that the run was trained on");
-    const auto step = resumed->state.step, steps = *options.max_steps;
+    if (options_.verify_data)
+      session.console.note("the data are those that the run was trained on");
+    const auto step = resumed_->state.step, steps = *options_.max_steps;
     session.console.note(
         step < steps ? fmt::format("going on from {}: {} of {} steps are done",
-                                   resumed->checkpoint.path.string(), step, steps)
+                                   resumed_->checkpoint.path.string(), step, steps)
                      : fmt::format("{} is the last of {} steps: nothing is left to do; a larger "
                                    "--max-steps trains on",
-                                   resumed->checkpoint.path.string(), steps));
+                                   resumed_->checkpoint.path.string(), steps));
   }
 
   void make_paths_absolute() {
-    if (!is_built_in_config(options.config)) make_absolute(options.config);
-    make_absolute(options.init_from);
-    make_absolute(options.output_dir);
-    if (is_tokenizer_file(options.tokenizer)) make_absolute(options.tokenizer);
-    make_data_absolute(options.data);
-    make_data_absolute(options.validation_data);
+    if (!is_built_in_config(options_.config)) make_absolute(options_.config);
+    make_absolute(options_.init_from);
+    make_absolute(options_.output_dir);
+    if (is_tokenizer_file(options_.tokenizer)) make_absolute(options_.tokenizer);
+    make_data_absolute(options_.data);
+    make_data_absolute(options_.validation_data);
   }
 
   void check_flags(const Flags& flags) {
-    if (options.data.empty()) usage_error("--data is missing: a text file, or builtin:stories");
-    if (options.config.empty()) options.config = options.init_from;
-    if (options.config.empty())
+    if (options_.data.empty()) usage_error("--data is missing: a text file, or builtin:stories");
+    if (options_.config.empty()) options_.config = options_.init_from;
+    if (options_.config.empty())
       usage_error("--config is missing: smoke, tiny, 124m or a config.json");
-    check_batch(options.batch_size, options.block_size);
-    check_data_apart("--data", options.data, options.output_dir);
-    check_data_apart("--validation-data", options.validation_data, options.output_dir);
+    check_batch(options_.batch_size, options_.block_size);
+    check_data_apart("--data", options_.data, options_.output_dir);
+    check_data_apart("--validation-data", options_.validation_data, options_.output_dir);
     static_cast<void>(flags.to_toml());  // what cannot be recorded is refused now
   }
 
   // Opens the data, and settles with them the vocabulary, the tokenizer and the block size.
   TokenData open(const Session& session, ModelChoice& choice) {
-    const auto chosen = data_of(choice.config, {options.data, options.validation_data});
-    options.data = chosen.training;
-    options.validation_data = chosen.validation;
+    const auto chosen = data_of(choice.config, {options_.data, options_.validation_data});
+    options_.data = chosen.training;
+    options_.validation_data = chosen.validation;
     DataOptions wanted{
-        .data = options.data,
-        .validation_data = options.validation_data,
-        .tokenizer = resumed ? resumed->tokenizer : options.tokenizer,
-        .model_tokenizer = options.init_from.empty() ? "" : tokenizer_in(options.init_from),
+        .data = options_.data,
+        .validation_data = options_.validation_data,
+        .tokenizer = resumed_ ? resumed_->tokenizer : options_.tokenizer,
+        .model_tokenizer = options_.init_from.empty() ? "" : tokenizer_in(options_.init_from),
         .seed = session.seed,
-        .block_size = options.block_size,
+        .block_size = options_.block_size,
         .document_ends = chosen.document_ends};
     auto& config = choice.config;
-    if (options.block_size > config.max_position_embeddings) {
+    if (options_.block_size > config.max_position_embeddings) {
       usage_error("--block-size {}: must be at most max_position_embeddings={} of the config",
-                  options.block_size, config.max_position_embeddings);
+                  options_.block_size, config.max_position_embeddings);
     }
     if (choice.vocabulary == ModelChoice::Vocabulary::given)
       wanted.vocabulary_size = config.vocab_size;
@@ -195,7 +196,7 @@ class Train final : public Command {
     const auto& tokenizer = data.training->tokenizer();
     if (choice.vocabulary == ModelChoice::Vocabulary::of_data)
       config.vocab_size = tokenizer.vocabulary_size();
-    if (!resumed) options.tokenizer = tokenizer.name();
+    if (!resumed_) options_.tokenizer = tokenizer.name();
     return data;
   }
 
@@ -211,7 +212,7 @@ class Train final : public Command {
                                   {"tokens_per_second", summary.tokens_per_second},
                                   {"parameters", count},
                                   {"peak_bytes", peak_resident_bytes()},
-                                  {"output_dir", options.output_dir}};
+                                  {"output_dir", options_.output_dir}};
     auto text = fmt::format("{} steps, {} parameters, {:.0f} tokens/s: loss {:.4f}", summary.steps,
                             count, summary.tokens_per_second, summary.loss);
     if (const auto& evaluation = summary.evaluation) {
@@ -224,13 +225,13 @@ class Train final : public Command {
         text += fmt::format(", floor {:.4f}", *evaluation->floor);
       }
     }
-    session.console.summary(text + "; the model is in " + options.output_dir, object);
+    session.console.summary(text + "; the model is in " + options_.output_dir, object);
     if (summary.ended_by == 0) return;
     print_error(
         fmt::format("{} after step {} of {}: the model and checkpoint-{} are in {}; "
                     "`{}` goes on\n",
-                    word_for(summary.ended_by), summary.steps, *options.max_steps, summary.steps,
-                    options.output_dir, resume_command(options.output_dir)));
+                    word_for(summary.ended_by), summary.steps, *options_.max_steps, summary.steps,
+                    options_.output_dir, resume_command(options_.output_dir)));
   }
 
   static std::string_view word_for(int signal) {
@@ -238,9 +239,9 @@ class Train final : public Command {
     return signal == SIGTERM ? "terminated" : "interrupted";
   }
 
-  TrainOptions options;
-  std::optional<OutputFolder> output;
-  std::optional<ResumedRun> resumed;
+  TrainOptions options_;
+  std::optional<OutputFolder> output_;
+  std::optional<ResumedRun> resumed_;
 };
 
 const AddCommand<Train> registered{"train", "trains a model and writes it to a folder"};

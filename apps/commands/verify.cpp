@@ -64,22 +64,22 @@ class Verify final : public Command {
  public:
   void declare(Flags& flags) override {
     flags.add_positional(
-        {.placeholder = "REFERENCE", .help = "files as oracle.py makes them", .targets = &files});
-    flags.add_choice("dtype", dtype, floating_dtypes,
+        {.placeholder = "REFERENCE", .help = "files as oracle.py makes them", .targets = &files_});
+    flags.add_choice("dtype", dtype_, floating_dtypes,
                      "number format of the model; without it the file's");
-    flags.add("tolerance", tolerance, non_negative,
+    flags.add("tolerance", tolerance_, non_negative,
               "for every tensor, in place of its group's own");
-    add_attention_storage_flag(flags, attention_storage);
-    flags.add("report", report, "FILE", "writes the error of every tensor, as JSON");
+    add_attention_storage_flag(flags, attention_storage_);
+    flags.add("report", report_, "FILE", "writes the error of every tensor, as JSON");
   }
 
   ExitCode run(const Session& session) override {
     std::optional<ReplacingFile> report_file;  // before the work: it may be refused
-    if (!report.empty()) report_file.emplace(report);
+    if (!report_.empty()) report_file.emplace(report_);
     std::string lines;
     Json summaries = Json::array(), details = Json::array();
     bool passed = true;
-    for (const auto& file : files) {
+    for (const auto& file : files_) {
       const auto verdict = verify(file);
       passed &= verdict.comparison.passed();
       lines += (lines.empty() ? "" : "\n") + verdict.line();
@@ -101,19 +101,19 @@ class Verify final : public Command {
     const auto preset = reference.metadata().find("preset");
     Verdict verdict{.file = file,
                     .preset = preset == reference.metadata().end() ? "" : preset->second,
-                    .dtype = dtype ? *dtype : dtype_of_reference(reference),
+                    .dtype = dtype_ ? *dtype_ : dtype_of_reference(reference),
                     .comparison = {}};
     const auto ours =
-        run_reference(reference, {.dtype = verdict.dtype, .attention_storage = attention_storage});
-    verdict.comparison = compare_with_reference(reference, ours, verdict.dtype, tolerance);
+        run_reference(reference, {.dtype = verdict.dtype, .attention_storage = attention_storage_});
+    verdict.comparison = compare_with_reference(reference, ours, verdict.dtype, tolerance_);
     return verdict;
   }
 
-  std::vector<std::string> files;
-  std::string report;
-  std::optional<DType> dtype;
-  AttentionStorage attention_storage = AttentionStorage::qk;
-  std::optional<double> tolerance;
+  std::vector<std::string> files_;
+  std::string report_;
+  std::optional<DType> dtype_;
+  AttentionStorage attention_storage_ = AttentionStorage::qk;
+  std::optional<double> tolerance_;
 };
 
 const AddCommand<Verify> registered{"verify", "holds the model against reference files"};

@@ -25,7 +25,7 @@ TokenBatch BuiltInSource::training_batch(std::int64_t step, std::int64_t micro_s
 
 void BuiltInSource::training_sequence(std::int64_t step, std::int64_t micro_step, std::int64_t row,
                                       std::span<std::int64_t> sequence) const {
-  auto random = training_row_numbers(run_seed, step, micro_step, row);
+  auto random = training_row_numbers(run_seed_, step, micro_step, row);
   draw(random, sequence);
 }
 
@@ -35,7 +35,7 @@ void BuiltInSource::evaluated_training_sequence(std::int64_t row,
 }
 
 std::optional<std::int64_t> BuiltInSource::evaluation_rows(std::int64_t) const {
-  return evaluated == BuiltInPart::training ? training_rows() : std::nullopt;
+  return evaluated_ == BuiltInPart::training ? training_rows() : std::nullopt;
 }
 
 TokenBatch BuiltInSource::evaluation_batch(std::int64_t first_row, std::int64_t rows,
@@ -47,11 +47,11 @@ TokenBatch BuiltInSource::evaluation_batch(std::int64_t first_row, std::int64_t 
   auto batch = empty_batch(all ? std::min(rows, *all - first_row) : rows, columns);
   std::vector<std::int64_t> sequence(static_cast<std::size_t>(columns) + 1);
   for (std::int64_t row = 0; row < batch.rows; ++row) {
-    if (evaluated == BuiltInPart::training) {
+    if (evaluated_ == BuiltInPart::training) {
       evaluated_training_sequence(first_row + row, sequence);
     } else {
       const auto index = static_cast<std::uint64_t>(first_row + row);
-      RandomStream random{run_seed, stream_of(RandomUse::validation_data, index)};
+      RandomStream random{run_seed_, stream_of(RandomUse::validation_data, index)};
       draw(random, sequence);
     }
     set_row(batch, row, sequence);

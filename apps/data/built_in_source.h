@@ -36,7 +36,7 @@ class BuiltInSource : public TokenSource {
   std::vector<double> nats(const TokenBatch& batch) const override;
 
  protected:
-  BuiltInSource(std::uint64_t seed, BuiltInPart part) : run_seed(seed), evaluated(part) {}
+  BuiltInSource(std::uint64_t seed, BuiltInPart part) : run_seed_(seed), evaluated_(part) {}
 
   // Fills a sequence from the start of a document.
   virtual void draw(RandomStream& random, std::span<std::int64_t> sequence) const = 0;
@@ -50,8 +50,8 @@ class BuiltInSource : public TokenSource {
   virtual void evaluated_training_sequence(std::int64_t row,
                                            std::span<std::int64_t> sequence) const;
 
-  const std::uint64_t run_seed;
-  const BuiltInPart evaluated;
+  const std::uint64_t run_seed_;
+  const BuiltInPart evaluated_;
 };
 
 // uniform, markov, stories, fixed.

@@ -53,29 +53,29 @@ AddedTokenFinder finder_of(const std::vector<AddedToken>& tokens, const Normaliz
 
 class BytePairTokenizer final : public Tokenizer {
  public:
-  BytePairTokenizer(const JsonValue& file, std::string file_path)
-      : path(std::move(file_path)),
-        model(model_of(file)),
-        normalizer(file.find("normalizer")),
-        pre_tokenizer(pre_tokenizer_of(file)),
-        added(read_added_tokens(file.find("added_tokens"), model.vocabulary())),
-        raw_tokens(finder_of(added, nullptr)),
-        normalized_tokens(finder_of(added, &normalizer)) {
+  BytePairTokenizer(const JsonValue& file, std::string path)
+      : path_(std::move(path)),
+        model_(model_of(file)),
+        normalizer_(file.find("normalizer")),
+        pre_tokenizer_(pre_tokenizer_of(file)),
+        added_(read_added_tokens(file.find("added_tokens"), model_.vocabulary())),
+        raw_tokens_(finder_of(added_, nullptr)),
+        normalized_tokens_(finder_of(added_, &normalizer_)) {
     if (const auto decoder = file.find("decoder")) check_decoder(*decoder);
-    for (const auto& [token, id] : model.vocabulary()) {
+    for (const auto& [token, id] : model_.vocabulary()) {
       auto bytes = bytes_of(token);
-      text_of.emplace(id, bytes ? *std::move(bytes) : token);
-      size = std::max(size, id + 1);
+      text_of_.emplace(id, bytes ? *std::move(bytes) : token);
+      size_ = std::max(size_, id + 1);
     }
-    for (const auto& token : added) {
-      text_of.emplace(token.id, token.content);  // of the vocabulary's own it has the bytes
-      size = std::max(size, token.id + 1);
+    for (const auto& token : added_) {
+      text_of_.emplace(token.id, token.content);  // of the vocabulary's own it has the bytes
+      size_ = std::max(size_, token.id + 1);
     }
   }
 
-  std::string_view name() const override { return path; }
-  std::int64_t vocabulary_size() const override { return size; }
-  std::optional<std::int64_t> document_end() const override { return end; }
+  std::string_view name() const override { return path_; }
+  std::int64_t vocabulary_size() const override { return size_; }
+  std::optional<std::int64_t> document_end() const override { return end_; }
   std::vector<std::int64_t> encode(std::string_view text) const override;
   std::string decode(std::span<const std::int64_t> tokens) const override;
 
@@ -84,48 +84,48 @@ class BytePairTokenizer final : public Tokenizer {
  private:
   class Encoding;
 
-  std::string path;
-  BytePairModel model;
-  Normalizer normalizer;
-  PreTokenizer pre_tokenizer;
-  std::vector<AddedToken> added;
-  AddedTokenFinder raw_tokens, normalized_tokens;
-  std::unordered_map<std::int64_t, std::string> text_of;
-  std::int64_t size = 0;
-  std::optional<std::int64_t> end;
+  std::string path_;
+  BytePairModel model_;
+  Normalizer normalizer_;
+  PreTokenizer pre_tokenizer_;
+  std::vector<AddedToken> added_;
+  AddedTokenFinder raw_tokens_, normalized_tokens_;
+  std::unordered_map<std::int64_t, std::string> text_of_;
+  std::int64_t size_ = 0;
+  std::optional<std::int64_t> end_;
 };
 
 // One text on its way to tokens, and what is remembered on that way.
 class BytePairTokenizer::Encoding {
  public:
-  Encoding(const BytePairTokenizer& used, std::string_view whole) : by(used), text(whole) {
-    tokens.reserve(text.size() / 4);
+  Encoding(const BytePairTokenizer& used, std::string_view whole) : by_(used), text_(whole) {
+    tokens.reserve(text_.size() / 4);
   }
 
   // Whole characters of UTF-8.
   void add_characters(std::string_view characters) {
     const auto token = [this](std::int64_t id) { tokens.push_back(id); };
     const auto split = [this](std::string_view part) {
-      by.pre_tokenizer.split(part, match_memory, [this](std::string_view w) { add_word(w); });
+      by_.pre_tokenizer_.split(part, match_memory_, [this](std::string_view w) { add_word(w); });
     };
     const auto normalize = [&](std::string_view part) {
       std::string buffer;
-      by.normalized_tokens.split(by.normalizer.normalized(part, buffer), split, token);
+      by_.normalized_tokens_.split(by_.normalizer_.normalized(part, buffer), split, token);
     };
-    by.raw_tokens.split(characters, normalize, token);
+    by_.raw_tokens_.split(characters, normalize, token);
   }
 
   void add_word(std::string_view word) {
-    if (const auto known = seen.find(word); known != seen.end()) {
+    if (const auto known = seen_.find(word); known != seen_.end()) {
       const auto [begin, count] = known->second;
       for (std::size_t i = 0; i < count; ++i) tokens.push_back(tokens[begin + i]);
       return;
     }
     check_letters(word);
     const auto begin = tokens.size();
-    by.model.encode(word, merge_memory, tokens);
-    if (word.size() <= longest_seen && seen.size() < max_seen) {
-      seen.emplace(word, Place{begin, tokens.size() - begin});
+    by_.model_.encode(word, merge_memory_, tokens);
+    if (word.size() <= longest_seen && seen_.size() < max_seen) {
+      seen_.emplace(word, Place{begin, tokens.size() - begin});
     }
   }
 
@@ -144,26 +144,26 @@ class BytePairTokenizer::Encoding {
   static constexpr std::size_t longest_seen = 64, max_seen = 1 << 18;
 
   void check_letters(std::string_view word) const {
-    const auto unknown = by.model.first_unknown(word);
+    const auto unknown = by_.model_.first_unknown(word);
     if (unknown == std::string_view::npos) return;
     const auto byte = static_cast<unsigned char>(word[unknown]);
     // A word that a normalizer or a prefix space has made lies elsewhere.
-    const auto* begin = text.data();
+    const auto* begin = text_.data();
     const bool is_inside = std::greater_equal<>{}(word.data(), begin) &&
-                           std::less<>{}(word.data(), begin + text.size());
+                           std::less<>{}(word.data(), begin + text_.size());
     const auto place = is_inside
                            ? fmt::format("at byte {} of the text",
                                          static_cast<std::size_t>(word.data() - begin) + unknown)
                            : fmt::format("in the word {}", shown(word));
     fail(operation, "{}: the byte 0x{:02x} {} has no token: model.vocab lacks its letter {}",
-         by.path, byte, place, shown(letter_of(byte)));
+         by_.path_, byte, place, shown(letter_of(byte)));
   }
 
-  const BytePairTokenizer& by;
-  std::string_view text;
-  MatchMemory match_memory;
-  MergeMemory merge_memory;
-  std::unordered_map<std::string, Place, Hash, std::equal_to<>> seen;
+  const BytePairTokenizer& by_;
+  std::string_view text_;
+  MatchMemory match_memory_;
+  MergeMemory merge_memory_;
+  std::unordered_map<std::string, Place, Hash, std::equal_to<>> seen_;
 };
 
 std::vector<std::int64_t> BytePairTokenizer::encode(std::string_view text) const {
@@ -183,7 +183,7 @@ std::string BytePairTokenizer::decode(std::span<const std::int64_t> tokens) cons
   check_tokens(tokens);
   std::string text;
   for (const auto token : tokens) {
-    if (const auto known = text_of.find(token); known != text_of.end()) text += known->second;
+    if (const auto known = text_of_.find(token); known != text_of_.end()) text += known->second;
   }
   return text;
 }
@@ -195,11 +195,11 @@ void BytePairTokenizer::read_document_end(const JsonValue& config) {
   if (!token) return;
   const auto& content = token->text();
   const auto is_end = [&](const AddedToken& other) { return other.content == content; };
-  if (const auto found = std::ranges::find_if(added, is_end); found != added.end()) {
-    end = found->id;
-  } else if (const auto known = model.vocabulary().find(content);
-             known != model.vocabulary().end()) {
-    end = known->second;
+  if (const auto found = std::ranges::find_if(added_, is_end); found != added_.end()) {
+    end_ = found->id;
+  } else if (const auto known = model_.vocabulary().find(content);
+             known != model_.vocabulary().end()) {
+    end_ = known->second;
   }
 }
 

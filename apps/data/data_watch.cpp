@@ -31,23 +31,23 @@ DataWatch::Part DataWatch::part_of(const std::string& spec) {
 }
 
 DataWatch::DataWatch(const std::string& data, const std::string& validation_data)
-    : training(part_of(data)), validation(part_of(validation_data)) {}
+    : training_(part_of(data)), validation_(part_of(validation_data)) {}
 
 void DataWatch::begin() {
-  recorded_data.training = record_of_data(training.spec);
-  if (!validation.spec.empty()) recorded_data.validation = record_of_data(validation.spec);
+  recorded_data_.training = record_of_data(training_.spec);
+  if (!validation_.spec.empty()) recorded_data_.validation = record_of_data(validation_.spec);
 }
 
 void DataWatch::resume(const RunDataRecord& recorded, DataCheck depth) {
   const Check check{"data"};
-  check(recorded.validation.has_value() == !validation.spec.empty(), "{}: {}",
-        validation.spec.empty() ? training.spec : validation.spec,
-        validation.spec.empty()
+  check(recorded.validation.has_value() == !validation_.spec.empty(), "{}: {}",
+        validation_.spec.empty() ? training_.spec : validation_.spec,
+        validation_.spec.empty()
             ? "the run has validation data of its own: options.toml must name them again"
             : "the run was validated on a part of its --data: there must be no validation data");
-  check_data(recorded.training, training.spec, depth);
-  if (recorded.validation) check_data(*recorded.validation, validation.spec, depth);
-  recorded_data = recorded;
+  check_data(recorded.training, training_.spec, depth);
+  if (recorded.validation) check_data(*recorded.validation, validation_.spec, depth);
+  recorded_data_ = recorded;
 }
 
 std::vector<std::string> DataWatch::changes() {
@@ -57,8 +57,8 @@ std::vector<std::string> DataWatch::changes() {
       check_file(part.files[i], recorded.files[i], lines);
     }
   };
-  check_all(training, recorded_data.training);
-  if (recorded_data.validation) check_all(validation, *recorded_data.validation);
+  check_all(training_, recorded_data_.training);
+  if (recorded_data_.validation) check_all(validation_, *recorded_data_.validation);
   return lines;
 }
 

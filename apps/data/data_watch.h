@@ -29,7 +29,7 @@ class DataWatch {
   // Of a run that goes on. Throws Error where the data are not those that were recorded.
   void resume(const RunDataRecord& recorded, DataCheck check);
 
-  const RunDataRecord& record() const { return recorded_data; }
+  const RunDataRecord& record() const { return recorded_data_; }
 
   // Looks at the files again: at their sizes, times and places, and where these have changed at
   // their contents. Throws Error where another process wrote into a file that the run has open.
@@ -59,8 +59,8 @@ class DataWatch {
   static void check_file(File& file, const DataFileRecord& recorded,
                          std::vector<std::string>& lines);
 
-  Part training, validation;
-  RunDataRecord recorded_data;
+  Part training_, validation_;
+  RunDataRecord recorded_data_;
 };
 
 }  // namespace lookback

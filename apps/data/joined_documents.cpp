@@ -32,16 +32,16 @@ TokenBatch without(std::int64_t end, const TokenBatch& wide, std::int64_t column
 }  // namespace
 
 JoinedDocuments::JoinedDocuments(std::shared_ptr<const TokenSource> separated)
-    : source(std::move(separated)) {
+    : source_(std::move(separated)) {
   const Check check{"data"};
-  check(!source->tokens() && tokenizer().document_end(),
+  check(!source_->tokens() && tokenizer().document_end(),
         "only documents of a built-in source that a token closes can be joined");
 }
 
 TokenBatch JoinedDocuments::training_batch(std::int64_t step, std::int64_t micro_step,
                                            std::int64_t rows, std::int64_t columns) const {
   return without(*tokenizer().document_end(),
-                 source->training_batch(step, micro_step, rows, long_enough(columns)), columns);
+                 source_->training_batch(step, micro_step, rows, long_enough(columns)), columns);
 }
 
 std::vector<std::int64_t> JoinedDocuments::training_documents(std::int64_t step,
@@ -49,8 +49,8 @@ std::vector<std::int64_t> JoinedDocuments::training_documents(std::int64_t step,
                                                               std::int64_t rows,
                                                               std::int64_t columns) const {
   const auto wide = long_enough(columns);
-  const auto batch = source->training_batch(step, micro_step, rows, wide);
-  const auto all = source->training_documents(step, micro_step, rows, wide);
+  const auto batch = source_->training_batch(step, micro_step, rows, wide);
+  const auto all = source_->training_documents(step, micro_step, rows, wide);
   std::vector<std::int64_t> documents;
   for (std::int64_t row = 0; row < rows; ++row) {
     const auto size = documents.size() + static_cast<std::size_t>(columns) + 1;
@@ -65,7 +65,7 @@ std::vector<std::int64_t> JoinedDocuments::training_documents(std::int64_t step,
 TokenBatch JoinedDocuments::evaluation_batch(std::int64_t first_row, std::int64_t rows,
                                              std::int64_t columns) const {
   return without(*tokenizer().document_end(),
-                 source->evaluation_batch(first_row, rows, long_enough(columns)), columns);
+                 source_->evaluation_batch(first_row, rows, long_enough(columns)), columns);
 }
 
 }  // namespace lookback

@@ -48,7 +48,7 @@ struct MarkovChain {
 class MarkovSource final : public BuiltInSource {
  public:
   MarkovSource(std::uint64_t seed, BuiltInPart part) : BuiltInSource(seed, part) {}
-  const Tokenizer& tokenizer() const override { return numbers; }
+  const Tokenizer& tokenizer() const override { return numbers_; }
   std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const override {
     return std::make_shared<MarkovSource>(seed, BuiltInPart::fresh);
   }
@@ -58,7 +58,7 @@ class MarkovSource final : public BuiltInSource {
   void score(std::span<const std::int64_t> sequence, std::span<double> nats) const override;
 
  private:
-  NumberTokenizer numbers{MarkovChain::states};
+  NumberTokenizer numbers_{MarkovChain::states};
 };
 
 }  // namespace lookback

@@ -59,8 +59,7 @@ struct Opened {
 // Turns what was opened into sources.
 class Maker {
  public:
-  Maker(const DataOptions& data_options, const std::vector<const Opened*>& opened)
-      : options(data_options) {
+  Maker(const DataOptions& options, const std::vector<const Opened*>& opened) : options_(options) {
     std::int64_t largest = 0;
     for (const auto* data : opened) {
       if (!data->is_bin()) continue;
@@ -70,19 +69,19 @@ class Maker {
         largest = std::max(largest, data->array->largest_token());
       }
     }
-    bin_vocabulary = options.vocabulary_size.value_or(largest + 1);
+    bin_vocabulary_ = options_.vocabulary_size.value_or(largest + 1);
   }
 
   std::shared_ptr<const TokenSource> built_in(const Opened& data, BuiltInPart part) const {
     const auto name = std::string_view{data.spec}.substr(built_in_prefix.size());
-    const auto source = make_built_in_source(name, options.seed, part);
+    const auto source = make_built_in_source(name, options_.seed, part);
     if (const auto own = source->tokenizer().name();
-        !options.tokenizer.empty() && options.tokenizer != own) {
+        !options_.tokenizer.empty() && options_.tokenizer != own) {
       throw UnsuitableTokenizer(
-          fmt::format("{}: {} uses the tokenizer {}: must be that, or left out", options.tokenizer,
+          fmt::format("{}: {} uses the tokenizer {}: must be that, or left out", options_.tokenizer,
                       data.spec, own));
     }
-    if (options.document_ends) return fitting(data, source);
+    if (options_.document_ends) return fitting(data, source);
     return fitting(data, std::make_shared<JoinedDocuments>(source));
   }
 
@@ -90,31 +89,31 @@ class Maker {
   std::shared_ptr<const TokenSource> windows(const Opened& data, std::int64_t begin,
                                              std::int64_t end) const {
     const auto tokenizer =
-        data.tokenizer ? data.tokenizer : make_tokenizer("numbers", bin_vocabulary);
-    return fitting(data,
-                   std::make_shared<WindowSource>(data.array, begin, end, tokenizer, options.seed));
+        data.tokenizer ? data.tokenizer : make_tokenizer("numbers", bin_vocabulary_);
+    return fitting(
+        data, std::make_shared<WindowSource>(data.array, begin, end, tokenizer, options_.seed));
   }
 
  private:
   // What the tokens of a .bin must be below, where the options say it.
   std::optional<std::int64_t> vocabulary_of(const Opened& data) const {
     if (data.tokenizer) return data.tokenizer->vocabulary_size();
-    return options.vocabulary_size;
+    return options_.vocabulary_size;
   }
 
   std::shared_ptr<const TokenSource> fitting(const Opened& data,
                                              std::shared_ptr<const TokenSource> source) const {
     const Check check{"data"};
     const auto needed = source->vocabulary_size();
-    const auto given = options.vocabulary_size.value_or(needed);
+    const auto given = options_.vocabulary_size.value_or(needed);
     check(needed <= given,
           "{} has a vocabulary of {}, the config of {}: vocab_size must be at least {}", data.spec,
           needed, given, needed);
     return source;
   }
 
-  DataOptions options;
-  std::int64_t bin_vocabulary;
+  DataOptions options_;
+  std::int64_t bin_vocabulary_;
 };
 
 std::shared_ptr<const TokenSource> make_part(const Maker& maker, const Opened& data, Split split) {

@@ -48,22 +48,22 @@ bool stands_within(std::string_view piece, std::string_view mark) {
 
 class SentencePieceTokenizer final : public Tokenizer {
  public:
-  explicit SentencePieceTokenizer(const std::string& file_path) : path(file_path) {
+  explicit SentencePieceTokenizer(const std::string& path) : path_(path) {
     const Check check{"tokenizer"};
-    const auto status = processor.LoadFromSerializedProto(read_file(path, "tokenizer"));
-    check(status.ok() && processor.GetPieceSize() > 0,
+    const auto status = processor_.LoadFromSerializedProto(read_file(path_, "tokenizer"));
+    check(status.ok() && processor_.GetPieceSize() > 0,
           "{}: is no SentencePiece model: a .model file as sentencepiece's trainer writes it would "
           "be right",
-          path);
+          path_);
     find_prefix();
   }
 
-  std::string_view name() const override { return path; }
-  std::int64_t vocabulary_size() const override { return processor.GetPieceSize(); }
+  std::string_view name() const override { return path_; }
+  std::int64_t vocabulary_size() const override { return processor_.GetPieceSize(); }
 
   std::optional<std::int64_t> document_end() const override {
-    if (processor.eos_id() < 0) return std::nullopt;
-    return processor.eos_id();
+    if (processor_.eos_id() < 0) return std::nullopt;
+    return processor_.eos_id();
   }
 
   std::vector<std::int64_t> encode(std::string_view text) const override {
@@ -76,7 +76,7 @@ class SentencePieceTokenizer final : public Tokenizer {
     });
     std::vector<std::int64_t> tokens(encoded.front().begin(), encoded.front().end());
     for (auto part = encoded.begin() + 1; part != encoded.end(); ++part) {
-      tokens.insert(tokens.end(), part->begin() + *prefix, part->end());
+      tokens.insert(tokens.end(), part->begin() + *prefix_, part->end());
     }
     return tokens;
   }
@@ -84,15 +84,15 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::string decode(std::span<const std::int64_t> tokens) const override {
     check_tokens(tokens);
     std::string text;
-    checked(processor.Decode(Pieces(tokens.begin(), tokens.end()), &text));
+    checked(processor_.Decode(Pieces(tokens.begin(), tokens.end()), &text));
     return text;
   }
 
   std::string text_of(std::int64_t token) const override {
     check_tokens({&token, 1});
     const auto id = static_cast<int>(token);
-    const auto& piece = processor.IdToPiece(id);  // of a byte: <0x0A>
-    if (processor.IsByte(id)) return {static_cast<char>(std::stoi(piece.substr(1), nullptr, 16))};
+    const auto& piece = processor_.IdToPiece(id);  // of a byte: <0x0A>
+    if (processor_.IsByte(id)) return {static_cast<char>(std::stoi(piece.substr(1), nullptr, 16))};
     std::string text;
     for (std::string_view rest = piece; !rest.empty();) {
       const bool space = rest.starts_with(space_mark);
@@ -104,20 +104,20 @@ class SentencePieceTokenizer final : public Tokenizer {
 
  private:
   void checked(const sentencepiece::util::Status& status) const {
-    if (!status.ok()) fail("tokenizer", "{}: {}", path, status.ToString());
+    if (!status.ok()) fail("tokenizer", "{}: {}", path_, status.ToString());
   }
 
   Pieces pieces_of(std::string_view text) const {
     Pieces pieces;
-    checked(processor.Encode({text.data(), text.size()}, &pieces));
+    checked(processor_.Encode({text.data(), text.size()}, &pieces));
     return pieces;
   }
 
   // A text may be cut before a line's end where no piece reaches across. What is left then begins
   // with the pieces that this model puts before every text (Llama: one space), to be dropped.
   void find_prefix() {
-    for (int id = 0; id < processor.GetPieceSize(); ++id) {
-      const auto& piece = processor.IdToPiece(id);
+    for (int id = 0; id < processor_.GetPieceSize(); ++id) {
+      const auto& piece = processor_.IdToPiece(id);
       if (stands_within(piece, space_mark) || stands_within(piece, "\n")) return;
     }
     const auto whole = pieces_of("x\nx");
@@ -126,7 +126,7 @@ class SentencePieceTokenizer final : public Tokenizer {
       auto joined = pieces_of("x");
       joined.insert(joined.end(), rest.begin() + std::min(dropped, std::ssize(rest)), rest.end());
       if (joined == whole) {
-        prefix = dropped;
+        prefix_ = dropped;
         return;
       }
     }
@@ -134,7 +134,7 @@ class SentencePieceTokenizer final : public Tokenizer {
 
   std::vector<std::string_view> parts_of(std::string_view text) const {
     std::vector<std::string_view> parts;
-    while (prefix && text.size() > part_size) {
+    while (prefix_ && text.size() > part_size) {
       auto end = text.find('\n', part_size);
       while (end != std::string_view::npos && is_blank(text[end - 1])) {
         end = text.find('\n', end + 1);
@@ -147,9 +147,9 @@ class SentencePieceTokenizer final : public Tokenizer {
     return parts;
   }
 
-  std::string path;
-  sentencepiece::SentencePieceProcessor processor;
-  std::optional<std::ptrdiff_t> prefix;  // none: texts are never cut
+  std::string path_;
+  sentencepiece::SentencePieceProcessor processor_;
+  std::optional<std::ptrdiff_t> prefix_;  // none: texts are never cut
 };
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace lookback {
 
 class StoryGrammar::Builder {
  public:
-  explicit Builder(StoryGrammar& target) : grammar(target) {}
+  explicit Builder(StoryGrammar& target) : grammar_(target) {}
 
   void add(const StoryWords& table);
   void add(const StoryRule& table);
@@ -34,11 +34,11 @@ class StoryGrammar::Builder {
   std::size_t act(std::string_view name);
   void check_registers() const;
 
-  StoryGrammar& grammar;
-  std::map<std::string, std::int16_t, std::less<>> tokens;
-  std::map<std::string, NamedList, std::less<>> lists;
-  std::vector<std::string> registers, acts;
-  std::vector<std::int16_t> list_of_register;
+  StoryGrammar& grammar_;
+  std::map<std::string, std::int16_t, std::less<>> tokens_;
+  std::map<std::string, NamedList, std::less<>> lists_;
+  std::vector<std::string> registers_, acts_;
+  std::vector<std::int16_t> list_of_register_;
 };
 
 }  // namespace lookback

@@ -31,10 +31,10 @@ double StoryGrammar::sample(RandomStream& random, std::vector<std::int64_t>& tok
   Registers registers = empty_registers();
   double log_probability = 0;
   const auto emit = [&](std::int16_t word) { tokens.push_back(word); };
-  for (std::size_t act = start;;) {
+  for (std::size_t act = start_;;) {
     auto ticket =
-        static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(acts[act].weight)));
-    auto rule = acts[act].rules.begin();
+        static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(acts_[act].weight)));
+    auto rule = acts_[act].rules.begin();
     while (ticket >= rule->weight) ticket -= (rule++)->weight;
     log_probability += std::log(rule->probability);
 
@@ -56,13 +56,13 @@ double StoryGrammar::sample(RandomStream& random, std::vector<std::int64_t>& tok
   }
 }
 
-StoryState::StoryState(const StoryGrammar& story_grammar) : grammar(&story_grammar) {
-  enter(grammar->start, 1.0, empty_registers());
+StoryState::StoryState(const StoryGrammar& story_grammar) : grammar_(&story_grammar) {
+  enter(grammar_->start_, 1.0, empty_registers());
 }
 
 void StoryState::enter(std::size_t act, double weight, const StoryGrammar::Registers& registers) {
-  for (const auto& rule : grammar->acts[act].rules) {
-    alive.push_back({&rule, 0, weight * rule.probability, registers});
+  for (const auto& rule : grammar_->acts_[act].rules) {
+    alive_.push_back({&rule, 0, weight * rule.probability, registers});
   }
 }
 
@@ -71,18 +71,18 @@ double StoryState::probability(const Derivation& derivation, std::int16_t token)
   const auto& item = derivation.rule->items[derivation.position];
   if (item.kind == Kind::word) return item.word == token ? 1.0 : 0.0;
   if (item.kind == Kind::recall) {
-    return grammar->recalled(item, derivation.registers) == token ? 1.0 : 0.0;
+    return grammar_->recalled(item, derivation.registers) == token ? 1.0 : 0.0;
   }
   const auto row =
-      grammar->lists[static_cast<std::size_t>(item.list)].row_of[static_cast<std::size_t>(token)];
+      grammar_->lists_[static_cast<std::size_t>(item.list)].row_of[static_cast<std::size_t>(token)];
   const bool taken =
       item.except >= 0 && row == derivation.registers[static_cast<std::size_t>(item.except)];
-  return row < 0 || taken ? 0.0 : 1.0 / static_cast<double>(grammar->rows_left(item));
+  return row < 0 || taken ? 0.0 : 1.0 / static_cast<double>(grammar_->rows_left(item));
 }
 
 double StoryState::probability(std::int64_t token) const {
   double sum = 0;
-  for (const auto& derivation : alive) {
+  for (const auto& derivation : alive_) {
     sum += derivation.weight * probability(derivation, static_cast<std::int16_t>(token));
   }
   return sum;
@@ -96,30 +96,30 @@ void StoryState::distribution(std::span<double> probabilities) const {
 
 double StoryState::advance(std::int64_t token) {
   const Check check{"stories"};
-  check(0 <= token && token < static_cast<std::int64_t>(grammar->words.size()),
-        "token {} is outside the vocabulary: 0 to {}", token, grammar->words.size() - 1);
+  check(0 <= token && token < static_cast<std::int64_t>(grammar_->words_.size()),
+        "token {} is outside the vocabulary: 0 to {}", token, grammar_->words_.size() - 1);
   const auto word = static_cast<std::int16_t>(token);
   double sum = 0;
-  for (auto& derivation : alive) {
+  for (auto& derivation : alive_) {
     derivation.weight *= probability(derivation, word);
     sum += derivation.weight;
   }
   check(sum > 0, "no story goes on with \"{}\" here",
-        grammar->words[static_cast<std::size_t>(word)]);
+        grammar_->words_[static_cast<std::size_t>(word)]);
 
-  before.swap(alive);
-  alive.clear();
-  for (auto& derivation : before) {
+  before_.swap(alive_);
+  alive_.clear();
+  for (auto& derivation : before_) {
     if (derivation.weight == 0) continue;
     derivation.weight /= sum;
     const auto& item = derivation.rule->items[derivation.position];
     if (item.kind == StoryGrammar::ItemKind::draw) {
       derivation.registers[static_cast<std::size_t>(item.target)] =
-          grammar->lists[static_cast<std::size_t>(item.list)]
+          grammar_->lists_[static_cast<std::size_t>(item.list)]
               .row_of[static_cast<std::size_t>(word)];
     }
     if (++derivation.position < derivation.rule->items.size()) {
-      alive.push_back(derivation);
+      alive_.push_back(derivation);
     } else {
       enter(derivation.rule->next, derivation.weight,
             token == StoryGrammar::separator ? empty_registers() : derivation.registers);

@@ -60,7 +60,7 @@ class StoryGrammar {
   // The constant of the program: story_rules.cpp.
   static const StoryGrammar& built_in();
 
-  const std::vector<std::string>& vocabulary() const { return words; }
+  const std::vector<std::string>& vocabulary() const { return words_; }
   static constexpr std::int64_t separator = 0;
 
   // Appends one story with its separator; returns the natural logarithm of the probability of the
@@ -98,17 +98,17 @@ class StoryGrammar {
 
   std::int16_t recalled(const Item& item, const Registers& registers) const {
     const auto row = static_cast<std::size_t>(registers[static_cast<std::size_t>(item.target)]);
-    return lists[static_cast<std::size_t>(item.list)]
+    return lists_[static_cast<std::size_t>(item.list)]
         .rows[row][static_cast<std::size_t>(item.column)];
   }
   std::size_t rows_left(const Item& item) const {
-    return lists[static_cast<std::size_t>(item.list)].rows.size() - (item.except >= 0 ? 1 : 0);
+    return lists_[static_cast<std::size_t>(item.list)].rows.size() - (item.except >= 0 ? 1 : 0);
   }
 
-  std::vector<std::string> words;
-  std::vector<List> lists;
-  std::vector<Act> acts;
-  std::size_t start = 0;
+  std::vector<std::string> words_;
+  std::vector<List> lists_;
+  std::vector<Act> acts_;
+  std::size_t start_ = 0;
 };
 
 // All derivations compatible with the words so far, from the start of a document on; goes on into
@@ -123,7 +123,7 @@ class StoryState {
   void distribution(std::span<double> probabilities) const;
   // Takes the token and returns its p; throws Error when that is 0.
   double advance(std::int64_t token);
-  std::size_t derivations() const { return alive.size(); }
+  std::size_t derivations() const { return alive_.size(); }
 
  private:
   struct Derivation {
@@ -136,9 +136,9 @@ class StoryState {
   double probability(const Derivation& derivation, std::int16_t token) const;
   void enter(std::size_t act, double weight, const StoryGrammar::Registers& registers);
 
-  const StoryGrammar* grammar;
-  std::vector<Derivation> alive;  // weights add up to 1
-  std::vector<Derivation> before;
+  const StoryGrammar* grammar_;
+  std::vector<Derivation> alive_;  // weights add up to 1
+  std::vector<Derivation> before_;
 };
 
 }  // namespace lookback

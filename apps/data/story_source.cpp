@@ -24,17 +24,17 @@ std::string capitalized(std::string_view word) {
 
 }  // namespace
 
-StoryTokenizer::StoryTokenizer(const StoryGrammar& grammar) : words(grammar.vocabulary()) {
-  for (std::size_t i = 0; i < words.size(); ++i) ids[words[i]] = static_cast<std::int64_t>(i);
+StoryTokenizer::StoryTokenizer(const StoryGrammar& grammar) : words_(grammar.vocabulary()) {
+  for (std::size_t i = 0; i < words_.size(); ++i) ids_[words_[i]] = static_cast<std::int64_t>(i);
 }
 
 std::int64_t StoryTokenizer::token_of(std::string_view word) const {
-  if (const auto exact = ids.find(word); exact != ids.end()) return exact->second;
+  if (const auto exact = ids_.find(word); exact != ids_.end()) return exact->second;
   std::string lower{word};
   lower[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(lower[0])));
-  const auto found = ids.find(lower);
-  if (found == ids.end()) {
-    const std::vector<std::string_view> known{words.begin() + 1, words.end()};
+  const auto found = ids_.find(lower);
+  if (found == ids_.end()) {
+    const std::vector<std::string_view> known{words_.begin() + 1, words_.end()};
     fail("stories", "\"{}\" is none of the {} words of builtin:stories: the nearest is \"{}\"",
          word, known.size(), nearest_name(word, known));
   }
@@ -76,7 +76,7 @@ std::string StoryTokenizer::decode(std::span<const std::int64_t> tokens) const {
   bool capital = true, space = false;
   std::string_view before;
   for (const auto token : tokens) {
-    const std::string_view word = words[static_cast<std::size_t>(token)];
+    const std::string_view word = words_[static_cast<std::size_t>(token)];
     if (token == StoryGrammar::separator) {
       text += '\n';
       capital = true;
@@ -103,12 +103,12 @@ std::string StoryTokenizer::decode(std::span<const std::int64_t> tokens) const {
 void StorySource::draw(RandomStream& random, std::span<std::int64_t> sequence) const {
   std::vector<std::int64_t> tokens;
   tokens.reserve(sequence.size() + 128);
-  while (tokens.size() < sequence.size()) grammar.sample(random, tokens);
+  while (tokens.size() < sequence.size()) grammar_.sample(random, tokens);
   std::copy_n(tokens.begin(), sequence.size(), sequence.begin());
 }
 
 void StorySource::score(std::span<const std::int64_t> sequence, std::span<double> nats) const {
-  StoryState state{grammar};
+  StoryState state{grammar_};
   state.advance(sequence[0]);
   for (std::size_t i = 0; i < nats.size(); ++i)
     nats[i] = 0.0 - std::log(state.advance(sequence[i + 1]));

@@ -20,7 +20,7 @@ class StoryTokenizer final : public Tokenizer {
  public:
   explicit StoryTokenizer(const StoryGrammar& grammar);
   std::string_view name() const override { return "stories"; }
-  std::int64_t vocabulary_size() const override { return std::ssize(words); }
+  std::int64_t vocabulary_size() const override { return std::ssize(words_); }
   std::vector<std::int64_t> encode(std::string_view text) const override;
   std::string decode(std::span<const std::int64_t> tokens) const override;
   std::optional<std::int64_t> document_end() const override { return StoryGrammar::separator; }
@@ -28,14 +28,14 @@ class StoryTokenizer final : public Tokenizer {
  private:
   std::int64_t token_of(std::string_view word) const;
 
-  const std::vector<std::string>& words;
-  std::map<std::string_view, std::int64_t> ids;
+  const std::vector<std::string>& words_;
+  std::map<std::string_view, std::int64_t> ids_;
 };
 
 class StorySource final : public BuiltInSource {
  public:
   StorySource(std::uint64_t seed, BuiltInPart part) : BuiltInSource(seed, part) {}
-  const Tokenizer& tokenizer() const override { return words; }
+  const Tokenizer& tokenizer() const override { return words_; }
   std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const override {
     return std::make_shared<StorySource>(seed, BuiltInPart::fresh);
   }
@@ -45,8 +45,8 @@ class StorySource final : public BuiltInSource {
   void score(std::span<const std::int64_t> sequence, std::span<double> nats) const override;
 
  private:
-  const StoryGrammar& grammar = StoryGrammar::built_in();
-  StoryTokenizer words{grammar};
+  const StoryGrammar& grammar_ = StoryGrammar::built_in();
+  StoryTokenizer words_{grammar_};
 };
 
 }  // namespace lookback

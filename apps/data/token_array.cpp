@@ -61,22 +61,22 @@ TokenFormat format_of(const std::string& path) {
 TokenArray::TokenArray(const std::vector<std::string>& paths) {
   const Check check{"data"};
   check(!paths.empty(), "there is no file to read");
-  kind = format_of(paths.front());
+  kind_ = format_of(paths.front());
   std::optional<std::pair<std::string, std::size_t>> not_utf8;
   for (const auto& path : paths) {
-    check(format_of(path) == kind,
+    check(format_of(path) == kind_,
           "{} and {}: text and .bin cannot be joined; name files of one kind", paths.front(), path);
     const auto file = std::make_shared<const InputFile>(path, "data");
     check(file->size() > 0, "{}: is empty", path);
-    if (kind == TokenFormat::text) {
+    if (kind_ == TokenFormat::text) {
       const auto beginning = first_bytes(*file, text_check_bytes);
       check_is_text(beginning, path);
       const auto at = first_not_utf8(beginning);
       if (at && !not_utf8) not_utf8 = {path, *at};
     }
-    append(kind == TokenFormat::bin ? open_bin(file) : piece_of(file, 0, 1));
+    append(kind_ == TokenFormat::bin ? open_bin(file) : piece_of(file, 0, 1));
   }
-  validation_first = share_for_training(count);
+  validation_first_ = share_for_training(count_);
   if (!not_utf8) return;
   // One line, however many files there are.
   print_warning(fmt::format(
@@ -86,9 +86,9 @@ TokenArray::TokenArray(const std::vector<std::string>& paths) {
 
 void TokenArray::append(Piece piece) {
   if (piece.count == 0) return;  // a text of nothing but what its tokenizer drops
-  piece.first = count;
-  count += piece.count;
-  pieces.push_back(std::move(piece));
+  piece.first = count_;
+  count_ += piece.count;
+  pieces_.push_back(std::move(piece));
 }
 
 TokenArray::Piece TokenArray::piece_of(std::shared_ptr<const InputFile> file,
@@ -140,19 +140,19 @@ TokenArray::Piece TokenArray::encode(const std::string& path, std::string_view t
 
 TokenArray TokenArray::encoded(const Tokenizer& tokenizer, TextCut cut) const {
   TokenArray result;
-  for (const auto& piece : pieces) {
+  for (const auto& piece : pieces_) {
     std::string text(static_cast<std::size_t>(piece.bytes), '\0');
     piece.file->read(0, std::as_writable_bytes(std::span(text)));
     auto middle = text.size();
     if (cut == TextCut::before_validation) {
-      const auto before = std::clamp<std::int64_t>(validation_first - piece.first, 0, piece.count);
+      const auto before = std::clamp<std::int64_t>(validation_first_ - piece.first, 0, piece.count);
       middle = start_of_character(text, static_cast<std::size_t>(before));
     }
     const auto training = std::string_view(text).substr(0, middle);
     const auto validation = std::string_view(text).substr(middle);
     if (!training.empty()) {
       result.append(encode(piece.path, training, tokenizer));
-      result.validation_first = result.count;
+      result.validation_first_ = result.count_;
     }
     if (!validation.empty()) result.append(encode(piece.path, validation, tokenizer));
   }
@@ -173,9 +173,9 @@ void TokenArray::Piece::each_part(std::int64_t from, std::int64_t to, const Body
 }
 
 std::optional<std::int64_t> TokenArray::text_bytes(std::int64_t begin, std::int64_t end) const {
-  if (kind == TokenFormat::bin) return std::nullopt;
+  if (kind_ == TokenFormat::bin) return std::nullopt;
   std::int64_t bytes = 0;
-  for (const auto& piece : pieces) {
+  for (const auto& piece : pieces_) {
     const auto from = std::max(begin, piece.first), to = std::min(end, piece.first + piece.count);
     if (from < to) bytes += piece.width == 1 ? to - from : piece.bytes;
   }
@@ -184,9 +184,9 @@ std::optional<std::int64_t> TokenArray::text_bytes(std::int64_t begin, std::int6
 
 void TokenArray::read(std::int64_t first, std::span<std::int64_t> tokens) const {
   const Check check{"data"};
-  check(0 <= first && first + std::ssize(tokens) <= count, "tokens {} to {} of {}", first,
-        first + std::ssize(tokens), count);
-  for (auto piece = pieces.begin() + file_of(first); !tokens.empty(); ++piece) {
+  check(0 <= first && first + std::ssize(tokens) <= count_, "tokens {} to {} of {}", first,
+        first + std::ssize(tokens), count_);
+  for (auto piece = pieces_.begin() + file_of(first); !tokens.empty(); ++piece) {
     const auto skip = first - piece->first;
     const auto part = tokens.first(
         static_cast<std::size_t>(std::min<std::int64_t>(std::ssize(tokens), piece->count - skip)));
@@ -200,28 +200,28 @@ void TokenArray::read(std::int64_t first, std::span<std::int64_t> tokens) const 
 }
 
 std::int64_t TokenArray::file_of(std::int64_t token) const {
-  const auto behind = std::upper_bound(pieces.begin(), pieces.end(), token,
+  const auto behind = std::upper_bound(pieces_.begin(), pieces_.end(), token,
                                        [](std::int64_t t, const Piece& p) { return t < p.first; });
-  return behind - pieces.begin() - 1;
+  return behind - pieces_.begin() - 1;
 }
 
 const std::string& TokenArray::path(std::int64_t file) const {
-  return pieces[static_cast<std::size_t>(file)].path;
+  return pieces_[static_cast<std::size_t>(file)].path;
 }
 
 std::optional<std::int64_t> TokenArray::closing_token() const {
   std::map<std::int64_t, std::int64_t> files_with;
-  for (const auto& piece : pieces) {
+  for (const auto& piece : pieces_) {
     std::int64_t last = 0;
     read(piece.first + piece.count - 1, {&last, 1});
-    if (2 * ++files_with[last] > std::ssize(pieces)) return last;
+    if (2 * ++files_with[last] > std::ssize(pieces_)) return last;
   }
   return std::nullopt;
 }
 
 std::int64_t TokenArray::largest_token() const {
   std::int64_t largest = 0;
-  for (const auto& piece : pieces) {
+  for (const auto& piece : pieces_) {
     piece.each_part(0, piece.count, [&](std::int64_t, const auto* tokens, std::int64_t length) {
       largest = std::max<std::int64_t>(largest, *std::max_element(tokens, tokens + length));
     });
@@ -230,7 +230,7 @@ std::int64_t TokenArray::largest_token() const {
 }
 
 void TokenArray::check_vocabulary(std::int64_t vocabulary_size) const {
-  for (const auto& piece : pieces) {
+  for (const auto& piece : pieces_) {
     piece.each_part(
         0, piece.count, [&](std::int64_t begin, const auto* tokens, std::int64_t length) {
           if (*std::max_element(tokens, tokens + length) < vocabulary_size) return;

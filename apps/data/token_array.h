@@ -40,11 +40,11 @@ class TokenArray {
   // of it.
   TokenArray encoded(const Tokenizer& tokenizer, TextCut cut) const;
 
-  TokenFormat format() const { return kind; }
-  std::int64_t size() const { return count; }
+  TokenFormat format() const { return kind_; }
+  std::int64_t size() const { return count_; }
   // Where the part for validation begins: the first floor(0.95 n) of n tokens of a .bin, or of n
   // bytes of text, come before.
-  std::int64_t validation_start() const { return validation_first; }
+  std::int64_t validation_start() const { return validation_first_; }
   // Bytes of the text that tokens [begin, end) stand for, whole parts of encoded() texts; none:
   // .bin.
   std::optional<std::int64_t> text_bytes(std::int64_t begin, std::int64_t end) const;
@@ -87,10 +87,10 @@ class TokenArray {
   static Piece encode(const std::string& path, std::string_view text, const Tokenizer& tokenizer);
   void append(Piece piece);
 
-  TokenFormat kind = TokenFormat::text;
-  std::vector<Piece> pieces;
-  std::int64_t count = 0;
-  std::int64_t validation_first = 0;
+  TokenFormat kind_ = TokenFormat::text;
+  std::vector<Piece> pieces_;
+  std::int64_t count_ = 0;
+  std::int64_t validation_first_ = 0;
 };
 
 }  // namespace lookback

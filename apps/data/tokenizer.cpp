@@ -39,8 +39,8 @@ std::vector<std::int64_t> NumberTokenizer::encode(std::string_view text) const {
     std::int64_t token = -1;
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), token);
     check(error == std::errc{} && end == word.data() + word.size() && 0 <= token &&
-              token < vocabulary,
-          "\"{}\" is no token: these data are numbers from 0 to {}", word, vocabulary - 1);
+              token < vocabulary_,
+          "\"{}\" is no token: these data are numbers from 0 to {}", word, vocabulary_ - 1);
     tokens.push_back(token);
     begin = text.find_first_not_of(space, begin + word.size());
   }

@@ -45,14 +45,14 @@ class ByteTokenizer final : public Tokenizer {
 // Tokens that stand for nothing but themselves: "17 3 240", separated by white space.
 class NumberTokenizer final : public Tokenizer {
  public:
-  explicit NumberTokenizer(std::int64_t size) : vocabulary(size) {}
+  explicit NumberTokenizer(std::int64_t size) : vocabulary_(size) {}
   std::string_view name() const override { return "numbers"; }
-  std::int64_t vocabulary_size() const override { return vocabulary; }
+  std::int64_t vocabulary_size() const override { return vocabulary_; }
   std::vector<std::int64_t> encode(std::string_view text) const override;
   std::string decode(std::span<const std::int64_t> tokens) const override;
 
  private:
-  std::int64_t vocabulary;
+  std::int64_t vocabulary_;
 };
 
 }  // namespace lookback

@@ -11,10 +11,10 @@ namespace lookback {
 class UniformSource : public BuiltInSource {
  public:
   explicit UniformSource(std::uint64_t seed, BuiltInPart part, std::int64_t token_count = 256)
-      : BuiltInSource(seed, part), vocabulary(token_count), numbers(token_count) {}
-  const Tokenizer& tokenizer() const override { return numbers; }
+      : BuiltInSource(seed, part), vocabulary_(token_count), numbers_(token_count) {}
+  const Tokenizer& tokenizer() const override { return numbers_; }
   std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const override {
-    return std::make_shared<UniformSource>(seed, BuiltInPart::fresh, vocabulary);
+    return std::make_shared<UniformSource>(seed, BuiltInPart::fresh, vocabulary_);
   }
 
  protected:
@@ -22,8 +22,8 @@ class UniformSource : public BuiltInSource {
   void score(std::span<const std::int64_t> sequence, std::span<double> nats) const override;
 
  private:
-  std::int64_t vocabulary;
-  NumberTokenizer numbers;
+  std::int64_t vocabulary_;
+  NumberTokenizer numbers_;
 };
 
 class FixedSource final : public UniformSource {

@@ -12,14 +12,14 @@ namespace lookback {
 WindowSource::WindowSource(std::shared_ptr<const TokenArray> tokens, std::int64_t begin,
                            std::int64_t end, std::shared_ptr<const Tokenizer> tokenizer,
                            std::uint64_t seed)
-    : array(std::move(tokens)),
-      first(begin),
-      count(end - begin),
-      words(std::move(tokenizer)),
-      run_seed(seed) {
+    : array_(std::move(tokens)),
+      first_(begin),
+      count_(end - begin),
+      words_(std::move(tokenizer)),
+      run_seed_(seed) {
   const Check check{"data"};
-  check(0 <= begin && begin <= end && end <= array->size(), "tokens {} to {} of {}", begin, end,
-        array->size());
+  check(0 <= begin && begin <= end && end <= array_->size(), "tokens {} to {} of {}", begin, end,
+        array_->size());
 }
 
 TokenBatch WindowSource::training_batch(std::int64_t step, std::int64_t micro_step,
@@ -27,7 +27,7 @@ TokenBatch WindowSource::training_batch(std::int64_t step, std::int64_t micro_st
   auto batch = empty_batch(rows, columns);
   std::vector<std::int64_t> sequence(static_cast<std::size_t>(columns) + 1);
   for (std::int64_t row = 0; row < rows; ++row) {
-    array->read(training_start(step, micro_step, row, columns), sequence);
+    array_->read(training_start(step, micro_step, row, columns), sequence);
     set_row(batch, row, sequence);
   }
   return batch;
@@ -36,11 +36,11 @@ TokenBatch WindowSource::training_batch(std::int64_t step, std::int64_t micro_st
 std::int64_t WindowSource::training_start(std::int64_t step, std::int64_t micro_step,
                                           std::int64_t row, std::int64_t columns) const {
   const Check check{"data"};
-  check(count > columns, "{} tokens are fewer than one block: {} inputs and a target", count,
+  check(count_ > columns, "{} tokens are fewer than one block: {} inputs and a target", count_,
         columns);
-  auto random = training_row_numbers(run_seed, step, micro_step, row);
-  return first +
-         static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(count - columns)));
+  auto random = training_row_numbers(run_seed_, step, micro_step, row);
+  return first_ +
+         static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(count_ - columns)));
 }
 
 std::vector<std::int64_t> WindowSource::training_documents(std::int64_t step,
@@ -51,27 +51,27 @@ std::vector<std::int64_t> WindowSource::training_documents(std::int64_t step,
   documents.reserve(static_cast<std::size_t>(rows * (columns + 1)));
   for (std::int64_t row = 0; row < rows; ++row) {
     const auto start = training_start(step, micro_step, row, columns);
-    for (std::int64_t t = 0; t <= columns; ++t) documents.push_back(array->file_of(start + t));
+    for (std::int64_t t = 0; t <= columns; ++t) documents.push_back(array_->file_of(start + t));
   }
   return documents;
 }
 
 std::optional<std::int64_t> WindowSource::scored_bytes() const {
-  const auto all = array->text_bytes(first, first + count);
-  if (!all || count == 0) return all;
+  const auto all = array_->text_bytes(first_, first_ + count_);
+  if (!all || count_ == 0) return all;
   std::int64_t token = 0;
-  array->read(first, {&token, 1});
-  const auto scored = *all - std::ssize(words->decode({&token, 1}));
+  array_->read(first_, {&token, 1});
+  const auto scored = *all - std::ssize(words_->decode({&token, 1}));
   // A text of bytes that are no UTF-8 may be shorter than what stands for its first token.
   return scored > 0 ? std::optional(scored) : std::nullopt;
 }
 
 std::optional<std::int64_t> WindowSource::separator() const {
-  const auto closing = array->closing_token();
-  const auto end = words->document_end();
-  if (array->format() == TokenFormat::bin) return end ? end : closing;
+  const auto closing = array_->closing_token();
+  const auto end = words_->document_end();
+  if (array_->format() == TokenFormat::bin) return end ? end : closing;
   if (!closing || closing == end) return closing;
-  const auto text = words->decode({&*closing, 1});
+  const auto text = words_->decode({&*closing, 1});
   const bool within_a_text = std::ranges::any_of(text, [](unsigned char c) { return c > ' '; });
   return within_a_text ? std::nullopt : closing;
 }
@@ -79,7 +79,7 @@ std::optional<std::int64_t> WindowSource::separator() const {
 std::optional<std::int64_t> WindowSource::evaluation_rows(std::int64_t columns) const {
   const Check check{"data"};
   check(columns >= 1, "windows of {} tokens: at least 1 is needed", columns);
-  return (std::max<std::int64_t>(count, 1) - 1 + columns - 1) / columns;
+  return (std::max<std::int64_t>(count_, 1) - 1 + columns - 1) / columns;
 }
 
 TokenBatch WindowSource::evaluation_batch(std::int64_t first_row, std::int64_t rows,
@@ -91,8 +91,8 @@ TokenBatch WindowSource::evaluation_batch(std::int64_t first_row, std::int64_t r
   std::vector<std::int64_t> sequence;
   for (std::int64_t row = 0; row < batch.rows; ++row) {
     const auto begin = (first_row + row) * columns;
-    sequence.resize(static_cast<std::size_t>(std::min(columns + 1, count - begin)));
-    array->read(first + begin, sequence);
+    sequence.resize(static_cast<std::size_t>(std::min(columns + 1, count_ - begin)));
+    array_->read(first_ + begin, sequence);
     set_row(batch, row, sequence);
   }
   return batch;

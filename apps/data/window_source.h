@@ -20,17 +20,17 @@ class WindowSource final : public TokenSource {
   WindowSource(std::shared_ptr<const TokenArray> tokens, std::int64_t begin, std::int64_t end,
                std::shared_ptr<const Tokenizer> tokenizer, std::uint64_t seed);
 
-  const Tokenizer& tokenizer() const override { return *words; }
+  const Tokenizer& tokenizer() const override { return *words_; }
   // All but the first token's: it is never scored.
   std::optional<std::int64_t> scored_bytes() const override;
-  std::optional<std::int64_t> tokens() const override { return count; }
+  std::optional<std::int64_t> tokens() const override { return count_; }
   TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
                             std::int64_t columns) const override;
   // A file is a document.
   std::vector<std::int64_t> training_documents(std::int64_t step, std::int64_t micro_step,
                                                std::int64_t rows,
                                                std::int64_t columns) const override;
-  std::string document_name(std::int64_t document) const override { return array->path(document); }
+  std::string document_name(std::int64_t document) const override { return array_->path(document); }
   // What more than half of the files end with; in a text only white space and control characters
   // count, as letters and full stops stand within documents too. A .bin in the words of a tokenizer
   // with a document_end(): that.
@@ -44,10 +44,10 @@ class WindowSource final : public TokenSource {
   std::int64_t training_start(std::int64_t step, std::int64_t micro_step, std::int64_t row,
                               std::int64_t columns) const;
 
-  std::shared_ptr<const TokenArray> array;
-  std::int64_t first, count;
-  std::shared_ptr<const Tokenizer> words;
-  std::uint64_t run_seed;
+  std::shared_ptr<const TokenArray> array_;
+  std::int64_t first_, count_;
+  std::shared_ptr<const Tokenizer> words_;
+  std::uint64_t run_seed_;
 };
 
 }  // namespace lookback

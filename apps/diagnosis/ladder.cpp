@@ -25,21 +25,21 @@ LlamaConfig with_fault_where_possible(LlamaConfig config, const std::string& fau
 
 class AblationLadder {
  public:
-  explicit AblationLadder(const LlamaConfig& target) : goal(target), now(target) {
-    now.cross_layer_residual.reset();
-    now.score_scale.clear();
-    now.attention.clear();
+  explicit AblationLadder(const LlamaConfig& target) : goal_(target), now_(target) {
+    now_.cross_layer_residual.reset();
+    now_.score_scale.clear();
+    now_.attention.clear();
     add("plain");
   }
 
   void add(std::string axis) {
-    rungs.push_back({std::move(axis), with_fault_where_possible(now, goal.fault)});
+    rungs.push_back({std::move(axis), with_fault_where_possible(now_, goal_.fault)});
   }
 
   void add_residual_rungs() {
-    const auto& wanted = *goal.cross_layer_residual;
-    now.cross_layer_residual = CrossLayerResidual{.source = {}, .site = wanted.site};
-    auto& cross = *now.cross_layer_residual;
+    const auto& wanted = *goal_.cross_layer_residual;
+    now_.cross_layer_residual = CrossLayerResidual{.source = {}, .site = wanted.site};
+    auto& cross = *now_.cross_layer_residual;
     std::vector<std::string> sources;  // from the simplest
     for (auto source = wanted.source; !source.empty();) {
       sources.insert(sources.begin(), source);
@@ -64,22 +64,22 @@ class AblationLadder {
   }
 
   void add_attention_rungs() {
-    for (auto& step : attention_steps(goal)) {
-      now.attention = std::move(step.attention);
+    for (auto& step : attention_steps(goal_)) {
+      now_.attention = std::move(step.attention);
       add(std::move(step.axis));
     }
   }
 
   void add_score_rungs() {
-    now.score_scale = goal.score_scale;
-    add(fmt::format("accumulated scores: {}", goal.score_scale));
+    now_.score_scale = goal_.score_scale;
+    add(fmt::format("accumulated scores: {}", goal_.score_scale));
   }
 
   std::vector<Rung> rungs;
 
  private:
-  const LlamaConfig& goal;
-  LlamaConfig now;
+  const LlamaConfig& goal_;
+  LlamaConfig now_;
 };
 
 // How often a forward pass runs a layer, on average: where layers look back at recomputed ones,

@@ -60,21 +60,21 @@ void append(std::vector<std::int64_t>& tokens, const TokenBatch& batch) {
 }  // namespace
 
 void TokenSpans::add(const std::vector<std::int64_t>& tokens) {
-  for_each_span(tokens, span, [&](std::uint64_t hash) {
+  for_each_span(tokens, span_, [&](std::uint64_t hash) {
     if (!is_kept(hash)) return;
-    kept.insert(hash);
-    if (kept.size() <= max_kept) return;
-    every *= 2;
-    std::erase_if(kept, [&](auto old) { return !is_kept(old); });
+    kept_.insert(hash);
+    if (kept_.size() <= max_kept) return;
+    every_ *= 2;
+    std::erase_if(kept_, [&](auto old) { return !is_kept(old); });
   });
 }
 
 TokenSpans::Shared TokenSpans::look_up(const std::vector<std::int64_t>& tokens) const {
   Shared shared;
-  for_each_span(tokens, span, [&](std::uint64_t hash) {
+  for_each_span(tokens, span_, [&](std::uint64_t hash) {
     if (!is_kept(hash)) return;
     ++shared.spans;
-    shared.found += kept.contains(hash);
+    shared.found += kept_.contains(hash);
   });
   return shared;
 }

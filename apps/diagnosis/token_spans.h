@@ -13,7 +13,7 @@ namespace lookback {
 // hash is kept, k a power of two: what is kept on one side is kept on the other.
 class TokenSpans {
  public:
-  explicit TokenSpans(std::int64_t length) : span(length) {}
+  explicit TokenSpans(std::int64_t span) : span_(span) {}
 
   // Every span of a sequence; -1 stands between sequences and is part of none.
   void add(const std::vector<std::int64_t>& tokens);
@@ -25,11 +25,11 @@ class TokenSpans {
   Shared look_up(const std::vector<std::int64_t>& tokens) const;
 
  private:
-  bool is_kept(std::uint64_t hash) const { return (hash & (every - 1)) == 0; }
+  bool is_kept(std::uint64_t hash) const { return (hash & (every_ - 1)) == 0; }
 
-  std::int64_t span;
-  std::uint64_t every = 1;
-  std::unordered_set<std::uint64_t> kept;
+  std::int64_t span_;
+  std::uint64_t every_ = 1;
+  std::unordered_set<std::uint64_t> kept_;
 };
 
 // Tokens of a source in order, -1 between its sequences: all of a finite one (at most `most`), else

@@ -36,11 +36,11 @@ class Network : public lookback::Module {
 
   Tensor forward(const Tensor& x) const {
     const auto scope = enter();
-    const auto normalized = lookback::rms_norm(x, norm_weight, 1e-5);
-    const auto activation = lookback::silu_mul(lookback::linear(normalized, gate_weight),
-                                               lookback::linear(normalized, up_weight));
+    const auto normalized = lookback::rms_norm(x, norm_weight_, 1e-5);
+    const auto activation = lookback::silu_mul(lookback::linear(normalized, gate_weight_),
+                                               lookback::linear(normalized, up_weight_));
     if (requires_grad(activation)) add_hook(activation, watch);
-    return lookback::linear(activation, down_weight);
+    return lookback::linear(activation, down_weight_);
   }
 
   // What a hook sees: the complete gradient of its tensor, before anything uses it. It may return
@@ -54,10 +54,10 @@ class Network : public lookback::Module {
     return register_parameter(name, lookback::zeros(shape, lookback::DType::f64), initial);
   }
 
-  Tensor norm_weight = weight("norm.weight", {features}, Initial::constant(1));
-  Tensor gate_weight = weight("gate.weight", {hidden, features}, Initial::normal());
-  Tensor up_weight = weight("up.weight", {hidden, features}, Initial::normal());
-  Tensor down_weight = weight("down.weight", {classes, hidden}, Initial::normal());
+  Tensor norm_weight_ = weight("norm.weight", {features}, Initial::constant(1));
+  Tensor gate_weight_ = weight("gate.weight", {hidden, features}, Initial::normal());
+  Tensor up_weight_ = weight("up.weight", {hidden, features}, Initial::normal());
+  Tensor down_weight_ = weight("down.weight", {classes, hidden}, Initial::normal());
 };
 
 }  // namespace

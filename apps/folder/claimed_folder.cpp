@@ -34,7 +34,7 @@ bool knows_no_locks(int error) {
 
 ClaimedFolder::MadeFolders::~MadeFolders() {
   // Only empty ones go: what others have put into them since keeps them.
-  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) {
+  for (auto folder = folders_.rbegin(); folder != folders_.rend(); ++folder) {
     static_cast<void>(::rmdir(folder->c_str()));
   }
 }
@@ -56,46 +56,46 @@ bool ClaimedFolder::MadeFolders::make(const fs::path& folder, const fs::path& sh
   }
   for (auto path = missing.rbegin(); path != missing.rend(); ++path) {
     const int error = make_directory(*path);
-    if (error == 0) folders.push_back(*path);
+    if (error == 0) folders_.push_back(*path);
     if (error == ENOENT) return false;
     if (error != 0 && error != EEXIST) refuse(shown, error);
   }
   return true;
 }
 
-ClaimedFolder::ClaimedFolder(fs::path folder) : directory(std::move(folder)) {
+ClaimedFolder::ClaimedFolder(fs::path folder) : directory_(std::move(folder)) {
   // A process that fails removes the folder that it made, perhaps between two steps of another:
   // then the other begins again. Each such turn is the end of a process.
   constexpr int max_turns = 10'000;
   for (int turn = 0; turn < max_turns; ++turn) {
     if (!claim()) continue;
-    if (access(directory.c_str(), W_OK | X_OK) != 0) refuse(directory, errno);
+    if (access(directory_.c_str(), W_OK | X_OK) != 0) refuse(directory_, errno);
     return;
   }
   fail("output",
        "{}: cannot be made: each time it, or a folder above it, is not there the moment after; "
        "does this file system take folders?",
-       directory.string());
+       directory_.string());
 }
 
 bool ClaimedFolder::claim() {
   std::error_code problem;
-  auto whole = fs::absolute(directory, problem);
-  if (problem) refuse(directory, problem.value());
+  auto whole = fs::absolute(directory_, problem);
+  if (problem) refuse(directory_, problem.value());
   if (!whole.has_filename()) whole = whole.parent_path();  // written with a / at its end
-  if (!made.make(whole, directory)) return false;
-  descriptor = FileDescriptor(directory, O_RDONLY | O_DIRECTORY);
-  if (descriptor.open_error() == ENOENT) return false;
-  if (!descriptor.is_open()) refuse(directory, descriptor.open_error());
-  const int error = descriptor.lock();
+  if (!made_.make(whole, directory_)) return false;
+  descriptor_ = FileDescriptor(directory_, O_RDONLY | O_DIRECTORY);
+  if (descriptor_.open_error() == ENOENT) return false;
+  if (!descriptor_.is_open()) refuse(directory_, descriptor_.open_error());
+  const int error = descriptor_.lock();
   if (error == EWOULDBLOCK) {
-    made.clear();  // they are the other's now
+    made_.clear();  // they are the other's now
     fail("output",
          "{}: another lookback is training into this folder: wait for its end, or stop it",
-         directory.string());
+         directory_.string());
   }
   if (error != 0 && !knows_no_locks(error)) {
-    fail("output", "{}: cannot be locked: {}", directory.string(),
+    fail("output", "{}: cannot be locked: {}", directory_.string(),
          std::generic_category().message(error));
   }
   return in_place();
@@ -104,14 +104,14 @@ bool ClaimedFolder::claim() {
 bool ClaimedFolder::in_place() const {
   struct stat here {
   }, there{};
-  return look_at(directory, here) == 0 && fstat(descriptor.get(), &there) == 0 &&
+  return look_at(directory_, here) == 0 && fstat(descriptor_.get(), &there) == 0 &&
          here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 
 void ClaimedFolder::check_in_place() const {
   if (in_place()) return;
   fail("output", "{}: is no longer the folder that this run writes to: it was moved or removed",
-       directory.string());
+       directory_.string());
 }
 
 }  // namespace lookback

@@ -16,9 +16,9 @@ class ClaimedFolder {
   // Throws Error where it is no folder, cannot be made or written, or another process has it.
   explicit ClaimedFolder(std::filesystem::path folder);
 
-  const std::filesystem::path& path() const { return directory; }
+  const std::filesystem::path& path() const { return directory_; }
   // The folders that were made stay; without it those that are empty are removed again.
-  void keep() { made.clear(); }
+  void keep() { made_.clear(); }
   // False: the folder has been moved away, so that its path is free, or another's.
   bool in_place() const;
   void check_in_place() const;  // throws Error where it is not
@@ -29,17 +29,17 @@ class ClaimedFolder {
     ~MadeFolders();
     // Makes what is missing of `folder`; false: one of those above it was removed in between.
     bool make(const std::filesystem::path& folder, const std::filesystem::path& shown);
-    void clear() { folders.clear(); }
+    void clear() { folders_.clear(); }
 
    private:
-    std::vector<std::filesystem::path> folders;  // that this process made, the outermost first
+    std::vector<std::filesystem::path> folders_;  // that this process made, the outermost first
   };
 
   bool claim();
 
-  std::filesystem::path directory;
-  FileDescriptor descriptor;
-  MadeFolders made;  // behind the lock: they are removed while it is held
+  std::filesystem::path directory_;
+  FileDescriptor descriptor_;
+  MadeFolders made_;  // behind the lock: they are removed while it is held
 };
 
 }  // namespace lookback

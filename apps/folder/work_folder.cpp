@@ -64,26 +64,25 @@ std::string remove_left_work(const fs::path& parent) noexcept {
   return removed(work_folder_of(parent));
 }
 
-WorkFolder::WorkFolder(fs::path parent_folder)
-    : owner(std::move(parent_folder)), folder(work_folder_of(owner)) {
-  if (is_there(folder)) {
-    if (!has_work_folder(owner)) {
+WorkFolder::WorkFolder(fs::path owner) : owner_(std::move(owner)), folder_(work_folder_of(owner_)) {
+  if (is_there(folder_)) {
+    if (!has_work_folder(owner_)) {
       fail("output", "{}: is in the way, and not a folder of lookback's: move it away",
-           folder.string());
+           folder_.string());
     }
-    warn(emptied(folder));
+    warn(emptied(folder_));
   } else {
-    make_folder_at(folder);
+    make_folder_at(folder_);
   }
-  ReplacingFile file(folder / mark_name);
+  ReplacingFile file(folder_ / mark_name);
   file.write(mark);
   file.commit();
-  sync_folder(owner);
-  temporaries.emplace(folder);
+  sync_folder(owner_);
+  temporaries_.emplace(folder_);
 }
 
 fs::path WorkFolder::fresh(std::string_view name) const {
-  auto path = folder / name;
+  auto path = folder_ / name;
   if (const auto problem = remove_tree(path); !problem.empty()) fail("output", "{}", problem);
   make_folder_at(path);
   return path;
@@ -93,21 +92,21 @@ void WorkFolder::put_folder(std::string_view name,
                             const std::function<void(const fs::path&)>& write) const {
   const auto staged = fresh(name);
   write(staged);
-  if (is_there(owner / name)) discard(name);
-  rename_to(staged, owner / name);
-  sync_folder(owner);
+  if (is_there(owner_ / name)) discard(name);
+  rename_to(staged, owner_ / name);
+  sync_folder(owner_);
 }
 
 void WorkFolder::discard(std::string_view name) const {
-  const auto target = free_path(folder, fmt::format("{}-removed", name));
-  if (const int error = rename_path(owner / name, target)) {
-    return warn(fmt::format("{}: cannot be removed: {}", (owner / name).string(),
+  const auto target = free_path(folder_, fmt::format("{}-removed", name));
+  if (const int error = rename_path(owner_ / name, target)) {
+    return warn(fmt::format("{}: cannot be removed: {}", (owner_ / name).string(),
                             std::generic_category().message(error)));
   }
   try {
     // A power cut must not bring half of it back.
-    sync_folder(folder);
-    sync_folder(owner);
+    sync_folder(folder_);
+    sync_folder(owner_);
     warn(remove_tree(target));
   } catch (const Error& error) {
     warn(error.what());

@@ -21,12 +21,12 @@ class WorkFolder {
  public:
   // Makes it, so that it outlasts a power cut; what a killed process left in it is removed. Throws
   // Error where it cannot be made, or where something else bears its name.
-  explicit WorkFolder(std::filesystem::path parent_folder);
+  explicit WorkFolder(std::filesystem::path owner);
   WorkFolder(const WorkFolder&) = delete;
   WorkFolder& operator=(const WorkFolder&) = delete;
 
-  const std::filesystem::path& parent() const { return owner; }
-  const std::filesystem::path& path() const { return folder; }
+  const std::filesystem::path& parent() const { return owner_; }
+  const std::filesystem::path& path() const { return folder_; }
 
   // An empty folder in it.
   std::filesystem::path fresh(std::string_view name) const;
@@ -41,8 +41,8 @@ class WorkFolder {
   void discard(std::string_view name) const;
 
  private:
-  std::filesystem::path owner, folder;
-  std::optional<TemporaryFilesIn> temporaries;
+  std::filesystem::path owner_, folder_;
+  std::optional<TemporaryFilesIn> temporaries_;
 };
 
 // Where the work folder of `parent` is, and whether it has one that is ours.

@@ -64,25 +64,25 @@ std::vector<std::pair<const MaskUse*, std::int64_t>> makers(const std::vector<Ma
 
 class Rows {
  public:
-  explicit Rows(const Inspection& looked_at) : inspection(looked_at) {
-    for (const auto& replay : inspection.replays) replays[replay.scope] = &replay;
+  explicit Rows(const Inspection& inspection) : inspection_(inspection) {
+    for (const auto& replay : inspection_.replays) replays_[replay.scope] = &replay;
   }
 
   void add_maker(const MaskUse& first, std::int64_t uses) {
-    const auto tokens = static_cast<std::int64_t>(inspection.tokens.size());
+    const auto tokens = static_cast<std::int64_t>(inspection_.tokens.size());
     add({"made", "", "", line_of(first.mask.made),
          fmt::format("shows {}; taken by {} operations", shown_by(first.mask, tokens), uses), ""});
   }
 
   void add_use(const MaskUse& use) {
-    const auto again = replays.find(use.scope);
-    if (again != replays.end()) return add_reuse(use, *again->second);
+    const auto again = replays_.find(use.scope);
+    if (again != replays_.end()) return add_reuse(use, *again->second);
     const bool attends = use.operation == "attention" || use.operation == "attention_weights";
     std::string largest;
     // The first that attends in a scope is its layer's own run.
-    if (attends && layers_seen.size() < inspection.attention.size() &&
-        layers_seen.insert(use.scope).second) {
-      const auto& weights = inspection.attention[layers_seen.size() - 1];
+    if (attends && layers_seen_.size() < inspection_.attention.size() &&
+        layers_seen_.insert(use.scope).second) {
+      const auto& weights = inspection_.attention[layers_seen_.size() - 1];
       largest = fmt::format("{:.3g}", largest_hidden_weight(weights));
     }
     add({"applied", use.scope, std::string(use.operation), line_of(use.where), reason(use),
@@ -104,9 +104,9 @@ class Rows {
 
   void add(std::vector<std::string> cells) { rows.emplace_back(cells.begin(), cells.end()); }
 
-  const Inspection& inspection;
-  std::map<std::string, const InspectedReplay*, std::less<>> replays;
-  std::set<std::string, std::less<>> layers_seen;
+  const Inspection& inspection_;
+  std::map<std::string, const InspectedReplay*, std::less<>> replays_;
+  std::set<std::string, std::less<>> layers_seen_;
 };
 
 }  // namespace

@@ -8,18 +8,18 @@
 #include "autograd/tape.h"
 
 namespace lookback {
-TapeWalk::TapeWalk(const Tensor& loss, const std::vector<NamedParameter>& of_model)
-    : parameters(of_model) {
+TapeWalk::TapeWalk(const Tensor& loss, const std::vector<NamedParameter>& parameters)
+    : parameters_(parameters) {
   const auto nodes = nodes_behind(loss);
   std::unordered_map<const Node*, std::string> names;
-  for (const auto& parameter : parameters) {
+  for (const auto& parameter : parameters_) {
     if (const auto edge = edge_to(parameter.tensor); edge.node) {
       names[edge.node.get()] = parameter.name;
     }
   }
   std::unordered_map<const Node*, std::int64_t> ids;
   for (const auto& node : nodes) {
-    const auto id = static_cast<std::int64_t>(noted.size()) + 1;
+    const auto id = static_cast<std::int64_t>(noted_.size()) + 1;
     ids[node.get()] = id;
     TapeEntry entry{.id = id, .operation = std::string(node->name()), .scope = *node->scope};
     if (const auto found = names.find(node.get()); found != names.end()) {
@@ -29,7 +29,7 @@ TapeWalk::TapeWalk(const Tensor& loss, const std::vector<NamedParameter>& of_mod
     for (const auto& edge : node->edges) {
       if (edge.node) entry.from.push_back(ids.at(edge.node.get()));
     }
-    const auto square = squares.emplace_back(std::make_shared<double>(0));
+    const auto square = squares_.emplace_back(std::make_shared<double>(0));
     for (auto& output : node->outputs) {
       entry.outputs.push_back(output.shape);
       entry.dtype = output.dtype;
@@ -40,17 +40,17 @@ TapeWalk::TapeWalk(const Tensor& loss, const std::vector<NamedParameter>& of_mod
         return gradient;
       });
     }
-    noted.push_back(std::move(entry));
+    noted_.push_back(std::move(entry));
   }
 }
 
 std::vector<TapeEntry> TapeWalk::entries() const {
-  auto result = noted;
+  auto result = noted_;
   std::unordered_map<std::string_view, const Tensor*> by_name;
-  for (const auto& parameter : parameters) by_name[parameter.name] = &parameter.tensor;
+  for (const auto& parameter : parameters_) by_name[parameter.name] = &parameter.tensor;
   for (std::size_t i = 0; i < result.size(); ++i) {
     auto& entry = result[i];
-    entry.gradient_norm = std::sqrt(*squares[i]);
+    entry.gradient_norm = std::sqrt(*squares_[i]);
     if (!entry.is_parameter()) continue;
     const auto& tensor = *by_name.at(entry.scope);
     const auto collected = gradient(tensor);

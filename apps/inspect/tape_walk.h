@@ -32,10 +32,10 @@ class TapeWalk {
   std::vector<TapeEntry> entries() const;
 
  private:
-  std::vector<NamedParameter> parameters;
-  std::vector<TapeEntry> noted;
+  std::vector<NamedParameter> parameters_;
+  std::vector<TapeEntry> noted_;
   // Sums of squares, by entry: the hooks of the nodes hold them too.
-  std::vector<std::shared_ptr<double>> squares;
+  std::vector<std::shared_ptr<double>> squares_;
 };
 
 }  // namespace lookback

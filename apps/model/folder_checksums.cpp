@@ -86,53 +86,53 @@ FileChecksums parse_checksums_file(std::string_view text, const std::string& pat
   }
 }
 
-FolderChecksums::FolderChecksums(const fs::path& directory) : folder(directory) {
-  source = exists(folder / checksums_name) ? checksums_name : state_name;
-  const auto path = folder / source;
+FolderChecksums::FolderChecksums(const fs::path& directory) : folder_(directory) {
+  source_ = exists(folder_ / checksums_name) ? checksums_name : state_name;
+  const auto path = folder_ / source_;
   if (!exists(path)) return;
   const auto text = read_file(path, operation);
-  if (source == checksums_name) {
-    files = parse_checksums_file(text, path.string());
+  if (source_ == checksums_name) {
+    files_ = parse_checksums_file(text, path.string());
     return;
   }
   const auto read = unsealed(text, operation, path.string());
   // Other trainers, and this one before it had checksums, write a trainer_state.json too.
-  if (read.sealed || read.object.contains("files")) files = files_of(read, path.string());
+  if (read.sealed || read.object.contains("files")) files_ = files_of(read, path.string());
 }
 
 std::string FolderChecksums::advice() const {
-  const auto path = (folder / source).string();
-  if (source == state_name) {
+  const auto path = (folder_ / source_).string();
+  if (source_ == state_name) {
     return fmt::format("{} has it: it is damaged, or not this checkpoint's", path);
   }
   return fmt::format(
       "{} has it: it is damaged, or another program changed it; put it back, or, if the change is "
       "meant, remove {}",
-      path, source);
+      path, source_);
 }
 
 void FolderChecksums::check_file(const std::string& file) const {
-  const auto found = files.find(file);
-  if (found == files.end()) return;
-  const auto path = folder / file;
+  const auto found = files_.find(file);
+  if (found == files_.end()) return;
+  const auto path = folder_ / file;
   const Check check{operation};
   check(exists(path), "{}: is missing: {} has a checksum of it", path.string(),
-        (folder / source).string());
+        (folder_ / source_).string());
   const auto* whole = std::get_if<Checksum>(&found->second);
   check(whole != nullptr && checksum_of(read_file(path, operation)) == *whole, "{}: is not as {}",
         path.string(), advice());
 }
 
 void FolderChecksums::check_small_files() const {
-  for (const auto& [file, checksum] : files) {
+  for (const auto& [file, checksum] : files_) {
     if (std::holds_alternative<Checksum>(checksum)) check_file(file);
   }
 }
 
 SafetensorsFile FolderChecksums::open_safetensors(const std::string& file) const {
-  auto opened = SafetensorsFile::open(folder / file);
-  const auto found = files.find(file);
-  if (found == files.end()) return opened;
+  auto opened = SafetensorsFile::open(folder_ / file);
+  const auto found = files_.find(file);
+  if (found == files_.end()) return opened;
   const auto* tensors = std::get_if<SafetensorsChecksums>(&found->second);
   const Check check{operation};
   check(tensors != nullptr, "{}: is not as {}", opened.source(), advice());

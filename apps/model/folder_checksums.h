@@ -39,7 +39,7 @@ class FolderChecksums {
   explicit FolderChecksums(const std::filesystem::path& directory);
 
   // Whether the folder says what the file held.
-  bool has(const std::string& file) const { return files.contains(file); }
+  bool has(const std::string& file) const { return files_.contains(file); }
   // Throw Error, naming the file and what to do, where it is not what was written; files of which
   // nothing is recorded pass. All of them: but for safetensors files, which are checked as their
   // tensors are loaded.
@@ -47,15 +47,15 @@ class FolderChecksums {
   void check_small_files() const;
   SafetensorsFile open_safetensors(const std::string& file) const;
 
-  const FileChecksums& recorded() const { return files; }
+  const FileChecksums& recorded() const { return files_; }
   friend bool operator==(const FolderChecksums&, const FolderChecksums&) = default;
 
  private:
   std::string advice() const;
 
-  std::filesystem::path folder;
-  std::string source;  // the file's name that they are in
-  FileChecksums files;
+  std::filesystem::path folder_;
+  std::string source_;  // the file's name that they are in
+  FileChecksums files_;
 };
 
 // Writes the folder's lookback-checksums.json.

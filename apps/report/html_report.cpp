@@ -111,15 +111,15 @@ std::int64_t reduction(const ReportMapGrid& grid) {
 
 }  // namespace
 
-HtmlReport::HtmlReport(std::string page_title) : title(std::move(page_title)) {}
+HtmlReport::HtmlReport(std::string title) : title_(std::move(title)) {}
 
 void HtmlReport::section(std::string id, std::string heading, std::string look_for) {
-  sections.push_back({std::move(id), std::move(heading), std::move(look_for), {}});
+  sections_.push_back({std::move(id), std::move(heading), std::move(look_for), {}});
 }
 
 void HtmlReport::add(std::string panel) {
-  Check{"report"}(!sections.empty(), "a panel needs a section to stand in");
-  sections.back().panels.push_back(std::move(panel));
+  Check{"report"}(!sections_.empty(), "a panel needs a section to stand in");
+  sections_.back().panels.push_back(std::move(panel));
 }
 
 void HtmlReport::text(std::string_view paragraph) {
@@ -235,8 +235,8 @@ void HtmlReport::tree(const ReportTree& tree) {
 
 std::string HtmlReport::html() const {
   std::string data =
-      "{\"title\":" + dumped(title) + ",\"subtitle\":" + dumped(under_title) + ",\"sections\":[";
-  for (const auto& section : sections) {
+      "{\"title\":" + dumped(title_) + ",\"subtitle\":" + dumped(under_title_) + ",\"sections\":[";
+  for (const auto& section : sections_) {
     if (data.back() != '[') data += ',';
     data += "{\"id\":" + dumped(section.id) + ",\"heading\":" + dumped(section.heading) +
             ",\"lookFor\":" + dumped(section.look_for) + ",\"panels\":[";
@@ -247,7 +247,7 @@ std::string HtmlReport::html() const {
     data += "]}";
   }
   data += "]}";
-  auto page = filled(page_files::page_html, {{"TITLE", escaped(title)},
+  auto page = filled(page_files::page_html, {{"TITLE", escaped(title_)},
                                              {"STYLE", page_files::page_css},
                                              {"DATA", data},
                                              {"CHART", page_files::chart_js},

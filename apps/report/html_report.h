@@ -115,10 +115,10 @@ struct ReportTree {
 
 class HtmlReport {
  public:
-  explicit HtmlReport(std::string page_title);
+  explicit HtmlReport(std::string title);
 
   // The line under the title.
-  void subtitle(std::string text) { under_title = std::move(text); }
+  void subtitle(std::string text) { under_title_ = std::move(text); }
   // Begins a section, which takes all that is added until the next. `id` is its place in links
   // (letters, digits and -); `look_for` tells the reader in a sentence what to look for.
   void section(std::string id, std::string heading, std::string look_for);
@@ -145,8 +145,8 @@ class HtmlReport {
   };
   void add(std::string panel);
 
-  std::string title, under_title;
-  std::vector<Section> sections;
+  std::string title_, under_title_;
+  std::vector<Section> sections_;
 };
 
 }  // namespace lookback

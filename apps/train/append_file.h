@@ -19,8 +19,8 @@ class AppendFile {
   void sync();
 
  private:
-  std::filesystem::path path;
-  FileDescriptor file;
+  std::filesystem::path path_;
+  FileDescriptor file_;
 };
 
 }  // namespace lookback

@@ -30,18 +30,18 @@ class Message {
   }
   void real(int field, double value) {
     key(field, eight_bytes);
-    bytes += little_endian(std::bit_cast<std::uint64_t>(value));
+    bytes_ += little_endian(std::bit_cast<std::uint64_t>(value));
   }
   void real(int field, float value) {
     key(field, four_bytes);
-    bytes += little_endian(std::bit_cast<std::uint32_t>(value));
+    bytes_ += little_endian(std::bit_cast<std::uint32_t>(value));
   }
   void text(int field, std::string_view value) {
     key(field, counted_bytes);
     put_varint(value.size());
-    bytes += value;
+    bytes_ += value;
   }
-  void message(int field, const Message& value) { text(field, value.bytes); }
+  void message(int field, const Message& value) { text(field, value.bytes_); }
   std::string record() const;
 
  private:
@@ -49,8 +49,8 @@ class Message {
 
   void key(int field, WireType type) { put_varint(static_cast<std::uint64_t>(field << 3 | type)); }
   void put_varint(std::uint64_t value) {
-    for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value | 0x80);
-    bytes += static_cast<char>(value);
+    for (; value >= 0x80; value >>= 7) bytes_ += static_cast<char>(value | 0x80);
+    bytes_ += static_cast<char>(value);
   }
   template <class Number>
   static std::string little_endian(Number value) {
@@ -60,7 +60,7 @@ class Message {
   }
   static std::uint32_t checksum(std::string_view data);
 
-  std::string bytes;
+  std::string bytes_;
 };
 
 // CRC-32C (Castagnoli), rotated and shifted as TensorFlow does, so that the checksum of data that
@@ -72,8 +72,8 @@ std::uint32_t Message::checksum(std::string_view data) {
 }
 
 std::string Message::record() const {
-  const auto length = little_endian(std::uint64_t{bytes.size()});
-  return length + little_endian(checksum(length)) + bytes + little_endian(checksum(bytes));
+  const auto length = little_endian(std::uint64_t{bytes_.size()});
+  return length + little_endian(checksum(length)) + bytes_ + little_endian(checksum(bytes_));
 }
 
 // The numbers of fields, as event.proto and summary.proto have them.
@@ -126,8 +126,8 @@ bool is_event_file(const fs::path& path) {
   return path.filename().string().starts_with(name_prefix);
 }
 
-EventFile::EventFile(const fs::path& folder, std::int64_t first_step) : file(new_path(folder)) {
-  file.append(beginning(first_step));
+EventFile::EventFile(const fs::path& folder, std::int64_t first_step) : file_(new_path(folder)) {
+  file_.append(beginning(first_step));
   sync_folder(folder);
 }
 
@@ -141,7 +141,7 @@ void EventFile::append(std::int64_t step, const std::vector<Scalar>& scalars) {
   }
   Event event(step);
   event.summary(summary);
-  file.append(event.record());
+  file_.append(event.record());
 }
 
 }  // namespace lookback

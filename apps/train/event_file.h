@@ -28,10 +28,10 @@ class EventFile {
   // Whole as soon as it is written; on a full disk as AppendFile.
   void append(std::int64_t step, const std::vector<Scalar>& scalars);
   // As AppendFile.
-  void sync() { file.sync(); }
+  void sync() { file_.sync(); }
 
  private:
-  AppendFile file;
+  AppendFile file_;
 };
 
 }  // namespace lookback

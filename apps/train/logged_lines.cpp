@@ -6,8 +6,8 @@ namespace lookback {
 
 void LineRecorder::add(nlohmann::json line) {
   for (const auto* time : {"seconds", "tokens_per_second"}) line.erase(time);
-  sum.add(line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n");
-  ++count;
+  sum_.add(line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n");
+  ++count_;
 }
 
 }  // namespace lookback

@@ -17,11 +17,11 @@ struct LoggedLines {
 class LineRecorder {
  public:
   void add(nlohmann::json line);
-  LoggedLines so_far() const { return {.count = count, .checksum = sum.value()}; }
+  LoggedLines so_far() const { return {.count = count_, .checksum = sum_.value()}; }
 
  private:
-  std::int64_t count = 0;
-  RunningChecksum sum;
+  std::int64_t count_ = 0;
+  RunningChecksum sum_;
 };
 
 }  // namespace lookback

@@ -76,7 +76,7 @@ std::string_view operation_of(const kernels::SlotBase& slot) {
 // What was seen first, in words.
 class Search {
  public:
-  explicit Search(std::vector<NamedParameter> of_model) : parameters(std::move(of_model)) {}
+  explicit Search(std::vector<NamedParameter> parameters) : parameters_(std::move(parameters)) {}
 
   // Watches while `run` does its work.
   template <class Run>
@@ -89,12 +89,12 @@ class Search {
   }
 
   std::string verdict() const {
-    return found.empty() ? "no operation wrote it when it ran again" : found;
+    return found_.empty() ? "no operation wrote it when it ran again" : found_;
   }
   // With the ranges of the operation's inputs.
   std::optional<std::string> in_full() const {
-    if (found.empty()) return std::nullopt;
-    return ranges.empty() ? found : fmt::format("{}; its inputs lie in {}", found, ranges);
+    if (found_.empty()) return std::nullopt;
+    return ranges_.empty() ? found_ : fmt::format("{}; its inputs lie in {}", found_, ranges_);
   }
 
   std::string_view pass = "forward";
@@ -102,23 +102,23 @@ class Search {
  private:
   void look(const kernels::SlotBase& slot, const std::vector<kernels::In>& inputs,
             const std::vector<kernels::Out>& outputs) {
-    for (std::size_t i = 0; found.empty() && i < outputs.size(); ++i) {
+    for (std::size_t i = 0; found_.empty() && i < outputs.size(); ++i) {
       const auto value = non_finite_element(outputs[i]);
       const bool hidden = operation_of(slot) == "mask_scores" && value == "-inf";
       if (!value || hidden) continue;
       const auto& scope = *Scope::current();
-      found = fmt::format("{} of {} in the {} pass wrote {} first", operation_of(slot),
-                          scope.empty() ? "the whole model" : scope, pass, *value);
+      found_ = fmt::format("{} of {} in the {} pass wrote {} first", operation_of(slot),
+                           scope.empty() ? "the whole model" : scope, pass, *value);
       for (const auto& input : inputs) {
-        found += fault_of_parameter(input);
+        found_ += fault_of_parameter(input);
         if (!is_numbers(input)) continue;
-        ranges += (ranges.empty() ? "" : ", ") + range_of(input);
+        ranges_ += (ranges_.empty() ? "" : ", ") + range_of(input);
       }
     }
   }
 
   std::string fault_of_parameter(const kernels::In& input) const {
-    for (const auto& parameter : parameters) {
+    for (const auto& parameter : parameters_) {
       if (parameter.tensor.raw_data() != input.data) continue;
       if (const auto held = non_finite_element(input)) {
         return fmt::format(" ({} held {})", parameter.name, *held);
@@ -127,8 +127,8 @@ class Search {
     return "";
   }
 
-  std::vector<NamedParameter> parameters;
-  std::string found, ranges;
+  std::vector<NamedParameter> parameters_;
+  std::string found_, ranges_;
 };
 
 // A step, watched.

@@ -65,12 +65,12 @@ bool holds_run(const fs::path& directory) {
   return fs::is_directory(directory, ignored) && !run_entries(directory).empty();
 }
 
-OutputFolder::OutputFolder(fs::path directory, ExistingRun existing_run)
-    : existing(existing_run), claimed(checked(std::move(directory), existing_run)) {
+OutputFolder::OutputFolder(fs::path directory, ExistingRun existing)
+    : existing_(existing), claimed_(checked(std::move(directory), existing)) {
   restore_replaced(path());
   const bool holds = holds_run(path());
-  if (existing == ExistingRun::refused && holds) refuse_run(path());
-  if (existing == ExistingRun::resumed && !holds) {
+  if (existing_ == ExistingRun::refused && holds) refuse_run(path());
+  if (existing_ == ExistingRun::resumed && !holds) {
     fail("output",
          "{}: holds no run that could be resumed; without --resume a new one starts there",
          path().string());
@@ -78,16 +78,16 @@ OutputFolder::OutputFolder(fs::path directory, ExistingRun existing_run)
 }
 
 OutputFolder::~OutputFolder() {
-  if (!claimed.in_place()) return;
+  if (!claimed_.in_place()) return;
   const auto problem = remove_left_work(path());
   // Behind an error it would have the same cause, and the next run there tidies up.
   if (!problem.empty() && std::uncaught_exceptions() == 0) print_warning(problem);
 }
 
 const WorkFolder& OutputFolder::work() {
-  claimed.check_in_place();
-  if (!working) working.emplace(path());
-  return *working;
+  claimed_.check_in_place();
+  if (!working_) working_.emplace(path());
+  return *working_;
 }
 
 void OutputFolder::begin(const std::function<void(const fs::path&)>& write_first_files) {
@@ -95,10 +95,10 @@ void OutputFolder::begin(const std::function<void(const fs::path&)>& write_first
   write_first_files(staged);
   const auto replaced = run_entries(path());
   // Another program's, of which the lock knows nothing.
-  if (existing == ExistingRun::refused && !replaced.empty()) refuse_run(path());
+  if (existing_ == ExistingRun::refused && !replaced.empty()) refuse_run(path());
   check_free(path(), staged, replaced);
   replace_entries(work(), staged, replaced);
-  claimed.keep();
+  claimed_.keep();
 }
 
 }  // namespace lookback

@@ -38,12 +38,12 @@ class OutputFolder {
   // Made when it is first asked for. Throws Error where the output folder has been moved away.
   const WorkFolder& work();
 
-  const std::filesystem::path& path() const { return claimed.path(); }
+  const std::filesystem::path& path() const { return claimed_.path(); }
 
  private:
-  ExistingRun existing;
-  ClaimedFolder claimed;
-  std::optional<WorkFolder> working;
+  ExistingRun existing_;
+  ClaimedFolder claimed_;
+  std::optional<WorkFolder> working_;
 };
 
 }  // namespace lookback

@@ -18,9 +18,9 @@ struct PendingStep {
 
 class PendingSteps {
  public:
-  explicit PendingSteps(Device of_training) : device(of_training) {}
+  explicit PendingSteps(Device device) : device_(device) {}
 
-  void add(PendingStep step) { steps.push_back(std::move(step)); }
+  void add(PendingStep step) { steps_.push_back(std::move(step)); }
 
   // Whether numbers come later than the step that they are of.
   bool on_gpu() const;
@@ -30,8 +30,8 @@ class PendingSteps {
   double read(const std::function<void(const PendingStep&, const StepMeasures&)>& take);
 
  private:
-  Device device;
-  std::vector<PendingStep> steps;
+  Device device_;
+  std::vector<PendingStep> steps_;
 };
 
 }  // namespace lookback

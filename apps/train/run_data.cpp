@@ -33,36 +33,34 @@ std::string count_text(const std::optional<std::int64_t>& count) {
 
 }  // namespace
 
-RunData::RunData(const TokenData& token_data, const TrainOptions& train_options)
-    : data(token_data),
-      options(train_options),
-      watch(train_options.data, train_options.validation_data) {}
+RunData::RunData(const TokenData& data, const TrainOptions& options)
+    : data_(data), options_(options), watch_(options.data, options.validation_data) {}
 
 void RunData::resume(const TrainerState& before, const std::string& checkpoint) {
   const Check check{"resume"};
   if (before.ties) {
-    check(tokenizer_checksum(data) == before.ties->tokenizer,
+    check(tokenizer_checksum(data_) == before.ties->tokenizer,
           "{}: is not the tokenizer that the run was trained with: put it back",
-          data.training->tokenizer().name());
-    watch.resume(before.ties->data, options.verify_data ? DataCheck::all : DataCheck::sample);
+          data_.training->tokenizer().name());
+    watch_.resume(before.ties->data, options_.verify_data ? DataCheck::all : DataCheck::sample);
   } else {
-    check(!options.verify_data, "--verify-data: {} has no checksums of the data to compare with",
+    check(!options_.verify_data, "--verify-data: {} has no checksums of the data to compare with",
           checkpoint);
-    watch.begin();
+    watch_.begin();
   }
-  const auto mark = next_tokens(data, options, before.step);
-  check(before.training_tokens == data.training->tokens() && before.next_tokens == mark,
+  const auto mark = next_tokens(data_, options_, before.step);
+  check(before.training_tokens == data_.training->tokens() && before.next_tokens == mark,
         "{}: is not what the run was trained on ({} tokens, {} now; its next are {}, {} now): put "
         "the data back, or start a new run with --init-from {}",
-        options.data, count_text(before.training_tokens), count_text(data.training->tokens()),
-        fmt::join(before.next_tokens, " "), fmt::join(mark, " "), options.output_dir);
+        options_.data, count_text(before.training_tokens), count_text(data_.training->tokens()),
+        fmt::join(before.next_tokens, " "), fmt::join(mark, " "), options_.output_dir);
 }
 
 void RunData::describe(TrainerState& state) const {
-  state.training_tokens = data.training->tokens();
-  state.next_tokens = next_tokens(data, options, state.step);
-  state.ties->data = watch.record();
-  state.ties->tokenizer = tokenizer_checksum(data);
+  state.training_tokens = data_.training->tokens();
+  state.next_tokens = next_tokens(data_, options_, state.step);
+  state.ties->data = watch_.record();
+  state.ties->tokenizer = tokenizer_checksum(data_);
 }
 
 }  // namespace lookback

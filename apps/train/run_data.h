@@ -14,23 +14,23 @@ namespace lookback {
 class RunData {
  public:
   // Both outlive this object.
-  RunData(const TokenData& token_data, const TrainOptions& train_options);
+  RunData(const TokenData& data, const TrainOptions& options);
 
   // Of a new run: reads all files, and remembers what is in them.
-  void begin() { watch.begin(); }
+  void begin() { watch_.begin(); }
   // Of one that goes on from this checkpoint. Throws Error where data or tokenizer are other ones.
   void resume(const TrainerState& before, const std::string& checkpoint);
 
   // Whether the files are still the same: see DataWatch::changes().
-  std::vector<std::string> changes() { return watch.changes(); }
+  std::vector<std::string> changes() { return watch_.changes(); }
 
   // Fills in what a checkpoint after state.step, which has ties, says of the data.
   void describe(TrainerState& state) const;
 
  private:
-  const TokenData& data;
-  const TrainOptions& options;
-  DataWatch watch;
+  const TokenData& data_;
+  const TrainOptions& options_;
+  DataWatch watch_;
 };
 
 }  // namespace lookback

@@ -16,8 +16,8 @@ namespace lookback {
 class RunFolder {
  public:
   // The arguments outlive this object.
-  RunFolder(OutputFolder& output_folder, const Llama& model, const TokenData& token_data,
-            const TrainOptions& train_options, const Session& program_session);
+  RunFolder(OutputFolder& output, const Llama& model, const TokenData& data,
+            const TrainOptions& options, const Session& session);
 
   // Of a run that is resumed: takes over what it knows of its data, and returns what it had written
   // down. Throws Error where data or tokenizer are other ones. Changes nothing.
@@ -27,7 +27,7 @@ class RunFolder {
   // far, the tokenizer. Of a new run they appear together, in the place of an earlier one.
   void begin(const LoggedRun& earlier);
 
-  const std::filesystem::path& path() const { return output.path(); }
+  const std::filesystem::path& path() const { return output_.path(); }
 
   void save_model();
   // checkpoint-N, behind all lines of metrics.jsonl before it. Completes the state: data, settings
@@ -45,13 +45,13 @@ class RunFolder {
   void begin_new(const LoggedRun& earlier);
   void begin_resumed(const LoggedRun& earlier);
 
-  OutputFolder& output;
-  const Llama& llama;
-  const TokenData& data;
-  const TrainOptions& options;
-  const Session& session;
-  RunData run_data;
-  const ResumedRun* resumed = nullptr;
+  OutputFolder& output_;
+  const Llama& llama_;
+  const TokenData& data_;
+  const TrainOptions& options_;
+  const Session& session_;
+  RunData run_data_;
+  const ResumedRun* resumed_ = nullptr;
 };
 
 }  // namespace lookback

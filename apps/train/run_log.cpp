@@ -82,26 +82,26 @@ void write_metrics(const fs::path& folder, const LoggedRun& earlier) {
 }
 
 RunLog::RunLog(const fs::path& folder, const LoggedRun& earlier)
-    : metrics(folder / metrics_name), events(folder, earlier.step + 1) {
+    : metrics_(folder / metrics_name), events_(folder, earlier.step + 1) {
   // An evaluation after the last line about training stands, but the events file that has it is
   // void from there on.
   std::istringstream lines(earlier.lines);
   for (std::string line; std::getline(lines, line);) {
     const auto object = Json::parse(line);
-    recorder.add(object);
-    if (step_of(object) > earlier.step) events.append(step_of(object), scalars_of(object));
+    recorder_.add(object);
+    if (step_of(object) > earlier.step) events_.append(step_of(object), scalars_of(object));
   }
 }
 
 void RunLog::append(const Json& line, Line kind) {
-  if (kind == Line::standing) recorder.add(line);
-  metrics.append(line.dump() + "\n");
-  events.append(step_of(line), scalars_of(line));
+  if (kind == Line::standing) recorder_.add(line);
+  metrics_.append(line.dump() + "\n");
+  events_.append(step_of(line), scalars_of(line));
 }
 
 void RunLog::sync() {
-  metrics.sync();
-  events.sync();
+  metrics_.sync();
+  events_.sync();
 }
 
 }  // namespace lookback

@@ -50,12 +50,12 @@ class RunLog {
   void sync();
 
   // The standing lines.
-  LoggedLines lines() const { return recorder.so_far(); }
+  LoggedLines lines() const { return recorder_.so_far(); }
 
  private:
-  LineRecorder recorder;
-  AppendFile metrics;
-  EventFile events;
+  LineRecorder recorder_;
+  AppendFile metrics_;
+  EventFile events_;
 };
 
 }  // namespace lookback

@@ -37,8 +37,8 @@ enum class Repetition { captured, queued };
 class TrainStep {
  public:
   // The arguments outlive it. Faults of a model are always queued: they ask for numbers on the way.
-  TrainStep(const Llama& model, AdamW& adamw, const ForwardOptions& forward_options,
-            double max_gradient_norm, Repetition how = Repetition::captured);
+  TrainStep(const Llama& model, AdamW& optimizer, const ForwardOptions& forward, double max_norm,
+            Repetition how = Repetition::captured);
 
   // Queues the step and does not wait for a GPU: its numbers are there when they have been read.
   // A norm that is not finite leaves the weights as they are, in this step and all later ones.
@@ -48,10 +48,10 @@ class TrainStep {
   StepResults take(const std::vector<TokenBatch>& batches, double learning_rate,
                    const std::function<void(const StepResults&)>& before_update = {});
 
-  bool is_captured() const { return captured != nullptr; }
+  bool is_captured() const { return captured_ != nullptr; }
   // Why steps are queued though they were to be captured: memory did not suffice, in the words of
   // OutOfMemory. Empty otherwise.
-  const std::string& why_not_captured() const { return no_capture; }
+  const std::string& why_not_captured() const { return no_capture_; }
 
  private:
   bool fill_inputs(const std::vector<TokenBatch>& batches);
@@ -62,20 +62,20 @@ class TrainStep {
   bool launch();
   void continue_queued(const OutOfMemory& error);
 
-  const Llama& llama;
-  AdamW& optimizer;
-  const ForwardOptions forward;
-  const double max_norm;
-  const std::vector<NamedParameter> parameters;
-  bool may_capture;
-  std::vector<TokenTensors> inputs;  // where each step finds its micro-batches
+  const Llama& llama_;
+  AdamW& optimizer_;
+  const ForwardOptions forward_;
+  const double max_norm_;
+  const std::vector<NamedParameter> parameters_;
+  bool may_capture_;
+  std::vector<TokenTensors> inputs_;  // where each step finds its micro-batches
   // The norm of the gradients, and not finite from the first step on where it was not: no later
   // step then changes the weights, though the host has not read the norm yet.
-  Tensor norm_so_far;
-  bool warm = false;  // a step has been queued: what is made at first use is there
-  std::unique_ptr<CapturedWork> captured;
-  Tensor captured_numbers;  // what the captured step writes
-  std::string no_capture;
+  Tensor norm_so_far_;
+  bool warm_ = false;  // a step has been queued: what is made at first use is there
+  std::unique_ptr<CapturedWork> captured_;
+  Tensor captured_numbers_;  // what the captured step writes
+  std::string no_capture_;
 };
 
 }  // namespace lookback

@@ -25,15 +25,15 @@ constexpr std::string_view operation = "checkpoint";
 class StateReader {
  public:
   StateReader(const Json& read_object, std::string file, std::string path)
-      : object(read_object), where(std::move(file)), prefix(std::move(path)) {
-    check(object.is_object(), "{}: {} must be an object", where,
-          prefix.empty() ? "the whole" : prefix);
+      : object_(read_object), where_(std::move(file)), prefix_(std::move(path)) {
+    check_(object_.is_object(), "{}: {} must be an object", where_,
+           prefix_.empty() ? "the whole" : prefix_);
   }
 
   const Json& at(const std::string& key) {
-    known.insert(key);
-    check(object.contains(key), "{}: {}{} is missing", where, prefix, key);
-    return object.at(key);
+    known_.insert(key);
+    check_(object_.contains(key), "{}: {}{} is missing", where_, prefix_, key);
+    return object_.at(key);
   }
 
   // A count of at least 0, or a finite number of at least 0.
@@ -43,14 +43,15 @@ class StateReader {
     const bool right_kind =
         std::is_integral_v<Number> ? value.is_number_integer() : value.is_number();
     const bool fits = right_kind && value >= 0 && value == Json(value.get<Number>());
-    check(fits, "{}: {}{} is {}: must be {} of at least 0", where, prefix, key, value.dump(),
-          std::is_integral_v<Number> ? "an integer" : "a number");
+    check_(fits, "{}: {}{} is {}: must be {} of at least 0", where_, prefix_, key, value.dump(),
+           std::is_integral_v<Number> ? "an integer" : "a number");
     return value.get<Number>();
   }
 
   std::string text(const std::string& key) {
     const auto& value = at(key);
-    check(value.is_string(), "{}: {}{} is {}: must be a string", where, prefix, key, value.dump());
+    check_(value.is_string(), "{}: {}{} is {}: must be a string", where_, prefix_, key,
+           value.dump());
     return value.get<std::string>();
   }
 
@@ -59,34 +60,35 @@ class StateReader {
     const bool fits = values.is_object() && std::ranges::all_of(values, [](const Json& value) {
                         return value.is_string();
                       });
-    check(fits, "{}: {}{} is {}: must be an object of strings", where, prefix, key, values.dump());
+    check_(fits, "{}: {}{} is {}: must be an object of strings", where_, prefix_, key,
+           values.dump());
     return values.get<std::map<std::string, std::string>>();
   }
 
-  StateReader inside(const std::string& key) { return {at(key), where, prefix + key + "."}; }
+  StateReader inside(const std::string& key) { return {at(key), where_, prefix_ + key + "."}; }
 
   std::vector<std::int64_t> counts(const std::string& key) {
     const auto& values = at(key);
     const bool fits = values.is_array() && std::ranges::all_of(values, [](const Json& value) {
                         return value.is_number_integer() && value >= 0;
                       });
-    check(fits, "{}: {}{} is {}: must be a list of integers of at least 0", where, prefix, key,
-          values.dump());
+    check_(fits, "{}: {}{} is {}: must be a list of integers of at least 0", where_, prefix_, key,
+           values.dump());
     return values.get<std::vector<std::int64_t>>();
   }
 
   void refuse_others() const {
-    for (const auto& [key, value] : object.items()) {
-      check(known.contains(key), "{}: unknown key {}{}: the nearest is {}", where, prefix,
-            in_quotes(key), nearest_name(key, known));
+    for (const auto& [key, value] : object_.items()) {
+      check_(known_.contains(key), "{}: unknown key {}{}: the nearest is {}", where_, prefix_,
+             in_quotes(key), nearest_name(key, known_));
     }
   }
 
  private:
-  const Check check{operation};
-  const Json& object;
-  std::string where, prefix;
-  std::set<std::string> known;
+  const Check check_{operation};
+  const Json& object_;
+  std::string where_, prefix_;
+  std::set<std::string> known_;
 };
 
 OrderedJson json_of(const CheckpointTies& ties) {

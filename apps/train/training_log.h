@@ -18,15 +18,15 @@ class TrainingLog {
  public:
   // The run's state outlives this object, which keeps its seconds, and its steps that no line
   // tells about yet, up to date.
-  TrainingLog(const Console& console, TrainerState& trainer_state, std::int64_t steps_of_run);
+  TrainingLog(const Console& console, TrainerState& state, std::int64_t steps_of_run);
 
   // Goes on behind the lines that a resumed run has written.
-  void resume(LoggedRun earlier) { logged = std::move(earlier); }
+  void resume(LoggedRun earlier) { logged_ = std::move(earlier); }
   // What is written down: of a resumed run also before it was opened; `lines` are the earlier ones.
-  const LoggedRun& written() const { return logged; }
+  const LoggedRun& written() const { return logged_; }
   // Opens the files in the run's folder, whose metrics.jsonl holds the earlier lines.
-  void open(const std::filesystem::path& folder) { files.emplace(folder, logged); }
-  bool is_open() const { return files.has_value(); }
+  void open(const std::filesystem::path& folder) { files_.emplace(folder, logged_); }
+  bool is_open() const { return files_.has_value(); }
 
   void add_seconds(double seconds);
   // The numbers of a step: the next line tells about it.
@@ -38,22 +38,22 @@ class TrainingLog {
   // A line about an evaluation, with the values of learned weights and scales.
   void write_evaluation(const Evaluation& evaluation, const nlohmann::ordered_json& learned);
   // A line on stderr alone.
-  void say(std::string_view line) { progress.line(line); }
+  void say(std::string_view line) { progress_.line(line); }
 
   // The standing lines so far.
-  LoggedLines lines() const { return files->lines(); }
+  LoggedLines lines() const { return files_->lines(); }
   // Returns when all lines are on the disk.
-  void sync() { files->sync(); }
+  void sync() { files_->sync(); }
 
   double tokens_per_second() const;  // of the whole run
 
  private:
-  TrainerState& state;
-  const std::int64_t total_steps;
-  Progress progress;
-  LoggedRun logged;  // its loss and evaluation are the last ones
-  std::optional<RunLog> files;
-  StepMeasures last_step;
+  TrainerState& state_;
+  const std::int64_t total_steps_;
+  Progress progress_;
+  LoggedRun logged_;  // its loss and evaluation are the last ones
+  std::optional<RunLog> files_;
+  StepMeasures last_step_;
 };
 
 }  // namespace lookback

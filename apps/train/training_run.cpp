@@ -52,20 +52,19 @@ Json learned_numbers(const Llama& llama) {
 
 }  // namespace
 
-TrainingRun::TrainingRun(const Llama& model, const TokenData& token_data,
-                         const TrainOptions& train_options, OutputFolder& output_folder,
-                         const Session& session)
-    : llama(model),
-      data(token_data),
-      options(train_options),
-      forward(forward_options_of(train_options, model)),
-      optimizer(optimized_parameters(model), adamw_options(train_options)),
-      step(model, optimizer, forward, options.max_grad_norm,
-           options.no_cuda_graphs ? Repetition::queued : Repetition::captured),
-      state{.seed = session.seed},
-      pending(session.device),
-      log(session.console, state, total_steps()),
-      folder(output_folder, model, token_data, train_options, session) {}
+TrainingRun::TrainingRun(const Llama& model, const TokenData& data, const TrainOptions& options,
+                         OutputFolder& output_folder, const Session& session)
+    : llama_(model),
+      data_(data),
+      options_(options),
+      forward_(forward_options_of(options, model)),
+      optimizer_(optimized_parameters(model), adamw_options(options)),
+      step_(model, optimizer_, forward_, options_.max_grad_norm,
+            options_.no_cuda_graphs ? Repetition::queued : Repetition::captured),
+      state_{.seed = session.seed},
+      pending_(session.device),
+      log_(session.console, state_, total_steps()),
+      folder_(output_folder, model, data, options, session) {}
 
 std::vector<std::string> TrainingRun::resume(const ResumedRun& run) {
   const Check check{"resume"};
@@ -74,18 +73,19 @@ std::vector<std::string> TrainingRun::resume(const ResumedRun& run) {
     usage_error("--max-steps {}: the run has done {} already ({}): must be at least that",
                 total_steps(), before.step, run.checkpoint.path.string());
   }
-  check(before.seed == state.seed, "{} was trained with seed {}, its run with {}: must be the same",
-        run.checkpoint.path.string(), before.seed, state.seed);
-  const auto earlier = folder.resume(run);
-  log.resume(earlier);
-  state = before;
-  resumed = &run;
+  check(before.seed == state_.seed,
+        "{} was trained with seed {}, its run with {}: must be the same",
+        run.checkpoint.path.string(), before.seed, state_.seed);
+  const auto earlier = folder_.resume(run);
+  log_.resume(earlier);
+  state_ = before;
+  resumed_ = &run;
   if (!before.ties || earlier.known_by == before.ties->metrics) return {};
   const auto lines = before.ties->metrics.count;
   return {fmt::format(
       "{}: of the {} lines that the run had written by step {}, {}; the run goes on behind those "
       "that are there",
-      (folder.path() / "metrics.jsonl").string(), lines, before.step,
+      (folder_.path() / "metrics.jsonl").string(), lines, before.step,
       earlier.known_by.count == lines ? "some are not as they were"
                                       : fmt::format("{} are there", earlier.known_by.count))};
 }
@@ -93,136 +93,137 @@ std::vector<std::string> TrainingRun::resume(const ResumedRun& run) {
 TrainingSummary TrainingRun::run() {
   try {
     // One that was killed after its last step had old checkpoints left to remove.
-    if (resumed != nullptr && state.step == total_steps())
-      folder.remove_old_checkpoints(state.step);
+    if (resumed_ != nullptr && state_.step == total_steps())
+      folder_.remove_old_checkpoints(state_.step);
     train();
   } catch (const NonFiniteError&) {
     throw;
   } catch (const std::exception& error) {
     // Whatever happened, a full disk or a GPU that is gone: what is saved is saved.
-    if (!log.is_open()) throw;
-    throw Error(folder.with_resume_command(message_of(error)));
+    if (!log_.is_open()) throw;
+    throw Error(folder_.with_resume_command(message_of(error)));
   }
-  return {.ended_by = state.step < total_steps() ? interrupt->signal() : 0,
-          .steps = state.step,
-          .loss = log.written().loss,
-          .evaluation = log.written().evaluation,
-          .tokens_per_second = log.tokens_per_second()};
+  return {.ended_by = state_.step < total_steps() ? interrupt_->signal() : 0,
+          .steps = state_.step,
+          .loss = log_.written().loss,
+          .evaluation = log_.written().evaluation,
+          .tokens_per_second = log_.tokens_per_second()};
 }
 
 void TrainingRun::train() {
   CheckpointWatch checkpoint_wish;
   bool interrupted = false;
-  while (state.step < total_steps() && !interrupted) {
+  while (state_.step < total_steps() && !interrupted) {
     take_step();
-    interrupted = interrupt->requested() && state.step < total_steps();
+    interrupted = interrupt_->requested() && state_.step < total_steps();
     const bool asked_for_checkpoint = checkpoint_wish.take();
-    const bool logs = at_multiple_of(options.logging_steps);
-    const bool evaluates = at_multiple_of(*options.eval_steps);
-    const bool inspects = options.inspect_every && state.step % *options.inspect_every == 0;
-    const bool saves = at_multiple_of(*options.save_steps) || interrupted || asked_for_checkpoint;
+    const bool logs = at_multiple_of(options_.logging_steps);
+    const bool evaluates = at_multiple_of(*options_.eval_steps);
+    const bool inspects = options_.inspect_every && state_.step % *options_.inspect_every == 0;
+    const bool saves = at_multiple_of(*options_.save_steps) || interrupted || asked_for_checkpoint;
     if (logs || evaluates || inspects || saves) read_steps();
     if (logs || interrupted) {
-      log.write_steps(learning_rate(state.step - 1),
-                      logs ? RunLog::Line::standing : RunLog::Line::of_interrupt);
+      log_.write_steps(learning_rate(state_.step - 1),
+                       logs ? RunLog::Line::standing : RunLog::Line::of_interrupt);
     }
     if (evaluates) evaluate_model();
     // Before the checkpoint: a run that is killed in between then writes this report once more, and
     // not never.
     if (inspects) write_report();
-    if (saves) folder.save_checkpoint(optimizer, state, log);
+    if (saves) folder_.save_checkpoint(optimizer_, state_, log_);
     if (asked_for_checkpoint) {
-      log.say(fmt::format("checkpoint-{} is written, as a signal asked for", state.step));
+      log_.say(fmt::format("checkpoint-{} is written, as a signal asked for", state_.step));
     }
   }
-  if (interrupted) folder.save_model();
+  if (interrupted) folder_.save_model();
 }
 
 void TrainingRun::take_step() {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
-  auto batches = micro_batches(data, options, state.step);
-  const double rate = learning_rate(state.step);
-  if (state.step == first_step()) {
+  auto batches = micro_batches(data_, options_, state_.step);
+  const double rate = learning_rate(state_.step);
+  if (state_.step == first_step()) {
     const auto begin_run = [&](const StepResults& results) { begin(results, batches); };
-    state.tokens += step.take(batches, rate, begin_run).tokens;
+    state_.tokens += step_.take(batches, rate, begin_run).tokens;
   } else {
-    const bool said_before = !step.why_not_captured().empty();
-    const auto results = step.take(batches, rate);
-    if (!said_before && !step.why_not_captured().empty()) {
-      log.say(
+    const bool said_before = !step_.why_not_captured().empty();
+    const auto results = step_.take(batches, rate);
+    if (!said_before && !step_.why_not_captured().empty()) {
+      log_.say(
           fmt::format("step {}: queued kernel by kernel from here on, as with "
                       "--no-cuda-graphs: no room for a capture: {}",
-                      state.step + 1, step.why_not_captured()));
+                      state_.step + 1, step_.why_not_captured()));
     }
-    state.tokens += results.tokens;
-    pending.add({results, std::move(batches), state.step});
-    if (!pending.on_gpu()) read_steps();
+    state_.tokens += results.tokens;
+    pending_.add({results, std::move(batches), state_.step});
+    if (!pending_.on_gpu()) read_steps();
   }
-  ++state.step;
-  log.add_seconds(std::chrono::duration<double>(Clock::now() - start).count());
-  log.show_progress();
+  ++state_.step;
+  log_.add_seconds(std::chrono::duration<double>(Clock::now() - start).count());
+  log_.show_progress();
 }
 
 // The first step is waited for before it changes a weight, so that what cannot even start leaves
 // nothing behind.
 void TrainingRun::begin(const StepResults& first_results, const std::vector<TokenBatch>& batches) {
-  pending.add({first_results, batches, state.step});
+  pending_.add({first_results, batches, state_.step});
   read_steps();
-  interrupt.emplace();
-  folder.begin(log.written());
-  log.open(folder.path());
+  interrupt_.emplace();
+  folder_.begin(log_.written());
+  log_.open(folder_.path());
 }
 
 void TrainingRun::read_steps() {
-  log.add_seconds(pending.read([&](const PendingStep& each, const StepMeasures& measures) {
+  log_.add_seconds(pending_.read([&](const PendingStep& each, const StepMeasures& measures) {
     if (!measures.finite()) stop(each, measures);
-    log.add_step(measures);
+    log_.add_step(measures);
   }));
 }
 
 void TrainingRun::stop(const PendingStep& broken, const StepMeasures& measures) {
   const bool loss_is_finite = std::isfinite(measures.loss);
-  const auto where = first_non_finite(llama, broken.batches);
-  auto kept = fmt::format("{} keeps the last model that was evaluated", options.output_dir);
+  const auto where = first_non_finite(llama_, broken.batches);
+  auto kept = fmt::format("{} keeps the last model that was evaluated", options_.output_dir);
   if (broken.step == first_step()) {
-    kept = resumed == nullptr ? "nothing was written" : "nothing was changed";
+    kept = resumed_ == nullptr ? "nothing was written" : "nothing was changed";
   } else if (loss_is_finite) {
-    folder.save_model();
-    kept = fmt::format("{} keeps the model before this step", options.output_dir);
+    folder_.save_model();
+    kept = fmt::format("{} keeps the model before this step", options_.output_dir);
   }
   throw NonFiniteError(fmt::format("step {}: the {} is not finite; {}; {}", broken.step + 1,
                                    loss_is_finite ? "gradient norm" : "loss", where, kept));
 }
 
 void TrainingRun::evaluate_model() {
-  auto plan = whole_evaluation(*data.validation, options.batch_size, options.block_size);
-  if (state.step < total_steps()) plan.batches = options.eval_batches;
-  const auto evaluation = evaluate(llama, *data.validation, plan, forward);
+  auto plan = whole_evaluation(*data_.validation, options_.batch_size, options_.block_size);
+  if (state_.step < total_steps()) plan.batches = options_.eval_batches;
+  const auto evaluation = evaluate(llama_, *data_.validation, plan, forward_);
   if (!std::isfinite(evaluation.loss)) {
     throw NonFiniteError(fmt::format(
         "step {}: the validation loss is not finite; {}; {} keeps the last model whose loss was",
-        state.step, first_non_finite(llama, *data.validation, plan), options.output_dir));
+        state_.step, first_non_finite(llama_, *data_.validation, plan), options_.output_dir));
   }
-  log.write_evaluation(evaluation, learned_numbers(llama));
-  folder.save_model();
+  log_.write_evaluation(evaluation, learned_numbers(llama_));
+  folder_.save_model();
 }
 
 void TrainingRun::write_report() {
-  OptimizerView view{.steps_taken = state.step,
-                     .options = adamw_options(options),
-                     .learning_rate = learning_rate(state.step - 1),
-                     .origin = fmt::format("the optimizer after step {}", state.step)};
-  for (const auto& [name, first, second] : optimizer.states()) view.moments[name] = {first, second};
-  folder.write_report(forward, view);
+  OptimizerView view{.steps_taken = state_.step,
+                     .options = adamw_options(options_),
+                     .learning_rate = learning_rate(state_.step - 1),
+                     .origin = fmt::format("the optimizer after step {}", state_.step)};
+  for (const auto& [name, first, second] : optimizer_.states())
+    view.moments[name] = {first, second};
+  folder_.write_report(forward_, view);
 }
 
 bool TrainingRun::at_multiple_of(std::int64_t interval) const {
-  return state.step % interval == 0 || state.step == total_steps();
+  return state_.step % interval == 0 || state_.step == total_steps();
 }
 
 double TrainingRun::learning_rate(std::int64_t of_step) const {
-  return learning_rate_at(llama, schedule_of(options), of_step);
+  return learning_rate_at(llama_, schedule_of(options_), of_step);
 }
 
 }  // namespace lookback

@@ -24,7 +24,7 @@ struct TrainingSummary {
 class TrainingRun {
  public:
   // The options' steps are resolved. The arguments outlive the run.
-  TrainingRun(const Llama& model, const TokenData& token_data, const TrainOptions& train_options,
+  TrainingRun(const Llama& model, const TokenData& data, const TrainOptions& options,
               OutputFolder& output_folder, const Session& session);
 
   // Goes on with the run in the output folder: takes over its state and what it wrote down; model
@@ -32,7 +32,7 @@ class TrainingRun {
   // tokenizer are not those that the run was on. Changes nothing in the folder. Returns what must
   // be said of what it found there.
   std::vector<std::string> resume(const ResumedRun& run);
-  AdamW& adamw() { return optimizer; }
+  AdamW& adamw() { return optimizer_; }
 
   // Trains. The output folder is begun when the first gradients are there: what cannot even start
   // leaves nothing behind. From then on it holds a whole model: the one that training started from,
@@ -53,23 +53,23 @@ class TrainingRun {
   void write_report();
   [[noreturn]] void stop(const PendingStep& broken, const StepMeasures& measures);
 
-  std::int64_t total_steps() const { return *options.max_steps; }
-  std::int64_t first_step() const { return resumed == nullptr ? 0 : resumed->state.step; }
+  std::int64_t total_steps() const { return *options_.max_steps; }
+  std::int64_t first_step() const { return resumed_ == nullptr ? 0 : resumed_->state.step; }
   bool at_multiple_of(std::int64_t interval) const;
   double learning_rate(std::int64_t of_step) const;
 
-  const Llama& llama;
-  const TokenData& data;
-  const TrainOptions& options;
-  const ForwardOptions forward;
-  AdamW optimizer;
-  TrainStep step;
-  TrainerState state;
-  PendingSteps pending;
-  TrainingLog log;
-  RunFolder folder;
-  std::optional<InterruptWatch> interrupt;  // once the folder is begun
-  const ResumedRun* resumed = nullptr;
+  const Llama& llama_;
+  const TokenData& data_;
+  const TrainOptions& options_;
+  const ForwardOptions forward_;
+  AdamW optimizer_;
+  TrainStep step_;
+  TrainerState state_;
+  PendingSteps pending_;
+  TrainingLog log_;
+  RunFolder folder_;
+  std::optional<InterruptWatch> interrupt_;  // once the folder is begun
+  const ResumedRun* resumed_ = nullptr;
 };
 
 }  // namespace lookback

@@ -79,90 +79,90 @@ LlamaConfig config_of(const SafetensorsFile& reference) {
 class ReferenceRun {
  public:
   ReferenceRun(const SafetensorsFile& file, const ReferenceRunOptions& options)
-      : reference(file),
-        dtype(options.dtype),
-        ids(ids_of(file)),
-        targets(next_token_targets(ids)),
-        llama(config_of(file), precision_of(dtype)),
-        parameters(llama.parameters()),
-        forward_options(lookback::forward_options(options.attention_storage, llama, ids.size(0),
-                                                  ids.size(1), Gradients::wanted)) {
-    load_parameters(parameters, reference, parameter_prefix,
-                    [&](const auto& names) { return variant_advice(llama.config, names); });
+      : reference_(file),
+        dtype_(options.dtype),
+        ids_(ids_of(file)),
+        targets_(next_token_targets(ids_)),
+        llama_(config_of(file), precision_of(dtype_)),
+        parameters_(llama_.parameters()),
+        forward_options_(lookback::forward_options(options.attention_storage, llama_, ids_.size(0),
+                                                   ids_.size(1), Gradients::wanted)) {
+    load_parameters(parameters_, reference_, parameter_prefix,
+                    [&](const auto& names) { return variant_advice(llama_.config, names); });
   }
 
   Results run() {
     forward();
-    if (wants(reference, ReferenceGroup::grad, dtype)) gradients();
-    if (wants(reference, ReferenceGroup::trace, dtype)) trace();
-    if (wants(reference, ReferenceGroup::train, dtype)) train();
-    return std::move(results);
+    if (wants(reference_, ReferenceGroup::grad, dtype_)) gradients();
+    if (wants(reference_, ReferenceGroup::trace, dtype_)) trace();
+    if (wants(reference_, ReferenceGroup::train, dtype_)) train();
+    return std::move(results_);
   }
 
  private:
   Tensor mean_loss_of_input() const {
-    return mean_loss(llama.loss(ids, targets, {}, forward_options));
+    return mean_loss(llama_.loss(ids_, targets_, {}, forward_options_));
   }
 
   void forward() {
     const NoGrad no_grad;
-    results["out.logits"] = llama.logits(ids, forward_options);
-    results["out.loss"] = mean_loss_of_input();
+    results_["out.logits"] = llama_.logits(ids_, forward_options_);
+    results_["out.loss"] = mean_loss_of_input();
   }
 
   void gradients() {
     backward(mean_loss_of_input());
-    for (const auto& parameter : parameters) {
+    for (const auto& parameter : parameters_) {
       const auto& weights = parameter.tensor;
       const auto grad = gradient(weights);
-      results["grad." + parameter.name] =
+      results_["grad." + parameter.name] =
           grad.defined() ? contiguous(grad) : zeros(weights.shape(), weights.dtype());
     }
-    clear_gradients(parameters);
+    clear_gradients(parameters_);
   }
 
   void trace() {
     const NoGrad no_grad;
     Trace trace;
-    auto traced = forward_options;
+    auto traced = forward_options_;
     traced.trace = &trace;
-    llama.model.forward(ids, traced);
+    llama_.model.forward(ids_, traced);
     for (std::size_t l = 0; l < trace.attention_weights.size(); ++l) {
-      results[fmt::format("trace.attn.{}", l)] = contiguous(trace.attention_weights[l]);
+      results_[fmt::format("trace.attn.{}", l)] = contiguous(trace.attention_weights[l]);
     }
     for (std::size_t l = 0; l < trace.hidden_states.size(); ++l) {
-      results[fmt::format("trace.hidden.{}", l)] = contiguous(trace.hidden_states[l]);
+      results_[fmt::format("trace.hidden.{}", l)] = contiguous(trace.hidden_states[l]);
     }
   }
 
   // As many steps as the file has losses (or norms), from its weights, on its one batch.
   void train() {
-    const auto training = training_of(reference);
-    const auto* name = reference.contains("train.losses") ? "train.losses" : "train.grad_norms";
-    const auto& shape = reference.info(name).shape;
+    const auto training = training_of(reference_);
+    const auto* name = reference_.contains("train.losses") ? "train.losses" : "train.grad_norms";
+    const auto& shape = reference_.info(name).shape;
     if (shape.size() != 1)
-      fail(operation, "{}: {} must have one dimension", reference.source(), name);
-    AdamW adamw(parameters, training.adamw);
+      fail(operation, "{}: {} must have one dimension", reference_.source(), name);
+    AdamW adamw(parameters_, training.adamw);
     std::vector<double> losses, norms;
     for (std::int64_t step = 0; step < shape[0]; ++step) {
-      clear_gradients(parameters);
+      clear_gradients(parameters_);
       const auto loss = mean_loss_of_input();
       backward(loss);
       losses.push_back(loss.item());
-      norms.push_back(gradient_norm(parameters));
+      norms.push_back(gradient_norm(parameters_));
       adamw.step(training.learning_rate, clipping_factor(norms.back(), training.max_grad_norm));
     }
-    results["train.losses"] = from_values(losses, {shape[0]});
-    results["train.grad_norms"] = from_values(norms, {shape[0]});
+    results_["train.losses"] = from_values(losses, {shape[0]});
+    results_["train.grad_norms"] = from_values(norms, {shape[0]});
   }
 
-  const SafetensorsFile& reference;
-  DType dtype;
-  Tensor ids, targets;
-  Llama llama;
-  std::vector<NamedParameter> parameters;
-  ForwardOptions forward_options;
-  Results results;
+  const SafetensorsFile& reference_;
+  DType dtype_;
+  Tensor ids_, targets_;
+  Llama llama_;
+  std::vector<NamedParameter> parameters_;
+  ForwardOptions forward_options_;
+  Results results_;
 };
 
 }  // namespace

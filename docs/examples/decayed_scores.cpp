@@ -14,17 +14,17 @@ class DecayedScores final : public AccumulatedScores {
  public:
   DecayedScores(ChildOf place, const ScoreSizes& sizes, Precision precision)
       : AccumulatedScores(std::move(place), sizes, precision) {
-    for (std::int64_t i = 0; i < m; ++i) ages.push_back(static_cast<double>(m - 1 - i));
+    for (std::int64_t i = 0; i < m_; ++i) ages_.push_back(static_cast<double>(m_ - 1 - i));
   }
 
  private:
   Tensor scales() const override {
-    const auto age = cast(from_values(ages, {m}), decay.dtype());
-    return exp(age * -decay) * (1 / std::sqrt(head_dim));
+    const auto age = cast(from_values(ages_, {m_}), decay_.dtype());
+    return exp(age * -decay_) * (1 / std::sqrt(head_dim_));
   }
 
-  std::vector<double> ages;  // of layer i's scores, in layers
-  Tensor decay = one("decay", 0.1);
+  std::vector<double> ages_;  // of layer i's scores, in layers
+  Tensor decay_ = one("decay", 0.1);
 };
 
 const ScoreSchemes::Add registered{"decayed", accumulated<DecayedScores>()};

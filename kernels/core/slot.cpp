@@ -22,8 +22,8 @@ std::string_view name_of(Backend backend) {
 
 SlotBase::~SlotBase() {
   auto** place = &head;
-  while (*place != this) place = &(*place)->link;
-  *place = link;
+  while (*place != this) place = &(*place)->link_;
+  *place = link_;
 }
 
 void SlotBase::missing(Backend backend) const {

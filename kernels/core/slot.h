@@ -26,14 +26,14 @@ class SlotBase {
   const std::string_view name;
   const Direction direction;
   static const SlotBase* first() { return head; }
-  const SlotBase* next() const { return link; }
+  const SlotBase* next() const { return link_; }
   virtual bool filled(Backend backend) const = 0;
   SlotBase(const SlotBase&) = delete;
   SlotBase& operator=(const SlotBase&) = delete;
 
  protected:
   SlotBase(std::string_view slot_name, Direction slot_direction)
-      : name(slot_name), direction(slot_direction), link(head) {
+      : name(slot_name), direction(slot_direction), link_(head) {
     head = this;
   }
   ~SlotBase();  // leaves the list
@@ -42,7 +42,7 @@ class SlotBase {
 
  private:
   static inline constinit SlotBase* head = nullptr;
-  SlotBase* link;
+  SlotBase* link_;
 };
 
 // No proof goes through an operation whose arguments declare no dependency kind.
@@ -108,12 +108,12 @@ class Slot final : public SlotBase {
   // Scratch that the backend's kernel wants for a call with these sizes, in bytes: the caller gives
   // it as the arguments' `workspace`. Only sizes are looked at, not memory.
   std::size_t workspace_bytes(Backend backend, const Arguments& arguments) const {
-    const auto wanted = workspaces[static_cast<std::size_t>(backend)];
+    const auto wanted = workspaces_[static_cast<std::size_t>(backend)];
     return wanted == nullptr ? 0 : wanted(arguments);
   }
 
-  Kernel& at(Backend backend) { return kernels[static_cast<std::size_t>(backend)]; }
-  Kernel at(Backend backend) const { return kernels[static_cast<std::size_t>(backend)]; }
+  Kernel& at(Backend backend) { return kernels_[static_cast<std::size_t>(backend)]; }
+  Kernel at(Backend backend) const { return kernels_[static_cast<std::size_t>(backend)]; }
 
  private:
   void run_on_taint(const Arguments& arguments) const {
@@ -146,8 +146,8 @@ class Slot final : public SlotBase {
     observer(*this, inputs, outputs);
   }
 
-  std::array<Kernel, backend_count> kernels{};
-  std::array<Workspace, backend_count> workspaces{};
+  std::array<Kernel, backend_count> kernels_{};
+  std::array<Workspace, backend_count> workspaces_{};
   friend struct Registration<Arguments, slot_direction>;
 };
 
@@ -165,7 +165,7 @@ struct Registration {
                typename Slot<Arguments, direction>::Kernel kernel,
                typename Slot<Arguments, direction>::Workspace workspace = nullptr) {
     slot.at(backend) = kernel;
-    slot.workspaces[static_cast<std::size_t>(backend)] = workspace;
+    slot.workspaces_[static_cast<std::size_t>(backend)] = workspace;
   }
 };
 

@@ -8,20 +8,20 @@ template <class T>
 class Backward {
  public:
   explicit Backward(const AttentionBackwardArgs& arguments)
-      : a(arguments),
-        shape(shape_of(a.q, a.k, a.mask)),
-        pieces(a),
-        v(rows_of_key_heads<const T>(a.v)),
-        dv(rows_of_key_heads<T>(a.dv)) {
-    scratch_numbers = pieces.chunk_scratch() + key_columns * v.width +
-                      read_scratch<T>(key_columns, v.width) + pieces.block_scratch() +
-                      2 * query_rows * tile_stride + read_scratch<T>(2 * query_rows, v.width);
+      : a_(arguments),
+        shape_(shape_of(a_.q, a_.k, a_.mask)),
+        pieces_(a_),
+        v_(rows_of_key_heads<const T>(a_.v)),
+        dv_(rows_of_key_heads<T>(a_.dv)) {
+    scratch_numbers_ = pieces_.chunk_scratch() + key_columns * v_.width +
+                       read_scratch<T>(key_columns, v_.width) + pieces_.block_scratch() +
+                       2 * query_rows * tile_stride + read_scratch<T>(2 * query_rows, v_.width);
   }
 
   void run() const {
-    parallel_for(pieces.workers(), 1, [&](std::int64_t worker, std::int64_t) {
-      const auto segment = pieces.segment_of(worker);
-      pieces.begin(segment);
+    parallel_for(pieces_.workers(), 1, [&](std::int64_t worker, std::int64_t) {
+      const auto segment = pieces_.segment_of(worker);
+      pieces_.begin(segment);
       for (auto first = segment.first; first < segment.last; first += key_columns) {
         chunk(segment, {.sequence = segment.sequence,
                         .key_head = segment.key_head,
@@ -29,7 +29,7 @@ class Backward {
                         .columns = std::min(key_columns, segment.last - first)});
       }
     });
-    pieces.finish();
+    pieces_.finish();
   }
 
  private:
@@ -42,21 +42,22 @@ class Backward {
   };
 
   void chunk(const KeySegment& segment, const KeyChunk& at) const {
-    Scratch<Sum> scratch(scratch_numbers);
-    const auto keys = pieces.begin(at, scratch);
-    const Values values{read_rows(v.at(at.sequence, at.first, at.key_head, 0), v.row_step,
-                                  at.columns, v.width, scratch),
-                        scratch.take(at.columns * v.width)};
-    std::fill_n(values.dv, at.columns * v.width, Sum{0});
-    for (auto head = at.key_head * shape.group; head < (at.key_head + 1) * shape.group; ++head) {
-      for (std::int64_t row = 0; row < shape.rows; row += query_rows) {
+    Scratch<Sum> scratch(scratch_numbers_);
+    const auto keys = pieces_.begin(at, scratch);
+    const Values values{read_rows(v_.at(at.sequence, at.first, at.key_head, 0), v_.row_step,
+                                  at.columns, v_.width, scratch),
+                        scratch.take(at.columns * v_.width)};
+    std::fill_n(values.dv, at.columns * v_.width, Sum{0});
+    for (auto head = at.key_head * shape_.group; head < (at.key_head + 1) * shape_.group; ++head) {
+      for (std::int64_t row = 0; row < shape_.rows; row += query_rows) {
         block(segment, keys, values, row, head, scratch);
       }
     }
-    pieces.end(keys);
-    for (std::int64_t s = 0; dv.present() && s < at.columns; ++s) {
-      T* to = dv.at(at.sequence, at.first + s, at.key_head, 0);
-      for (std::int64_t d = 0; d < v.width; ++d) to[d] = static_cast<T>(values.dv[s * v.width + d]);
+    pieces_.end(keys);
+    for (std::int64_t s = 0; dv_.present() && s < at.columns; ++s) {
+      T* to = dv_.at(at.sequence, at.first + s, at.key_head, 0);
+      for (std::int64_t d = 0; d < v_.width; ++d)
+        to[d] = static_cast<T>(values.dv[s * v_.width + d]);
     }
   }
 
@@ -64,46 +65,47 @@ class Backward {
   void block(const KeySegment& segment, const typename Pieces::Chunk& keys, const Values& values,
              std::int64_t row, std::int64_t head, Scratch<Sum> scratch) const {
     const auto& at = keys.at;
-    const auto rows = std::min(query_rows, shape.rows - row);
-    const BlockMask mask(a.mask, at.sequence, row, 1, rows, shape.keys);
+    const auto rows = std::min(query_rows, shape_.rows - row);
+    const BlockMask mask(a_.mask, at.sequence, row, 1, rows, shape_.keys);
     const auto first = std::max<std::int64_t>(0, mask.any.first - at.first);
     const auto columns = std::min(at.columns, mask.any.last - at.first) - first;
     if (columns <= 0) return;
     std::array<KeyRange, query_rows> visible;
     mask.relative(at.first + first, columns, rows, visible.data());
 
-    const auto queries = pieces.queries(at.sequence, row, head, rows, scratch);
-    const auto offset = ((at.sequence * shape.rows + row) * shape.heads() + head) * v.width;
-    const auto row_stride = shape.heads() * v.width;
-    const auto dy = read_rows(a.dy.as<T>() + offset, row_stride, rows, v.width, scratch);
+    const auto queries = pieces_.queries(at.sequence, row, head, rows, scratch);
+    const auto offset = ((at.sequence * shape_.rows + row) * shape_.heads() + head) * v_.width;
+    const auto row_stride = shape_.heads() * v_.width;
+    const auto dy = read_rows(a_.dy.as<T>() + offset, row_stride, rows, v_.width, scratch);
     const ScoreTile<Sum> weights{scratch.take(query_rows * tile_stride), rows, columns, tile_stride,
                                  visible.data()};
-    pieces.scores(queries, keys, first, weights);
+    pieces_.scores(queries, keys, first, weights);
     weights_from_log_sum_exp(
-        weights, a.log_sum_exp.as<Sum>() + (at.sequence * shape.heads() + head) * shape.rows + row);
-    if (dv.present()) {
+        weights,
+        a_.log_sum_exp.as<Sum>() + (at.sequence * shape_.heads() + head) * shape_.rows + row);
+    if (dv_.present()) {
       tile_product(Gemm<Sum>{.m = columns,
-                             .n = v.width,
+                             .n = v_.width,
                              .k = rows,
                              .a = weights.data,
                              .a_stride = tile_stride,
                              .a_layout = Layout::transposed,
                              .b = dy.data,
                              .b_stride = dy.stride,
-                             .c = values.dv + first * v.width,
-                             .c_stride = v.width,
+                             .c = values.dv + first * v_.width,
+                             .c_stride = v_.width,
                              .into = Into::sum});
     }
-    if (!wants_scores(a)) return;
-    const auto y = read_rows(a.y.as<T>() + offset, row_stride, rows, v.width, scratch);
+    if (!wants_scores(a_)) return;
+    const auto y = read_rows(a_.y.as<T>() + offset, row_stride, rows, v_.width, scratch);
     std::array<Sum, query_rows> row_dot;
     for (std::int64_t i = 0; i < rows; ++i) {
-      row_dot[static_cast<std::size_t>(i)] = dot(dy.row(i), y.row(i), v.width);
+      row_dot[static_cast<std::size_t>(i)] = dot(dy.row(i), y.row(i), v_.width);
     }
     Sum* gradient = scratch.take(query_rows * tile_stride);
     tile_product(Gemm<Sum>{.m = rows,
                            .n = columns,
-                           .k = v.width,
+                           .k = v_.width,
                            .a = dy.data,
                            .a_stride = dy.stride,
                            .b = values.v.row(first),
@@ -112,16 +114,16 @@ class Backward {
                            .c = gradient,
                            .c_stride = tile_stride});
     score_gradient(weights, gradient, tile_stride, row_dot.data());
-    pieces.add(segment, keys, first, row, head, queries,
-               {gradient, rows, columns, tile_stride, visible.data()}, scratch);
+    pieces_.add(segment, keys, first, row, head, queries,
+                {gradient, rows, columns, tile_stride, visible.data()}, scratch);
   }
 
-  const AttentionBackwardArgs& a;
-  const AttentionShape shape;
-  const Pieces pieces;
-  const HeadRows<const T> v;
-  const HeadRows<T> dv;
-  std::int64_t scratch_numbers = 0;
+  const AttentionBackwardArgs& a_;
+  const AttentionShape shape_;
+  const Pieces pieces_;
+  const HeadRows<const T> v_;
+  const HeadRows<T> dv_;
+  std::int64_t scratch_numbers_ = 0;
 };
 
 void backward(const AttentionBackwardArgs& arguments) {

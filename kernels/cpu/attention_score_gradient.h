@@ -52,55 +52,55 @@ class ScoreGradient {
 
   // q, k, scales, dq, dk, dscales and workspace are fields of the arguments.
   explicit ScoreGradient(const Arguments& arguments)
-      : a(arguments),
-        shape(shape_of(a.q, a.k, a.mask)),
-        segments(attention_key_segments(a.k[0])),
-        partial(segments > 1 || a.q[0].dtype == DType::bf16),
-        q(rows_of_each_head<const T>(a.q, shape.group)),
-        k(rows_of_each_key_head<const T>(a.k)),
-        dq(rows_of_each_head<T>(a.dq, shape.group)),
-        dk(rows_of_each_key_head<T>(a.dk)) {
-    for (const auto& piece : q) widths.push_back(piece.width);
-    for (const auto width : widths) total_width += width;
-    Sum* at = a.workspace.template as<Sum>();
-    scale_parts = at;
+      : a_(arguments),
+        shape_(shape_of(a_.q, a_.k, a_.mask)),
+        segments_(attention_key_segments(a_.k[0])),
+        partial_(segments_ > 1 || a_.q[0].dtype == DType::bf16),
+        q_(rows_of_each_head<const T>(a_.q, shape_.group)),
+        k_(rows_of_each_key_head<const T>(a_.k)),
+        dq_(rows_of_each_head<T>(a_.dq, shape_.group)),
+        dk_(rows_of_each_key_head<T>(a_.dk)) {
+    for (const auto& piece : q_) widths_.push_back(piece.width);
+    for (const auto width : widths_) total_width_ += width;
+    Sum* at = a_.workspace.template as<Sum>();
+    scale_parts_ = at;
     at += workers() * pieces();
-    for (std::int64_t p = 0; partial && p < pieces(); ++p) {
-      dq_parts.push_back(at);
-      at += segments * dq_numbers(p);
+    for (std::int64_t p = 0; partial_ && p < pieces(); ++p) {
+      dq_parts_.push_back(at);
+      at += segments_ * dq_numbers(p);
     }
   }
 
-  std::int64_t pieces() const { return static_cast<std::int64_t>(q.size()); }
-  std::int64_t workers() const { return shape.sequences * shape.key_heads * segments; }
+  std::int64_t pieces() const { return static_cast<std::int64_t>(q_.size()); }
+  std::int64_t workers() const { return shape_.sequences * shape_.key_heads * segments_; }
 
   KeySegment segment_of(std::int64_t worker) const {
-    const auto length = blocks_of(blocks_of(shape.keys, segments), key_columns) * key_columns;
-    const auto index = worker % segments;
-    const auto pair = worker / segments;
+    const auto length = blocks_of(blocks_of(shape_.keys, segments_), key_columns) * key_columns;
+    const auto index = worker % segments_;
+    const auto pair = worker / segments_;
     return {.index = index,
-            .sequence = pair / shape.key_heads,
-            .key_head = pair % shape.key_heads,
-            .first = std::min(shape.keys, index * length),
-            .last = std::min(shape.keys, (index + 1) * length)};
+            .sequence = pair / shape_.key_heads,
+            .key_head = pair % shape_.key_heads,
+            .first = std::min(shape_.keys, index * length),
+            .last = std::min(shape_.keys, (index + 1) * length)};
   }
 
   // Scratch that a Chunk takes.
   std::int64_t chunk_scratch() const {
-    return key_columns * total_width + read_scratch<T>(key_columns, total_width);
+    return key_columns * total_width_ + read_scratch<T>(key_columns, total_width_);
   }
   // Scratch that a block of query rows takes.
   std::int64_t block_scratch() const {
-    return query_rows * total_width + read_scratch<T>(query_rows, total_width);
+    return query_rows * total_width_ + read_scratch<T>(query_rows, total_width_);
   }
 
   void begin(const KeySegment& segment) const {
     for (std::int64_t p = 0; p < pieces(); ++p) {
       scale_part(segment)[p] = 0;
-      if (!partial) continue;
-      for (std::int64_t t = 0; t < shape.rows; ++t) {
-        const auto row = dq_row(p, segment, t, segment.key_head * shape.group);
-        std::fill_n(row.data, row.count * shape.group, Sum{0});
+      if (!partial_) continue;
+      for (std::int64_t t = 0; t < shape_.rows; ++t) {
+        const auto row = dq_row(p, segment, t, segment.key_head * shape_.group);
+        std::fill_n(row.data, row.count * shape_.group, Sum{0});
       }
     }
   }
@@ -113,11 +113,11 @@ class ScoreGradient {
   };
   Chunk begin(const KeyChunk& at, Scratch<Sum>& scratch) const {
     Chunk chunk{.at = at, .keys = {}, .dk = {}};
-    for (std::size_t p = 0; p < k.size(); ++p) {
-      chunk.keys.push_back(read_rows(k[p].at(at.sequence, at.first, at.key_head, 0), k[p].row_step,
-                                     at.columns, widths[p], scratch));
-      chunk.dk.push_back(scratch.take(at.columns * widths[p]));
-      std::fill_n(chunk.dk[p], at.columns * widths[p], Sum{0});
+    for (std::size_t p = 0; p < k_.size(); ++p) {
+      chunk.keys.push_back(read_rows(k_[p].at(at.sequence, at.first, at.key_head, 0),
+                                     k_[p].row_step, at.columns, widths_[p], scratch));
+      chunk.dk.push_back(scratch.take(at.columns * widths_[p]));
+      std::fill_n(chunk.dk[p], at.columns * widths_[p], Sum{0});
     }
     return chunk;
   }
@@ -126,7 +126,7 @@ class ScoreGradient {
   std::vector<RowSpan<Sum>> queries(std::int64_t sequence, std::int64_t row, std::int64_t head,
                                     std::int64_t rows, Scratch<Sum>& scratch) const {
     std::vector<RowSpan<Sum>> result;
-    for (const auto& piece : q) {
+    for (const auto& piece : q_) {
       result.push_back(read_rows(piece.at_head(sequence, row, head), piece.row_step, rows,
                                  piece.width, scratch));
     }
@@ -137,7 +137,7 @@ class ScoreGradient {
               std::int64_t first, const ScoreTile<Sum>& tile) const {
     auto keys = chunk.keys;
     for (auto& piece : keys) piece = piece.from(first);
-    score_tile(queries_of_block, keys, widths, a.scales.template as<Sum>(), tile);
+    score_tile(queries_of_block, keys, widths_, a_.scales.template as<Sum>(), tile);
   }
 
   // Takes in dS of one block of rows and of the chunk's keys [first, first + tile.columns).
@@ -146,10 +146,10 @@ class ScoreGradient {
            const ScoreTile<Sum>& gradient, Scratch<Sum>& scratch) const {
     for (std::int64_t p = 0; p < pieces(); ++p) {
       const auto at = static_cast<std::size_t>(p);
-      const auto width = widths[at];
-      const auto scale = a.scales.template as<Sum>()[p];
+      const auto width = widths_[at];
+      const auto scale = a_.scales.template as<Sum>()[p];
       const auto& queries_of_piece = queries_of_block[at];
-      if (wants_dq(p) || a.dscales.present()) {
+      if (wants_dq(p) || a_.dscales.present()) {
         Sum* through = scratch.take(gradient.rows * width);  // dS k
         tile_product(Gemm<Sum>{.m = gradient.rows,
                                .n = width,
@@ -186,9 +186,9 @@ class ScoreGradient {
       if (!wants_dk(p)) continue;
       const auto piece = static_cast<std::size_t>(p);
       for (std::int64_t s = 0; s < at.columns; ++s) {
-        T* to = dk[piece].at(at.sequence, at.first + s, at.key_head, 0);
-        const Sum* from = chunk.dk[piece] + s * widths[piece];
-        for (std::int64_t d = 0; d < widths[piece]; ++d) {
+        T* to = dk_[piece].at(at.sequence, at.first + s, at.key_head, 0);
+        const Sum* from = chunk.dk[piece] + s * widths_[piece];
+        for (std::int64_t d = 0; d < widths_[piece]; ++d) {
           to[d] = static_cast<T>(static_cast<Sum>(to[d]) + from[d]);
         }
       }
@@ -197,14 +197,14 @@ class ScoreGradient {
 
   // After all workers: the sums over segments, in order.
   void finish() const {
-    for (std::int64_t p = 0; partial && p < pieces(); ++p) {
+    for (std::int64_t p = 0; partial_ && p < pieces(); ++p) {
       if (wants_dq(p)) add_parts_of_dq(p);
     }
-    for (std::int64_t p = 0; a.dscales.present() && p < pieces(); ++p) {
+    for (std::int64_t p = 0; a_.dscales.present() && p < pieces(); ++p) {
       Sum total = 0;
       for (std::int64_t worker = 0; worker < workers(); ++worker)
-        total += scale_parts[worker * pieces() + p];
-      a.dscales.template as<Sum>()[p] = total;
+        total += scale_parts_[worker * pieces() + p];
+      a_.dscales.template as<Sum>()[p] = total;
     }
   }
 
@@ -216,23 +216,23 @@ class ScoreGradient {
   };
 
   bool wants_dq(std::int64_t p) const {
-    return !dq.empty() && dq[static_cast<std::size_t>(p)].present();
+    return !dq_.empty() && dq_[static_cast<std::size_t>(p)].present();
   }
   bool wants_dk(std::int64_t p) const {
-    return !dk.empty() && dk[static_cast<std::size_t>(p)].present();
+    return !dk_.empty() && dk_[static_cast<std::size_t>(p)].present();
   }
   std::int64_t dq_numbers(std::int64_t p) const {
-    return shape.sequences * shape.rows * shape.heads() * widths[static_cast<std::size_t>(p)];
+    return shape_.sequences * shape_.rows * shape_.heads() * widths_[static_cast<std::size_t>(p)];
   }
   Sum* scale_part(const KeySegment& segment) const {
-    const auto pair = segment.sequence * shape.key_heads + segment.key_head;
-    return scale_parts + (pair * segments + segment.index) * pieces();
+    const auto pair = segment.sequence * shape_.key_heads + segment.key_head;
+    return scale_parts_ + (pair * segments_ + segment.index) * pieces();
   }
   PartialRow dq_row(std::int64_t p, const KeySegment& segment, std::int64_t row,
                     std::int64_t head) const {
-    const auto width = widths[static_cast<std::size_t>(p)];
-    const auto at = ((segment.sequence * shape.rows + row) * shape.heads() + head) * width;
-    return {dq_parts[static_cast<std::size_t>(p)] + segment.index * dq_numbers(p) + at, width};
+    const auto width = widths_[static_cast<std::size_t>(p)];
+    const auto at = ((segment.sequence * shape_.rows + row) * shape_.heads() + head) * width;
+    return {dq_parts_[static_cast<std::size_t>(p)] + segment.index * dq_numbers(p) + at, width};
   }
 
   // dq += scale (dS k), dscale += q . (dS k), for a block of rows.
@@ -240,16 +240,16 @@ class ScoreGradient {
                    Sum scale, const RowSpan<Sum>& queries_of_piece, const RowSpan<Sum>& through,
                    std::int64_t rows) const {
     const auto piece = static_cast<std::size_t>(p);
-    const auto width = widths[piece];
+    const auto width = widths_[piece];
     for (std::int64_t i = 0; i < rows; ++i) {
       const Sum* from = through.row(i);
-      if (a.dscales.present()) scale_part(segment)[p] += dot(queries_of_piece.row(i), from, width);
+      if (a_.dscales.present()) scale_part(segment)[p] += dot(queries_of_piece.row(i), from, width);
       if (!wants_dq(p)) continue;
-      if (partial) {
+      if (partial_) {
         Sum* to = dq_row(p, segment, row + i, head).data;
         for (std::int64_t d = 0; d < width; ++d) to[d] += scale * from[d];
       } else {
-        T* to = dq[piece].at_head(segment.sequence, row + i, head);
+        T* to = dq_[piece].at_head(segment.sequence, row + i, head);
         for (std::int64_t d = 0; d < width; ++d) {
           to[d] = static_cast<T>(static_cast<Sum>(to[d]) + scale * from[d]);
         }
@@ -259,16 +259,16 @@ class ScoreGradient {
 
   void add_parts_of_dq(std::int64_t p) const {
     const auto piece = static_cast<std::size_t>(p);
-    const auto width = widths[piece];
-    parallel_for(shape.sequences * shape.rows, 16,
+    const auto width = widths_[piece];
+    parallel_for(shape_.sequences * shape_.rows, 16,
                  [&](std::int64_t begin_row, std::int64_t end_row) {
                    for (auto i = begin_row; i < end_row; ++i) {
-                     for (std::int64_t head = 0; head < shape.heads(); ++head) {
-                       T* to = dq[piece].at_head(i / shape.rows, i % shape.rows, head);
-                       const Sum* from = dq_parts[piece] + (i * shape.heads() + head) * width;
+                     for (std::int64_t head = 0; head < shape_.heads(); ++head) {
+                       T* to = dq_[piece].at_head(i / shape_.rows, i % shape_.rows, head);
+                       const Sum* from = dq_parts_[piece] + (i * shape_.heads() + head) * width;
                        for (std::int64_t d = 0; d < width; ++d) {
                          Sum total = from[d];
-                         for (std::int64_t part = 1; part < segments; ++part)
+                         for (std::int64_t part = 1; part < segments_; ++part)
                            total += from[part * dq_numbers(p) + d];
                          to[d] = static_cast<T>(static_cast<Sum>(to[d]) + total);
                        }
@@ -277,16 +277,16 @@ class ScoreGradient {
                  });
   }
 
-  const Arguments& a;
-  const AttentionShape shape;
-  const std::int64_t segments;
-  const bool partial;  // dq goes through the workspace
-  const std::vector<HeadRows<const T>> q, k;
-  const std::vector<HeadRows<T>> dq, dk;
-  std::vector<std::int64_t> widths;
-  std::int64_t total_width = 0;
-  Sum* scale_parts = nullptr;  // [worker, piece]
-  std::vector<Sum*> dq_parts;  // per piece: [segment, B, T, H, K_p]
+  const Arguments& a_;
+  const AttentionShape shape_;
+  const std::int64_t segments_;
+  const bool partial_;  // dq goes through the workspace
+  const std::vector<HeadRows<const T>> q_, k_;
+  const std::vector<HeadRows<T>> dq_, dk_;
+  std::vector<std::int64_t> widths_;
+  std::int64_t total_width_ = 0;
+  Sum* scale_parts_ = nullptr;  // [worker, piece]
+  std::vector<Sum*> dq_parts_;  // per piece: [segment, B, T, H, K_p]
 };
 
 }  // namespace lookback::kernels

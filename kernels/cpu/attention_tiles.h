@@ -58,8 +58,8 @@ class Scratch {
     }
   }
   Sum* take(std::int64_t numbers) {
-    Sum* begin = block().data() + used;
-    used += numbers;
+    Sum* begin = block().data() + used_;
+    used_ += numbers;
     return begin;
   }
 
@@ -68,7 +68,7 @@ class Scratch {
     thread_local std::vector<Sum> kept;
     return kept;
   }
-  std::int64_t used = 0;
+  std::int64_t used_ = 0;
 };
 
 // `rows` x `columns` elements where they lie, or, where they are not of the accumulator's dtype,

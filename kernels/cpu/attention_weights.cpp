@@ -9,23 +9,24 @@ template <class T>
 class Forward {
  public:
   explicit Forward(const AttentionWeightsForwardArgs& arguments)
-      : a(arguments),
-        shape(shape_of(a.q, a.k, a.mask)),
-        q(rows_of_each_head<const T>(a.q, shape.group)),
-        k(rows_of_each_key_head<const T>(a.k)) {
-    for (const auto& piece : q) widths.push_back(piece.width);
+      : a_(arguments),
+        shape_(shape_of(a_.q, a_.k, a_.mask)),
+        q_(rows_of_each_head<const T>(a_.q, shape_.group)),
+        k_(rows_of_each_key_head<const T>(a_.k)) {
+    for (const auto& piece : q_) widths_.push_back(piece.width);
     std::int64_t total_width = 0;
-    for (const auto width : widths) total_width += width;
-    scratch_numbers = read_scratch<T>(query_rows + shape.keys, total_width) +
-                      read_scratch<T>(query_rows, shape.keys);
+    for (const auto width : widths_) total_width += width;
+    scratch_numbers_ = read_scratch<T>(query_rows + shape_.keys, total_width) +
+                       read_scratch<T>(query_rows, shape_.keys);
   }
 
   void run() const {
-    const auto blocks = blocks_of(shape.rows, query_rows);
-    parallel_for(shape.sequences * shape.heads() * blocks, 1, [&](std::int64_t task, std::int64_t) {
-      block(task / blocks / shape.heads(), task / blocks % shape.heads(),
-            (blocks - 1 - task % blocks) * query_rows);
-    });
+    const auto blocks = blocks_of(shape_.rows, query_rows);
+    parallel_for(shape_.sequences * shape_.heads() * blocks, 1,
+                 [&](std::int64_t task, std::int64_t) {
+                   block(task / blocks / shape_.heads(), task / blocks % shape_.heads(),
+                         (blocks - 1 - task % blocks) * query_rows);
+                 });
   }
 
  private:
@@ -33,63 +34,64 @@ class Forward {
 
   // A block of rows, over all the keys it sees at once: the scores are made where the weights go.
   void block(std::int64_t sequence, std::int64_t head, std::int64_t row) const {
-    Scratch<Sum> scratch(scratch_numbers);
-    const auto rows = std::min(query_rows, shape.rows - row);
-    const BlockMask mask(a.mask, sequence, row, 1, rows, shape.keys);
+    Scratch<Sum> scratch(scratch_numbers_);
+    const auto rows = std::min(query_rows, shape_.rows - row);
+    const BlockMask mask(a_.mask, sequence, row, 1, rows, shape_.keys);
     const auto first = mask.any.first;
     const auto columns = mask.any.last - first;
-    T* to = a.weights.as<T>() + ((sequence * shape.heads() + head) * shape.rows + row) * shape.keys;
+    T* to =
+        a_.weights.as<T>() + ((sequence * shape_.heads() + head) * shape_.rows + row) * shape_.keys;
     for (std::int64_t i = 0; i < rows; ++i) {
-      std::fill_n(to + i * shape.keys, first, T{});
-      std::fill_n(to + i * shape.keys + mask.any.last, shape.keys - mask.any.last, T{});
+      std::fill_n(to + i * shape_.keys, first, T{});
+      std::fill_n(to + i * shape_.keys + mask.any.last, shape_.keys - mask.any.last, T{});
     }
     if (columns == 0) return;
     std::vector<RowSpan<Sum>> queries, keys;
-    for (std::size_t p = 0; p < q.size(); ++p) {
+    for (std::size_t p = 0; p < q_.size(); ++p) {
       queries.push_back(
-          read_rows(q[p].at_head(sequence, row, head), q[p].row_step, rows, widths[p], scratch));
-      keys.push_back(read_rows(k[p].at(sequence, first, head / shape.group, 0), k[p].row_step,
-                               columns, widths[p], scratch));
+          read_rows(q_[p].at_head(sequence, row, head), q_[p].row_step, rows, widths_[p], scratch));
+      keys.push_back(read_rows(k_[p].at(sequence, first, head / shape_.group, 0), k_[p].row_step,
+                               columns, widths_[p], scratch));
     }
     std::array<KeyRange, query_rows> visible;
     mask.relative(first, columns, rows, visible.data());
-    ScoreTile<Sum> tile{nullptr, rows, columns, shape.keys, visible.data()};
+    ScoreTile<Sum> tile{nullptr, rows, columns, shape_.keys, visible.data()};
     if constexpr (std::is_same_v<T, Sum>) {
       tile.data = to + first;
     } else {
-      tile.data = scratch.take(rows * shape.keys);
+      tile.data = scratch.take(rows * shape_.keys);
     }
-    score_tile(queries, keys, widths, a.scales.as<Sum>(), tile);
+    score_tile(queries, keys, widths_, a_.scales.as<Sum>(), tile);
     softmax_rows(tile);
     if constexpr (!std::is_same_v<T, Sum>) {
       for (std::int64_t i = 0; i < rows; ++i) {
         for (std::int64_t s = 0; s < columns; ++s) {
-          to[i * shape.keys + first + s] = static_cast<T>(tile.data[i * shape.keys + s]);
+          to[i * shape_.keys + first + s] = static_cast<T>(tile.data[i * shape_.keys + s]);
         }
       }
     }
   }
 
-  const AttentionWeightsForwardArgs& a;
-  const AttentionShape shape;
-  const std::vector<HeadRows<const T>> q, k;
-  std::vector<std::int64_t> widths;
-  std::int64_t scratch_numbers = 0;
+  const AttentionWeightsForwardArgs& a_;
+  const AttentionShape shape_;
+  const std::vector<HeadRows<const T>> q_, k_;
+  std::vector<std::int64_t> widths_;
+  std::int64_t scratch_numbers_ = 0;
 };
 
 template <class T>
 class Backward {
  public:
   explicit Backward(const AttentionWeightsBackwardArgs& arguments)
-      : a(arguments), shape(shape_of(a.q, a.k, a.mask)), pieces(a) {
-    scratch_numbers = pieces.chunk_scratch() + pieces.block_scratch() + query_rows * tile_stride +
-                      read_scratch<T>(query_rows, key_columns);
+      : a_(arguments), shape_(shape_of(a_.q, a_.k, a_.mask)), pieces_(a_) {
+    scratch_numbers_ = pieces_.chunk_scratch() + pieces_.block_scratch() +
+                       query_rows * tile_stride + read_scratch<T>(query_rows, key_columns);
   }
 
   void run() const {
-    parallel_for(pieces.workers(), 1, [&](std::int64_t worker, std::int64_t) {
-      const auto segment = pieces.segment_of(worker);
-      pieces.begin(segment);
+    parallel_for(pieces_.workers(), 1, [&](std::int64_t worker, std::int64_t) {
+      const auto segment = pieces_.segment_of(worker);
+      pieces_.begin(segment);
       for (auto first = segment.first; first < segment.last; first += key_columns) {
         chunk(segment, {.sequence = segment.sequence,
                         .key_head = segment.key_head,
@@ -97,7 +99,7 @@ class Backward {
                         .columns = std::min(key_columns, segment.last - first)});
       }
     });
-    pieces.finish();
+    pieces_.finish();
   }
 
  private:
@@ -105,32 +107,32 @@ class Backward {
   using Pieces = ScoreGradient<T, AttentionWeightsBackwardArgs>;
 
   void chunk(const KeySegment& segment, const KeyChunk& at) const {
-    Scratch<Sum> scratch(scratch_numbers);
-    const auto keys = pieces.begin(at, scratch);
-    for (auto head = at.key_head * shape.group; head < (at.key_head + 1) * shape.group; ++head) {
-      for (std::int64_t row = 0; row < shape.rows; row += query_rows) {
+    Scratch<Sum> scratch(scratch_numbers_);
+    const auto keys = pieces_.begin(at, scratch);
+    for (auto head = at.key_head * shape_.group; head < (at.key_head + 1) * shape_.group; ++head) {
+      for (std::int64_t row = 0; row < shape_.rows; row += query_rows) {
         block(segment, keys, row, head, scratch);
       }
     }
-    pieces.end(keys);
+    pieces_.end(keys);
   }
 
   void block(const KeySegment& segment, const typename Pieces::Chunk& keys, std::int64_t row,
              std::int64_t head, Scratch<Sum> scratch) const {
     const auto& at = keys.at;
-    const auto rows = std::min(query_rows, shape.rows - row);
-    const BlockMask mask(a.mask, at.sequence, row, 1, rows, shape.keys);
+    const auto rows = std::min(query_rows, shape_.rows - row);
+    const BlockMask mask(a_.mask, at.sequence, row, 1, rows, shape_.keys);
     const auto first = std::max<std::int64_t>(0, mask.any.first - at.first);
     const auto columns = std::min(at.columns, mask.any.last - at.first) - first;
     if (columns <= 0) return;
     std::array<KeyRange, query_rows> visible;
     mask.relative(at.first + first, columns, rows, visible.data());
-    const auto queries = pieces.queries(at.sequence, row, head, rows, scratch);
-    const auto offset = ((at.sequence * shape.heads() + head) * shape.rows + row) * shape.keys;
+    const auto queries = pieces_.queries(at.sequence, row, head, rows, scratch);
+    const auto offset = ((at.sequence * shape_.heads() + head) * shape_.rows + row) * shape_.keys;
     Sum* gradient = scratch.take(query_rows * tile_stride);
     for (std::int64_t i = 0; i < rows; ++i) {
-      const T* weight = a.weights.as<T>() + offset + i * shape.keys;
-      const T* dweight = a.dweights.as<T>() + offset + i * shape.keys;
+      const T* weight = a_.weights.as<T>() + offset + i * shape_.keys;
+      const T* dweight = a_.dweights.as<T>() + offset + i * shape_.keys;
       const Sum center = row_dot(weight, dweight, mask.rows[static_cast<std::size_t>(i)]);
       const auto start = at.first + first;
       for (std::int64_t s = 0; s < columns; ++s) {
@@ -140,8 +142,8 @@ class Backward {
                                              : Sum{0};
       }
     }
-    pieces.add(segment, keys, first, row, head, queries,
-               {gradient, rows, columns, tile_stride, visible.data()}, scratch);
+    pieces_.add(segment, keys, first, row, head, queries,
+                {gradient, rows, columns, tile_stride, visible.data()}, scratch);
   }
 
   // sum_s weights dweights over the keys a row sees.
@@ -157,10 +159,10 @@ class Backward {
     }
   }
 
-  const AttentionWeightsBackwardArgs& a;
-  const AttentionShape shape;
-  const Pieces pieces;
-  std::int64_t scratch_numbers = 0;
+  const AttentionWeightsBackwardArgs& a_;
+  const AttentionShape shape_;
+  const Pieces pieces_;
+  std::int64_t scratch_numbers_ = 0;
 };
 
 void forward(const AttentionWeightsForwardArgs& arguments) {

@@ -42,98 +42,98 @@ class Chunk {
   using Sum = Accumulator<T>;
 
   Chunk(const LinearCrossEntropyForwardArgs& arguments, std::int64_t first_row)
-      : a(arguments),
-        begin(first_row),
-        rows(std::min(a.logits.size(0), a.x.size(0) - first_row)),
-        vocabulary(a.weight.size(0)),
-        dimension(a.x.size(1)) {
-    if (!a.dx.present() && !a.dweight.present()) return;
+      : a_(arguments),
+        begin_(first_row),
+        rows_(std::min(a_.logits.size(0), a_.x.size(0) - first_row)),
+        vocabulary_(a_.weight.size(0)),
+        dimension_(a_.x.size(1)) {
+    if (!a_.dx.present() && !a_.dweight.present()) return;
     if constexpr (std::is_same_v<T, Sum>) {
-      dlogits = a.logits.template as<T>();
+      dlogits_ = a_.logits.template as<T>();
     } else {
-      dlogits = a.rounded_dlogits.template as<T>();
+      dlogits_ = a_.rounded_dlogits.template as<T>();
     }
   }
 
   // Returns how many predictions are right; 0 where that is not asked for.
   std::int64_t run() const {
-    gemm(Gemm<T, Sum>{.m = rows,
-                      .n = vocabulary,
-                      .k = dimension,
+    gemm(Gemm<T, Sum>{.m = rows_,
+                      .n = vocabulary_,
+                      .k = dimension_,
                       .a = x(),
-                      .a_stride = a.x.stride(0),
+                      .a_stride = a_.x.stride(0),
                       .b = weight(),
-                      .b_stride = a.weight.stride(0),
+                      .b_stride = a_.weight.stride(0),
                       .b_layout = Layout::transposed,
-                      .c = a.logits.template as<Sum>(),
-                      .c_stride = vocabulary});
+                      .c = a_.logits.template as<Sum>(),
+                      .c_stride = vocabulary_});
     std::atomic<std::int64_t> correct = 0;
     const auto at_once =
-        std::max<std::int64_t>(1, (1 << 14) / std::max<std::int64_t>(1, vocabulary));
-    parallel_for(rows, at_once, [&](std::int64_t from, std::int64_t to) {
+        std::max<std::int64_t>(1, (1 << 14) / std::max<std::int64_t>(1, vocabulary_));
+    parallel_for(rows_, at_once, [&](std::int64_t from, std::int64_t to) {
       std::int64_t here = 0;
       for (auto r = from; r < to; ++r) here += finish_row(r) ? 1 : 0;
       correct += here;
     });
-    if (a.dx.present()) {
-      gemm(Gemm<T, Sum>{.m = rows,
-                        .n = dimension,
-                        .k = vocabulary,
-                        .a = dlogits,
-                        .a_stride = vocabulary,
+    if (a_.dx.present()) {
+      gemm(Gemm<T, Sum>{.m = rows_,
+                        .n = dimension_,
+                        .k = vocabulary_,
+                        .a = dlogits_,
+                        .a_stride = vocabulary_,
                         .b = weight(),
-                        .b_stride = a.weight.stride(0),
-                        .c = a.dx.template as<Sum>() + begin * dimension,
-                        .c_stride = dimension});
+                        .b_stride = a_.weight.stride(0),
+                        .c = a_.dx.template as<Sum>() + begin_ * dimension_,
+                        .c_stride = dimension_});
     }
-    if (a.dweight.present()) {
-      gemm(Gemm<T, Sum>{.m = vocabulary,
-                        .n = dimension,
-                        .k = rows,
-                        .a = dlogits,
-                        .a_stride = vocabulary,
+    if (a_.dweight.present()) {
+      gemm(Gemm<T, Sum>{.m = vocabulary_,
+                        .n = dimension_,
+                        .k = rows_,
+                        .a = dlogits_,
+                        .a_stride = vocabulary_,
                         .a_layout = Layout::transposed,
                         .b = x(),
-                        .b_stride = a.x.stride(0),
-                        .c = a.dweight.template as<Sum>(),
-                        .c_stride = dimension,
-                        .into = begin == 0 ? Into::overwrite : Into::sum});
+                        .b_stride = a_.x.stride(0),
+                        .c = a_.dweight.template as<Sum>(),
+                        .c_stride = dimension_,
+                        .into = begin_ == 0 ? Into::overwrite : Into::sum});
     }
     return correct;
   }
 
  private:
-  const T* x() const { return a.x.template as<T>() + begin * a.x.stride(0); }
-  const T* weight() const { return a.weight.template as<T>(); }
+  const T* x() const { return a_.x.template as<T>() + begin_ * a_.x.stride(0); }
+  const T* weight() const { return a_.weight.template as<T>(); }
 
   // From the logits of one row to its nats and gradient; returns whether its prediction is right.
   bool finish_row(std::int64_t r) const {
-    const auto target = a.targets.template as<std::int64_t>()[begin + r];
-    Sum* logits = a.logits.template as<Sum>() + r * vocabulary;
-    T* gradient = dlogits == nullptr ? nullptr : dlogits + r * vocabulary;
-    Sum& nats = a.nats.template as<Sum>()[begin + r];
-    if (target == a.ignore_index) {
+    const auto target = a_.targets.template as<std::int64_t>()[begin_ + r];
+    Sum* logits = a_.logits.template as<Sum>() + r * vocabulary_;
+    T* gradient = dlogits_ == nullptr ? nullptr : dlogits_ + r * vocabulary_;
+    Sum& nats = a_.nats.template as<Sum>()[begin_ + r];
+    if (target == a_.ignore_index) {
       nats = 0;
-      if (gradient != nullptr) std::fill(gradient, gradient + vocabulary, T{});
+      if (gradient != nullptr) std::fill(gradient, gradient + vocabulary_, T{});
       return false;
     }
-    const Sum maximum = largest_of(logits, vocabulary);
+    const Sum maximum = largest_of(logits, vocabulary_);
     const Sum target_logit = logits[target];
-    const bool correct = a.correct.present() && is_first_largest(logits, target, maximum);
+    const bool correct = a_.correct.present() && is_first_largest(logits, target, maximum);
     Sum sum;
     if (gradient == nullptr) {
-      sum = sum_of_exponentials(logits, vocabulary, maximum);
+      sum = sum_of_exponentials(logits, vocabulary_, maximum);
     } else {
-      sum = replace_by_exponentials(logits, vocabulary, maximum);
-      write_gradient(logits, sum, vocabulary, target, gradient);
+      sum = replace_by_exponentials(logits, vocabulary_, maximum);
+      write_gradient(logits, sum, vocabulary_, target, gradient);
     }
     nats = nats_of(maximum, sum, target_logit);
     return correct;
   }
 
-  const LinearCrossEntropyForwardArgs& a;
-  std::int64_t begin, rows, vocabulary, dimension;
-  T* dlogits = nullptr;
+  const LinearCrossEntropyForwardArgs& a_;
+  std::int64_t begin_, rows_, vocabulary_, dimension_;
+  T* dlogits_ = nullptr;
 };
 
 template <class T>

@@ -81,84 +81,85 @@ class Chunks {
   using Sum = Accumulator<T>;
 
   explicit Chunks(const LinearCrossEntropyForwardArgs& arguments)
-      : a(arguments),
-        all_rows(a.x.size(0)),
-        vocabulary(a.weight.size(0)),
-        dimension(a.x.size(1)),
-        right(a.workspace.as<std::uint8_t>()) {
-    if (!a.dx.present() && !a.dweight.present()) return;
-    dlogits = std::is_same_v<T, Sum> ? a.logits.as<T>() : a.rounded_dlogits.as<T>();
+      : a_(arguments),
+        all_rows_(a_.x.size(0)),
+        vocabulary_(a_.weight.size(0)),
+        dimension_(a_.x.size(1)),
+        right_(a_.workspace.as<std::uint8_t>()) {
+    if (!a_.dx.present() && !a_.dweight.present()) return;
+    dlogits_ = std::is_same_v<T, Sum> ? a_.logits.as<T>() : a_.rounded_dlogits.as<T>();
   }
 
   void run() const {
-    for (std::int64_t begin = 0; begin < all_rows; begin += a.logits.size(0)) {
-      run_chunk(begin, std::min(a.logits.size(0), all_rows - begin));
+    for (std::int64_t begin = 0; begin < all_rows_; begin += a_.logits.size(0)) {
+      run_chunk(begin, std::min(a_.logits.size(0), all_rows_ - begin));
     }
-    if (all_rows == 0 && a.dweight.present()) {
+    if (all_rows_ == 0 && a_.dweight.present()) {
       multiply_on_gpu(
-          of_gradient({.a = {}, .b = {}, .y = a.dweight.data, .m = vocabulary, .k = 0}));
+          of_gradient({.a = {}, .b = {}, .y = a_.dweight.data, .m = vocabulary_, .k = 0}));
     }
-    add_up_rows({.nats = a.nats.data,
-                 .targets = a.targets.as<std::int64_t>(),
-                 .right = right,
-                 .rows = all_rows,
-                 .ignore_index = a.ignore_index},
-                a.loss_sum, a.count, a.correct);
+    add_up_rows({.nats = a_.nats.data,
+                 .targets = a_.targets.as<std::int64_t>(),
+                 .right = right_,
+                 .rows = all_rows_,
+                 .ignore_index = a_.ignore_index},
+                a_.loss_sum, a_.count, a_.correct);
   }
 
  private:
   void run_chunk(std::int64_t begin, std::int64_t rows) const {
-    const ProductOperand x{advanced(a.x.data, a.x.dtype, begin * a.x.stride(0)), a.x.stride(0), 1};
-    const ProductOperand weight{a.weight.data, a.weight.stride(0), 1};
-    const ProductOperand weight_transposed{a.weight.data, 1, a.weight.stride(0)};
+    const ProductOperand x{advanced(a_.x.data, a_.x.dtype, begin * a_.x.stride(0)), a_.x.stride(0),
+                           1};
+    const ProductOperand weight{a_.weight.data, a_.weight.stride(0), 1};
+    const ProductOperand weight_transposed{a_.weight.data, 1, a_.weight.stride(0)};
     multiply_on_gpu({.a = x,
                      .b = weight_transposed,
-                     .y = a.logits.data,
-                     .y_row_step = vocabulary,
+                     .y = a_.logits.data,
+                     .y_row_step = vocabulary_,
                      .m = rows,
-                     .n = vocabulary,
-                     .k = dimension,
+                     .n = vocabulary_,
+                     .k = dimension_,
                      .operands = dtype_of<T>,
                      .result = dtype_of<Sum>});
     const FinishRow<T> finish{
-        a.logits.as<Sum>(),
-        dlogits,
-        a.targets.as<std::int64_t>(),
-        a.nats.as<Sum>(),
-        right,
-        index_check(IndexUser::linear_cross_entropy, a.targets, vocabulary, a.ignore_index),
+        a_.logits.as<Sum>(),
+        dlogits_,
+        a_.targets.as<std::int64_t>(),
+        a_.nats.as<Sum>(),
+        right_,
+        index_check(IndexUser::linear_cross_entropy, a_.targets, vocabulary_, a_.ignore_index),
         begin,
-        a.ignore_index};
-    for_each_row_on_gpu<Sum>(rows, vocabulary, {a.logits}, finish);
-    if (a.dx.present()) {
-      multiply_on_gpu(of_gradient({.a = {dlogits, vocabulary, 1},
+        a_.ignore_index};
+    for_each_row_on_gpu<Sum>(rows, vocabulary_, {a_.logits}, finish);
+    if (a_.dx.present()) {
+      multiply_on_gpu(of_gradient({.a = {dlogits_, vocabulary_, 1},
                                    .b = weight,
-                                   .y = advanced(a.dx.data, a.dx.dtype, begin * dimension),
+                                   .y = advanced(a_.dx.data, a_.dx.dtype, begin * dimension_),
                                    .m = rows,
-                                   .k = vocabulary}));
+                                   .k = vocabulary_}));
     }
-    if (a.dweight.present()) {
-      multiply_on_gpu(of_gradient({.a = {dlogits, 1, vocabulary},
+    if (a_.dweight.present()) {
+      multiply_on_gpu(of_gradient({.a = {dlogits_, 1, vocabulary_},
                                    .b = x,
-                                   .y = a.dweight.data,
-                                   .m = vocabulary,
+                                   .y = a_.dweight.data,
+                                   .m = vocabulary_,
                                    .k = rows,
                                    .keep = begin == 0 ? 0.0 : 1.0}));
     }
   }
 
   Product of_gradient(Product p) const {
-    p.y_row_step = dimension;
-    p.n = dimension;
+    p.y_row_step = dimension_;
+    p.n = dimension_;
     p.operands = dtype_of<T>;
     p.result = dtype_of<Sum>;
     return p;
   }
 
-  const LinearCrossEntropyForwardArgs& a;
-  std::int64_t all_rows, vocabulary, dimension;
-  std::uint8_t* right;  // one per row
-  T* dlogits = nullptr;
+  const LinearCrossEntropyForwardArgs& a_;
+  std::int64_t all_rows_, vocabulary_, dimension_;
+  std::uint8_t* right_;  // one per row
+  T* dlogits_ = nullptr;
 };
 
 void forward(const LinearCrossEntropyForwardArgs& a) {

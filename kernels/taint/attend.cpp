@@ -10,55 +10,55 @@ namespace {
 class HeadSets {
  public:
   explicit HeadSets(const InList& pieces)
-      : rows(pieces.front().size(1)), heads(pieces.front().size(2)) {
-    sets.resize(static_cast<std::size_t>(pieces.front().size(0) * rows * heads));
+      : rows_(pieces.front().size(1)), heads_(pieces.front().size(2)) {
+    sets_.resize(static_cast<std::size_t>(pieces.front().size(0) * rows_ * heads_));
     for (const auto& piece : pieces) {
       const Cells cells(piece);
       const auto starts = offsets_over(piece, 0, 3);
-      for (std::size_t i = 0; i < sets.size(); ++i) {
+      for (std::size_t i = 0; i < sets_.size(); ++i) {
         for (std::int64_t d = 0; d < piece.size(3); ++d) {
-          sets[i] |= cells.set(starts[i] + d * piece.stride(3));
+          sets_[i] |= cells.set(starts[i] + d * piece.stride(3));
         }
       }
     }
   }
   SourceSet at(std::int64_t batch, std::int64_t row, std::int64_t head) const {
-    return sets[static_cast<std::size_t>((batch * rows + row) * heads + head)];
+    return sets_[static_cast<std::size_t>((batch * rows_ + row) * heads_ + head)];
   }
 
  private:
-  std::int64_t rows, heads;
-  std::vector<SourceSet> sets;
+  std::int64_t rows_, heads_;
+  std::vector<SourceSet> sets_;
 };
 
 // The scores of one call: what a row's normalization depends on.
 class Scores {
  public:
   Scores(const InList& q, const InList& k, const In& scales, const CausalMaskView& visible)
-      : queries(q),
-        keys(k),
-        everywhere(union_of(scales)),
-        key_count(k.front().size(1)),
-        group(q.front().size(2) / std::max<std::int64_t>(1, k.front().size(2))),
-        mask(visible) {}
+      : queries_(q),
+        keys_(k),
+        everywhere_(union_of(scales)),
+        key_count_(k.front().size(1)),
+        group_(q.front().size(2) / std::max<std::int64_t>(1, k.front().size(2))),
+        mask_(visible) {}
 
   KeyRange keys_of(std::int64_t batch, std::int64_t row) const {
-    return mask.keys_of(batch, row, key_count);
+    return mask_.keys_of(batch, row, key_count_);
   }
   // One row over all keys shown to it.
   SourceSet row(std::int64_t batch, std::int64_t t, std::int64_t head) const {
     const auto range = keys_of(batch, t);
-    auto set = everywhere | queries.at(batch, t, head);
-    for (auto s = range.first; s < range.last; ++s) set |= keys.at(batch, s, head / group);
+    auto set = everywhere_ | queries_.at(batch, t, head);
+    for (auto s = range.first; s < range.last; ++s) set |= keys_.at(batch, s, head / group_);
     return range.empty() ? SourceSet{0} : set;
   }
-  std::int64_t key_head(std::int64_t head) const { return head / group; }
+  std::int64_t key_head(std::int64_t head) const { return head / group_; }
 
  private:
-  HeadSets queries, keys;
-  SourceSet everywhere;
-  std::int64_t key_count, group;
-  const CausalMaskView& mask;
+  HeadSets queries_, keys_;
+  SourceSet everywhere_;
+  std::int64_t key_count_, group_;
+  const CausalMaskView& mask_;
 };
 
 void write_attended(const AttendCall& call, const Scores& scores, std::int64_t batch,

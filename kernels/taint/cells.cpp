@@ -4,11 +4,11 @@
 
 namespace lookback::kernels::taint {
 
-Cells::Cells(const TensorView& operand) : data(operand.data), dtype(operand.dtype) {
+Cells::Cells(const TensorView& operand) : data_(operand.data), dtype_(operand.dtype) {
   if (operand.backend == Backend::taint) find_cells(operand);
 }
 
-Cells::Cells(const Out& operand) : data(operand.data), dtype(operand.dtype) {
+Cells::Cells(const Out& operand) : data_(operand.data), dtype_(operand.dtype) {
   if (operand.backend != Backend::taint) {
     fail("taint", "a result of an operation on the taint device must live there");
   }
@@ -19,19 +19,19 @@ void Cells::find_cells(const TensorView& operand) {
   const auto block = taint_block_of(operand.data);
   const auto bytes = static_cast<const std::byte*>(operand.data) - block.data;
   const auto first = bytes / static_cast<std::ptrdiff_t>(size_of(operand.dtype));
-  sets = block.sets + first;
-  flags = block.known + first;
+  sets_ = block.sets + first;
+  flags_ = block.known + first;
 }
 
 double Cells::value(std::int64_t offset) const {
-  return visit_any(dtype, [&]<class T>(TypeTag<T>) {
-    return static_cast<double>(static_cast<const T*>(data)[offset]);
+  return visit_any(dtype_, [&]<class T>(TypeTag<T>) {
+    return static_cast<double>(static_cast<const T*>(data_)[offset]);
   });
 }
 
 void Cells::become(std::int64_t offset, double number) const {
-  visit_any(dtype,
-            [&]<class T>(TypeTag<T>) { static_cast<T*>(data)[offset] = static_cast<T>(number); });
+  visit_any(dtype_,
+            [&]<class T>(TypeTag<T>) { static_cast<T*>(data_)[offset] = static_cast<T>(number); });
   mark_known(offset);
 }
 

@@ -18,31 +18,31 @@ class Cells {
   explicit Cells(const TensorView& operand);  // to read
   explicit Cells(const Out& operand);         // to write
 
-  SourceSet set(std::int64_t offset) const { return sets == nullptr ? 0 : sets[offset]; }
-  bool known(std::int64_t offset) const { return flags == nullptr || flags[offset] != 0; }
+  SourceSet set(std::int64_t offset) const { return sets_ == nullptr ? 0 : sets_[offset]; }
+  bool known(std::int64_t offset) const { return flags_ == nullptr || flags_[offset] != 0; }
   double value(std::int64_t offset) const;  // of a known cell
   bool is_known(std::int64_t offset, double number) const {
     return known(offset) && value(offset) == number;
   }
 
   void depend(std::int64_t offset, SourceSet on) const {
-    sets[offset] = on;
-    flags[offset] = 0;
+    sets_[offset] = on;
+    flags_[offset] = 0;
   }
   // Its number stands where it belongs.
   void mark_known(std::int64_t offset) const {
-    sets[offset] = 0;
-    flags[offset] = 1;
+    sets_[offset] = 0;
+    flags_[offset] = 1;
   }
   void become(std::int64_t offset, double number) const;
 
  private:
   void find_cells(const TensorView& operand);
 
-  void* data;
-  DType dtype;
-  SourceSet* sets = nullptr;
-  std::uint8_t* flags = nullptr;
+  void* data_;
+  DType dtype_;
+  SourceSet* sets_ = nullptr;
+  std::uint8_t* flags_ = nullptr;
 };
 
 // Offsets of the elements over dimensions [first, last) of a view, row-major, the others at 0.

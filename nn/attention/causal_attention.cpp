@@ -40,25 +40,25 @@ struct CausalCache final : LayerCache {
 class CausalAttention final : public AttentionMechanism {
  public:
   CausalAttention(const ChildOf& place, const CausalOptions& options, const LlamaConfig& config,
-                  std::int64_t layer_index, Precision model_precision)
+                  std::int64_t layer, Precision precision)
       : AttentionMechanism(place),
-        precision(model_precision),
-        layer(layer_index),
-        heads(config.num_attention_heads),
-        key_value_heads(config.num_key_value_heads),
-        head_dim(config.head_dim),
-        q_proj({*this, "q_proj"}, config.hidden_size, heads * head_dim,
-               bias_if(config.attention_bias), model_precision),
-        k_proj({*this, "k_proj"}, config.hidden_size, key_value_heads * head_dim,
-               bias_if(config.attention_bias), model_precision),
-        v_proj({*this, "v_proj"}, config.hidden_size, key_value_heads * head_dim,
-               bias_if(config.attention_bias), model_precision),
-        o_proj({*this, "o_proj"}, heads * head_dim, config.hidden_size,
-               bias_if(options.out_bias(config)), model_precision),
-        scores(*this, options, config, layer, head_dim, model_precision) {}
+        precision_(precision),
+        layer_(layer),
+        heads_(config.num_attention_heads),
+        key_value_heads_(config.num_key_value_heads),
+        head_dim_(config.head_dim),
+        q_proj_({*this, "q_proj"}, config.hidden_size, heads_ * head_dim_,
+                bias_if(config.attention_bias), precision),
+        k_proj_({*this, "k_proj"}, config.hidden_size, key_value_heads_ * head_dim_,
+                bias_if(config.attention_bias), precision),
+        v_proj_({*this, "v_proj"}, config.hidden_size, key_value_heads_ * head_dim_,
+                bias_if(config.attention_bias), precision),
+        o_proj_({*this, "o_proj"}, heads_ * head_dim_, config.hidden_size,
+                bias_if(options.out_bias(config)), precision),
+        scores_(*this, options, config, layer_, head_dim_, precision) {}
 
-  RecordNeeds needs() const override { return scores.needs(); }
-  const LinearValues* linear_values() const override { return &linear; }
+  RecordNeeds needs() const override { return scores_.needs(); }
+  const LinearValues* linear_values() const override { return &linear_; }
   ScoreWeights score_weights() const override {
     return {.queries = {"q_proj.weight"}, .keys = {"k_proj.weight"}};
   }
@@ -66,45 +66,46 @@ class CausalAttention final : public AttentionMechanism {
   Tensor forward(const Tensor& normed, const ForwardPass& pass,
                  LayerRecord& record) const override {
     const auto scope = enter();
-    const auto dtype = attention_dtype(precision, pass.options, normed.device());
+    const auto dtype = attention_dtype(precision_, pass.options, normed.device());
     // The three read one input: one operation.
-    const auto projected = linear_many(normed, {q_proj.weight, k_proj.weight, v_proj.weight},
-                                       {q_proj.bias, k_proj.bias, v_proj.bias}, precision.products);
-    const auto query = cast(rotated(split_heads(projected[0], heads), pass), dtype);
-    auto key = cast(rotated(split_heads(projected[1], key_value_heads), pass), dtype);
-    auto value = cast(split_heads(projected[2], key_value_heads), dtype);
+    const auto projected =
+        linear_many(normed, {q_proj_.weight, k_proj_.weight, v_proj_.weight},
+                    {q_proj_.bias, k_proj_.bias, v_proj_.bias}, precision_.products);
+    const auto query = cast(rotated(split_heads(projected[0], heads_), pass), dtype);
+    auto key = cast(rotated(split_heads(projected[1], key_value_heads_), pass), dtype);
+    auto value = cast(split_heads(projected[2], key_value_heads_), dtype);
     if (pass.options.cache != nullptr) {
-      auto& cache = pass.options.cache->of_layer<CausalCache>(layer);
+      auto& cache = pass.options.cache->of_layer<CausalCache>(layer_);
       key = cache.keys.append(pass.position, key);
       value = cache.values.append(pass.position, value);
     }
-    return output(scores.attend(query, key, value, pass, record), record);
+    return output(scores_.attend(query, key, value, pass, record), record);
   }
 
   Tensor values(const Tensor& normed) const override {
-    return split_heads(v_proj.forward(normed), key_value_heads);
+    return split_heads(v_proj_.forward(normed), key_value_heads_);
   }
 
   Tensor output(const Tensor& attended, const LayerRecord&) const override {
-    return o_proj.forward(
-        reshape(attended, {attended.size(0), attended.size(1), heads * head_dim}));
+    return o_proj_.forward(
+        reshape(attended, {attended.size(0), attended.size(1), heads_ * head_dim_}));
   }
 
  private:
   // [B, T, n dk] -> [B, T, n, dk]
   Tensor split_heads(const Tensor& x, std::int64_t count) const {
-    return reshape(x, {x.size(0), x.size(1), count, head_dim});
+    return reshape(x, {x.size(0), x.size(1), count, head_dim_});
   }
 
   Tensor rotated(const Tensor& x, const ForwardPass& pass) const {
-    return rope(x, pass.rope(head_dim), pass.hooks->rotary_position(pass.position));
+    return rope(x, pass.rope(head_dim_), pass.hooks->rotary_position(pass.position));
   }
 
-  Precision precision;
-  std::int64_t layer, heads, key_value_heads, head_dim;
-  Linear q_proj, k_proj, v_proj, o_proj;
-  LinearValues linear{v_proj, o_proj, head_dim};
-  AttentionScores scores;
+  Precision precision_;
+  std::int64_t layer_, heads_, key_value_heads_, head_dim_;
+  Linear q_proj_, k_proj_, v_proj_, o_proj_;
+  LinearValues linear_{v_proj_, o_proj_, head_dim_};
+  AttentionScores scores_;
 };
 
 std::unique_ptr<AttentionMechanism> CausalOptions::make(const ChildOf& place,

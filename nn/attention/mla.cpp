@@ -120,68 +120,68 @@ class LatentQueries final : public Module {
       : Module(std::move(place)) {
     const auto width = config.num_attention_heads * sizes.score_width();
     if (sizes.q_rank == 0) {
-      q_proj = std::make_unique<Linear>(ChildOf{*this, "q_proj"}, config.hidden_size, width,
-                                        Bias::none, precision);
+      q_proj_ = std::make_unique<Linear>(ChildOf{*this, "q_proj"}, config.hidden_size, width,
+                                         Bias::none, precision);
       return;
     }
-    q_a_proj = std::make_unique<Linear>(ChildOf{*this, "q_a_proj"}, config.hidden_size,
-                                        sizes.q_rank, bias_if(config.attention_bias), precision);
-    q_a_layernorm = std::make_unique<RmsNorm>(ChildOf{*this, "q_a_layernorm"}, sizes.q_rank,
-                                              latent_epsilon, precision);
-    q_b_proj = std::make_unique<Linear>(ChildOf{*this, "q_b_proj"}, sizes.q_rank, width, Bias::none,
-                                        precision);
+    q_a_proj_ = std::make_unique<Linear>(ChildOf{*this, "q_a_proj"}, config.hidden_size,
+                                         sizes.q_rank, bias_if(config.attention_bias), precision);
+    q_a_layernorm_ = std::make_unique<RmsNorm>(ChildOf{*this, "q_a_layernorm"}, sizes.q_rank,
+                                               latent_epsilon, precision);
+    q_b_proj_ = std::make_unique<Linear>(ChildOf{*this, "q_b_proj"}, sizes.q_rank, width,
+                                         Bias::none, precision);
   }
 
   // normed [B, T, D] -> [B, T, H (dn + dr)]
   Tensor forward(const Tensor& normed) const {
-    if (q_proj != nullptr) return q_proj->forward(normed);
-    return q_b_proj->forward(q_a_layernorm->forward(q_a_proj->forward(normed)));
+    if (q_proj_ != nullptr) return q_proj_->forward(normed);
+    return q_b_proj_->forward(q_a_layernorm_->forward(q_a_proj_->forward(normed)));
   }
 
  private:
-  std::unique_ptr<const Linear> q_proj, q_a_proj, q_b_proj;
-  std::unique_ptr<const RmsNorm> q_a_layernorm;
+  std::unique_ptr<const Linear> q_proj_, q_a_proj_, q_b_proj_;
+  std::unique_ptr<const RmsNorm> q_a_layernorm_;
 };
 
 class LatentAttention final : public AttentionMechanism {
  public:
   LatentAttention(const ChildOf& place, const MlaOptions& options, const LlamaConfig& config,
-                  std::int64_t layer_index, Precision model_precision)
+                  std::int64_t layer, Precision precision)
       : AttentionMechanism(place),
-        sizes(options.sizes),
-        interleave(options.interleave),
-        precision(model_precision),
-        layer(layer_index),
-        heads(config.num_attention_heads),
-        queries({*this, ""}, sizes, config, model_precision),
-        kv_a_proj({*this, "kv_a_proj_with_mqa"}, config.hidden_size, sizes.rank + sizes.rope,
-                  bias_if(config.attention_bias), model_precision),
-        kv_a_layernorm({*this, "kv_a_layernorm"}, sizes.rank, latent_epsilon, model_precision),
-        kv_b_proj({*this, "kv_b_proj"}, sizes.rank, heads * (sizes.nope + sizes.value), Bias::none,
-                  model_precision),
-        o_proj({*this, "o_proj"}, heads * sizes.value, config.hidden_size,
-               bias_if(options.out_bias(config)), model_precision),
-        scores(*this, options, config, layer, sizes.score_width(), model_precision) {}
+        sizes_(options.sizes),
+        interleave_(options.interleave),
+        precision_(precision),
+        layer_(layer),
+        heads_(config.num_attention_heads),
+        queries_({*this, ""}, sizes_, config, precision),
+        kv_a_proj_({*this, "kv_a_proj_with_mqa"}, config.hidden_size, sizes_.rank + sizes_.rope,
+                   bias_if(config.attention_bias), precision),
+        kv_a_layernorm_({*this, "kv_a_layernorm"}, sizes_.rank, latent_epsilon, precision),
+        kv_b_proj_({*this, "kv_b_proj"}, sizes_.rank, heads_ * (sizes_.nope + sizes_.value),
+                   Bias::none, precision),
+        o_proj_({*this, "o_proj"}, heads_ * sizes_.value, config.hidden_size,
+                bias_if(options.out_bias(config)), precision),
+        scores_(*this, options, config, layer_, sizes_.score_width(), precision) {}
 
-  RecordNeeds needs() const override { return scores.needs(); }
+  RecordNeeds needs() const override { return scores_.needs(); }
   ScoreWeights score_weights() const override {
-    return {.queries = {sizes.q_rank == 0 ? "q_proj.weight" : "q_b_proj.weight"},
+    return {.queries = {sizes_.q_rank == 0 ? "q_proj.weight" : "q_b_proj.weight"},
             .keys = {"kv_b_proj.weight"}};
   }
 
   Tensor forward(const Tensor& normed, const ForwardPass& pass,
                  LayerRecord& record) const override {
     const auto scope = enter();
-    const auto query = split_heads(queries.forward(normed), heads);
-    const auto unturned = first(query, sizes.nope);
-    const auto turned = rotated(behind(query, sizes.nope), pass);
-    const auto down = kv_a_proj.forward(normed);
+    const auto query = split_heads(queries_.forward(normed), heads_);
+    const auto unturned = first(query, sizes_.nope);
+    const auto turned = rotated(behind(query, sizes_.nope), pass);
+    const auto down = kv_a_proj_.forward(normed);
     const auto latent = latents_of(down);
-    const auto rotary_key = rotated(split_heads(behind(down, sizes.rank), 1), pass);
+    const auto rotary_key = rotated(split_heads(behind(down, sizes_.rank), 1), pass);
     Tensor seen;
     if (auto* cache = pass.options.cache) {
-      const auto dtype = attention_dtype(precision, pass.options, normed.device());
-      seen = cache->of_layer<LatentCache>(layer).latents.append(
+      const auto dtype = attention_dtype(precision_, pass.options, normed.device());
+      seen = cache->of_layer<LatentCache>(layer_).latents.append(
           pass.position, cast(cat({latent, rotary_key}, -1), dtype));
     }
     if (pass.position == 0) {
@@ -192,12 +192,12 @@ class LatentAttention final : public AttentionMechanism {
 
   // What replays apply weights to are the latents: the same for all heads.
   Tensor values(const Tensor& normed) const override {
-    return latents_of(kv_a_proj.forward(normed));
+    return latents_of(kv_a_proj_.forward(normed));
   }
 
   // attended [B, T, H, dc]
   Tensor output(const Tensor& attended, const LayerRecord&) const override {
-    const auto value_weights = behind_rows(sizes.nope);  // [H, dv, dc]
+    const auto value_weights = behind_rows(sizes_.nope);  // [H, dv, dc]
     return projected(per_head(attended, permute(value_weights, {0, 2, 1})));
   }
 
@@ -209,17 +209,17 @@ class LatentAttention final : public AttentionMechanism {
 
   // [B, T, dc + dr] -> c [B, T, 1, dc]
   Tensor latents_of(const Tensor& down) const {
-    return split_heads(kv_a_layernorm.forward(first(down, sizes.rank)), 1);
+    return split_heads(kv_a_layernorm_.forward(first(down, sizes_.rank)), 1);
   }
 
   // x [B, T, n, dr]. Interleaved pairs (2p, 2p + 1) are moved to (p, p + dr / 2) first.
   Tensor rotated(const Tensor& x, const ForwardPass& pass) const {
     auto halves = x;
-    if (interleave) {
-      const Shape pairs{x.size(0), x.size(1), x.size(2), sizes.rope / 2, 2};
+    if (interleave_) {
+      const Shape pairs{x.size(0), x.size(1), x.size(2), sizes_.rope / 2, 2};
       halves = reshape(permute(reshape(x, pairs), {0, 1, 2, 4, 3}), x.shape());
     }
-    return rope(halves, pass.rope(sizes.rope), pass.hooks->rotary_position(pass.position));
+    return rope(halves, pass.rope(sizes_.rope), pass.hooks->rotary_position(pass.position));
   }
 
   // Keys and values of every head, made of the latents.
@@ -228,29 +228,29 @@ class LatentAttention final : public AttentionMechanism {
                        LayerRecord& record) const {
     const auto batch = latent.size(0), tokens = latent.size(1);
     const auto up =
-        split_heads(kv_b_proj.forward(reshape(latent, {batch, tokens, sizes.rank})), heads);
-    const auto shared = broadcast_to(rotary_key, {batch, tokens, heads, sizes.rope});
-    const auto dtype = attention_dtype(precision, pass.options, latent.device());
+        split_heads(kv_b_proj_.forward(reshape(latent, {batch, tokens, sizes_.rank})), heads_);
+    const auto shared = broadcast_to(rotary_key, {batch, tokens, heads_, sizes_.rope});
+    const auto dtype = attention_dtype(precision_, pass.options, latent.device());
     const auto query = cast(cat({unturned, turned}, -1), dtype);
-    const auto key = cast(cat({first(up, sizes.nope), shared}, -1), dtype);
-    const auto value = cast(behind(up, sizes.nope), dtype);
-    return projected(scores.attend(query, key, value, pass, record));
+    const auto key = cast(cat({first(up, sizes_.nope), shared}, -1), dtype);
+    const auto value = cast(behind(up, sizes_.nope), dtype);
+    return projected(scores_.attend(query, key, value, pass, record));
   }
 
   // Queries are taken to the latents, `seen` [B, S, 1, dc + dr].
   Tensor absorbed_form(const Tensor& unturned, const Tensor& turned, const Tensor& seen,
                        const ForwardPass& pass, LayerRecord& record) const {
-    const auto key_weights = slice(kv_b_heads(), 1, 0, sizes.nope);  // [H, dn, dc]
+    const auto key_weights = slice(kv_b_heads(), 1, 0, sizes_.nope);  // [H, dn, dc]
     const auto query = cast(cat({per_head(unturned, key_weights), turned}, -1), seen.dtype());
-    const auto attended = scores.attend(query, seen, first(seen, sizes.rank), pass, record);
+    const auto attended = scores_.attend(query, seen, first(seen, sizes_.rank), pass, record);
     return output(attended, record);
   }
 
   Tensor kv_b_heads() const {
-    return reshape(kv_b_proj.weight, {heads, sizes.nope + sizes.value, sizes.rank});
+    return reshape(kv_b_proj_.weight, {heads_, sizes_.nope + sizes_.value, sizes_.rank});
   }
   Tensor behind_rows(std::int64_t rows) const {
-    return slice(kv_b_heads(), 1, rows, sizes.nope + sizes.value);
+    return slice(kv_b_heads(), 1, rows, sizes_.nope + sizes_.value);
   }
 
   // x [B, T, H, a], weights [H, a, b] -> [B, T, H, b]
@@ -263,19 +263,19 @@ class LatentAttention final : public AttentionMechanism {
 
   // [B, T, H, dv] -> [B, T, D]
   Tensor projected(const Tensor& attended) const {
-    return o_proj.forward(
-        reshape(attended, {attended.size(0), attended.size(1), heads * sizes.value}));
+    return o_proj_.forward(
+        reshape(attended, {attended.size(0), attended.size(1), heads_ * sizes_.value}));
   }
 
-  MlaSizes sizes;
-  bool interleave;
-  Precision precision;
-  std::int64_t layer, heads;
-  LatentQueries queries;
-  Linear kv_a_proj;
-  RmsNorm kv_a_layernorm;
-  Linear kv_b_proj, o_proj;
-  AttentionScores scores;
+  MlaSizes sizes_;
+  bool interleave_;
+  Precision precision_;
+  std::int64_t layer_, heads_;
+  LatentQueries queries_;
+  Linear kv_a_proj_;
+  RmsNorm kv_a_layernorm_;
+  Linear kv_b_proj_, o_proj_;
+  AttentionScores scores_;
 };
 
 std::unique_ptr<AttentionMechanism> MlaOptions::make(const ChildOf& place,

@@ -14,16 +14,16 @@ constexpr std::string_view key = "sliding_window";
 
 class SlidingWindow final : public PatternRule {
  public:
-  explicit SlidingWindow(const ConfigReader& pattern) { pattern.read(key, window); }
+  explicit SlidingWindow(const ConfigReader& pattern) { pattern.read(key, window_); }
 
   void narrow(CausalMask& mask) const override {
-    mask.window = mask.window == 0 ? window : std::min(mask.window, window);
+    mask.window = mask.window == 0 ? window_ : std::min(mask.window, window_);
   }
-  void write(nlohmann::ordered_json& pattern) const override { pattern[key] = window; }
-  std::string described() const override { return fmt::format("{} {}", key, window); }
+  void write(nlohmann::ordered_json& pattern) const override { pattern[key] = window_; }
+  std::string described() const override { return fmt::format("{} {}", key, window_); }
 
  private:
-  std::int64_t window = 1;
+  std::int64_t window_ = 1;
 };
 
 const PatternRules::Add registered{std::string(key), [](const ConfigReader& pattern) {

@@ -54,7 +54,7 @@ AttentionOptions::~AttentionOptions() = default;
 
 AttentionOptions::AttentionOptions(std::string_view type, const AttentionText& text,
                                    std::vector<std::string_view> own)
-    : type_name(type) {
+    : type_(type) {
   const auto& reader = text.reader;
   reader.refuse_unknown(known_keys(std::move(own)), nothing_ignored);
   if (reader.find("softmax_scale") != nullptr) {
@@ -69,7 +69,7 @@ AttentionOptions::AttentionOptions(std::string_view type, const AttentionText& t
 }
 
 ordered_json AttentionOptions::to_json() const {
-  ordered_json object{{"type", type_name}};
+  ordered_json object{{"type", type_}};
   write_own(object);
   if (softmax_scale) object["softmax_scale"] = *softmax_scale;
   if (attention_out_bias) object["attention_out_bias"] = *attention_out_bias;

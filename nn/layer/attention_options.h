@@ -49,7 +49,7 @@ class AttentionOptions {
   static constexpr std::string_view default_type = "causal";
 
   virtual ~AttentionOptions();
-  const std::string& type() const { return type_name; }
+  const std::string& type() const { return type_; }
   virtual std::unique_ptr<AttentionMechanism> make(const ChildOf& place, const LlamaConfig& config,
                                                    std::int64_t layer,
                                                    Precision precision) const = 0;
@@ -79,7 +79,7 @@ class AttentionOptions {
   virtual void write_own(nlohmann::ordered_json&) const {}
 
  private:
-  std::string type_name;
+  std::string type_;
 };
 
 // By type.

@@ -16,15 +16,15 @@ class AttentionScores {
   AttentionScores(Module& attention, const AttentionOptions& options, const LlamaConfig& config,
                   std::int64_t layer, std::int64_t width, Precision precision);
 
-  RecordNeeds needs() const { return scheme->needs(); }
+  RecordNeeds needs() const { return scheme_->needs(); }
   // softmax(masked scores of query [B, T, H, K] and key [B, S, G, K]) value [B, S, G, V]
   // -> [B, T, H, V]. Writes into the record what the pass wants of it.
   Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
                 const ForwardPass& pass, LayerRecord& record) const;
 
  private:
-  std::vector<std::shared_ptr<const PatternRule>> pattern;
-  std::unique_ptr<const ScoreScheme> scheme;
+  std::vector<std::shared_ptr<const PatternRule>> pattern_;
+  std::unique_ptr<const ScoreScheme> scheme_;
 };
 
 }  // namespace lookback

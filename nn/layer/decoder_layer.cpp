@@ -16,10 +16,10 @@ DecoderLayer::DecoderLayer(ChildOf place, const LlamaConfig& config, std::int64_
       post_attention_layernorm({*this, "post_attention_layernorm"}, config.hidden_size,
                                config.rms_norm_eps, precision),
       mlp({*this, "mlp"}, config, precision),
-      residual(residual_kind(config)->make({*this, ""}, config, layer, precision)),
-      index(layer) {}
+      residual_(residual_kind(config)->make({*this, ""}, config, layer, precision)),
+      index_(layer) {}
 
-RecordNeeds DecoderLayer::needs() const { return self_attn->needs() | residual->needs(); }
+RecordNeeds DecoderLayer::needs() const { return self_attn->needs() | residual_->needs(); }
 
 Tensor DecoderLayer::value_weight(const LinearValues& linear, const ForwardPass& pass) const {
   const auto fold = [&] {
@@ -31,9 +31,9 @@ Tensor DecoderLayer::value_weight(const LinearValues& linear, const ForwardPass&
 }
 
 std::vector<std::string> DecoderLayer::inert(const LlamaConfig& config) const {
-  auto names = residual->inert(config);
+  auto names = residual_->inert(config);
   for (const auto& name : self_attn->inert(config)) {
-    names.push_back(fmt::format("{}.self_attn.{}", index, name));
+    names.push_back(fmt::format("{}.self_attn.{}", index_, name));
   }
   return names;
 }
@@ -42,13 +42,13 @@ ResidualSum DecoderLayer::forward(const ResidualSum& x, ForwardPass& pass) const
   const auto scope = enter();
   LayerRecord record;
   auto [layer_input, normed] = input_layernorm.forward(x);
-  normed = pass.hooks->input_norm(index, input_layernorm, layer_input, normed);
+  normed = pass.hooks->input_norm(index_, input_layernorm, layer_input, normed);
   const auto attended = self_attn->forward(normed, pass, record);
-  const auto site = residual->after_attention(layer_input, attended, pass);
+  const auto site = residual_->after_attention(layer_input, attended, pass);
   const auto [stream, mlp_input] = post_attention_layernorm.forward(site);
   const auto own = mlp.forward(mlp_input);
   auto result =
-      pass.hooks->layer_output(index, residual->after_mlp(layer_input, stream, own, pass));
+      pass.hooks->layer_output(index_, residual_->after_mlp(layer_input, stream, own, pass));
   result = traced(result, layer_input, attended, own, pass);
   leave_record(std::move(record), attended, own, pass);
   return result;

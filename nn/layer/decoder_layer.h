@@ -36,8 +36,8 @@ class DecoderLayer final : public Module {
   void leave_record(LayerRecord record, const Tensor& attended, const Tensor& own,
                     ForwardPass& pass) const;
 
-  std::unique_ptr<const ResidualScheme> residual;
-  std::int64_t index;
+  std::unique_ptr<const ResidualScheme> residual_;
+  std::int64_t index_;
 };
 
 }  // namespace lookback

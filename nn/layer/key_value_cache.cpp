@@ -18,37 +18,38 @@ Tensor positions_of(const Tensor& cached, std::int64_t begin, std::int64_t end) 
 Tensor CachedRows::append(std::int64_t position, const Tensor& rows) {
   no_gradient("key_value_cache", {rows});
   const std::int64_t end = position + rows.size(1);
-  if (end > room.capacity) {
-    fail("key_value_cache", "{} positions do not fit a cache made for {}", end, room.capacity);
+  if (end > room_.capacity) {
+    fail("key_value_cache", "{} positions do not fit a cache made for {}", end, room_.capacity);
   }
-  if (!rows_so_far.defined()) {
+  if (!rows_so_far_.defined()) {
     auto shape = rows.shape();
-    shape[0] = room.batch;
-    shape[1] = room.capacity;
-    rows_so_far = empty(shape, room.dtype, rows.device());
+    shape[0] = room_.batch;
+    shape[1] = room_.capacity;
+    rows_so_far_ = empty(shape, room_.dtype, rows.device());
   }
-  kernels::copy_forward(rows.backend(), {.x = rows, .y = positions_of(rows_so_far, position, end)});
-  return positions_of(rows_so_far, 0, end);
+  kernels::copy_forward(rows.backend(),
+                        {.x = rows, .y = positions_of(rows_so_far_, position, end)});
+  return positions_of(rows_so_far_, 0, end);
 }
 
 std::size_t CachedRows::bytes_per_token() const {
-  if (!rows_so_far.defined()) return 0;
+  if (!rows_so_far_.defined()) return 0;
   std::int64_t numbers = 1;
-  for (int dim = 2; dim < rows_so_far.rank(); ++dim) numbers *= rows_so_far.size(dim);
-  return static_cast<std::size_t>(numbers) * size_of(rows_so_far.dtype());
+  for (int dim = 2; dim < rows_so_far_.rank(); ++dim) numbers *= rows_so_far_.size(dim);
+  return static_cast<std::size_t>(numbers) * size_of(rows_so_far_.dtype());
 }
 
 Tensor KeyValueCache::value_weight(std::size_t layer, const std::function<Tensor()>& make) {
-  if (value_weights.size() <= layer) value_weights.resize(layer + 1);
-  auto& weight = value_weights[layer];
+  if (value_weights_.size() <= layer) value_weights_.resize(layer + 1);
+  auto& weight = value_weights_[layer];
   if (!weight.defined()) weight = make();
   return weight;
 }
 
 std::size_t KeyValueCache::bytes_per_token() const {
   std::size_t bytes = 0;
-  for (const auto& [layer, cache] : layers) bytes += cache->bytes_per_token();
-  for (const auto& [place, values] : replayed_values) bytes += values.bytes_per_token();
+  for (const auto& [layer, cache] : layers_) bytes += cache->bytes_per_token();
+  for (const auto& [place, values] : replayed_values_) bytes += values.bytes_per_token();
   return bytes;
 }
 

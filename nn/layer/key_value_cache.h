@@ -21,7 +21,7 @@ struct CacheRoom {
 // A tensor that grows by a row per position. It takes its memory when it gets its first rows.
 class CachedRows {
  public:
-  explicit CachedRows(const CacheRoom& cache_room) : room(cache_room) {}
+  explicit CachedRows(const CacheRoom& room) : room_(room) {}
   // rows [B, T, ..], of the positions behind `position` -> all so far, [B, position + T, ..], a
   // view. Throws Error where the capacity does not suffice.
   Tensor append(std::int64_t position, const Tensor& rows);
@@ -29,8 +29,8 @@ class CachedRows {
   std::size_t bytes_per_token() const;
 
  private:
-  CacheRoom room;
-  Tensor rows_so_far;  // [B, capacity, ..]
+  CacheRoom room_;
+  Tensor rows_so_far_;  // [B, capacity, ..]
 };
 
 // What a layer's attention keeps, in a layout of its own.
@@ -44,35 +44,35 @@ class LayerCache {
 class KeyValueCache {
  public:
   KeyValueCache(std::int64_t batch, std::int64_t capacity, DType dtype)
-      : room{batch, capacity, dtype} {}
+      : room_{batch, capacity, dtype} {}
 
   // The cache of a layer's attention, Cache(room) where it is asked for first.
   template <class Cache>
   Cache& of_layer(std::int64_t layer) {
-    auto& cache = layers[layer];
-    if (cache == nullptr) cache = std::make_unique<Cache>(room);
+    auto& cache = layers_[layer];
+    if (cache == nullptr) cache = std::make_unique<Cache>(room_);
     return static_cast<Cache&>(*cache);
   }
   // The values of layer `earlier` on the input of `layer`, of models that run earlier layers again.
   CachedRows& values_again(std::int64_t layer, std::int64_t earlier) {
-    return replayed_values.try_emplace({layer, earlier}, room).first->second;
+    return replayed_values_.try_emplace({layer, earlier}, room_).first->second;
   }
   // A weight that is derived from others and stays for the whole generation: made once.
   Tensor value_weight(std::size_t layer, const std::function<Tensor()>& make);
 
   // The positions that every layer has seen.
-  std::int64_t length() const { return positions; }
+  std::int64_t length() const { return positions_; }
   // Called once per forward pass, after all layers.
-  void advance(std::int64_t new_positions) { positions += new_positions; }
+  void advance(std::int64_t new_positions) { positions_ += new_positions; }
   // Over all layers, for one position of one sequence.
   std::size_t bytes_per_token() const;
 
  private:
-  CacheRoom room;
-  std::map<std::int64_t, std::unique_ptr<LayerCache>> layers;
-  std::map<std::pair<std::int64_t, std::int64_t>, CachedRows> replayed_values;  // layer, earlier
-  std::vector<Tensor> value_weights;                                            // per layer
-  std::int64_t positions = 0;
+  CacheRoom room_;
+  std::map<std::int64_t, std::unique_ptr<LayerCache>> layers_;
+  std::map<std::pair<std::int64_t, std::int64_t>, CachedRows> replayed_values_;  // layer, earlier
+  std::vector<Tensor> value_weights_;                                            // per layer
+  std::int64_t positions_ = 0;
 };
 
 }  // namespace lookback

@@ -10,15 +10,15 @@ Bias bias_of(const LlamaConfig& config) { return bias_if(config.mlp_bias); }
 
 }  // namespace
 
-LlamaMlp::LlamaMlp(ChildOf place, const LlamaConfig& config, Precision model_precision)
+LlamaMlp::LlamaMlp(ChildOf place, const LlamaConfig& config, Precision precision)
     : Module(std::move(place)),
       gate_proj({*this, "gate_proj"}, config.hidden_size, config.intermediate_size, bias_of(config),
-                model_precision),
+                precision),
       up_proj({*this, "up_proj"}, config.hidden_size, config.intermediate_size, bias_of(config),
-              model_precision),
+              precision),
       down_proj({*this, "down_proj"}, config.intermediate_size, config.hidden_size, bias_of(config),
-                model_precision),
-      precision(model_precision) {}
+                precision),
+      precision_(precision) {}
 
 Tensor LlamaMlp::forward(const Tensor& x) const {
   const auto scope = enter();
@@ -33,7 +33,7 @@ Tensor LlamaMlp::hidden(const Tensor& x) const {
 // Gate and up read one input: one operation.
 Tensor LlamaMlp::gated(const Tensor& x) const {
   const auto both = linear_many(x, {gate_proj.weight, up_proj.weight},
-                                {gate_proj.bias, up_proj.bias}, precision.products);
+                                {gate_proj.bias, up_proj.bias}, precision_.products);
   return silu_mul(both[0], both[1]);
 }
 

@@ -8,7 +8,7 @@ namespace lookback {
 // SwiGLU (Shazeer 2020): down(silu(gate(x)) * up(x)). [B, T, D] -> [B, T, D].
 class LlamaMlp final : public Module {
  public:
-  LlamaMlp(ChildOf place, const LlamaConfig& config, Precision model_precision);
+  LlamaMlp(ChildOf place, const LlamaConfig& config, Precision precision);
   Tensor forward(const Tensor& x) const;
   // What goes into down_proj, [B, T, F].
   Tensor hidden(const Tensor& x) const;
@@ -18,7 +18,7 @@ class LlamaMlp final : public Module {
  private:
   Tensor gated(const Tensor& x) const;
 
-  Precision precision;
+  Precision precision_;
 };
 
 }  // namespace lookback

@@ -17,14 +17,14 @@ class PresetKeys {
  public:
   PresetKeys(const char* keys) : PresetKeys(std::string(keys)) {}
   PresetKeys(std::string keys)
-      : write([text = std::move(keys)](const LlamaConfig&) { return text; }) {}
+      : write_([text = std::move(keys)](const LlamaConfig&) { return text; }) {}
   explicit PresetKeys(std::function<std::string(const LlamaConfig&)> writer)
-      : write(std::move(writer)) {}
+      : write_(std::move(writer)) {}
 
-  std::string for_model(const LlamaConfig& config) const { return write(config); }
+  std::string for_model(const LlamaConfig& config) const { return write_(config); }
 
  private:
-  std::function<std::string(const LlamaConfig&)> write;
+  std::function<std::string(const LlamaConfig&)> write_;
 };
 
 struct Preset {

@@ -11,52 +11,49 @@ namespace {
 
 class StreamingReplay final : public AttentionReplay {
  public:
-  StreamingReplay(AttentionPieces recorded_pieces, Tensor recorded_log_sum_exp,
-                  CausalMask recorded_mask)
-      : pieces(std::move(recorded_pieces)),
-        log_sum_exp(std::move(recorded_log_sum_exp)),
-        mask(std::move(recorded_mask)) {}
+  StreamingReplay(AttentionPieces pieces, Tensor log_sum_exp, CausalMask mask)
+      : pieces_(std::move(pieces)), log_sum_exp_(std::move(log_sum_exp)), mask_(std::move(mask)) {}
 
   Tensor apply(const Tensor& values) const override {
     // Values that all heads share have one head.
     auto shape = values.shape();
-    shape[2] = pieces.k.front().size(2);
+    shape[2] = pieces_.k.front().size(2);
     const auto shared = values.size(2) == 1 ? broadcast_to(values, shape) : values;
-    return attention_replay(pieces, log_sum_exp, shared, mask);
+    return attention_replay(pieces_, log_sum_exp_, shared, mask_);
   }
 
   std::vector<Tensor> tensors() const override {
-    std::vector<Tensor> all{log_sum_exp};
-    append_tensors(all, pieces);
+    std::vector<Tensor> all{log_sum_exp_};
+    append_tensors(all, pieces_);
     return all;
   }
 
   std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& all) const override {
-    return std::make_shared<StreamingReplay>(pieces_from(all, 1), all[0], mask);
+    return std::make_shared<StreamingReplay>(pieces_from(all, 1), all[0], mask_);
   }
 
  private:
-  AttentionPieces pieces;
-  Tensor log_sum_exp;
-  CausalMask mask;
+  AttentionPieces pieces_;
+  Tensor log_sum_exp_;
+  CausalMask mask_;
 };
 
 class KeptWeights final : public AttentionReplay {
  public:
-  explicit KeptWeights(MaskedWeights kept) : recorded(std::move(kept)) {}
+  explicit KeptWeights(MaskedWeights recorded) : recorded_(std::move(recorded)) {}
 
   Tensor apply(const Tensor& values) const override {
-    return apply_attention_weights(recorded.weights, values, recorded.mask);
+    return apply_attention_weights(recorded_.weights, values, recorded_.mask);
   }
 
-  std::vector<Tensor> tensors() const override { return {recorded.weights}; }
+  std::vector<Tensor> tensors() const override { return {recorded_.weights}; }
 
   std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& all) const override {
-    return std::make_shared<KeptWeights>(MaskedWeights{all[0], recorded.mask});
+    return std::make_shared<KeptWeights>(MaskedWeights{all[0], recorded_.mask});
   }
 
  private:
-  MaskedWeights recorded;
+  MaskedWeights recorded_;
 };
 
 void trace_weights(const ForwardPass& pass, const Tensor& weights) {

@@ -10,29 +10,29 @@ namespace lookback {
 
 class RotaryTables {
  public:
-  RotaryTables(const LlamaConfig& config, DType table_dtype)
-      : theta(config.rope_theta),
-        scaling(config.rope_scaling),
-        max_positions(config.max_position_embeddings),
-        dtype(table_dtype) {}
+  RotaryTables(const LlamaConfig& config, DType dtype)
+      : theta_(config.rope_theta),
+        scaling_(config.rope_scaling),
+        max_positions_(config.max_position_embeddings),
+        dtype_(dtype) {}
 
   // Tables for at least so many positions: made once, and again when a longer sequence comes.
   const RopeTables& of(std::int64_t width, std::int64_t positions) const {
-    auto& found = tables[width];
+    auto& found = tables_[width];
     const auto have = found.cos.defined() ? found.cos.size(0) : 0;
     if (have < positions) {
-      const auto wanted = std::min(std::max(positions, 2 * have), max_positions);
-      found = rope_tables(wanted, width, theta, scaling, dtype);
+      const auto wanted = std::min(std::max(positions, 2 * have), max_positions_);
+      found = rope_tables(wanted, width, theta_, scaling_, dtype_);
     }
     return found;
   }
 
  private:
-  double theta;
-  RopeScaling scaling;
-  std::int64_t max_positions;
-  DType dtype;
-  mutable std::map<std::int64_t, RopeTables> tables;
+  double theta_;
+  RopeScaling scaling_;
+  std::int64_t max_positions_;
+  DType dtype_;
+  mutable std::map<std::int64_t, RopeTables> tables_;
 };
 
 }  // namespace lookback

@@ -12,16 +12,15 @@
 
 namespace lookback {
 
-LlamaModel::LlamaModel(ChildOf place, const LlamaConfig& llama_config, Precision model_precision)
+LlamaModel::LlamaModel(ChildOf place, const LlamaConfig& config, Precision precision)
     : Module(std::move(place)),
-      embed_tokens({*this, "embed_tokens"}, llama_config.vocab_size, llama_config.hidden_size,
-                   model_precision),
-      layers(make_layers(llama_config, model_precision)),
-      norm({*this, "norm"}, llama_config.hidden_size, llama_config.rms_norm_eps, model_precision),
-      config(llama_config),
-      precision(model_precision),
-      own_hooks(make_hooks(llama_config)),
-      rotary(llama_config, model_precision.storage) {}
+      embed_tokens({*this, "embed_tokens"}, config.vocab_size, config.hidden_size, precision),
+      layers(make_layers(config, precision)),
+      norm({*this, "norm"}, config.hidden_size, config.rms_norm_eps, precision),
+      config_(config),
+      precision_(precision),
+      own_hooks_(make_hooks(config)),
+      rotary_(config, precision.storage) {}
 
 std::vector<std::unique_ptr<DecoderLayer>> LlamaModel::make_layers(const LlamaConfig& llama_config,
                                                                    Precision model_precision) {
@@ -41,14 +40,14 @@ ForwardPass LlamaModel::begin_pass(const Tensor& ids, const ForwardOptions& opti
   pass.options = options;
   pass.position = options.cache == nullptr ? 0 : options.cache->length();
   const auto end = pass.position + ids.size(1);
-  check(end <= config.max_position_embeddings,
+  check(end <= config_.max_position_embeddings,
         "a sequence of {} tokens is longer than max_position_embeddings={}", end,
-        config.max_position_embeddings);
+        config_.max_position_embeddings);
   pass.hooks = &hooks(options);
   pass.options.attention = pass.hooks->attention_path(options.attention);
   pass.mask = pass.hooks->mask({.offset = pass.position}, ids.size(1));
   pass.end = end;
-  pass.rotary = &rotary;
+  pass.rotary = &rotary_;
   for (const auto& layer : layers) pass.needs = pass.needs | layer->needs();
   return pass;
 }
@@ -74,12 +73,12 @@ Llama::Llama(const LlamaConfig& llama_config, Precision model_precision)
       precision(model_precision),
       model({*this, "model"}, config, precision) {
   if (config.tie_word_embeddings) return;
-  lm_head = std::make_unique<Linear>(ChildOf{*this, "lm_head"}, config.hidden_size,
-                                     config.vocab_size, Bias::none, precision);
+  lm_head_ = std::make_unique<Linear>(ChildOf{*this, "lm_head"}, config.hidden_size,
+                                      config.vocab_size, Bias::none, precision);
 }
 
 Tensor Llama::vocabulary_weight(const ForwardOptions& options) const {
-  const auto& weight = lm_head ? lm_head->weight : model.embed_tokens.weight;
+  const auto& weight = lm_head_ ? lm_head_->weight : model.embed_tokens.weight;
   return model.hooks(options).vocabulary_weight(weight);
 }
 

@@ -15,15 +15,15 @@ namespace lookback {
 // Everything below the projection to the vocabulary.
 class LlamaModel final : public Module {
  public:
-  LlamaModel(ChildOf place, const LlamaConfig& llama_config, Precision precision);
+  LlamaModel(ChildOf place, const LlamaConfig& config, Precision precision);
   // ids i64 [B, T] -> the normalized output of the last layer, [B, T, D].
   Tensor forward(const Tensor& ids, const ForwardOptions& options) const;
 
   // Those that the config names, or that change nothing.
-  const ModelHooks& hooks() const { return *own_hooks; }
+  const ModelHooks& hooks() const { return *own_hooks_; }
   // Those of a pass with these options.
   const ModelHooks& hooks(const ForwardOptions& options) const {
-    return options.hooks == nullptr ? *own_hooks : *options.hooks;
+    return options.hooks == nullptr ? *own_hooks_ : *options.hooks;
   }
 
   Embedding embed_tokens;
@@ -35,16 +35,16 @@ class LlamaModel final : public Module {
                                                          Precision model_precision);
   ForwardPass begin_pass(const Tensor& ids, const ForwardOptions& options) const;
 
-  LlamaConfig config;
-  Precision precision;
-  std::unique_ptr<const ModelHooks> own_hooks;
-  RotaryTables rotary;
+  LlamaConfig config_;
+  Precision precision_;
+  std::unique_ptr<const ModelHooks> own_hooks_;
+  RotaryTables rotary_;
 };
 
 class Llama final : public Module {
  public:
   // Fresh memory: initialize() or load_parameters() gives it values.
-  Llama(const LlamaConfig& llama_config, Precision model_precision);
+  Llama(const LlamaConfig& config, Precision precision);
 
   // ids [B, T] -> [B, T, V]
   Tensor logits(const Tensor& ids, const ForwardOptions& options = {}) const;
@@ -62,7 +62,7 @@ class Llama final : public Module {
  private:
   Tensor vocabulary_weight(const ForwardOptions& options) const;
 
-  std::unique_ptr<Linear> lm_head;  // null: tied to the embedding
+  std::unique_ptr<Linear> lm_head_;  // null: tied to the embedding
 };
 
 // The targets of whole sequences: the next token of each position, and -100 at the last, [B, T].

@@ -43,13 +43,13 @@ void keep_share(std::vector<Candidate>& candidates, double share) {
 
 }  // namespace
 
-Sampler::Sampler(const SamplingOptions& sampling_options)
-    : options(sampling_options), random(options.seed, stream_of(RandomUse::generation, 0)) {
+Sampler::Sampler(const SamplingOptions& options)
+    : options_(options), random_(options_.seed, stream_of(RandomUse::generation, 0)) {
   const Check check{"sampling"};
-  check(std::isfinite(options.temperature) && options.temperature >= 0,
-        "temperature {} must be a number of 0 or more", options.temperature);
-  check(options.top_k >= 0, "top_k {} must be 0 (all) or more", options.top_k);
-  check(options.top_p > 0 && options.top_p <= 1, "top_p {} must be in (0, 1]", options.top_p);
+  check(std::isfinite(options_.temperature) && options_.temperature >= 0,
+        "temperature {} must be a number of 0 or more", options_.temperature);
+  check(options_.top_k >= 0, "top_k {} must be 0 (all) or more", options_.top_k);
+  check(options_.top_p > 0 && options_.top_p <= 1, "top_p {} must be in (0, 1]", options_.top_p);
 }
 
 std::int64_t Sampler::pick(std::span<const double> logits) {
@@ -57,15 +57,15 @@ std::int64_t Sampler::pick(std::span<const double> logits) {
     if (!std::isnan(logits[i])) continue;
     fail("sampling", "the logit of token {} is not a number: the weights are damaged", i);
   }
-  if (options.temperature == 0) {
+  if (options_.temperature == 0) {
     return std::max_element(logits.begin(), logits.end()) - logits.begin();
   }
-  auto candidates = by_likelihood(logits, options.temperature);
-  if (options.top_k > 0 && static_cast<std::size_t>(options.top_k) < candidates.size()) {
-    candidates.resize(static_cast<std::size_t>(options.top_k));
+  auto candidates = by_likelihood(logits, options_.temperature);
+  if (options_.top_k > 0 && static_cast<std::size_t>(options_.top_k) < candidates.size()) {
+    candidates.resize(static_cast<std::size_t>(options_.top_k));
   }
-  if (options.top_p < 1) keep_share(candidates, options.top_p);
-  double remaining = random.uniform() * total_weight(candidates);
+  if (options_.top_p < 1) keep_share(candidates, options_.top_p);
+  double remaining = random_.uniform() * total_weight(candidates);
   for (const auto& candidate : candidates) {
     remaining -= candidate.weight;
     if (remaining < 0) return candidate.token;

@@ -20,12 +20,12 @@ struct SamplingOptions {
 // or non-finite temperature, top_k < 0, top_p outside (0, 1]. Ties go to the smaller token.
 class Sampler {
  public:
-  explicit Sampler(const SamplingOptions& sampling_options);
+  explicit Sampler(const SamplingOptions& options);
   std::int64_t pick(std::span<const double> logits);
 
  private:
-  SamplingOptions options;
-  RandomStream random;
+  SamplingOptions options_;
+  RandomStream random_;
 };
 
 }  // namespace lookback

@@ -71,9 +71,9 @@ std::int64_t distinct_length(const LlamaConfig& config, std::int64_t wanted) {
 
 class Prover {
  public:
-  explicit Prover(const LlamaConfig& model_config) : config(model_config) {
+  explicit Prover(const LlamaConfig& config) : config_(config) {
     const DefaultDevice guard(taint_device);
-    llama = std::make_unique<Llama>(config, Precision{});
+    llama_ = std::make_unique<Llama>(config_, Precision{});
   }
 
   // The first leak at this length: that with the smallest target.
@@ -98,7 +98,7 @@ class Prover {
     trace.begin(tokens);
     ForwardOptions options;
     options.attention = path.attention;
-    const auto logits = llama->logits(source_tokens(length, 0, first_source), options);
+    const auto logits = llama_->logits(source_tokens(length, 0, first_source), options);
     return leak_in(trace, logits, tokens);
   }
 
@@ -106,26 +106,26 @@ class Prover {
   std::optional<Found> decode(const RunPath& path, std::int64_t length,
                               std::int64_t first_source) const {
     const NoGrad no_grad;
-    const auto half = distinct_length(config, std::max<std::int64_t>(2, length / 2));
-    KeyValueCache cache(1, config.max_position_embeddings, DType::f32);
+    const auto half = distinct_length(config_, std::max<std::int64_t>(2, length / 2));
+    KeyValueCache cache(1, config_.max_position_embeddings, DType::f32);
     ForwardOptions options;
     options.attention = path.attention;
     options.cache = &cache;
     TaintTrace trace;
     std::int64_t offset = 0;
-    for (const auto rows : {half, distinct_length(config, half + 1)}) {
-      if (offset + rows > config.max_position_embeddings) break;
+    for (const auto rows : {half, distinct_length(config_, half + 1)}) {
+      if (offset + rows > config_.max_position_embeddings) break;
       const TokenRows tokens{.rows = rows, .offset = offset, .first_source = first_source};
       trace.begin(tokens);
-      const auto logits = llama->logits(source_tokens(rows, offset, first_source), options);
+      const auto logits = llama_->logits(source_tokens(rows, offset, first_source), options);
       if (auto found = leak_in(trace, logits, tokens)) return found;
       offset += rows;
     }
     return {};
   }
 
-  const LlamaConfig& config;
-  std::unique_ptr<Llama> llama;
+  const LlamaConfig& config_;
+  std::unique_ptr<Llama> llama_;
 };
 
 }  // namespace

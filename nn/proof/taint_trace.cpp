@@ -76,20 +76,20 @@ std::optional<LookAhead> look_ahead(const TensorView& x, int dim, const TokenRow
 }
 
 TaintTrace::TaintTrace()
-    : observing([this](const auto& slot, const auto& inputs, const auto& outputs) {
+    : observing_([this](const auto& slot, const auto& inputs, const auto& outputs) {
         note(slot, inputs, outputs);
       }) {}
 
 // With one token axis the rows must not look ahead. With a key axis beside it they hold scores of
 // later keys, until they are normalized.
 bool TaintTrace::leaks(std::string_view operation, const kernels::Out& output) const {
-  if (!on_taint(output) || tokens.rows == 0) return false;
-  const auto token_dims = dims_of(output, tokens.rows);
-  const auto keys = tokens.offset + tokens.rows;
+  if (!on_taint(output) || tokens_.rows == 0) return false;
+  const auto token_dims = dims_of(output, tokens_.rows);
+  const auto keys = tokens_.offset + tokens_.rows;
   const bool key_axis =
-      token_dims.size() > 1 || (tokens.offset > 0 && !dims_of(output, keys).empty());
+      token_dims.size() > 1 || (tokens_.offset > 0 && !dims_of(output, keys).empty());
   if (token_dims.empty() || (key_axis && !normalizes_keys(operation))) return false;
-  return look_ahead(output, token_dims.front(), tokens).has_value();
+  return look_ahead(output, token_dims.front(), tokens_).has_value();
 }
 
 void TaintTrace::note(const kernels::SlotBase& slot, const std::vector<kernels::In>& inputs,
@@ -101,13 +101,13 @@ void TaintTrace::note(const kernels::SlotBase& slot, const std::vector<kernels::
   for (const auto& output : outputs) {
     operation.looks_ahead |= leaks(operation.name, output);
   }
-  operations.push_back(std::move(operation));
+  operations_.push_back(std::move(operation));
 }
 
 const TaintTrace::Operation* TaintTrace::earliest_leak_to(const Tensor& result) const {
   std::set<std::uint64_t> wanted{taint_block_of(result.raw_data()).serial};
   const Operation* earliest = nullptr;
-  for (auto operation = operations.rbegin(); operation != operations.rend(); ++operation) {
+  for (auto operation = operations_.rbegin(); operation != operations_.rend(); ++operation) {
     if (!any_of_in(operation->outputs, wanted)) continue;
     wanted.insert(operation->inputs.begin(), operation->inputs.end());
     if (operation->looks_ahead) earliest = &*operation;

@@ -36,7 +36,7 @@ class TaintTrace {
   TaintTrace& operator=(const TaintTrace&) = delete;
 
   // The kernels from now on work on these rows.
-  void begin(const TokenRows& token_rows) { tokens = token_rows; }
+  void begin(const TokenRows& token_rows) { tokens_ = token_rows; }
 
   struct Operation {
     std::string name, scope;
@@ -51,9 +51,9 @@ class TaintTrace {
             const std::vector<kernels::Out>& outputs);
   bool leaks(std::string_view operation, const kernels::Out& output) const;
 
-  TokenRows tokens;
-  std::vector<Operation> operations;
-  kernels::ObserveKernels observing;
+  TokenRows tokens_;
+  std::vector<Operation> operations_;
+  kernels::ObserveKernels observing_;
 };
 
 }  // namespace lookback

@@ -36,7 +36,7 @@ class CrossLayerScheme : public ResidualScheme {
   static constexpr std::array<std::string_view, 2> attention_parts{"input_layernorm", "self_attn."};
   static constexpr std::array<std::string_view, 2> mlp_parts{"post_attention_layernorm", "mlp."};
   // `parameter`: the name of the learned logits.
-  CrossLayerScheme(ChildOf place, const LlamaConfig& config, std::int64_t layer_index,
+  CrossLayerScheme(ChildOf place, const LlamaConfig& config, std::int64_t layer,
                    Precision precision, std::string parameter);
 
   // sum_{i < l} w_i term_i [B, T, D]; `weights.each` may hold one more than l, this layer's own.
@@ -46,16 +46,16 @@ class CrossLayerScheme : public ResidualScheme {
   // Writes a term into the pass's trace, where there is one.
   void trace_term(const ForwardPass& pass, std::int64_t source, const Tensor& value) const;
 
-  const CrossLayerResidual cross;
-  const std::int64_t layer;
+  const CrossLayerResidual cross_;
+  const std::int64_t layer_;
 
  private:
   ResidualSum modified(const Tensor& layer_input, const Tensor& stream, const Tensor& own,
                        const ForwardPass& pass) const;
   LayerWeights weights(const ForwardPass& pass) const;
-  std::int64_t terms() const { return cross.include_self ? layer + 1 : layer; }
+  std::int64_t terms() const { return cross_.include_self ? layer_ + 1 : layer_; }
 
-  Tensor logits;  // undefined unless learned
+  Tensor logits_;  // undefined unless learned
 };
 
 }  // namespace lookback

@@ -28,47 +28,48 @@ namespace {
 // The terms of a sum of projections, each times its layer's factor.
 class FoldedProjections {
  public:
-  explicit FoldedProjections(const LayerWeights& layer_weights) : factors(layer_weights) {}
+  explicit FoldedProjections(const LayerWeights& layer_weights) : factors_(layer_weights) {}
 
   void add(const Tensor& x, const Linear& projection) {
     const auto folded = [&](const Tensor& weight) {
-      return factors.each.empty() ? weight : weight * factors.each[terms.size()];
+      return factors_.each.empty() ? weight : weight * factors_.each[terms_.size()];
     };
-    biases.push_back(projection.bias.defined() ? folded(projection.bias) : Tensor{});
-    if (biases.back().defined()) bias = bias.defined() ? bias + biases.back() : biases.back();
-    terms.push_back({x, folded(projection.weight)});
+    biases_.push_back(projection.bias.defined() ? folded(projection.bias) : Tensor{});
+    if (biases_.back().defined()) bias_ = bias_.defined() ? bias_ + biases_.back() : biases_.back();
+    terms_.push_back({x, folded(projection.weight)});
   }
 
   // What one of them adds to the sum, to be looked at.
   Tensor term(std::size_t i, Products products) const {
     const NoGrad no_grad;
-    return linear(terms[i].x, terms[i].weight, biases[i], products) * factors.uniform;
+    return linear(terms_[i].x, terms_[i].weight, biases_[i], products) * factors_.uniform;
   }
 
   Tensor sum(Products products) const {
-    const auto total_bias = bias.defined() && factors.uniform != 1 ? bias * factors.uniform : bias;
-    return linear_sum(terms, total_bias, factors.uniform, products);
+    const auto total_bias =
+        bias_.defined() && factors_.uniform != 1 ? bias_ * factors_.uniform : bias_;
+    return linear_sum(terms_, total_bias, factors_.uniform, products);
   }
 
  private:
-  const LayerWeights& factors;
-  std::vector<LinearTerm> terms;
-  std::vector<Tensor> biases;
-  Tensor bias;  // their sum; undefined without biases
+  const LayerWeights& factors_;
+  std::vector<LinearTerm> terms_;
+  std::vector<Tensor> biases_;
+  Tensor bias_;  // their sum; undefined without biases
 };
 
 class RecomputedResidual final : public CrossLayerScheme {
  public:
-  RecomputedResidual(ChildOf place, const LlamaConfig& config, std::int64_t layer_index,
-                     Precision model_precision)
-      : CrossLayerScheme(std::move(place), config, layer_index, model_precision,
+  RecomputedResidual(ChildOf place, const LlamaConfig& config, std::int64_t layer,
+                     Precision precision)
+      : CrossLayerScheme(std::move(place), config, layer, precision,
                          config.cross_layer_residual->site == Site::mlp
                              ? "modified_residual_mlp.layer_weights"
                              : "modified_residual_attn.layer_weights"),
-        precision(model_precision),
-        epsilon(config.rms_norm_eps),
-        ones(empty({config.hidden_size}, precision.storage)) {
-    kernels::fill(ones.backend(), {.y = ones, .value = 1});
+        precision_(precision),
+        epsilon_(config.rms_norm_eps),
+        ones_(empty({config.hidden_size}, precision_.storage)) {
+    kernels::fill(ones_.backend(), {.y = ones_, .value = 1});
   }
 
   RecordNeeds needs() const override { return {.replay = true}; }
@@ -94,7 +95,7 @@ class RecomputedResidual final : public CrossLayerScheme {
       const auto flat =
           reshape(attended, {x.size(0), x.size(1), attended.size(2) * attended.size(3)});
       const auto& output = layer_i.self_attn->linear_values()->output;
-      if (cross.site == Site::attention) {
+      if (cross_.site == Site::attention) {
         projections.add(flat, output);
       } else {
         const auto attention_output = [&] {
@@ -105,9 +106,9 @@ class RecomputedResidual final : public CrossLayerScheme {
       }
     }
     for (std::size_t i = 0; pass.options.trace != nullptr && i < values.size(); ++i) {
-      trace_term(pass, static_cast<std::int64_t>(i), projections.term(i, precision.products));
+      trace_term(pass, static_cast<std::int64_t>(i), projections.term(i, precision_.products));
     }
-    return projections.sum(precision.products);
+    return projections.sum(precision_.products);
   }
 
   // Layer by layer, for any mechanism.
@@ -128,24 +129,24 @@ class RecomputedResidual final : public CrossLayerScheme {
   Tensor output_of(const ForwardPass& pass, std::size_t i, const Tensor& x) const {
     const auto& record = pass.records[i];
     const auto& layer_i = *record.layer;
-    const auto dtype = attention_dtype(precision, pass.options, x.device());
+    const auto dtype = attention_dtype(precision_, pass.options, x.device());
     auto values = cast(layer_i.self_attn->values(layer_i.input_layernorm.forward(x)), dtype);
     values = with_cached(values, pass, i);
     const auto attended = layer_i.self_attn->output(attend(pass, i, values), record);
-    if (cross.site == Site::attention) return attended;
+    if (cross_.site == Site::attention) return attended;
     return layer_i.mlp.down_proj.forward(hidden_of_mlp(layer_i, attended, x));
   }
 
   // The values of every earlier layer on x: [B, S, G, dk] each.
   std::vector<Tensor> values_of_earlier(const Tensor& x, const ForwardPass& pass) const {
-    const auto normalized = rms_norm(x, ones, epsilon);
+    const auto normalized = rms_norm(x, ones_, epsilon_);
     std::vector<Tensor> weights, biases;
     for (const auto& record : pass.records) {
       weights.push_back(record.value_weight);
       biases.push_back(record.layer->self_attn->linear_values()->value.bias);
     }
-    auto values = linear_many(normalized, weights, biases, precision.products);
-    const auto dtype = attention_dtype(precision, pass.options, x.device());
+    auto values = linear_many(normalized, weights, biases, precision_.products);
+    const auto dtype = attention_dtype(precision_, pass.options, x.device());
     for (std::size_t i = 0; i < values.size(); ++i) {
       const auto& flat = values[i];
       const auto head_dim = pass.records[i].layer->self_attn->linear_values()->head_dim;
@@ -160,7 +161,7 @@ class RecomputedResidual final : public CrossLayerScheme {
   Tensor with_cached(const Tensor& values, const ForwardPass& pass, std::size_t i) const {
     auto* cache = pass.options.cache;
     if (cache == nullptr) return values;
-    return cache->values_again(layer, static_cast<std::int64_t>(i)).append(pass.position, values);
+    return cache->values_again(layer_, static_cast<std::int64_t>(i)).append(pass.position, values);
   }
 
   // The attention of layer i on these values, [B, T, H, w].
@@ -169,7 +170,7 @@ class RecomputedResidual final : public CrossLayerScheme {
     const auto& replay = pass.records[i].replay;
     const auto attended = replay->apply(values);
     if (auto* trace = pass.options.trace) {
-      trace->replays.push_back({.layer = layer,
+      trace->replays.push_back({.layer = layer_,
                                 .source = static_cast<std::int64_t>(i),
                                 .replay = replay,
                                 .scope = Scope::current(),
@@ -184,9 +185,9 @@ class RecomputedResidual final : public CrossLayerScheme {
     return layer_i.mlp.hidden(layer_i.post_attention_layernorm.forward({x, attended}).normed);
   }
 
-  Precision precision;
-  double epsilon;
-  Tensor ones;
+  Precision precision_;
+  double epsilon_;
+  Tensor ones_;
 };
 
 class RecomputedKind final : public ResidualKind {

@@ -19,20 +19,20 @@ class StoredResidual final : public CrossLayerScheme {
   }
 
   RecordNeeds needs() const override {
-    return cross.site == Site::mlp ? RecordNeeds{.mlp_output = true}
-                                   : RecordNeeds{.attention_output = true};
+    return cross_.site == Site::mlp ? RecordNeeds{.mlp_output = true}
+                                    : RecordNeeds{.attention_output = true};
   }
 
   // Where the sum replaces the stream, what the layer before the last leaves in it is cut off, and
   // no layer runs it again.
   std::vector<std::string> inert(const LlamaConfig& config) const override {
     auto names = CrossLayerScheme::inert(config);
-    if (names.empty() || cross.stream != CrossLayerResidual::Stream::replace) return names;
+    if (names.empty() || cross_.stream != CrossLayerResidual::Stream::replace) return names;
     std::vector<std::string_view> parts{"modified_residual_", "mlp_residual_weights",
                                         "attn_residual_weights"};
-    if (cross.site == Site::attention)
+    if (cross_.site == Site::attention)
       parts.insert(parts.end(), mlp_parts.begin(), mlp_parts.end());
-    for (const auto part : parts) names.push_back(fmt::format("{}.{}", layer - 1, part));
+    for (const auto part : parts) names.push_back(fmt::format("{}.{}", layer_ - 1, part));
     return names;
   }
 
@@ -42,7 +42,7 @@ class StoredResidual final : public CrossLayerScheme {
     Tensor total;
     for (std::size_t i = 0; i < pass.records.size(); ++i) {
       const auto& record = pass.records[i];
-      auto term = cross.site == Site::mlp ? record.mlp_output : record.attention_output;
+      auto term = cross_.site == Site::mlp ? record.mlp_output : record.attention_output;
       if (!weights.each.empty()) term = term * weights.each[i];
       total = total.defined() ? total + term : term;
       if (pass.options.trace != nullptr) {

@@ -6,9 +6,9 @@ namespace lookback {
 
 AccumulatedScores::AccumulatedScores(ChildOf place, const ScoreSizes& sizes, Precision precision)
     : ScoreScheme(std::move(place)),
-      head_dim(sizes.width),
-      m(sizes.layer + 1),
-      dtype(precision.storage) {}
+      head_dim_(sizes.width),
+      m_(sizes.layer + 1),
+      dtype_(precision.storage) {}
 
 AttentionPieces AccumulatedScores::pieces(const Tensor& query, const Tensor& key,
                                           const std::vector<LayerRecord>& earlier) const {
@@ -25,17 +25,17 @@ AttentionPieces AccumulatedScores::pieces(const Tensor& query, const Tensor& key
 }
 
 Tensor AccumulatedScores::all(double value) const {
-  const auto result = empty({m}, dtype);
+  const auto result = empty({m_}, dtype_);
   kernels::fill(result.backend(), {.y = result, .value = value});
   return result;
 }
 
 Tensor AccumulatedScores::one(std::string name, double initial) {
-  return register_parameter(std::move(name), empty({}, dtype), Initial::constant(initial));
+  return register_parameter(std::move(name), empty({}, dtype_), Initial::constant(initial));
 }
 
 Tensor AccumulatedScores::one_per_layer(std::string name, double initial) {
-  return register_parameter(std::move(name), empty({m}, dtype), Initial::constant(initial));
+  return register_parameter(std::move(name), empty({m_}, dtype_), Initial::constant(initial));
 }
 
 }  // namespace lookback

@@ -25,11 +25,11 @@ class AccumulatedScores : public ScoreScheme {
   Tensor one(std::string name, double initial);
   Tensor one_per_layer(std::string name, double initial);
 
-  const double head_dim;
-  const std::int64_t m;  // the number of summed score matrices, l + 1
+  const double head_dim_;
+  const std::int64_t m_;  // the number of summed score matrices, l + 1
 
  private:
-  DType dtype;
+  DType dtype_;
 };
 
 // The factory of a scheme.

@@ -8,19 +8,19 @@ namespace {
 class OwnScores final : public ScoreScheme {
  public:
   OwnScores(ChildOf place, const ScoreSizes& sizes, Precision precision)
-      : ScoreScheme(std::move(place)), scales(empty({1}, precision.storage)) {
-    kernels::fill(scales.backend(), {.y = scales, .value = sizes.scale});
+      : ScoreScheme(std::move(place)), scales_(empty({1}, precision.storage)) {
+    kernels::fill(scales_.backend(), {.y = scales_, .value = sizes.scale});
   }
 
   AttentionPieces pieces(const Tensor& query, const Tensor& key,
                          const std::vector<LayerRecord>&) const override {
-    return {{query}, {key}, scales};
+    return {{query}, {key}, scales_};
   }
 
   RecordNeeds needs() const override { return {}; }
 
  private:
-  Tensor scales;
+  Tensor scales_;
 };
 
 const ScoreSchemes::Add registered{

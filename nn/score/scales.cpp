@@ -38,23 +38,25 @@ class ScaledScores final : public AccumulatedScores {
  public:
   ScaledScores(ChildOf place, const ScoreSizes& sizes, Precision precision, const Scale& chosen)
       : AccumulatedScores(std::move(place), sizes, precision),
-        formula(chosen.formula),
-        ones(all(1)) {
-    for (const auto& [name, count, initial] : chosen.learned(head_dim)) {
+        formula_(chosen.formula),
+        ones_(all(1)) {
+    for (const auto& [name, count, initial] : chosen.learned(head_dim_)) {
       const bool each = count == LearnedNumber::Count::one_per_layer;
-      learned.push_back(each ? one_per_layer(name, initial) : one(name, initial));
+      learned_.push_back(each ? one_per_layer(name, initial) : one(name, initial));
     }
-    if (learned.empty()) fixed = computed();
+    if (learned_.empty()) fixed_ = computed();
   }
 
  private:
-  Tensor scales() const override { return fixed.defined() ? fixed : computed(); }
-  Tensor computed() const { return formula({learned, ones, head_dim, static_cast<double>(m)}); }
+  Tensor scales() const override { return fixed_.defined() ? fixed_ : computed(); }
+  Tensor computed() const {
+    return formula_({learned_, ones_, head_dim_, static_cast<double>(m_)});
+  }
 
-  std::function<Tensor(const ScaleInputs&)> formula;
-  Tensor ones;
-  std::vector<Tensor> learned;
-  Tensor fixed;  // undefined where numbers are learned
+  std::function<Tensor(const ScaleInputs&)> formula_;
+  Tensor ones_;
+  std::vector<Tensor> learned_;
+  Tensor fixed_;  // undefined where numbers are learned
 };
 
 std::vector<LearnedNumber> nothing(double) { return {}; }

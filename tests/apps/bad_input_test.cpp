@@ -18,22 +18,22 @@ class BadInput : public testing::Test {
   // Refused, and no trace of a run.
   void refused(const std::vector<std::string>& more, int code, const std::string& text,
                const ProgramOptions& options = {}) const {
-    expect_error(small.train(more, options), code, text);
-    EXPECT_FALSE(fs::exists(small.run())) << text;
+    expect_error(small_.train(more, options), code, text);
+    EXPECT_FALSE(fs::exists(small_.run())) << text;
   }
   void with_model(const std::string& key, const nlohmann::json& value, const std::string& text) {
-    auto model = small.model;
+    auto model = small_.model;
     model[key] = value;
-    write_text(small.config(), model.dump());
+    write_text(small_.config(), model.dump());
     refused({}, 1, text);
   }
   std::string file(const std::string& name, const std::string& content) const {
-    const auto path = small.path() / name;
+    const auto path = small_.path() / name;
     write_text(path, content);
     return path;
   }
 
-  SmallRun small;
+  SmallRun small_;
 };
 
 TEST_F(BadInput, Flags) {
@@ -56,18 +56,18 @@ TEST_F(BadInput, Flags) {
   refused({"--data="}, 2, "--data is missing");
   refused({"--batch-size=4611686018427387904"}, 2, "must be at most 1099511627776 tokens");
   refused({"--gradient-accumulation-steps=65537"}, 2, "must be an integer from 1 to 65536");
-  expect_error(small.train({"--output-dir="}), 2, "--output-dir is empty: it must name a folder");
-  const auto book = run_lookback({"train", "--options", small.text()});
+  expect_error(small_.train({"--output-dir="}), 2, "--output-dir is empty: it must name a folder");
+  const auto book = run_lookback({"train", "--options", small_.text()});
   expect_error(book, 2, "text.txt: line 1: so 0 it goes; so 1 it goes;");
   EXPECT_LT(book.err.size(), 300U);
   refused({"--options=/dev/zero"}, 1,
           "[options] /dev/zero: cannot be read: is a device, not a file");
   refused({"--config=/dev/zero"}, 1, "[config] /dev/zero: cannot be read: is a device, not a file");
-  refused({"--options", small.path()}, 1, "cannot be read: Is a directory");
+  refused({"--options", small_.path()}, 1, "cannot be read: Is a directory");
 }
 
 TEST_F(BadInput, Data) {
-  refused({"--data", small.path() / "absent.txt"}, 1, "absent.txt: there is no such file");
+  refused({"--data", small_.path() / "absent.txt"}, 1, "absent.txt: there is no such file");
   refused({"--data", file("empty.txt", "")}, 1, "empty.txt: is empty");
   refused({"--data", file("short.txt", "too short")}, 1,
           "short.txt: 8 tokens for training are too few: one block (block size 16 + 1) needs 17");
@@ -76,20 +76,20 @@ TEST_F(BadInput, Data) {
   refused({"--data", file("large.bin", std::string(2000, '\x7f'))}, 1,
           "large.bin: token 32639 at position 0 is outside the vocabulary of 256");
   refused({"--data=builtin:storys"}, 1, "did you mean builtin:stories?");
-  refused({"--data", small.path() / "*.none"}, 1, "no file matches");
+  refused({"--data", small_.path() / "*.none"}, 1, "no file matches");
   const auto unreadable = file("unreadable.txt", "x");
   fs::permissions(unreadable, fs::perms::none);
   if (!std::ifstream(unreadable))
     refused({"--data", unreadable}, 1, "unreadable.txt: cannot be read");
   expect_error(run_lookback({"train", "--config=smoke", "--data=builtin:stories", "--output-dir",
-                             small.run()}),
+                             small_.run()}),
                2, "--max-steps is missing");
 }
 
 TEST_F(BadInput, DataInAnotherLanguage) {
-  ASSERT_EQ(small.train({"--max-steps=1"}).code, 0);
-  expect_error(run_lookback({"eval", small.run(), "--data=builtin:stories"}), 1,
-               "[eval] builtin:stories uses the tokenizer stories, " + small.run() +
+  ASSERT_EQ(small_.train({"--max-steps=1"}).code, 0);
+  expect_error(run_lookback({"eval", small_.run(), "--data=builtin:stories"}), 1,
+               "[eval] builtin:stories uses the tokenizer stories, " + small_.run() +
                    " was trained with bytes: a loss would mean nothing");
 }
 
@@ -101,16 +101,16 @@ TEST_F(BadInput, Configs) {
   with_model("hidden_size", "16", "hidden_size is \"16\" (string): must be an integer");
   with_model("attention_dropout", 0.1, "attention_dropout is 0.1 (number): must be 0");
   with_model("vocab_size", 255, "vocab_size must be at least 256");
-  write_text(small.config(), "{\"hidden_size\": 16,");
+  write_text(small_.config(), "{\"hidden_size\": 16,");
   refused({}, 1, "config.json: parse error");
 }
 
 TEST_F(BadInput, Weights) {
-  ASSERT_EQ(small.train().code, 0);
-  const auto weights = read_text(fs::path(small.run()) / "model.safetensors");
-  const auto path = small.path() / "model.safetensors";
+  ASSERT_EQ(small_.train().code, 0);
+  const auto weights = read_text(fs::path(small_.run()) / "model.safetensors");
+  const auto path = small_.path() / "model.safetensors";
   const auto eval = [&] {
-    return run_lookback({"eval", small.path(), "--data", small.text(), "--quiet"});
+    return run_lookback({"eval", small_.path(), "--data", small_.text(), "--quiet"});
   };
   expect_error(eval(), 1, "model.safetensors");
   write_text(path, weights.substr(0, weights.size() / 2));
@@ -127,74 +127,74 @@ TEST_F(BadInput, Weights) {
   expect_error(both, 1, "missing: " + name);
   expect_error(both, 1, "unexpected: model.layers.1.mlp.op_proj.weight");
 
-  auto larger = small.model;
+  auto larger = small_.model;
   larger["intermediate_size"] = 48;
-  write_text(small.config(), larger.dump());
+  write_text(small_.config(), larger.dump());
   write_text(path, weights);
   const auto shapes = eval();
   expect_error(shapes, 1, "model.layers.0.mlp.gate_proj.weight is (32, 16), must be (48, 16)");
   expect_error(shapes, 1, "model.layers.1.mlp.down_proj.weight is (16, 32), must be (16, 48)");
-  expect_error(run_lookback({"eval", small.path() / "nowhere"}), 1,
+  expect_error(run_lookback({"eval", small_.path() / "nowhere"}), 1,
                "nowhere: is not a folder with config.json and model.safetensors");
-  fs::create_directory(small.path() / "empty");
-  expect_error(run_lookback({"eval", small.path() / "empty"}), 2, "--data is missing");
-  expect_error(small.train({"--overwrite", "--init-from", small.text()}), 1,
+  fs::create_directory(small_.path() / "empty");
+  expect_error(run_lookback({"eval", small_.path() / "empty"}), 2, "--data is missing");
+  expect_error(small_.train({"--overwrite", "--init-from", small_.text()}), 1,
                "text.txt: is not a folder with");
-  expect_error(run_lookback({"eval", small.path() / "nowhere", "--data", small.text()}), 1,
+  expect_error(run_lookback({"eval", small_.path() / "nowhere", "--data", small_.text()}), 1,
                "nowhere");
 }
 
 TEST_F(BadInput, OutputFolders) {
-  ASSERT_EQ(small.train().code, 0);
+  ASSERT_EQ(small_.train().code, 0);
   const auto contents = [&] {
     std::map<std::string, std::string> files;
-    for (const auto& entry : fs::recursive_directory_iterator(small.run())) {
+    for (const auto& entry : fs::recursive_directory_iterator(small_.run())) {
       if (entry.is_regular_file()) files[entry.path()] = read_text(entry.path());
     }
     return files;
   };
   const auto before = contents();
-  expect_error(small.train(), 1,
+  expect_error(small_.train(), 1,
                "holds a run already; --resume goes on with it, --overwrite replaces it");
   // A new run that cannot start leaves the old one whole, also where it may replace it.
-  expect_error(small.train({"--overwrite", "--data=absent.txt"}), 1, "absent.txt");
-  expect_error(small.train({"--overwrite", "--batch-size=0"}), 2, "--batch-size");
-  expect_error(small.train({"--overwrite"}, {.largest_file_bytes = 10'000}), 1,
+  expect_error(small_.train({"--overwrite", "--data=absent.txt"}), 1, "absent.txt");
+  expect_error(small_.train({"--overwrite", "--batch-size=0"}), 2, "--batch-size");
+  expect_error(small_.train({"--overwrite"}, {.largest_file_bytes = 10'000}), 1,
                "model.safetensors");
-  expect_error(small.train({"--overwrite", "--init-from", small.path()}), 1, "model.safetensors");
+  expect_error(small_.train({"--overwrite", "--init-from", small_.path()}), 1, "model.safetensors");
   EXPECT_EQ(contents(), before);
-  EXPECT_EQ(small.train({"--overwrite", "--seed=3"}).code, 0);
+  EXPECT_EQ(small_.train({"--overwrite", "--seed=3"}).code, 0);
   EXPECT_NE(contents(), before);
-  expect_error(small.train({"--output-dir", small.text()}), 1, "is not a folder");
-  expect_error(small.train({"--output-dir", small.text() + "/run"}), 1, "cannot be written");
+  expect_error(small_.train({"--output-dir", small_.text()}), 1, "is not a folder");
+  expect_error(small_.train({"--output-dir", small_.text() + "/run"}), 1, "cannot be written");
 }
 
 TEST_F(BadInput, AFullDisk) {
   // Too small for the weights: seen before the first step. (stderr is a file under the same limit.)
   refused({}, 1, "File too large", {.largest_file_bytes = 10'000});
   // Large enough for the weights, too small for the optimizer's state.
-  ASSERT_EQ(small.train().code, 0);
-  const auto weight_bytes = fs::file_size(fs::path(small.run()) / "model.safetensors");
+  ASSERT_EQ(small_.train().code, 0);
+  const auto weight_bytes = fs::file_size(fs::path(small_.run()) / "model.safetensors");
   const auto result =
-      small.train({"--overwrite", "--save-steps=3"}, {.largest_file_bytes = weight_bytes});
+      small_.train({"--overwrite", "--save-steps=3"}, {.largest_file_bytes = weight_bytes});
   expect_error(result, 1, "optimizer.safetensors");
-  for (const auto& entry : fs::recursive_directory_iterator(small.run())) {
+  for (const auto& entry : fs::recursive_directory_iterator(small_.run())) {
     const auto name = entry.path().filename().string();
     EXPECT_EQ(name.find("partial"), std::string::npos) << name;
     EXPECT_EQ(name.find("checkpoint"), std::string::npos) << name;
   }
-  EXPECT_EQ(run_lookback({"eval", small.run()}).code, 0) << "the last whole model is there";
+  EXPECT_EQ(run_lookback({"eval", small_.run()}).code, 0) << "the last whole model is there";
 }
 
 TEST_F(BadInput, OutOfMemory) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "AddressSanitizer itself asks for more addresses than this test's limit leaves";
 #endif
-  small.model["hidden_size"] = 4'000'000;
-  small.model["intermediate_size"] = 4'000'000;
-  write_text(small.config(), small.model.dump());
+  small_.model["hidden_size"] = 4'000'000;
+  small_.model["intermediate_size"] = 4'000'000;
+  write_text(small_.config(), small_.model.dump());
   refused({}, 1, "out of memory", {.largest_memory_bytes = std::size_t{8} << 30});
-  write_text(small.config(), SmallRun().model.dump());
+  write_text(small_.config(), SmallRun().model.dump());
   // Before there is a tensor, and when there are: what was asked for, and what is in use.
   refused({"--batch-size=10000000"}, 1,
           "out of memory: a batch of 10000000 rows of 16 tokens asks for 2560000000 bytes",
@@ -205,28 +205,28 @@ TEST_F(BadInput, OutOfMemory) {
 
 TEST_F(BadInput, NumbersThatAreNotFinite) {
   // A learning rate that breaks the model in its first step: the second step's loss says so.
-  const auto result = small.train({"--learning-rate=1e38", "--eval-steps=6"});
+  const auto result = small_.train({"--learning-rate=1e38", "--eval-steps=6"});
   expect_error(result, 4, "step 2: the ");
   EXPECT_THAT(result.err,
               testing::ContainsRegex("of [a-z_.0-9]+ in the (forward|backward) pass wrote"));
-  const auto kept = run_lookback({"eval", small.run(), "--json"});
+  const auto kept = run_lookback({"eval", small_.run(), "--json"});
   ASSERT_EQ(kept.code, 0) << kept.err;
   EXPECT_NEAR(SmallRun::json(kept).at("loss").get<double>(), 5.545, 0.2) << "the model before it";
 
   // The same, seen by an evaluation.
-  const auto evaluated = small.train({"--learning-rate=1e38", "--overwrite"});
+  const auto evaluated = small_.train({"--learning-rate=1e38", "--overwrite"});
   expect_error(evaluated, 4, "step 1: the validation loss is not finite; ");
   EXPECT_THAT(evaluated.err,
               testing::ContainsRegex("in the forward pass wrote (nan|inf|-inf) first"));
-  EXPECT_EQ(run_lookback({"eval", small.run(), "--json"}).out, kept.out);
+  EXPECT_EQ(run_lookback({"eval", small_.run(), "--json"}).out, kept.out);
 
   // Weights that are broken already: the parameter is named, and no run begins.
-  auto weights = read_text(fs::path(small.run()) / "model.safetensors");
+  auto weights = read_text(fs::path(small_.run()) / "model.safetensors");
   std::fill(weights.end() - 4, weights.end(), '\xff');
-  write_text(fs::path(small.run()) / "model.safetensors", weights);
-  remove_checksums(small.run());
-  const std::string second = small.path() / "second";
-  const auto broken = small.train({"--init-from", small.run(), "--output-dir", second});
+  write_text(fs::path(small_.run()) / "model.safetensors", weights);
+  remove_checksums(small_.run());
+  const std::string second = small_.path() / "second";
+  const auto broken = small_.train({"--init-from", small_.run(), "--output-dir", second});
   expect_error(broken, 4, "step 1: the loss is not finite");
   EXPECT_THAT(broken.err, testing::ContainsRegex("\\(model\\.[a-z_.0-9]+ held nan\\)"));
   EXPECT_FALSE(fs::exists(second));

@@ -21,7 +21,7 @@ using testing::Not;
 
 class FolderDamage : public CutRun {
  protected:
-  fs::path run() const { return small.run(); }
+  fs::path run() const { return small_.run(); }
 
   // Every command that reads a model folder, by name.
   std::map<std::string, ProgramResult> read_by_all(const fs::path& model) const {
@@ -30,12 +30,12 @@ class FolderDamage : public CutRun {
       fs::remove_all(out);
       return run_lookback(arguments);
     };
-    return {{"eval", of({"eval", model, "--data", small.text()})},
+    return {{"eval", of({"eval", model, "--data", small_.text()})},
             {"generate", of({"generate", model, "--prompt=so", "--max-new-tokens=2"})},
             {"inspect", of({"inspect", model, "--prompt=so it", "--output-dir", out})},
             {"diagnose", of({"diagnose", model, "--output-dir", out})},
             {"train --init-from",
-             of({"train", "--init-from", model, "--data", small.text(), "--block-size=16",
+             of({"train", "--init-from", model, "--data", small_.text(), "--block-size=16",
                  "--batch-size=2", "--max-steps=1", "--device=cpu", "--output-dir", out})}};
   }
 
@@ -48,7 +48,7 @@ class FolderDamage : public CutRun {
 };
 
 TEST_F(FolderDamage, AFlippedBitOfAWeightIsRefusedByEverybody) {
-  ASSERT_EQ(small.train({"--save-steps=3"}).code, 0);
+  ASSERT_EQ(small_.train({"--save-steps=3"}).code, 0);
   for (const auto& model : {run(), run() / "checkpoint-3"}) {
     const auto path = model / "model.safetensors";
     const auto good = read_text(path);
@@ -64,7 +64,7 @@ TEST_F(FolderDamage, AFlippedBitOfAWeightIsRefusedByEverybody) {
 }
 
 TEST_F(FolderDamage, EveryTensorAndTheHeaderAreNamed) {
-  ASSERT_EQ(small.train().code, 0);
+  ASSERT_EQ(small_.train().code, 0);
   const auto path = run() / "model.safetensors";
   const auto good = read_text(path);
   const auto file = SafetensorsFile::open(path);
@@ -83,9 +83,9 @@ TEST_F(FolderDamage, EveryTensorAndTheHeaderAreNamed) {
 
 TEST_F(FolderDamage, SmallFilesAreNamedAndWhatToDo) {
   fs::copy(source_directory() / "tests/golden/tokenizers/gpt2.json", folder("words.json"));
-  small.model["vocab_size"] = 601;  // the tokenizer's
-  write_text(small.config(), small.model.dump());
-  ASSERT_EQ(small.train({"--tokenizer", folder("words.json")}).code, 0);
+  small_.model["vocab_size"] = 601;  // the tokenizer's
+  write_text(small_.config(), small_.model.dump());
+  ASSERT_EQ(small_.train({"--tokenizer", folder("words.json")}).code, 0);
   for (const auto* name : {"config.json", "tokenizer.json", "tokenizer_config.json"}) {
     const auto path = run() / name;
     const auto good = read_text(path);
@@ -104,7 +104,7 @@ TEST_F(FolderDamage, SmallFilesAreNamedAndWhatToDo) {
   edited["rope_theta"] = 500.0;
   write_text(run() / "config.json", edited.dump(2) + "\n");
   expect_refused(run(), "config.json: is not as ");
-  expect_error(run_lookback({"train", "--config", run(), "--data", small.text(), "--max-steps=1",
+  expect_error(run_lookback({"train", "--config", run(), "--data", small_.text(), "--max-steps=1",
                              "--output-dir", folder("new")}),
                1, "config.json: is not as ");
   // The change was meant.
@@ -114,7 +114,7 @@ TEST_F(FolderDamage, SmallFilesAreNamedAndWhatToDo) {
 }
 
 TEST_F(FolderDamage, OfTheChecksumsThemselves) {
-  ASSERT_EQ(small.train().code, 0);
+  ASSERT_EQ(small_.train().code, 0);
   const auto path = run() / checksums_name;
   const auto good = read_text(path);
   for (std::size_t at = 0; at < good.size(); at += 97) {
@@ -138,7 +138,7 @@ TEST_F(FolderDamage, OfTheChecksumsThemselves) {
 
 // As other programs write it, transformers for one.
 TEST_F(FolderDamage, AFolderWithoutChecksumsIsReadAndThatIsSaidOnce) {
-  ASSERT_EQ(small.train().code, 0);
+  ASSERT_EQ(small_.train().code, 0);
   fs::create_directory(folder("theirs"));
   for (const auto* name : {"config.json", "model.safetensors"}) {
     fs::copy(run() / name, folder("theirs") / name);
@@ -159,11 +159,11 @@ TEST_F(FolderDamage, AFolderWithoutChecksumsIsReadAndThatIsSaidOnce) {
 // Who replaces the weights takes their checksum away first, and who replaces a run is waited for:
 // there is no moment at which a whole folder looks damaged.
 TEST_F(FolderDamage, ReadersOfARunAtWorkFindNone) {
-  ASSERT_EQ(small.train({"--max-steps=1"}).code, 0);
+  ASSERT_EQ(small_.train({"--max-steps=1"}).code, 0);
   const fs::path done = folder("done");
   std::thread trainer([&] {
     for (int time = 0; time < 6; ++time) {
-      EXPECT_EQ(small
+      EXPECT_EQ(small_
                     .train({"--overwrite", "--max-steps=100", "--eval-steps=1", "--eval-batches=1",
                             "--logging-steps=600"})
                     .code,

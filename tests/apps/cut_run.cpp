@@ -17,7 +17,7 @@ void CutRun::train_and_cut(int step, std::vector<std::string> more) const {
   more.insert(more.begin(), {"--save-steps=2", "--logging-steps=3", "--eval-steps=4",
                              "--save-total-limit=9", "--threads=1", "--output-dir"});
   more.insert(more.begin() + 6, folder("whole"));
-  ASSERT_EQ(small.train(more).code, 0);
+  ASSERT_EQ(small_.train(more).code, 0);
   fs::copy(folder("whole"), folder("cut"), fs::copy_options::recursive);
   for (const auto& entry : fs::directory_iterator(folder("cut"))) {
     const auto name = entry.path().filename().string();

@@ -16,7 +16,7 @@ class CutRun : public testing::Test {
   // `train --resume` of a folder of this name, without the flags of SmallRun::train.
   static ProgramResult resume(const std::filesystem::path& folder,
                               std::vector<std::string> more = {});
-  std::filesystem::path folder(const std::string& name) const { return small.path() / name; }
+  std::filesystem::path folder(const std::string& name) const { return small_.path() / name; }
 
   // A whole run, "whole", and "cut": the same as if it had been killed after `step`, having got
   // further than its newest checkpoint.
@@ -30,7 +30,7 @@ class CutRun : public testing::Test {
   // It goes on to what "whole" is, with nothing on stderr.
   void expect_whole() const;
 
-  SmallRun small;
+  SmallRun small_;
 };
 
 // The text with `what`, which it must hold, replaced once.

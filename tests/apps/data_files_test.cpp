@@ -25,7 +25,7 @@ using ::testing::StartsWith;
 
 class DataFiles : public ::testing::Test {
  protected:
-  std::string path(const std::string& name) const { return folder.path() / name; }
+  std::string path(const std::string& name) const { return folder_.path() / name; }
 
   std::string write(const std::string& name, const std::string& bytes) const {
     std::filesystem::create_directories(std::filesystem::path(path(name)).parent_path());
@@ -55,7 +55,7 @@ class DataFiles : public ::testing::Test {
     return text;
   }
 
-  tests::TemporaryDirectory folder;
+  tests::TemporaryDirectory folder_;
 };
 
 template <class Action>

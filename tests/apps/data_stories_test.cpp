@@ -181,28 +181,28 @@ class TrigramCounts {
   explicit TrigramCounts(const Tokens& tokens) {
     for (std::size_t i = 2; i < tokens.size(); ++i) {
       const auto [three, two, one] = contexts(tokens, i);
-      ++counts[three];
-      ++counts[two];
-      ++counts[one];
-      ++totals[three / size];
-      ++totals[two / size];
-      ++totals[0];
-      followers[three / size].insert(tokens[i]);
-      followers[two / size].insert(tokens[i]);
+      ++counts_[three];
+      ++counts_[two];
+      ++counts_[one];
+      ++totals_[three / size_];
+      ++totals_[two / size_];
+      ++totals_[0];
+      followers_[three / size_].insert(tokens[i]);
+      followers_[two / size_].insert(tokens[i]);
     }
   }
   // Interpolated estimate (Witten & Bell 1991): a context that was followed by f kinds of words in
   // n places trusts itself with n / (n + f).
   double probability(const Tokens& tokens, std::size_t i) const {
     const auto [three, two, one] = contexts(tokens, i);
-    const auto uniform = 1.0 / static_cast<double>(size);
-    const double unigram = (lookup(counts, one) + uniform) / (lookup(totals, 0) + 1);
+    const auto uniform = 1.0 / static_cast<double>(size_);
+    const double unigram = (lookup(counts_, one) + uniform) / (lookup(totals_, 0) + 1);
     return mix(three, mix(two, unigram));
   }
   // In hindsight: the frequencies of the data themselves.
   double frequency(const Tokens& tokens, std::size_t i) const {
     const auto three = contexts(tokens, i)[0];
-    return lookup(counts, three) / lookup(totals, three / size);
+    return lookup(counts_, three) / lookup(totals_, three / size_);
   }
 
  private:
@@ -211,22 +211,22 @@ class TrigramCounts {
   // words count from 1 so that lengths cannot be confused.
   std::array<Key, 3> contexts(const Tokens& tokens, std::size_t i) const {
     const Key w1 = tokens[i - 2] + 1, w2 = tokens[i - 1] + 1, w3 = tokens[i];
-    return {(w1 * (size + 1) + w2) * size + w3, w2 * size + w3, w3};
+    return {(w1 * (size_ + 1) + w2) * size_ + w3, w2 * size_ + w3, w3};
   }
   static double lookup(const std::unordered_map<Key, int>& map, Key key) {
     const auto found = map.find(key);
     return found == map.end() ? 0.0 : found->second;
   }
   double mix(Key key, double shorter) const {
-    const auto found = followers.find(key / size);
-    if (found == followers.end()) return shorter;
-    const double n = lookup(totals, key / size), f = static_cast<double>(found->second.size());
-    return (lookup(counts, key) + f * shorter) / (n + f);
+    const auto found = followers_.find(key / size_);
+    if (found == followers_.end()) return shorter;
+    const double n = lookup(totals_, key / size_), f = static_cast<double>(found->second.size());
+    return (lookup(counts_, key) + f * shorter) / (n + f);
   }
 
-  const Key size = static_cast<Key>(vocabulary_size());
-  std::unordered_map<Key, int> counts, totals;
-  std::unordered_map<Key, std::set<std::int64_t>> followers;
+  const Key size_ = static_cast<Key>(vocabulary_size());
+  std::unordered_map<Key, int> counts_, totals_;
+  std::unordered_map<Key, std::set<std::int64_t>> followers_;
 };
 
 double mean_nats(const Tokens& tokens, const auto& probability) {

@@ -61,7 +61,7 @@ class DiagnosisChecks : public ::testing::Test {
  protected:
   // The subject with these weights.
   Subject with_weights(Subject subject, const Llama& llama) const {
-    subject.folder = small.path() / "model";
+    subject.folder = small_.path() / "model";
     fs::create_directories(*subject.folder);
     save_model(llama, *subject.folder);
     return subject;
@@ -83,15 +83,15 @@ class DiagnosisChecks : public ::testing::Test {
     return "";
   }
 
-  const lookback::testing::OneThread one_thread;
-  const SmallSubjects small;
+  const lookback::testing::OneThread one_thread_;
+  const SmallSubjects small_;
 };
 
 class DiagnosisOfHealthy : public DiagnosisChecks,
                            public ::testing::WithParamInterface<std::string> {};
 
 TEST_P(DiagnosisOfHealthy, FindsNothing) {
-  const auto subject = small.subject(GetParam());
+  const auto subject = small_.subject(GetParam());
   expect_healthy(subject, "fresh");
   const auto llama = subject.model();
   train(subject, *llama, 50, 1e-3);
@@ -115,15 +115,15 @@ INSTANTIATE_TEST_SUITE_P(Presets, DiagnosisOfHealthy, ::testing::ValuesIn(health
 
 TEST_F(DiagnosisChecks, AStreamThatIsReplacedIsSevered) {
   for (const auto* preset : {"method1-replace", "method2-replace"}) {
-    EXPECT_EQ(run_checks(small.subject(preset)).verdict(), Verdict::severed_path) << preset;
-    EXPECT_THAT(evidence(small.subject(preset), Verdict::severed_path),
+    EXPECT_EQ(run_checks(small_.subject(preset)).verdict(), Verdict::severed_path) << preset;
+    EXPECT_THAT(evidence(small_.subject(preset), Verdict::severed_path),
                 HasSubstr("model.layers.1: with o_proj and down_proj zero"));
   }
 }
 
 TEST_F(DiagnosisChecks, SayWhere) {
   const auto says = [&](const std::string& fault, Verdict finding) {
-    return evidence(small.subject(SmallSubjects::preset_for(fault), fault), finding);
+    return evidence(small_.subject(SmallSubjects::preset_for(fault), fault), finding);
   };
   EXPECT_THAT(says("hidden_nan", Verdict::non_finite),
               HasSubstr("fill of model.layers.1 in the forward pass wrote nan first"));
@@ -148,7 +148,7 @@ TEST_F(DiagnosisChecks, SayWhere) {
 }
 
 TEST_F(DiagnosisChecks, AWeightThatIsNoNumberIsNamed) {
-  const auto subject = small.subject("method1");
+  const auto subject = small_.subject("method1");
   const auto llama = subject.model();
   const auto& mlp = llama->model.layers[1]->mlp;
   mlp.up_proj.weight.elements<float>()[7] = std::numeric_limits<float>::quiet_NaN();
@@ -161,12 +161,12 @@ TEST_F(DiagnosisChecks, AWeightThatIsNoNumberIsNamed) {
 }
 
 TEST_F(DiagnosisChecks, StepsAndStreamsThatAreTooLargeExplode) {
-  auto subject = small.subject("llama");
+  auto subject = small_.subject("llama");
   subject.options.learning_rate = 1;
   EXPECT_EQ(run_checks(subject).verdict(), Verdict::exploding_gradient);
   EXPECT_THAT(evidence(subject, Verdict::exploding_gradient),
               HasSubstr("a step at learning rate 1 moves the weights by "));
-  subject = small.subject("llama");
+  subject = small_.subject("llama");
   const auto llama = subject.model();
   auto& mlp = llama->model.layers[0]->mlp;
   for (const auto& weight : {mlp.gate_proj.weight, mlp.up_proj.weight, mlp.down_proj.weight}) {
@@ -180,7 +180,7 @@ TEST_F(DiagnosisChecks, StepsAndStreamsThatAreTooLargeExplode) {
 // One token has no other to attend to: no gradient of queries and keys, no second softmax.
 TEST_F(DiagnosisChecks, ASingleTokenIsNoFault) {
   for (const auto* preset : {"llama", "method1", "method5.4"}) {
-    auto choice = small.choice(preset);
+    auto choice = small_.choice(preset);
     choice.block_size = 1;
     const auto diagnosis = run_checks(choose_subject(choice));
     EXPECT_EQ(diagnosis.verdict(), Verdict::healthy) << findings_of(diagnosis);
@@ -188,7 +188,7 @@ TEST_F(DiagnosisChecks, ASingleTokenIsNoFault) {
 }
 
 TEST_F(DiagnosisChecks, AProbeLearnsAFixedSetByHeart) {
-  auto subject = small.subject("llama", "fixed_training_data");
+  auto subject = small_.subject("llama", "fixed_training_data");
   subject.effort = Effort::full;
   std::map<std::string, CheckResult> checks;
   for (const auto& check : run_checks(subject).checks) checks[check.name] = check;
@@ -197,7 +197,7 @@ TEST_F(DiagnosisChecks, AProbeLearnsAFixedSetByHeart) {
   EXPECT_THAT(probe.evidence, HasSubstr("a model of 2 layers, 64 wide: training data cost"));
   EXPECT_THAT(checks.at("floor of random tokens").evidence,
               HasSubstr("a model of 2 layers, 64 wide on random tokens"));
-  subject = small.subject("llama");
+  subject = small_.subject("llama");
   subject.effort = Effort::full;
   const auto diagnosis = run_checks(subject);
   EXPECT_EQ(diagnosis.verdict(), Verdict::healthy) << findings_of(diagnosis);
@@ -205,15 +205,15 @@ TEST_F(DiagnosisChecks, AProbeLearnsAFixedSetByHeart) {
 }
 
 TEST_F(DiagnosisChecks, ParametersThatAreInertByConstructionAreListed) {
-  const auto diagnosis = run_checks(small.subject("method1-simple"));
+  const auto diagnosis = run_checks(small_.subject("method1-simple"));
   EXPECT_EQ(diagnosis.verdict(), Verdict::healthy) << findings_of(diagnosis);
   EXPECT_THAT(diagnosis.inert, ::testing::Contains("model.layers.1.self_attn.q_proj.weight"));
   EXPECT_EQ(diagnosis.inert.size(), 5U);
-  EXPECT_TRUE(run_checks(small.subject("method2")).inert.empty());
+  EXPECT_TRUE(run_checks(small_.subject("method2")).inert.empty());
 }
 
 TEST_F(DiagnosisChecks, TyingIsLookedAtInTheFile) {
-  auto subject = small.subject("llama");
+  auto subject = small_.subject("llama");
   const auto llama = subject.model();
   subject = with_weights(subject, *llama);
   expect_healthy(subject, "tied");
@@ -230,11 +230,11 @@ TEST_F(DiagnosisChecks, TyingIsLookedAtInTheFile) {
 class DiagnosisOfTexts : public DiagnosisChecks {
  protected:
   Subject subject(const std::string& training, const std::string& validation) const {
-    write_text(small.path() / "training.txt", training);
-    write_text(small.path() / "validation.txt", validation);
-    auto result = small.subject("llama");
-    result.data = open_data({.data = small.path() / "training.txt",
-                             .validation_data = small.path() / "validation.txt",
+    write_text(small_.path() / "training.txt", training);
+    write_text(small_.path() / "validation.txt", validation);
+    auto result = small_.subject("llama");
+    result.data = open_data({.data = small_.path() / "training.txt",
+                             .validation_data = small_.path() / "validation.txt",
                              .block_size = 32,
                              .vocabulary_size = 512});
     return result;

@@ -30,12 +30,12 @@ CheckResult result_of(const std::string& check, const Subject& subject) {
 class DiagnosisOfFolders : public ::testing::Test {
  protected:
   CheckResult joints(const std::vector<std::string>& texts) const {
-    const auto folder = small.path() / "texts";
+    const auto folder = small_.path() / "texts";
     fs::remove_all(folder);
     fs::create_directories(folder);
     for (std::size_t i = 0; i < texts.size(); ++i)
       write_text(folder / fmt::format("{:03}.txt", i), texts[i]);
-    auto subject = small.subject("llama");
+    auto subject = small_.subject("llama");
     subject.data = open_data({.data = folder, .block_size = 32, .vocabulary_size = 512});
     return joints_of(subject);
   }
@@ -50,7 +50,7 @@ class DiagnosisOfFolders : public ::testing::Test {
     return all;
   }
 
-  const SmallSubjects small;
+  const SmallSubjects small_;
 };
 
 TEST_F(DiagnosisOfFolders, TinyFilesWithNothingBetweenRunIntoEachOther) {
@@ -83,19 +83,19 @@ TEST_F(DiagnosisOfFolders, FilesThatAreSeparatedLongOrAloneDoNot) {
 
 TEST_F(DiagnosisOfFolders, ShardsOfOneStreamDoNot) {
   for (int shard = 0; shard < 4; ++shard)
-    write_text(small.path() / fmt::format("{}.bin", shard), letters(shard, 2000));
-  auto subject = small.subject("llama");
-  subject.data = open_data({.data = small.path() / "*.bin", .block_size = 32});
+    write_text(small_.path() / fmt::format("{}.bin", shard), letters(shard, 2000));
+  auto subject = small_.subject("llama");
+  subject.data = open_data({.data = small_.path() / "*.bin", .block_size = 32});
   const auto found = joints_of(subject);
   EXPECT_FALSE(found.finding) << found.evidence;
   EXPECT_GT(found.value, 0);
 }
 
 TEST_F(DiagnosisOfFolders, StoriesDoOnceTheirEndsAreLeftOut) {
-  auto found = joints_of(small.subject("llama"));
+  auto found = joints_of(small_.subject("llama"));
   EXPECT_FALSE(found.finding) << found.evidence;
   EXPECT_THAT(found.evidence, HasSubstr("0 of 32768 targets"));
-  found = joints_of(small.subject("llama", "documents_without_separator"));
+  found = joints_of(small_.subject("llama", "documents_without_separator"));
   EXPECT_EQ(found.finding, Verdict::misaligned_targets);
   EXPECT_GT(found.value, 2 * thresholds::unseparated_targets);
 }
@@ -103,21 +103,21 @@ TEST_F(DiagnosisOfFolders, StoriesDoOnceTheirEndsAreLeftOut) {
 // Validation on rows of training in which every tenth token is another.
 class AlteredTraining final : public TokenSource {
  public:
-  explicit AlteredTraining(std::shared_ptr<const TokenSource> all) : source(std::move(all)) {}
-  const Tokenizer& tokenizer() const override { return source->tokenizer(); }
+  explicit AlteredTraining(std::shared_ptr<const TokenSource> all) : source_(std::move(all)) {}
+  const Tokenizer& tokenizer() const override { return source_->tokenizer(); }
   TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
                             std::int64_t columns) const override {
-    return source->training_batch(step, micro_step, rows, columns);
+    return source_->training_batch(step, micro_step, rows, columns);
   }
   std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const override {
-    return source->fresh_draws(seed);
+    return source_->fresh_draws(seed);
   }
-  bool has_floor() const override { return source->has_floor(); }
-  std::vector<double> nats(const TokenBatch& batch) const override { return source->nats(batch); }
+  bool has_floor() const override { return source_->has_floor(); }
+  std::vector<double> nats(const TokenBatch& batch) const override { return source_->nats(batch); }
   std::optional<std::int64_t> evaluation_rows(std::int64_t) const override { return std::nullopt; }
   TokenBatch evaluation_batch(std::int64_t first_row, std::int64_t,
                               std::int64_t columns) const override {
-    auto batch = source->training_batch(first_row, 0, 1, columns);
+    auto batch = source_->training_batch(first_row, 0, 1, columns);
     for (std::size_t t = 9; t < batch.inputs.size(); t += 10) {
       batch.inputs[t] = (batch.inputs[t] + 1) % vocabulary_size();
       batch.targets[t - 1] = batch.inputs[t];
@@ -126,27 +126,27 @@ class AlteredTraining final : public TokenSource {
   }
 
  private:
-  std::shared_ptr<const TokenSource> source;
+  std::shared_ptr<const TokenSource> source_;
 };
 
 class DiagnosisOfValidation : public ::testing::Test {
  protected:
-  const lookback::testing::OneThread one_thread;
-  const SmallSubjects small;
+  const lookback::testing::OneThread one_thread_;
+  const SmallSubjects small_;
 };
 
 TEST_F(DiagnosisOfValidation, FallsWithTrainingWhereItIsTrainedOn) {
-  auto found = result_of("contamination_probe", small.subject("llama"));
+  auto found = result_of("contamination_probe", small_.subject("llama"));
   EXPECT_EQ(found.result, CheckResult::Result::passed) << found.evidence;
   EXPECT_LT(found.value, 3) << found.evidence;
-  found = result_of("contamination_probe", small.subject("llama", "validation_in_training"));
+  found = result_of("contamination_probe", small_.subject("llama", "validation_in_training"));
   EXPECT_EQ(found.finding, Verdict::contamination) << found.evidence;
   EXPECT_GT(found.value, 7) << found.evidence;
   EXPECT_THAT(found.evidence, HasSubstr("nats per token above its floor, fresh draws"));
 }
 
 TEST_F(DiagnosisOfValidation, AnAlteredCopySharesNoSpanAndIsFound) {
-  auto subject = small.subject("llama");
+  auto subject = small_.subject("llama");
   const auto source = std::make_shared<UniformSource>(5, BuiltInPart::training);
   subject.data = {.training = source, .validation = std::make_shared<AlteredTraining>(source)};
   EXPECT_EQ(result_of("contamination", subject).value, 0);
@@ -155,10 +155,10 @@ TEST_F(DiagnosisOfValidation, AnAlteredCopySharesNoSpanAndIsFound) {
 }
 
 TEST_F(DiagnosisOfValidation, NobodyCanDrawMoreOfAFile) {
-  auto subject = small.subject("llama");
-  write_text(small.path() / "text.txt", letters(1, 4000));
+  auto subject = small_.subject("llama");
+  write_text(small_.path() / "text.txt", letters(1, 4000));
   subject.data =
-      open_data({.data = small.path() / "text.txt", .block_size = 32, .vocabulary_size = 512});
+      open_data({.data = small_.path() / "text.txt", .block_size = 32, .vocabulary_size = 512});
   const auto found = result_of("contamination_probe", subject);
   EXPECT_EQ(found.result, CheckResult::Result::left_out);
   EXPECT_THAT(found.evidence, HasSubstr("a file"));

@@ -13,12 +13,12 @@ namespace fs = std::filesystem;
 
 class Cursor {
  public:
-  explicit Cursor(std::string_view bytes) : rest(bytes) {}
-  bool at_end() const { return rest.empty(); }
+  explicit Cursor(std::string_view bytes) : rest_(bytes) {}
+  bool at_end() const { return rest_.empty(); }
   std::string_view take(std::size_t count) {
-    if (count > rest.size()) throw std::runtime_error("cut off");
-    const auto taken = rest.substr(0, count);
-    rest.remove_prefix(count);
+    if (count > rest_.size()) throw std::runtime_error("cut off");
+    const auto taken = rest_.substr(0, count);
+    rest_.remove_prefix(count);
     return taken;
   }
   template <class Number>
@@ -40,7 +40,7 @@ class Cursor {
   std::string_view counted() { return take(static_cast<std::size_t>(varint())); }
 
  private:
-  std::string_view rest;
+  std::string_view rest_;
 };
 
 constexpr std::uint64_t key(std::uint64_t field, std::uint64_t type) { return field << 3 | type; }

@@ -20,7 +20,7 @@ class FaultRun : public ::testing::Test {
   ProgramResult train(const std::string& fault, const std::vector<std::string>& more = {}) {
     std::vector<std::string> arguments = {"--fault", fault, "--overwrite"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return small.train(arguments);
+    return small_.train(arguments);
   }
 
   // The bytes of every weight after so many steps, by name.
@@ -28,7 +28,7 @@ class FaultRun : public ::testing::Test {
     const auto result = train(fault, {"--max-steps", std::to_string(steps)});
     EXPECT_EQ(result.code, 0) << result.err;
     EXPECT_THAT(result.err, StartsWith("lookback: warning: this model is broken on purpose: "));
-    const auto file = SafetensorsFile::open(fs::path(small.run()) / "model.safetensors");
+    const auto file = SafetensorsFile::open(fs::path(small_.run()) / "model.safetensors");
     std::map<std::string, std::string> all;
     for (const auto& name : file.names()) {
       const auto numbers = file.load(name).elements<float>();
@@ -48,15 +48,15 @@ class FaultRun : public ::testing::Test {
   }
 
   double validation_loss() const {
-    return SmallRun::metrics(small.run()).back().at("validation_loss");
+    return SmallRun::metrics(small_.run()).back().at("validation_loss");
   }
   double evaluated(const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> arguments = {"eval", small.run(), "--json"};
+    std::vector<std::string> arguments = {"eval", small_.run(), "--json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return SmallRun::json(run_lookback(arguments)).at("loss");
   }
 
-  SmallRun small;
+  SmallRun small_;
 };
 
 TEST_F(FaultRun, TheOptimizerMovesWhatTheFaultLeavesIt) {
@@ -76,36 +76,36 @@ TEST_F(FaultRun, TheOptimizerMovesWhatTheFaultLeavesIt) {
 TEST_F(FaultRun, ValidationIsOnWhatTheFaultSays) {
   ASSERT_EQ(train("validation_in_training").code, 0);
   EXPECT_EQ(evaluated(), validation_loss());
-  EXPECT_EQ(evaluated({"--data", small.text(), "--split", "train"}), validation_loss());
-  EXPECT_NE(evaluated({"--data", small.text(), "--split", "validation"}), validation_loss());
+  EXPECT_EQ(evaluated({"--data", small_.text(), "--split", "train"}), validation_loss());
+  EXPECT_NE(evaluated({"--data", small_.text(), "--split", "validation"}), validation_loss());
   ASSERT_EQ(train("late_cache").code, 0);
-  EXPECT_EQ(evaluated({"--data", small.text(), "--split", "validation"}), validation_loss());
+  EXPECT_EQ(evaluated({"--data", small_.text(), "--split", "validation"}), validation_loss());
 }
 
 TEST_F(FaultRun, TrainingIsOnWhatTheFaultSays) {
   ASSERT_EQ(train("fixed_training_data").code, 0);
-  EXPECT_THAT(read_text(fs::path(small.run()) / "options.toml"), HasSubstr("builtin:fixed"));
+  EXPECT_THAT(read_text(fs::path(small_.run()) / "options.toml"), HasSubstr("builtin:fixed"));
   EXPECT_EQ(evaluated(), validation_loss());
 }
 
 TEST_F(FaultRun, StoriesWithoutTheirEndsAreReadInTrainingAndEvaluation) {
-  small.model["max_position_embeddings"] = 128;
-  write_text(small.config(), small.model.dump());
+  small_.model["max_position_embeddings"] = 128;
+  write_text(small_.config(), small_.model.dump());
   const auto first_loss = [&](const std::string& fault) {
     EXPECT_EQ(train(fault, {"--data=builtin:stories", "--max-steps=1", "--block-size=128"}).code,
               0);
-    return SmallRun::metrics(small.run()).front().at("loss");
+    return SmallRun::metrics(small_.run()).front().at("loss");
   };
   const auto separated = first_loss("late_cache");
   EXPECT_NE(first_loss("documents_without_separator"), separated) << "the same weights, other data";
-  EXPECT_FALSE(SmallRun::metrics(small.run()).back().contains("floor"));
+  EXPECT_FALSE(SmallRun::metrics(small_.run()).back().contains("floor"));
   EXPECT_EQ(evaluated(), validation_loss());
   EXPECT_NE(evaluated({"--data=builtin:stories"}), validation_loss());
 }
 
 TEST_F(FaultRun, WithoutTargetsTheLossIsExactlyZero) {
   ASSERT_EQ(train("all_zero_loss_mask", {"--logging-steps=1"}).code, 0);
-  for (const auto& line : SmallRun::metrics(small.run())) {
+  for (const auto& line : SmallRun::metrics(small_.run())) {
     EXPECT_EQ(line.value("loss", 0.0), 0.0);
   }
   EXPECT_GT(validation_loss(), 1);
@@ -121,7 +121,7 @@ TEST_F(FaultRun, WhatCannotBeIsRefused) {
   expect_error(train("unmaskd"), 1, "[fault] unknown name unmaskd: the nearest is unmasked");
   const auto refused = train("unmasked_recompute");
   expect_error(refused, 1, "[fault] unmasked_recompute cannot be made in this model: it needs");
-  EXPECT_FALSE(fs::exists(small.run()));
+  EXPECT_FALSE(fs::exists(small_.run()));
 }
 
 TEST(FaultList, HasAVerdictForEach) {

@@ -14,11 +14,12 @@ using Json = nlohmann::json;
 class GenerateProgram : public testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_EQ(small.train({"--max-steps=30", "--learning-rate=0.02"}).code, 0);
+    ASSERT_EQ(small_.train({"--max-steps=30", "--learning-rate=0.02"}).code, 0);
   }
 
   ProgramResult generate(const std::vector<std::string>& more) const {
-    std::vector<std::string> arguments = {"generate", small.run(), "--json", "--max-new-tokens=24"};
+    std::vector<std::string> arguments = {"generate", small_.run(), "--json",
+                                          "--max-new-tokens=24"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run_lookback(arguments);
   }
@@ -28,7 +29,7 @@ class GenerateProgram : public testing::Test {
     return SmallRun::json(result);
   }
 
-  SmallRun small;
+  SmallRun small_;
 };
 
 TEST_F(GenerateProgram, TheCacheChangesNothing) {
@@ -56,8 +57,8 @@ TEST_F(GenerateProgram, SamplesByTheSeed) {
 }
 
 TEST_F(GenerateProgram, TextIsAllOnStdout) {
-  const auto result =
-      run_lookback({"generate", small.run(), "--prompt", "-so", "--temperature=0", "--device=cpu"});
+  const auto result = run_lookback(
+      {"generate", small_.run(), "--prompt", "-so", "--temperature=0", "--device=cpu"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_TRUE(result.out.starts_with("-so"));
   EXPECT_EQ(result.out.size(), 3U + 61U + 1U)
@@ -66,7 +67,7 @@ TEST_F(GenerateProgram, TextIsAllOnStdout) {
 }
 
 TEST_F(GenerateProgram, RefusesWhatMakesNoText) {
-  expect_error(run_lookback({"generate", small.run()}), 2, "--prompt is missing");
+  expect_error(run_lookback({"generate", small_.run()}), 2, "--prompt is missing");
   expect_error(generate({"--prompt="}), 2, "--prompt is empty");
   expect_error(generate({"--prompt=x", "--temperature=-1"}), 2, "--temperature -1");
   expect_error(generate({"--prompt=x", "--top-p=0"}), 2, "--top-p 0");
@@ -76,7 +77,7 @@ TEST_F(GenerateProgram, RefusesWhatMakesNoText) {
                "1 tokens and 9223372036854775807 new ones do not fit max_position_embeddings=64");
   expect_error(generate({"--prompt=x", "--tokenizer=words"}), 1, "words");
   expect_error(run_lookback({"generate", "--prompt=x"}), 2, "DIR is missing");
-  expect_error(run_lookback({"generate", small.path() / "none", "--prompt=x"}), 1,
+  expect_error(run_lookback({"generate", small_.path() / "none", "--prompt=x"}), 1,
                "is not a folder");
 }
 

@@ -19,24 +19,24 @@ using testing::Not;
 class InspectProgram : public testing::Test {
  protected:
   InspectProgram() {
-    small.model["num_hidden_layers"] = 3;
-    write_text(small.config(), small.model.dump());
+    small_.model["num_hidden_layers"] = 3;
+    write_text(small_.config(), small_.model.dump());
   }
 
   ProgramResult inspect(const std::vector<std::string>& more) const {
-    std::vector<std::string> arguments{"inspect", small.run(), "--output-dir", out().string()};
+    std::vector<std::string> arguments{"inspect", small_.run(), "--output-dir", out().string()};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run_lookback(arguments);
   }
-  fs::path out() const { return small.path() / "out"; }
+  fs::path out() const { return small_.path() / "out"; }
   SafetensorsFile tensors() const { return SafetensorsFile::open(out() / "inspect.safetensors"); }
   std::string page() const { return read_text(out() / "report.html"); }
 
-  SmallRun small;
+  SmallRun small_;
 };
 
 TEST_F(InspectProgram, WritesTensorsAndAPage) {
-  ASSERT_EQ(small.train({"--preset=method3.2"}).code, 0);
+  ASSERT_EQ(small_.train({"--preset=method3.2"}).code, 0);
   const auto result = inspect({"--prompt=so it goes", "--json"});
   ASSERT_EQ(result.code, 0) << result.err;
   const auto told = SmallRun::json(result);
@@ -56,7 +56,7 @@ TEST_F(InspectProgram, WritesTensorsAndAPage) {
   EXPECT_NEAR(file.load("loss").item(), told.at("loss").get<double>(), 1e-12);
   EXPECT_GT(file.load("gradient_norm.model.layers.1.mlp.up_proj.weight").item(), 0);
   // The learned weights are those that the run wrote down.
-  const auto learned = SmallRun::metrics(small.run()).back().at("learned");
+  const auto learned = SmallRun::metrics(small_.run()).back().at("learned");
   const std::string name = "model.layers.2.modified_residual_mlp.layer_weights";
   const auto now = file.load("learned." + name);
   for (std::size_t i = 0; i < 3; ++i) {
@@ -71,7 +71,7 @@ TEST_F(InspectProgram, WritesTensorsAndAPage) {
 
 TEST_F(InspectProgram, SaysWhatTheModelIs) {
   const auto shown = [&](const std::string& preset) {
-    EXPECT_EQ(small.train({"--preset", preset, "--max-steps=1", "--overwrite"}).code, 0);
+    EXPECT_EQ(small_.train({"--preset", preset, "--max-steps=1", "--overwrite"}).code, 0);
     EXPECT_EQ(inspect({"--prompt=so"}).code, 0);
     return page();
   };
@@ -84,7 +84,7 @@ TEST_F(InspectProgram, SaysWhatTheModelIs) {
 }
 
 TEST_F(InspectProgram, OneTokenHasNoLoss) {
-  ASSERT_EQ(small.train().code, 0);
+  ASSERT_EQ(small_.train().code, 0);
   const auto result = inspect({"--prompt=s"});
   EXPECT_EQ(result.out, "1 token: nothing to predict, so no loss; open " +
                             (out() / "report.html").string() + "\n");
@@ -94,19 +94,19 @@ TEST_F(InspectProgram, OneTokenHasNoLoss) {
 }
 
 TEST_F(InspectProgram, UpdatesAreThoseOfTheNewestCheckpoint) {
-  ASSERT_EQ(small.train({"--learning-rate=0.01", "--save-steps=3"}).code, 0);
+  ASSERT_EQ(small_.train({"--learning-rate=0.01", "--save-steps=3"}).code, 0);
   ASSERT_EQ(inspect({"--prompt=so it"}).code, 0);
   EXPECT_THAT(page(), HasSubstr("as it stood after step 6"));
   const auto of_run = tensors().load("update_norm.model.layers.0.mlp.up_proj.weight").item();
   EXPECT_GT(of_run, 0);
-  ASSERT_EQ(run_lookback({"inspect", small.run() + "/checkpoint-3", "--output-dir", out().string(),
+  ASSERT_EQ(run_lookback({"inspect", small_.run() + "/checkpoint-3", "--output-dir", out().string(),
                           "--prompt=so it"})
                 .code,
             0);
   EXPECT_THAT(page(), HasSubstr("as it stood after step 3"));
   EXPECT_NE(tensors().load("update_norm.model.layers.0.mlp.up_proj.weight").item(), of_run);
-  fs::remove_all(fs::path(small.run()) / "checkpoint-3");
-  fs::remove_all(fs::path(small.run()) / "checkpoint-6");
+  fs::remove_all(fs::path(small_.run()) / "checkpoint-3");
+  fs::remove_all(fs::path(small_.run()) / "checkpoint-6");
   ASSERT_EQ(inspect({"--prompt=so it"}).code, 0);
   EXPECT_THAT(page(), HasSubstr("a first step of AdamW"));
 }
@@ -116,7 +116,7 @@ TEST_F(InspectProgram, TakesEveryFormatAndEveryFault) {
        {"method5.5", "method1-simple", "fault-unmasked", "fault-double-softmax", "stored2"}) {
     for (const std::string dtype : {"float32", "float64", "bfloat16"}) {
       SCOPED_TRACE(preset + " " + dtype);
-      ASSERT_EQ(small.train({"--preset", preset, "--dtype", dtype, "--overwrite"}).code, 0);
+      ASSERT_EQ(small_.train({"--preset", preset, "--dtype", dtype, "--overwrite"}).code, 0);
       const auto result = inspect({"--prompt=so", "--attention-storage=weights"});
       ASSERT_EQ(result.code, 0) << result.err;
       EXPECT_EQ(tensors().load("attention.0").dtype(),
@@ -126,36 +126,36 @@ TEST_F(InspectProgram, TakesEveryFormatAndEveryFault) {
 }
 
 TEST_F(InspectProgram, NamesParametersWithoutAGradient) {
-  ASSERT_EQ(small.train({"--preset=fault-unregistered"}).code, 0);
+  ASSERT_EQ(small_.train({"--preset=fault-unregistered"}).code, 0);
   ASSERT_EQ(inspect({"--prompt=so it"}).code, 0);
   EXPECT_THAT(page(), HasSubstr("No gradient reached 2 of "));
   EXPECT_THAT(page(), HasSubstr("parameters: model.layers.1.modified_residual_mlp.layer_weights, "
                                 "model.layers.2.modified_residual_mlp.layer_weights"));
-  ASSERT_EQ(small.train({"--preset=method3.2", "--overwrite"}).code, 0);
+  ASSERT_EQ(small_.train({"--preset=method3.2", "--overwrite"}).code, 0);
   ASSERT_EQ(inspect({"--prompt=so it"}).code, 0);
   EXPECT_THAT(page(), Not(HasSubstr("No gradient reached")));
 }
 
 TEST_F(InspectProgram, RefusesWhatItCannotLookAt) {
-  ASSERT_EQ(small.train().code, 0);
-  expect_error(run_lookback({"inspect", small.run()}), 2, "--prompt is missing");
+  ASSERT_EQ(small_.train().code, 0);
+  expect_error(run_lookback({"inspect", small_.run()}), 2, "--prompt is missing");
   expect_error(inspect({"--prompt="}), 2, "--prompt is empty");
   expect_error(inspect({"--prompt", std::string(65, 'x')}), 1, "max_position_embeddings=64");
   expect_error(inspect({"--prompt=x", "--tokenizer=words"}), 1, "words");
-  expect_error(run_lookback({"inspect", small.path() / "none", "--prompt=x"}), 1,
+  expect_error(run_lookback({"inspect", small_.path() / "none", "--prompt=x"}), 1,
                "is not a folder");
-  expect_error(run_lookback({"inspect", small.path(), "--prompt=x"}), 1, "model.safetensors");
+  expect_error(run_lookback({"inspect", small_.path(), "--prompt=x"}), 1, "model.safetensors");
   EXPECT_FALSE(fs::exists(out() / "report.html"));
-  write_text(small.path() / "file", "");
-  expect_error(inspect({"--prompt=x", "--output-dir", small.path() / "file"}), 1,
+  write_text(small_.path() / "file", "");
+  expect_error(inspect({"--prompt=x", "--output-dir", small_.path() / "file"}), 1,
                "is not a folder");
-  expect_error(inspect({"--prompt=x", "--output-dir", small.path() / "file" / "below"}), 1,
+  expect_error(inspect({"--prompt=x", "--output-dir", small_.path() / "file" / "below"}), 1,
                "cannot be made");
 }
 
 TEST_F(InspectProgram, AFullDiskLeavesNoHalfPage) {
-  ASSERT_EQ(small.train().code, 0);
-  std::vector<std::string> arguments{"inspect", small.run(), "--prompt=so", "--output-dir", out()};
+  ASSERT_EQ(small_.train().code, 0);
+  std::vector<std::string> arguments{"inspect", small_.run(), "--prompt=so", "--output-dir", out()};
   const auto result = run_lookback(arguments, {.largest_file_bytes = 100'000});
   EXPECT_EQ(result.code, 1);
   EXPECT_FALSE(fs::exists(out() / "report.html"));
@@ -163,26 +163,26 @@ TEST_F(InspectProgram, AFullDiskLeavesNoHalfPage) {
 
 TEST_F(InspectProgram, LooksWhileTrainingAndChangesNothing) {
   const std::vector<std::string> run{"--preset=method3.2", "--overwrite"};
-  ASSERT_EQ(small.train(run).code, 0);
-  const auto weights = read_text(fs::path(small.run()) / "model.safetensors");
+  ASSERT_EQ(small_.train(run).code, 0);
+  const auto weights = read_text(fs::path(small_.run()) / "model.safetensors");
   auto watched = run;
   watched.emplace_back("--inspect-every=3");
-  ASSERT_EQ(small.train(watched).code, 0);
-  EXPECT_EQ(read_text(fs::path(small.run()) / "model.safetensors"), weights);
+  ASSERT_EQ(small_.train(watched).code, 0);
+  EXPECT_EQ(read_text(fs::path(small_.run()) / "model.safetensors"), weights);
   for (const auto* step : {"step-3", "step-6"}) {
-    const auto folder = fs::path(small.run()) / "inspect" / step;
+    const auto folder = fs::path(small_.run()) / "inspect" / step;
     EXPECT_TRUE(fs::exists(folder / "report.html")) << step;
     EXPECT_EQ(SafetensorsFile::open(folder / "inspect.safetensors").load("tokens").shape(),
               Shape{SmallRun::block_size});
   }
-  EXPECT_FALSE(fs::exists(fs::path(small.run()) / "inspect" / "step-4"));
+  EXPECT_FALSE(fs::exists(fs::path(small_.run()) / "inspect" / "step-4"));
 }
 
 TEST_F(InspectProgram, InABrowser) {
   if (!find_browser()) {
     GTEST_SKIP() << "there is no Chromium: bash third_party/install_packages.sh browser";
   }
-  ASSERT_EQ(small.train({"--preset=fault-unmasked-recompute"}).code, 0);
+  ASSERT_EQ(small_.train({"--preset=fault-unmasked-recompute"}).code, 0);
   ASSERT_EQ(inspect({"--prompt", "<b>so</b> \"it\" & goes"}).code, 0);
   for (const int width : {1280, 390}) {
     const auto result = render(out() / "report.html", width, ColorScheme::light);

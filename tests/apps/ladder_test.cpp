@@ -12,12 +12,12 @@ class ProbedModel : public ::testing::Test {
  protected:
   std::string size(const std::string& config, const std::string& preset,
                    std::int64_t tokens) const {
-    auto choice = small.choice(preset);
+    auto choice = small_.choice(preset);
     if (!config.empty()) choice.config = config;
     return size_of(to_train(choose_subject(choice), tokens).config);
   }
 
-  const SmallSubjects small;
+  const SmallSubjects small_;
 };
 
 TEST_F(ProbedModel, IsTheSubjectsOwnWhereTwoMinutesAreEnough) {
@@ -35,7 +35,7 @@ TEST_F(ProbedModel, IsNotSmallerThanALeakNeedsToBeLearned) {
 }
 
 TEST_F(ProbedModel, HasFreshWeights) {
-  auto choice = small.choice("llama");
+  auto choice = small_.choice("llama");
   choice.config = "smoke";
   auto subject = choose_subject(choice);
   subject.weights = subject.fresh_model();

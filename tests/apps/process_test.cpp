@@ -178,28 +178,28 @@ class ShrinkingData : public testing::Test {
   void expect_named(const std::string& data, off_t bytes) {
     std::vector<std::string> flags = endless;
     flags.insert(flags.end(), {"--data", data, "--overwrite"});
-    const auto result = small.train(
-        flags, {.interrupt_when = metrics_of(small), .interrupt_by = [&](pid_t program) {
+    const auto result = small_.train(
+        flags, {.interrupt_when = metrics_of(small_), .interrupt_by = [&](pid_t program) {
                   std::this_thread::sleep_for(std::chrono::milliseconds(20));
                   EXPECT_EQ(kill(program, 0), 0);
                   EXPECT_EQ(truncate(data.c_str(), bytes), 0);
                 }});
     expect_error(result, 1, "[data] " + data + ": has become shorter since it was opened");
-    fs::remove_all(small.run());
+    fs::remove_all(small_.run());
   }
-  SmallRun small;
+  SmallRun small_;
 };
 
 TEST_F(ShrinkingData, OfTextsIsAnErrorThatNamesTheFile) {
-  const auto words = read_text(small.text());
+  const auto words = read_text(small_.text());
   for (const std::size_t bytes : {std::size_t{0}, words.size() / 2, words.size() - 1'000}) {
-    write_text(small.text(), words);
-    expect_named(small.text(), static_cast<off_t>(bytes));
+    write_text(small_.text(), words);
+    expect_named(small_.text(), static_cast<off_t>(bytes));
   }
 }
 
 TEST_F(ShrinkingData, OfTokensIsAnErrorThatNamesTheFile) {
-  const std::string tokens = small.path() / "tokens.bin";
+  const std::string tokens = small_.path() / "tokens.bin";
   std::string content;
   for (int i = 0; i < 100'000; ++i) content += {static_cast<char>(i * 7919 % 251), '\0'};
   for (const off_t bytes : {0, 100'000}) {

@@ -37,11 +37,11 @@ class ProgramOnGpu : public ::testing::Test {
                       {"max_position_embeddings", 64},
                       {"rms_norm_eps", 1e-5},
                       {"tie_word_embeddings", false}};
-    write_text(config_file, config.dump());
+    write_text(config_file_, config.dump());
     std::string text;
     std::mt19937 random(1);
     for (int i = 0; i < 400; ++i) text += "line " + std::to_string(random() % 100000) + "\n";
-    write_text(data_file, text);
+    write_text(data_file_, text);
   }
 
   // The exit code; what it prints is on the test's own stdout.
@@ -50,14 +50,14 @@ class ProgramOnGpu : public ::testing::Test {
   }
 
   fs::path train(const std::string& device, const std::vector<std::string>& more = {}) const {
-    const auto run_folder = folder.path() / (device + std::to_string(more.size()));
+    const auto run_folder = folder_.path() / (device + std::to_string(more.size()));
     std::vector<std::string> arguments = {"train",
                                           "--config",
-                                          config_file,
+                                          config_file_,
                                           "--preset",
                                           "method1",
                                           "--data",
-                                          data_file,
+                                          data_file_,
                                           "--device",
                                           device,
                                           "--max-steps",
@@ -90,9 +90,9 @@ class ProgramOnGpu : public ::testing::Test {
     return numbers;
   }
 
-  TemporaryDirectory folder;
-  std::string config_file = folder.path() / "config.json";
-  std::string data_file = folder.path() / "text.txt";
+  TemporaryDirectory folder_;
+  std::string config_file_ = folder_.path() / "config.json";
+  std::string data_file_ = folder_.path() / "text.txt";
 };
 
 TEST_F(ProgramOnGpu, TrainsAsOnTheCpu) {
@@ -108,16 +108,17 @@ TEST_F(ProgramOnGpu, TrainsAsOnTheCpu) {
 
 TEST_F(ProgramOnGpu, EvaluatesSamplesInspectsAndDiagnoses) {
   const std::string model = train("cuda");
-  EXPECT_EQ(run({"eval", model, "--data", data_file, "--block-size", "12", "--device", "cuda"}), 0);
+  EXPECT_EQ(run({"eval", model, "--data", data_file_, "--block-size", "12", "--device", "cuda"}),
+            0);
   EXPECT_EQ(
       run({"generate", model, "--prompt", "line", "--max-new-tokens", "4", "--device", "cuda"}), 0);
-  EXPECT_EQ(run({"inspect", model, "--prompt", "line 4", "--output-dir", folder.path() / "look",
+  EXPECT_EQ(run({"inspect", model, "--prompt", "line 4", "--output-dir", folder_.path() / "look",
                  "--device", "cuda"}),
             0);
-  EXPECT_EQ(run({"diagnose", model, "--data", data_file, "--block-size", "12", "--quick",
-                 "--device", "cuda", "--output-dir", folder.path() / "verdict"}),
+  EXPECT_EQ(run({"diagnose", model, "--data", data_file_, "--block-size", "12", "--quick",
+                 "--device", "cuda", "--output-dir", folder_.path() / "verdict"}),
             0);
-  const auto report = json::parse(read_text(folder.path() / "verdict" / "report.json"));
+  const auto report = json::parse(read_text(folder_.path() / "verdict" / "report.json"));
   EXPECT_EQ(report["statement"], "proved");
 }
 

@@ -21,9 +21,9 @@ class ReportInABrowser : public testing::Test {
       GTEST_SKIP() << "there is no Chromium: bash third_party/install_packages.sh browser";
     }
   }
-  std::filesystem::path page() const { return folder.path() / "a report.html"; }
+  std::filesystem::path page() const { return folder_.path() / "a report.html"; }
 
-  TemporaryDirectory folder;
+  TemporaryDirectory folder_;
 };
 
 TEST_F(ReportInABrowser, DrawsEveryPanelAtBothWidthsInBothSchemes) {

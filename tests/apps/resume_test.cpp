@@ -30,7 +30,7 @@ TEST_F(Resume, AKilledRunEndsWithTheBitsOfAWholeOne) {
     all.insert(all.end(), {"--output-dir", folder(name)});
     return all;
   };
-  ASSERT_EQ(small.train(into("whole")).code, 0);
+  ASSERT_EQ(small_.train(into("whole")).code, 0);
   const auto whole = run_files(folder("whole"));
   // A moment that has come, or has just passed unseen.
   const auto once = [&](const std::vector<std::string>& any_of) {
@@ -57,7 +57,7 @@ TEST_F(Resume, AKilledRunEndsWithTheBitsOfAWholeOne) {
   for (const auto& moment : moments) {
     ASSERT_TRUE(killed([&] {
       fs::remove_all(folder("cut"));
-      return small.train(into("cut"), {.kill_when = once(moment)}).code;
+      return small_.train(into("cut"), {.kill_when = once(moment)}).code;
     }));
     const auto is_checkpoint = [](const fs::directory_entry& entry) {
       return entry.path().filename().string().starts_with("checkpoint-");
@@ -124,13 +124,13 @@ TEST_F(Resume, AfterCtrlCTheLinesAreThoseOfAWholeRun) {
                                           "--logging-steps=1000", "--save-steps=1000"};
   auto whole = flags;
   whole.insert(whole.end(), {"--output-dir", folder("whole")});
-  ASSERT_EQ(small.train(whole).code, 0);
-  ASSERT_EQ(small.train(flags, {.interrupt_when = fs::path(small.run()) / "metrics.jsonl"}).code,
+  ASSERT_EQ(small_.train(whole).code, 0);
+  ASSERT_EQ(small_.train(flags, {.interrupt_when = fs::path(small_.run()) / "metrics.jsonl"}).code,
             130);
-  ASSERT_EQ(SmallRun::metrics(small.run()).size(), 1U);
-  ASSERT_NE(SmallRun::metrics(small.run())[0].at("step").get<int>() % 1000, 0);
-  ASSERT_EQ(resume(small.run()).code, 0);
-  auto files = run_files(small.run());
+  ASSERT_EQ(SmallRun::metrics(small_.run()).size(), 1U);
+  ASSERT_NE(SmallRun::metrics(small_.run())[0].at("step").get<int>() % 1000, 0);
+  ASSERT_EQ(resume(small_.run()).code, 0);
+  auto files = run_files(small_.run());
   const auto whole_files = run_files(folder("whole"));
   std::erase_if(files, [&](const auto& file) {  // the interrupt's own checkpoint
     return !whole_files.contains(file.first);
@@ -144,7 +144,7 @@ TEST_F(Resume, SettingsComeFromTheRunAndSomeMayChange) {
   const auto result = run_lookback(
       {"train", "--resume", "--output-dir=cut", "--learning-rate=1e-2", "--config=config.json",
        "--data=text.txt", "--max-steps=8", "--save-steps=5", "--quiet"},
-      {.directory = small.path()});
+      {.directory = small_.path()});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_TRUE(fs::exists(folder("cut") / "checkpoint-5"));
   EXPECT_EQ(SmallRun::metrics(folder("cut")).back().at("step"), 8);
@@ -169,7 +169,7 @@ TEST_F(Resume, SettingsComeFromTheRunAndSomeMayChange) {
               HasSubstr("save-steps 2 -> 5\n# resumed from checkpoint-8: max-steps 8 -> 9\n"));
   // Epochs are counted anew where they are given.
   EXPECT_EQ(SmallRun::json(resume(folder("cut"), {"--epochs=2", "--json"})).at("steps"),
-            2 * ((static_cast<int>(fs::file_size(small.text()) * 95 / 100) - 1) / 32));
+            2 * ((static_cast<int>(fs::file_size(small_.text()) * 95 / 100) - 1) / 32));
 }
 
 TEST_F(Resume, WhatDecidesAStepMayNotChange) {
@@ -185,12 +185,12 @@ TEST_F(Resume, WhatDecidesAStepMayNotChange) {
           "--dtype float64: the run has float32; --seed 2: the run has 0; a resumed run keeps it");
   refused({"--preset=method1"}, 2, "--preset method1: the run has llama");
   refused({"--fault=frozen_layer"}, 2, "--fault frozen_layer: the run has none");
-  refused({"--data=builtin:stories"}, 2, "--data builtin:stories: the run has " + small.text());
+  refused({"--data=builtin:stories"}, 2, "--data builtin:stories: the run has " + small_.text());
   refused({"--block-size=8", "--batch-size=4"}, 2, "--batch-size 4: the run has 2; --block-size 8");
   refused({"--config=smoke"}, 2, "--config smoke: head_dim is 32, the run's is 4");
   refused({"--max-steps=1"}, 2, "--max-steps 1: the run has done 2 already");
   refused({"--overwrite"}, 2, "--overwrite replaces it: only one of them");
-  write_text(small.text(), read_text(small.text()) + "one more line");
+  write_text(small_.text(), read_text(small_.text()) + "one more line");
   refused({}, 1, "text.txt: is not what the run was trained on (");
 }
 
@@ -206,7 +206,7 @@ TEST_F(Resume, FoldersWithNothingToGoOnFrom) {
   const auto options = folder("whole") / "options.toml";
   for (const auto& [text, what] : {std::pair{"", "is empty"}, {"seed = 0\n", "names no data"}}) {
     write_text(options, text);
-    for (const auto& more : {std::vector<std::string>{}, {"--data", small.text()}}) {
+    for (const auto& more : {std::vector<std::string>{}, {"--data", small_.text()}}) {
       expect_error(resume(folder("whole"), more), 1,
                    options.string() + ": " + what +
                        ", so how the run was trained is not known: "

@@ -69,7 +69,7 @@ TEST_F(ResumeTies, FilesOfAnotherRunAreRefused) {
     auto flags = other.flags;
     flags.insert(flags.end(), {"--save-steps=2", "--logging-steps=3", "--eval-steps=4",
                                "--threads=1", "--output-dir", folder("other")});
-    ASSERT_EQ(small.train(flags).code, 0);
+    ASSERT_EQ(small_.train(flags).code, 0);
     const auto theirs = folder("other") / "checkpoint-4";
     for (const auto* file :
          {"model.safetensors", "optimizer.safetensors", "config.json", "trainer_state.json"}) {
@@ -179,8 +179,8 @@ TEST_F(ResumeTies, OptionsCutAtAnyLineAreNoticed) {
 TEST_F(ResumeTies, AnEditOfWhereThingsLieIsSaid) {
   train_and_cut(4);
   const auto moved = folder("moved.txt");
-  fs::rename(small.text(), moved);
-  write_text(options(), replaced(read_text(options()), small.text(), moved));
+  fs::rename(small_.text(), moved);
+  write_text(options(), replaced(read_text(options()), small_.text(), moved));
   const auto result = resume(folder("cut"));
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.err, "lookback: warning: " + options().string() +
@@ -198,8 +198,8 @@ TEST_F(ResumeTies, AnEditOfWhereThingsLieIsSaid) {
 
 TEST_F(ResumeTies, AnotherTokenizerIsRefused) {
   fs::copy(source_directory() / "tests/golden/tokenizers/gpt2.json", folder("words.json"));
-  small.model["vocab_size"] = 700;
-  write_text(small.config(), small.model.dump());
+  small_.model["vocab_size"] = 700;
+  write_text(small_.config(), small_.model.dump());
   train_and_cut(4, {"--tokenizer", folder("words.json")});
   const auto own = folder("cut") / "tokenizer.json";
   const auto good = read_text(own);

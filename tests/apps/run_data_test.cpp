@@ -24,15 +24,15 @@ class ResumedData : public CutRun {};
 
 TEST_F(ResumedData, DataOfTheSameLengthAreKnownApart) {
   const std::vector<std::pair<std::string, std::string>> specs = {
-      {"--data=" + small.text(), ""},
+      {"--data=" + small_.text(), ""},
       {"--data=" + folder("data").string(), ""},
       {"--data=" + folder("tokens.bin").string(), ""},
-      {"--data=builtin:fixed", "--validation-data=" + small.text()}};
+      {"--data=builtin:fixed", "--validation-data=" + small_.text()}};
   fs::create_directory(folder("data"));
-  const auto text = read_text(small.text());
+  const auto text = read_text(small_.text());
   for (const auto& [spec, validation] : specs) {
     SCOPED_TRACE(spec);
-    write_text(small.text(), text);
+    write_text(small_.text(), text);
     for (const auto* name : {"a.txt", "b.txt"}) write_text(folder("data") / name, text + name);
     write_text(folder("tokens.bin"), as_tokens(text));
     std::vector<std::string> flags = {spec};
@@ -40,7 +40,7 @@ TEST_F(ResumedData, DataOfTheSameLengthAreKnownApart) {
     if (spec == "--data=builtin:fixed") flags = {"--data=" + folder("data").string(), validation};
     train_and_cut(4, flags);
     fs::path changed = folder("data") / "b.txt";
-    if (!validation.empty() || spec.ends_with("text.txt")) changed = small.text();
+    if (!validation.empty() || spec.ends_with("text.txt")) changed = small_.text();
     if (spec.ends_with(".bin")) changed = folder("tokens.bin");
     const auto good = read_text(changed);
     flip_bit(changed, good.size() / 2 & ~std::size_t{1}, 0);
@@ -69,17 +69,17 @@ TEST_F(ResumedData, VerifyDataReadsAllOfThem) {
   std::string text;
   while (text.size() < 5'000'000)
     text += "so it goes, and on it goes " + std::to_string(text.size());
-  write_text(small.text(), text);
+  write_text(small_.text(), text);
   train_and_cut(4, {"--eval-batches=1", "--eval-steps=6"});
-  flip_bit(small.text(), 4096 + 5000, 0);
+  flip_bit(small_.text(), 4096 + 5000, 0);
   expect_refused("text.txt: is not what the run was trained on (", {"--verify-data"});
   ASSERT_EQ(resume(folder("cut"), {"--max-steps=5", "--eval-steps=50"}).code, 0);
-  write_text(small.text(), text);
+  write_text(small_.text(), text);
   const auto result =
       run_lookback({"train", "--resume", "--verify-data", "--output-dir", folder("whole")});
   EXPECT_EQ(result.code, 0);
   EXPECT_THAT(result.err, HasSubstr("the data are those that the run was trained on\n"));
-  expect_error(small.train({"--verify-data"}), 2,
+  expect_error(small_.train({"--verify-data"}), 2,
                "--verify-data compares the data with those of a "
                "run: it goes with --resume");
   unseal(checkpoint() / "trainer_state.json");
@@ -91,40 +91,40 @@ class DataThatChange : public CutRun {
  protected:
   // Trains, and does `change` to the text once the first checkpoint is there.
   ProgramResult train_while(const std::function<void()>& change) const {
-    const auto first = fs::path(small.run()) / "checkpoint-20";
+    const auto first = fs::path(small_.run()) / "checkpoint-20";
     bool done = false;
-    return small.train({"--max-steps=4000", "--save-steps=20", "--eval-steps=4000",
-                        "--logging-steps=1000", "--save-total-limit=1000"},
-                       {.kill_when = [&] {
-                         if (!done && fs::exists(first)) {
-                           done = true;
-                           change();
-                         }
-                         return false;
-                       }});
+    return small_.train({"--max-steps=4000", "--save-steps=20", "--eval-steps=4000",
+                         "--logging-steps=1000", "--save-total-limit=1000"},
+                        {.kill_when = [&] {
+                          if (!done && fs::exists(first)) {
+                            done = true;
+                            change();
+                          }
+                          return false;
+                        }});
   }
 };
 
 TEST_F(DataThatChange, AreNoticedAtTheNextCheckpoint) {
-  const auto text = read_text(small.text());
+  const auto text = read_text(small_.text());
   const auto result = train_while([&] {
-    std::fstream file(small.text(), std::ios::in | std::ios::out | std::ios::binary);
+    std::fstream file(small_.text(), std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(100);
     file << "XYZ";
   });
-  expect_error(result, 1, small.text() + ": was changed while the run read it (");
+  expect_error(result, 1, small_.text() + ": was changed while the run read it (");
   EXPECT_THAT(result.err, testing::ContainsRegex("none is written; put the file back as it was; "
                                                  "`lookback train --resume .*` goes on from "
                                                  "checkpoint-[0-9]+"));
-  expect_error(resume(small.run()), 1, "is not what the run was trained on");
-  write_text(small.text(), text);
-  EXPECT_EQ(resume(small.run(), {"--max-steps=4000"}).code, 0);
+  expect_error(resume(small_.run()), 1, "is not what the run was trained on");
+  write_text(small_.text(), text);
+  EXPECT_EQ(resume(small_.run(), {"--max-steps=4000"}).code, 0);
 }
 
 TEST_F(DataThatChange, ATouchedFileIsTheSame) {
   const auto result = train_while([&] {
-    write_text(folder("copy"), read_text(small.text()));
-    fs::rename(folder("copy"), small.text());
+    write_text(folder("copy"), read_text(small_.text()));
+    fs::rename(folder("copy"), small_.text());
   });
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.err, "");
@@ -132,18 +132,18 @@ TEST_F(DataThatChange, ATouchedFileIsTheSame) {
 
 TEST_F(DataThatChange, AFileThatWasReplacedOrIsGoneIsSaidOnce) {
   auto result = train_while([&] {
-    write_text(folder("copy"), read_text(small.text()) + "more");
-    fs::rename(folder("copy"), small.text());
+    write_text(folder("copy"), read_text(small_.text()) + "more");
+    fs::rename(folder("copy"), small_.text());
   });
   EXPECT_EQ(result.code, 0);
   EXPECT_EQ(result.err,
-            "lookback: warning: " + small.text() +
+            "lookback: warning: " + small_.text() +
                 ": another file has taken its place: this run goes on with the one that "
                 "it had opened; a --resume will want that one back\n");
-  fs::remove_all(small.run());
-  result = train_while([&] { fs::remove(small.text()); });
+  fs::remove_all(small_.run());
+  result = train_while([&] { fs::remove(small_.text()); });
   EXPECT_EQ(result.code, 0);
-  EXPECT_EQ(result.err, "lookback: warning: " + small.text() +
+  EXPECT_EQ(result.err, "lookback: warning: " + small_.text() +
                             ": is gone: this run goes on with what it had opened; a --resume will "
                             "want it back\n");
 }

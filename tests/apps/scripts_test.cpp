@@ -28,7 +28,7 @@ class Scripts : public ::testing::Test {
   }
 
   void write_program(const std::string& name, const std::string& body) {
-    const auto path = folder.path() / name;
+    const auto path = folder_.path() / name;
     write_text(path, "#!/bin/sh\n" + body + "\n");
     std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   }
@@ -38,8 +38,8 @@ class Scripts : public ::testing::Test {
     std::string asked, err;
   };
   Said run(const std::string& script) const {
-    const auto asked = folder.path() / "asked", err = folder.path() / "err";
-    const auto command = "PATH='" + folder.path().string() + "':\"$PATH\" ASKED='" +
+    const auto asked = folder_.path() / "asked", err = folder_.path() / "err";
+    const auto command = "PATH='" + folder_.path().string() + "':\"$PATH\" ASKED='" +
                          asked.string() + "' bash '" + (source_directory() / script).string() +
                          "' --build-dir '" + build() + "' 2>'" + err.string() + "' >/dev/null";
     EXPECT_NE(std::system(command.c_str()), 0);
@@ -48,10 +48,10 @@ class Scripts : public ::testing::Test {
     return said;
   }
 
-  std::string build() const { return folder.path() / "build"; }
+  std::string build() const { return folder_.path() / "build"; }
 
  private:
-  const TemporaryDirectory folder;
+  const TemporaryDirectory folder_;
 };
 
 constexpr auto one_gpu = "echo 'GPU 0: NVIDIA H200 (UUID: GPU-1)'";

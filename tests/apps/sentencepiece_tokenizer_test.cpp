@@ -38,8 +38,8 @@ class SentencePiece : public ::testing::Test {
   }
 
   std::string write(const std::string& name, const std::string& bytes) const {
-    std::ofstream{folder.path() / name, std::ios::binary} << bytes;
-    return (folder.path() / name).string();
+    std::ofstream{folder_.path() / name, std::ios::binary} << bytes;
+    return (folder_.path() / name).string();
   }
 
   static std::string error_of(const std::string& path) {
@@ -51,7 +51,7 @@ class SentencePiece : public ::testing::Test {
     return "no error";
   }
 
-  tests::TemporaryDirectory folder;
+  tests::TemporaryDirectory folder_;
 };
 
 TEST_F(SentencePiece, GivesTheIdsOfThePythonLibrary) {
@@ -134,9 +134,9 @@ TEST_F(SentencePiece, OtherFilesAreRefusedInOneLine) {
   EXPECT_THAT(error_of(write("text.model", "Once upon a time there was a text.\n")), is_refused);
   EXPECT_THAT(error_of(write("short.model", good.substr(0, 1000))), is_refused);
   EXPECT_THAT(error_of(write("zeros.model", std::string(1000, '\0'))), is_refused);
-  EXPECT_THAT(error_of(folder.path() / "absent.model"), HasSubstr("cannot be read"));
-  std::filesystem::create_directory(folder.path() / "folder.model");
-  EXPECT_THAT(error_of(folder.path() / "folder.model"), HasSubstr("cannot be read"));
+  EXPECT_THAT(error_of(folder_.path() / "absent.model"), HasSubstr("cannot be read"));
+  std::filesystem::create_directory(folder_.path() / "folder.model");
+  EXPECT_THAT(error_of(folder_.path() / "folder.model"), HasSubstr("cannot be read"));
 }
 
 }  // namespace

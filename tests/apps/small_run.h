@@ -23,10 +23,10 @@ class SmallRun {
     write_text(text(), words);
   }
 
-  const std::filesystem::path& path() const { return folder.path(); }
-  std::string config() const { return folder.path() / "config.json"; }
-  std::string text() const { return folder.path() / "text.txt"; }
-  std::string run() const { return folder.path() / "run"; }
+  const std::filesystem::path& path() const { return folder_.path(); }
+  std::string config() const { return folder_.path() / "config.json"; }
+  std::string text() const { return folder_.path() / "text.txt"; }
+  std::string run() const { return folder_.path() / "run"; }
 
   // lookback train on them, into run(); of a flag given twice the last one counts.
   ProgramResult train(const std::vector<std::string>& more = {},
@@ -69,7 +69,7 @@ class SmallRun {
                           {"tie_word_embeddings", true}};
 
  private:
-  TemporaryDirectory folder;
+  TemporaryDirectory folder_;
 };
 
 }  // namespace lookback::tests

@@ -30,8 +30,8 @@ class SmallSubjects {
         "vocab_size": 512, "max_position_embeddings": 256, "tie_word_embeddings": true})");
   }
 
-  std::string config() const { return folder.path() / "config.json"; }
-  const std::filesystem::path& path() const { return folder.path(); }
+  std::string config() const { return folder_.path() / "config.json"; }
+  const std::filesystem::path& path() const { return folder_.path(); }
 
   SubjectChoice choice(const std::string& preset, const std::string& fault = "",
                        std::uint64_t seed = 0) const {
@@ -56,7 +56,7 @@ class SmallSubjects {
   }
 
  private:
-  TemporaryDirectory folder;
+  TemporaryDirectory folder_;
 };
 
 }  // namespace lookback::tests

@@ -20,7 +20,7 @@ using Tokens = std::vector<std::int64_t>;
 
 class TokenizerData : public ::testing::Test {
  protected:
-  std::string path(const std::string& name) const { return (folder.path() / name).string(); }
+  std::string path(const std::string& name) const { return (folder_.path() / name).string(); }
 
   std::string write(const std::string& name, const std::string& bytes) const {
     std::filesystem::create_directories(std::filesystem::path(path(name)).parent_path());
@@ -32,7 +32,7 @@ class TokenizerData : public ::testing::Test {
     return write(name, {reinterpret_cast<const char*>(tokens.data()), 2 * tokens.size()});
   }
 
-  Tokens encode(const std::string& text) const { return tokenizer->encode(text); }
+  Tokens encode(const std::string& text) const { return tokenizer_->encode(text); }
 
   // A text of so many bytes.
   static std::string words(std::size_t bytes) {
@@ -50,9 +50,9 @@ class TokenizerData : public ::testing::Test {
     return tokens;
   }
 
-  tests::TemporaryDirectory folder;
-  std::string file = (tests::source_directory() / "tests/golden/tokenizers/gpt2.json").string();
-  std::shared_ptr<const Tokenizer> tokenizer = read_tokenizer(file);
+  tests::TemporaryDirectory folder_;
+  std::string file_ = (tests::source_directory() / "tests/golden/tokenizers/gpt2.json").string();
+  std::shared_ptr<const Tokenizer> tokenizer_ = read_tokenizer(file_);
 };
 
 template <class Raised, class Action>
@@ -69,12 +69,12 @@ TEST_F(TokenizerData, TextIsSplitAtItsBytesAndThenEncoded) {
   for (const std::size_t bytes : {200u, 1999u, 2000u}) {
     const auto text = words(bytes);
     const auto data =
-        open_data({.data = write("text.txt", text), .tokenizer = file, .block_size = 2});
+        open_data({.data = write("text.txt", text), .tokenizer = file_, .block_size = 2});
     const auto middle = bytes * 95 / 100;
     EXPECT_EQ(tokens_of(*data.training), encode(text.substr(0, middle))) << bytes;
     EXPECT_EQ(tokens_of(*data.validation), encode(text.substr(middle))) << bytes;
-    EXPECT_EQ(data.training->vocabulary_size(), tokenizer->vocabulary_size());
-    EXPECT_EQ(data.training->tokenizer().name(), file);
+    EXPECT_EQ(data.training->vocabulary_size(), tokenizer_->vocabulary_size());
+    EXPECT_EQ(data.training->tokenizer().name(), file_);
   }
 }
 
@@ -83,7 +83,7 @@ TEST_F(TokenizerData, NoCharacterIsCut) {
   const std::string text = words(94) + "\xe2\x82\xac" + "abc";
   ASSERT_EQ(text.size(), 100u);
   const auto data =
-      open_data({.data = write("text.txt", text), .tokenizer = file, .block_size = 1});
+      open_data({.data = write("text.txt", text), .tokenizer = file_, .block_size = 1});
   EXPECT_EQ(tokens_of(*data.training), encode(words(94)));
   EXPECT_EQ(tokens_of(*data.validation), encode("\xe2\x82\xac"
                                                 "abc"));
@@ -102,17 +102,17 @@ TEST_F(TokenizerData, FilesAreEncodedOneByOne) {
     const auto more = encode(text);
     expected.insert(expected.end(), more.begin(), more.end());
   }
-  const auto whole = open_evaluation({.data = spec, .tokenizer = file}, Split::all);
+  const auto whole = open_evaluation({.data = spec, .tokenizer = file_}, Split::all);
   EXPECT_EQ(tokens_of(*whole), expected);
 
-  const TokenArray array = TokenArray(files_of(spec)).encoded(*tokenizer, TextCut::none);
+  const TokenArray array = TokenArray(files_of(spec)).encoded(*tokenizer_, TextCut::none);
   EXPECT_EQ(array.file_of(first - 1), 0);
   EXPECT_EQ(array.file_of(first), 1);
   EXPECT_EQ(array.path(1), path("docs/b.txt"));
   EXPECT_EQ(array.text_bytes(0, array.size()), 8 + 13 + 60);
 
   // 76 of 81 bytes are for training: the cut lies in the third file.
-  const auto data = open_data({.data = spec, .tokenizer = file, .block_size = 1});
+  const auto data = open_data({.data = spec, .tokenizer = file_, .block_size = 1});
   EXPECT_EQ(tokens_of(*data.validation), encode(words(60).substr(55)));
   EXPECT_EQ(*data.training->tokens(),
             first + std::ssize(encode(" of the king\n")) + std::ssize(encode(words(55))));
@@ -122,7 +122,7 @@ TEST_F(TokenizerData, ValidationDataOfItsOwnLeaveTheTextWhole) {
   const auto text = words(1000), other = words(300);
   const auto data = open_data({.data = write("a.txt", text),
                                .validation_data = write("b.txt", other),
-                               .tokenizer = file,
+                               .tokenizer = file_,
                                .block_size = 4});
   EXPECT_EQ(tokens_of(*data.training), encode(text));
   EXPECT_EQ(tokens_of(*data.validation), encode(other));
@@ -131,21 +131,21 @@ TEST_F(TokenizerData, ValidationDataOfItsOwnLeaveTheTextWhole) {
 TEST_F(TokenizerData, ScoredBytesAreAllButTheFirstTokens) {
   const auto text = words(1000);
   const auto source =
-      open_evaluation({.data = write("a.txt", text), .tokenizer = file}, Split::all);
+      open_evaluation({.data = write("a.txt", text), .tokenizer = file_}, Split::all);
   const auto first = encode(text).front();
-  const auto first_bytes = std::ssize(tokenizer->decode({&first, 1}));
+  const auto first_bytes = std::ssize(tokenizer_->decode({&first, 1}));
   EXPECT_GT(first_bytes, 1);
   EXPECT_EQ(source->scored_bytes(), 1000 - first_bytes);
 }
 
 TEST_F(TokenizerData, TheModelsOwnTokenizerIsForTextWithoutAnother) {
   const auto spec = write("a.txt", words(500));
-  const DataOptions own{.data = spec, .model_tokenizer = file, .block_size = 1};
-  EXPECT_EQ(open_data(own).training->tokenizer().name(), file);
+  const DataOptions own{.data = spec, .model_tokenizer = file_, .block_size = 1};
+  EXPECT_EQ(open_data(own).training->tokenizer().name(), file_);
   const DataOptions bytes{
-      .data = spec, .tokenizer = "bytes", .model_tokenizer = file, .block_size = 1};
+      .data = spec, .tokenizer = "bytes", .model_tokenizer = file_, .block_size = 1};
   EXPECT_EQ(open_data(bytes).training->tokenizer().name(), "bytes");
-  const DataOptions stories{.data = "builtin:stories", .model_tokenizer = file, .block_size = 1};
+  const DataOptions stories{.data = "builtin:stories", .model_tokenizer = file_, .block_size = 1};
   EXPECT_EQ(open_data(stories).training->tokenizer().name(), "stories");
 }
 
@@ -153,18 +153,18 @@ TEST_F(TokenizerData, ABinTakesTheWordsOfATokenizer) {
   std::vector<std::uint16_t> tokens(200);
   std::iota(tokens.begin(), tokens.end(), std::uint16_t{0});
   const auto bin = write_bin("t.bin", tokens);
-  const auto data = open_data({.data = bin, .tokenizer = file, .block_size = 4});
+  const auto data = open_data({.data = bin, .tokenizer = file_, .block_size = 4});
   EXPECT_EQ(tokens_of(*data.validation),
             (Tokens{190, 191, 192, 193, 194, 195, 196, 197, 198, 199}));
-  EXPECT_EQ(data.training->vocabulary_size(), tokenizer->vocabulary_size());
+  EXPECT_EQ(data.training->vocabulary_size(), tokenizer_->vocabulary_size());
   EXPECT_FALSE(data.training->scored_bytes());
   const Tokens some{5, 9};
-  EXPECT_EQ(data.training->tokenizer().decode(some), tokenizer->decode(some));
+  EXPECT_EQ(data.training->tokenizer().decode(some), tokenizer_->decode(some));
 
-  tokens[7] = static_cast<std::uint16_t>(tokenizer->vocabulary_size());
+  tokens[7] = static_cast<std::uint16_t>(tokenizer_->vocabulary_size());
   const auto wrong = write_bin("wrong.bin", tokens);
   EXPECT_THAT(
-      error_of<Error>([&] { open_data({.data = wrong, .tokenizer = file, .block_size = 4}); }),
+      error_of<Error>([&] { open_data({.data = wrong, .tokenizer = file_, .block_size = 4}); }),
       HasSubstr("wrong.bin: token " + std::to_string(tokens[7]) + " at position 7"));
 }
 
@@ -177,7 +177,7 @@ TEST_F(TokenizerData, RefusesWhatCannotBe) {
               testing::StartsWith("bytes: " + bin + " uses the tokenizer numbers"));
   EXPECT_THAT(usage({.data = text, .tokenizer = "stories", .block_size = 1}),
               testing::StartsWith("stories: " + text + " uses the tokenizer bytes"));
-  EXPECT_THAT(usage({.data = "builtin:stories", .tokenizer = file, .block_size = 1}),
+  EXPECT_THAT(usage({.data = "builtin:stories", .tokenizer = file_, .block_size = 1}),
               HasSubstr("builtin:stories uses the tokenizer stories: must be that, or left out"));
   const auto error = [](const DataOptions& options) {
     return error_of<Error>([&] { open_data(options); });
@@ -185,9 +185,9 @@ TEST_F(TokenizerData, RefusesWhatCannotBe) {
   EXPECT_THAT(error({.data = text, .tokenizer = path("absent.json"), .block_size = 1}),
               HasSubstr("absent.json: cannot be read"));
   EXPECT_THAT(
-      error({.data = text, .tokenizer = file, .block_size = 1, .vocabulary_size = 256}),
-      HasSubstr("vocab_size must be at least " + std::to_string(tokenizer->vocabulary_size())));
-  EXPECT_THAT(error({.data = text, .tokenizer = file, .block_size = 400}), HasSubstr("too few"));
+      error({.data = text, .tokenizer = file_, .block_size = 1, .vocabulary_size = 256}),
+      HasSubstr("vocab_size must be at least " + std::to_string(tokenizer_->vocabulary_size())));
+  EXPECT_THAT(error({.data = text, .tokenizer = file_, .block_size = 400}), HasSubstr("too few"));
 }
 
 }  // namespace

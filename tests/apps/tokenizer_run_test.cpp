@@ -19,15 +19,15 @@ class TokenizerRun : public testing::Test {
  protected:
   TokenizerRun() {
     fs::copy(source_directory() / "tests/golden/tokenizers/gpt2.json", file());
-    small.model["vocab_size"] = read_tokenizer(file())->vocabulary_size();
-    write_text(small.config(), small.model.dump());
+    small_.model["vocab_size"] = read_tokenizer(file())->vocabulary_size();
+    write_text(small_.config(), small_.model.dump());
   }
 
-  std::string file() const { return small.path() / "words.json"; }
+  std::string file() const { return small_.path() / "words.json"; }
 
   ProgramResult train(std::vector<std::string> more = {}) const {
     more.insert(more.begin(), {"--tokenizer", file(), "--threads=1"});
-    return small.train(more);
+    return small_.train(more);
   }
 
   static Json json_of(const std::vector<std::string>& arguments) {
@@ -36,12 +36,12 @@ class TokenizerRun : public testing::Test {
     return Json::parse(result.out, nullptr, false);
   }
 
-  SmallRun small;
+  SmallRun small_;
 };
 
 TEST_F(TokenizerRun, TheFolderKeepsTheTokenizerAndIsReadWithIt) {
   ASSERT_EQ(train().code, 0);
-  const fs::path run = small.run();
+  const fs::path run = small_.run();
   EXPECT_EQ(read_text(run / "tokenizer.json"), read_text(file()));
   EXPECT_EQ(Json::parse(read_text(run / "tokenizer_config.json")).at("tokenizer_class"),
             "PreTrainedTokenizerFast");
@@ -56,7 +56,7 @@ TEST_F(TokenizerRun, TheFolderKeepsTheTokenizerAndIsReadWithIt) {
   EXPECT_EQ(generated.at("text"),
             Json::parse(Json(tokenizer->decode(tokens)).dump(-1, ' ', false, replaced)));
   const auto looked = json_of(
-      {"inspect", run, "--prompt", "so it goes", "--output-dir", small.path() / "look", "--json"});
+      {"inspect", run, "--prompt", "so it goes", "--output-dir", small_.path() / "look", "--json"});
   EXPECT_EQ(looked.at("tokens"), Json(tokenizer->encode("so it goes")));
 
   // The last validation loss, exactly, from the folder and from its checkpoint.
@@ -64,7 +64,7 @@ TEST_F(TokenizerRun, TheFolderKeepsTheTokenizerAndIsReadWithIt) {
   for (const auto& folder : {run, run / "checkpoint-6"}) {
     const auto evaluated = json_of({"eval", folder, "--threads=1", "--json"});
     EXPECT_EQ(evaluated.at("loss"), loss);
-    const auto text = read_text(small.text());
+    const auto text = read_text(small_.text());
     const auto part = text.substr(text.size() * 95 / 100);
     const auto scored = tokenizer->encode(part);
     EXPECT_EQ(evaluated.at("tokens"), std::ssize(scored) - 1);
@@ -74,16 +74,16 @@ TEST_F(TokenizerRun, TheFolderKeepsTheTokenizerAndIsReadWithIt) {
                                                         std::log(2.0) / static_cast<double>(bytes));
   }
   // Another text, in the model's words, or in others where that is asked for.
-  EXPECT_EQ(json_of({"eval", run, "--data", small.text(), "--json"}).at("tokens"),
-            std::ssize(tokenizer->encode(read_text(small.text()))) - 1);
+  EXPECT_EQ(json_of({"eval", run, "--data", small_.text(), "--json"}).at("tokens"),
+            std::ssize(tokenizer->encode(read_text(small_.text()))) - 1);
   EXPECT_EQ(
-      json_of({"eval", run, "--data", small.text(), "--tokenizer=bytes", "--json"}).at("tokens"),
-      std::ssize(read_text(small.text())) - 1);
+      json_of({"eval", run, "--data", small_.text(), "--tokenizer=bytes", "--json"}).at("tokens"),
+      std::ssize(read_text(small_.text())) - 1);
 }
 
 TEST_F(TokenizerRun, GoesOnWithItsOwnTokenizer) {
   ASSERT_EQ(train({"--save-steps=3"}).code, 0);
-  const fs::path run = small.run();
+  const fs::path run = small_.run();
   const auto whole = read_text(run / "model.safetensors");
   fs::remove_all(run / "checkpoint-6");
   fs::remove(file());
@@ -96,24 +96,24 @@ TEST_F(TokenizerRun, GoesOnWithItsOwnTokenizer) {
 
 TEST_F(TokenizerRun, WeightsBringTheirTokenizer) {
   ASSERT_EQ(train().code, 0);
-  const auto second = small.path() / "second";
-  const auto result = small.train({"--init-from", small.run(), "--output-dir", second});
+  const auto second = small_.path() / "second";
+  const auto result = small_.train({"--init-from", small_.run(), "--output-dir", second});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(read_text(second / "tokenizer.json"), read_text(file()));
 }
 
 TEST_F(TokenizerRun, ABuiltInConfigTakesTheTokenizersVocabulary) {
   ASSERT_EQ(train({"--config=smoke", "--max-steps=1", "--eval-batches=1"}).code, 0);
-  EXPECT_EQ(Json::parse(read_text(fs::path(small.run()) / "config.json")).at("vocab_size"),
-            small.model.at("vocab_size"));
+  EXPECT_EQ(Json::parse(read_text(fs::path(small_.run()) / "config.json")).at("vocab_size"),
+            small_.model.at("vocab_size"));
 }
 
 // A run that is replaced takes its tokenizer along; a file that no run made stays.
 TEST_F(TokenizerRun, AnotherRunsTokenizerIsNotLeftBehind) {
-  const fs::path run = small.run();
+  const fs::path run = small_.run();
   fs::create_directory(run);
   write_text(run / "tokenizer.json", "mine");
-  ASSERT_EQ(small.train().code, 0);
+  ASSERT_EQ(small_.train().code, 0);
   EXPECT_EQ(read_text(run / "tokenizer.json"), "mine");
   EXPECT_EQ(json_of({"generate", run, "--prompt", "so", "--max-new-tokens=1", "--json"})
                 .at("tokens")
@@ -122,25 +122,25 @@ TEST_F(TokenizerRun, AnotherRunsTokenizerIsNotLeftBehind) {
 
   ASSERT_EQ(train({"--overwrite"}).code, 0);
   EXPECT_EQ(read_text(run / "tokenizer.json"), read_text(file()));
-  ASSERT_EQ(small.train({"--overwrite"}).code, 0);
+  ASSERT_EQ(small_.train({"--overwrite"}).code, 0);
   EXPECT_FALSE(fs::exists(run / "tokenizer.json"));
   EXPECT_FALSE(fs::exists(run / "tokenizer_config.json"));
 }
 
 TEST_F(TokenizerRun, TheConfigBesideTheFileComesAlong) {
   const std::string config = R"({"tokenizer_class": "GPT2TokenizerFast", "eos_token": "</s>"})";
-  write_text(small.path() / "tokenizer_config.json", config);
+  write_text(small_.path() / "tokenizer_config.json", config);
   ASSERT_EQ(train().code, 0);
-  EXPECT_EQ(read_text(fs::path(small.run()) / "tokenizer_config.json"), config);
+  EXPECT_EQ(read_text(fs::path(small_.run()) / "tokenizer_config.json"), config);
 }
 
 TEST_F(TokenizerRun, AFileThatIsNoTokenizerLeavesTheRunThatIsThere) {
   ASSERT_EQ(train().code, 0);
-  const auto before = read_text(fs::path(small.run()) / "model.safetensors");
+  const auto before = read_text(fs::path(small_.run()) / "model.safetensors");
   write_text(file(), "{}");
   const auto result = train({"--overwrite"});
   expect_error(result, 1, "words.json");
-  EXPECT_EQ(read_text(fs::path(small.run()) / "model.safetensors"), before);
+  EXPECT_EQ(read_text(fs::path(small_.run()) / "model.safetensors"), before);
 }
 
 }  // namespace

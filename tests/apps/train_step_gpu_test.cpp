@@ -17,9 +17,9 @@ class StepOnGpu : public ::testing::Test {
  protected:
   void SetUp() override {
     if (const auto reason = why_no_gpu(); !reason.empty()) GTEST_SKIP() << reason;
-    on.emplace(gpu());
+    on_.emplace(gpu());
   }
-  std::optional<DefaultDevice> on;
+  std::optional<DefaultDevice> on_;
 };
 
 TokenBatch batch_of(std::int64_t rows, std::int64_t columns, std::int64_t start) {

@@ -27,19 +27,19 @@ constexpr int layers = 3;
 class VariantRun : public testing::Test {
  protected:
   VariantRun() {
-    small.model["num_hidden_layers"] = layers;
-    write_text(small.config(), small.model.dump());
+    small_.model["num_hidden_layers"] = layers;
+    write_text(small_.config(), small_.model.dump());
   }
 
   ProgramResult train(const std::string& preset, std::vector<std::string> more = {}) const {
     more.insert(more.begin(), {"--preset", preset, "--overwrite", "--threads=1"});
-    return small.train(more);
+    return small_.train(more);
   }
   std::string weights() const { return read_text(weights_path()); }
-  fs::path weights_path() const { return fs::path(small.run()) / "model.safetensors"; }
-  Json evaluation() const { return SmallRun::metrics(small.run()).back(); }
+  fs::path weights_path() const { return fs::path(small_.run()) / "model.safetensors"; }
+  Json evaluation() const { return SmallRun::metrics(small_.run()).back(); }
 
-  SmallRun small;
+  SmallRun small_;
 };
 
 TEST_F(VariantRun, PresetsAreListedWithWhatTheyAre) {
@@ -97,7 +97,7 @@ TEST_F(VariantRun, PresetsAreListedWithWhatTheyAre) {
 
 TEST_F(VariantRun, ConfigSaysWhichVariantItIs) {
   ASSERT_EQ(train("method4.2", {"--max-steps=1"}).code, 0);
-  const auto config = Json::parse(read_text(fs::path(small.run()) / "config.json"));
+  const auto config = Json::parse(read_text(fs::path(small_.run()) / "config.json"));
   EXPECT_EQ(config.at("cross_layer_residual"), (Json{{"site", "attention"},
                                                      {"source", "recomputed"},
                                                      {"weights", "learned"},
@@ -112,7 +112,7 @@ TEST_F(VariantRun, EvalRepeatsTheLastLossExactly) {
     for (const auto* record : {"qk", "weights"}) {
       ASSERT_EQ(train(preset, {"--attention-storage", record, "--max-steps=2"}).code, 0);
       const auto evaluated =
-          run_lookback({"eval", small.run(), "--json", "--threads=1", "--device=cpu"});
+          run_lookback({"eval", small_.run(), "--json", "--threads=1", "--device=cpu"});
       ASSERT_EQ(evaluated.code, 0) << evaluated.err;
       EXPECT_EQ(evaluated.err, "") << "a healthy model is no reason to warn";
       EXPECT_EQ(SmallRun::json(evaluated).at("loss"), evaluation().at("validation_loss"))
@@ -138,7 +138,7 @@ TEST_F(VariantRun, GeneratesWithACacheOfItsOwn) {
   for (const auto& [preset, count] : rows) {
     ASSERT_EQ(train(preset, {"--max-steps=12", "--learning-rate=0.02"}).code, 0);
     const auto generate = [&](const std::vector<std::string>& more) {
-      std::vector<std::string> arguments{"generate",        small.run(),          "--prompt=so it",
+      std::vector<std::string> arguments{"generate",        small_.run(),         "--prompt=so it",
                                          "--json",          "--temperature=0",    "--threads=1",
                                          "--dtype=float64", "--max-new-tokens=16"};
       arguments.insert(arguments.end(), more.begin(), more.end());
@@ -241,7 +241,7 @@ TEST_F(VariantRun, WhatIsLearnedIsWrittenDownAsItTakesEffect) {
     const bool scales = learned.on_layer_zero;
     const auto initial = evaluation().at("learned");
     ASSERT_EQ(train(preset, {"--dtype=float64", "--learning-rate=0.05", "--eval-steps=3"}).code, 0);
-    const auto lines = SmallRun::metrics(small.run());
+    const auto lines = SmallRun::metrics(small_.run());
     EXPECT_EQ(
         std::ranges::count_if(lines, [](const Json& line) { return line.contains("learned"); }),
         std::ranges::count_if(lines,
@@ -284,8 +284,8 @@ TEST_F(VariantRun, AFaultIsAnnounced) {
     ASSERT_EQ(result.code, 0) << result.err;
     EXPECT_THAT(result.err, warning) << preset;
     EXPECT_EQ(std::ranges::count(result.err, '\n'), 1);
-    EXPECT_THAT(run_lookback({"eval", small.run()}).err, warning) << preset;
-    EXPECT_THAT(run_lookback({"generate", small.run(), "--prompt=so", "--max-new-tokens=1"}).err,
+    EXPECT_THAT(run_lookback({"eval", small_.run()}).err, warning) << preset;
+    EXPECT_THAT(run_lookback({"generate", small_.run(), "--prompt=so", "--max-new-tokens=1"}).err,
                 warning);
     const auto kept = weights();  // a fault has one way to keep attention
     ASSERT_EQ(train(preset, {"--max-steps=1", "--attention-storage=weights"}).code, 0);
@@ -304,7 +304,7 @@ TEST_F(VariantRun, KeptWeightsMustFitTheMemory) {
   EXPECT_EQ(fault.code, 1);
   EXPECT_THAT(fault.err, HasSubstr(bytes));
   EXPECT_THAT(fault.err, HasSubstr("a model with a fault keeps them; take fewer tokens"));
-  EXPECT_FALSE(fs::exists(small.run()));
+  EXPECT_FALSE(fs::exists(small_.run()));
 }
 
 class VariantWeights : public VariantRun {
@@ -318,20 +318,20 @@ class VariantWeights : public VariantRun {
     }
     change(tensors);
     write_safetensors(weights_path(), NamedTensors(tensors.begin(), tensors.end()));
-    remove_checksums(small.run());
+    remove_checksums(small_.run());
   }
   // The run's config.json as another preset's.
   void becomes(const std::string& preset) const {
-    auto config = Json::parse(read_text(fs::path(small.run()) / "config.json"));
+    auto config = Json::parse(read_text(fs::path(small_.run()) / "config.json"));
     for (const auto* key : {"cross_layer_residual", "score_accumulation"}) config.erase(key);
     const auto listed = SmallRun::json(run_lookback({"presets", "--json"}));
     for (const auto& each : listed.at("presets")) {
       if (each.at("name") == preset) config.update(each.at("config"));
     }
-    write_text(fs::path(small.run()) / "config.json", config.dump());
-    remove_checksums(small.run());
+    write_text(fs::path(small_.run()) / "config.json", config.dump());
+    remove_checksums(small_.run());
   }
-  ProgramResult eval() const { return run_lookback({"eval", small.run(), "--threads=1"}); }
+  ProgramResult eval() const { return run_lookback({"eval", small_.run(), "--threads=1"}); }
 };
 
 TEST_F(VariantWeights, OfTheWrongLengthAreRefused) {

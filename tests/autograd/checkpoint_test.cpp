@@ -57,8 +57,8 @@ class Chain {
   std::vector<std::vector<std::vector<double>>> seen_by_hooks;  // per parameter and backward pass
 
   Chain() : seen_by_hooks(7) {
-    parameters = {shared, outer_too, norm};
-    parameters.insert(parameters.end(), own.begin(), own.end());
+    parameters = {shared_, outer_too_, norm_};
+    parameters.insert(parameters.end(), own_.begin(), own_.end());
     for (const auto& parameter : parameters) set_parameter(parameter);
     for (std::size_t p = 0; p < parameters.size(); ++p) {
       add_hook(parameters[p], [this, p](const Tensor& g) {
@@ -72,10 +72,10 @@ class Chain {
   std::vector<std::vector<double>> step(Way way, double frequency) {
     const auto x = waves({3, 5, width}, frequency);
     set_requires_grad(x);
-    auto h = linear(x, outer_too);
+    auto h = linear(x, outer_too_);
     const auto record = h;  // read by every segment, twice, and by the end
-    for (std::size_t l = 0; l < own.size(); ++l) h = run(way, l, {h, record})[0];
-    backward(add(linear(h, outer_too), record), waves({3, 5, width}, frequency + 0.1));
+    for (std::size_t l = 0; l < own_.size(); ++l) h = run(way, l, {h, record})[0];
+    backward(add(linear(h, outer_too_), record), waves({3, 5, width}, frequency + 0.1));
     std::vector<std::vector<double>> bits{to_doubles(gradient(x))};
     for (const auto& parameter : parameters) bits.push_back(to_doubles(gradient(parameter)));
     return bits;
@@ -85,10 +85,10 @@ class Chain {
   static constexpr std::int64_t width = 8;
 
   Inputs segment(std::size_t l, const Inputs& in) const {
-    const auto normed = rms_norm(in[0] + in[1], norm, 1e-5);
-    const auto once = linear(normed, shared);
-    const auto twice = linear(once * in[1], shared);
-    return {in[0] + linear(twice, own[l]) * rms_norm(once, norm, 1e-5), twice};
+    const auto normed = rms_norm(in[0] + in[1], norm_, 1e-5);
+    const auto once = linear(normed, shared_);
+    const auto twice = linear(once * in[1], shared_);
+    return {in[0] + linear(twice, own_[l]) * rms_norm(once, norm_, 1e-5), twice};
   }
 
   Inputs run(Way way, std::size_t l, const Inputs& in) const {
@@ -98,11 +98,11 @@ class Chain {
     return checkpoint([whole](const Inputs& inner) { return checkpoint(whole, inner); }, in);
   }
 
-  Tensor shared = waves({width, width}, 0.7);
-  Tensor outer_too = waves({width, width}, 0.9);
-  Tensor norm = waves({width}, 1.1);
-  std::vector<Tensor> own{waves({width, width}, 1.3), waves({width, width}, 1.5),
-                          waves({width, width}, 1.7), waves({width, width}, 1.9)};
+  Tensor shared_ = waves({width, width}, 0.7);
+  Tensor outer_too_ = waves({width, width}, 0.9);
+  Tensor norm_ = waves({width}, 1.1);
+  std::vector<Tensor> own_{waves({width, width}, 1.3), waves({width, width}, 1.5),
+                           waves({width, width}, 1.7), waves({width, width}, 1.9)};
 };
 
 class CheckpointChain : public ::testing::TestWithParam<Way> {};

@@ -75,17 +75,17 @@ std::vector<std::uint64_t> bits_of(const Tensor& y) {
 class Soundness {
  public:
   Soundness(const OpCase& op_case, const Shapes& case_shapes)
-      : which(op_case), shapes(case_shapes), random(std::hash<std::string>{}(op_case.name)) {}
+      : which_(op_case), shapes_(case_shapes), random_(std::hash<std::string>{}(op_case.name)) {}
 
   // One set of random inputs, each source changed three times. The number of trials.
   std::int64_t run(double scale) {
-    const auto inputs = drawn_inputs(which.options, shapes, scale);
-    const auto sources = some_sources(inputs, random);
-    const auto followed = call_on_taint(which, on_taint(inputs, sources));
+    const auto inputs = drawn_inputs(which_.options, shapes_, scale);
+    const auto sources = some_sources(inputs, random_);
+    const auto followed = call_on_taint(which_, on_taint(inputs, sources));
     std::vector<std::uint64_t> sets;
     const Cells cells(followed.view());
     for (const auto offset : all_offsets(followed.view())) sets.push_back(cells.set(offset));
-    const auto before = bits_of(which.options.call(inputs));
+    const auto before = bits_of(which_.options.call(inputs));
     for (std::size_t bit = 0; bit < sources.size(); ++bit) {
       for (const double value : {draw(), 1e3 * draw(), std::nan("")}) {
         try_change(inputs, sources[bit], value, before, sets, bit);
@@ -96,7 +96,7 @@ class Soundness {
 
  private:
   double draw() {
-    return std::uniform_real_distribution<double>(which.options.low, which.options.high)(random);
+    return std::uniform_real_distribution<double>(which_.options.low, which_.options.high)(random_);
   }
 
   void try_change(const Inputs& inputs, const Source& source, double value,
@@ -105,19 +105,19 @@ class Soundness {
     auto& element =
         inputs[source.input].elements<double>()[static_cast<std::size_t>(source.element)];
     const double kept = std::exchange(element, value);
-    const auto after = bits_of(which.options.call(inputs));
+    const auto after = bits_of(which_.options.call(inputs));
     element = kept;
     for (std::size_t i = 0; i < before.size(); ++i) {
       if (before[i] == after[i]) continue;
       ASSERT_TRUE(sets[i] >> bit & 1)
-          << which.name << ": element " << i << " of the output changes with element "
+          << which_.name << ": element " << i << " of the output changes with element "
           << source.element << " of input " << source.input << ", and is said not to";
     }
   }
 
-  const OpCase& which;
-  const Shapes& shapes;
-  std::mt19937_64 random;
+  const OpCase& which_;
+  const Shapes& shapes_;
+  std::mt19937_64 random_;
 };
 
 bool small(const Shapes& shapes) {

@@ -13,11 +13,11 @@ namespace {
 // For the whole of lookback_emulated_tests.
 class HiddenFromHost final : public ::testing::Environment {
  public:
-  void SetUp() override { hidden.emplace(); }
-  void TearDown() override { hidden.reset(); }
+  void SetUp() override { hidden_.emplace(); }
+  void TearDown() override { hidden_.reset(); }
 
  private:
-  std::optional<device::emulated::HideFromHost> hidden;
+  std::optional<device::emulated::HideFromHost> hidden_;
 };
 
 const auto* const environment = ::testing::AddGlobalTestEnvironment(new HiddenFromHost);

@@ -26,37 +26,37 @@ constexpr const char* file = "liblookback_stub.so";
 // With a variable of the environment set, or unset where there is no value.
 class WithVariable {
  public:
-  WithVariable(const char* variable, const std::optional<std::string>& value) : name(variable) {
-    if (const char* now = std::getenv(name)) before = now;
+  WithVariable(const char* variable, const std::optional<std::string>& value) : name_(variable) {
+    if (const char* now = std::getenv(name_)) before_ = now;
     set(value);
   }
-  ~WithVariable() { set(before); }
+  ~WithVariable() { set(before_); }
   WithVariable(const WithVariable&) = delete;
   WithVariable& operator=(const WithVariable&) = delete;
 
  private:
   void set(const std::optional<std::string>& value) const {
-    value ? setenv(name, value->c_str(), 1) : unsetenv(name);
+    value ? setenv(name_, value->c_str(), 1) : unsetenv(name_);
   }
-  const char* name;
-  std::optional<std::string> before;
+  const char* name_;
+  std::optional<std::string> before_;
 };
 
 class EmulatedLibrarySearch : public ::testing::Test {
  protected:
   // A library that opens, in a new folder of this name.
   fs::path folder_with_library(const std::string& name) const {
-    fs::create_directories(scratch.path() / name);
+    fs::create_directories(scratch_.path() / name);
     fs::copy_file(tests::program().parent_path() / "stub_libraries" / "good" /
                       "libcublas.so." LOOKBACK_STUB_CUBLAS_MAJOR,
-                  scratch.path() / name / file);
-    return scratch.path() / name;
+                  scratch_.path() / name / file);
+    return scratch_.path() / name;
   }
   fs::path folder_with_text(const std::string& name) const {
-    fs::create_directories(scratch.path() / name);
-    std::ofstream(scratch.path() / name / file)
+    fs::create_directories(scratch_.path() / name);
+    std::ofstream(scratch_.path() / name / file)
         << "this is no library, and longer than a header: " << std::string(4096, ' ');
-    return scratch.path() / name;
+    return scratch_.path() / name;
   }
   LibrarySearch search(std::vector<fs::path> folders) const {
     return {.operation = "stub",
@@ -79,19 +79,19 @@ class EmulatedLibrarySearch : public ::testing::Test {
     return "it was found";
   }
 
-  tests::TemporaryDirectory scratch;
-  WithVariable unset{"LOOKBACK_STUB", std::nullopt};
+  tests::TemporaryDirectory scratch_;
+  WithVariable unset_{"LOOKBACK_STUB", std::nullopt};
 };
 
 TEST_F(EmulatedLibrarySearch, TakesTheFirstThatOpens) {
   const auto here = folder_with_library("here");
   const auto found = open(search(
-      {scratch.path() / "missing", folder_with_text("text"), here, folder_with_library("later")}));
+      {scratch_.path() / "missing", folder_with_text("text"), here, folder_with_library("later")}));
   EXPECT_EQ(found.path, here / file);
 }
 
 TEST_F(EmulatedLibrarySearch, NamesEveryPlaceThatWasTriedAndWhatWasWrongThere) {
-  const auto missing = scratch.path() / "missing", text = folder_with_text("text");
+  const auto missing = scratch_.path() / "missing", text = folder_with_text("text");
   const auto refused = folder_with_library("refused");
   const auto error = error_of(search({missing, text, refused}), "is too old");
   EXPECT_THAT(error, HasSubstr("[stub] no liblookback_stub.so that can be used; tried "
@@ -109,7 +109,7 @@ TEST_F(EmulatedLibrarySearch, TheVariableNamesAFileOrAFolderAndNothingElseIsTrie
     const WithVariable set("LOOKBACK_STUB", value.string());
     EXPECT_EQ(open(search({other})).path, named / file);
   }
-  for (const auto& value : {folder_with_text("text") / file, scratch.path() / "nowhere"}) {
+  for (const auto& value : {folder_with_text("text") / file, scratch_.path() / "nowhere"}) {
     const WithVariable set("LOOKBACK_STUB", value.string());
     EXPECT_THAT(error_of(search({other})),
                 AllOf(HasSubstr(value.string()), Not(HasSubstr(other.string()))));
@@ -120,20 +120,20 @@ TEST_F(EmulatedLibrarySearch, TheFoldersOfCudaAreThoseOfItsInstallersAndOfPython
   // A virtual environment, whose python3 is a link to its base's; a Python elsewhere, through a
   // link.
   const auto make = [&](const fs::path& path) {
-    fs::create_directories(scratch.path() / path);
-    return scratch.path() / path;
+    fs::create_directories(scratch_.path() / path);
+    return scratch_.path() / path;
   };
   const auto environment = make("venv/lib/python3.12/site-packages/nvidia/cu13/lib");
   const auto base = make("base/lib/python3/dist-packages/nvidia/cublas/lib");
   make("venv/bin");
   make("base/bin");
   make("links");
-  std::ofstream(scratch.path() / "base/bin/python3.12") << "";
-  fs::create_symlink("../../base/bin/python3.12", scratch.path() / "venv/bin/python3");
-  fs::create_symlink(scratch.path() / "venv/bin/python3", scratch.path() / "links/python3");
+  std::ofstream(scratch_.path() / "base/bin/python3.12") << "";
+  fs::create_symlink("../../base/bin/python3.12", scratch_.path() / "venv/bin/python3");
+  fs::create_symlink(scratch_.path() / "venv/bin/python3", scratch_.path() / "links/python3");
   const WithVariable home("CUDA_HOME", "/somewhere/cuda"), path_variable("CUDA_PATH", std::nullopt);
   for (const char* on_path : {"venv/bin", "links"}) {
-    const WithVariable path("PATH", "/nowhere::" + (scratch.path() / on_path).string());
+    const WithVariable path("PATH", "/nowhere::" + (scratch_.path() / on_path).string());
     const auto folders = cuda_library_folders(13);
     EXPECT_EQ(folders.at(0), "/somewhere/cuda/lib64");
     EXPECT_THAT(folders, Contains(fs::path("/usr/local/cuda/lib64")));

@@ -25,15 +25,15 @@ class EmulatedResume : public testing::Test {
     testing::internal::CaptureStderr();
     testing::internal::CaptureStdout();
     const int code = run_program("test", arguments);
-    said = testing::internal::GetCapturedStdout() + testing::internal::GetCapturedStderr();
+    said_ = testing::internal::GetCapturedStdout() + testing::internal::GetCapturedStderr();
     return code;
   }
   int train(const std::string& name, const std::vector<std::string>& more) {
     std::vector<std::string> arguments = {"train",
                                           "--config",
-                                          small.config(),
+                                          small_.config(),
                                           "--data",
-                                          small.text(),
+                                          small_.text(),
                                           "--max-steps=4",
                                           "--batch-size=2",
                                           "--block-size=12",
@@ -53,7 +53,7 @@ class EmulatedResume : public testing::Test {
     more.insert(more.begin(), {"train", "--resume", "--quiet", "--output-dir", folder(name)});
     return run(more);
   }
-  fs::path folder(const std::string& name) const { return small.path() / name; }
+  fs::path folder(const std::string& name) const { return small_.path() / name; }
   // As if it had been killed after its third step.
   void cut(const std::string& whole, const std::string& name) const {
     fs::copy(folder(whole), folder(name), fs::copy_options::recursive);
@@ -67,15 +67,15 @@ class EmulatedResume : public testing::Test {
     return result;
   }
 
-  SmallRun small;
-  std::string said;
+  SmallRun small_;
+  std::string said_;
 };
 
 TEST_F(EmulatedResume, TheSameBitsOnAGpu) {
   for (const std::string dtype : {"float32", "bfloat16"}) {
-    ASSERT_EQ(train("whole", {"--device=cuda", "--dtype", dtype, "--preset=method1"}), 0) << said;
+    ASSERT_EQ(train("whole", {"--device=cuda", "--dtype", dtype, "--preset=method1"}), 0) << said_;
     cut("whole", "cut");
-    ASSERT_EQ(resume("cut"), 0) << said;  // the device is the run's
+    ASSERT_EQ(resume("cut"), 0) << said_;  // the device is the run's
     EXPECT_EQ(differing_files(run_files(folder("cut")), run_files(folder("whole"))), "") << dtype;
     fs::remove_all(folder("whole"));
     fs::remove_all(folder("cut"));
@@ -84,10 +84,10 @@ TEST_F(EmulatedResume, TheSameBitsOnAGpu) {
 
 TEST_F(EmulatedResume, GoesOnOnAnotherDevice) {
   for (const auto& [from, to] : {std::pair{"cpu", "cuda:0"}, std::pair{"cuda:0", "cpu"}}) {
-    ASSERT_EQ(train("whole", {"--device", from}), 0) << said;
+    ASSERT_EQ(train("whole", {"--device", from}), 0) << said_;
     cut("whole", "cut");
-    ASSERT_EQ(resume("cut", {"--device", to}), 0) << said;
-    EXPECT_THAT(said, HasSubstr(std::string("the run was on ") + from + ", and goes on on " + to));
+    ASSERT_EQ(resume("cut", {"--device", to}), 0) << said_;
+    EXPECT_THAT(said_, HasSubstr(std::string("the run was on ") + from + ", and goes on on " + to));
     EXPECT_THAT(read_text(folder("cut") / "options.toml"),
                 HasSubstr(std::string("checkpoint-2: device ") + from + " -> " + to));
     const auto ours = losses("cut"), expected = losses("whole");
@@ -100,16 +100,16 @@ TEST_F(EmulatedResume, GoesOnOnAnotherDevice) {
 }
 
 TEST_F(EmulatedResume, Tf32StaysBehindOnAGpu) {
-  ASSERT_EQ(train("whole", {"--device=cuda", "--tf32"}), 0) << said;
+  ASSERT_EQ(train("whole", {"--device=cuda", "--tf32"}), 0) << said_;
   cut("whole", "cut");
-  ASSERT_EQ(resume("cut", {"--device=cpu"}), 0) << said;
+  ASSERT_EQ(resume("cut", {"--device=cpu"}), 0) << said_;
   EXPECT_THAT(read_text(folder("cut") / "options.toml"), HasSubstr("tf32 true -> false"));
 }
 
 // Lost at any moment: one line that says how to go on, where there is a checkpoint; what was saved
 // is as it was, and the run ends as if nothing had happened.
 TEST_F(EmulatedResume, AGpuThatIsLostLeavesTheCheckpoints) {
-  ASSERT_EQ(train("whole", {"--device=cuda"}), 0) << said;
+  ASSERT_EQ(train("whole", {"--device=cuda"}), 0) << said_;
   const auto whole = run_files(folder("whole"));
   std::int64_t works = 100;
   bool saved = false;
@@ -120,16 +120,16 @@ TEST_F(EmulatedResume, AGpuThatIsLostLeavesTheCheckpoints) {
       code = train("cut", {"--device=cuda"});
     }
     if (code == 0) break;
-    ASSERT_EQ(code, 1) << said;
-    EXPECT_EQ(said.find("lookback: error: "), 0U) << said;
-    EXPECT_EQ(std::ranges::count(said, '\n'), 1) << said;
-    EXPECT_THAT(said, HasSubstr("unspecified launch failure"));
+    ASSERT_EQ(code, 1) << said_;
+    EXPECT_EQ(said_.find("lookback: error: "), 0U) << said_;
+    EXPECT_EQ(std::ranges::count(said_, '\n'), 1) << said_;
+    EXPECT_THAT(said_, HasSubstr("unspecified launch failure"));
     const bool has_checkpoint = fs::exists(folder("cut") / "checkpoint-2");
-    EXPECT_EQ(said.find("train --resume") != std::string::npos, has_checkpoint) << said;
+    EXPECT_EQ(said_.find("train --resume") != std::string::npos, has_checkpoint) << said_;
     if (!has_checkpoint) continue;
     saved = true;
-    EXPECT_THAT(said, HasSubstr("goes on from checkpoint-"));
-    ASSERT_EQ(resume("cut"), 0) << said;
+    EXPECT_THAT(said_, HasSubstr("goes on from checkpoint-"));
+    ASSERT_EQ(resume("cut"), 0) << said_;
     EXPECT_EQ(differing_files(run_files(folder("cut")), whole), "") << works;
   }
   EXPECT_TRUE(saved) << "the GPU was never lost behind a checkpoint";

@@ -59,19 +59,21 @@ int small(std::int64_t number) { return static_cast<int>(number); }
 
 }  // namespace
 
-CublasCalls::CublasCalls(const std::vector<Product>& products, cudaStream_t compute_stream)
-    : stream(compute_stream), cublas(kernels::Cublas::opened()) {
+CublasCalls::CublasCalls(const std::vector<Product>& products, cudaStream_t stream)
+    : stream_(stream), cublas_(kernels::Cublas::opened()) {
   open_functions();
-  workspace = memory_of(workspace_bytes);
-  handle = cublas.make_handle(stream, workspace, workspace_bytes);
-  cublas.check(lt_create(&lt));
-  cublas.check(lt_prefer(&preference));
-  cublas.check(lt_set_preference(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                                 &workspace_bytes, sizeof(workspace_bytes)));
+  workspace_ = memory_of(workspace_bytes);
+  handle_ = cublas_.make_handle(stream_, workspace_, workspace_bytes);
+  cublas_.check(lt_create_(&lt_));
+  cublas_.check(lt_prefer_(&preference_));
+  cublas_.check(lt_set_preference_(preference_, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                   &workspace_bytes, sizeof(workspace_bytes)));
   const auto numbers = random_numbers();
-  a = random_memory(2 * max_of(products, [](const auto& p) { return p.m * p.k; }), numbers, stream);
-  b = random_memory(2 * max_of(products, [](const auto& p) { return p.k * p.n; }), numbers, stream);
-  c = memory_of(4 * max_of(products, [](const auto& p) { return p.m * p.n; }));
+  a_ = random_memory(2 * max_of(products, [](const auto& p) { return p.m * p.k; }), numbers,
+                     stream_);
+  b_ = random_memory(2 * max_of(products, [](const auto& p) { return p.k * p.n; }), numbers,
+                     stream_);
+  c_ = memory_of(4 * max_of(products, [](const auto& p) { return p.m * p.n; }));
 }
 
 void CublasCalls::open_functions() {
@@ -81,34 +83,35 @@ void CublasCalls::open_functions() {
     function = reinterpret_cast<Function>(dlsym(opened.handle, name));
     if (function == nullptr) fail("cublas", "{} has no {}", opened.path.string(), name);
   };
-  find(single, "cublasGemmEx");
-  find(lt_create, "cublasLtCreate");
-  find(lt_describe, "cublasLtMatmulDescCreate");
-  find(lt_forget_description, "cublasLtMatmulDescDestroy");
-  find(lt_set, "cublasLtMatmulDescSetAttribute");
-  find(lt_lay_out, "cublasLtMatrixLayoutCreate");
-  find(lt_forget_layout, "cublasLtMatrixLayoutDestroy");
-  find(lt_prefer, "cublasLtMatmulPreferenceCreate");
-  find(lt_set_preference, "cublasLtMatmulPreferenceSetAttribute");
-  find(lt_choose, "cublasLtMatmulAlgoGetHeuristic");
-  find(lt_multiply, "cublasLtMatmul");
+  find(single_, "cublasGemmEx");
+  find(lt_create_, "cublasLtCreate");
+  find(lt_describe_, "cublasLtMatmulDescCreate");
+  find(lt_forget_description_, "cublasLtMatmulDescDestroy");
+  find(lt_set_, "cublasLtMatmulDescSetAttribute");
+  find(lt_lay_out_, "cublasLtMatrixLayoutCreate");
+  find(lt_forget_layout_, "cublasLtMatrixLayoutDestroy");
+  find(lt_prefer_, "cublasLtMatmulPreferenceCreate");
+  find(lt_set_preference_, "cublasLtMatmulPreferenceSetAttribute");
+  find(lt_choose_, "cublasLtMatmulAlgoGetHeuristic");
+  find(lt_multiply_, "cublasLtMatmul");
 }
 
 std::string CublasCalls::multiply(Way way, const Product& p, ResultType result) const {
   const auto type = result == ResultType::f32 ? CUDA_R_32F : CUDA_R_16BF;
   try {
     if (way == Way::batched) {
-      cublas.check(cublas.multiply(
-          handle, operation_of(p.a), operation_of(p.b), small(p.m), small(p.n), small(p.k), &one, a,
-          CUDA_R_16BF, small(p.a_step()), p.m * p.k, b, CUDA_R_16BF, small(p.b_step()), p.k * p.n,
-          &nothing, c, type, small(p.m), p.m * p.n, 1, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+      cublas_.check(cublas_.multiply(handle_, operation_of(p.a), operation_of(p.b), small(p.m),
+                                     small(p.n), small(p.k), &one, a_, CUDA_R_16BF,
+                                     small(p.a_step()), p.m * p.k, b_, CUDA_R_16BF,
+                                     small(p.b_step()), p.k * p.n, &nothing, c_, type, small(p.m),
+                                     p.m * p.n, 1, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
     } else if (way == Way::single) {
-      cublas.check(single(handle, operation_of(p.a), operation_of(p.b), small(p.m), small(p.n),
-                          small(p.k), &one, a, CUDA_R_16BF, small(p.a_step()), b, CUDA_R_16BF,
-                          small(p.b_step()), &nothing, c, type, small(p.m), CUBLAS_COMPUTE_32F,
-                          CUBLAS_GEMM_DEFAULT));
+      cublas_.check(single_(handle_, operation_of(p.a), operation_of(p.b), small(p.m), small(p.n),
+                            small(p.k), &one, a_, CUDA_R_16BF, small(p.a_step()), b_, CUDA_R_16BF,
+                            small(p.b_step()), &nothing, c_, type, small(p.m), CUBLAS_COMPUTE_32F,
+                            CUBLAS_GEMM_DEFAULT));
     } else {
-      cublas.check(multiply_lt(p, type));
+      cublas_.check(multiply_lt(p, type));
     }
     return {};
   } catch (const Error& error) {
@@ -121,26 +124,29 @@ cublasStatus_t CublasCalls::multiply_lt(const Product& p, cudaDataType result) c
   const auto lay_out = [&](Operand operand, std::int64_t m, std::int64_t n, cudaDataType type) {
     if (operand == Operand::transposed) std::swap(m, n);
     cublasLtMatrixLayout_t layout = nullptr;
-    cublas.check(lt_lay_out(&layout, type, rows(m), rows(n), m));
+    cublas_.check(lt_lay_out_(&layout, type, rows(m), rows(n), m));
     return layout;
   };
   cublasLtMatmulDesc_t description = nullptr;
-  cublas.check(lt_describe(&description, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+  cublas_.check(lt_describe_(&description, CUBLAS_COMPUTE_32F, CUDA_R_32F));
   const auto a_operation = operation_of(p.a), b_operation = operation_of(p.b);
-  cublas.check(lt_set(description, CUBLASLT_MATMUL_DESC_TRANSA, &a_operation, sizeof(a_operation)));
-  cublas.check(lt_set(description, CUBLASLT_MATMUL_DESC_TRANSB, &b_operation, sizeof(b_operation)));
+  cublas_.check(
+      lt_set_(description, CUBLASLT_MATMUL_DESC_TRANSA, &a_operation, sizeof(a_operation)));
+  cublas_.check(
+      lt_set_(description, CUBLASLT_MATMUL_DESC_TRANSB, &b_operation, sizeof(b_operation)));
   const auto of_a = lay_out(p.a, p.m, p.k, CUDA_R_16BF), of_b = lay_out(p.b, p.k, p.n, CUDA_R_16BF),
              of_c = lay_out(Operand::as_it_lies, p.m, p.n, result);
   cublasLtMatmulHeuristicResult_t chosen{};
   int found = 0;
-  auto status = lt_choose(lt, description, of_a, of_b, of_c, of_c, preference, 1, &chosen, &found);
+  auto status =
+      lt_choose_(lt_, description, of_a, of_b, of_c, of_c, preference_, 1, &chosen, &found);
   if (status == CUBLAS_STATUS_SUCCESS && found == 0) status = CUBLAS_STATUS_NOT_SUPPORTED;
   if (status == CUBLAS_STATUS_SUCCESS) {
-    status = lt_multiply(lt, description, &one, a, of_a, b, of_b, &nothing, c, of_c, c, of_c,
-                         &chosen.algo, workspace, workspace_bytes, stream);
+    status = lt_multiply_(lt_, description, &one, a_, of_a, b_, of_b, &nothing, c_, of_c, c_, of_c,
+                          &chosen.algo, workspace_, workspace_bytes, stream_);
   }
-  for (const auto layout : {of_a, of_b, of_c}) cublas.check(lt_forget_layout(layout));
-  cublas.check(lt_forget_description(description));
+  for (const auto layout : {of_a, of_b, of_c}) cublas_.check(lt_forget_layout_(layout));
+  cublas_.check(lt_forget_description_(description));
   return status;
 }
 

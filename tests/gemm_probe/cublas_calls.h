@@ -36,23 +36,23 @@ class CublasCalls {
   void open_functions();
   cublasStatus_t multiply_lt(const Product& product, cudaDataType result) const;
 
-  cudaStream_t stream;
-  void *workspace = nullptr, *a = nullptr, *b = nullptr, *c = nullptr;
-  const kernels::Cublas& cublas;
-  cublasHandle_t handle = nullptr;
-  Single single = nullptr;
-  decltype(&cublasLtCreate) lt_create = nullptr;
-  decltype(&cublasLtMatmulDescCreate) lt_describe = nullptr;
-  decltype(&cublasLtMatmulDescDestroy) lt_forget_description = nullptr;
-  decltype(&cublasLtMatmulDescSetAttribute) lt_set = nullptr;
-  decltype(&cublasLtMatrixLayoutCreate) lt_lay_out = nullptr;
-  decltype(&cublasLtMatrixLayoutDestroy) lt_forget_layout = nullptr;
-  decltype(&cublasLtMatmulPreferenceCreate) lt_prefer = nullptr;
-  decltype(&cublasLtMatmulPreferenceSetAttribute) lt_set_preference = nullptr;
-  decltype(&cublasLtMatmulAlgoGetHeuristic) lt_choose = nullptr;
-  decltype(&cublasLtMatmul) lt_multiply = nullptr;
-  cublasLtHandle_t lt = nullptr;
-  cublasLtMatmulPreference_t preference = nullptr;
+  cudaStream_t stream_;
+  void *workspace_ = nullptr, *a_ = nullptr, *b_ = nullptr, *c_ = nullptr;
+  const kernels::Cublas& cublas_;
+  cublasHandle_t handle_ = nullptr;
+  Single single_ = nullptr;
+  decltype(&cublasLtCreate) lt_create_ = nullptr;
+  decltype(&cublasLtMatmulDescCreate) lt_describe_ = nullptr;
+  decltype(&cublasLtMatmulDescDestroy) lt_forget_description_ = nullptr;
+  decltype(&cublasLtMatmulDescSetAttribute) lt_set_ = nullptr;
+  decltype(&cublasLtMatrixLayoutCreate) lt_lay_out_ = nullptr;
+  decltype(&cublasLtMatrixLayoutDestroy) lt_forget_layout_ = nullptr;
+  decltype(&cublasLtMatmulPreferenceCreate) lt_prefer_ = nullptr;
+  decltype(&cublasLtMatmulPreferenceSetAttribute) lt_set_preference_ = nullptr;
+  decltype(&cublasLtMatmulAlgoGetHeuristic) lt_choose_ = nullptr;
+  decltype(&cublasLtMatmul) lt_multiply_ = nullptr;
+  cublasLtHandle_t lt_ = nullptr;
+  cublasLtMatmulPreference_t preference_ = nullptr;
 };
 
 }  // namespace lookback::probe

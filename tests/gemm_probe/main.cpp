@@ -15,9 +15,9 @@ namespace {
 // Of one call, over as many as take some twenty milliseconds: fifty at most, three at least.
 class Stopwatch {
  public:
-  explicit Stopwatch(cudaStream_t watched) : stream(watched) {
-    check(cudaEventCreate(&begin));
-    check(cudaEventCreate(&end));
+  explicit Stopwatch(cudaStream_t stream) : stream_(stream) {
+    check(cudaEventCreate(&begin_));
+    check(cudaEventCreate(&end_));
   }
 
   double seconds_of(const std::function<void()>& queue) const {
@@ -29,17 +29,17 @@ class Stopwatch {
 
  private:
   double seconds_of(const std::function<void()>& queue, int calls) const {
-    check(cudaEventRecord(begin, stream));
+    check(cudaEventRecord(begin_, stream_));
     for (int call = 0; call < calls; ++call) queue();
-    check(cudaEventRecord(end, stream));
-    check(cudaStreamSynchronize(stream));
+    check(cudaEventRecord(end_, stream_));
+    check(cudaStreamSynchronize(stream_));
     float milliseconds = 0;
-    check(cudaEventElapsedTime(&milliseconds, begin, end));
+    check(cudaEventElapsedTime(&milliseconds, begin_, end_));
     return static_cast<double>(milliseconds) / 1e3;
   }
 
-  cudaStream_t stream;
-  cudaEvent_t begin = nullptr, end = nullptr;
+  cudaStream_t stream_;
+  cudaEvent_t begin_ = nullptr, end_ = nullptr;
 };
 
 void measure(const CublasCalls& calls, const Product& product, Way way, ResultType result,

@@ -41,38 +41,38 @@ struct Kind {
 template <class T, class Result>
 class Rows {
  public:
-  Rows(const Kind& wanted, std::int64_t most_rows)
-      : kind(wanted),
-        rows(most_rows),
-        a(random_values<T>(2 * rows * kind.k, 1)),
-        b(random_values<T>(2 * kind.k * kind.n, 2)),
-        row(random_values<Result>(kind.n, 3)),
-        before(random_values<Result>(rows * kind.n, 4)) {}
+  Rows(const Kind& kind, std::int64_t rows)
+      : kind_(kind),
+        rows_(rows),
+        a_(random_values<T>(2 * rows_ * kind_.k, 1)),
+        b_(random_values<T>(2 * kind_.k * kind_.n, 2)),
+        row_(random_values<Result>(kind_.n, 3)),
+        before_(random_values<Result>(rows_ * kind_.n, 4)) {}
 
   // Rows first .. first + count of the result, of a product that is given these rows alone.
   std::vector<Result> result(std::int64_t first, std::int64_t count) const {
-    std::vector<Result> c(before.begin() + first * kind.n,
-                          before.begin() + (first + count) * kind.n);
-    const bool as_is = kind.a_layout == Layout::as_is;
+    std::vector<Result> c(before_.begin() + first * kind_.n,
+                          before_.begin() + (first + count) * kind_.n);
+    const bool as_is = kind_.a_layout == Layout::as_is;
     // Transposed, the rows lie beside each other: those of another product are copied together, as
     // its stride is part of what must not matter.
-    const auto lying = as_is ? a : columns_of_a(first, count);
+    const auto lying = as_is ? a_ : columns_of_a(first, count);
     Gemm<T, Result> p{.m = count,
-                      .n = kind.n,
-                      .k = kind.k,
-                      .a = lying.data() + (as_is ? first * kind.k : 0),
-                      .a_stride = as_is ? kind.k : count,
-                      .a_layout = kind.a_layout,
-                      .b = b.data(),
-                      .b_stride = kind.b_layout == Layout::as_is ? kind.n : kind.k,
-                      .b_layout = kind.b_layout,
+                      .n = kind_.n,
+                      .k = kind_.k,
+                      .a = lying.data() + (as_is ? first * kind_.k : 0),
+                      .a_stride = as_is ? kind_.k : count,
+                      .a_layout = kind_.a_layout,
+                      .b = b_.data(),
+                      .b_stride = kind_.b_layout == Layout::as_is ? kind_.n : kind_.k,
+                      .b_layout = kind_.b_layout,
                       .c = c.data(),
-                      .c_stride = kind.n,
-                      .into = kind.into,
-                      .alpha = kind.alpha};
-    const auto second_a = as_is ? rows * kind.k : count * kind.k;
-    const auto second_b = kind.k * kind.n;
-    switch (kind.form) {
+                      .c_stride = kind_.n,
+                      .into = kind_.into,
+                      .alpha = kind_.alpha};
+    const auto second_a = as_is ? rows_ * kind_.k : count * kind_.k;
+    const auto second_b = kind_.k * kind_.n;
+    switch (kind_.form) {
       case Form::gemm: gemm(p); break;
       case Form::tile: tile_product(p); break;
       case Form::batch:
@@ -82,7 +82,7 @@ class Rows {
         auto second = p;
         second.a += second_a;
         second.b += second_b;
-        gemm_sum<T, Result>(std::vector{p, second}, row.data());
+        gemm_sum<T, Result>(std::vector{p, second}, row_.data());
         break;
       }
     }
@@ -94,19 +94,20 @@ class Rows {
   std::vector<T> columns_of_a(std::int64_t first, std::int64_t count) const {
     std::vector<T> columns;
     for (std::int64_t which = 0; which < 2; ++which) {
-      for (std::int64_t p = 0; p < kind.k; ++p) {
+      for (std::int64_t p = 0; p < kind_.k; ++p) {
         for (std::int64_t i = 0; i < count; ++i) {
-          columns.push_back(a[static_cast<std::size_t>((which * rows + first + i) * kind.k + p)]);
+          columns.push_back(
+              a_[static_cast<std::size_t>((which * rows_ + first + i) * kind_.k + p)]);
         }
       }
     }
     return columns;
   }
 
-  Kind kind;
-  std::int64_t rows;
-  std::vector<T> a, b;
-  std::vector<Result> row, before;
+  Kind kind_;
+  std::int64_t rows_;
+  std::vector<T> a_, b_;
+  std::vector<Result> row_, before_;
 };
 
 template <class Result>

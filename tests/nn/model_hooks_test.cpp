@@ -21,26 +21,26 @@ class WithoutLayerOne final : public ModelHooks {
  public:
   ResidualSum layer_output(std::int64_t layer, const ResidualSum& output) const override {
     if (layer != 1) {
-      before = output;
+      before_ = output;
       return output;
     }
-    return before;
+    return before_;
   }
 
  private:
-  mutable ResidualSum before;
+  mutable ResidualSum before_;
 };
 
 // Layer 1 gives what it gave in another run.
 class Patched final : public ModelHooks {
  public:
-  explicit Patched(Tensor other_output) : other(std::move(other_output)) {}
+  explicit Patched(Tensor other) : other_(std::move(other)) {}
   ResidualSum layer_output(std::int64_t layer, const ResidualSum& output) const override {
-    return layer == 1 ? ResidualSum{other, {}} : output;
+    return layer == 1 ? ResidualSum{other_, {}} : output;
   }
 
  private:
-  Tensor other;
+  Tensor other_;
 };
 
 TEST(ModelHooks, NoneChangeNothing) {

@@ -20,24 +20,24 @@ Tensor number(double value) {
 
 class NaiveModel {
  public:
-  NaiveModel(const LlamaConfig& llama_config, const ParametersByName& named, std::int64_t tokens)
-      : config(llama_config), parameters(named) {
+  NaiveModel(const LlamaConfig& config, const ParametersByName& named, std::int64_t tokens)
+      : config_(config), parameters_(named) {
     const auto tables =
-        rope_tables(tokens, config.head_dim, config.rope_theta, config.rope_scaling, DType::f64);
-    cos = cat({tables.cos, tables.cos}, -1);
-    sin = cat({tables.sin, tables.sin}, -1);
+        rope_tables(tokens, config_.head_dim, config_.rope_theta, config_.rope_scaling, DType::f64);
+    cos_ = cat({tables.cos, tables.cos}, -1);
+    sin_ = cat({tables.sin, tables.sin}, -1);
   }
 
   NaiveRun run(const Tensor& ids) {
     NaiveRun result;
     auto x = embedding(ids, at("model.embed_tokens.weight"));
-    for (std::int64_t l = 0; l < config.num_hidden_layers; ++l) {
+    for (std::int64_t l = 0; l < config_.num_hidden_layers; ++l) {
       result.hidden_states.push_back(x);
       x = layer(l, x);
-      result.attention_weights.push_back(layers.back().weights);
+      result.attention_weights.push_back(layers_.back().weights);
     }
     result.hidden_states.push_back(x);
-    const auto* head = config.tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
+    const auto* head = config_.tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
     result.logits = matmul(norm(x, "model.norm.weight"), transpose(at(head), 0, 1));
     return result;
   }
@@ -51,17 +51,17 @@ class NaiveModel {
   static std::string name(std::int64_t l, std::string_view rest) {
     return fmt::format("model.layers.{}.{}", l, rest);
   }
-  const Tensor& at(const std::string& parameter) const { return parameters.at(parameter); }
+  const Tensor& at(const std::string& parameter) const { return parameters_.at(parameter); }
 
   Tensor norm(const Tensor& x, const std::string& gain) const {
     const auto square = mean(x * x, {-1}, KeepDims::yes);
-    return x * rsqrt(square + config.rms_norm_eps) * at(gain);
+    return x * rsqrt(square + config_.rms_norm_eps) * at(gain);
   }
 
   Tensor linear(std::int64_t l, const std::string& projection, const Tensor& x) const {
     const auto y = matmul(x, transpose(at(name(l, projection + ".weight")), 0, 1));
-    const auto bias = parameters.find(name(l, projection + ".bias"));
-    return bias == parameters.end() ? y : y + bias->second;
+    const auto bias = parameters_.find(name(l, projection + ".bias"));
+    return bias == parameters_.end() ? y : y + bias->second;
   }
 
   Tensor mlp(std::int64_t l, const Tensor& x) const {
@@ -71,35 +71,35 @@ class NaiveModel {
 
   // [B, T, n dk] -> [B, n, T, dk], and back.
   Tensor heads(const Tensor& x, std::int64_t n) const {
-    return transpose(reshape(x, {x.size(0), x.size(1), n, config.head_dim}), 1, 2);
+    return transpose(reshape(x, {x.size(0), x.size(1), n, config_.head_dim}), 1, 2);
   }
   Tensor merged(const Tensor& x) const {
     return reshape(transpose(x, 1, 2), {x.size(0), x.size(2), x.size(1) * x.size(3)});
   }
   // [B, G, T, dk] -> [B, H, T, dk]: head h is key head h / (H / G).
   Tensor repeated(const Tensor& x) const {
-    const auto group = config.num_attention_heads / config.num_key_value_heads;
+    const auto group = config_.num_attention_heads / config_.num_key_value_heads;
     std::vector<std::int64_t> of_head;
-    for (std::int64_t h = 0; h < config.num_attention_heads; ++h) of_head.push_back(h / group);
-    return index_select(x, 1, from_values(of_head, {config.num_attention_heads}));
+    for (std::int64_t h = 0; h < config_.num_attention_heads; ++h) of_head.push_back(h / group);
+    return index_select(x, 1, from_values(of_head, {config_.num_attention_heads}));
   }
   Tensor rotated(const Tensor& x) const {
-    const auto half = config.head_dim / 2;
+    const auto half = config_.head_dim / 2;
     const auto turned = cat({negate(slice(x, 3, half, 2 * half)), slice(x, 3, 0, half)}, 3);
-    return x * cos + turned * sin;
+    return x * cos_ + turned * sin_;
   }
 
   Tensor attend(std::int64_t l, const Tensor& weights, const Tensor& normed) const {
     const auto values =
-        repeated(heads(linear(l, "self_attn.v_proj", normed), config.num_key_value_heads));
+        repeated(heads(linear(l, "self_attn.v_proj", normed), config_.num_key_value_heads));
     return linear(l, "self_attn.o_proj", merged(matmul(weights, values)));
   }
 
   // s_0 .. s_l, each [].
   std::vector<Tensor> scales(std::int64_t l) const {
     const auto m = static_cast<double>(l + 1);
-    const auto dk = static_cast<double>(config.head_dim);
-    const auto& kind = config.score_scale;
+    const auto dk = static_cast<double>(config_.head_dim);
+    const auto& kind = config_.score_scale;
     const auto learned = [&](const char* parameter) -> const Tensor& {
       return at(name(l, std::string("self_attn.modified_scaling.") + parameter));
     };
@@ -132,24 +132,24 @@ class NaiveModel {
   Tensor product(const Layer& of) const { return matmul(of.query, transpose(of.key, 2, 3)); }
 
   Tensor scores(std::int64_t l, const Layer& own) const {
-    if (config.score_scale.empty())
-      return product(own) * (1 / std::sqrt(static_cast<double>(config.head_dim)));
+    if (config_.score_scale.empty())
+      return product(own) * (1 / std::sqrt(static_cast<double>(config_.head_dim)));
     const auto s = scales(l);
     auto total = product(own) * s.at(static_cast<std::size_t>(l));
-    for (std::size_t i = 0; i < layers.size(); ++i) total = total + product(layers[i]) * s.at(i);
+    for (std::size_t i = 0; i < layers_.size(); ++i) total = total + product(layers_[i]) * s.at(i);
     return total;
   }
 
   // What layer i says on another layer's input.
   Tensor again(std::int64_t i, const Tensor& x) const {
-    auto attended = attend(i, layers[static_cast<std::size_t>(i)].weights,
+    auto attended = attend(i, layers_[static_cast<std::size_t>(i)].weights,
                            norm(x, name(i, "input_layernorm.weight")));
-    if (config.cross_layer_residual->site == Site::attention) return attended;
+    if (config_.cross_layer_residual->site == Site::attention) return attended;
     return mlp(i, norm(x + attended, name(i, "post_attention_layernorm.weight")));
   }
 
   std::string layer_weights(std::int64_t l) const {
-    const auto& cross = *config.cross_layer_residual;
+    const auto& cross = *config_.cross_layer_residual;
     const std::string site = cross.site == Site::mlp ? "mlp" : "attn";
     return name(l, cross.source == "stored" ? site + "_residual_weights"
                                             : "modified_residual_" + site + ".layer_weights");
@@ -158,10 +158,10 @@ class NaiveModel {
   // The stream after the modified site of layer l.
   Tensor combined(std::int64_t l, const Tensor& stream, const Tensor& own, const Tensor& x) const {
     if (l == 0) return stream + own;
-    const auto& cross = *config.cross_layer_residual;
+    const auto& cross = *config_.cross_layer_residual;
     std::vector<Tensor> terms;
     for (std::int64_t i = 0; i < l; ++i) {
-      const auto& stored = layers[static_cast<std::size_t>(i)];
+      const auto& stored = layers_[static_cast<std::size_t>(i)];
       terms.push_back(cross.source == "recomputed" ? again(i, x)
                       : cross.site == Site::mlp    ? stored.mlp_output
                                                    : stored.attention_output);
@@ -182,25 +182,25 @@ class NaiveModel {
   Tensor layer(std::int64_t l, const Tensor& x) {
     const auto normed = norm(x, name(l, "input_layernorm.weight"));
     Layer own;
-    own.query = rotated(heads(linear(l, "self_attn.q_proj", normed), config.num_attention_heads));
-    own.key =
-        repeated(rotated(heads(linear(l, "self_attn.k_proj", normed), config.num_key_value_heads)));
+    own.query = rotated(heads(linear(l, "self_attn.q_proj", normed), config_.num_attention_heads));
+    own.key = repeated(
+        rotated(heads(linear(l, "self_attn.k_proj", normed), config_.num_key_value_heads)));
     own.weights = softmax(mask_scores(scores(l, own), {}));
     own.attention_output = attend(l, own.weights, normed);
-    const auto& cross = config.cross_layer_residual;
+    const auto& cross = config_.cross_layer_residual;
     const auto h = cross && cross->site == Site::attention ? combined(l, x, own.attention_output, x)
                                                            : x + own.attention_output;
     own.mlp_output = mlp(l, norm(h, name(l, "post_attention_layernorm.weight")));
     const auto result =
         cross && cross->site == Site::mlp ? combined(l, h, own.mlp_output, x) : h + own.mlp_output;
-    layers.push_back(std::move(own));
+    layers_.push_back(std::move(own));
     return result;
   }
 
-  const LlamaConfig& config;
-  const ParametersByName& parameters;
-  Tensor cos, sin;  // [T, dk]
-  std::vector<Layer> layers;
+  const LlamaConfig& config_;
+  const ParametersByName& parameters_;
+  Tensor cos_, sin_;  // [T, dk]
+  std::vector<Layer> layers_;
 };
 
 }  // namespace

@@ -12,9 +12,9 @@ namespace {
 
 class ParameterFiles : public ::testing::Test {
  protected:
-  void TearDown() override { std::filesystem::remove(path); }
+  void TearDown() override { std::filesystem::remove(path_); }
 
-  const std::string path = ::testing::TempDir() + "parameter_files_test.safetensors";
+  const std::string path_ = ::testing::TempDir() + "parameter_files_test.safetensors";
 };
 
 // What load_parameters says; empty when it is content.
@@ -35,25 +35,25 @@ std::vector<std::vector<double>> values_of(const Llama& llama) {
 
 TEST_F(ParameterFiles, RoundTrip) {
   const auto saved = make_llama(small_config(), DType::f32, 1);
-  save_parameters(saved->parameters(), path);
+  save_parameters(saved->parameters(), path_);
   const auto loaded = make_llama(small_config(), DType::f32, 2);
   EXPECT_NE(values_of(*saved), values_of(*loaded));
-  load_parameters(loaded->parameters(), SafetensorsFile::open(path));
+  load_parameters(loaded->parameters(), SafetensorsFile::open(path_));
   EXPECT_EQ(values_of(*saved), values_of(*loaded));
   const auto wide = make_llama(small_config(), DType::f64, 2);
-  load_parameters(wide->parameters(), SafetensorsFile::open(path));
+  load_parameters(wide->parameters(), SafetensorsFile::open(path_));
   EXPECT_EQ(values_of(*saved), values_of(*wide));
 }
 
 TEST_F(ParameterFiles, AllMisfitsStandInOneErrorAndNothingChanges) {
   auto config = small_config();
-  save_parameters(make_llama(config)->parameters(), path);
+  save_parameters(make_llama(config)->parameters(), path_);
   config.vocab_size = 14;
   config.num_hidden_layers = 1;
   config.attention_bias = true;
   const auto llama = make_llama(config);
   const auto before = values_of(*llama);
-  const auto text = complaint(*llama, path);
+  const auto text = complaint(*llama, path_);
   for (const auto* part : {"missing: model.layers.0.self_attn.k_proj.bias",
                            "unexpected: model.layers.1.input_layernorm.weight",
                            "mis-shaped: lm_head.weight is (13, 8), must be (14, 8)",
@@ -73,12 +73,12 @@ TEST_F(ParameterFiles, ATiedModelTakesAHeadThatIsItsEmbedding) {
     tensors.emplace_back(parameter.name, parameter.tensor);
   tensors.emplace_back("lm_head.weight", llama->model.embed_tokens.weight);
   tensors.emplace_back("model.layers.0.self_attn.rotary_emb.inv_freq", zeros({1}, DType::f32));
-  write_safetensors(path, tensors);
-  EXPECT_EQ(complaint(*llama, path), "");
+  write_safetensors(path_, tensors);
+  EXPECT_EQ(complaint(*llama, path_), "");
   const auto other = make_llama(config, DType::f64, 9);
   tensors[tensors.size() - 2].second = other->model.embed_tokens.weight;
-  write_safetensors(path, tensors);
-  EXPECT_NE(complaint(*llama, path).find("tie_word_embeddings"), std::string::npos);
+  write_safetensors(path_, tensors);
+  EXPECT_NE(complaint(*llama, path_).find("tie_word_embeddings"), std::string::npos);
 }
 
 }  // namespace

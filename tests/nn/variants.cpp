@@ -176,7 +176,7 @@ double largest_element(const Tensor& x) {
   return largest;
 }
 
-OneThread::OneThread() : before(num_threads()) { set_num_threads(1); }
-OneThread::~OneThread() { set_num_threads(before); }
+OneThread::OneThread() : before_(num_threads()) { set_num_threads(1); }
+OneThread::~OneThread() { set_num_threads(before_); }
 
 }  // namespace lookback::testing

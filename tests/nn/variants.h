@@ -56,7 +56,7 @@ class OneThread {
   OneThread& operator=(const OneThread&) = delete;
 
  private:
-  int before;
+  int before_;
 };
 
 }  // namespace lookback::testing

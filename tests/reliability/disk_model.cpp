@@ -22,61 +22,60 @@ Tree tree_of(const fs::path& root) {
   return tree;
 }
 
-DiskModel::DiskModel(const Tree& before, const fs::path& root_folder,
-                     const std::vector<SystemCall>& calls)
-    : root(root_folder) {
+DiskModel::DiskModel(const Tree& before, const fs::path& root, const std::vector<SystemCall>& calls)
+    : root_(root) {
   make(true);
   for (const auto& [path, bytes] : before) {
     const bool is_folder = path.ends_with('/');
-    const auto [folder, name] = place_of(root / path.substr(0, path.size() - (is_folder ? 1 : 0)));
+    const auto [folder, name] = place_of(root_ / path.substr(0, path.size() - (is_folder ? 1 : 0)));
     const int node = make(is_folder);
-    now.at(static_cast<std::size_t>(folder)).entries[name] = node;
-    if (!is_folder) now.back().bytes = std::make_shared<std::string>(*bytes);
+    now_.at(static_cast<std::size_t>(folder)).entries[name] = node;
+    if (!is_folder) now_.back().bytes = std::make_shared<std::string>(*bytes);
   }
-  first = now;
-  for (auto& node : first) {
+  first_ = now_;
+  for (auto& node : first_) {
     if (node.bytes) node.bytes = std::make_shared<std::string>(*node.bytes);
   }
   for (const auto& call : calls) add(call);
-  first.resize(now.size());
-  for (std::size_t i = 0; i < now.size(); ++i) first[i].is_folder = now[i].is_folder;
+  first_.resize(now_.size());
+  for (std::size_t i = 0; i < now_.size(); ++i) first_[i].is_folder = now_[i].is_folder;
 }
 
 int DiskModel::make(bool is_folder) {
-  now.push_back({.is_folder = is_folder});
-  if (!is_folder) now.back().bytes = std::make_shared<std::string>();
-  return static_cast<int>(now.size()) - 1;
+  now_.push_back({.is_folder = is_folder});
+  if (!is_folder) now_.back().bytes = std::make_shared<std::string>();
+  return static_cast<int>(now_.size()) - 1;
 }
 
 DiskModel::Place DiskModel::place_of(const std::string& path) const {
-  const fs::path inside = fs::path(path).lexically_relative(root);
+  const fs::path inside = fs::path(path).lexically_relative(root_);
   int folder = 0;
   for (const auto& part : inside.parent_path()) {
-    folder = now.at(static_cast<std::size_t>(folder)).entries.at(part.string());
+    folder = now_.at(static_cast<std::size_t>(folder)).entries.at(part.string());
   }
   return {folder, inside.filename().string()};
 }
 
 int DiskModel::node_at(const std::string& path) const {
-  if (fs::path(path) == root) return 0;
+  if (fs::path(path) == root_) return 0;
   const auto [folder, name] = place_of(path);
-  const auto& entries = now.at(static_cast<std::size_t>(folder)).entries;
+  const auto& entries = now_.at(static_cast<std::size_t>(folder)).entries;
   const auto found = entries.find(name);
   return found == entries.end() ? -1 : found->second;
 }
 
 void DiskModel::add_change(Change change) {
-  apply(now, change, Fate::kept);
-  all.push_back(std::move(change));
+  apply(now_, change, Fate::kept);
+  all_.push_back(std::move(change));
 }
 
 void DiskModel::add(const SystemCall& call) {
   using Kind = SystemCall::Kind;
   using ChangeKind = Change::Kind;
-  const auto inside = fs::path(call.path).lexically_relative(root).string();
+  const auto inside = fs::path(call.path).lexically_relative(root_).string();
   if (call.kind == Kind::sync) return sync(node_at(call.path));
   if (call.kind == Kind::open && (!call.creates || node_at(call.path) >= 0)) return;
-  if (call.kind == Kind::make_folder && call.path == root) return;  // it is there from the start
+  if (call.kind == Kind::make_folder && call.path == root_) return;  // it is there from the start
   if (call.kind == Kind::write || call.kind == Kind::truncate) {
     const auto kind = call.kind == Kind::write ? ChangeKind::write : ChangeKind::resize;
     return add_change({.kind = kind,
@@ -111,20 +110,20 @@ void DiskModel::add(const SystemCall& call) {
 }
 
 void DiskModel::sync(int node) {
-  const bool is_folder = now.at(static_cast<std::size_t>(node)).is_folder;
-  for (auto& change : all) {
+  const bool is_folder = now_.at(static_cast<std::size_t>(node)).is_folder;
+  for (auto& change : all_) {
     const bool is_content =
         change.kind == Change::Kind::write || change.kind == Change::Kind::resize;
     const bool covered =
         is_folder ? !is_content && change.folder == node : is_content && change.node == node;
-    if (covered && change.durable_after == SIZE_MAX) change.durable_after = all.size();
+    if (covered && change.durable_after == SIZE_MAX) change.durable_after = all_.size();
   }
 }
 
 std::size_t DiskModel::named(const std::string& path) const {
-  for (std::size_t i = all.size(); i-- > 0;) {
-    const auto kind = all[i].kind;
-    if ((kind == Change::Kind::name || kind == Change::Kind::rename) && all[i].path == path) {
+  for (std::size_t i = all_.size(); i-- > 0;) {
+    const auto kind = all_[i].kind;
+    if ((kind == Change::Kind::name || kind == Change::Kind::rename) && all_[i].path == path) {
       return i;
     }
   }
@@ -133,15 +132,15 @@ std::size_t DiskModel::named(const std::string& path) const {
 
 std::size_t DiskModel::next_write(const std::string& path, std::size_t from) const {
   const auto found = std::find_if(
-      all.begin() + static_cast<std::ptrdiff_t>(from), all.end(),
+      all_.begin() + static_cast<std::ptrdiff_t>(from), all_.end(),
       [&](const Change& c) { return c.kind == Change::Kind::write && c.path == path; });
-  return static_cast<std::size_t>(found - all.begin());
+  return static_cast<std::size_t>(found - all_.begin());
 }
 
 std::vector<std::size_t> DiskModel::open_at(std::size_t moment) const {
   std::vector<std::size_t> open;
   for (std::size_t i = 0; i < moment; ++i) {
-    if (all[i].durable_after >= moment) open.push_back(i);
+    if (all_[i].durable_after >= moment) open.push_back(i);
   }
   return open;
 }
@@ -179,14 +178,14 @@ void DiskModel::apply(Nodes& nodes, const Change& change, Fate fate) {
 }
 
 Tree DiskModel::after_cut(std::size_t moment, const std::vector<Fate>& fates) const {
-  auto nodes = first;
+  auto nodes = first_;
   for (auto& node : nodes) {
     if (node.bytes) node.bytes = std::make_shared<std::string>(*node.bytes);
   }
   std::size_t open = 0;
   for (std::size_t i = 0; i < moment; ++i) {
-    const bool may_be_lost = all[i].durable_after >= moment;
-    apply(nodes, all[i], may_be_lost ? fates.at(open++) : Fate::kept);
+    const bool may_be_lost = all_[i].durable_after >= moment;
+    apply(nodes, all_[i], may_be_lost ? fates.at(open++) : Fate::kept);
   }
   return tree_from(nodes);
 }

@@ -30,7 +30,7 @@ class DiskModel {
 
   // Changes of the disk, numbered in their order. A moment is a number of changes that have been
   // asked for, from 0 to changes().
-  std::size_t changes() const { return all.size(); }
+  std::size_t changes() const { return all_.size(); }
   // The number of the change that gave an entry this name by a rename or by making it; the last
   // one.
   std::size_t named(const std::string& path) const;
@@ -78,10 +78,10 @@ class DiskModel {
   static void apply(Nodes& nodes, const Change& change, Fate fate);
   static Tree tree_from(const Nodes& nodes);
 
-  std::filesystem::path root;
-  Nodes first;  // those of `before`, then those that are made, as yet without name and bytes
-  Nodes now;
-  std::vector<Change> all;
+  std::filesystem::path root_;
+  Nodes first_;  // those of `before`, then those that are made, as yet without name and bytes
+  Nodes now_;
+  std::vector<Change> all_;
 };
 
 }  // namespace lookback::tests

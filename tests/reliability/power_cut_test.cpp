@@ -95,13 +95,13 @@ class PowerCut : public testing::Test {
 
   // Trains, and records it.
   DiskModel recorded(const Tree& before, std::vector<std::string> more) const {
-    const auto record = small.path() / "record";
+    const auto record = small_.path() / "record";
     fs::remove(record);
     more.insert(more.begin(), {"--save-steps=2", "--logging-steps=1", "--eval-steps=3",
                                "--eval-batches=1", "--inspect-every=4", "--threads=1"});
-    const auto result = small.train(more, {.in_child = recorded_below(small.run(), record)});
+    const auto result = small_.train(more, {.in_child = recorded_below(small_.run(), record)});
     EXPECT_EQ(result.code, 0) << result.err;
-    return {before, small.run(), read_calls(record)};
+    return {before, small_.run(), read_calls(record)};
   }
 
   // How many power cuts left different things; tests/reliability.sh tells it.
@@ -109,7 +109,7 @@ class PowerCut : public testing::Test {
     RecordProperty("power_cuts", static_cast<int>(count));
   }
 
-  SmallRun small;
+  SmallRun small_;
 };
 
 // What a run that went on behind a checkpoint must keep of it, for ever.
@@ -139,15 +139,15 @@ Saved saved_at(const DiskModel& disk, std::int64_t step) {
 
 class CutChecker {
  public:
-  CutChecker(std::map<std::int64_t, Saved> saved_checkpoints, Tree whole_run)
-      : saved(std::move(saved_checkpoints)), whole(std::move(whole_run)) {}
+  CutChecker(std::map<std::int64_t, Saved> saved, Tree whole_run)
+      : saved_(std::move(saved)), whole_(std::move(whole_run)) {}
 
   void operator()(std::size_t moment, const Tree& cut) {
     const auto tree = visible(cut);
-    const auto [known, is_new] = newest.try_emplace(fingerprint(tree), 0);
+    const auto [known, is_new] = newest_.try_emplace(fingerprint(tree), 0);
     if (is_new) known->second = newest_in(tree);
     std::int64_t promised = 0;
-    for (const auto& [step, each] : saved) {
+    for (const auto& [step, each] : saved_) {
       if (each.promised_from <= moment) promised = step;
     }
     if (known->second < promised) {
@@ -156,25 +156,25 @@ class CutChecker {
     }
   }
 
-  std::size_t trees() const { return newest.size(); }
+  std::size_t trees() const { return newest_.size(); }
   // Some of those that hold a checkpoint, each with its own step.
-  const std::vector<Tree>& samples() const { return kept; }
+  const std::vector<Tree>& samples() const { return kept_; }
 
  private:
   // The step of the newest checkpoint; 0: none. Throws where one is not whole, or a line is missing
   // that was written before it.
   std::int64_t newest_in(const Tree& tree) {
-    const auto root = maker.make(tree);
+    const auto root = maker_.make(tree);
     for (const auto& name : run_entries(root)) {
       const auto step = step_of_checkpoint(name);
       if (!step) continue;
-      if (!same(below(tree, name + "/"), saved.at(*step).files)) {
+      if (!same(below(tree, name + "/"), saved_.at(*step).files)) {
         throw std::runtime_error(name + " is not whole");
       }
     }
     const auto found = newest_checkpoint(root);
     if (!found) return 0;
-    const auto& there = saved.at(found->step);
+    const auto& there = saved_.at(found->step);
     if (!content(tree, "metrics.jsonl").starts_with(there.metrics)) {
       throw std::runtime_error("lines before a checkpoint are lost");
     }
@@ -182,18 +182,18 @@ class CutChecker {
       throw std::runtime_error("events before a checkpoint are lost");
     }
     if (found->step >= 4 &&
-        !same(below(tree, "inspect/step-4/"), below(whole, "inspect/step-4/"))) {
+        !same(below(tree, "inspect/step-4/"), below(whole_, "inspect/step-4/"))) {
       throw std::runtime_error("a look before a checkpoint is lost");
     }
-    if (newest.size() % 97 == 0) kept.push_back(tree);
+    if (newest_.size() % 97 == 0) kept_.push_back(tree);
     return found->step;
   }
 
-  std::map<std::int64_t, Saved> saved;
-  Tree whole;
-  std::map<std::size_t, std::int64_t> newest;
-  std::vector<Tree> kept;
-  TreeMaker maker;
+  std::map<std::int64_t, Saved> saved_;
+  Tree whole_;
+  std::map<std::size_t, std::int64_t> newest_;
+  std::vector<Tree> kept_;
+  TreeMaker maker_;
 };
 
 RunFiles files_without_page(const fs::path& run) {
@@ -204,7 +204,7 @@ RunFiles files_without_page(const fs::path& run) {
 
 TEST_F(PowerCut, WhatARunWasBehindIsThere) {
   const auto disk = recorded({}, {"--save-total-limit=1"});
-  const auto whole = tree_of(small.run());
+  const auto whole = tree_of(small_.run());
   ASSERT_TRUE(same(disk.after_kill(disk.changes()), whole)) << "the record is what happened";
   std::map<std::int64_t, Saved> saved;
   for (const auto step : {2, 4, 6}) saved[step] = saved_at(disk, step);
@@ -214,11 +214,11 @@ TEST_F(PowerCut, WhatARunWasBehindIsThere) {
   record_count(check.trees());
 
   // From there the run goes on, and ends as it did.
-  const auto expected = files_without_page(small.run());
+  const auto expected = files_without_page(small_.run());
   TreeMaker maker;
   ASSERT_GE(check.samples().size(), 3U);
   for (const auto& tree : check.samples()) {
-    const auto cut = small.path() / "cut";
+    const auto cut = small_.path() / "cut";
     fs::remove_all(cut);
     fs::copy(maker.make(tree), cut, fs::copy_options::recursive);
     const auto result = run_lookback({"train", "--resume", "--quiet", "--output-dir", cut});
@@ -229,8 +229,8 @@ TEST_F(PowerCut, WhatARunWasBehindIsThere) {
 
 TEST_F(PowerCut, AResumedRunKeepsWhatItWentOnFrom) {
   static_cast<void>(recorded({}, {"--save-total-limit=9"}));
-  fs::remove_all(fs::path(small.run()) / "checkpoint-6");
-  const auto before = tree_of(small.run());
+  fs::remove_all(fs::path(small_.run()) / "checkpoint-6");
+  const auto before = tree_of(small_.run());
   std::string lines;  // up to step 4
   std::istringstream all(content(before, "metrics.jsonl"));
   for (std::string line; std::getline(all, line);) {
@@ -245,18 +245,18 @@ TEST_F(PowerCut, AResumedRunKeepsWhatItWentOnFrom) {
                    .promised_from = step == 4 ? 0 : SIZE_MAX};
   }
   saved[6] = saved_at(disk, 6);
-  CutChecker check(saved, tree_of(small.run()));
+  CutChecker check(saved, tree_of(small_.run()));
   ASSERT_NO_THROW(for_each_power_cut(disk, std::ref(check)));
   EXPECT_GT(check.trees(), 100U);
   record_count(check.trees());
 }
 
 TEST_F(PowerCut, AReplacedRunIsThereOrTheNewOne) {
-  ASSERT_EQ(small.train({"--seed=9", "--save-steps=3"}).code, 0);
-  write_text(fs::path(small.run()) / "notes.txt", "mine");
-  const auto old = tree_of(small.run());
+  ASSERT_EQ(small_.train({"--seed=9", "--save-steps=3"}).code, 0);
+  write_text(fs::path(small_.run()) / "notes.txt", "mine");
+  const auto old = tree_of(small_.run());
   const auto disk = recorded(old, {"--overwrite"});
-  const auto now = tree_of(small.run());
+  const auto now = tree_of(small_.run());
   const auto is_new = [&](const Tree& tree) {
     const auto first = Tree{{"options.toml", now.at("options.toml")},
                             {"config.json", now.at("config.json")},
@@ -302,15 +302,15 @@ TEST_F(PowerCut, AWorkFolderThatCannotBeReadEndsNoRunWithASignal) {
   const std::string mark = ":24:.lookback/README";  // too many open files
   bool was_read = false;
   for (int time = 1; time <= 8; ++time) {
-    fs::remove_all(small.run());
-    const auto result = small.train(
-        {}, {.in_child = failing_below(small.run(), fmt::format("open:{}{}", time, mark))});
+    fs::remove_all(small_.run());
+    const auto result = small_.train(
+        {}, {.in_child = failing_below(small_.run(), fmt::format("open:{}{}", time, mark))});
     SCOPED_TRACE(fmt::format("the {}. opening fails: {}", time, result.err));
     ASSERT_TRUE(result.code == 0 || result.code == 1);
     EXPECT_LE(std::ranges::count(result.err, '\n'), 1);
     was_read = was_read || !result.err.empty();
-    EXPECT_EQ(small.train({"--overwrite"}).code, 0);
-    EXPECT_FALSE(fs::exists(fs::path(small.run()) / ".lookback"));
+    EXPECT_EQ(small_.train({"--overwrite"}).code, 0);
+    EXPECT_FALSE(fs::exists(fs::path(small_.run()) / ".lookback"));
   }
   EXPECT_TRUE(was_read);
 }

@@ -58,7 +58,7 @@ std::size_t fingerprint(const Tree& tree) {
 }
 
 fs::path TreeMaker::make(const Tree& tree) {
-  const auto root = store.path() / "tree";
+  const auto root = store_.path() / "tree";
   fs::remove_all(root);
   fs::create_directory(root);
   for (const auto& [path, bytes] : tree) {
@@ -66,9 +66,9 @@ fs::path TreeMaker::make(const Tree& tree) {
       fs::create_directories(root / path);
       continue;
     }
-    auto& file = files[*bytes];
+    auto& file = files_[*bytes];
     if (file.empty()) {
-      file = store.path() / std::to_string(files.size());
+      file = store_.path() / std::to_string(files_.size());
       write_text(file, *bytes);
     }
     fs::create_directories((root / path).parent_path());

@@ -20,8 +20,8 @@ class TreeMaker {
   std::filesystem::path make(const Tree& tree);
 
  private:
-  TemporaryDirectory store{folder_in_memory()};
-  std::unordered_map<std::string, std::filesystem::path> files;  // by bytes
+  TemporaryDirectory store_{folder_in_memory()};
+  std::unordered_map<std::string, std::filesystem::path> files_;  // by bytes
 };
 
 // The same number for the same tree.

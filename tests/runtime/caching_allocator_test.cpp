@@ -26,12 +26,12 @@ class CountedMemory final : public CachingAllocator {
   std::byte* fresh(std::size_t bytes) override {
     if (bytes > 1000) return nullptr;
     asked_for.push_back(bytes);
-    return reinterpret_cast<std::byte*>(++last * 64);
+    return reinterpret_cast<std::byte*>(++last_ * 64);
   }
   void give_back(std::byte* block) noexcept override { given_back.push_back(block); }
   void poison(std::byte*, std::size_t) override {}
 
-  std::uintptr_t last = 0;
+  std::uintptr_t last_ = 0;
 };
 
 TEST(CachingMemory, GivesABlockAgainToARequestOfItsSizeClass) {

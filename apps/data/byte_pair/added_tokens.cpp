@@ -81,8 +81,8 @@ std::vector<AddedToken> read_added_tokens(
 }
 
 AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens)
-    : owned(std::move(tokens)), nodes(1) {
-  for (const auto& token : owned) insert(token);
+    : owned_(std::move(tokens)), nodes_(1) {
+  for (const auto& token : owned_) insert(token);
 }
 
 const std::size_t* AddedTokenFinder::Node::child(char byte) const {
@@ -93,34 +93,34 @@ const std::size_t* AddedTokenFinder::Node::child(char byte) const {
 void AddedTokenFinder::insert(const AddedToken& token) {
   std::size_t node = 0;
   for (const char byte : token.content) {
-    if (const auto* child = nodes[node].child(byte)) {
+    if (const auto* child = nodes_[node].child(byte)) {
       node = *child;
     } else {
-      nodes[node].next.emplace_back(byte, nodes.size());
-      node = nodes.size();
-      nodes.emplace_back();
+      nodes_[node].next.emplace_back(byte, nodes_.size());
+      node = nodes_.size();
+      nodes_.emplace_back();
     }
   }
-  if (!nodes[node].token)
-    nodes[node].token = &token;  // the first of equals, as normal forms may be
-  begins[static_cast<unsigned char>(token.content.front())] = true;
+  if (!nodes_[node].token)
+    nodes_[node].token = &token;  // the first of equals, as normal forms may be
+  begins_[static_cast<unsigned char>(token.content.front())] = true;
 }
 
 const AddedToken* AddedTokenFinder::longest_at(std::string_view text) const {
   const AddedToken* longest = nullptr;
   std::size_t node = 0;
   for (const char byte : text) {
-    const auto* child = nodes[node].child(byte);
+    const auto* child = nodes_[node].child(byte);
     if (!child) break;
     node = *child;
-    if (nodes[node].token) longest = nodes[node].token;
+    if (nodes_[node].token) longest = nodes_[node].token;
   }
   return longest;
 }
 
 const AddedToken* AddedTokenFinder::find(std::string_view text, std::size_t& begin) const {
   for (; begin < text.size(); ++begin) {
-    if (!begins[static_cast<unsigned char>(text[begin])]) continue;
+    if (!begins_[static_cast<unsigned char>(text[begin])]) continue;
     if (const auto* token = longest_at(text.substr(begin))) return token;
   }
   return nullptr;

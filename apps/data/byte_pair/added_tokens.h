@@ -53,9 +53,9 @@ class AddedTokenFinder {
   const AddedToken* longest_at(std::string_view text) const;
   const AddedToken* find(std::string_view text, std::size_t& begin) const;
 
-  std::vector<AddedToken> owned;
-  std::vector<Node> nodes;
-  std::array<bool, 256> begins{};  // whether a token begins with this byte
+  std::vector<AddedToken> owned_;
+  std::vector<Node> nodes_;
+  std::array<bool, 256> begins_{};  // whether a token begins with this byte
 };
 
 }  // namespace lookback::byte_pair

@@ -70,8 +70,8 @@ BytePairModel::BytePairModel(const JsonValue& description) {
   read_merges(description.member("merges", "the pairs of tokens that are merged"));
   read_letters(description);
   if (const auto ignores = description.find("ignore_merges"); ignores && ignores->truth()) {
-    for (const auto& [token, id] : ids) {
-      if (auto bytes = bytes_of(token)) whole_words.emplace(*std::move(bytes), id);
+    for (const auto& [token, id] : ids_) {
+      if (auto bytes = bytes_of(token)) whole_words_.emplace(*std::move(bytes), id);
     }
   }
 }
@@ -79,14 +79,14 @@ BytePairModel::BytePairModel(const JsonValue& description) {
 void BytePairModel::read_vocabulary(const JsonValue& vocabulary) {
   if (!vocabulary.json().is_object()) vocabulary.refuse("must be an object, {{\"token\": number}}");
   std::unordered_map<std::int64_t, const std::string*> token_of;
-  ids.reserve(vocabulary.json().size());
+  ids_.reserve(vocabulary.json().size());
   token_of.reserve(vocabulary.json().size());
   for (const auto& [token, number] : vocabulary.json().items()) {
     const bool is_id = number.is_number_integer() && number >= 0 &&
                        number <= std::numeric_limits<std::int32_t>::max();
     const auto id = is_id ? number.get<std::int64_t>()
                           : vocabulary.member(token, "the token's number").token_id();
-    const auto entry = ids.emplace(token, id).first;
+    const auto entry = ids_.emplace(token, id).first;
     const auto [first, is_new] = token_of.emplace(id, &entry->first);
     if (!is_new) {
       vocabulary.refuse("{} and {} are both number {}: each needs its own", shown(*first->second),
@@ -97,8 +97,8 @@ void BytePairModel::read_vocabulary(const JsonValue& vocabulary) {
 
 std::int64_t BytePairModel::id_of(const std::string& token, const JsonValue& list,
                                   std::size_t index) const {
-  const auto found = ids.find(token);
-  if (found == ids.end()) {
+  const auto found = ids_.find(token);
+  if (found == ids_.end()) {
     list.element(index).refuse("{} is not in model.vocab", shown(token));
   }
   return found->second;
@@ -106,26 +106,26 @@ std::int64_t BytePairModel::id_of(const std::string& token, const JsonValue& lis
 
 void BytePairModel::read_merges(const JsonValue& list) {
   const auto count = list.list_size("the pairs of tokens that are merged");
-  merges.reserve(count);
+  merges_.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     if (is_version_line(list.json()[i])) continue;
     const auto [left, right] = read_pair(list, i);
     const auto key = pair_key(id_of(left, list, i), id_of(right, list, i));
     // Of two equal merges the last counts, as in the library that writes such files.
-    merges[key] = {static_cast<std::int64_t>(i), id_of(left + right, list, i)};
+    merges_[key] = {static_cast<std::int64_t>(i), id_of(left + right, list, i)};
   }
 }
 
 void BytePairModel::read_letters(const JsonValue& description) {
   std::int64_t unknown = -1;
   if (const auto token = description.find("unk_token")) {
-    if (const auto found = ids.find(token->text()); found != ids.end()) unknown = found->second;
+    if (const auto found = ids_.find(token->text()); found != ids_.end()) unknown = found->second;
   }
   bool is_whole = true;
-  for (std::size_t byte = 0; byte < letters.size(); ++byte) {
-    const auto found = ids.find(letter_of(static_cast<unsigned char>(byte)));
-    letters[byte] = found == ids.end() ? unknown : found->second;
-    is_whole = is_whole && found != ids.end();
+  for (std::size_t byte = 0; byte < letters_.size(); ++byte) {
+    const auto found = ids_.find(letter_of(static_cast<unsigned char>(byte)));
+    letters_[byte] = found == ids_.end() ? unknown : found->second;
+    is_whole = is_whole && found != ids_.end();
   }
   if (const auto fuses = description.find("fuse_unk"); fuses && fuses->truth()) {
     if (unknown >= 0 && !is_whole) {
@@ -136,14 +136,14 @@ void BytePairModel::read_letters(const JsonValue& description) {
 
 std::size_t BytePairModel::first_unknown(std::string_view word) const {
   for (std::size_t i = 0; i < word.size(); ++i) {
-    if (letters[static_cast<unsigned char>(word[i])] < 0) return i;
+    if (letters_[static_cast<unsigned char>(word[i])] < 0) return i;
   }
   return std::string_view::npos;
 }
 
 const BytePairModel::Merge* BytePairModel::merge_of(std::int64_t left, std::int64_t right) const {
-  const auto found = merges.find(pair_key(left, right));
-  return found == merges.end() ? nullptr : &found->second;
+  const auto found = merges_.find(pair_key(left, right));
+  return found == merges_.end() ? nullptr : &found->second;
 }
 
 void BytePairModel::push_candidate(MergeMemory& memory, std::int32_t position) const {
@@ -157,8 +157,8 @@ void BytePairModel::push_candidate(MergeMemory& memory, std::int32_t position) c
 
 void BytePairModel::encode(std::string_view word, MergeMemory& memory,
                            std::vector<std::int64_t>& tokens) const {
-  if (!whole_words.empty()) {
-    if (const auto found = whole_words.find(std::string(word)); found != whole_words.end()) {
+  if (!whole_words_.empty()) {
+    if (const auto found = whole_words_.find(std::string(word)); found != whole_words_.end()) {
       tokens.push_back(found->second);
       return;
     }
@@ -171,7 +171,7 @@ void BytePairModel::encode(std::string_view word, MergeMemory& memory,
   queue.clear();
   const auto size = static_cast<std::int32_t>(word.size());
   for (std::int32_t i = 0; i < size; ++i) {
-    const auto letter = letters[static_cast<unsigned char>(word[static_cast<std::size_t>(i)])];
+    const auto letter = letters_[static_cast<unsigned char>(word[static_cast<std::size_t>(i)])];
     symbols.push_back({letter, i - 1, i + 1 < size ? i + 1 : -1});
   }
   for (std::int32_t i = 0; i + 1 < size; ++i) push_candidate(memory, i);

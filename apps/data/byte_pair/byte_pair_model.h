@@ -38,7 +38,7 @@ class BytePairModel {
   explicit BytePairModel(const JsonValue& description);
 
   // Tokens as the file writes them, in letters of bytes.
-  const Vocabulary& vocabulary() const { return ids; }
+  const Vocabulary& vocabulary() const { return ids_; }
 
   // The first byte of the word that has no token; npos: none.
   std::size_t first_unknown(std::string_view word) const;
@@ -56,11 +56,11 @@ class BytePairModel {
   void push_candidate(MergeMemory& memory, std::int32_t position) const;
   const Merge* merge_of(std::int64_t left, std::int64_t right) const;
 
-  Vocabulary ids;
-  std::array<std::int64_t, 256> letters;  // of each byte; -1: it has no token
-  std::unordered_map<std::uint64_t, Merge> merges;
+  Vocabulary ids_;
+  std::array<std::int64_t, 256> letters_;  // of each byte; -1: it has no token
+  std::unordered_map<std::uint64_t, Merge> merges_;
   // With ignore_merges: words that are a token are that token. By their bytes.
-  Vocabulary whole_words;
+  Vocabulary whole_words_;
 };
 
 }  // namespace lookback::byte_pair

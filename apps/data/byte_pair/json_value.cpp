@@ -33,26 +33,25 @@ std::string shown(std::string_view text) {
   return text.size() <= longest ? in_quotes(text) : in_quotes(text.substr(0, longest)) + "...";
 }
 
-JsonValue::JsonValue(const nlohmann::json& whole, const std::string& file_name)
-    : value(&whole), name(&file_name) {}
+JsonValue::JsonValue(const nlohmann::json& whole, const std::string& name)
+    : value_(&whole), name_(&name) {}
 
-JsonValue::JsonValue(const nlohmann::json& inner, const std::string* file_name,
-                     std::string inner_path)
-    : value(&inner), name(file_name), path(std::move(inner_path)) {}
+JsonValue::JsonValue(const nlohmann::json& inner, const std::string* name, std::string inner_path)
+    : value_(&inner), name_(name), path_(std::move(inner_path)) {}
 
 std::string JsonValue::where() const {
-  return path.empty() ? *name : fmt::format("{}: {}", *name, path);
+  return path_.empty() ? *name_ : fmt::format("{}: {}", *name_, path_);
 }
 
 void JsonValue::refuse_with(const std::string& rule) const {
-  fail(operation, "{} is {}: {}", where(), described(*value), rule);
+  fail(operation, "{} is {}: {}", where(), described(*value_), rule);
 }
 
 std::optional<JsonValue> JsonValue::find(std::string_view key) const {
-  if (!value->is_object()) refuse("must be an object, {{...}}");
-  const auto found = value->find(key);
-  if (found == value->end() || found->is_null()) return std::nullopt;
-  return JsonValue(*found, name, member_of(path, key));
+  if (!value_->is_object()) refuse("must be an object, {{...}}");
+  const auto found = value_->find(key);
+  if (found == value_->end() || found->is_null()) return std::nullopt;
+  return JsonValue(*found, name_, member_of(path_, key));
 }
 
 JsonValue JsonValue::member(std::string_view key, std::string_view rule) const {
@@ -62,30 +61,30 @@ JsonValue JsonValue::member(std::string_view key, std::string_view rule) const {
 }
 
 std::size_t JsonValue::list_size(std::string_view rule) const {
-  if (!value->is_array()) refuse("must be a list: {}", rule);
-  return value->size();
+  if (!value_->is_array()) refuse("must be a list: {}", rule);
+  return value_->size();
 }
 
 JsonValue JsonValue::element(std::size_t index) const {
-  return {value->at(index), name, fmt::format("{}[{}]", path, index)};
+  return {value_->at(index), name_, fmt::format("{}[{}]", path_, index)};
 }
 
 const std::string& JsonValue::text() const {
-  if (!value->is_string()) refuse("must be a string");
-  return value->get_ref<const std::string&>();
+  if (!value_->is_string()) refuse("must be a string");
+  return value_->get_ref<const std::string&>();
 }
 
 bool JsonValue::truth() const {
-  if (!value->is_boolean()) refuse("must be true or false");
-  return value->get<bool>();
+  if (!value_->is_boolean()) refuse("must be true or false");
+  return value_->get<bool>();
 }
 
 std::int64_t JsonValue::token_id() const {
   constexpr std::int64_t largest = std::numeric_limits<std::int32_t>::max();
-  if (!value->is_number_integer() || *value < 0 || *value > largest) {
+  if (!value_->is_number_integer() || *value_ < 0 || *value_ > largest) {
     refuse("must be a token's number, 0 to {}", largest);
   }
-  return value->get<std::int64_t>();
+  return value_->get<std::int64_t>();
 }
 
 std::string_view JsonValue::type(std::initializer_list<std::string_view> readable) const {

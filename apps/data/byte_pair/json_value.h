@@ -23,7 +23,7 @@ std::string shown(std::string_view text);
 class JsonValue {
  public:
   // Both must outlive this value and its members.
-  JsonValue(const nlohmann::json& whole, const std::string& file_name);
+  JsonValue(const nlohmann::json& whole, const std::string& name);
 
   // A member of an object; none where it is absent or null.
   std::optional<JsonValue> find(std::string_view key) const;
@@ -39,8 +39,8 @@ class JsonValue {
   std::int64_t token_id() const;
   // The member `type`, which must be one of the words that can be read.
   std::string_view type(std::initializer_list<std::string_view> readable) const;
-  const nlohmann::json& json() const { return *value; }
-  const std::string& file() const { return *name; }
+  const nlohmann::json& json() const { return *value_; }
+  const std::string& file() const { return *name_; }
   // "tokenizer.json: model.vocab"
   std::string where() const;
 
@@ -51,12 +51,12 @@ class JsonValue {
   }
 
  private:
-  JsonValue(const nlohmann::json& inner, const std::string* file_name, std::string inner_path);
+  JsonValue(const nlohmann::json& inner, const std::string* name, std::string inner_path);
   [[noreturn]] void refuse_with(const std::string& rule) const;
 
-  const nlohmann::json* value;
-  const std::string* name;
-  std::string path;
+  const nlohmann::json* value_;
+  const std::string* name_;
+  std::string path_;
 };
 
 }  // namespace lookback::byte_pair

@@ -91,13 +91,13 @@ std::string in_form(std::string_view text, int form_options) {
 }  // namespace
 
 Normalizer::Normalizer(const std::optional<JsonValue>& description) {
-  if (description) read_forms(*description, forms);
+  if (description) read_forms(*description, forms_);
 }
 
 std::string_view Normalizer::normalized(std::string_view text, std::string& buffer) const {
   const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
-  if (forms.empty() || std::ranges::all_of(text, is_ascii)) return text;
-  for (const int form : forms) {
+  if (forms_.empty() || std::ranges::all_of(text, is_ascii)) return text;
+  for (const int form : forms_) {
     buffer = in_form(text, form);
     text = buffer;
   }

@@ -19,7 +19,7 @@ class Normalizer {
   std::string_view normalized(std::string_view text, std::string& buffer) const;
 
  private:
-  std::vector<int> forms;  // as utf8proc's options, one after the other
+  std::vector<int> forms_;  // as utf8proc's options, one after the other
 };
 
 }  // namespace lookback::byte_pair

@@ -46,16 +46,16 @@ T* given(T* pointer) {
 }  // namespace
 
 MatchMemory::MatchMemory()
-    : stack(pcre2_jit_stack_create(first_stack_bytes, max_stack_bytes, nullptr),
-            pcre2_jit_stack_free),
-      context(given(pcre2_match_context_create(nullptr)), pcre2_match_context_free),
-      data(given(pcre2_match_data_create(1, nullptr)), pcre2_match_data_free) {
+    : stack_(pcre2_jit_stack_create(first_stack_bytes, max_stack_bytes, nullptr),
+             pcre2_jit_stack_free),
+      context_(given(pcre2_match_context_create(nullptr)), pcre2_match_context_free),
+      data_(given(pcre2_match_data_create(1, nullptr)), pcre2_match_data_free) {
   // Without a compiler for patterns in PCRE2 there is no stack, and none is needed.
-  if (stack) pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+  if (stack_) pcre2_jit_stack_assign(context_.get(), nullptr, stack_.get());
 }
 
-Pattern::Pattern(std::string_view written, std::string where) : place(std::move(where)) {
-  const auto pattern = in_pcre2_syntax(written, place);
+Pattern::Pattern(std::string_view written, std::string where) : place_(std::move(where)) {
+  const auto pattern = in_pcre2_syntax(written, place_);
   const std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(
       given(pcre2_compile_context_create(nullptr)), pcre2_compile_context_free);
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
@@ -66,11 +66,11 @@ Pattern::Pattern(std::string_view written, std::string where) : place(std::move(
                     PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error,
                     &offset, context.get());
   if (!compiled) {
-    fail(operation, "{} is {}: this regular expression cannot be read: {} (near {})", place,
+    fail(operation, "{} is {}: this regular expression cannot be read: {} (near {})", place_,
          shown(written), message_of(error),
          shown(std::string_view(pattern).substr(std::min(offset, pattern.size()))));
   }
-  code = std::shared_ptr<const pcre2_code>(
+  code_ = std::shared_ptr<const pcre2_code>(
       compiled, [](const pcre2_code* owned) { pcre2_code_free(const_cast<pcre2_code*>(owned)); });
   pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);  // where it fails, matching is slower
 }
@@ -79,11 +79,11 @@ bool Pattern::find(std::string_view text, std::size_t from, MatchMemory& memory,
                    Range& found) const {
   // Without PCRE2_NO_UTF_CHECK each call would read the rest of the text once more.
   const auto match_as = [&](std::uint32_t options) {
-    return pcre2_match(code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
-                       PCRE2_NO_UTF_CHECK | options, memory.data.get(), memory.context.get());
+    return pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
+                       PCRE2_NO_UTF_CHECK | options, memory.data_.get(), memory.context_.get());
   };
   const auto match_within = [&](std::uint32_t limit) {
-    pcre2_set_match_limit(memory.context.get(), limit);
+    pcre2_set_match_limit(memory.context_.get(), limit);
     const auto result = match_as(0);
     return result == PCRE2_ERROR_JIT_STACKLIMIT ? match_as(PCRE2_NO_JIT) : result;
   };
@@ -98,14 +98,14 @@ bool Pattern::find(std::string_view text, std::size_t from, MatchMemory& memory,
   }
   if (result == PCRE2_ERROR_NOMATCH) return false;
   if (result < 0) {
-    fail(operation, "{}: at byte {} of {} bytes of text the search is given up: {}", place, from,
+    fail(operation, "{}: at byte {} of {} bytes of text the search is given up: {}", place_, from,
          text.size(), message_of(result));
   }
-  const auto* bounds = pcre2_get_ovector_pointer(memory.data.get());
+  const auto* bounds = pcre2_get_ovector_pointer(memory.data_.get());
   found = {bounds[0], bounds[1]};
   // \K inside a lookaround can turn a match around.
   if (found.begin < from || found.end < found.begin) {
-    fail(operation, "{}: a match ends before it begins: \\K cannot be used there", place);
+    fail(operation, "{}: a match ends before it begins: \\K cannot be used there", place_);
   }
   return true;
 }

@@ -22,9 +22,9 @@ class MatchMemory {
 
  private:
   friend class Pattern;
-  std::unique_ptr<pcre2_real_jit_stack_8, void (*)(pcre2_real_jit_stack_8*)> stack;
-  std::unique_ptr<pcre2_real_match_context_8, void (*)(pcre2_real_match_context_8*)> context;
-  std::unique_ptr<pcre2_real_match_data_8, void (*)(pcre2_real_match_data_8*)> data;
+  std::unique_ptr<pcre2_real_jit_stack_8, void (*)(pcre2_real_jit_stack_8*)> stack_;
+  std::unique_ptr<pcre2_real_match_context_8, void (*)(pcre2_real_match_context_8*)> context_;
+  std::unique_ptr<pcre2_real_match_data_8, void (*)(pcre2_real_match_data_8*)> data_;
 };
 
 class Pattern {
@@ -41,8 +41,8 @@ class Pattern {
   bool find(std::string_view text, std::size_t from, MatchMemory& memory, Range& found) const;
 
  private:
-  std::shared_ptr<const pcre2_real_code_8> code;
-  std::string place;
+  std::shared_ptr<const pcre2_real_code_8> code_;
+  std::string place_;
 };
 
 }  // namespace lookback::byte_pair

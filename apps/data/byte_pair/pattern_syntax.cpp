@@ -41,52 +41,52 @@ bool compiles(const std::string& pattern) {
 class Translation {
  public:
   Translation(std::string_view written, std::string_view file_and_key)
-      : pattern(written), where(file_and_key) {}
+      : pattern_(written), where_(file_and_key) {}
 
   std::string whole() {
-    while (next < pattern.size()) {
-      if (in_class) {
+    while (next_ < pattern_.size()) {
+      if (in_class_) {
         class_member();
       } else {
         item();
       }
     }
-    return out;
+    return out_;
   }
 
  private:
-  std::string_view rest() const { return pattern.substr(next); }
+  std::string_view rest() const { return pattern_.substr(next_); }
   bool follows(std::string_view text) const { return rest().starts_with(text); }
 
   [[noreturn]] void refuse(std::string_view what) const {
-    fail(operation, "{} is {}: {} near {} cannot be read in this regular expression", where,
-         shown(pattern), what, shown(rest().substr(0, 20)));
+    fail(operation, "{} is {}: {} near {} cannot be read in this regular expression", where_,
+         shown(pattern_), what, shown(rest().substr(0, 20)));
   }
 
   void copy(std::size_t count) {
-    out += rest().substr(0, count);
-    next += count;
+    out_ += rest().substr(0, count);
+    next_ += count;
   }
   // What quantifiers apply to begins here.
-  void begin_atom() { atom = out.size(); }
+  void begin_atom() { atom_ = out_.size(); }
   void put(std::size_t read, std::string_view written) {
-    next += read;
-    out += written;
+    next_ += read;
+    out_ += written;
   }
   void put_class(std::size_t read, std::string_view begin, std::string_view members) {
     put(read, begin);
-    out += members;
-    out += ']';
+    out_ += members;
+    out_ += ']';
   }
 
   void item() {
-    const char c = pattern[next];
+    const char c = pattern_[next_];
     const bool continues = (static_cast<unsigned char>(c) & 0xc0) == 0x80;
     if (c == '{') return interval();
     if (c == ')') {
-      if (!groups.empty()) {
-        atom = groups.back();
-        groups.pop_back();
+      if (!groups_.empty()) {
+        atom_ = groups_.back();
+        groups_.pop_back();
       }
       return copy(1);
     }
@@ -97,12 +97,12 @@ class Translation {
     if (c != '[') return copy(1);
     copy(follows("[^") ? 2 : 1);
     if (follows("]")) refuse("a class that begins with ]");
-    in_class = true;
+    in_class_ = true;
   }
 
   void class_member() {
     if (follows("]")) {
-      in_class = false;
+      in_class_ = false;
     } else if (follows("[")) {
       refuse("a class inside a class");
     } else if (follows("&&")) {
@@ -114,7 +114,7 @@ class Translation {
   }
 
   void escape() {
-    switch (next + 1 < pattern.size() ? pattern[next + 1] : '\0') {
+    switch (next_ + 1 < pattern_.size() ? pattern_[next_ + 1] : '\0') {
       case 's': return put_class(2, "[", white_space);
       case 'S': return put_class(2, "[^", white_space);
       case 'w': return put_class(2, "[", word);
@@ -128,7 +128,7 @@ class Translation {
   }
 
   void class_escape() {
-    switch (next + 1 < pattern.size() ? pattern[next + 1] : '\0') {
+    switch (next_ + 1 < pattern_.size() ? pattern_[next_ + 1] : '\0') {
       case 's': return put(2, white_space);
       case 'S': return put(2, no_white_space);
       case 'w': return put(2, word_in_class);
@@ -141,7 +141,7 @@ class Translation {
 
   // What is the same inside and outside a class.
   void plain_escape() {
-    const auto escaped = next + 1 < pattern.size() ? pattern[next + 1] : '\0';
+    const auto escaped = next_ + 1 < pattern_.size() ? pattern_[next_ + 1] : '\0';
     if (escaped == 'v') return put(2, "\\x{b}");
     if (escaped == 'p' || escaped == 'P') return property();
     if (escaped == 'u') {
@@ -164,48 +164,48 @@ class Translation {
     if (opposite) name.remove_prefix(1);
     const auto script = fmt::format("{{{}sc:{}}}", opposite ? "^" : "", name);
     if (name.size() <= 2 || !compiles("\\p" + script)) return copy(end + 1);
-    put(end + 1, fmt::format("\\{}{}", pattern[next + 1], script));
+    put(end + 1, fmt::format("\\{}{}", pattern_[next_ + 1], script));
   }
 
   void group() {
-    groups.push_back(out.size());
+    groups_.push_back(out_.size());
     if (follows("(*")) refuse("a verb");
     if (!follows("(?")) return copy(1);
-    const auto end = pattern.find_first_not_of("imx-", next + 2);
+    const auto end = pattern_.find_first_not_of("imx-", next_ + 2);
     if (end == std::string_view::npos) return copy(2);
-    if (end == next + 2) {
-      if (std::string_view(":=!><#").find(pattern[end]) == std::string_view::npos)
+    if (end == next_ + 2) {
+      if (std::string_view(":=!><#").find(pattern_[end]) == std::string_view::npos)
         refuse("a group that is rare");
-      return copy(pattern[end] == '#' ? rest().find(')') : 3);
+      return copy(pattern_[end] == '#' ? rest().find(')') : 3);
     }
-    if (pattern[end] == ')' && next > 0) refuse("an option after the beginning");
-    for (copy(2); next < end; ++next) out += pattern[next] == 'm' ? 's' : pattern[next];
+    if (pattern_[end] == ')' && next_ > 0) refuse("an option after the beginning");
+    for (copy(2); next_ < end; ++next_) out_ += pattern_[next_] == 'm' ? 's' : pattern_[next_];
   }
 
   // {2}, {2,}, {2,4}; any other brace stands for itself.
   void interval() {
-    auto end = pattern.find_first_not_of(digits, next + 1);
-    const bool has_least = end != next + 1, exact = end < pattern.size() && pattern[end] == '}';
-    if (end < pattern.size() && pattern[end] == ',')
-      end = pattern.find_first_not_of(digits, end + 1);
-    if (end >= pattern.size() || pattern[end] != '}' || end == next + 1) {
+    auto end = pattern_.find_first_not_of(digits, next_ + 1);
+    const bool has_least = end != next_ + 1, exact = end < pattern_.size() && pattern_[end] == '}';
+    if (end < pattern_.size() && pattern_[end] == ',')
+      end = pattern_.find_first_not_of(digits, end + 1);
+    if (end >= pattern_.size() || pattern_[end] != '}' || end == next_ + 1) {
       begin_atom();
       return copy(1);
     }
     if (!has_least) refuse("a repetition without its least number");
-    copy(end + 1 - next);
+    copy(end + 1 - next_);
     if (exact && follows("?")) refuse("{n}?");
     if (!follows("+")) return;
-    out.insert(atom, "(?:");
-    out += ')';
+    out_.insert(atom_, "(?:");
+    out_ += ')';
   }
 
-  std::string_view pattern, where;
-  std::size_t next = 0;  // to be read
-  std::string out;
-  bool in_class = false;
-  std::size_t atom = 0;             // in `out`
-  std::vector<std::size_t> groups;  // that are open: where they begin in `out`
+  std::string_view pattern_, where_;
+  std::size_t next_ = 0;  // to be read
+  std::string out_;
+  bool in_class_ = false;
+  std::size_t atom_ = 0;             // in `out`
+  std::vector<std::size_t> groups_;  // that are open: where they begin in `out`
 };
 
 }  // namespace

@@ -20,28 +20,28 @@ constexpr std::size_t max_step_count = 64;
 
 PreTokenizer::PreTokenizer(const JsonValue& description) {
   read_step(description);
-  if (!at_bytes) {
+  if (!at_bytes_) {
     description.refuse("byte-level BPE is what can be read, and ByteLevel is nowhere in it");
   }
 }
 
 void PreTokenizer::read_step(const JsonValue& description) {
   const auto type = description.type({"ByteLevel", "Split", "Digits", "Sequence"});
-  if (at_bytes) description.refuse("ByteLevel must come last, and stands before this");
-  if (steps.size() >= max_step_count)
+  if (at_bytes_) description.refuse("ByteLevel must come last, and stands before this");
+  if (steps_.size() >= max_step_count)
     description.refuse("at most {} steps can be read", max_step_count);
   if (type == "Sequence") {
     read_sequence(description);
   } else if (type == "Split") {
-    steps.push_back({read_split(description), false});
+    steps_.push_back({read_split(description), false});
   } else if (type == "Digits") {
     const bool individual =
         description.member("individual_digits", "true or false is needed").truth();
-    steps.push_back({Split{Pattern("\\p{N}", description.where()),
-                           individual ? Behavior::isolated : Behavior::contiguous, false},
-                     false});
+    steps_.push_back({Split{Pattern("\\p{N}", description.where()),
+                            individual ? Behavior::isolated : Behavior::contiguous, false},
+                      false});
   } else {
-    at_bytes = true;
+    at_bytes_ = true;
     const bool adds_space =
         description.member("add_prefix_space", "true or false is needed").truth();
     const auto use_regex = description.find("use_regex");
@@ -49,7 +49,7 @@ void PreTokenizer::read_step(const JsonValue& description) {
     if (!use_regex || use_regex->truth()) {
       step.split = Split{Pattern(gpt2_pattern, description.where()), Behavior::isolated, false};
     }
-    steps.push_back(std::move(step));
+    steps_.push_back(std::move(step));
   }
 }
 
@@ -85,39 +85,40 @@ PreTokenizer::Split PreTokenizer::read_split(const JsonValue& description) {
 class PreTokenizer::Merging {
  public:
   Merging(Behavior wanted, std::string_view whole, const Word& sink)
-      : behavior(wanted), text(whole), piece(sink) {}
+      : behavior_(wanted), text_(whole), piece_(sink) {}
 
   void add(std::size_t begin, std::size_t end, bool is_match) {
-    const bool joins = waiting && joins_last(is_match);
+    const bool joins = waiting_ && joins_last(is_match);
     if (joins) {
-      last.end = end;
+      last_.end = end;
     } else {
       flush();
-      last = {begin, end};
-      waiting = behavior != Behavior::removed || !is_match;
+      last_ = {begin, end};
+      waiting_ = behavior_ != Behavior::removed || !is_match;
     }
-    last_is_match = is_match;
+    last_is_match_ = is_match;
   }
   void flush() {
-    if (waiting && last.begin < last.end) piece(text.substr(last.begin, last.end - last.begin));
-    waiting = false;
+    if (waiting_ && last_.begin < last_.end)
+      piece_(text_.substr(last_.begin, last_.end - last_.begin));
+    waiting_ = false;
   }
 
  private:
   bool joins_last(bool is_match) const {
-    switch (behavior) {
-      case Behavior::contiguous: return is_match == last_is_match;
-      case Behavior::merged_with_previous: return is_match && !last_is_match;
-      case Behavior::merged_with_next: return !is_match && last_is_match;
+    switch (behavior_) {
+      case Behavior::contiguous: return is_match == last_is_match_;
+      case Behavior::merged_with_previous: return is_match && !last_is_match_;
+      case Behavior::merged_with_next: return !is_match && last_is_match_;
       default: return false;
     }
   }
 
-  Behavior behavior;
-  std::string_view text;
-  const Word& piece;
-  Pattern::Range last{0, 0};
-  bool waiting = false, last_is_match = false;
+  Behavior behavior_;
+  std::string_view text_;
+  const Word& piece_;
+  Pattern::Range last_{0, 0};
+  bool waiting_ = false, last_is_match_ = false;
 };
 
 void PreTokenizer::split_at_matches(const Split& split, std::string_view text, MatchMemory& memory,
@@ -143,8 +144,8 @@ void PreTokenizer::split_at_matches(const Split& split, std::string_view text, M
 
 void PreTokenizer::split_from(std::size_t step, std::string_view text, MatchMemory& memory,
                               const Word& word) const {
-  if (step == steps.size()) return word(text);
-  const auto& [split, adds_space] = steps[step];
+  if (step == steps_.size()) return word(text);
+  const auto& [split, adds_space] = steps_[step];
   std::string with_space;
   if (adds_space && !text.starts_with(' ')) {
     with_space.reserve(text.size() + 1);
@@ -153,7 +154,7 @@ void PreTokenizer::split_from(std::size_t step, std::string_view text, MatchMemo
     text = with_space;
   }
   if (!split) return split_from(step + 1, text, memory, word);
-  if (step + 1 == steps.size()) return split_at_matches(*split, text, memory, word);
+  if (step + 1 == steps_.size()) return split_at_matches(*split, text, memory, word);
   split_at_matches(*split, text, memory, [&, step](std::string_view piece) {
     split_from(step + 1, piece, memory, word);
   });

@@ -46,8 +46,8 @@ class PreTokenizer {
   static void split_at_matches(const Split& split, std::string_view text, MatchMemory& memory,
                                const Word& piece);
 
-  std::vector<Step> steps;
-  bool at_bytes = false;  // ByteLevel has been read
+  std::vector<Step> steps_;
+  bool at_bytes_ = false;  // ByteLevel has been read
 };
 
 }  // namespace lookback::byte_pair

@@ -21,22 +21,22 @@ constexpr std::int64_t points = 12;
 // The first steps of a source's training, over and over.
 class FirstSteps final : public TokenSource {
  public:
-  explicit FirstSteps(std::shared_ptr<const TokenSource> all) : source(std::move(all)) {}
-  const Tokenizer& tokenizer() const override { return source->tokenizer(); }
+  explicit FirstSteps(std::shared_ptr<const TokenSource> all) : source_(std::move(all)) {}
+  const Tokenizer& tokenizer() const override { return source_->tokenizer(); }
   TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t batch_rows,
                             std::int64_t columns) const override {
-    return source->training_batch(step % first_steps, micro_step, batch_rows, columns);
+    return source_->training_batch(step % first_steps, micro_step, batch_rows, columns);
   }
   std::optional<std::int64_t> evaluation_rows(std::int64_t columns) const override {
-    return source->evaluation_rows(columns);
+    return source_->evaluation_rows(columns);
   }
   TokenBatch evaluation_batch(std::int64_t first_row, std::int64_t batch_rows,
                               std::int64_t columns) const override {
-    return source->evaluation_batch(first_row, batch_rows, columns);
+    return source_->evaluation_batch(first_row, batch_rows, columns);
   }
 
  private:
-  std::shared_ptr<const TokenSource> source;
+  std::shared_ptr<const TokenSource> source_;
 };
 
 // Nats per token above the floor, where there is one; the standard error is that of rows.

@@ -9,29 +9,29 @@ namespace {
 // Asks the fault, each time, for the weights to apply.
 class FaultyReplay final : public AttentionReplay {
  public:
-  FaultyReplay(const FaultInjection& of_model, AttentionPieces recorded_pieces, MaskedWeights kept)
-      : fault(of_model), pieces(std::move(recorded_pieces)), recorded(std::move(kept)) {}
+  FaultyReplay(const FaultInjection& fault, AttentionPieces recorded_pieces, MaskedWeights kept)
+      : fault_(fault), pieces_(std::move(recorded_pieces)), recorded_(std::move(kept)) {}
 
   Tensor apply(const Tensor& values) const override {
-    const auto [weights, mask] = fault.attention_again(pieces, recorded);
+    const auto [weights, mask] = fault_.attention_again(pieces_, recorded_);
     return apply_attention_weights(weights, values, mask);
   }
 
   std::vector<Tensor> tensors() const override {
-    std::vector<Tensor> all{recorded.weights};
-    append_tensors(all, pieces);
+    std::vector<Tensor> all{recorded_.weights};
+    append_tensors(all, pieces_);
     return all;
   }
 
   std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& all) const override {
-    return std::make_shared<FaultyReplay>(fault, pieces_from(all, 1),
-                                          MaskedWeights{all[0], recorded.mask});
+    return std::make_shared<FaultyReplay>(fault_, pieces_from(all, 1),
+                                          MaskedWeights{all[0], recorded_.mask});
   }
 
  private:
-  const FaultInjection& fault;
-  AttentionPieces pieces;
-  MaskedWeights recorded;
+  const FaultInjection& fault_;
+  AttentionPieces pieces_;
+  MaskedWeights recorded_;
 };
 
 }  // namespace

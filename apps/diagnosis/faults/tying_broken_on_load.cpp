@@ -17,12 +17,12 @@ class TyingBrokenOnLoad final : public FaultInjection {
     return config.tie_word_embeddings ? "" : "tie_word_embeddings";
   }
   Tensor vocabulary_weight(const Tensor& healthy) const override {
-    if (!own.defined()) own = copy_of(healthy);
-    return own;
+    if (!own_.defined()) own_ = copy_of(healthy);
+    return own_;
   }
 
  private:
-  mutable Tensor own;
+  mutable Tensor own_;
 };
 
 const AddFault<TyingBrokenOnLoad> registered{"tying_broken_on_load"};

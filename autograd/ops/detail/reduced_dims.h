@@ -17,7 +17,7 @@ class ReducedDims {
   ReducedDims(std::string_view operation, const Tensor& x, const std::vector<int>& dims);
 
   // x's shape with size one in the reduced dimensions.
-  const Shape& kept_shape() const { return kept; }
+  const Shape& kept_shape() const { return kept_; }
   // How many elements become one.
   std::int64_t terms() const;
   // A fresh view of `result`, which has kept_shape(), as the caller asked for it.
@@ -28,9 +28,9 @@ class ReducedDims {
   Tensor expanded(const Tensor& dy) const;
 
  private:
-  Shape full, kept;
-  unsigned reduced = 0;  // bit d: dimension d
-  bool is_reduced(int dim) const { return ((reduced >> dim) & 1U) != 0; }
+  Shape full_, kept_;
+  unsigned reduced_ = 0;  // bit d: dimension d
+  bool is_reduced(int dim) const { return ((reduced_ >> dim) & 1U) != 0; }
 };
 
 }  // namespace lookback

@@ -94,21 +94,21 @@ struct BlockProducts::OfWarp {
   std::shared_ptr<Product> newest;
 };
 
-BlockProducts::BlockProducts(std::byte* shared_memory, std::size_t bytes, int thread_count)
-    : shared(shared_memory),
-      published(bytes, std::byte{0xff}),
-      threads(static_cast<std::size_t>(thread_count)),
-      warps((threads.size() + warp_threads - 1) / warp_threads),
-      requests((warps.size() + warps_of_group - 1) / warps_of_group) {}
+BlockProducts::BlockProducts(std::byte* shared, std::size_t bytes, int thread_count)
+    : shared_(shared),
+      published_(bytes, std::byte{0xff}),
+      threads_(static_cast<std::size_t>(thread_count)),
+      warps_((threads_.size() + warp_threads - 1) / warp_threads),
+      requests_((warps_.size() + warps_of_group - 1) / warps_of_group) {}
 BlockProducts::~BlockProducts() = default;
 
 std::uint32_t BlockProducts::address_of(const void* pointer) const {
-  return window + static_cast<std::uint32_t>(static_cast<const std::byte*>(pointer) - shared);
+  return window + static_cast<std::uint32_t>(static_cast<const std::byte*>(pointer) - shared_);
 }
 
 void BlockProducts::wrote(int thread, const void* to, std::size_t bytes) {
   constexpr std::size_t many = 4096;
-  auto& written = threads[static_cast<std::size_t>(thread)].written;
+  auto& written = threads_[static_cast<std::size_t>(thread)].written;
   if (written.size() >= many) {
     std::ranges::sort(written);
     const auto doubles = std::ranges::unique(written);
@@ -120,21 +120,21 @@ void BlockProducts::wrote(int thread, const void* to, std::size_t bytes) {
 }
 
 void BlockProducts::publish(int thread) {
-  for (const auto chunk : threads[static_cast<std::size_t>(thread)].written) {
-    std::memcpy(published.data() + std::size_t{16} * chunk, shared + std::size_t{16} * chunk, 16);
+  for (const auto chunk : threads_[static_cast<std::size_t>(thread)].written) {
+    std::memcpy(published_.data() + std::size_t{16} * chunk, shared_ + std::size_t{16} * chunk, 16);
   }
 }
 
-void BlockProducts::order(int thread) { threads[static_cast<std::size_t>(thread)].ordered = true; }
+void BlockProducts::order(int thread) { threads_[static_cast<std::size_t>(thread)].ordered = true; }
 
 std::uint16_t BlockProducts::published_bits(std::uint32_t address) const {
-  if (address < window || address - window + 2 > published.size()) {
+  if (address < window || address - window + 2 > published_.size()) {
     fail("kernel", "a product reads shared memory at {}, and there are {} bytes from {} on",
-         address, published.size(), window);
+         address, published_.size(), window);
   }
   std::uint16_t bits = 0;
-  std::memcpy(&bits, published.data() + (address - window), sizeof(bits));
-  if (std::memcmp(&bits, shared + (address - window), sizeof(bits)) != 0) {
+  std::memcpy(&bits, published_.data() + (address - window), sizeof(bits));
+  if (std::memcmp(&bits, shared_ + (address - window), sizeof(bits)) != 0) {
     fail("kernel", "a product reads shared memory at {}, and what is there was not published to it",
          address);
   }
@@ -169,15 +169,15 @@ std::shared_ptr<BlockProducts::Product> BlockProducts::start(int warp,
 
 void BlockProducts::multiply(int thread, float* c, const ProductRequest& request,
                              const std::byte* registers) {
-  auto& own = threads[static_cast<std::size_t>(thread)];
+  auto& own = threads_[static_cast<std::size_t>(thread)];
   const int warp = thread / warp_threads, lane = thread % warp_threads;
-  auto& newest = warps[static_cast<std::size_t>(warp)].newest;
+  auto& newest = warps_[static_cast<std::size_t>(warp)].newest;
   if (newest == nullptr || newest->number != own.issued) {  // the first lane of its warp
     newest = start(warp, request, registers);
     newest->number = own.issued;
     ++made;
   }
-  auto& asked = requests[static_cast<std::size_t>(warp / warps_of_group)];
+  auto& asked = requests_[static_cast<std::size_t>(warp / warps_of_group)];
   if (asked.size() == own.issued) asked.push_back(request);
   if (asked[own.issued] != request) {
     fail("kernel", "thread {} asks for another product than the rest of its warpgroup", thread);
@@ -204,7 +204,7 @@ void BlockProducts::multiply(int thread, float* c, const ProductRequest& request
 }
 
 void BlockProducts::commit(int thread) {
-  auto& own = threads[static_cast<std::size_t>(thread)];
+  auto& own = threads_[static_cast<std::size_t>(thread)];
   ++own.group;
   own.ordered = false;
 }
@@ -215,7 +215,7 @@ void BlockProducts::expect_unchanged(Product& product) const {
   product.checked = true;
   for (std::size_t i = 0; i < product.addresses.size(); ++i) {
     std::uint16_t now = 0;
-    std::memcpy(&now, shared + (product.addresses[i] - window), sizeof(now));
+    std::memcpy(&now, shared_ + (product.addresses[i] - window), sizeof(now));
     if (now != product.bits[i]) {
       fail("kernel", "shared memory at {} has changed while a product was reading it",
            product.addresses[i]);
@@ -224,7 +224,7 @@ void BlockProducts::expect_unchanged(Product& product) const {
 }
 
 void BlockProducts::wait(int thread, int newest) {
-  auto& own = threads[static_cast<std::size_t>(thread)];
+  auto& own = threads_[static_cast<std::size_t>(thread)];
   const auto still = static_cast<std::size_t>(newest);
   const auto first_left = own.group > still ? own.group - still : 0;
   std::erase_if(own.readings, [&](const OfThread::Reading& reading) {

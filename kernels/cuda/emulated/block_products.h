@@ -58,11 +58,11 @@ class BlockProducts {
                                  const std::byte* registers) const;
   void expect_unchanged(Product& product) const;
 
-  std::byte* shared;
-  std::vector<std::byte> published;
-  std::vector<OfThread> threads;
-  std::vector<OfWarp> warps;
-  std::vector<std::vector<ProductRequest>> requests;  // of each warpgroup, in order
+  std::byte* shared_;
+  std::vector<std::byte> published_;
+  std::vector<OfThread> threads_;
+  std::vector<OfWarp> warps_;
+  std::vector<std::vector<ProductRequest>> requests_;  // of each warpgroup, in order
 };
 
 }  // namespace lookback::device::emulated

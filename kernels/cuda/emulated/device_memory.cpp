@@ -27,15 +27,15 @@ class FencedAllocator final : public Allocator {
       device::emulated::expect_memory_for_capture(device::emulated::CaptureStage::allocation);
     }
     auto* block = device::emulated::fenced_block(bytes);
-    const std::lock_guard lock(mutex);
-    books.live_bytes += bytes;
-    books.peak_bytes = std::max(books.peak_bytes, books.live_bytes);
+    const std::lock_guard lock(mutex_);
+    books_.live_bytes += bytes;
+    books_.peak_bytes = std::max(books_.peak_bytes, books_.live_bytes);
     return block;
   }
   void deallocate(std::byte* block, std::size_t bytes) noexcept override {
     device::emulated::free_fenced_block(block, bytes);
-    const std::lock_guard lock(mutex);
-    books.live_bytes -= bytes;
+    const std::lock_guard lock(mutex_);
+    books_.live_bytes -= bytes;
   }
   void fill_zero(std::byte* block, std::size_t bytes) override {
     if (bytes == 0) return;
@@ -46,34 +46,34 @@ class FencedAllocator final : public Allocator {
   }
   std::size_t block_bytes(std::size_t requested_bytes) const override { return requested_bytes; }
   MemoryStats stats() const override {
-    const std::lock_guard lock(mutex);
-    return books;
+    const std::lock_guard lock(mutex_);
+    return books_;
   }
   void reset_peak_bytes() override {
-    const std::lock_guard lock(mutex);
-    books.peak_bytes = books.live_bytes;
+    const std::lock_guard lock(mutex_);
+    books_.peak_bytes = books_.live_bytes;
   }
   void release_cached() override {}
 
  private:
-  mutable std::mutex mutex;
-  MemoryStats books;
+  mutable std::mutex mutex_;
+  MemoryStats books_;
 };
 
 // Owns, beside what it repeats, the memory that is about.
 class EmulatedCapture final : public CapturedWork {
  public:
   EmulatedCapture(std::vector<device::emulated::Queued> captured,
-                  std::unique_ptr<CapturableAllocator::Blocks> captured_blocks)
-      : blocks(std::move(captured_blocks)), queued(std::move(captured)) {}
+                  std::unique_ptr<CapturableAllocator::Blocks> blocks)
+      : blocks_(std::move(blocks)), queued_(std::move(captured)) {}
   void launch() override {
     device::emulated::expect_memory_for_capture(device::emulated::CaptureStage::launch);
-    for (const auto& work : queued) device::emulated::run(work);
+    for (const auto& work : queued_) device::emulated::run(work);
   }
 
  private:
-  std::unique_ptr<CapturableAllocator::Blocks> blocks;
-  std::vector<device::emulated::Queued> queued;
+  std::unique_ptr<CapturableAllocator::Blocks> blocks_;
+  std::vector<device::emulated::Queued> queued_;
 };
 
 class EmulatedRuntime final : public DeviceRuntime {

@@ -57,18 +57,18 @@ struct Warp {
 // Fenced, so that an access beyond it stops the program; NaN at the begin of each block.
 class SharedMemory {
  public:
-  explicit SharedMemory(std::size_t size) : bytes(size), memory(fenced_block(size)) {}
-  ~SharedMemory() { free_fenced_block(memory, bytes); }
+  explicit SharedMemory(std::size_t bytes) : bytes_(bytes), memory_(fenced_block(bytes)) {}
+  ~SharedMemory() { free_fenced_block(memory_, bytes_); }
   SharedMemory(const SharedMemory&) = delete;
   SharedMemory& operator=(const SharedMemory&) = delete;
   std::byte* fresh() const {
-    std::memset(memory, 0xff, bytes);
-    return memory;
+    std::memset(memory_, 0xff, bytes_);
+    return memory_;
   }
 
  private:
-  std::size_t bytes;
-  std::byte* memory;
+  std::size_t bytes_;
+  std::byte* memory_;
 };
 
 thread_local Thread* running = nullptr;
@@ -99,11 +99,11 @@ class Block {
  public:
   Block(const Launch& launch, std::int64_t index, const std::function<void()>& code,
         std::byte* shared, boost::context::pooled_fixedsize_stack& stacks)
-      : threads(static_cast<std::size_t>(launch.threads)),
-        warps((threads.size() + warp_threads - 1) / warp_threads),
-        products(shared, launch.grid.shared_bytes, launch.threads) {
-    for (std::size_t i = 0; i < threads.size(); ++i) {
-      auto* self = &threads[i];
+      : threads_(static_cast<std::size_t>(launch.threads)),
+        warps_((threads_.size() + warp_threads - 1) / warp_threads),
+        products_(shared, launch.grid.shared_bytes, launch.threads) {
+    for (std::size_t i = 0; i < threads_.size(); ++i) {
+      auto* self = &threads_[i];
       self->place = {static_cast<int>(i), index, launch.grid.blocks, shared};
       const auto context = stacks.allocate();
       self->stack = {static_cast<std::byte*>(context.sp) - context.size, context.size};
@@ -128,7 +128,7 @@ class Block {
 
   // Threads that have not ended are given up.
   ~Block() {
-    for (auto& thread : threads) {
+    for (auto& thread : threads_) {
       if (!thread.code) continue;
       go_to(thread, [&] { thread.code = {}; });
     }
@@ -139,14 +139,14 @@ class Block {
   // A warp goes on until all its threads wait for the block, or have ended, before the next one has
   // its turn: warps that no barrier holds together are as far apart as they can be.
   void run() {
-    const auto warps_in_turn = in_order(static_cast<std::int64_t>(warps.size()));
+    const auto warps_in_turn = in_order(static_cast<std::int64_t>(warps_.size()));
     const auto lanes = in_order(warp_threads);
     for (;;) {
       for (const auto warp : warps_in_turn) run_warp(static_cast<std::size_t>(warp), lanes);
-      if (std::ranges::all_of(threads, [](const Thread& t) { return t.state == State::done; })) {
+      if (std::ranges::all_of(threads_, [](const Thread& t) { return t.state == State::done; })) {
         return;
       }
-      if (!release(0, threads.size(), State::at_block_barrier)) stuck();
+      if (!release(0, threads_.size(), State::at_block_barrier)) stuck();
     }
   }
 
@@ -163,8 +163,8 @@ class Block {
   void resume(Thread& thread) {
     if (thread.state != State::ready) return;
     running = &thread;
-    running_warps = warps.data();
-    running_products = &products;
+    running_warps = warps_.data();
+    running_products = &products_;
     go_to(thread, [&] { thread.code = std::move(thread.code).resume(); });
     running = nullptr;
     if (thread.failure) std::rethrow_exception(thread.failure);
@@ -172,18 +172,18 @@ class Block {
 
   void run_warp(std::size_t warp, const std::vector<std::int64_t>& lanes) {
     const auto first = warp * warp_threads;
-    const auto count = std::min<std::size_t>(warp_threads, threads.size() - first);
+    const auto count = std::min<std::size_t>(warp_threads, threads_.size() - first);
     do {
       for (const auto lane : lanes) {
         if (static_cast<std::size_t>(lane) >= count) continue;
-        resume(threads[first + static_cast<std::size_t>(lane)]);
+        resume(threads_[first + static_cast<std::size_t>(lane)]);
       }
     } while (release(first, count, State::at_warp_barrier));
   }
 
   // Lets these go on if all of them wait for this barrier.
   bool release(std::size_t first, std::size_t count, State barrier) {
-    const auto begin = threads.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto begin = threads_.begin() + static_cast<std::ptrdiff_t>(first);
     const auto end = begin + static_cast<std::ptrdiff_t>(count);
     if (!std::all_of(begin, end, [&](const Thread& t) { return t.state == barrier; })) return false;
     if (begin == end) return false;
@@ -193,17 +193,17 @@ class Block {
 
   [[noreturn]] void stuck() const {
     const auto count = [&](State state) {
-      return std::ranges::count(threads, state, &Thread::state);
+      return std::ranges::count(threads_, state, &Thread::state);
     };
     fail("kernel",
          "block {} is stuck: of {} threads {} wait for the block, {} for their warp, {} have ended",
-         threads[0].place.block, threads.size(), count(State::at_block_barrier),
+         threads_[0].place.block, threads_.size(), count(State::at_block_barrier),
          count(State::at_warp_barrier), count(State::done));
   }
 
-  std::vector<Thread> threads;
-  std::vector<Warp> warps;
-  BlockProducts products;
+  std::vector<Thread> threads_;
+  std::vector<Warp> warps_;
+  BlockProducts products_;
 };
 
 }  // namespace

@@ -18,7 +18,7 @@ LibrarySearch cublas_search() {
 
 Cublas::Cublas() {
   const auto found = open_library(cublas_search(), [this](void* handle) { return take(handle); });
-  described = fmt::format("cuBLAS {} ({})", version, found.path.string());
+  described_ = fmt::format("cuBLAS {} ({})", version_, found.path.string());
 }
 
 const Cublas& Cublas::opened() {
@@ -34,37 +34,37 @@ std::string Cublas::take(void* handle) {
   };
   decltype(&cublasGetProperty) get_property = nullptr;
   find(get_property, "cublasGetProperty");
-  find(create, "cublasCreate_v2");
-  find(set_stream, "cublasSetStream_v2");
-  find(set_workspace, "cublasSetWorkspace_v2");
-  find(set_math_mode, "cublasSetMathMode");
+  find(create_, "cublasCreate_v2");
+  find(set_stream_, "cublasSetStream_v2");
+  find(set_workspace_, "cublasSetWorkspace_v2");
+  find(set_math_mode_, "cublasSetMathMode");
   find(multiply, "cublasGemmStridedBatchedEx");
-  find(status_text, "cublasGetStatusString");
+  find(status_text_, "cublasGetStatusString");
   if (!missing.empty()) return missing;
   int major = 0, minor = 0, patch = 0;
   check(get_property(MAJOR_VERSION, &major));
   check(get_property(MINOR_VERSION, &minor));
   check(get_property(PATCH_LEVEL, &patch));
-  version = fmt::format("{}.{}.{}", major, minor, patch);
+  version_ = fmt::format("{}.{}.{}", major, minor, patch);
   if (major == CUBLAS_VER_MAJOR) return {};
-  return fmt::format("is cuBLAS {}, must be {}", version, CUBLAS_VER_MAJOR);
+  return fmt::format("is cuBLAS {}, must be {}", version_, CUBLAS_VER_MAJOR);
 }
 
 cublasHandle_t Cublas::make_handle(cudaStream_t stream, void* workspace,
                                    std::size_t workspace_bytes) const {
   cublasHandle_t handle = nullptr;
-  check(create(&handle));
-  check(set_stream(handle, stream));  // which resets the workspace
-  check(set_workspace(handle, workspace, workspace_bytes));
+  check(create_(&handle));
+  check(set_stream_(handle, stream));  // which resets the workspace
+  check(set_workspace_(handle, workspace, workspace_bytes));
   // Otherwise a product whose result is bf16 may join the parts of its sums in bf16.
-  check(set_math_mode(handle,
-                      static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH |
-                                                CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)));
+  check(set_math_mode_(
+      handle, static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH |
+                                        CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)));
   return handle;
 }
 
 void Cublas::check(cublasStatus_t status) const {
-  if (status != CUBLAS_STATUS_SUCCESS) fail("cublas", "{}", status_text(status));
+  if (status != CUBLAS_STATUS_SUCCESS) fail("cublas", "{}", status_text_(status));
 }
 
 }  // namespace lookback::kernels

@@ -39,7 +39,7 @@ class Cublas {
   void check(cublasStatus_t status) const;
 
   // "cuBLAS 13.1.0 (/usr/local/cuda/lib64/libcublas.so.13)"
-  const std::string& description() const { return described; }
+  const std::string& description() const { return described_; }
 
   Multiply multiply = nullptr;
 
@@ -47,12 +47,12 @@ class Cublas {
   // Of the library behind `handle`: its functions, or what is wrong with it.
   std::string take(void* handle);
 
-  decltype(&cublasCreate_v2) create = nullptr;
-  decltype(&cublasSetStream_v2) set_stream = nullptr;
-  decltype(&cublasSetWorkspace_v2) set_workspace = nullptr;
-  decltype(&cublasSetMathMode) set_math_mode = nullptr;
-  decltype(&cublasGetStatusString) status_text = nullptr;
-  std::string version, described;
+  decltype(&cublasCreate_v2) create_ = nullptr;
+  decltype(&cublasSetStream_v2) set_stream_ = nullptr;
+  decltype(&cublasSetWorkspace_v2) set_workspace_ = nullptr;
+  decltype(&cublasSetMathMode) set_math_mode_ = nullptr;
+  decltype(&cublasGetStatusString) status_text_ = nullptr;
+  std::string version_, described_;
 };
 
 }  // namespace lookback::kernels

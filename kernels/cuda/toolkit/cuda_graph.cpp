@@ -26,26 +26,26 @@ cudaGraph_t capture(cudaStream_t stream, const std::function<void()>& work) {
 
 }  // namespace
 
-CudaGraph::CudaGraph(cudaStream_t compute_stream, CapturableAllocator& memory,
+CudaGraph::CudaGraph(cudaStream_t stream, CapturableAllocator& memory,
                      const std::function<void()>& work)
-    : stream(compute_stream) {
+    : stream_(stream) {
   cudaGraph_t graph = nullptr;
-  blocks = memory.keep_blocks_of([&] { graph = capture(stream, work); });
-  const auto status = cudaGraphInstantiate(&executable, graph, 0);
+  blocks_ = memory.keep_blocks_of([&] { graph = capture(stream_, work); });
+  const auto status = cudaGraphInstantiate(&executable_, graph, 0);
   static_cast<void>(cudaGraphDestroy(graph));
   check_cuda("cudaGraphInstantiate", status);
   // What the GPU needs for it is taken now, where a lack of memory has stopped nothing yet.
-  const auto uploaded = cudaGraphUpload(executable, stream);
-  if (uploaded != cudaSuccess) static_cast<void>(cudaGraphExecDestroy(executable));
+  const auto uploaded = cudaGraphUpload(executable_, stream_);
+  if (uploaded != cudaSuccess) static_cast<void>(cudaGraphExecDestroy(executable_));
   check_cuda("cudaGraphUpload", uploaded);
 }
 
 // Its memory may be given to others once it has run for the last time.
 CudaGraph::~CudaGraph() {
-  static_cast<void>(cudaStreamSynchronize(stream));
-  static_cast<void>(cudaGraphExecDestroy(executable));
+  static_cast<void>(cudaStreamSynchronize(stream_));
+  static_cast<void>(cudaGraphExecDestroy(executable_));
 }
 
-void CudaGraph::launch() { check_cuda("cudaGraphLaunch", cudaGraphLaunch(executable, stream)); }
+void CudaGraph::launch() { check_cuda("cudaGraphLaunch", cudaGraphLaunch(executable_, stream_)); }
 
 }  // namespace lookback

@@ -19,9 +19,9 @@ class CudaGraph final : public CapturedWork {
   void launch() override;
 
  private:
-  cudaStream_t stream;
-  std::unique_ptr<CapturableAllocator::Blocks> blocks;
-  cudaGraphExec_t executable = nullptr;
+  cudaStream_t stream_;
+  std::unique_ptr<CapturableAllocator::Blocks> blocks_;
+  cudaGraphExec_t executable_ = nullptr;
 };
 
 }  // namespace lookback

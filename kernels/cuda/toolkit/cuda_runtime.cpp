@@ -110,20 +110,20 @@ BlockReuse block_reuse() {
 
 class CudaAllocator final : public CachingAllocator {
  public:
-  explicit CudaAllocator(int device_index)
-      : CachingAllocator(to_string(Device{Backend::cuda, device_index}),
+  explicit CudaAllocator(int index)
+      : CachingAllocator(to_string(Device{Backend::cuda, index}),
                          "A smaller --batch-size (with more --gradient-accumulation-steps), a "
                          "smaller --block-size or --dtype bfloat16 needs less",
                          block_reuse()),
-        index(device_index) {}
+        index_(index) {}
   void fill_zero(std::byte* block, std::size_t bytes) override {
     if (bytes == 0) return;
-    check_cuda("cudaMemsetAsync", cudaMemsetAsync(block, 0, bytes, activate(index).stream));
+    check_cuda("cudaMemsetAsync", cudaMemsetAsync(block, 0, bytes, activate(index_).stream));
   }
 
  private:
   std::byte* fresh(std::size_t bytes) override {
-    static_cast<void>(activate(index));
+    static_cast<void>(activate(index_));
     void* block = nullptr;
     const auto status = cudaMalloc(&block, bytes);
     if (status == cudaErrorMemoryAllocation) {
@@ -135,29 +135,29 @@ class CudaAllocator final : public CachingAllocator {
   }
   void give_back(std::byte* block) noexcept override { static_cast<void>(cudaFree(block)); }
   void poison(std::byte* block, std::size_t bytes) override {
-    check_cuda("cudaMemsetAsync", cudaMemsetAsync(block, 0xff, bytes, activate(index).stream));
+    check_cuda("cudaMemsetAsync", cudaMemsetAsync(block, 0xff, bytes, activate(index_).stream));
   }
 
-  int index;
+  int index_;
 };
 
 class EventMoment final : public QueuedMoment {
  public:
   explicit EventMoment(cudaStream_t stream) {
-    check_cuda("cudaEventCreate", cudaEventCreate(&event));
-    check_cuda("cudaEventRecord", cudaEventRecord(event, stream));
+    check_cuda("cudaEventCreate", cudaEventCreate(&event_));
+    check_cuda("cudaEventRecord", cudaEventRecord(event_, stream));
   }
-  ~EventMoment() override { static_cast<void>(cudaEventDestroy(event)); }
+  ~EventMoment() override { static_cast<void>(cudaEventDestroy(event_)); }
   double seconds_since(const QueuedMoment& earlier) const override {
     float milliseconds = 0;
-    check_cuda(
-        "cudaEventElapsedTime",
-        cudaEventElapsedTime(&milliseconds, static_cast<const EventMoment&>(earlier).event, event));
+    check_cuda("cudaEventElapsedTime",
+               cudaEventElapsedTime(&milliseconds, static_cast<const EventMoment&>(earlier).event_,
+                                    event_));
     return static_cast<double>(milliseconds) / 1e3;
   }
 
  private:
-  cudaEvent_t event = nullptr;
+  cudaEvent_t event_ = nullptr;
 };
 
 class CudaRuntime final : public DeviceRuntime {

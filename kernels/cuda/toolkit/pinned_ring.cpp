@@ -8,7 +8,7 @@ namespace lookback {
 
 // Free to be written, and large enough.
 PinnedRing::Slot& PinnedRing::next_slot(std::size_t bytes) {
-  auto& slot = ring[next++ % slots];
+  auto& slot = ring_[next_++ % slots];
   if (slot.taken == nullptr) {
     check_cuda("cudaEventCreate", cudaEventCreateWithFlags(&slot.arrived, cudaEventDisableTiming));
     check_cuda("cudaEventCreate", cudaEventCreateWithFlags(&slot.taken, cudaEventDisableTiming));
@@ -28,14 +28,14 @@ PinnedRing::Slot& PinnedRing::next_slot(std::size_t bytes) {
 }
 
 void PinnedRing::upload(cudaStream_t kernels, void* to, const void* from, std::size_t bytes) {
-  if (copies == nullptr) {
-    check_cuda("cudaStreamCreate", cudaStreamCreateWithFlags(&copies, cudaStreamNonBlocking));
+  if (copies_ == nullptr) {
+    check_cuda("cudaStreamCreate", cudaStreamCreateWithFlags(&copies_, cudaStreamNonBlocking));
   }
   auto& slot = next_slot(bytes);
   std::memcpy(slot.pinned, from, bytes);
   check_cuda("cudaMemcpyAsync",
-             cudaMemcpyAsync(slot.staged, slot.pinned, bytes, cudaMemcpyHostToDevice, copies));
-  check_cuda("cudaEventRecord", cudaEventRecord(slot.arrived, copies));
+             cudaMemcpyAsync(slot.staged, slot.pinned, bytes, cudaMemcpyHostToDevice, copies_));
+  check_cuda("cudaEventRecord", cudaEventRecord(slot.arrived, copies_));
   check_cuda("cudaStreamWaitEvent", cudaStreamWaitEvent(kernels, slot.arrived, 0));
   check_cuda("cudaMemcpyAsync",
              cudaMemcpyAsync(to, slot.staged, bytes, cudaMemcpyDeviceToDevice, kernels));

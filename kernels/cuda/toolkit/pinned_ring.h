@@ -31,9 +31,9 @@ class PinnedRing {
   };
   Slot& next_slot(std::size_t bytes);
 
-  cudaStream_t copies = nullptr;
-  std::array<Slot, slots> ring{};
-  std::size_t next = 0;
+  cudaStream_t copies_ = nullptr;
+  std::array<Slot, slots> ring_{};
+  std::size_t next_ = 0;
 };
 
 }  // namespace lookback
