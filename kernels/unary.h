@@ -8,6 +8,7 @@
 //   tanh      y = the hyperbolic tangent of x                      dx = dy (1 - y^2)
 //   silu      y = x s, s = 1 / (1 + e^-x) (Elfwing et al. 2017)    dx = dy s (1 + x (1 - s))
 //   negate    y = -x                                               dx = -dy
+//   clamp     y = x within [-limit, limit], else that limit        dx = dy within, 0 outside
 //
 //   gelu (Hendrycks & Gimpel 2016)
 //     exact   y = x Phi(x)                                         dx = dy (Phi(x) + x phi(x))
@@ -15,9 +16,9 @@
 //             where u = sqrt(2 / pi) (x + 0.044715 x^3)
 //
 // Phi(x) = erfc(-x / sqrt 2) / 2 and phi: the distribution function and the density of the standard
-// normal. x, y, dy, dx: contiguous, one shape, one floating dtype; computed in the accumulator
-// dtype. negate takes any strides and any dtype. Backward reads x or y, whichever its formula
-// names.
+// normal. A NaN stays NaN under clamp. x, y, dy, dx: contiguous, one shape, one floating dtype;
+// computed in the accumulator dtype. negate takes any strides and any dtype. Backward reads x or y,
+// whichever its formula names.
 //
 // A new member: a slot here (two, where its gradient is not made of other operations), a function
 // in kernels/cpu/unary.cpp, one in kernels/cuda/unary.cu, and what callers see in
@@ -74,6 +75,22 @@ struct GeluBackwardArgs {
 
 inline Slot<GeluForwardArgs> gelu_forward{"gelu_forward"};
 inline BackwardSlot<GeluBackwardArgs> gelu_backward{"gelu_backward"};
+
+struct ClampForwardArgs {
+  In x;
+  Out y;
+  double limit;
+  static constexpr auto dependency = elementwise(&ClampForwardArgs::y, &ClampForwardArgs::x);
+};
+
+struct ClampBackwardArgs {
+  In dy, x;
+  Out dx;
+  double limit;
+};
+
+inline Slot<ClampForwardArgs> clamp_forward{"clamp_forward"};
+inline BackwardSlot<ClampBackwardArgs> clamp_backward{"clamp_backward"};
 
 // 2 u = gelu_linear x + gelu_cubic x^3
 inline constexpr double gelu_linear = 2 * std::numbers::sqrt2 * std::numbers::inv_sqrtpi;

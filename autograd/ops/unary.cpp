@@ -88,6 +88,19 @@ struct GeluBackward {
   }
 };
 
+// dx = dy within the limits
+struct ClampBackward {
+  static constexpr std::string_view name = "clamp";
+  SavedTensor x;
+  double limit;
+  Gradients operator()(const Tensor& dy, Needed) const {
+    const auto dx = empty(dy.shape(), dy.dtype(), dy.device());
+    kernels::clamp_backward(dy.backend(),
+                            {.dy = contiguous(dy), .x = x.get(), .dx = dx, .limit = limit});
+    return {dx};
+  }
+};
+
 // dx = -dy
 struct NegateBackward {
   static constexpr std::string_view name = "negate";
@@ -124,6 +137,14 @@ Tensor gelu(const Tensor& given_x, GeluForm form) {
   const auto y = empty_like(x);
   kernels::gelu_forward(x.backend(), {.x = x, .y = y, .form = form});
   return record<GeluBackward>(y, {x}, [&] { return GeluBackward{x, form}; });
+}
+
+Tensor clamp(const Tensor& given_x, double limit) {
+  const auto x = floating_operand("clamp", given_x);
+  Check{"clamp"}(limit > 0, "limit is {}: must be above 0", limit);
+  const auto y = empty_like(x);
+  kernels::clamp_forward(x.backend(), {.x = x, .y = y, .limit = limit});
+  return record<ClampBackward>(y, {x}, [&] { return ClampBackward{x, limit}; });
 }
 
 Tensor negate(const Tensor& x) {

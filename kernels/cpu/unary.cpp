@@ -180,6 +180,22 @@ void gelu_gradient(const GeluBackwardArgs& a) {
 const Registration gelu_registered{gelu_forward, Backend::cpu, gelu};
 const Registration gelu_gradient_registered{gelu_backward, Backend::cpu, gelu_gradient};
 
+// NaN compares as neither.
+void clamp(const ClampForwardArgs& a) {
+  map(UnaryForwardArgs{a.x, a.y}, [&](auto x) {
+    const auto limit = static_cast<decltype(x)>(a.limit);
+    return x > limit ? limit : x < -limit ? -limit : x;
+  });
+}
+void clamp_gradient(const ClampBackwardArgs& a) {
+  map(UnaryBackwardArgs{a.dy, a.x, a.dx}, [&](auto dy, auto x) {
+    const auto limit = static_cast<decltype(x)>(a.limit);
+    return x > limit || x < -limit ? decltype(dy)(0) : dy;
+  });
+}
+const Registration clamp_registered{clamp_forward, Backend::cpu, clamp};
+const Registration clamp_gradient_registered{clamp_backward, Backend::cpu, clamp_gradient};
+
 }  // namespace
 }  // namespace lookback::kernels
 #endif

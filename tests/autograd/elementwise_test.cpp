@@ -2,6 +2,7 @@
 // and what they make of infinities, NaN and numbers past their range.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -26,6 +27,7 @@ double gelu_by_tanh(double x) {
 
 Tensor gelu_exact(const Tensor& x) { return gelu(x, GeluForm::exact); }
 Tensor gelu_tanh(const Tensor& x) { return gelu(x, GeluForm::tanh); }
+Tensor clamp_at_half(const Tensor& x) { return clamp(x, 0.53125); }
 Tensor cube(const Tensor& x) { return power(x, 3); }
 Tensor square(const Tensor& x) { return power(x, 2); }
 Tensor inverse_root(const Tensor& x) { return power(x, -0.3); }
@@ -57,6 +59,8 @@ const OpCase silu_case{"silu", on(-2, 2, 100, silu, [](double x) { return x * lo
 const OpCase gelu_case{
     "gelu", on(-2, 2, 100, gelu_exact, [](double x) { return x * normal_distribution(x); })};
 const OpCase gelu_tanh_case{"gelu/tanh", on(-2, 2, 100, gelu_tanh, gelu_by_tanh)};
+const OpCase clamp_case{"clamp", on(-2, 2, 100, clamp_at_half,
+                                    [](double x) { return std::clamp(x, -0.53125, 0.53125); })};
 const OpCase square_case{"power/square", on(-2, 2, 100, square, [](double x) { return x * x; })};
 const OpCase cube_case{"power/cube", on(-2, 2, 100, cube, [](double x) { return x * x * x; })};
 const OpCase inverse_root_case{
@@ -96,6 +100,20 @@ TEST(Power, AtZeroAndWithPlainExponents) {
   const auto base = empty({1}, DType::bf16);
   *base.data<BFloat16>() = BFloat16(65536.0F);
   EXPECT_EQ(power(base, 0.626953125).item(), 1048.0);  // 2 ^ 10.03, and not 2 ^ 10
+}
+
+// Its ends belong to the inside, and what is not a number is not made one.
+TEST(Clamp, EndsInfinitiesAndNaN) {
+  constexpr auto infinity = std::numeric_limits<double>::infinity();
+  const auto x = from_values(std::vector<double>{-infinity, -2, -1, 0, 2, 3, infinity}, {7});
+  set_requires_grad(x);
+  const auto y = clamp(x, 2);
+  EXPECT_EQ(to_doubles(y), (std::vector<double>{-2, -2, -1, 0, 2, 2, 2}));
+  backward(y, ones({7}));
+  EXPECT_EQ(to_doubles(gradient(x)), (std::vector<double>{0, 1, 1, 1, 1, 0, 0}));
+  const auto nan = from_values(std::vector<double>{std::nan("")}, {1});
+  EXPECT_TRUE(std::isnan(clamp(nan, 2).item()));
+  EXPECT_THROW(clamp(x, 0), Error);
 }
 
 struct Accuracy {
