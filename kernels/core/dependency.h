@@ -204,6 +204,24 @@ constexpr AttendWeights<Y, Q, K, Scales, Mask> attend_weights(Y y, Q q, K k, Sca
   return {y, q, k, scales, mask};
 }
 
+// Sums that run over a sequence: y[b, t, h] depends on the own operands at (b, t, h), and, for every
+// s <= t, on the past ones at (b, s, g(h)), and on before[b, g(h)]; after[b, g] on the past ones at
+// every (b, s, g), and on before[b, g]. Operands with four dimensions are [B, T, H, ..], with three
+// [B, H, T].
+template <class Y, class After, class Own, class Past, class Before>
+struct RunningSums {
+  Y y;
+  After after;
+  Own own;
+  Past past;
+  Before before;
+};
+template <class Y, class After, class Own, class Past, class Before>
+constexpr RunningSums<Y, After, Own, Past, Before> running_sums(Y y, After after, Own own,
+                                                                Past past, Before before) {
+  return {y, after, own, past, before};
+}
+
 // One number (or a few) out of everything: losses, counts, norms.
 template <class Y, class... X>
 struct Everything {

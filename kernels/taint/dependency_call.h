@@ -68,6 +68,11 @@ struct AttendWeightsCall {
   In scales;
   CausalMaskView mask;
 };
+struct RunningSumsCall {
+  Out y, after;
+  InList own, past;
+  In before;
+};
 struct EverythingCall {
   OutList y;
   InList x;
@@ -88,6 +93,7 @@ void run(const SoftmaxCall& call, const OnCpu&);
 void run(const SelectVisibleCall& call, const OnCpu&);
 void run(const AttendCall& call, const OnCpu&);
 void run(const AttendWeightsCall& call, const OnCpu&);
+void run(const RunningSumsCall& call, const OnCpu&);
 void run(const EverythingCall& call, const OnCpu&);
 
 namespace detail {
@@ -172,6 +178,11 @@ AttendCall describe(const Attend<M...>& kind, const Arguments& a) {
 template <class Arguments, class... M>
 AttendWeightsCall describe(const AttendWeights<M...>& kind, const Arguments& a) {
   return {a.*kind.y, a.*kind.q, a.*kind.k, a.*kind.scales, a.*kind.mask};
+}
+template <class Arguments, class Y, class After, class Own, class Past, class Before>
+RunningSumsCall describe(const RunningSums<Y, After, Own, Past, Before>& kind, const Arguments& a) {
+  return {a.*kind.y, a.*kind.after, detail::operands<InList>(a, kind.own.members),
+          detail::operands<InList>(a, kind.past.members), a.*kind.before};
 }
 template <class Arguments, class Y, class... X>
 EverythingCall describe(const Everything<Y, X...>& kind, const Arguments& a) {
