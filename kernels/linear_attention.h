@@ -67,13 +67,14 @@ struct LinearAttentionDivisorForwardArgs {
   In sums_before = {};  // absent: zeros
   Out divisor;
   Out sums_after = {};  // optional
+  Out workspace = {};   // u8, as much as linear_attention_divisor_forward.workspace_bytes() says
   double epsilon = 0;
   static constexpr auto dependency = running_sums(
       &LinearAttentionDivisorForwardArgs::divisor, &LinearAttentionDivisorForwardArgs::sums_after,
       rows(&LinearAttentionDivisorForwardArgs::q), rows(&LinearAttentionDivisorForwardArgs::k),
       &LinearAttentionDivisorForwardArgs::sums_before);
 };
-// Filled by kernels/cpu/linear_attention_divisor.cpp and kernels/cuda/linear_attention_divisor.cu.
+// Filled by kernels/cpu/linear_attention_divisor.cpp and kernels/cuda/linear_attention.cu.
 inline Slot<LinearAttentionDivisorForwardArgs> linear_attention_divisor_forward{
     "linear_attention_divisor_forward"};
 
@@ -83,6 +84,7 @@ struct LinearAttentionDivisorBackwardArgs {
   In ddivisor, q, k;
   Out dq = {};
   Out dk = {};
+  Out workspace = {};  // u8, as much as linear_attention_divisor_backward.workspace_bytes() says
 };
 inline BackwardSlot<LinearAttentionDivisorBackwardArgs> linear_attention_divisor_backward{
     "linear_attention_divisor_backward"};

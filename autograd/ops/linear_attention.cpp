@@ -53,8 +53,9 @@ struct LinearAttentionDivisorBackward {
     const auto queries = q.get(), keys = k.get();
     const auto dq = needed[0] ? empty_like(queries) : Tensor{};
     const auto dk = needed[1] ? empty_like(keys) : Tensor{};
-    kernels::linear_attention_divisor_backward(
-        ddivisor.backend(), {.ddivisor = ddivisor, .q = queries, .k = keys, .dq = dq, .dk = dk});
+    run_with_workspace(kernels::linear_attention_divisor_backward, ddivisor.device(),
+                       kernels::LinearAttentionDivisorBackwardArgs{
+                           .ddivisor = ddivisor, .q = queries, .k = keys, .dq = dq, .dk = dk});
     return {dq, dk};
   }
 };
@@ -132,8 +133,9 @@ Tensor linear_attention_divisor(const Tensor& given_q, const Tensor& given_k, do
   check_features(Check{divisor_name}, given_q, given_k);
   const auto q = dense_rows(given_q), k = dense_rows(given_k);
   const auto divisor = empty_divisor(q);
-  kernels::linear_attention_divisor_forward(
-      q.backend(), {.q = q, .k = k, .divisor = divisor, .epsilon = epsilon});
+  run_with_workspace(kernels::linear_attention_divisor_forward, q.device(),
+                     kernels::LinearAttentionDivisorForwardArgs{
+                         .q = q, .k = k, .divisor = divisor, .epsilon = epsilon});
   return record<LinearAttentionDivisorBackward>(divisor, {q, k}, [&] {
     return LinearAttentionDivisorBackward{q, k};
   });
@@ -169,12 +171,13 @@ LinearAttentionStep continue_linear_attention_divisor(const Tensor& given_q, con
   check_state(check, given_state, shape, divisor.dtype());
   const auto before = contiguous_or_none(given_state);
   const LinearAttentionStep step{divisor, empty(shape, divisor.dtype(), q.device())};
-  kernels::linear_attention_divisor_forward(q.backend(), {.q = q,
-                                                          .k = k,
-                                                          .sums_before = before,
-                                                          .divisor = divisor,
-                                                          .sums_after = step.state,
-                                                          .epsilon = epsilon});
+  run_with_workspace(kernels::linear_attention_divisor_forward, q.device(),
+                     kernels::LinearAttentionDivisorForwardArgs{.q = q,
+                                                                .k = k,
+                                                                .sums_before = before,
+                                                                .divisor = divisor,
+                                                                .sums_after = step.state,
+                                                                .epsilon = epsilon});
   return step;
 }
 

@@ -155,16 +155,17 @@ constexpr Softmax<Y, X> softmax(Y y, X x) {
   return {y, x};
 }
 
-// y[.., t, s] is x[.., t, s] where the mask shows s to t, and a known -inf elsewhere.
-template <class Y, class X, class Mask>
+// y[.., t, s] is x[.., t, s] where the mask shows s to t, and the known number `hidden` elsewhere.
+template <class Y, class X, class Mask, class Hidden>
 struct SelectVisible {
   Y y;
   X x;
   Mask mask;
+  Hidden hidden;
 };
-template <class Y, class X, class Mask>
-constexpr SelectVisible<Y, X, Mask> select_visible(Y y, X x, Mask mask) {
-  return {y, x, mask};
+template <class Y, class X, class Mask, class Hidden>
+constexpr SelectVisible<Y, X, Mask, Hidden> select_visible(Y y, X x, Mask mask, Hidden hidden) {
+  return {y, x, mask, hidden};
 }
 
 // Attention: y[b, t, h] depends, for every s that the mask shows to t, on the pieces' Q[b, t, h],

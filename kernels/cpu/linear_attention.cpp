@@ -52,7 +52,7 @@ class Forward {
  public:
   explicit Forward(const LinearAttentionForwardArgs& arguments)
       : a_(arguments),
-        shape_(a_.q, a_.k, a_.v),
+        shape_(a_.q, a_.k, a_.v.size(3)),
         q_(rows_of_heads<const T>(a_.q, shape_.group)),
         k_(rows_of_key_heads<const T>(a_.k)),
         v_(rows_of_key_heads<const T>(a_.v)),
@@ -62,8 +62,7 @@ class Forward {
   void run() const {
     chunk_sums(shape_, k_, v_, states_);
     states_.sum_before(a_.state_before.as<Sum>(), a_.state_after.as<Sum>());
-    const auto tasks = shape_.sequences * shape_.key_heads * shape_.chunks * shape_.group;
-    parallel_for(tasks, 1, [&](std::int64_t task, std::int64_t) {
+    parallel_for(shape_.places() * shape_.group, 1, [&](std::int64_t task, std::int64_t) {
       chunk(ChunkPlace(shape_, task / shape_.group), task % shape_.group);
     });
   }
@@ -107,7 +106,7 @@ class Backward {
  public:
   explicit Backward(const LinearAttentionBackwardArgs& arguments)
       : a_(arguments),
-        shape_(a_.q, a_.k, a_.v),
+        shape_(a_.q, a_.k, a_.v.size(3)),
         q_(rows_of_heads<const T>(a_.q, shape_.group)),
         k_(rows_of_key_heads<const T>(a_.k)),
         v_(rows_of_key_heads<const T>(a_.v)),
@@ -117,7 +116,7 @@ class Backward {
         dk_(rows_of_key_heads<T>(a_.dk)),
         dv_(rows_of_key_heads<T>(a_.dv)),
         states_(shape_, a_.workspace.as<Sum>()),
-        rests_(shape_, a_.workspace.as<Sum>() + shape_.all_state_numbers()) {}
+        rests_(shape_, a_.workspace.as<Sum>() + shape_.places() * shape_.state_numbers()) {}
 
   void run() const {
     chunk_sums(shape_, k_, v_, states_);
@@ -133,8 +132,7 @@ class Backward {
 
   template <class Body>
   void for_each_chunk(const Body& body) const {
-    const auto tasks = shape_.sequences * shape_.key_heads * shape_.chunks;
-    parallel_for(tasks, 1,
+    parallel_for(shape_.places(), 1,
                  [&](std::int64_t task, std::int64_t) { body(ChunkPlace(shape_, task)); });
   }
 
@@ -254,15 +252,17 @@ void backward(const LinearAttentionBackwardArgs& arguments) {
   visit_floating(arguments.v.dtype, [&]<class T>(TypeTag<T>) { Backward<T>(arguments).run(); });
 }
 
-std::size_t bytes_of_states(const In& q, const In& k, const In& v, std::int64_t per_chunk) {
-  return static_cast<std::size_t>(per_chunk * ChunkedShape(q, k, v).all_state_numbers()) *
+// One state per chunk.
+std::size_t bytes_of_states(const In& q, const In& k, const In& v) {
+  const ChunkedShape shape(q, k, v.size(3));
+  return static_cast<std::size_t>(shape.places() * shape.state_numbers()) *
          size_of(accumulator_of(v.dtype));
 }
 std::size_t forward_workspace(const LinearAttentionForwardArgs& a) {
-  return bytes_of_states(a.q, a.k, a.v, 1);
+  return bytes_of_states(a.q, a.k, a.v);
 }
 std::size_t backward_workspace(const LinearAttentionBackwardArgs& a) {
-  return bytes_of_states(a.q, a.k, a.v, 2);
+  return 2 * bytes_of_states(a.q, a.k, a.v);
 }
 
 const Registration forward_registered{linear_attention_forward, Backend::cpu, forward,

@@ -1,9 +1,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/attention_shape.h"
 #include "kernels/cpu/attention_rows.h"
-#include "kernels/linear_attention.h"
+#include "kernels/linear_attention_shape.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
@@ -37,40 +36,25 @@ class RunningSum {
   std::vector<Sum> before_, of_chunk_, total_;
 };
 
-// The sizes of the operands, and one task per sequence and key head.
-struct Sizes {
-  std::int64_t sequences, tokens, heads, key_heads, group, width;
+// One task per sequence and key head.
+template <class Body>
+void for_each_key_head(const ChunkedShape& sizes, const Body& body) {
+  parallel_for(sizes.sequences * sizes.key_heads, 1, [&](std::int64_t task, std::int64_t) {
+    body(task / sizes.key_heads, task % sizes.key_heads);
+  });
+}
 
-  Sizes(const In& q, const In& k)
-      : sequences(q.size(0)),
-        tokens(q.size(1)),
-        heads(q.size(2)),
-        key_heads(k.size(2)),
-        group(key_heads == 0 ? 0 : heads / key_heads),
-        width(q.size(3)) {}
-
-  template <class Body>
-  void for_each_key_head(const Body& body) const {
-    parallel_for(sequences * key_heads, 1, [&](std::int64_t task, std::int64_t) {
-      body(task / key_heads, task % key_heads);
-    });
-  }
-  // Of [B, H, T].
-  std::int64_t row_number(std::int64_t sequence, std::int64_t head, std::int64_t token) const {
-    return (sequence * heads + head) * tokens + token;
-  }
-  bool ends_chunk(std::int64_t token) const {
-    return token % linear_attention_chunk == linear_attention_chunk - 1;
-  }
-};
+bool ends_chunk(std::int64_t token) {
+  return token % ChunkedShape::chunk == ChunkedShape::chunk - 1;
+}
 
 template <class T>
 void forward_in(const LinearAttentionDivisorForwardArgs& a) {
   using Sum = Accumulator<T>;
-  const Sizes sizes(a.q, a.k);
+  const ChunkedShape sizes(a.q, a.k, 1);
   const auto q = rows_of_heads<const T>(a.q, sizes.group);
   const auto k = rows_of_key_heads<const T>(a.k);
-  sizes.for_each_key_head([&](std::int64_t sequence, std::int64_t key_head) {
+  for_each_key_head(sizes, [&](std::int64_t sequence, std::int64_t key_head) {
     const auto own = (sequence * sizes.key_heads + key_head) * sizes.width;
     RunningSum<T> sums(sizes.width);
     std::vector<Sum> query(static_cast<std::size_t>(sizes.width));
@@ -85,7 +69,7 @@ void forward_in(const LinearAttentionDivisorForwardArgs& a) {
         a.divisor.as<Sum>()[sizes.row_number(sequence, head, t)] =
             dot(query.data(), total.data(), sizes.width) + static_cast<Sum>(a.epsilon);
       }
-      if (sizes.ends_chunk(t)) sums.end_chunk();
+      if (ends_chunk(t)) sums.end_chunk();
     }
     if (a.sums_after.present()) {
       std::copy_n(sums.total().begin(), sizes.width, a.sums_after.as<Sum>() + own);
@@ -96,7 +80,7 @@ void forward_in(const LinearAttentionDivisorForwardArgs& a) {
 template <class T>
 void backward_in(const LinearAttentionDivisorBackwardArgs& a) {
   using Sum = Accumulator<T>;
-  const Sizes sizes(a.q, a.k);
+  const ChunkedShape sizes(a.q, a.k, 1);
   const auto q = rows_of_heads<const T>(a.q, sizes.group);
   const auto k = rows_of_key_heads<const T>(a.k);
   const auto dq = rows_of_heads<T>(a.dq, sizes.group);
@@ -104,7 +88,7 @@ void backward_in(const LinearAttentionDivisorBackwardArgs& a) {
   const auto slope = [&](std::int64_t sequence, std::int64_t head, std::int64_t t) {
     return a.ddivisor.as<Sum>()[sizes.row_number(sequence, head, t)];
   };
-  sizes.for_each_key_head([&](std::int64_t sequence, std::int64_t key_head) {
+  for_each_key_head(sizes, [&](std::int64_t sequence, std::int64_t key_head) {
     const auto first = key_head * sizes.group, last = first + sizes.group;
     RunningSum<T> sums(sizes.width);
     for (std::int64_t t = 0; dq.present() && t < sizes.tokens; ++t) {
@@ -117,7 +101,7 @@ void backward_in(const LinearAttentionDivisorBackwardArgs& a) {
           to[d] = static_cast<T>(factor * total[static_cast<std::size_t>(d)]);
         }
       }
-      if (sizes.ends_chunk(t)) sums.end_chunk();
+      if (ends_chunk(t)) sums.end_chunk();
     }
     RunningSum<T> rest(sizes.width);
     for (auto t = sizes.tokens - 1; dk.present() && t >= 0; --t) {
@@ -129,7 +113,7 @@ void backward_in(const LinearAttentionDivisorBackwardArgs& a) {
       for (std::int64_t d = 0; d < sizes.width; ++d) {
         to[d] = static_cast<T>(total[static_cast<std::size_t>(d)]);
       }
-      if (t % linear_attention_chunk == 0) rest.end_chunk();
+      if (t % ChunkedShape::chunk == 0) rest.end_chunk();
     }
   });
 }

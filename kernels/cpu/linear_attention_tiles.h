@@ -6,47 +6,11 @@
 #include <array>
 #include <cstdint>
 
-#include "kernels/attention_shape.h"
 #include "kernels/cpu/attention_tiles.h"
-#include "kernels/linear_attention.h"
+#include "kernels/linear_attention_shape.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
-
-// B, T, G, H / G, K, V, and T cut into chunks.
-struct ChunkedShape {
-  static constexpr std::int64_t chunk = linear_attention_chunk;
-  std::int64_t sequences, tokens, key_heads, group, width, value_width, chunks;
-
-  ChunkedShape(const In& q, const In& k, const In& v)
-      : sequences(q.size(0)),
-        tokens(q.size(1)),
-        key_heads(k.size(2)),
-        group(key_heads == 0 ? 0 : q.size(2) / key_heads),
-        width(q.size(3)),
-        value_width(v.size(3)),
-        chunks(blocks_of(tokens, chunk)) {}
-
-  std::int64_t heads() const { return key_heads * group; }
-  std::int64_t state_numbers() const { return width * value_width; }
-  // Of one state per chunk, sequence and key head.
-  std::int64_t all_state_numbers() const {
-    return sequences * key_heads * chunks * state_numbers();
-  }
-  std::int64_t first_of(std::int64_t chunk_number) const { return chunk_number * chunk; }
-  std::int64_t rows_of(std::int64_t chunk_number) const {
-    return std::min(chunk, tokens - first_of(chunk_number));
-  }
-};
-
-// Task number `task` of one per chunk, sequence and key head.
-struct ChunkPlace {
-  std::int64_t sequence, key_head, number;
-  ChunkPlace(const ChunkedShape& shape, std::int64_t task)
-      : sequence(task / shape.chunks / shape.key_heads),
-        key_head(task / shape.chunks % shape.key_heads),
-        number(task % shape.chunks) {}
-};
 
 // One matrix [K, V] per chunk of a sequence and key head.
 template <class Sum>
@@ -72,23 +36,24 @@ class ChunkStates {
     constexpr std::int64_t numbers_at_once = 1024;
     const auto numbers = shape_.state_numbers();
     const auto parts = blocks_of(numbers, numbers_at_once);
-    parallel_for(shape_.sequences * shape_.key_heads * parts, 1, [&](std::int64_t task, auto) {
-      const auto head = task / parts, first = task % parts * numbers_at_once;
-      const auto count = std::min(numbers_at_once, numbers - first);
-      std::array<Sum, numbers_at_once> total{};
-      const auto own = head * numbers + first;
-      if (before != nullptr) std::copy_n(before + own, count, total.begin());
-      for (std::int64_t i = 0; i < shape_.chunks; ++i) {
-        const auto number = order == Order::forward ? i : shape_.chunks - 1 - i;
-        Sum* at = numbers_ + (head * shape_.chunks + number) * numbers + first;
-        for (std::int64_t j = 0; j < count; ++j) {
-          const auto so_far = total[static_cast<std::size_t>(j)];
-          total[static_cast<std::size_t>(j)] = so_far + at[j];
-          at[j] = so_far;
-        }
-      }
-      if (after != nullptr) std::copy_n(total.begin(), count, after + own);
-    });
+    parallel_for(shape_.sequences * shape_.key_heads * parts, 1,
+                 [&](std::int64_t task, std::int64_t) {
+                   const auto head = task / parts, first = task % parts * numbers_at_once;
+                   const auto count = std::min(numbers_at_once, numbers - first);
+                   std::array<Sum, numbers_at_once> total{};
+                   const auto own = head * numbers + first;
+                   if (before != nullptr) std::copy_n(before + own, count, total.begin());
+                   for (std::int64_t i = 0; i < shape_.chunks; ++i) {
+                     const auto number = order == Order::forward ? i : shape_.chunks - 1 - i;
+                     Sum* at = numbers_ + (head * shape_.chunks + number) * numbers + first;
+                     for (std::int64_t j = 0; j < count; ++j) {
+                       const auto so_far = total[static_cast<std::size_t>(j)];
+                       total[static_cast<std::size_t>(j)] = so_far + at[j];
+                       at[j] = so_far;
+                     }
+                   }
+                   if (after != nullptr) std::copy_n(total.begin(), count, after + own);
+                 });
   }
 
   const ChunkedShape& shape_;
@@ -100,7 +65,7 @@ template <class T>
 void chunk_sums(const ChunkedShape& shape, const HeadRows<const T>& k, const HeadRows<const T>& v,
                 const ChunkStates<Accumulator<T>>& states) {
   using Sum = Accumulator<T>;
-  parallel_for(shape.sequences * shape.key_heads * shape.chunks, 1, [&](std::int64_t task, auto) {
+  parallel_for(shape.places(), 1, [&](std::int64_t task, std::int64_t) {
     const ChunkPlace place(shape, task);
     const auto first = shape.first_of(place.number), rows = shape.rows_of(place.number);
     Scratch<Sum> scratch(read_scratch<T>(rows, shape.width + shape.value_width));

@@ -55,6 +55,7 @@ struct SelectVisibleCall {
   Out y;
   In x;
   CausalMaskView mask;
+  double hidden;
 };
 struct AttendCall {
   Out y, log_sum_exp;
@@ -166,9 +167,9 @@ template <class Arguments, class Y, class X>
 SoftmaxCall describe(const Softmax<Y, X>& kind, const Arguments& a) {
   return {a.*kind.y, a.*kind.x};
 }
-template <class Arguments, class Y, class X, class Mask>
-SelectVisibleCall describe(const SelectVisible<Y, X, Mask>& kind, const Arguments& a) {
-  return {a.*kind.y, a.*kind.x, a.*kind.mask};
+template <class Arguments, class... M>
+SelectVisibleCall describe(const SelectVisible<M...>& kind, const Arguments& a) {
+  return {a.*kind.y, a.*kind.x, a.*kind.mask, a.*kind.hidden};
 }
 template <class Arguments, class... M>
 AttendCall describe(const Attend<M...>& kind, const Arguments& a) {

@@ -80,7 +80,7 @@ const std::vector<Shapes> some_shapes{
     shapes_of(2, 5, 4, 2, 3, 5),  shapes_of(1, 1, 2, 1, 2, 3),   shapes_of(1, 0, 2, 1, 2, 3),
     shapes_of(0, 3, 2, 2, 2, 3),  shapes_of(1, 3, 2, 1, 0, 2),   shapes_of(1, 3, 2, 1, 2, 0),
     shapes_of(1, 31, 1, 1, 1, 1), shapes_of(1, 33, 3, 1, 4, 1),  shapes_of(1, 64, 1, 1, 2, 2),
-    shapes_of(1, 65, 2, 1, 3, 2), shapes_of(2, 131, 2, 2, 4, 3), shapes_of(1, 1025, 2, 1, 3, 2)};
+    shapes_of(1, 65, 2, 1, 3, 2), shapes_of(2, 131, 2, 2, 4, 3), shapes_of(1, 1025, 1, 1, 2, 1)};
 
 double terms_of(const Shapes& shapes) {
   return static_cast<double>(shapes[0][1] * std::max<std::int64_t>(1, shapes[0][3]));
