@@ -20,6 +20,7 @@
 #include "autograd/ops/index_select.h"
 #include "autograd/ops/keep_dims.h"
 #include "autograd/ops/linear.h"
+#include "autograd/ops/linear_attention.h"
 #include "autograd/ops/linear_cross_entropy.h"
 #include "autograd/ops/linear_many.h"
 #include "autograd/ops/linear_sum.h"

@@ -10,6 +10,9 @@
 //   negate    y = -x                                               dx = -dy
 //   clamp     y = x within [-limit, limit], else that limit        dx = dy within, 0 outside
 //
+//   elu_plus_one (Katharopoulos et al. 2020; not elu(x) + 1, which cancels in bf16)
+//             y = x + 1 for x >= 0, e^x below                      dx = dy, dy y below 0
+//
 //   gelu (Hendrycks & Gimpel 2016)
 //     exact   y = x Phi(x)                                         dx = dy (Phi(x) + x phi(x))
 //     tanh    y = x (1 + tanh(u)) / 2 = x s, s = 1 / (1 + e^-2u)   dx = dy s (1 + 2 x (1 - s) u')
@@ -52,11 +55,13 @@ inline Slot<UnaryForwardArgs> sigmoid_forward{"sigmoid_forward"};
 inline Slot<UnaryForwardArgs> tanh_forward{"tanh_forward"};
 inline Slot<UnaryForwardArgs> silu_forward{"silu_forward"};
 inline Slot<UnaryForwardArgs> negate_forward{"negate_forward"};
+inline Slot<UnaryForwardArgs> elu_plus_one_forward{"elu_plus_one_forward"};
 
-inline BackwardSlot<UnaryBackwardArgs> rsqrt_backward{"rsqrt_backward"};      // saved: y
-inline BackwardSlot<UnaryBackwardArgs> sigmoid_backward{"sigmoid_backward"};  // saved: y
-inline BackwardSlot<UnaryBackwardArgs> tanh_backward{"tanh_backward"};        // saved: y
-inline BackwardSlot<UnaryBackwardArgs> silu_backward{"silu_backward"};        // saved: x
+inline BackwardSlot<UnaryBackwardArgs> rsqrt_backward{"rsqrt_backward"};                // saved: y
+inline BackwardSlot<UnaryBackwardArgs> sigmoid_backward{"sigmoid_backward"};            // saved: y
+inline BackwardSlot<UnaryBackwardArgs> tanh_backward{"tanh_backward"};                  // saved: y
+inline BackwardSlot<UnaryBackwardArgs> silu_backward{"silu_backward"};                  // saved: x
+inline BackwardSlot<UnaryBackwardArgs> elu_plus_one_backward{"elu_plus_one_backward"};  // saved: y
 
 enum class GeluForm { exact, tanh };
 

@@ -76,6 +76,15 @@ struct SiluBackward {
   }
 };
 
+// dx = dy, dy y below 0
+struct EluPlusOneBackward {
+  static constexpr std::string_view name = "elu_plus_one";
+  SavedTensor y;
+  Gradients operator()(const Tensor& dy, Needed) const {
+    return {by_kernel(kernels::elu_plus_one_backward, dy, y)};
+  }
+};
+
 struct GeluBackward {
   static constexpr std::string_view name = "gelu";
   SavedTensor x;
@@ -131,6 +140,10 @@ Tensor rsqrt(const Tensor& x) { return apply<RsqrtBackward>(kernels::rsqrt_forwa
 Tensor sigmoid(const Tensor& x) { return apply<SigmoidBackward>(kernels::sigmoid_forward, x); }
 Tensor tanh(const Tensor& x) { return apply<TanhBackward>(kernels::tanh_forward, x); }
 Tensor silu(const Tensor& x) { return apply<SiluBackward>(kernels::silu_forward, x); }
+
+Tensor elu_plus_one(const Tensor& x) {
+  return apply<EluPlusOneBackward>(kernels::elu_plus_one_forward, x);
+}
 
 Tensor gelu(const Tensor& given_x, GeluForm form) {
   const auto x = floating_operand("gelu", given_x);

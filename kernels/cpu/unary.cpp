@@ -67,6 +67,19 @@ void silu_backward(const UnaryBackwardArgs& a) {
   });
 }
 
+// A NaN is not below 0, and stays one.
+void elu_plus_one_forward(const UnaryForwardArgs& a) {
+  map(a, [](auto d, auto x) HWY_ATTR {
+    const auto below = hn::Lt(x, hn::Zero(d));
+    return hn::IfThenElse(below, simd::exp(d, x), hn::Add(x, hn::Set(d, 1)));
+  });
+}
+// y < 1 where x < 0, but for what rounds to 1: a slope of 1 is right to rounding there.
+void elu_plus_one_backward(const UnaryBackwardArgs& a) {
+  map(a, [](auto d, auto dy, auto y)
+             HWY_ATTR { return hn::IfThenElse(hn::Ge(y, hn::Set(d, 1)), dy, hn::Mul(dy, y)); });
+}
+
 template <class D>
 HWY_INLINE hn::Vec<D> constant(D d, double value) {
   return hn::Set(d, static_cast<hn::TFromD<D>>(value));
@@ -158,6 +171,8 @@ LOOKBACK_REGISTER(tanh_forward);
 LOOKBACK_REGISTER(tanh_backward);
 LOOKBACK_REGISTER(silu_forward);
 LOOKBACK_REGISTER(silu_backward);
+LOOKBACK_REGISTER(elu_plus_one_forward);
+LOOKBACK_REGISTER(elu_plus_one_backward);
 #undef LOOKBACK_REGISTER
 
 const Registration sqrt_registered{sqrt_forward, Backend::cpu, sqrt};

@@ -87,6 +87,19 @@ struct Negate {
   }
 };
 
+struct EluPlusOne {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T x) const {
+    return x < T(0) ? device::exp(x) : x + T(1);
+  }
+};
+struct EluPlusOneSlope {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T dy, T y) const {
+    return y >= T(1) ? dy : dy * y;
+  }
+};
+
 // erfc(-x) and not 1 + erf(x), which cancels for negative x.
 template <class T>
 LOOKBACK_DEVICE T normal_distribution(T x) {
@@ -191,6 +204,9 @@ const Registration tanh_slope_registered{tanh_backward, cuda, backward<TanhSlope
 const Registration silu_registered{silu_forward, cuda, forward<Silu>};
 const Registration silu_slope_registered{silu_backward, cuda, backward<SiluSlope>};
 const Registration negate_registered{negate_forward, cuda, negate};
+const Registration elu_plus_one_registered{elu_plus_one_forward, cuda, forward<EluPlusOne>};
+const Registration elu_plus_one_slope_registered{elu_plus_one_backward, cuda,
+                                                 backward<EluPlusOneSlope>};
 const Registration gelu_registered{gelu_forward, cuda, gelu};
 const Registration gelu_gradient_registered{gelu_backward, cuda, gelu_gradient};
 const Registration clamp_registered{clamp_forward, cuda, clamp};

@@ -1,5 +1,3 @@
-#include <limits>
-
 #include "kernels/taint/cells.h"
 #include "kernels/taint/dependency_call.h"
 
@@ -127,7 +125,6 @@ void run(const AttendWeightsCall& call, const OnCpu&) {
 }
 
 void run(const SelectVisibleCall& call, const OnCpu&) {
-  constexpr auto hidden = -std::numeric_limits<double>::infinity();
   const Cells x(call.x), y(call.y);
   const int rank = call.y.rank();
   const auto rows = call.y.size(-2), keys = call.y.size(-1);
@@ -143,7 +140,7 @@ void run(const SelectVisibleCall& call, const OnCpu&) {
         const auto in = matrices_in[matrix] + t * call.x.stride(-2) + s * call.x.stride(-1);
         const auto out = matrices_out[matrix] + t * call.y.stride(-2) + s * call.y.stride(-1);
         if (!call.mask.visible(sequence, t, s, keys)) {
-          y.become(out, hidden);
+          y.become(out, call.hidden);
         } else if (x.known(in)) {
           y.become(out, x.value(in));
         } else {

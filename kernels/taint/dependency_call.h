@@ -56,6 +56,7 @@ struct SelectVisibleCall {
   Out y;
   In x;
   CausalMaskView mask;
+  double hidden;
 };
 struct AttendCall {
   Out y, log_sum_exp;
@@ -71,6 +72,11 @@ struct AttendWeightsCall {
   In scales;
   ScoreForm form;
   CausalMaskView mask;
+};
+struct RunningSumsCall {
+  Out y, after;
+  InList own, past;
+  In before;
 };
 struct EverythingCall {
   OutList y;
@@ -92,6 +98,7 @@ void run(const SoftmaxCall& call, const OnCpu&);
 void run(const SelectVisibleCall& call, const OnCpu&);
 void run(const AttendCall& call, const OnCpu&);
 void run(const AttendWeightsCall& call, const OnCpu&);
+void run(const RunningSumsCall& call, const OnCpu&);
 void run(const EverythingCall& call, const OnCpu&);
 
 namespace detail {
@@ -164,9 +171,9 @@ template <class Arguments, class Y, class X>
 SoftmaxCall describe(const Softmax<Y, X>& kind, const Arguments& a) {
   return {a.*kind.y, a.*kind.x};
 }
-template <class Arguments, class Y, class X, class Mask>
-SelectVisibleCall describe(const SelectVisible<Y, X, Mask>& kind, const Arguments& a) {
-  return {a.*kind.y, a.*kind.x, a.*kind.mask};
+template <class Arguments, class... M>
+SelectVisibleCall describe(const SelectVisible<M...>& kind, const Arguments& a) {
+  return {a.*kind.y, a.*kind.x, a.*kind.mask, a.*kind.hidden};
 }
 template <class Arguments, class... M>
 AttendCall describe(const Attend<M...>& kind, const Arguments& a) {
@@ -177,6 +184,11 @@ AttendCall describe(const Attend<M...>& kind, const Arguments& a) {
 template <class Arguments, class... M>
 AttendWeightsCall describe(const AttendWeights<M...>& kind, const Arguments& a) {
   return {a.*kind.y, a.*kind.q, a.*kind.k, a.*kind.scales, a.*kind.form, a.*kind.mask};
+}
+template <class Arguments, class Y, class After, class Own, class Past, class Before>
+RunningSumsCall describe(const RunningSums<Y, After, Own, Past, Before>& kind, const Arguments& a) {
+  return {a.*kind.y, a.*kind.after, detail::operands<InList>(a, kind.own.members),
+          detail::operands<InList>(a, kind.past.members), a.*kind.before};
 }
 template <class Arguments, class Y, class... X>
 EverythingCall describe(const Everything<Y, X...>& kind, const Arguments& a) {

@@ -20,6 +20,7 @@ using Scalar = std::function<double(double)>;
 
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 double normal_distribution(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
+double positive_feature(double x) { return x < 0 ? std::exp(x) : x + 1; }
 double gelu_by_tanh(double x) {
   const double u = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
   return x * logistic(2 * u);  // (1 + tanh u) / 2
@@ -56,6 +57,7 @@ const OpCase rsqrt_case{"rsqrt", on(0.1, 4, 1e6, rsqrt, [](double x) { return 1 
 const OpCase sigmoid_case{"sigmoid", on(-2, 2, 100, sigmoid, logistic)};
 const OpCase tanh_case{"tanh", on(-2, 2, 100, tanh, [](double x) { return std::tanh(x); })};
 const OpCase silu_case{"silu", on(-2, 2, 100, silu, [](double x) { return x * logistic(x); })};
+const OpCase elu_plus_one_case{"elu_plus_one", on(-2, 2, 100, elu_plus_one, positive_feature)};
 const OpCase gelu_case{
     "gelu", on(-2, 2, 100, gelu_exact, [](double x) { return x * normal_distribution(x); })};
 const OpCase gelu_tanh_case{"gelu/tanh", on(-2, 2, 100, gelu_tanh, gelu_by_tanh)};
@@ -171,6 +173,8 @@ TEST(Elementwise, IsAccurateEverywhere) {
       {"tanh", tanh, [](long double x) { return std::tanh(x); }, -25, 25, 4},
       {"tanh near 0", tanh, [](long double x) { return std::tanh(x); }, -0.01, 0.01, 4},
       {"silu", silu, [](long double x) { return x * exact_logistic(x); }, -80, 80, 4},
+      {"elu_plus_one", elu_plus_one, [](long double x) { return x < 0 ? std::exp(x) : x + 1; }, -87,
+       88, 3},
   };
   for (const auto& test : tests) {
     expect_accurate(test, DType::f64);
@@ -211,6 +215,14 @@ void expect_special(const char* name, const Function& call, const Scalar& scalar
   }
 }
 
+// The slope at 0 is that of the right side; far below it is e^x, far above 1.
+TEST(EluPlusOne, HasTheSlopeOfItsSide) {
+  const auto x = from_values(std::vector<double>{0, -0.0, -1, 3, 1e300, -1e300}, {6});
+  set_requires_grad(x);
+  backward(elu_plus_one(x), ones({6}));
+  EXPECT_EQ(to_doubles(gradient(x)), (std::vector<double>{1, 1, std::exp(-1.0), 1, 1, 0}));
+}
+
 TEST(Elementwise, KnowsInfinitiesNanAndTheEndsOfTheRange) {
   for (const auto dtype : {DType::f64, DType::f32, DType::bf16}) {
     expect_special(
@@ -220,6 +232,7 @@ TEST(Elementwise, KnowsInfinitiesNanAndTheEndsOfTheRange) {
     expect_special(
         "sqrt", sqrt, [](double x) { return std::sqrt(x); }, dtype);
     expect_special("sigmoid", sigmoid, logistic, dtype);
+    expect_special("elu_plus_one", elu_plus_one, positive_feature, dtype);
     expect_special(
         "tanh", tanh, [](double x) { return std::tanh(x); }, dtype);
   }
