@@ -68,6 +68,13 @@ struct AttendWeightsCall {
   In scales;
   CausalMaskView mask;
 };
+struct AttendComposedCall {
+  Out y, weights;  // one of them is absent
+  InList queries, keys;
+  In v;
+  InList shared;
+  CausalMaskView mask;
+};
 struct EverythingCall {
   OutList y;
   InList x;
@@ -88,6 +95,7 @@ void run(const SoftmaxCall& call, const OnCpu&);
 void run(const SelectVisibleCall& call, const OnCpu&);
 void run(const AttendCall& call, const OnCpu&);
 void run(const AttendWeightsCall& call, const OnCpu&);
+void run(const AttendComposedCall& call, const OnCpu&);
 void run(const EverythingCall& call, const OnCpu&);
 
 namespace detail {
@@ -172,6 +180,16 @@ AttendCall describe(const Attend<M...>& kind, const Arguments& a) {
 template <class Arguments, class... M>
 AttendWeightsCall describe(const AttendWeights<M...>& kind, const Arguments& a) {
   return {a.*kind.y, a.*kind.q, a.*kind.k, a.*kind.scales, a.*kind.mask};
+}
+template <class Arguments, class... M>
+AttendComposedCall describe(const AttendComposed<M...>& kind, const Arguments& a) {
+  return {a.*kind.y,
+          a.*kind.weights,
+          detail::operands<InList>(a, kind.queries.members),
+          detail::operands<InList>(a, kind.keys.members),
+          a.*kind.v,
+          detail::operands<InList>(a, kind.shared.members),
+          a.*kind.mask};
 }
 template <class Arguments, class Y, class... X>
 EverythingCall describe(const Everything<Y, X...>& kind, const Arguments& a) {
