@@ -168,9 +168,10 @@ constexpr SelectVisible<Y, X, Mask> select_visible(Y y, X x, Mask mask) {
 }
 
 // Attention: y[b, t, h] depends, for every s that the mask shows to t, on the pieces' Q[b, t, h],
-// K[b, s, g(h)], V[b, s, g(h)], on the scales, and on the given log-sum-exps of row (b, h, t);
-// log_sum_exp[b, h, t] on the same but V.
-template <class Y, class L, class Q, class K, class V, class Scales, class Given, class Mask>
+// K[b, s, g(h)], V[b, s, g(h)], on the scales, on the slope of head h, and on the given
+// log-sum-exps of row (b, h, t); log_sum_exp[b, h, t] on the same but V.
+template <class Y, class L, class Q, class K, class V, class Scales, class Form, class Given,
+          class Mask>
 struct Attend {
   Y y;
   L log_sum_exp;
@@ -178,30 +179,34 @@ struct Attend {
   K k;
   V v;
   Scales scales;
+  Form form;
   Given given_log_sum_exp;
   Mask mask;
 };
-template <class Y, class L, class Q, class K, class V, class Scales, class Given, class Mask>
-constexpr Attend<Y, L, Q, K, V, Scales, Given, Mask> attend(Y y, L log_sum_exp, Q q, K k, V v,
-                                                            Scales scales, Given given, Mask mask) {
-  return {y, log_sum_exp, q, k, v, scales, given, mask};
+template <class Y, class L, class Q, class K, class V, class Scales, class Form, class Given,
+          class Mask>
+constexpr Attend<Y, L, Q, K, V, Scales, Form, Given, Mask> attend(Y y, L log_sum_exp, Q q, K k, V v,
+                                                                  Scales scales, Form form,
+                                                                  Given given, Mask mask) {
+  return {y, log_sum_exp, q, k, v, scales, form, given, mask};
 }
 
 // Explicit attention weights: y[b, h, t, s] depends, where the mask shows s to t, on the pieces'
-// Q[b, t, h], on K[b, s', g(h)] of every s' shown to t and on the scales; elsewhere it is a known
-// 0.
-template <class Y, class Q, class K, class Scales, class Mask>
+// Q[b, t, h], on K[b, s', g(h)] of every s' shown to t, on the scales and on the slope of head h;
+// elsewhere it is a known 0.
+template <class Y, class Q, class K, class Scales, class Form, class Mask>
 struct AttendWeights {
   Y y;
   Q q;
   K k;
   Scales scales;
+  Form form;
   Mask mask;
 };
-template <class Y, class Q, class K, class Scales, class Mask>
-constexpr AttendWeights<Y, Q, K, Scales, Mask> attend_weights(Y y, Q q, K k, Scales scales,
-                                                              Mask mask) {
-  return {y, q, k, scales, mask};
+template <class Y, class Q, class K, class Scales, class Form, class Mask>
+constexpr AttendWeights<Y, Q, K, Scales, Form, Mask> attend_weights(Y y, Q q, K k, Scales scales,
+                                                                    Form form, Mask mask) {
+  return {y, q, k, scales, form, mask};
 }
 
 // Attention whose heads are composed: with N the keys s that the mask shows to t, every head of row

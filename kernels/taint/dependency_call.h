@@ -9,6 +9,7 @@
 #include "kernels/causal_mask.h"
 #include "kernels/core/dependency.h"
 #include "kernels/core/operand.h"
+#include "kernels/score_form.h"
 
 namespace lookback::kernels::taint {
 
@@ -59,13 +60,16 @@ struct SelectVisibleCall {
 struct AttendCall {
   Out y, log_sum_exp;
   InList q, k;
-  In v, scales, given_log_sum_exp;
+  In v, scales;
+  ScoreForm form;
+  In given_log_sum_exp;
   CausalMaskView mask;
 };
 struct AttendWeightsCall {
   Out y;
   InList q, k;
   In scales;
+  ScoreForm form;
   CausalMaskView mask;
 };
 struct AttendComposedCall {
@@ -174,12 +178,13 @@ SelectVisibleCall describe(const SelectVisible<Y, X, Mask>& kind, const Argument
 }
 template <class Arguments, class... M>
 AttendCall describe(const Attend<M...>& kind, const Arguments& a) {
-  return {a.*kind.y,      a.*kind.log_sum_exp,       a.*kind.q,   a.*kind.k, a.*kind.v,
-          a.*kind.scales, a.*kind.given_log_sum_exp, a.*kind.mask};
+  return {a.*kind.y,   a.*kind.log_sum_exp, a.*kind.q,    a.*kind.k,
+          a.*kind.v,   a.*kind.scales,      a.*kind.form, a.*kind.given_log_sum_exp,
+          a.*kind.mask};
 }
 template <class Arguments, class... M>
 AttendWeightsCall describe(const AttendWeights<M...>& kind, const Arguments& a) {
-  return {a.*kind.y, a.*kind.q, a.*kind.k, a.*kind.scales, a.*kind.mask};
+  return {a.*kind.y, a.*kind.q, a.*kind.k, a.*kind.scales, a.*kind.form, a.*kind.mask};
 }
 template <class Arguments, class... M>
 AttendComposedCall describe(const AttendComposed<M...>& kind, const Arguments& a) {
