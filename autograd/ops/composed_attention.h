@@ -4,8 +4,7 @@
 
 #include <source_location>
 
-#include "autograd/ops/causal_mask.h"
-#include "runtime/tensor.h"
+#include "autograd/ops/attention.h"
 
 namespace lookback {
 
@@ -17,26 +16,18 @@ struct HeadMixing {
   Tensor fixed = {};  // [2, H, H]; undefined: zeros
 };
 
-// What the weights are made of.
-struct ComposedScores {
-  Tensor q;  // [B, T, H, K], floating
-  Tensor k;  // [B, S, G, K], as q; G divides H
-  HeadMixing mixing;
-  double scale = 1;
-  double soft_cap = 0;  // scores become soft_cap tanh(score / soft_cap); 0: they stay
-  Tensor slopes = {};   // ALiBi, [H] in the accumulator's dtype, takes no gradient; undefined: none
-};
-
-// The composed weights times v [B, S, G, V] -> [B, T, H, V], without holding the weights. Saves the
-// scores' tensors and v. A row that sees no key gives 0. Throws on other shapes and dtypes.
-// `where`, here and below: for mask_watch.h.
-Tensor composed_attention(const ComposedScores& scores, const Tensor& v, const CausalMask& mask,
+// The composed weights of one piece (and scores of its form), times v [B, S, G, V], without holding
+// the weights -> [B, T, H, V]. Saves the piece, the mixing and v. A row that sees no key gives 0. The
+// scale takes no gradient. Throws on other shapes and dtypes. `where`, here and below: for
+// mask_watch.h.
+Tensor composed_attention(const AttentionPieces& piece, const HeadMixing& mixing, const Tensor& v,
+                          const CausalMask& mask,
                           const std::source_location& where = std::source_location::current());
 
 // The composed weights [B, H, T, S] in q's dtype, for apply_attention_weights; what the mask hides
-// is exactly 0. Saves the scores' tensors.
+// is exactly 0. Saves the piece and the mixing.
 Tensor composed_attention_weights(
-    const ComposedScores& scores, const CausalMask& mask,
+    const AttentionPieces& piece, const HeadMixing& mixing, const CausalMask& mask,
     const std::source_location& where = std::source_location::current());
 
 }  // namespace lookback

@@ -211,9 +211,10 @@ constexpr AttendWeights<Y, Q, K, Scales, Form, Mask> attend_weights(Y y, Q q, K 
 
 // Attention whose heads are composed: with N the keys s that the mask shows to t, every head of row
 // (b, t) depends on all of the query operands' rows x[b, t], on all of the key operands' rows
-// x[b, s] for s in N, and on all of every shared input. y[b, t, h, d] depends on these and on
+// x[b, s] for s in N, and on all of every shared input and of the form's slopes. y[b, t, h, d] depends on these and on
 // v[b, s, g(h), d] for s in N, weights[b, h, t, s] on these for s in N; elsewhere it is a known 0.
-template <class Y, class Weights, class Queries, class Keys, class V, class Shared, class Mask>
+template <class Y, class Weights, class Queries, class Keys, class V, class Shared, class Form,
+          class Mask>
 struct AttendComposed {
   Y y;
   Weights weights;
@@ -221,12 +222,14 @@ struct AttendComposed {
   Keys keys;
   V v;
   Shared shared;
+  Form form;
   Mask mask;
 };
-template <class Y, class W, class Q, class K, class V, class S, class Mask>
-constexpr AttendComposed<Y, W, Q, K, V, S, Mask> attend_composed(Y y, W weights, Q queries, K keys,
-                                                                 V v, S shared, Mask mask) {
-  return {y, weights, queries, keys, v, shared, mask};
+template <class Y, class W, class Q, class K, class V, class S, class Form, class Mask>
+constexpr AttendComposed<Y, W, Q, K, V, S, Form, Mask> attend_composed(Y y, W weights, Q queries,
+                                                                       K keys, V v, S shared,
+                                                                       Form form, Mask mask) {
+  return {y, weights, queries, keys, v, shared, form, mask};
 }
 
 // One number (or a few) out of everything: losses, counts, norms.

@@ -203,13 +203,7 @@ class Backward {
                                   tile.dkey_mixing, tile.dfixed, scratch);
     if (!scores_.capped()) return;
     for (std::int64_t head = 0; head < shape.heads(); ++head) {
-      for (std::int64_t i = 0; i < at.rows; ++i) {
-        const auto& seen = at.visible[static_cast<std::size_t>(i)];
-        const auto begin = head * at.head_step + i * at.stride;
-        for (auto s = begin + seen.first; s < begin + seen.last; ++s) {
-          tile.gradient[s] *= tile.cap_slope[s];
-        }
-      }
+      multiply_rows(at.of_head(tile.gradient, head), tile.cap_slope + head * at.head_step);
     }
   }
 
@@ -243,12 +237,12 @@ class Backward {
                                .c = tile.dk + (at.first + begin) * key_stride + key_head * width,
                                .c_stride = key_stride,
                                .into = Into::sum,
-                               .alpha = a_.scale});
+                               .alpha = scores_.scale()});
       });
       for (std::int64_t i = 0; i < at.rows; ++i) {
         T* to = dq_.at_head(at.sequence, at.row + i, head);
         for (std::int64_t d = 0; d < width; ++d) {
-          to[d] = static_cast<T>(static_cast<Sum>(a_.scale) * dq[i * width + d]);
+          to[d] = static_cast<T>(static_cast<Sum>(scores_.scale()) * dq[i * width + d]);
         }
       }
     }

@@ -9,9 +9,6 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
-// After foreach_target.h.
-#include "hwy/contrib/math/math-inl.h"
-
 HWY_BEFORE_NAMESPACE();
 namespace lookback::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -206,28 +203,6 @@ void compose_gradient_all(const PairMixing<T>& m, const T* x, T* g, std::int64_t
   }
 }
 
-template <class T, class Part>
-HWY_INLINE void cap_vector(const Part& part, T* x, T* slope, T cap) {
-  const hn::ScalableTag<T> d;
-  const auto y = hn::Tanh(d, hn::Div(part.load(x), hn::Set(d, cap)));
-  part.store(hn::Mul(y, hn::Set(d, cap)), x);
-  if (slope != nullptr) part.store(hn::NegMulAdd(y, y, hn::Set(d, 1)), slope);
-}
-
-template <class T>
-void cap_all(T* x, T* slope, std::int64_t count, T cap) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  std::int64_t j = 0;
-  for (; j + lanes <= count; j += lanes) {
-    cap_vector(Whole<T>{}, x + j, slope == nullptr ? nullptr : slope + j, cap);
-  }
-  if (j < count) {
-    const FirstOf<T> part{hn::FirstN(d, static_cast<std::size_t>(count - j))};
-    cap_vector(part, x + j, slope == nullptr ? nullptr : slope + j, cap);
-  }
-}
-
 #define LOOKBACK_FOR(T, suffix)                                                               \
   void compose_##suffix(const PairMixing<T>& m, T* x, std::int64_t step, std::int64_t count,  \
                         T* scratch) {                                                         \
@@ -237,8 +212,7 @@ void cap_all(T* x, T* slope, std::int64_t count, T cap) {
                                  std::int64_t count, const PairMixingGradient<T>& to,         \
                                  T* scratch) {                                                \
     compose_gradient_all(m, x, g, step, count, to, scratch);                                  \
-  }                                                                                           \
-  void soft_cap_##suffix(T* x, T* slope, std::int64_t n, T cap) { cap_all(x, slope, n, cap); }
+  }
 LOOKBACK_FOR(float, f32)
 LOOKBACK_FOR(double, f64)
 #undef LOOKBACK_FOR
@@ -252,7 +226,6 @@ namespace lookback::kernels {
 #define LOOKBACK_FOR(T, suffix)                                                               \
   HWY_EXPORT(compose_##suffix);                                                               \
   HWY_EXPORT(compose_gradient_##suffix);                                                      \
-  HWY_EXPORT(soft_cap_##suffix);                                                              \
   void compose(const PairMixing<T>& mixing, T* x, std::int64_t head_step, std::int64_t count, \
                T* scratch) {                                                                  \
     HWY_DYNAMIC_DISPATCH(compose_##suffix)(mixing, x, head_step, count, scratch);             \
@@ -262,9 +235,6 @@ namespace lookback::kernels {
                         const PairMixingGradient<T>& to, T* scratch) {                        \
     HWY_DYNAMIC_DISPATCH(compose_gradient_##suffix)                                           \
     (mixing, x, gradient, head_step, count, to, scratch);                                     \
-  }                                                                                           \
-  void soft_cap(T* x, T* slope, std::int64_t count, T cap) {                                  \
-    HWY_DYNAMIC_DISPATCH(soft_cap_##suffix)(x, slope, count, cap);                            \
   }
 LOOKBACK_FOR(float, f32)
 LOOKBACK_FOR(double, f64)

@@ -48,8 +48,4 @@ void compose_gradient(const PairMixing<double>& mixing, const double* x, double*
                       std::int64_t head_step, std::int64_t count,
                       const PairMixingGradient<double>& to, double* scratch);
 
-// x = cap tanh(x / cap); `slope` (null: not wanted) becomes the derivative, 1 - tanh(x / cap)^2.
-void soft_cap(float* x, float* slope, std::int64_t count, float cap);
-void soft_cap(double* x, double* slope, std::int64_t count, double cap);
-
 }  // namespace lookback::kernels

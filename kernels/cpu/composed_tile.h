@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/composed_attention.h"
+#include "kernels/cpu/attention_form.h"
 #include "kernels/cpu/attention_tiles.h"
 #include "kernels/cpu/composed_rows.h"
 
@@ -67,16 +68,17 @@ class ComposedScores {
         query_mixing_(a.query_mixing),
         key_mixing_(a.key_mixing),
         fixed_mixing_(a.fixed_mixing.template as<Sum>()),
-        slopes_(a.slopes.template as<Sum>()),
-        scale_(a.scale),
-        cap_(static_cast<Sum>(a.soft_cap)) {
+        scale_(static_cast<double>(*a.scale.template as<Sum>())),
+        form_(a.form),
+        mask_(a.mask) {
     // A tile's numbers take about a megabyte.
     constexpr std::int64_t numbers = 1 << 18;
     while (tile_rows_ > 8 && tile_rows_ * shape_.heads() * shape_.keys > numbers) tile_rows_ /= 2;
   }
 
   const AttentionShape& shape() const { return shape_; }
-  bool capped() const { return cap_ > 0; }
+  double scale() const { return scale_; }
+  bool capped() const { return form_.soft_cap > 0; }
   std::int64_t tiles() const { return blocks_of(shape_.rows, tile_rows_); }
   std::int64_t mixing_rows() const { return 2 * rank_ + 1; }
   // Numbers of one side of compose(): of a row or a key.
@@ -129,7 +131,7 @@ class ComposedScores {
                      k_.width, scratch);
   }
 
-  // x becomes S. Where scores are capped, `cap_slope` becomes the derivative of the cap.
+  // x becomes S. `cap_slope`, where it is not null, becomes the derivative of the soft cap.
   void scores(const ComposedTile& tile, Sum* x, Sum* cap_slope, Scratch<Sum> scratch) const {
     const auto queries_of_tile = queries(tile, scratch);
     for_each_chunk(tile, [&](std::int64_t begin, std::int64_t count) {
@@ -152,7 +154,11 @@ class ComposedScores {
         }
       }
     });
-    if (capped() || slopes_ != nullptr) cap_and_bias(tile, x, cap_slope);
+    if (form_.plain()) return;
+    for (std::int64_t head = 0; head < shape_.heads(); ++head) {
+      apply_form(form_, mask_, {head, tile.row, 1, tile.first}, tile.of_head(x, head),
+                 cap_slope == nullptr ? nullptr : cap_slope + head * tile.head_step);
+    }
   }
 
   // compose() of the numbers x of a tile, where the rows see; the others are not touched.
@@ -209,25 +215,6 @@ class ComposedScores {
     return rows * stride_of(columns) + 16;
   }
 
-  void cap_and_bias(const ComposedTile& tile, Sum* x, Sum* cap_slope) const {
-    for (std::int64_t head = 0; head < shape_.heads(); ++head) {
-      for (std::int64_t i = 0; i < tile.rows; ++i) {
-        const auto seen = tile.visible[static_cast<std::size_t>(i)];
-        const auto at = head * tile.head_step + i * tile.stride;
-        if (capped()) {
-          soft_cap(x + at + seen.first,
-                   cap_slope == nullptr ? nullptr : cap_slope + at + seen.first,
-                   seen.last - seen.first, cap_);
-        }
-        if (slopes_ == nullptr) continue;
-        const auto own = shape_.visible.offset + tile.row + i - tile.first;
-        for (auto s = seen.first; s < seen.last; ++s) {
-          x[at + s] -= slopes_[head] * static_cast<Sum>(own - s);
-        }
-      }
-    }
-  }
-
   const Sum* mixing_at(const In& x, Composing which, std::int64_t sequence,
                        std::int64_t position) const {
     return x.as<Sum>() + sequence * x.stride(0) + position * x.stride(1) +
@@ -261,9 +248,9 @@ class ComposedScores {
   const HeadRows<const T> q_, k_;
   const In query_mixing_, key_mixing_;
   const Sum* fixed_mixing_;
-  const Sum* slopes_;
   const double scale_;
-  const Sum cap_;
+  const ScoreForm form_;
+  const CausalMaskView mask_;
   std::int64_t tile_rows_ = ComposedTile::most_rows;
 };
 

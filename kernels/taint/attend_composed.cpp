@@ -69,7 +69,7 @@ void write_attended(const Out& y, const In& v, const Row& row) {
 
 void run(const AttendComposedCall& call, const OnCpu&) {
   const PositionSets queries(call.queries), keys(call.keys);
-  SourceSet everywhere = 0;
+  SourceSet everywhere = call.slopes.present() ? union_of(call.slopes) : 0;
   for (const auto& x : call.shared) everywhere |= union_of(x);
   const auto& q = call.queries.front();
   const auto key_count = call.keys.front().size(1);

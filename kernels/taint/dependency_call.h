@@ -77,6 +77,7 @@ struct AttendComposedCall {
   InList queries, keys;
   In v;
   InList shared;
+  In slopes;
   CausalMaskView mask;
 };
 struct EverythingCall {
@@ -194,6 +195,7 @@ AttendComposedCall describe(const AttendComposed<M...>& kind, const Arguments& a
           detail::operands<InList>(a, kind.keys.members),
           a.*kind.v,
           detail::operands<InList>(a, kind.shared.members),
+          (a.*kind.form).slopes,
           a.*kind.mask};
 }
 template <class Arguments, class Y, class... X>
