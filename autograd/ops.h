@@ -11,6 +11,7 @@
 #include "autograd/ops/cast.h"
 #include "autograd/ops/cat.h"
 #include "autograd/ops/causal_mask.h"
+#include "autograd/ops/composed_attention.h"
 #include "autograd/ops/contiguous.h"
 #include "autograd/ops/copy_of.h"
 #include "autograd/ops/cross_entropy.h"

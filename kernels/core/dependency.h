@@ -228,6 +228,30 @@ constexpr RunningSums<Y, After, Own, Past, Before> running_sums(Y y, After after
   return {y, after, own, past, before};
 }
 
+// Attention whose heads are composed: with N the keys s that the mask shows to t, every head of row
+// (b, t) depends on all of the query operands' rows x[b, t], on all of the key operands' rows
+// x[b, s] for s in N, and on all of every shared input and of the form's slopes. y[b, t, h, d]
+// depends on these and on v[b, s, g(h), d] for s in N, weights[b, h, t, s] on these for s in N;
+// elsewhere it is a known 0.
+template <class Y, class Weights, class Queries, class Keys, class V, class Shared, class Form,
+          class Mask>
+struct AttendComposed {
+  Y y;
+  Weights weights;
+  Queries queries;
+  Keys keys;
+  V v;
+  Shared shared;
+  Form form;
+  Mask mask;
+};
+template <class Y, class W, class Q, class K, class V, class S, class Form, class Mask>
+constexpr AttendComposed<Y, W, Q, K, V, S, Form, Mask> attend_composed(Y y, W weights, Q queries,
+                                                                       K keys, V v, S shared,
+                                                                       Form form, Mask mask) {
+  return {y, weights, queries, keys, v, shared, form, mask};
+}
+
 // One number (or a few) out of everything: losses, counts, norms.
 template <class Y, class... X>
 struct Everything {

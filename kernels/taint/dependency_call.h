@@ -78,6 +78,14 @@ struct RunningSumsCall {
   InList own, past;
   In before;
 };
+struct AttendComposedCall {
+  Out y, weights;  // one of them is absent
+  InList queries, keys;
+  In v;
+  InList shared;
+  In slopes;
+  CausalMaskView mask;
+};
 struct EverythingCall {
   OutList y;
   InList x;
@@ -99,6 +107,7 @@ void run(const SelectVisibleCall& call, const OnCpu&);
 void run(const AttendCall& call, const OnCpu&);
 void run(const AttendWeightsCall& call, const OnCpu&);
 void run(const RunningSumsCall& call, const OnCpu&);
+void run(const AttendComposedCall& call, const OnCpu&);
 void run(const EverythingCall& call, const OnCpu&);
 
 namespace detail {
@@ -189,6 +198,17 @@ template <class Arguments, class Y, class After, class Own, class Past, class Be
 RunningSumsCall describe(const RunningSums<Y, After, Own, Past, Before>& kind, const Arguments& a) {
   return {a.*kind.y, a.*kind.after, detail::operands<InList>(a, kind.own.members),
           detail::operands<InList>(a, kind.past.members), a.*kind.before};
+}
+template <class Arguments, class... M>
+AttendComposedCall describe(const AttendComposed<M...>& kind, const Arguments& a) {
+  return {a.*kind.y,
+          a.*kind.weights,
+          detail::operands<InList>(a, kind.queries.members),
+          detail::operands<InList>(a, kind.keys.members),
+          a.*kind.v,
+          detail::operands<InList>(a, kind.shared.members),
+          (a.*kind.form).slopes,
+          a.*kind.mask};
 }
 template <class Arguments, class Y, class... X>
 EverythingCall describe(const Everything<Y, X...>& kind, const Arguments& a) {

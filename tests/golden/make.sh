@@ -103,8 +103,8 @@ at fault-double-softmax-per_layer_free fault-double-softmax --scale per_layer_fr
 mechanism() {
   local name=$1
   shift
-  "$python" "$here/mechanisms.py" make "$folder/$name.safetensors" "$@" \
-    --layers 3 --hidden 8 --heads 4 --ffn 12 --vocab 13 --batch 2 --seq 6
+  "$python" "$here/mechanisms.py" make "$folder/$name.safetensors" \
+    --layers 3 --hidden 8 --heads 4 --ffn 12 --vocab 13 --batch 2 --seq 6 "$@"
 }
 mechanism mla mla --steps 10 --head-dim 6 --seed 80
 mechanism mla-biases mla --bias --tie --seed 81
