@@ -17,16 +17,21 @@ class AttentionScores {
                   std::int64_t layer, Precision precision);
 
   RecordNeeds needs() const { return scheme_->needs(); }
+  // Of the layer's own scores.
+  double scale() const { return scale_; }
   // softmax(masked scores of query [B, T, H, K] and key [B, S, G, K]) value [B, S, G, V]
   // -> [B, T, H, V]. Writes into the record what the pass wants of it.
   Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
+                const ForwardPass& pass, LayerRecord& record) const;
+  // The same of keys that stand elsewhere than at their positions in the sequence.
+  Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, CausalMask mask,
                 const ForwardPass& pass, LayerRecord& record) const;
 
  private:
   AttentionPieces pieces(const Tensor& query, const Tensor& key, const ForwardPass& pass) const;
 
   std::vector<std::shared_ptr<const PatternRule>> pattern_;
-  double soft_cap_;
+  double scale_, soft_cap_;
   Tensor slopes_;  // [H], of ALiBi; undefined: none
   std::unique_ptr<const ScoreScheme> scheme_;
 };
