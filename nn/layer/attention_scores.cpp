@@ -6,12 +6,11 @@ namespace lookback {
 
 AttentionScores::AttentionScores(Module& attention, const AttentionOptions& options,
                                  const LlamaConfig& config, std::int64_t layer, std::int64_t width,
-                                 Precision precision)
+                                 Precision precision, double enlargement)
     : pattern_(options.pattern) {
   const auto scores_width = static_cast<double>(width);
-  const ScoreSizes sizes{.layer = layer,
-                         .width = scores_width,
-                         .scale = options.softmax_scale.value_or(1 / std::sqrt(scores_width))};
+  const double scale = options.softmax_scale.value_or(1 / std::sqrt(scores_width));
+  const ScoreSizes sizes{.layer = layer, .width = scores_width, .scale = scale * enlargement};
   const auto name =
       config.score_scale.empty() ? ScoreScheme::default_name : std::string_view(config.score_scale);
   scheme_ = ScoreSchemes::make(name, {attention, "modified_scaling"}, sizes, precision);

@@ -12,9 +12,11 @@ namespace lookback {
 
 class AttentionScores {
  public:
-  // `width`: of a query and a key.
+  // `width`: of a query and a key. `enlargement`: a layer's own scores are multiplied by
+  // softmax_scale, or width^-1/2, and by this.
   AttentionScores(Module& attention, const AttentionOptions& options, const LlamaConfig& config,
-                  std::int64_t layer, std::int64_t width, Precision precision);
+                  std::int64_t layer, std::int64_t width, Precision precision,
+                  double enlargement = 1);
 
   RecordNeeds needs() const { return scheme_->needs(); }
   // softmax(masked scores of query [B, T, H, K] and key [B, S, G, K]) value [B, S, G, V]
