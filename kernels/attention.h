@@ -1,11 +1,12 @@
 // Attention that never holds T x S numbers (Dao et al. 2022, 2023). Every attention of a model is
 // a case of this one contract:
 //
-//   score[b, h, t, s] = sum_p scales[p] * q[p][b, t, h, :] . k[p][b, s, g(h), :]
+//   score[b, h, t, s] = form(sum_p scales[p] * q[p][b, t, h, :] . k[p][b, s, g(h), :])
 //   log_sum_exp[b, h, t] = ln sum_s exp(score[b, h, t, s])
 //   y[b, t, h, :] = sum_s exp(score[b, h, t, s] - log_sum_exp[b, h, t]) v[b, s, g(h), :]
 //
-// where the sums over s run over the keys that the mask shows to t.
+// where the sums over s run over the keys that the mask shows to t, and form is the identity, a
+// soft cap, a bias by distance, or both (score_form.h).
 //
 // Query head h reads key/value head g(h) = h / (H / G), in place: G divides H. A list of pieces
 // stands for one head size split over several tensors (accumulated scores); most models have one
@@ -25,6 +26,7 @@
 #include "kernels/causal_mask.h"
 #include "kernels/core/dependency.h"
 #include "kernels/core/slot.h"
+#include "kernels/score_form.h"
 
 namespace lookback::kernels {
 
@@ -33,6 +35,7 @@ struct AttentionForwardArgs {
   InList k;
   In v;
   In scales;
+  ScoreForm form = {};
   In given_log_sum_exp = {};  // absent: compute it
   Out y;
   Out log_sum_exp = {};  // absent where it is given
@@ -41,13 +44,14 @@ struct AttentionForwardArgs {
   static constexpr auto dependency =
       attend(&AttentionForwardArgs::y, &AttentionForwardArgs::log_sum_exp, &AttentionForwardArgs::q,
              &AttentionForwardArgs::k, &AttentionForwardArgs::v, &AttentionForwardArgs::scales,
-             &AttentionForwardArgs::given_log_sum_exp, &AttentionForwardArgs::mask);
+             &AttentionForwardArgs::form, &AttentionForwardArgs::given_log_sum_exp,
+             &AttentionForwardArgs::mask);
 };
 // Filled by kernels/cpu/attention_forward.cpp and kernels/cuda/attention/attention.cu.
 inline Slot<AttentionForwardArgs> attention_forward{"attention_forward"};
 
 // With P the weights and D[b, h, t] = sum_d dy y:
-//   dP = dy v^T,  dS = P (dP - D),  dv = P^T dy,
+//   dP = dy v^T,  dS = P (dP - D) form',  dv = P^T dy,
 //   dq[p] += scales[p] dS k[p],  dk[p] += scales[p] dS^T q[p],  dscales[p] = sum dS (q[p] . k[p])
 // The log-sum-exp is a function of q and k, also where it was given: the same formulas hold for a
 // replay, with its own y. Every output is optional (absent, or an absent entry of its list). dq and
@@ -59,6 +63,7 @@ struct AttentionBackwardArgs {
   InList k;
   In v;
   In scales;
+  ScoreForm form = {};
   In y;
   In log_sum_exp;  // computed or given
   InOutList dq = {};

@@ -1,7 +1,7 @@
 // Explicit attention: the weights as a tensor that can be kept, looked at, and applied to new
 // values. The same contract as kernels/attention.h, in two halves:
 //
-//   score[b, h, t, s] = sum_p scales[p] * q[p][b, t, h, :] . k[p][b, s, g(h), :]
+//   score[b, h, t, s] = form(sum_p scales[p] * q[p][b, t, h, :] . k[p][b, s, g(h), :])
 //   weights[b, h, t, s] = exp(score[b, h, t, s]) / sum_s exp(score[b, h, t, s])
 //   y[b, t, h, :] = sum_s weights[b, h, t, s] v[b, s, g(h), :]
 //
@@ -20,17 +20,18 @@ struct AttentionWeightsForwardArgs {
   InList q;
   InList k;
   In scales;
+  ScoreForm form = {};
   Out weights;
   CausalMaskView mask = {};
   static constexpr auto dependency =
       attend_weights(&AttentionWeightsForwardArgs::weights, &AttentionWeightsForwardArgs::q,
                      &AttentionWeightsForwardArgs::k, &AttentionWeightsForwardArgs::scales,
-                     &AttentionWeightsForwardArgs::mask);
+                     &AttentionWeightsForwardArgs::form, &AttentionWeightsForwardArgs::mask);
 };
 // Filled by kernels/cpu/attention_weights.cpp and kernels/cuda/attention/attention_weights.cu.
 inline Slot<AttentionWeightsForwardArgs> attention_weights_forward{"attention_weights_forward"};
 
-// dS = weights (dweights - sum_s weights dweights), and from it, as in attention_backward,
+// dS = weights (dweights - sum_s weights dweights) form', and from it, as in attention_backward,
 // dq[p] += scales[p] dS k[p], dk[p] += scales[p] dS^T q[p], dscales[p] = sum dS (q[p] . k[p]).
 struct AttentionWeightsBackwardArgs {
   In dweights;  // as weights
@@ -38,6 +39,7 @@ struct AttentionWeightsBackwardArgs {
   InList q;
   InList k;
   In scales;
+  ScoreForm form = {};
   InOutList dq = {};
   InOutList dk = {};
   Out dscales = {};

@@ -18,16 +18,17 @@ struct AttentionBackward {
 
   std::vector<Tensor> operator()(const Tensor& given_dy, Needed needed) const {
     const auto dy = contiguous(given_dy);
-    const auto [q, k, scales] = pieces.get();
+    const auto given = pieces.get();
     const auto values = v.get();
-    const detail::PieceGradients gradients({q, k, scales}, needed);
-    const auto dv = needed[2 * q.size() + 1] ? empty_like(values) : Tensor{};
+    const detail::PieceGradients gradients(given, needed);
+    const auto dv = needed[2 * given.q.size() + 1] ? empty_like(values) : Tensor{};
     run_with_workspace(kernels::attention_backward, dy.device(),
                        kernels::AttentionBackwardArgs{.dy = dy,
-                                                      .q = detail::views_of(q),
-                                                      .k = detail::views_of(k),
+                                                      .q = detail::views_of(given.q),
+                                                      .k = detail::views_of(given.k),
                                                       .v = values,
-                                                      .scales = scales,
+                                                      .scales = given.scales,
+                                                      .form = detail::form_of(given),
                                                       .y = y.get(),
                                                       .log_sum_exp = log_sum_exp.get(),
                                                       .dq = detail::targets_of(gradients.q),
@@ -52,6 +53,7 @@ Tensor attend(const AttentionPieces& pieces, const Tensor& v, const Tensor& give
                                     .k = detail::views_of(pieces.k),
                                     .v = v,
                                     .scales = pieces.scales,
+                                    .form = detail::form_of(pieces),
                                     .given_log_sum_exp = given,
                                     .y = y,
                                     .log_sum_exp = given.defined() ? Tensor{} : log_sum_exp,

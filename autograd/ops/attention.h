@@ -9,14 +9,18 @@
 
 namespace lookback {
 
-// What the scores are made of: scores = sum_p scales[p] q[p] k[p]^T.
+// What the scores are made of: scores = sum_p scales[p] q[p] k[p]^T, then a soft cap and a bias by
+// distance, where they are wanted (kernels/score_form.h).
 // q[p] [B, T, H, K_p], k[p] [B, S, G, K_p] (query head h reads key head h / (H / G)), one floating
 // dtype; scales [P] in the accumulator's dtype (f32 for f32 and bf16, f64 for f64). Strided views
-// are read where they lie if their last dimension is dense, else copied.
+// are read where they lie if their last dimension is dense, else copied. No gradient goes to the
+// slopes.
 struct AttentionPieces {
   std::vector<Tensor> q;
   std::vector<Tensor> k;
   Tensor scales;
+  double soft_cap = 0;  // c: S = c tanh(S / c); 0: none
+  Tensor slopes = {};   // [H], as the scales: S_h -= slopes[h] (i - j) (ALiBi); undefined: none
 };
 
 struct AttentionResult {

@@ -17,14 +17,15 @@ struct AttentionWeightsBackward {
 
   std::vector<Tensor> operator()(const Tensor& given_dweights, Needed needed) const {
     const auto dweights = contiguous(given_dweights);
-    const auto [q, k, scales] = pieces.get();
-    const detail::PieceGradients gradients({q, k, scales}, needed);
+    const auto given = pieces.get();
+    const detail::PieceGradients gradients(given, needed);
     run_with_workspace(kernels::attention_weights_backward, dweights.device(),
                        kernels::AttentionWeightsBackwardArgs{.dweights = dweights,
                                                              .weights = weights.get(),
-                                                             .q = detail::views_of(q),
-                                                             .k = detail::views_of(k),
-                                                             .scales = scales,
+                                                             .q = detail::views_of(given.q),
+                                                             .k = detail::views_of(given.k),
+                                                             .scales = given.scales,
+                                                             .form = detail::form_of(given),
                                                              .dq = detail::targets_of(gradients.q),
                                                              .dk = detail::targets_of(gradients.k),
                                                              .dscales = gradients.scales,
@@ -84,6 +85,7 @@ Tensor attention_weights(const AttentionPieces& given_pieces, const CausalMask& 
   kernels::attention_weights_forward(q.backend(), {.q = detail::views_of(pieces.q),
                                                    .k = detail::views_of(pieces.k),
                                                    .scales = pieces.scales,
+                                                   .form = detail::form_of(pieces),
                                                    .weights = weights,
                                                    .mask = mask.view()});
   const auto inputs = detail::inputs_of(pieces, {});

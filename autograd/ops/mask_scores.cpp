@@ -1,5 +1,7 @@
 #include "autograd/ops/mask_scores.h"
 
+#include <limits>
+
 #include "autograd/mask_watch.h"
 #include "autograd/ops/detail/floating_operand.h"
 #include "autograd/record.h"
@@ -8,8 +10,10 @@
 namespace lookback {
 namespace {
 
-struct MaskScoresBackward {
-  static constexpr std::string_view name = "mask_scores";
+// Of both: dx = dy where visible, 0 elsewhere.
+template <class Operation>
+struct MaskBackward {
+  static constexpr std::string_view name = Operation::name;
   CausalMask mask;
 
   std::vector<Tensor> operator()(const Tensor& dy, Needed) const {
@@ -20,26 +24,47 @@ struct MaskScoresBackward {
   }
 };
 
-}  // namespace
+struct Scores {
+  static constexpr std::string_view name = "mask_scores", operand = "scores";
+  static constexpr double hidden = -std::numeric_limits<double>::infinity();
+};
+struct Weights {
+  static constexpr std::string_view name = "mask_weights", operand = "weights";
+  static constexpr double hidden = 0;
+};
 
-Tensor mask_scores(const Tensor& given_scores, const CausalMask& mask,
-                   const std::source_location& where) {
-  MaskWatch::tell("mask_scores", mask, where);
-  const Check check{"mask_scores"};
-  const auto scores = floating_operand("mask_scores", given_scores);
-  const int rank = scores.rank();
-  check(rank >= 2, "scores {} must have at least two dimensions, queries and keys", scores.shape());
+template <class Operation>
+Tensor select_visible(const Tensor& given_x, const CausalMask& mask,
+                      const std::source_location& where) {
+  MaskWatch::tell(Operation::name, mask, where);
+  const Check check{Operation::name};
+  const auto x = floating_operand(Operation::name, given_x);
+  const int rank = x.rank();
+  check(rank >= 2, "{} {} must have at least two dimensions, queries and keys", Operation::operand,
+        x.shape());
   if (mask.document_start.defined()) {
-    const Shape expected{rank > 2 ? scores.size(0) : 1, scores.size(-2)};
+    const Shape expected{rank > 2 ? x.size(0) : 1, x.size(-2)};
     check(mask.document_start.shape() == expected && mask.document_start.dtype() == DType::i64,
-          "document_start {} {} must be int64 {}: scores are {}", mask.document_start.dtype(),
-          mask.document_start.shape(), expected, scores.shape());
+          "document_start {} {} must be int64 {}: {} are {}", mask.document_start.dtype(),
+          mask.document_start.shape(), expected, Operation::operand, x.shape());
   }
   check(mask.offset >= 0 && mask.window >= 0, "offset {} and window {} must not be negative",
         mask.offset, mask.window);
-  const auto y = empty_like(scores);
-  kernels::mask_scores_forward(scores.backend(), {.x = scores, .y = y, .mask = mask.view()});
-  return record<MaskScoresBackward>(y, {scores}, [&] { return MaskScoresBackward{mask}; });
+  const auto y = empty_like(x);
+  kernels::mask_scores_forward(x.backend(),
+                               {.x = x, .y = y, .mask = mask.view(), .hidden = Operation::hidden});
+  return record<MaskBackward<Operation>>(y, {x}, [&] { return MaskBackward<Operation>{mask}; });
+}
+
+}  // namespace
+
+Tensor mask_scores(const Tensor& scores, const CausalMask& mask,
+                   const std::source_location& where) {
+  return select_visible<Scores>(scores, mask, where);
+}
+Tensor mask_weights(const Tensor& weights, const CausalMask& mask,
+                    const std::source_location& where) {
+  return select_visible<Weights>(weights, mask, where);
 }
 
 }  // namespace lookback

@@ -15,7 +15,8 @@ class Backward {
         dv_(rows_of_key_heads<T>(a_.dv)) {
     scratch_numbers_ = pieces_.chunk_scratch() + key_columns * v_.width +
                        read_scratch<T>(key_columns, v_.width) + pieces_.block_scratch() +
-                       2 * query_rows * tile_stride + read_scratch<T>(2 * query_rows, v_.width);
+                       2 * query_rows * tile_stride + pieces_.cap_scratch() +
+                       read_scratch<T>(2 * query_rows, v_.width);
   }
 
   void run() const {
@@ -79,7 +80,7 @@ class Backward {
     const auto dy = read_rows(a_.dy.as<T>() + offset, row_stride, rows, v_.width, scratch);
     const ScoreTile<Sum> weights{scratch.take(query_rows * tile_stride), rows, columns, tile_stride,
                                  visible.data()};
-    pieces_.scores(queries, keys, first, weights);
+    const Sum* cap_derivative = pieces_.scores(queries, keys, first, row, head, weights, scratch);
     weights_from_log_sum_exp(
         weights,
         a_.log_sum_exp.as<Sum>() + (at.sequence * shape_.heads() + head) * shape_.rows + row);
@@ -114,8 +115,9 @@ class Backward {
                            .c = gradient,
                            .c_stride = tile_stride});
     score_gradient(weights, gradient, tile_stride, row_dot.data());
-    pieces_.add(segment, keys, first, row, head, queries,
-                {gradient, rows, columns, tile_stride, visible.data()}, scratch);
+    const ScoreTile<Sum> tile{gradient, rows, columns, tile_stride, visible.data()};
+    if (cap_derivative != nullptr) multiply_rows(tile, cap_derivative);
+    pieces_.add(segment, keys, first, row, head, queries, tile, scratch);
   }
 
   const AttentionBackwardArgs& a_;

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "kernels/attention.h"
+#include "kernels/cpu/attention_form.h"
 #include "kernels/cpu/attention_tiles.h"
 #include "runtime/parallel.h"
 
@@ -103,6 +104,7 @@ class Forward {
     mask.relative(first, columns, at.count, visible.data());
     const ScoreTile<Sum> tile{scores, at.count, columns, tile_stride, visible.data()};
     score_tile(queries, keys, widths_, a_.scales.as<Sum>(), tile);
+    apply_form(a_.form, a_.mask, {at.head, at.row, at.step, first}, tile);
     if (a_.given_log_sum_exp.present()) {
       weights_from_log_sum_exp(tile, a_.given_log_sum_exp.as<Sum>() + log_sum_exp_at(at));
     } else {

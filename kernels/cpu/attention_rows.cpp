@@ -169,6 +169,62 @@ void gradient(const ScoreTile<T>& weights, T* given, std::int64_t stride, const 
   });
 }
 
+// NaN stays NaN, which Highway's functions need not keep.
+template <class D, class V = hn::Vec<D>>
+V tanh_of(D d, V x) {
+  return hn::IfThenElse(hn::Eq(x, x), hn::Tanh(d, x), x);
+}
+
+template <class T>
+void cap_row(T* x, std::size_t count, T cap, T* derivative) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = hn::Lanes(d);
+  const auto most = hn::Set(d, cap), inverse = hn::Set(d, 1 / cap), one = hn::Set(d, T{1});
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto t = tanh_of(d, hn::Mul(hn::LoadU(d, x + i), inverse));
+    hn::StoreU(hn::Mul(most, t), d, x + i);
+    if (derivative != nullptr) hn::StoreU(hn::NegMulAdd(t, t, one), d, derivative + i);
+  }
+  if (i == count) return;
+  const auto t = tanh_of(d, hn::Mul(load_some(d, x + i, count - i, T{0}), inverse));
+  store_some(d, hn::Mul(most, t), x + i, count - i);
+  if (derivative != nullptr) {
+    store_some(d, hn::NegMulAdd(t, t, one), derivative + i, count - i);
+  }
+}
+
+template <class T>
+void cap_tile(const ScoreTile<T>& tile, T cap, T* derivative) {
+  for (std::int64_t r = 0; r < tile.rows; ++r) {
+    const auto seen = tile.visible[r];
+    const auto at = r * tile.stride + seen.first;
+    cap_row(tile.data + at, static_cast<std::size_t>(seen.last - seen.first), cap,
+            derivative == nullptr ? nullptr : derivative + at);
+  }
+}
+
+template <class T>
+void bias(const ScoreTile<T>& tile, const T* slope, const T* row_position,
+          const T* column_position) {
+  for (std::int64_t r = 0; r < tile.rows; ++r) {
+    T* x = tile.data + r * tile.stride;
+    const T by = slope[r], position = row_position[r];
+    for (auto i = tile.visible[r].first; i < tile.visible[r].last; ++i) {
+      x[i] -= by * (position - column_position[i]);
+    }
+  }
+}
+
+template <class T>
+void multiply(const ScoreTile<T>& tile, const T* factor) {
+  for (std::int64_t r = 0; r < tile.rows; ++r) {
+    T* x = tile.data + r * tile.stride;
+    const T* by = factor + r * tile.stride;
+    for (auto i = tile.visible[r].first; i < tile.visible[r].last; ++i) x[i] *= by[i];
+  }
+}
+
 template <class T>
 T dot_product(const T* a, const T* b, std::int64_t count) {
   const hn::ScalableTag<T> d;
@@ -207,6 +263,11 @@ bool finite(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t col
   void gradient_##suffix(const ScoreTile<T>& t, T* g, std::int64_t stride, const T* d) {  \
     gradient(t, g, stride, d);                                                            \
   }                                                                                       \
+  void cap_##suffix(const ScoreTile<T>& t, T c, T* d) { cap_tile(t, c, d); }              \
+  void bias_##suffix(const ScoreTile<T>& t, const T* s, const T* r, const T* c) {         \
+    bias(t, s, r, c);                                                                     \
+  }                                                                                       \
+  void multiply_##suffix(const ScoreTile<T>& t, const T* f) { multiply(t, f); }           \
   T dot_##suffix(const T* a, const T* b, std::int64_t n) { return dot_product(a, b, n); } \
   bool finite_##suffix(const T* x, std::int64_t stride, std::int64_t r, std::int64_t c) { \
     return finite(x, stride, r, c);                                                       \
@@ -227,6 +288,9 @@ namespace lookback::kernels {
   HWY_EXPORT(replay_##suffix);                                                                  \
   HWY_EXPORT(softmax_##suffix);                                                                 \
   HWY_EXPORT(gradient_##suffix);                                                                \
+  HWY_EXPORT(cap_##suffix);                                                                     \
+  HWY_EXPORT(bias_##suffix);                                                                    \
+  HWY_EXPORT(multiply_##suffix);                                                                \
   HWY_EXPORT(dot_##suffix);                                                                     \
   HWY_EXPORT(finite_##suffix);                                                                  \
   HWY_EXPORT(scale_##suffix);                                                                   \
@@ -240,6 +304,16 @@ namespace lookback::kernels {
   void score_gradient(const ScoreTile<T>& weights, T* gradient, std::int64_t stride,            \
                       const T* row_dot) {                                                       \
     HWY_DYNAMIC_DISPATCH(gradient_##suffix)(weights, gradient, stride, row_dot);                \
+  }                                                                                             \
+  void cap_scores(const ScoreTile<T>& tile, T cap, T* derivative) {                             \
+    HWY_DYNAMIC_DISPATCH(cap_##suffix)(tile, cap, derivative);                                  \
+  }                                                                                             \
+  void bias_by_distance(const ScoreTile<T>& tile, const T* slope, const T* row_position,        \
+                        const T* column_position) {                                             \
+    HWY_DYNAMIC_DISPATCH(bias_##suffix)(tile, slope, row_position, column_position);            \
+  }                                                                                             \
+  void multiply_rows(const ScoreTile<T>& x, const T* factor) {                                  \
+    HWY_DYNAMIC_DISPATCH(multiply_##suffix)(x, factor);                                         \
   }                                                                                             \
   T dot(const T* a, const T* b, std::int64_t count) {                                           \
     return HWY_DYNAMIC_DISPATCH(dot_##suffix)(a, b, count);                                     \

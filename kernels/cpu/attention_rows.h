@@ -38,6 +38,21 @@ void score_gradient(const ScoreTile<float>& weights, float* gradient, std::int64
 void score_gradient(const ScoreTile<double>& weights, double* gradient,
                     std::int64_t gradient_stride, const double* row_dot);
 
+// Scores become cap tanh(score / cap). `derivative` (rows as far apart as the tile's, or null)
+// becomes that of the cap, 1 - tanh(score / cap)^2.
+void cap_scores(const ScoreTile<float>& tile, float cap, float* derivative);
+void cap_scores(const ScoreTile<double>& tile, double cap, double* derivative);
+
+// Scores lose slope[row] (row_position[row] - column_position[column]).
+void bias_by_distance(const ScoreTile<float>& tile, const float* slope, const float* row_position,
+                      const float* column_position);
+void bias_by_distance(const ScoreTile<double>& tile, const double* slope,
+                      const double* row_position, const double* column_position);
+
+// x *= factor, over the visible part of each row.
+void multiply_rows(const ScoreTile<float>& x, const float* factor);
+void multiply_rows(const ScoreTile<double>& x, const double* factor);
+
 // The dot product of two rows of `count` numbers.
 float dot(const float* a, const float* b, std::int64_t count);
 double dot(const double* a, const double* b, std::int64_t count);

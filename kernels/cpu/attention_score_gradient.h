@@ -9,6 +9,7 @@
 #pragma once
 
 #include "kernels/attention.h"
+#include "kernels/cpu/attention_form.h"
 #include "kernels/cpu/attention_tiles.h"
 #include "runtime/parallel.h"
 
@@ -133,11 +134,18 @@ class ScoreGradient {
     return result;
   }
 
-  void scores(const std::vector<RowSpan<Sum>>& queries_of_block, const Chunk& chunk,
-              std::int64_t first, const ScoreTile<Sum>& tile) const {
+  // Scratch for the derivative of a soft cap over a tile.
+  std::int64_t cap_scratch() const { return a_.form.soft_cap > 0 ? query_rows * tile_stride : 0; }
+  // The scores of a block of rows, and the derivative of the soft cap, null where there is none.
+  Sum* scores(const std::vector<RowSpan<Sum>>& queries_of_block, const Chunk& chunk,
+              std::int64_t first, std::int64_t row, std::int64_t head, const ScoreTile<Sum>& tile,
+              Scratch<Sum>& scratch) const {
     auto keys = chunk.keys;
     for (auto& piece : keys) piece = piece.from(first);
     score_tile(queries_of_block, keys, widths_, a_.scales.template as<Sum>(), tile);
+    Sum* cap_derivative = a_.form.soft_cap > 0 ? scratch.take(cap_scratch()) : nullptr;
+    apply_form(a_.form, a_.mask, {head, row, 1, chunk.at.first + first}, tile, cap_derivative);
+    return cap_derivative;
   }
 
   // Takes in dS of one block of rows and of the chunk's keys [first, first + tile.columns).

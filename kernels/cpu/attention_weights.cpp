@@ -62,6 +62,7 @@ class Forward {
       tile.data = scratch.take(rows * shape_.keys);
     }
     score_tile(queries, keys, widths_, a_.scales.as<Sum>(), tile);
+    apply_form(a_.form, a_.mask, {head, row, 1, first}, tile);
     softmax_rows(tile);
     if constexpr (!std::is_same_v<T, Sum>) {
       for (std::int64_t i = 0; i < rows; ++i) {
@@ -85,7 +86,7 @@ class Backward {
   explicit Backward(const AttentionWeightsBackwardArgs& arguments)
       : a_(arguments), shape_(shape_of(a_.q, a_.k, a_.mask)), pieces_(a_) {
     scratch_numbers_ = pieces_.chunk_scratch() + pieces_.block_scratch() +
-                       query_rows * tile_stride + read_scratch<T>(query_rows, key_columns);
+                       2 * query_rows * tile_stride + pieces_.cap_scratch();
   }
 
   void run() const {
@@ -142,8 +143,13 @@ class Backward {
                                              : Sum{0};
       }
     }
-    pieces_.add(segment, keys, first, row, head, queries,
-                {gradient, rows, columns, tile_stride, visible.data()}, scratch);
+    const ScoreTile<Sum> tile{gradient, rows, columns, tile_stride, visible.data()};
+    if (a_.form.soft_cap > 0) {
+      const ScoreTile<Sum> scores{scratch.take(query_rows * tile_stride), rows, columns,
+                                  tile_stride, visible.data()};
+      multiply_rows(tile, pieces_.scores(queries, keys, first, row, head, scores, scratch));
+    }
+    pieces_.add(segment, keys, first, row, head, queries, tile, scratch);
   }
 
   // sum_s weights dweights over the keys a row sees.

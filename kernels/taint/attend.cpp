@@ -1,5 +1,3 @@
-#include <limits>
-
 #include "kernels/taint/cells.h"
 #include "kernels/taint/dependency_call.h"
 
@@ -34,10 +32,12 @@ class HeadSets {
 // The scores of one call: what a row's normalization depends on.
 class Scores {
  public:
-  Scores(const InList& q, const InList& k, const In& scales, const CausalMaskView& visible)
+  Scores(const InList& q, const InList& k, const In& scales, const ScoreForm& form,
+         const CausalMaskView& visible)
       : queries_(q),
         keys_(k),
         everywhere_(union_of(scales)),
+        form_(form),
         key_count_(k.front().size(1)),
         group_(q.front().size(2) / std::max<std::int64_t>(1, k.front().size(2))),
         mask_(visible) {}
@@ -49,6 +49,7 @@ class Scores {
   SourceSet row(std::int64_t batch, std::int64_t t, std::int64_t head) const {
     const auto range = keys_of(batch, t);
     auto set = everywhere_ | queries_.at(batch, t, head);
+    if (form_.slopes.present()) set |= Cells(form_.slopes).set(head * form_.slopes.stride(0));
     for (auto s = range.first; s < range.last; ++s) set |= keys_.at(batch, s, head / group_);
     return range.empty() ? SourceSet{0} : set;
   }
@@ -57,6 +58,7 @@ class Scores {
  private:
   HeadSets queries_, keys_;
   SourceSet everywhere_;
+  const ScoreForm& form_;
   std::int64_t key_count_, group_;
   const CausalMaskView& mask_;
 };
@@ -79,7 +81,7 @@ void write_attended(const AttendCall& call, const Scores& scores, std::int64_t b
 }  // namespace
 
 void run(const AttendCall& call, const OnCpu&) {
-  const Scores scores(call.q, call.k, call.scales, call.mask);
+  const Scores scores(call.q, call.k, call.scales, call.form, call.mask);
   const auto& q = call.q.front();
   for (std::int64_t batch = 0; batch < q.size(0); ++batch) {
     for (std::int64_t t = 0; t < q.size(1); ++t) {
@@ -101,7 +103,7 @@ void run(const AttendCall& call, const OnCpu&) {
 }
 
 void run(const AttendWeightsCall& call, const OnCpu&) {
-  const Scores scores(call.q, call.k, call.scales, call.mask);
+  const Scores scores(call.q, call.k, call.scales, call.form, call.mask);
   const Cells y(call.y);
   for (std::int64_t batch = 0; batch < call.y.size(0); ++batch) {
     for (std::int64_t head = 0; head < call.y.size(1); ++head) {
@@ -123,7 +125,6 @@ void run(const AttendWeightsCall& call, const OnCpu&) {
 }
 
 void run(const SelectVisibleCall& call, const OnCpu&) {
-  constexpr auto hidden = -std::numeric_limits<double>::infinity();
   const Cells x(call.x), y(call.y);
   const int rank = call.y.rank();
   const auto rows = call.y.size(-2), keys = call.y.size(-1);
@@ -139,7 +140,7 @@ void run(const SelectVisibleCall& call, const OnCpu&) {
         const auto in = matrices_in[matrix] + t * call.x.stride(-2) + s * call.x.stride(-1);
         const auto out = matrices_out[matrix] + t * call.y.stride(-2) + s * call.y.stride(-1);
         if (!call.mask.visible(sequence, t, s, keys)) {
-          y.become(out, hidden);
+          y.become(out, call.hidden);
         } else if (x.known(in)) {
           y.become(out, x.value(in));
         } else {

@@ -9,6 +9,7 @@
 #include "kernels/causal_mask.h"
 #include "kernels/core/dependency.h"
 #include "kernels/core/operand.h"
+#include "kernels/score_form.h"
 
 namespace lookback::kernels::taint {
 
@@ -55,17 +56,34 @@ struct SelectVisibleCall {
   Out y;
   In x;
   CausalMaskView mask;
+  double hidden;
 };
 struct AttendCall {
   Out y, log_sum_exp;
   InList q, k;
-  In v, scales, given_log_sum_exp;
+  In v, scales;
+  ScoreForm form;
+  In given_log_sum_exp;
   CausalMaskView mask;
 };
 struct AttendWeightsCall {
   Out y;
   InList q, k;
   In scales;
+  ScoreForm form;
+  CausalMaskView mask;
+};
+struct RunningSumsCall {
+  Out y, after;
+  InList own, past;
+  In before;
+};
+struct AttendComposedCall {
+  Out y, weights;  // one of them is absent
+  InList queries, keys;
+  In v;
+  InList shared;
+  In slopes;
   CausalMaskView mask;
 };
 struct EverythingCall {
@@ -88,6 +106,8 @@ void run(const SoftmaxCall& call, const OnCpu&);
 void run(const SelectVisibleCall& call, const OnCpu&);
 void run(const AttendCall& call, const OnCpu&);
 void run(const AttendWeightsCall& call, const OnCpu&);
+void run(const RunningSumsCall& call, const OnCpu&);
+void run(const AttendComposedCall& call, const OnCpu&);
 void run(const EverythingCall& call, const OnCpu&);
 
 namespace detail {
@@ -160,18 +180,35 @@ template <class Arguments, class Y, class X>
 SoftmaxCall describe(const Softmax<Y, X>& kind, const Arguments& a) {
   return {a.*kind.y, a.*kind.x};
 }
-template <class Arguments, class Y, class X, class Mask>
-SelectVisibleCall describe(const SelectVisible<Y, X, Mask>& kind, const Arguments& a) {
-  return {a.*kind.y, a.*kind.x, a.*kind.mask};
+template <class Arguments, class... M>
+SelectVisibleCall describe(const SelectVisible<M...>& kind, const Arguments& a) {
+  return {a.*kind.y, a.*kind.x, a.*kind.mask, a.*kind.hidden};
 }
 template <class Arguments, class... M>
 AttendCall describe(const Attend<M...>& kind, const Arguments& a) {
-  return {a.*kind.y,      a.*kind.log_sum_exp,       a.*kind.q,   a.*kind.k, a.*kind.v,
-          a.*kind.scales, a.*kind.given_log_sum_exp, a.*kind.mask};
+  return {a.*kind.y,   a.*kind.log_sum_exp, a.*kind.q,    a.*kind.k,
+          a.*kind.v,   a.*kind.scales,      a.*kind.form, a.*kind.given_log_sum_exp,
+          a.*kind.mask};
 }
 template <class Arguments, class... M>
 AttendWeightsCall describe(const AttendWeights<M...>& kind, const Arguments& a) {
-  return {a.*kind.y, a.*kind.q, a.*kind.k, a.*kind.scales, a.*kind.mask};
+  return {a.*kind.y, a.*kind.q, a.*kind.k, a.*kind.scales, a.*kind.form, a.*kind.mask};
+}
+template <class Arguments, class Y, class After, class Own, class Past, class Before>
+RunningSumsCall describe(const RunningSums<Y, After, Own, Past, Before>& kind, const Arguments& a) {
+  return {a.*kind.y, a.*kind.after, detail::operands<InList>(a, kind.own.members),
+          detail::operands<InList>(a, kind.past.members), a.*kind.before};
+}
+template <class Arguments, class... M>
+AttendComposedCall describe(const AttendComposed<M...>& kind, const Arguments& a) {
+  return {a.*kind.y,
+          a.*kind.weights,
+          detail::operands<InList>(a, kind.queries.members),
+          detail::operands<InList>(a, kind.keys.members),
+          a.*kind.v,
+          detail::operands<InList>(a, kind.shared.members),
+          (a.*kind.form).slopes,
+          a.*kind.mask};
 }
 template <class Arguments, class Y, class... X>
 EverythingCall describe(const Everything<Y, X...>& kind, const Arguments& a) {

@@ -12,11 +12,10 @@ namespace lookback {
 
 class AttentionScores {
  public:
-  // `width`: of a query and a key. `enlargement`: a layer's own scores are multiplied by
+  // Of options that have a score width. `enlargement`: a layer's own scores are multiplied by
   // softmax_scale, or width^-1/2, and by this.
   AttentionScores(Module& attention, const AttentionOptions& options, const LlamaConfig& config,
-                  std::int64_t layer, std::int64_t width, Precision precision,
-                  double enlargement = 1);
+                  std::int64_t layer, Precision precision, double enlargement = 1);
 
   RecordNeeds needs() const { return scheme_->needs(); }
   // softmax(masked scores of query [B, T, H, K] and key [B, S, G, K]) value [B, S, G, V]
@@ -25,7 +24,11 @@ class AttentionScores {
                 const ForwardPass& pass, LayerRecord& record) const;
 
  private:
+  AttentionPieces pieces(const Tensor& query, const Tensor& key, const ForwardPass& pass) const;
+
   std::vector<std::shared_ptr<const PatternRule>> pattern_;
+  double soft_cap_;
+  Tensor slopes_;  // [H], of ALiBi; undefined: none
   std::unique_ptr<const ScoreScheme> scheme_;
 };
 

@@ -29,7 +29,7 @@ class StreamingReplay final : public AttentionReplay {
   }
 
   std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& all) const override {
-    return std::make_shared<StreamingReplay>(pieces_from(all, 1), all[0], mask_);
+    return std::make_shared<StreamingReplay>(pieces_from(all, 1, pieces_), all[0], mask_);
   }
 
  private:
@@ -91,14 +91,22 @@ std::shared_ptr<const AttentionReplay> kept_weights(MaskedWeights recorded) {
 
 void append_tensors(std::vector<Tensor>& all, const AttentionPieces& pieces) {
   all.push_back(pieces.scales);
+  if (pieces.slopes.defined()) all.push_back(pieces.slopes);
   all.insert(all.end(), pieces.q.begin(), pieces.q.end());
   all.insert(all.end(), pieces.k.begin(), pieces.k.end());
 }
 
-AttentionPieces pieces_from(const std::vector<Tensor>& all, std::size_t begin) {
-  const auto scales = all.begin() + static_cast<std::ptrdiff_t>(begin);
-  const auto first_key = scales + 1 + (all.end() - scales) / 2;
-  return {{scales + 1, first_key}, {first_key, all.end()}, *scales};
+AttentionPieces pieces_from(const std::vector<Tensor>& all, std::size_t begin,
+                            const AttentionPieces& like) {
+  auto next = all.begin() + static_cast<std::ptrdiff_t>(begin);
+  AttentionPieces pieces;
+  pieces.scales = *next++;
+  pieces.soft_cap = like.soft_cap;
+  if (like.slopes.defined()) pieces.slopes = *next++;
+  const auto first_key = next + static_cast<std::ptrdiff_t>(like.q.size());
+  pieces.q.assign(next, first_key);
+  pieces.k.assign(first_key, all.end());
+  return pieces;
 }
 
 RecordedAttention record_attention(const AttentionPieces& pieces, const Tensor& values,

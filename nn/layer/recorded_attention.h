@@ -22,10 +22,11 @@ MaskedWeights masked_weights(const AttentionPieces& pieces, const CausalMask& ma
 // A replay that applies these weights.
 std::shared_ptr<const AttentionReplay> kept_weights(MaskedWeights recorded);
 
-// The tensors of pieces at the end of others, and the pieces made of those from `begin` on: for a
-// replay's tensors() and with().
+// The tensors of pieces at the end of others, and pieces like these made of those from `begin` on:
+// for a replay's tensors() and with().
 void append_tensors(std::vector<Tensor>& all, const AttentionPieces& pieces);
-AttentionPieces pieces_from(const std::vector<Tensor>& all, std::size_t begin);
+AttentionPieces pieces_from(const std::vector<Tensor>& all, std::size_t begin,
+                            const AttentionPieces& like);
 
 struct RecordedAttention {
   Tensor output;  // [B, T, H, dv]

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "autograd/gradient.h"
 #include "autograd/ops/attention_weights.h"
 #include "runtime/transfer.h"
 #include "tests/autograd/op_case.h"
@@ -28,8 +29,12 @@ bool visible(const CausalMask& mask, std::int64_t b, std::int64_t t, std::int64_
 }
 
 // weights[b, h, t, s], from contiguous operands in f64.
+struct Form {
+  double soft_cap = 0;
+  std::vector<double> slopes = {};
+};
 Tensor reference_weights(const std::vector<Tensor>& q, const std::vector<Tensor>& k,
-                         const Tensor& scales, const CausalMask& mask) {
+                         const Tensor& scales, const CausalMask& mask, const Form& form = {}) {
   const auto rows = q[0].size(1);
   const auto heads = q[0].size(2);
   const auto keys = k[0].size(1);
@@ -42,6 +47,10 @@ Tensor reference_weights(const std::vector<Tensor>& q, const std::vector<Tensor>
       const double* key =
           k[p].data<double>() + ((b * keys + s) * key_heads + h / (heads / key_heads)) * width;
       for (std::int64_t d = 0; d < width; ++d) sum += scales.data<double>()[p] * query[d] * key[d];
+    }
+    if (form.soft_cap > 0) sum = form.soft_cap * std::tanh(sum / form.soft_cap);
+    if (!form.slopes.empty()) {
+      sum -= form.slopes[static_cast<std::size_t>(h)] * static_cast<double>(mask.offset + t - s);
     }
     return sum;
   };
@@ -148,7 +157,79 @@ const OpCase attention_case{
              attention(zero_pieces({1, 2, 4, 4}, {1, 2, 2, 4}), zeros_f64({1, 2, 2, 4}),
                        {.window = -1});
            },
-           "window -1 must not be negative"}}}};
+           "window -1 must not be negative"},
+          {[] {
+             auto pieces = zero_pieces({1, 2, 4, 4}, {1, 2, 2, 4});
+             pieces.soft_cap = -1;
+             attention(pieces, zeros_f64({1, 2, 2, 4}), {});
+           },
+           "soft_cap -1 must be above 0, or 0 for none"},
+          {[] {
+             auto pieces = zero_pieces({1, 2, 4, 4}, {1, 2, 2, 4});
+             pieces.slopes = zeros_f64({2});
+             attention(pieces, zeros_f64({1, 2, 2, 4}), {});
+           },
+           "slopes (2,) of float64 must be (4,) of float64: one number for each query head"},
+          {[] {
+             auto pieces = zero_pieces({1, 2, 4, 4}, {1, 2, 2, 4});
+             pieces.slopes = zeros_f64({4});
+             set_requires_grad(pieces.slopes);
+             attention(pieces, zeros_f64({1, 2, 2, 4}), {});
+           },
+           "slopes require a gradient: they have none"}}}};
+
+// A soft cap and slopes, of one query row as well, whose block holds heads instead of rows.
+const Form cap_and_slopes{.soft_cap = 1.25, .slopes = {0.5, 0.125}};
+AttentionPieces formed_piece(const Inputs& in) {
+  auto pieces = one_piece(in);
+  pieces.soft_cap = cap_and_slopes.soft_cap;
+  pieces.slopes = fixed_scales(in[0], cap_and_slopes.slopes);
+  return pieces;
+}
+Tensor formed_weights(const Inputs& in) {
+  return reference_weights({in[0]}, {in[1]}, fixed_scales(in[0], {0.7}), plain_mask,
+                           cap_and_slopes);
+}
+const std::vector<Shapes> two_head_shapes{{{2, 5, 2, 3}, {2, 8, 1, 3}, {2, 8, 1, 5}},
+                                          {{1, 1, 2, 2}, {1, 4, 1, 2}, {1, 4, 1, 3}},
+                                          {{1, 0, 2, 2}, {1, 3, 1, 2}, {1, 3, 1, 2}},
+                                          {{1, 31, 2, 4}, {1, 34, 2, 4}, {1, 34, 2, 1}},
+                                          {{1, 65, 2, 8}, {1, 68, 1, 8}, {1, 68, 1, 4}}};
+const OpCase form_case{
+    "attention/form",
+    {.shapes = two_head_shapes,
+     .call = [](const Inputs& in) { return attention(formed_piece(in), in[2], plain_mask).y; },
+     .reference =
+         [](const Inputs& in) { return reference_values(formed_weights(in), in[2], plain_mask); },
+     .terms = keys_of,
+     .large = 4}};
+const OpCase formed_replay_case{
+    "attention/formed_replay",
+    {.shapes = two_head_shapes,
+     .call =
+         [](const Inputs& in) {
+           const auto pieces = formed_piece(in);
+           const auto earlier = attention(pieces, in[1], plain_mask);
+           return attention_replay(pieces, earlier.log_sum_exp, in[2], plain_mask);
+         },
+     .reference =
+         [](const Inputs& in) { return reference_values(formed_weights(in), in[2], plain_mask); },
+     .terms = keys_of,
+     .factor = 16,
+     .large = 0}};
+// Inputs: q, k.
+const OpCase formed_weights_case{
+    "attention_weights/form",
+    {.shapes = {{{2, 5, 2, 3}, {2, 8, 1, 3}},
+                {{1, 1, 2, 2}, {1, 4, 1, 2}},
+                {{1, 3, 2, 2}, {1, 0, 1, 2}},
+                {{1, 65, 2, 8}, {1, 68, 1, 8}}},
+     .call = [](const Inputs& in) { return attention_weights(formed_piece(in), plain_mask); },
+     .reference = formed_weights,
+     .terms = keys_of,
+     .factor = 32,
+     .large = 0,
+     .dtypes = {DType::f64, DType::f32}}};
 
 // Two pieces, learned scales, documents. Inputs: q0, k0, q1, k1, scales, v.
 AttentionPieces two_pieces(const Inputs& in) {

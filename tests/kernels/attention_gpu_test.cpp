@@ -98,6 +98,9 @@ std::vector<ProblemShape> other_shapes() {
           {.rows = 31, .keys = 130, .widths = {4, 8, 3}, .value_width = 140, .offset = 99},
           {.rows = 20, .keys = 20, .widths = {264}, .value_width = 8, .gap = 8},
           {.rows = 20, .keys = 50, .offset = 30, .window = 12, .documents = true},
+          {.rows = 33, .keys = 40, .heads = 4, .offset = 7, .soft_cap = 1.5, .slopes = true},
+          {.rows = 1, .keys = 40, .heads = 4, .offset = 39, .gap = 8, .soft_cap = 2},
+          {.rows = 65, .keys = 65, .heads = 3, .window = 20, .gap = 8, .slopes = true},
           {.rows = 4, .keys = 6, .offset = -2},
           {.rows = 3, .keys = 0},
           {.rows = 0, .keys = 3}};

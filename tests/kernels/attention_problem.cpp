@@ -35,9 +35,11 @@ Tensor grouped(const Tensor& x, std::int64_t group) {
 }  // namespace
 
 std::string ProblemShape::name() const {
-  return fmt::format("B{} T{} S{} H{} G{} pieces {} ({} wide) V{} offset {} window {} documents {}",
-                     sequences, rows, keys, heads, key_heads, widths.size(), widths[0], value_width,
-                     offset, window, documents);
+  return fmt::format(
+      "B{} T{} S{} H{} G{} pieces {} ({} wide) V{} offset {} window {} documents {} cap {} slopes "
+      "{}",
+      sequences, rows, keys, heads, key_heads, widths.size(), widths[0], value_width, offset,
+      window, documents, soft_cap, slopes);
 }
 
 Numbers numbers_of(const Tensor& x) {
@@ -75,6 +77,10 @@ AttentionProblem<T>::AttentionProblem(const ProblemShape& given, unsigned seed, 
   dy = random_tensor<T>({s.sequences, s.rows, s.heads, s.value_width}, seed++);
   scales = random_tensor<Accumulator<T>>({pieces}, seed++);
   for (auto& scale : scales.elements<Accumulator<T>>()) scale += Accumulator<T>(1.5);
+  if (s.slopes) {
+    slopes = random_tensor<Accumulator<T>>({s.heads}, seed++);
+    for (auto& slope : slopes.elements<Accumulator<T>>()) slope = std::abs(slope) / 2;
+  }
   if (s.documents) {
     document_start = empty({s.sequences, s.rows}, DType::i64);
     for (std::int64_t i = 0; i < s.sequences * s.rows; ++i) {
@@ -109,6 +115,13 @@ CausalMask AttentionProblem<T>::placed_mask() const {
 }
 
 template <class T>
+ScoreForm AttentionProblem<T>::form_of(const Tensor& placed_slopes) const {
+  ScoreForm form{.soft_cap = shape.soft_cap};
+  if (placed_slopes.defined()) form.slopes = placed_slopes;
+  return form;
+}
+
+template <class T>
 void AttentionProblem<T>::forward(Run& run, const Tensor& given) const {
   const Tensor y = empty(dy.shape(), dy.dtype(), device);
   const Tensor log_sum_exp =
@@ -118,11 +131,13 @@ void AttentionProblem<T>::forward(Run& run, const Tensor& given) const {
   const auto queries = placed(q), keys = placed(k);
   const auto values = to_device(v, device), factors = to_device(scales, device);
   const auto seen = placed_mask();
+  const auto bias = slopes.defined() ? to_device(slopes, device) : Tensor{};
   run_with_workspace(attention_forward, device,
                      AttentionForwardArgs{.q = views(queries),
                                           .k = views(keys),
                                           .v = values,
                                           .scales = factors,
+                                          .form = form_of(bias),
                                           .given_log_sum_exp = earlier,
                                           .y = y,
                                           .log_sum_exp = log_sum_exp,
@@ -146,12 +161,14 @@ void AttentionProblem<T>::backward(Run& run) const {
   const auto dresult = to_device(dy, device), y = to_device(run.y, device);
   const auto log_sum_exp = to_device(run.log_sum_exp, device);
   const auto seen = placed_mask();
+  const auto bias = slopes.defined() ? to_device(slopes, device) : Tensor{};
   run_with_workspace(attention_backward, device,
                      AttentionBackwardArgs{.dy = dresult,
                                            .q = views(queries),
                                            .k = views(keys),
                                            .v = values,
                                            .scales = factors,
+                                           .form = form_of(bias),
                                            .y = y,
                                            .log_sum_exp = log_sum_exp,
                                            .dq = {dq.begin(), dq.end()},
@@ -176,9 +193,11 @@ Tensor AttentionProblem<T>::explicit_weights() const {
   const auto queries = placed(q), keys = placed(k);
   const auto factors = to_device(scales, device);
   const auto seen = placed_mask();
+  const auto bias = slopes.defined() ? to_device(slopes, device) : Tensor{};
   attention_weights_forward(device.backend, {.q = views(queries),
                                              .k = views(keys),
                                              .scales = factors,
+                                             .form = form_of(bias),
                                              .weights = weights,
                                              .mask = seen.view()});
   return to_device(weights, cpu_device);
@@ -192,6 +211,7 @@ typename AttentionProblem<T>::Run AttentionProblem<T>::explicit_run(
   const auto dresult = to_device(dy, device), factors = to_device(scales, device);
   const auto queries = placed(q), keys = placed(k);
   const auto seen = placed_mask();
+  const auto bias = slopes.defined() ? to_device(slopes, device) : Tensor{};
   const auto y = empty(dy.shape(), dy.dtype(), device);
   const auto dv = empty(v.shape(), v.dtype(), device);
   const auto dscales = empty(scales.shape(), scales.dtype(), device);
@@ -222,6 +242,7 @@ typename AttentionProblem<T>::Run AttentionProblem<T>::explicit_run(
                                                   .q = views(queries),
                                                   .k = views(keys),
                                                   .scales = factors,
+                                                  .form = form_of(bias),
                                                   .dq = {dq.begin(), dq.end()},
                                                   .dk = {dk.begin(), dk.end()},
                                                   .dscales = dscales,
@@ -272,7 +293,7 @@ AttentionAnswer AttentionProblem<T>::answer() const {
           }
           return sum;
         };
-        Numbers score(place(s.keys), 0), dscore(place(s.keys), 0);
+        Numbers score(place(s.keys), 0), dscore(place(s.keys), 0), through(place(s.keys), 1);
         double total = 0;
         for (std::int64_t key = 0; key < s.keys; ++key) {
           if (!visible(key)) continue;
@@ -280,7 +301,16 @@ AttentionAnswer AttentionProblem<T>::answer() const {
             score[place(key)] += element<Accumulator<T>>(scales, {static_cast<std::int64_t>(p)}) *
                                  piece_score(p, key);
           }
-          total += std::exp(score[place(key)]);
+          auto& own = score[place(key)];
+          if (s.soft_cap > 0) {
+            const double capped = std::tanh(own / s.soft_cap);
+            own = s.soft_cap * capped;
+            through[place(key)] = 1 - capped * capped;
+          }
+          if (s.slopes) {
+            own -= element<Accumulator<T>>(slopes, {h}) * static_cast<double>(s.offset + t - key);
+          }
+          total += std::exp(own);
         }
         if (total == 0) continue;
         const auto row = (b * s.heads + h) * s.rows + t;
@@ -304,7 +334,8 @@ AttentionAnswer AttentionProblem<T>::answer() const {
         }
         for (std::int64_t key = 0; key < s.keys; ++key) {
           if (!visible(key)) continue;
-          const double ds = r.weights[place(row * s.keys + key)] * (dscore[place(key)] - center);
+          const double ds = r.weights[place(row * s.keys + key)] * (dscore[place(key)] - center) *
+                            through[place(key)];
           for (std::size_t p = 0; p < q.size(); ++p) {
             const double scale = element<Accumulator<T>>(scales, {static_cast<std::int64_t>(p)});
             r.dscales[p] += ds * piece_score(p, key);

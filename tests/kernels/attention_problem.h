@@ -24,6 +24,8 @@ struct ProblemShape {
   std::int64_t window = 0;
   bool documents = false;  // a new document every seven positions
   std::int64_t gap = 3;    // unused elements behind each row of q and k
+  double soft_cap = 0;
+  bool slopes = false;  // in [0, 1/2)
   std::string name() const;
 };
 
@@ -48,7 +50,7 @@ class AttentionProblem {
   const ProblemShape shape;
   const Device device;       // where the kernels run: all tensors here lie on the host
   std::vector<Tensor> q, k;  // views into wider tensors, as a fused projection leaves them
-  Tensor v, scales, dy, document_start;
+  Tensor v, scales, dy, document_start, slopes;
   CausalMask mask() const;
 
   struct Run {
@@ -70,6 +72,7 @@ class AttentionProblem {
   Tensor placed(const Tensor& x) const;
   std::vector<Tensor> placed(const std::vector<Tensor>& list) const;
   CausalMask placed_mask() const;
+  ScoreForm form_of(const Tensor& placed_slopes) const;
 };
 
 extern template class AttentionProblem<float>;

@@ -42,6 +42,25 @@ const std::vector<ProblemShape>& shapes() {
        .widths = {3, 2},
        .value_width = 4,
        .offset = 330},
+      {.sequences = 2, .rows = 33, .keys = 33, .heads = 4, .key_heads = 2, .soft_cap = 0.75},
+      {.sequences = 2,
+       .rows = 1,
+       .keys = 65,
+       .heads = 8,
+       .key_heads = 2,
+       .offset = 64,
+       .soft_cap = 2,
+       .slopes = true},
+      {.rows = 70, .keys = 300, .heads = 3, .key_heads = 1, .offset = 230, .slopes = true},
+      {.rows = 65,
+       .keys = 65,
+       .heads = 2,
+       .key_heads = 1,
+       .widths = {4, 3},
+       .window = 40,
+       .documents = true,
+       .soft_cap = 1.5,
+       .slopes = true},
       {.rows = 1100, .keys = 1100, .heads = 2, .key_heads = 1, .widths = {4}, .value_width = 4},
   };
   return all;
@@ -167,7 +186,10 @@ TYPED_TEST(Attention, BackwardAddsToTheGradientsOfQueriesAndKeys) {
 
 TYPED_TEST(Attention, SameBitsAtAnyNumberOfThreads) {
   const int before = num_threads();
-  for (const auto& shape : {shapes()[0], shapes()[3], shapes().back()}) {
+  auto formed = shapes().back();
+  formed.soft_cap = 1;
+  formed.slopes = true;
+  for (const auto& shape : {shapes()[0], shapes()[3], shapes().back(), formed}) {
     const AttentionProblem<TypeParam> problem(shape);
     std::vector<Numbers> bits[3];
     for (const int threads : {1, 2, 3}) {
@@ -187,6 +209,46 @@ TYPED_TEST(Attention, SameBitsAtAnyNumberOfThreads) {
     EXPECT_EQ(bits[0], bits[2]);
   }
   set_num_threads(before);
+}
+
+// A cap far above the scores and slopes of 0 change no more than rounding.
+TYPED_TEST(Attention, AFormThatChangesNothingChangesNothing) {
+  auto shape = shapes()[0];
+  const AttentionProblem<TypeParam> plain(shape);
+  shape.soft_cap = 1e7;
+  shape.slopes = true;
+  const AttentionProblem<TypeParam> formed(shape);
+  for (auto& slope : formed.slopes.template elements<Accumulator<TypeParam>>()) slope = 0;
+  typename AttentionProblem<TypeParam>::Run expected, run;
+  plain.forward(expected);
+  formed.forward(run);
+  expect_near(numbers_of(run.y), numbers_of(expected.y), tolerance<TypeParam>(), "y");
+}
+
+// A bias by the key's position alone, slopes[h] s, gives the same weights as one by the distance.
+TEST(AttentionForm, OnlyDifferencesOfOneRowCount) {
+  constexpr std::int64_t keys = 40;
+  const ProblemShape shape{.rows = keys, .keys = keys, .heads = 2, .key_heads = 1, .slopes = true};
+  const AttentionProblem<double> biased(shape);
+  auto without = shape;
+  without.slopes = false;
+  const AttentionProblem<double> plain(without);
+  const auto weights = numbers_of(biased.explicit_weights());
+  const auto bare = numbers_of(plain.explicit_weights());
+  for (std::int64_t h = 0; h < 2; ++h) {
+    const double slope = biased.slopes.data<double>()[h];
+    for (std::int64_t t = 0; t < keys; ++t) {
+      const auto row = static_cast<std::size_t>((h * keys + t) * keys);
+      double total = 0;
+      for (std::size_t s = 0; s <= static_cast<std::size_t>(t); ++s) {
+        total += bare[row + s] * std::exp(slope * static_cast<double>(s));
+      }
+      for (std::size_t s = 0; s <= static_cast<std::size_t>(t); ++s) {
+        const double expected = bare[row + s] * std::exp(slope * static_cast<double>(s)) / total;
+        ASSERT_NEAR(weights[row + s], expected, 1e-12) << h << " " << t << " " << s;
+      }
+    }
+  }
 }
 
 // What lies behind the mask does not change a row's bits, whatever it is.
@@ -255,7 +317,9 @@ TEST(AttentionGradient, AgreesWithFiniteDifferences) {
                            .widths = {3, 2},
                            .value_width = 5,
                            .offset = 3,
-                           .window = 5};
+                           .window = 5,
+                           .soft_cap = 1.5,
+                           .slopes = true};
   const AttentionProblem<double> problem(shape);
   AttentionProblem<double>::Run run;
   problem.forward(run);

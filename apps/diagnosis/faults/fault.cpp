@@ -24,7 +24,7 @@ class FaultyReplay final : public AttentionReplay {
   }
 
   std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& all) const override {
-    return std::make_shared<FaultyReplay>(fault_, pieces_from(all, 1),
+    return std::make_shared<FaultyReplay>(fault_, pieces_from(all, 1, pieces_),
                                           MaskedWeights{all[0], recorded_.mask});
   }
 

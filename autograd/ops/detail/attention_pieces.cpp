@@ -1,7 +1,9 @@
 #include "autograd/ops/detail/attention_pieces.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "autograd/gradient.h"
 #include "autograd/ops/contiguous.h"
 #include "kernels/attention.h"
 
@@ -31,6 +33,18 @@ void check_piece(const Check& check, std::size_t p, const Tensor& q, const Tenso
         k.dtype());
 }
 
+void check_form(const Check& check, const AttentionPieces& pieces, DType accumulator) {
+  check(pieces.soft_cap >= 0 && std::isfinite(pieces.soft_cap),
+        "soft_cap {} must be above 0, or 0 for none", pieces.soft_cap);
+  const auto& slopes = pieces.slopes;
+  if (!slopes.defined()) return;
+  const Shape one_each{pieces.q[0].size(2)};
+  check(slopes.shape() == one_each && slopes.dtype() == accumulator,
+        "slopes {} of {} must be {} of {}: one number for each query head", slopes.shape(),
+        slopes.dtype(), one_each, accumulator);
+  check(!requires_grad(slopes), "slopes require a gradient: they have none, give them detached");
+}
+
 }  // namespace
 
 Tensor dense_rows(const Tensor& x) {
@@ -56,6 +70,9 @@ AttentionPieces checked_pieces(std::string_view operation, const AttentionPieces
         "scales {} of {} must be {} of {}: one number for each piece", scales.shape(),
         scales.dtype(), one_each, accumulator);
   result.scales = contiguous(scales);
+  check_form(check, pieces, accumulator);
+  result.soft_cap = pieces.soft_cap;
+  if (pieces.slopes.defined()) result.slopes = contiguous(pieces.slopes);
   const auto& document_start = mask.document_start;
   const Shape positions{pieces.q[0].size(0), pieces.q[0].size(1)};
   check(!document_start.defined() ||
@@ -84,10 +101,13 @@ std::vector<Tensor> inputs_of(const AttentionPieces& pieces, std::initializer_li
 SavedPieces::SavedPieces(const AttentionPieces& pieces)
     : q(pieces.q.begin(), pieces.q.end()),
       k(pieces.k.begin(), pieces.k.end()),
-      scales(pieces.scales) {}
+      scales(pieces.scales),
+      slopes(pieces.slopes),
+      soft_cap(pieces.soft_cap) {}
 
 AttentionPieces SavedPieces::get() const {
-  AttentionPieces pieces{.q = {}, .k = {}, .scales = scales.get()};
+  AttentionPieces pieces{
+      .q = {}, .k = {}, .scales = scales.get(), .soft_cap = soft_cap, .slopes = slopes.get()};
   for (const auto& piece : q) pieces.q.push_back(piece.get());
   for (const auto& piece : k) pieces.k.push_back(piece.get());
   return pieces;
@@ -118,6 +138,11 @@ std::vector<Tensor> PieceGradients::in_order() const {
   return gradients;
 }
 
+kernels::ScoreForm form_of(const AttentionPieces& pieces) {
+  kernels::ScoreForm form{.soft_cap = pieces.soft_cap};
+  if (pieces.slopes.defined()) form.slopes = pieces.slopes;
+  return form;
+}
 kernels::InList views_of(const std::vector<Tensor>& tensors) {
   return {tensors.begin(), tensors.end()};
 }

@@ -7,6 +7,7 @@
 #include "autograd/ops/attention.h"
 #include "autograd/record.h"
 #include "kernels/core/operand.h"
+#include "kernels/score_form.h"
 
 namespace lookback::detail {
 
@@ -24,7 +25,8 @@ std::vector<Tensor> inputs_of(const AttentionPieces& pieces, std::initializer_li
 
 struct SavedPieces {
   std::vector<SavedTensor> q, k;
-  SavedTensor scales;
+  SavedTensor scales, slopes;
+  double soft_cap;
 
   explicit SavedPieces(const AttentionPieces& pieces);
   AttentionPieces get() const;
@@ -41,6 +43,8 @@ struct PieceGradients {
   std::vector<Tensor> in_order() const;
 };
 
+// The form of their scores, as kernels take it.
+kernels::ScoreForm form_of(const AttentionPieces& pieces);
 kernels::InList views_of(const std::vector<Tensor>& tensors);
 kernels::InOutList targets_of(const std::vector<Tensor>& tensors);
 

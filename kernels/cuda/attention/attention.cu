@@ -1,5 +1,6 @@
 // Which kernels attention takes on a GPU: the streaming ones (attention_streaming.h) where they can
-// read the operands, and for few rows (attention_decode.h); else the explicit ones.
+// read the operands and the scores are plain sums, and for few rows (attention_decode.h); else the
+// explicit ones, which know soft caps and biases as well.
 #include "kernels/attention.h"
 
 #include <algorithm>
@@ -18,7 +19,7 @@ void forward_by_rows(const AttentionForwardArgs& a) {
   using Sum = Accumulator<T>;
   const auto shape = shape_of(a.q, a.k, a.mask);
   const PairScore<T> score{piece_table<T, explicit_pieces>(a.q, a.k, shape.group),
-                           a.scales.as<Sum>()};
+                           a.scales.as<Sum>(), pair_form<Sum>(a.form)};
   const bool given = a.given_log_sum_exp.present();
   if (!given) softmax_of_scores<T>(shape, score, a.log_sum_exp.as<Sum>(), {});
   const auto* log_sum_exp = given ? a.given_log_sum_exp.as<Sum>() : a.log_sum_exp.as<Sum>();
@@ -31,7 +32,8 @@ void backward_by_rows(const AttentionBackwardArgs& a) {
   using Sum = Accumulator<T>;
   const auto shape = shape_of(a.q, a.k, a.mask);
   const auto pieces = piece_table<T, explicit_pieces>(a.q, a.k, shape.group);
-  const PairWeight<T> weight{{pieces, a.scales.as<Sum>()}, a.log_sum_exp.as<Sum>()};
+  const PairWeight<T> weight{{pieces, a.scales.as<Sum>(), pair_form<Sum>(a.form)},
+                             a.log_sum_exp.as<Sum>()};
   const auto dy = rows_of_heads<const T>(a.dy, shape.group);
   if (a.dv.present()) {
     sum_over_queries<T>(shape, weight, dy, {.y = rows_of_key_heads<T>(a.dv)});
@@ -72,13 +74,14 @@ bool fits_shared_memory(const InList& q, std::int64_t value_width) {
          }) <= device::shared_bytes_of_block();
 }
 
-// Whether the streaming kernels can read and hold the operands.
+// Whether the streaming kernels can read and hold the operands, and know the form of the scores.
 template <class T>
-bool streams(const InList& q, const InList& k, const In& v) {
+bool streams(const InList& q, const InList& k, const In& v, const ScoreForm& form) {
   constexpr std::int64_t max_keys = std::int64_t{1} << 30;  // places in tiles are ints
   if constexpr (std::is_same_v<T, double>) return false;
-  return q.size() <= streamed_pieces && k[0].size(1) <= max_keys && all_fit_tiles(q) &&
-         all_fit_tiles(k) && fits_tiles(v) && fits_shared_memory<T>(q, v.size(3));
+  return form.plain() && q.size() <= streamed_pieces && k[0].size(1) <= max_keys &&
+         all_fit_tiles(q) && all_fit_tiles(k) && fits_tiles(v) &&
+         fits_shared_memory<T>(q, v.size(3));
 }
 
 template <class T>
@@ -144,7 +147,7 @@ void backward_by_tiles(const AttentionBackwardArgs& a) {
 
 template <class T>
 bool is_decoded(const AttentionForwardArgs& a) {
-  return streams<T>(a.q, a.k, a.v) && fits_tiles(a.y) && decodes<T>(a);
+  return streams<T>(a.q, a.k, a.v, a.form) && fits_tiles(a.y) && decodes<T>(a);
 }
 
 void forward(const AttentionForwardArgs& a) {
@@ -154,7 +157,7 @@ void forward(const AttentionForwardArgs& a) {
         decode<T>(a, decode_plan<T>(a));
         return;
       }
-      if (streams<T>(a.q, a.k, a.v) && fits_tiles(a.y)) {
+      if (streams<T>(a.q, a.k, a.v, a.form) && fits_tiles(a.y)) {
         const auto operands =
             streaming_operands<T>(a.q, a.k, a.v, a.scales, a.given_log_sum_exp, a.mask);
         streaming_forward(operands, rows_of_heads<T>(a.y, operands.shape.group),
@@ -168,7 +171,7 @@ void forward(const AttentionForwardArgs& a) {
 void backward(const AttentionBackwardArgs& a) {
   visit_floating(a.v.dtype, [&]<class T>(TypeTag<T>) {
     if constexpr (!std::is_same_v<T, double>) {
-      if (streams<T>(a.q, a.k, a.v) && fits_tiles(a.dy) && all_fit_tiles(a.dq) &&
+      if (streams<T>(a.q, a.k, a.v, a.form) && fits_tiles(a.dy) && all_fit_tiles(a.dq) &&
           all_fit_tiles(a.dk) && (!a.dv.present() || fits_tiles(a.dv))) {
         backward_by_tiles<T>(a);
         return;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/cuda/attention/attention_operands.h"
+#include "kernels/score_form.h"
 
 namespace lookback::kernels {
 
@@ -23,13 +24,43 @@ struct Pair {
   std::int64_t sequence, key_head, head_in_group, row, key;
 };
 
+// kernels/score_form.h
+template <class Sum>
+struct PairForm {
+  Sum soft_cap;
+  const Sum* slopes;  // [H], or absent
+  LOOKBACK_DEVICE Sum operator()(Sum score, const AttentionShape& shape, const Pair& at) const {
+    if (soft_cap > 0) score = soft_cap * device::tanh(score / soft_cap);
+    if (slopes == nullptr) return score;
+    const auto distance = shape.visible.offset + at.row - at.key;
+    const Sum slope = slopes[at.key_head * shape.group + at.head_in_group];
+    return device::fma(-slope, static_cast<Sum>(distance), score);
+  }
+  // What a change of the score becomes.
+  LOOKBACK_DEVICE Sum derivative(Sum score) const {
+    const Sum t = device::tanh(score / soft_cap);
+    return device::fma(-t, t, Sum{1});
+  }
+};
+template <class Sum>
+PairForm<Sum> pair_form(const ScoreForm& form) {
+  return {.soft_cap = static_cast<Sum>(form.soft_cap), .slopes = form.slopes.as<Sum>()};
+}
+
 // What a pair contributes to sums: one of these. They are asked for visible pairs alone.
 template <class T>
 struct PairScore {
   using Sum = Accumulator<T>;
   PieceTable<T, explicit_pieces> pieces;
   const Sum* scales;
-  LOOKBACK_DEVICE Sum operator()(const AttentionShape&, const Pair& at) const {
+  PairForm<Sum> form;
+  LOOKBACK_DEVICE Sum operator()(const AttentionShape& shape, const Pair& at) const {
+    return form(sum_of_pieces(at), shape, at);
+  }
+  LOOKBACK_DEVICE Sum derivative(const Pair& at) const {
+    return form.soft_cap > 0 ? form.derivative(sum_of_pieces(at)) : Sum{1};
+  }
+  LOOKBACK_DEVICE Sum sum_of_pieces(const Pair& at) const {
     Sum score = 0;
     for (int p = 0; p < pieces.count; ++p) {
       const auto& q = pieces.piece[p].q;
@@ -63,7 +94,7 @@ struct PairScoreGradient {
     const Sum dweight = dot_of_lane(dy.at(at.sequence, at.row, at.key_head, at.head_in_group),
                                     v.at(at.sequence, at.key, at.key_head, 0), v.width);
     const auto row = shape.row_number(at.sequence, at.key_head, at.head_in_group, at.row);
-    return weight(shape, at) * (dweight - row_dots[row]);
+    return weight(shape, at) * (dweight - row_dots[row]) * weight.score.derivative(at);
   }
 };
 
@@ -80,10 +111,11 @@ template <class T>
 struct KeptScoreGradient {
   using Sum = Accumulator<T>;
   KeptWeight<T> weight, dweight;
+  PairScore<T> score;
   const Sum* row_dots;  // [B, H, T]: sum_s weights dweights
   LOOKBACK_DEVICE Sum operator()(const AttentionShape& shape, const Pair& at) const {
     const auto row = shape.row_number(at.sequence, at.key_head, at.head_in_group, at.row);
-    return weight(shape, at) * (dweight(shape, at) - row_dots[row]);
+    return weight(shape, at) * (dweight(shape, at) - row_dots[row]) * score.derivative(at);
   }
 };
 

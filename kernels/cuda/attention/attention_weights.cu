@@ -20,7 +20,7 @@ void forward(const AttentionWeightsForwardArgs& a) {
   const auto shape = shape_of(a.q, a.k, a.mask);
   visit_floating(a.weights.dtype, [&]<class T>(TypeTag<T>) {
     const PairScore<T> score{piece_table<T, explicit_pieces>(a.q, a.k, shape.group),
-                             a.scales.as<Accumulator<T>>()};
+                             a.scales.as<Accumulator<T>>(), pair_form<Accumulator<T>>(a.form)};
     softmax_of_scores<T>(shape, score, nullptr, rows_of_weights<T>(a.weights, shape.group));
   });
 }
@@ -32,8 +32,11 @@ void backward(const AttentionWeightsBackwardArgs& a) {
     const auto weights = rows_of_weights<const T>(a.weights, shape.group);
     const auto dweights = rows_of_weights<const T>(a.dweights, shape.group);
     row_dots<DotColumns::seen>(shape, weights, dweights, dots);
-    explicit_piece_gradients<T>(a, shape, piece_table<T, explicit_pieces>(a.q, a.k, shape.group),
-                                KeptScoreGradient<T>{{weights}, {dweights}, dots},
+    const auto pieces = piece_table<T, explicit_pieces>(a.q, a.k, shape.group);
+    const PairScore<T> score{pieces, a.scales.as<Accumulator<T>>(),
+                             pair_form<Accumulator<T>>(a.form)};
+    explicit_piece_gradients<T>(a, shape, pieces,
+                                KeptScoreGradient<T>{{weights}, {dweights}, score, dots},
                                 dots + shape.all_rows());
   });
 }
