@@ -22,9 +22,11 @@ Tensor slopes_of_heads(std::int64_t heads, double bias_max, Precision precision)
 }  // namespace
 
 AttentionScores::AttentionScores(Module& attention, const AttentionOptions& options,
-                                 const LlamaConfig& config, std::int64_t layer, Precision precision)
+                                 const LlamaConfig& config, std::int64_t layer, Precision precision,
+                                 double enlargement)
     : pattern_(options.pattern),
-      scale_(options.softmax_scale.value_or(1 / std::sqrt(options.score_width(config).value()))),
+      scale_(enlargement *
+             options.softmax_scale.value_or(1 / std::sqrt(options.score_width(config).value()))),
       soft_cap_(options.soft_cap.value_or(0)) {
   if (options.positions == Positions::alibi) {
     slopes_ = slopes_of_heads(config.num_attention_heads, options.alibi_bias_max, precision);

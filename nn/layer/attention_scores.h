@@ -12,9 +12,10 @@ namespace lookback {
 
 class AttentionScores {
  public:
-  // Of options that have a score width.
+  // Of options that have a score width. `enlargement`: a layer's own scores are multiplied by
+  // softmax_scale, or width^-1/2, and by this.
   AttentionScores(Module& attention, const AttentionOptions& options, const LlamaConfig& config,
-                  std::int64_t layer, Precision precision);
+                  std::int64_t layer, Precision precision, double enlargement = 1);
 
   RecordNeeds needs() const { return scheme_->needs(); }
   // Of the layer's own scores.
