@@ -27,7 +27,7 @@ AttentionScores::AttentionScores(Module& attention, const AttentionOptions& opti
   if (options.positions == Positions::alibi) {
     slopes_ = slopes_of_heads(config.num_attention_heads, options.alibi_bias_max, precision);
   }
-  const auto width = options.score_width(config).value();
+  const auto width = options.score_width(config).value_or(static_cast<double>(config.head_dim));
   const ScoreSizes sizes{.layer = layer,
                          .width = width,
                          .scale = options.softmax_scale.value_or(1 / std::sqrt(width))};
@@ -44,15 +44,19 @@ AttentionPieces AttentionScores::pieces(const Tensor& query, const Tensor& key,
   return pieces;
 }
 
+CausalMask AttentionScores::mask(const ForwardPass& pass) const {
+  auto mask = pass.mask;
+  for (const auto& rule : pattern_) rule->narrow(mask);
+  return mask;
+}
+
 Tensor AttentionScores::attend(const Tensor& query, const Tensor& key, const Tensor& value,
                                const ForwardPass& pass, LayerRecord& record) const {
   if (pass.needs.scores) {
     record.query = query;
     record.key = key;
   }
-  auto mask = pass.mask;
-  for (const auto& rule : pattern_) rule->narrow(mask);
-  const auto attended = record_attention(pieces(query, key, pass), value, mask, pass);
+  const auto attended = record_attention(pieces(query, key, pass), value, mask(pass), pass);
   if (pass.needs.replay) record.replay = attended.replay;
   return attended.output;
 }

@@ -12,7 +12,7 @@ namespace lookback {
 
 class AttentionScores {
  public:
-  // Of options that have a score width.
+  // Scores of the head size where the options have no width that layers share.
   AttentionScores(Module& attention, const AttentionOptions& options, const LlamaConfig& config,
                   std::int64_t layer, Precision precision);
 
@@ -21,10 +21,11 @@ class AttentionScores {
   // -> [B, T, H, V]. Writes into the record what the pass wants of it.
   Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
                 const ForwardPass& pass, LayerRecord& record) const;
+  // What attend() is made of.
+  AttentionPieces pieces(const Tensor& query, const Tensor& key, const ForwardPass& pass) const;
+  CausalMask mask(const ForwardPass& pass) const;
 
  private:
-  AttentionPieces pieces(const Tensor& query, const Tensor& key, const ForwardPass& pass) const;
-
   std::vector<std::shared_ptr<const PatternRule>> pattern_;
   double soft_cap_;
   Tensor slopes_;  // [H], of ALiBi; undefined: none
