@@ -19,6 +19,10 @@ Tensor slopes_of_heads(std::int64_t heads, double bias_max, Precision precision)
   return result;
 }
 
+double width_of(const AttentionOptions& options, const LlamaConfig& config) {
+  return options.score_width(config).value_or(static_cast<double>(config.head_dim));
+}
+
 }  // namespace
 
 AttentionScores::AttentionScores(Module& attention, const AttentionOptions& options,
@@ -26,13 +30,12 @@ AttentionScores::AttentionScores(Module& attention, const AttentionOptions& opti
                                  double enlargement)
     : pattern_(options.pattern),
       scale_(enlargement *
-             options.softmax_scale.value_or(1 / std::sqrt(options.score_width(config).value()))),
+             options.softmax_scale.value_or(1 / std::sqrt(width_of(options, config)))),
       soft_cap_(options.soft_cap.value_or(0)) {
   if (options.positions == Positions::alibi) {
     slopes_ = slopes_of_heads(config.num_attention_heads, options.alibi_bias_max, precision);
   }
-  const ScoreSizes sizes{
-      .layer = layer, .width = options.score_width(config).value(), .scale = scale_};
+  const ScoreSizes sizes{.layer = layer, .width = width_of(options, config), .scale = scale_};
   const auto name =
       config.score_scale.empty() ? ScoreScheme::default_name : std::string_view(config.score_scale);
   scheme_ = ScoreSchemes::make(name, {attention, "modified_scaling"}, sizes, precision);
@@ -44,6 +47,11 @@ AttentionPieces AttentionScores::pieces(const Tensor& query, const Tensor& key,
   pieces.soft_cap = soft_cap_;
   pieces.slopes = slopes_;
   return pieces;
+}
+
+CausalMask AttentionScores::narrowed(CausalMask mask) const {
+  for (const auto& rule : pattern_) rule->narrow(mask);
+  return mask;
 }
 
 Tensor AttentionScores::attend(const Tensor& query, const Tensor& key, const Tensor& value,
@@ -58,8 +66,7 @@ Tensor AttentionScores::attend(const Tensor& query, const Tensor& key, const Ten
     record.query = query;
     record.key = key;
   }
-  for (const auto& rule : pattern_) rule->narrow(mask);
-  const auto attended = record_attention(pieces(query, key, pass), value, mask, pass);
+  const auto attended = record_attention(pieces(query, key, pass), value, narrowed(mask), pass);
   if (pass.needs.replay) record.replay = attended.replay;
   return attended.output;
 }

@@ -12,8 +12,8 @@ namespace lookback {
 
 class AttentionScores {
  public:
-  // Of options that have a score width. `enlargement`: a layer's own scores are multiplied by
-  // softmax_scale, or width^-1/2, and by this.
+  // `enlargement`: a layer's own scores are multiplied by softmax_scale, or width^-1/2, and by this.
+  // The width is the options', or the head size where they have none that layers share.
   AttentionScores(Module& attention, const AttentionOptions& options, const LlamaConfig& config,
                   std::int64_t layer, Precision precision, double enlargement = 1);
 
@@ -27,10 +27,11 @@ class AttentionScores {
   // The same of keys that stand elsewhere than at their positions in the sequence.
   Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, CausalMask mask,
                 const ForwardPass& pass, LayerRecord& record) const;
+  // What attend() is made of.
+  AttentionPieces pieces(const Tensor& query, const Tensor& key, const ForwardPass& pass) const;
+  CausalMask narrowed(CausalMask mask) const;  // by the pattern
 
  private:
-  AttentionPieces pieces(const Tensor& query, const Tensor& key, const ForwardPass& pass) const;
-
   std::vector<std::shared_ptr<const PatternRule>> pattern_;
   double scale_, soft_cap_;
   Tensor slopes_;  // [H], of ALiBi; undefined: none
