@@ -163,9 +163,7 @@ decode decode-streaming causal --policy streaming_llm --sinks 1 --recent 4 --bia
 decode decode-streaming-prompt alibi --policy streaming_llm --sinks 2 --recent 3 --prompt 7 \
   --seed 132
 decode decode-streaming-options qk-rms-norm-per-head --policy streaming_llm --sinks 0 --recent 3 \
-  --option clip_qkv=0.9 attn_logit_softcapping=2 --seed 133 \
-  --top cross_layer_residual='{"site":"mlp","source":"stored",
-"weights":"learned","stream":"add","include_self":true}'
+  --option clip_qkv=0.9 attn_logit_softcapping=2 --seed 133
 decode decode-h2o causal --policy h2o --heavy 3 --recent 2 --kv-heads 1 --seed 134
 decode decode-h2o-prompt alibi --policy h2o --heavy 2 --recent 3 --prompt 8 \
   --option attn_logit_softcapping=1.5 --seed 135
