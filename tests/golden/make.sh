@@ -171,6 +171,33 @@ decode decode-h2o-without-recent qk-layer-norm --policy h2o --heavy 4 --recent 0
   --kv-heads 4 --float32 --seed 136
 decode decode-h2o-without-heavy softmax-scale --policy h2o --heavy 0 --recent 4 --seed 137
 
+mechanism moh moh --steps 10 --seed 130
+mechanism moh-query-norm moh --option router='"query_norm"' --bias --steps 10 --seed 131
+mechanism moh-without-shared-heads moh --option num_shared_heads=0 router_z_loss_coef=0.1 --bias \
+  --seed 132
+mechanism moh-two-shared-heads moh --option num_shared_heads=2 num_selected_heads=1 \
+  attention_out_bias=true router_aux_loss_coef=0 router_z_loss_coef=0.1 --seed 133
+mechanism moh-options moh --kv-heads 1 --option qk_norm='"rms_norm"' clip_qkv=0.6 \
+  position_embedding_type='"alibi"' attn_logit_softcapping=0.7 --pattern sliding_window=3 --seed 134
+mechanism moh-method1 moh method1 --steps 10 --seed 135
+mechanism moh-method3.2 moh method3.2 --bias --seed 136
+mechanism moh-method5.4 moh method5.4 --steps 10 --seed 137
+mechanism moh-query-norm-method1 moh method1 --option router='"query_norm"' --seed 138
+mechanism moh-float32 moh --float32 --steps 10 --seed 139
+mechanism moa moa --steps 10 --seed 140
+mechanism moa-normalized moa --option norm_topk_prob=true num_experts=5 --seed 141
+mechanism moa-biases moa --bias --option qk_norm='"rms_norm_per_head"' clip_qkv=0.6 --seed 142
+mechanism moa-one-of-three moa --kv-heads 4 --option num_experts=3 num_experts_per_tok=1 \
+  attention_out_bias=true position_embedding_type='"none"' --seed 143
+mechanism moa-all-experts moa --kv-heads 1 --option num_experts=4 num_experts_per_tok=4 \
+  --pattern sliding_window=3 --seed 144
+mechanism moa-method1 moa method1 --steps 10 --seed 145
+mechanism moa-method3.2 moa method3.2 --bias --seed 146
+mechanism moa-float32 moa stored3 --float32 --steps 10 --seed 147
+mechanism mixtures-by-layer method1 --seed 148 --steps 10 --layers-options '[{"type": "moh",
+  "num_shared_heads": 1, "num_selected_heads": 2}, {}, {"type": "moa", "num_experts": 3,
+  "num_experts_per_tok": 2, "router_aux_loss_coef": 0.3}]'
+
 # Checkpoints of the model types that were in use before: the plain config and a model_type.
 older() {
   local name=$1 model_type=$2
