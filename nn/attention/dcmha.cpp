@@ -196,7 +196,7 @@ class ComposedAttention final : public AttentionMechanism {
   // log-sum-exp of each head.
   Tensor attend(const AttentionPieces& pieces, const HeadMixing& mixing, const Tensor& value,
                 const ForwardPass& pass, LayerRecord& record) const {
-    const auto mask = scores_.mask(pass);
+    const auto mask = scores_.narrowed(pass.mask);
     auto* trace = pass.options.trace;
     if (trace != nullptr) trace->pieces.push_back(pieces);
     const bool keeps =
