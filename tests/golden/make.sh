@@ -150,6 +150,15 @@ mechanism mohsa-method1 mohsa method1 --option overlap_dim=1 --bias --seed 122
 mechanism mohsa-method5.4 mohsa method5.4 --option overlap_dim=1 --float32 --seed 123
 mechanism mohsa-growing stored3 --kv-heads 4 --seed 124 --layers-options '[{"type": "mohsa",
   "overlap_dim": 0}, {"type": "mohsa", "overlap_dim": 1}, {"type": "mohsa", "overlap_dim": 2}]'
+mechanism dcmha dcmha --steps 10 --bias --seed 150
+mechanism dcmha-static dcmha --option static_projection=true --kv-heads 1 --seed 151
+mechanism dcmha-rank-1 dcmha --option rank=1 qk_norm='"rms_norm"' clip_qkv=0.5 --kv-heads 4 --seed 152
+mechanism dcmha-softcap dcmha softcap --option position_embedding_type='"alibi"' --seed 153
+mechanism dcmha-window dcmha --pattern sliding_window=3 --float32 --seed 154
+mechanism dcmha-method1 dcmha method1 --steps 10 --seed 155
+mechanism dcmha-method3.2 dcmha method3.2 --option static_projection=true --bias --seed 156
+mechanism dcmha-in-some-layers method2 --seed 157 --float32 --layers-options '[{},
+  {"type": "dcmha", "rank": 3}, {"type": "dcmha", "softmax_scale": 0.6}]'
 
 # decode NAME PRESETS.. [options]: read through a cache with a policy, from its prompt on token by token.
 decode() {
