@@ -9,8 +9,8 @@
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/model/attention_storage.h"
 #include "apps/model/dtype_choice.h"
-#include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
+#include "apps/model/model_warnings.h"
 #include "apps/train/evaluate.h"
 #include "apps/train/run_options.h"
 
@@ -39,7 +39,7 @@ class Eval final : public Command {
     check_model_folder(directory_);
     if (!dtype_) dtype_ = run ? run->options.dtype : TrainOptions().dtype;
     const auto llama = load_model(directory_, precision_of(*dtype_));
-    warn_of_fault(llama->config);
+    warn_of_model(llama->config);
     note_missing_checksums(session.console, directory_);
     const auto most = llama->config.max_position_embeddings;
     if (!block_size_)

@@ -34,6 +34,11 @@ std::optional<std::string> stock_type_of(const LlamaConfig& config) {
   return found == config.carried.end() ? std::nullopt : stock_type(json::parse(found->second));
 }
 
+std::string difference_from_class(const LlamaConfig& config) {
+  const auto type = stock_type_of(config);
+  return type ? StockModels::make(*type)->difference(config) : "";
+}
+
 json with_defaults(const StockModel& model, const json& object) {
   auto whole = object;
   const auto defaults = model.defaults();
