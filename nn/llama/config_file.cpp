@@ -153,10 +153,10 @@ StockKeys stock_keys_of(const LlamaConfig& config) {
   return {};
 }
 
-// The keys that say nothing, as they were read. torch_dtype, once dtype, is of the weights.
+// The keys that say nothing, as they were read; but for the dtype of weights, by its two names.
 void carry(const LlamaConfig& config, const StockModel* stock, nlohmann::ordered_json& object) {
   for (const auto& [key, value] : config.carried) {
-    if (object.contains(key) || key == "dtype") continue;
+    if (object.contains(key) || key == "dtype" || key == "torch_dtype") continue;
     if (!is_ignored(key) && !is_idle(stock, key)) continue;
     object[key] = nlohmann::ordered_json::parse(value);
   }
