@@ -54,7 +54,10 @@ std::optional<std::string> stock_type_of(const LlamaConfig& config);
 // empty: nowhere.
 std::string difference_from_class(const LlamaConfig& config);
 
-// The object with the defaults of the class.
+// The object without the keys that are null: they are as keys that are missing.
+nlohmann::json without_nulls(nlohmann::json object);
+
+// The same with the defaults of the class.
 nlohmann::json with_defaults(const StockModel& model, const nlohmann::json& object);
 
 }  // namespace lookback
