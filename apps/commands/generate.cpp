@@ -64,10 +64,12 @@ class Generate final : public Command {
     tokens.insert(tokens.end(), generation.tokens.begin(), generation.tokens.end());
     const auto text = prompt_tokenizer->decode(tokens);
     const auto count = static_cast<double>(generation.tokens.size());
-    session.console.result(text, {{"text", text},
-                                  {"tokens", generation.tokens},
-                                  {"tokens_per_second", seconds > 0 ? count / seconds : 0.0},
-                                  {"cache_bytes_per_token", generation.cache_bytes_per_token}});
+    session.console.result(text,
+                           {{"text", text},
+                            {"tokens", generation.tokens},
+                            {"tokens_per_second", seconds > 0 ? count / seconds : 0.0},
+                            {"cache_bytes_per_token", generation.cache_bytes_per_token},
+                            {"cache_bytes_per_sequence", generation.cache_bytes_per_sequence}});
     session.note_device();
     return ExitCode::good;
   }

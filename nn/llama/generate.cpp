@@ -49,7 +49,10 @@ Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
     context.push_back(token);
     next_input = cache ? std::vector<std::int64_t>{token} : context;
   }
-  if (cache) result.cache_bytes_per_token = cache->bytes_per_token();
+  if (cache) {
+    result.cache_bytes_per_token = cache->bytes_per_token();
+    result.cache_bytes_per_sequence = cache->bytes_per_sequence();
+  }
   return result;
 }
 

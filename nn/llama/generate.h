@@ -25,6 +25,7 @@ struct GenerationOptions {
 struct Generation {
   std::vector<std::int64_t> tokens;  // the new ones
   std::size_t cache_bytes_per_token = 0;
+  std::size_t cache_bytes_per_sequence = 0;  // beside them, however many tokens there are
 };
 
 // Throws Error for an empty prompt, a token outside the vocabulary, and where the prompt and the
