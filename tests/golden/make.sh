@@ -150,6 +150,19 @@ mechanism mohsa-method1 mohsa method1 --option overlap_dim=1 --bias --seed 122
 mechanism mohsa-method5.4 mohsa method5.4 --option overlap_dim=1 --float32 --seed 123
 mechanism mohsa-growing stored3 --kv-heads 4 --seed 124 --layers-options '[{"type": "mohsa",
   "overlap_dim": 0}, {"type": "mohsa", "overlap_dim": 1}, {"type": "mohsa", "overlap_dim": 2}]'
+mechanism linear linear --steps 10 --seed 160
+mechanism linear-biases linear --bias --tie --kv-heads 1 --option epsilon=0.5 \
+  attention_out_bias=false --seed 161
+mechanism linear-options linear --bias --option clip_qkv=0.3 qk_norm='"layer_norm"' --seed 162
+mechanism linear-without-positions linear --option position_embedding_type='"none"' \
+  qk_norm='"rms_norm_per_head"' --seed 163
+mechanism linear-method1 linear method1 --steps 10 --seed 164
+mechanism linear-method1-clipped linear method1 --bias --option clip_qkv=0.4 --seed 165
+mechanism linear-method3.2 linear method3.2 --float32 --seed 166
+mechanism linear-method4.1 linear method4.1 --kv-heads 4 --seed 167
+mechanism linear-two-chunks linear --batch 1 --heads 2 --layers 2 --seq 67 --float32 --seed 168
+mechanism linear-in-one-layer method1 --seed 169 --layers-options '[{}, {"type": "linear"},
+  {"pattern": {"sliding_window": 2}}]'
 
 # Checkpoints of the model types that were in use before: the plain config and a model_type.
 older() {
