@@ -94,7 +94,7 @@ struct LinearState final : LayerCache {
   explicit LinearState(const CacheRoom&) {}
   std::size_t bytes_per_token() const override { return 0; }
   std::size_t bytes_per_sequence() const override {
-    return lookback::bytes_per_sequence(products) + lookback::bytes_per_sequence(sums);
+    return bytes_of_state(products) + bytes_of_state(sums);
   }
   Tensor products, sums;  // [B, G, dk, dv] and [B, G, dk]; undefined: none seen
 };

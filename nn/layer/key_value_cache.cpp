@@ -17,6 +17,14 @@ Tensor positions_of(const Tensor& cached, std::int64_t begin, std::int64_t end) 
 
 }  // namespace
 
+std::string_view name_of(CachePolicy::Kind kind) {
+  switch (kind) {
+    case CachePolicy::Kind::streaming_llm: return "streaming_llm";
+    case CachePolicy::Kind::h2o: return "h2o";
+    default: return "full";
+  }
+}
+
 Tensor CachedRows::append(std::int64_t position, const Tensor& rows) {
   no_gradient("key_value_cache", {rows});
   const std::int64_t end = position + rows.size(1);
@@ -41,7 +49,7 @@ std::size_t CachedRows::bytes_per_token() const {
   return static_cast<std::size_t>(numbers) * size_of(rows_so_far_.dtype());
 }
 
-std::size_t bytes_per_sequence(const Tensor& state) {
+std::size_t bytes_of_state(const Tensor& state) {
   if (!state.defined()) return 0;
   const auto sequences = std::max<std::int64_t>(1, state.size(0));
   return static_cast<std::size_t>(state.numel() / sequences) * size_of(state.dtype());
@@ -64,7 +72,7 @@ std::size_t KeyValueCache::bytes_per_token() const {
 std::size_t KeyValueCache::bytes_per_sequence() const {
   std::size_t bytes = 0;
   for (const auto& [layer, cache] : layers_) bytes += cache->bytes_per_sequence();
-  for (const auto& [place, state] : replayed_states_) bytes += lookback::bytes_per_sequence(state);
+  for (const auto& [place, state] : replayed_states_) bytes += bytes_of_state(state);
   return bytes;
 }
 
