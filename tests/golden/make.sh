@@ -159,6 +159,19 @@ mechanism dcmha-method1 dcmha method1 --steps 10 --seed 155
 mechanism dcmha-method3.2 dcmha method3.2 --option static_projection=true --bias --seed 156
 mechanism dcmha-in-some-layers method2 --seed 157 --float32 --layers-options '[{},
   {"type": "dcmha", "rank": 3}, {"type": "dcmha", "softmax_scale": 0.6}]'
+mechanism linear linear --steps 10 --seed 160
+mechanism linear-biases linear --bias --tie --kv-heads 1 --option epsilon=0.5 \
+  attention_out_bias=false --seed 161
+mechanism linear-options linear --bias --option clip_qkv=0.3 qk_norm='"layer_norm"' --seed 162
+mechanism linear-without-positions linear --option position_embedding_type='"none"' \
+  qk_norm='"rms_norm_per_head"' --seed 163
+mechanism linear-method1 linear method1 --steps 10 --seed 164
+mechanism linear-method1-clipped linear method1 --bias --option clip_qkv=0.4 --seed 165
+mechanism linear-method3.2 linear method3.2 --float32 --seed 166
+mechanism linear-method4.1 linear method4.1 --kv-heads 4 --seed 167
+mechanism linear-two-chunks linear --batch 1 --heads 2 --layers 2 --seq 67 --float32 --seed 168
+mechanism linear-in-one-layer method1 --seed 169 --layers-options '[{}, {"type": "linear"},
+  {"pattern": {"sliding_window": 2}}]'
 
 # decode NAME PRESETS.. [options]: read through a cache with a policy, from its prompt on token by token.
 decode() {
