@@ -1,6 +1,7 @@
 #include "autograd/ops/mask_scores.h"
 
 #include "autograd/mask_watch.h"
+#include "autograd/ops/detail/check_mask.h"
 #include "autograd/ops/detail/floating_operand.h"
 #include "autograd/record.h"
 #include "kernels/mask_scores.h"
@@ -29,14 +30,14 @@ Tensor mask_scores(const Tensor& given_scores, const CausalMask& mask,
   const auto scores = floating_operand("mask_scores", given_scores);
   const int rank = scores.rank();
   check(rank >= 2, "scores {} must have at least two dimensions, queries and keys", scores.shape());
-  if (mask.document_start.defined()) {
-    const Shape expected{rank > 2 ? scores.size(0) : 1, scores.size(-2)};
-    check(mask.document_start.shape() == expected && mask.document_start.dtype() == DType::i64,
-          "document_start {} {} must be int64 {}: scores are {}", mask.document_start.dtype(),
-          mask.document_start.shape(), expected, scores.shape());
-  }
-  check(mask.offset >= 0 && mask.window >= 0, "offset {} and window {} must not be negative",
-        mask.offset, mask.window);
+  std::int64_t heads = 1;
+  for (int dim = 1; dim < rank - 2; ++dim) heads *= scores.size(dim);
+  detail::check_mask(check, mask,
+                     {.sequences = rank > 2 ? scores.size(0) : 1,
+                      .heads = heads,
+                      .rows = scores.size(-2),
+                      .keys = scores.size(-1)});
+  check(mask.offset >= 0, "offset {} must not be negative", mask.offset);
   const auto y = empty_like(scores);
   kernels::mask_scores_forward(scores.backend(), {.x = scores, .y = y, .mask = mask.view()});
   return record<MaskScoresBackward>(y, {scores}, [&] { return MaskScoresBackward{mask}; });
