@@ -20,6 +20,7 @@ void connect(const std::shared_ptr<Node>& node, std::span<const Tensor> outputs,
   node->outputs.reserve(outputs.size());
   for (std::uint32_t i = 0; i < outputs.size(); ++i) {
     node->outputs.push_back({outputs[i].shape(), outputs[i].dtype(), {}});
+    if (!is_floating(outputs[i].dtype())) continue;  // an integer beside them has no gradient
     auto& state = own_gradient_state(outputs[i]);
     state.producer = node;
     state.output = i;

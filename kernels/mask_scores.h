@@ -1,7 +1,9 @@
-// y[b, .., t, s] = x[b, .., t, s] where the mask shows key s to row t of sequence b, -inf
-// elsewhere: a select, so that nothing a hidden score holds gets through. x, y: [(b, ..,) t, s]
-// contiguous, one floating dtype; with two dimensions there is one sequence.
+// y[b, .., t, s] = x[b, .., t, s] where the mask shows key s to row t of sequence b, `hidden`
+// elsewhere (-inf for a softmax): a select, so that nothing a hidden score holds gets through. x, y:
+// [(b, ..,) t, s] contiguous, one floating dtype; with two dimensions there is one sequence.
 #pragma once
+
+#include <limits>
 
 #include "kernels/causal_mask.h"
 #include "kernels/core/dependency.h"
@@ -13,8 +15,10 @@ struct MaskScoresForwardArgs {
   In x;
   Out y;
   CausalMaskView mask;
-  static constexpr auto dependency = select_visible(
-      &MaskScoresForwardArgs::y, &MaskScoresForwardArgs::x, &MaskScoresForwardArgs::mask);
+  double hidden = -std::numeric_limits<double>::infinity();
+  static constexpr auto dependency =
+      select_visible(&MaskScoresForwardArgs::y, &MaskScoresForwardArgs::x,
+                     &MaskScoresForwardArgs::mask, &MaskScoresForwardArgs::hidden);
 };
 
 // dx = dy where visible, 0 elsewhere. Operands as above.

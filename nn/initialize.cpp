@@ -1,8 +1,10 @@
 #include "nn/initialize.h"
 
+#include "kernels/copy.h"
 #include "kernels/fill.h"
 #include "kernels/normal_fill.h"
 #include "runtime/random.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -20,16 +22,25 @@ std::uint64_t hash_of(std::string_view text) {
 
 void initialize(const std::vector<NamedParameter>& parameters, double standard_deviation,
                 std::uint64_t seed) {
-  for (const auto& parameter : parameters) {
-    const auto& tensor = parameter.tensor;
-    const auto& initial = parameter.initial;
-    if (initial.kind == Initial::Kind::constant) {
-      kernels::fill(tensor.backend(), {.y = tensor, .value = initial.value});
-    } else {
-      const auto stream = stream_of(RandomUse::parameters, hash_of(parameter.name));
-      kernels::normal_fill(
-          tensor.backend(),
-          {.y = tensor, .standard_deviation = standard_deviation, .seed = seed, .stream = stream});
+  for (const auto& [name, tensor, initial] : parameters) {
+    switch (initial.kind) {
+      case Initial::Kind::constant:
+        kernels::fill(tensor.backend(), {.y = tensor, .value = initial.value});
+        break;
+      case Initial::Kind::given: {
+        const auto values = to_device(from_values(initial.values, tensor.shape()), tensor.device());
+        kernels::copy_forward(tensor.backend(), {.x = values, .y = tensor});
+        break;
+      }
+      case Initial::Kind::normal:
+      case Initial::Kind::own_normal: {
+        const bool own = initial.kind == Initial::Kind::own_normal;
+        kernels::normal_fill(tensor.backend(),
+                             {.y = tensor,
+                              .standard_deviation = own ? initial.value : standard_deviation,
+                              .seed = seed,
+                              .stream = stream_of(RandomUse::parameters, hash_of(name))});
+      }
     }
     tensor.storage()->bump_version();
   }

@@ -12,14 +12,22 @@
 
 namespace lookback {
 
-// What a fresh parameter starts from: normal(0, the model's initializer_range), or one number.
+// What a fresh parameter starts from: normal(0, the model's initializer_range or a deviation of its
+// own), one number, or numbers that are given.
 struct Initial {
-  enum class Kind { normal, constant };
+  enum class Kind { normal, own_normal, constant, given };
   Kind kind = Kind::normal;
-  double value = 0;
+  double value = 0;                 // the standard deviation of its own; the one number
+  std::vector<double> values = {};  // row by row
 
   static Initial normal() { return {}; }
-  static Initial constant(double value) { return {Kind::constant, value}; }
+  static Initial normal(double standard_deviation) {
+    return {.kind = Kind::own_normal, .value = standard_deviation};
+  }
+  static Initial constant(double value) { return {.kind = Kind::constant, .value = value}; }
+  static Initial given(std::vector<double> values) {
+    return {.kind = Kind::given, .values = std::move(values)};
+  }
 };
 
 struct NamedParameter {

@@ -25,8 +25,11 @@ double elements(const Shape& shape) { return static_cast<double>(shape.numel());
 // Multiply-adds count as two. The products' operands come first in their argument structs.
 double flops_of(std::string_view name, const std::vector<kernels::In>& inputs,
                 const std::vector<kernels::Out>& outputs) {
-  if (name == "matmul_forward") {
+  if (name == "matmul_forward" || name == "expert_linear_forward") {
     return 2 * elements(outputs[0].sizes) * static_cast<double>(inputs[0].size(-1));
+  }
+  if (name == "expert_linear_backward") {  // dy [N, S O], x [N, I]: dweight
+    return 2 * elements(inputs[0].sizes) * static_cast<double>(inputs[1].size(-1));
   }
   if (name == "linear_cross_entropy_forward") {  // logits, and from them dx and dweight
     return 6 * elements(inputs[0].sizes) * static_cast<double>(inputs[1].size(0));

@@ -93,9 +93,10 @@ Inspection inspect(const Llama& llama, const std::vector<std::int64_t>& tokens,
   traced.trace = &trace;
   {
     const MaskWatch watch;
-    const auto loss = mean_loss(llama.loss(ids, next_token_targets(ids), {}, traced));
+    const auto parts = llama.loss(ids, next_token_targets(ids), {}, traced);
+    const auto mean = mean_loss(parts), loss = with_auxiliary(mean, parts);
     result.mask_uses = watch.uses();
-    if (length > 1) result.loss = loss.item();
+    if (length > 1) result.loss = mean.item();
     const TapeWalk walk(loss, parameters);
     listen(trace.hidden_states, result.gradients.hidden_states);
     listen(trace.attention_outputs, result.gradients.attention_outputs);

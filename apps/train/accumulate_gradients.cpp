@@ -24,6 +24,13 @@ double share_of(std::int64_t targets) {
   return 1.0 / static_cast<double>(std::max<std::int64_t>(targets, 1));
 }
 
+// What the mean over a micro-batch's sequences weighs in the sum over all targets: its share of the
+// tokens fed in times those.
+double auxiliary_weight(const TokenBatch& batch, const StepResults& all) {
+  return static_cast<double>(batch.rows * batch.columns * all.targets) /
+         static_cast<double>(std::max<std::int64_t>(all.tokens, 1));
+}
+
 // Sums over the micro-batches, in f64.
 void add_to(Tensor& sum, const Tensor& x) {
   const NoGrad no_grad;
@@ -37,12 +44,14 @@ bool StepMeasures::finite() const { return std::isfinite(loss) && std::isfinite(
 
 StepMeasures StepResults::read() const {
   const auto values = to_vector(numbers);
-  return {.loss = values[0] * loss_scale,
-          .grad_norm = values[2] * loss_scale,
-          .loss_scale = loss_scale,
-          .tokens = tokens,
-          .targets = targets,
-          .correct = static_cast<std::int64_t>(values[1])};
+  return {
+      .loss = values[0] * loss_scale,
+      .auxiliary_loss = values.size() > 3 ? std::optional(values[3] * loss_scale) : std::nullopt,
+      .grad_norm = values[2] * loss_scale,
+      .loss_scale = loss_scale,
+      .tokens = tokens,
+      .targets = targets,
+      .correct = static_cast<std::int64_t>(values[1])};
 }
 
 StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
@@ -56,9 +65,10 @@ StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& m
                             const std::vector<TokenTensors>& inputs,
                             const ForwardOptions& forward) {
   const auto& hooks = llama.model.hooks(forward);
-  auto result = expected_results(micro_batches);
+  const auto expected = expected_results(micro_batches);
+  auto result = expected;
   result.targets = 0;
-  Tensor loss_sum, correct;
+  Tensor loss_sum, correct, auxiliary;
   for (std::size_t i = 0; i < micro_batches.size(); ++i) {
     const auto& batch = micro_batches[i];
     const auto loss =
@@ -68,13 +78,17 @@ StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& m
     add_to(loss_sum, sum);
     add_to(correct, loss.correct);
     result.targets += hooks.targets_counted(batch.scored(), loss);
-    backward(sum);
+    const auto weight = auxiliary_weight(batch, expected);
+    if (loss.auxiliary.defined()) add_to(auxiliary, loss.auxiliary.detach() * weight);
+    backward(with_auxiliary(sum, loss, weight));
   }
   hooks.after_backward(llama.parameters());
   result.loss_scale = share_of(result.targets);
   result.grad_norm = gradient_norm_tensor(llama.parameters());
   const NoGrad no_grad;
-  result.numbers = stack({loss_sum, correct, result.grad_norm}, 0);
+  std::vector<Tensor> numbers{loss_sum, correct, result.grad_norm};
+  if (auxiliary.defined()) numbers.push_back(auxiliary);
+  result.numbers = stack(numbers, 0);
   return result;
 }
 

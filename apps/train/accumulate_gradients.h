@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "apps/data/token_source.h"
@@ -12,7 +13,10 @@
 namespace lookback {
 
 struct StepMeasures {
-  double loss = 0;           // nats per valid target, over all micro-batches
+  double loss = 0;  // nats per valid target, over all micro-batches
+  // Of models that have one: the mean over all sequences, which counts as part of the loss in what
+  // follows.
+  std::optional<double> auxiliary_loss = {};
   double grad_norm = 0;      // of that loss, before clipping
   double loss_scale = 1;     // the gradients held by the parameters times this are that loss's
   std::int64_t tokens = 0;   // fed in
@@ -23,16 +27,19 @@ struct StepMeasures {
 
 // The same where it was made: a GPU has these numbers when read() has waited for them.
 struct StepResults {
-  Tensor numbers;    // [3] f64: the sum of the losses, how many were correct, grad_norm
+  // [3] f64: the sum of the losses, how many were correct, grad_norm; where the model has an
+  // auxiliary loss [4]: that loss times the targets.
+  Tensor numbers;
   Tensor grad_norm;  // [] f64, of the gradients that the parameters hold
   double loss_scale = 1;
   std::int64_t tokens = 0, targets = 0;
   StepMeasures read() const;
 };
 
-// Loss = (sum over all micro-batches) / (all valid targets). The parameters, clear before, then
-// hold the gradients of the sum: dividing is left to the optimizer's gradient scale, where it costs
-// nothing.
+// Loss = (sum over all micro-batches) / (all valid targets) + auxiliary loss, where a model has one:
+// a mean over sequences, and so over micro-batches by the tokens fed in. The parameters, clear
+// before, then hold the gradients of the loss times the targets: dividing is left to the optimizer's
+// gradient scale, where it costs nothing.
 StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
                                   const ForwardOptions& forward = {});
 // Does not wait for a GPU, unless for hooks that do. `inputs`: the micro-batches, where the

@@ -142,7 +142,7 @@ Search search_of(const Llama& llama, const std::vector<TokenBatch>& micro_batche
       search.pass = "forward";
       const auto loss = llama.loss(ids, targets);
       search.pass = "backward";
-      backward(loss.loss_sum);
+      backward(with_auxiliary(loss.loss_sum, loss));
     }
     gradient_norm(parameters);
   });

@@ -19,6 +19,7 @@ struct Tag {
   const char *key, *tag;
 };
 constexpr std::array tags = {Tag{"loss", "train/loss"},
+                             Tag{"auxiliary_loss", "train/auxiliary_loss"},
                              Tag{"accuracy", "train/accuracy"},
                              Tag{"grad_norm", "train/grad_norm"},
                              Tag{"learning_rate", "train/learning_rate"},

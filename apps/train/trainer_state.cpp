@@ -36,6 +36,8 @@ class StateReader {
     return object_.at(key);
   }
 
+  bool has(const std::string& key) const { return object_.contains(key); }
+
   // A count of at least 0, or a finite number of at least 0.
   template <class Number>
   Number number(const std::string& key) {
@@ -139,6 +141,7 @@ std::string to_json(const TrainerState& state) {
                        {"correct", state.unlogged.correct}}},
                      {"training_tokens", nullptr},
                      {"next_tokens", state.next_tokens}};
+  if (const auto& sum = state.unlogged.auxiliary_loss) object["unlogged"]["auxiliary_loss"] = *sum;
   if (state.training_tokens) object["training_tokens"] = *state.training_tokens;
   if (state.ties) object.update(json_of(*state.ties));
   return sealed_text(object);
@@ -160,6 +163,9 @@ TrainerState read_trainer_state(const std::filesystem::path& path) {
                     .tokens = unlogged.number<std::int64_t>("tokens"),
                     .targets = unlogged.number<std::int64_t>("targets"),
                     .correct = unlogged.number<std::int64_t>("correct")};
+  if (unlogged.has("auxiliary_loss")) {
+    state.unlogged.auxiliary_loss = unlogged.number<double>("auxiliary_loss");
+  }
   unlogged.refuse_others();
   if (!all.at("training_tokens").is_null()) {
     state.training_tokens = all.number<std::int64_t>("training_tokens");

@@ -16,7 +16,8 @@ namespace lookback {
 
 // Steps that no line of metrics.jsonl tells about yet.
 struct UnloggedSteps {
-  double loss = 0;  // summed over steps
+  double loss = 0;                            // summed over steps
+  std::optional<double> auxiliary_loss = {};  // likewise; none: the model has none, or no step was
   double seconds = 0;
   std::int64_t steps = 0, tokens = 0, targets = 0, correct = 0;
 };

@@ -24,6 +24,9 @@ void TrainingLog::add_seconds(double seconds) {
 void TrainingLog::add_step(const StepMeasures& measures) {
   auto& unlogged = state_.unlogged;
   unlogged.loss += measures.loss;
+  if (measures.auxiliary_loss) {
+    unlogged.auxiliary_loss = unlogged.auxiliary_loss.value_or(0) + *measures.auxiliary_loss;
+  }
   ++unlogged.steps;
   unlogged.tokens += measures.tokens;
   unlogged.targets += measures.targets;
@@ -43,16 +46,17 @@ void TrainingLog::show_progress() {
 void TrainingLog::write_steps(double learning_rate, RunLog::Line kind) {
   const auto& unlogged = state_.unlogged;
   const double tokens_per_second = rate(unlogged.tokens, unlogged.seconds);
-  logged_.loss = unlogged.loss / static_cast<double>(unlogged.steps);
-  files_->append({{"step", state_.step},
-                  {"loss", logged_.loss},
-                  {"accuracy", rate(unlogged.correct, static_cast<double>(unlogged.targets))},
-                  {"grad_norm", last_step_.grad_norm},
-                  {"learning_rate", learning_rate},
-                  {"tokens", state_.tokens},
-                  {"tokens_per_second", tokens_per_second},
-                  {"seconds", state_.seconds}},
-                 kind);
+  const auto steps = static_cast<double>(unlogged.steps);
+  logged_.loss = unlogged.loss / steps;
+  Json line{{"step", state_.step}, {"loss", logged_.loss}};
+  if (unlogged.auxiliary_loss) line["auxiliary_loss"] = *unlogged.auxiliary_loss / steps;
+  line.update({{"accuracy", rate(unlogged.correct, static_cast<double>(unlogged.targets))},
+               {"grad_norm", last_step_.grad_norm},
+               {"learning_rate", learning_rate},
+               {"tokens", state_.tokens},
+               {"tokens_per_second", tokens_per_second},
+               {"seconds", state_.seconds}});
+  files_->append(line, kind);
   progress_.plain_line(fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s", state_.step,
                                    total_steps_, logged_.loss, tokens_per_second));
   // The line of an interrupt is one that a whole run does not have: who goes on counts anew.

@@ -100,18 +100,19 @@ class ReferenceRun {
   }
 
  private:
-  Tensor mean_loss_of_input() const {
-    return mean_loss(llama_.loss(ids_, targets_, {}, forward_options_));
-  }
+  LlamaLoss loss_of_input() const { return llama_.loss(ids_, targets_, {}, forward_options_); }
 
   void forward() {
     const NoGrad no_grad;
     results_["out.logits"] = llama_.logits(ids_, forward_options_);
-    results_["out.loss"] = mean_loss_of_input();
+    const auto loss = loss_of_input();
+    results_["out.loss"] = mean_loss(loss);
+    if (loss.auxiliary.defined()) results_["out.auxiliary_loss"] = loss.auxiliary;
   }
 
   void gradients() {
-    backward(mean_loss_of_input());
+    const auto loss = loss_of_input();
+    backward(with_auxiliary(mean_loss(loss), loss));
     for (const auto& parameter : parameters_) {
       const auto& weights = parameter.tensor;
       const auto grad = gradient(weights);
@@ -130,6 +131,9 @@ class ReferenceRun {
     for (std::size_t l = 0; l < trace.attention_weights.size(); ++l) {
       results_[fmt::format("trace.attn.{}", l)] = contiguous(trace.attention_weights[l]);
     }
+    for (const auto& [l, gates] : trace.gates) {
+      results_[fmt::format("trace.gates.{}", l)] = contiguous(gates);
+    }
     for (std::size_t l = 0; l < trace.hidden_states.size(); ++l) {
       results_[fmt::format("trace.hidden.{}", l)] = contiguous(trace.hidden_states[l]);
     }
@@ -146,8 +150,9 @@ class ReferenceRun {
     std::vector<double> losses, norms;
     for (std::int64_t step = 0; step < shape[0]; ++step) {
       clear_gradients(parameters_);
-      const auto loss = mean_loss_of_input();
-      backward(loss);
+      const auto parts = loss_of_input();
+      const auto loss = mean_loss(parts);
+      backward(with_auxiliary(loss, parts));
       losses.push_back(loss.item());
       norms.push_back(gradient_norm(parameters_));
       adamw.step(training.learning_rate, clipping_factor(norms.back(), training.max_grad_norm));

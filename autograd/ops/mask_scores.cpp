@@ -1,5 +1,7 @@
 #include "autograd/ops/mask_scores.h"
 
+#include <limits>
+
 #include "autograd/mask_watch.h"
 #include "autograd/ops/detail/check_mask.h"
 #include "autograd/ops/detail/floating_operand.h"
@@ -9,8 +11,10 @@
 namespace lookback {
 namespace {
 
-struct MaskScoresBackward {
-  static constexpr std::string_view name = "mask_scores";
+// Of both: dx = dy where visible, 0 elsewhere.
+template <class Operation>
+struct MaskBackward {
+  static constexpr std::string_view name = Operation::name;
   CausalMask mask;
 
   std::vector<Tensor> operator()(const Tensor& dy, Needed) const {
@@ -21,26 +25,47 @@ struct MaskScoresBackward {
   }
 };
 
+struct Scores {
+  static constexpr std::string_view name = "mask_scores", operand = "scores";
+  static constexpr double hidden = -std::numeric_limits<double>::infinity();
+};
+struct Weights {
+  static constexpr std::string_view name = "mask_weights", operand = "weights";
+  static constexpr double hidden = 0;
+};
+
+template <class Operation>
+Tensor select_visible(const Tensor& given_x, const CausalMask& mask,
+                      const std::source_location& where) {
+  MaskWatch::tell(Operation::name, mask, where);
+  const Check check{Operation::name};
+  const auto x = floating_operand(Operation::name, given_x);
+  const int rank = x.rank();
+  check(rank >= 2, "{} {} must have at least two dimensions, queries and keys", Operation::operand,
+        x.shape());
+  std::int64_t heads = 1;
+  for (int dim = 1; dim < rank - 2; ++dim) heads *= x.size(dim);
+  detail::check_mask(check, mask,
+                     {.sequences = rank > 2 ? x.size(0) : 1,
+                      .heads = heads,
+                      .rows = x.size(-2),
+                      .keys = x.size(-1)});
+  check(mask.offset >= 0, "offset {} must not be negative", mask.offset);
+  const auto y = empty_like(x);
+  kernels::mask_scores_forward(x.backend(),
+                               {.x = x, .y = y, .mask = mask.view(), .hidden = Operation::hidden});
+  return record<MaskBackward<Operation>>(y, {x}, [&] { return MaskBackward<Operation>{mask}; });
+}
+
 }  // namespace
 
-Tensor mask_scores(const Tensor& given_scores, const CausalMask& mask,
+Tensor mask_scores(const Tensor& scores, const CausalMask& mask,
                    const std::source_location& where) {
-  MaskWatch::tell("mask_scores", mask, where);
-  const Check check{"mask_scores"};
-  const auto scores = floating_operand("mask_scores", given_scores);
-  const int rank = scores.rank();
-  check(rank >= 2, "scores {} must have at least two dimensions, queries and keys", scores.shape());
-  std::int64_t heads = 1;
-  for (int dim = 1; dim < rank - 2; ++dim) heads *= scores.size(dim);
-  detail::check_mask(check, mask,
-                     {.sequences = rank > 2 ? scores.size(0) : 1,
-                      .heads = heads,
-                      .rows = scores.size(-2),
-                      .keys = scores.size(-1)});
-  check(mask.offset >= 0, "offset {} must not be negative", mask.offset);
-  const auto y = empty_like(scores);
-  kernels::mask_scores_forward(scores.backend(), {.x = scores, .y = y, .mask = mask.view()});
-  return record<MaskScoresBackward>(y, {scores}, [&] { return MaskScoresBackward{mask}; });
+  return select_visible<Scores>(scores, mask, where);
+}
+Tensor mask_weights(const Tensor& weights, const CausalMask& mask,
+                    const std::source_location& where) {
+  return select_visible<Weights>(weights, mask, where);
 }
 
 }  // namespace lookback

@@ -12,5 +12,8 @@ namespace lookback {
 // not [B, T] of int64 (B is 1 for two dimensions).
 Tensor mask_scores(const Tensor& scores, const CausalMask& mask,
                    const std::source_location& where = std::source_location::current());
+// The same with 0 where hidden: for weights that no softmax makes.
+Tensor mask_weights(const Tensor& weights, const CausalMask& mask,
+                    const std::source_location& where = std::source_location::current());
 
 }  // namespace lookback

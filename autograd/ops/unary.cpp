@@ -76,6 +76,15 @@ struct SiluBackward {
   }
 };
 
+// dx = dy, dy y below 0
+struct EluPlusOneBackward {
+  static constexpr std::string_view name = "elu_plus_one";
+  SavedTensor y;
+  Gradients operator()(const Tensor& dy, Needed) const {
+    return {by_kernel(kernels::elu_plus_one_backward, dy, y)};
+  }
+};
+
 struct GeluBackward {
   static constexpr std::string_view name = "gelu";
   SavedTensor x;
@@ -84,6 +93,19 @@ struct GeluBackward {
     const auto dx = empty(dy.shape(), dy.dtype(), dy.device());
     kernels::gelu_backward(dy.backend(),
                            {.dy = contiguous(dy), .x = x.get(), .dx = dx, .form = form});
+    return {dx};
+  }
+};
+
+// dx = dy within the limits
+struct ClampBackward {
+  static constexpr std::string_view name = "clamp";
+  SavedTensor x;
+  double limit;
+  Gradients operator()(const Tensor& dy, Needed) const {
+    const auto dx = empty(dy.shape(), dy.dtype(), dy.device());
+    kernels::clamp_backward(dy.backend(),
+                            {.dy = contiguous(dy), .x = x.get(), .dx = dx, .limit = limit});
     return {dx};
   }
 };
@@ -119,11 +141,23 @@ Tensor sigmoid(const Tensor& x) { return apply<SigmoidBackward>(kernels::sigmoid
 Tensor tanh(const Tensor& x) { return apply<TanhBackward>(kernels::tanh_forward, x); }
 Tensor silu(const Tensor& x) { return apply<SiluBackward>(kernels::silu_forward, x); }
 
+Tensor elu_plus_one(const Tensor& x) {
+  return apply<EluPlusOneBackward>(kernels::elu_plus_one_forward, x);
+}
+
 Tensor gelu(const Tensor& given_x, GeluForm form) {
   const auto x = floating_operand("gelu", given_x);
   const auto y = empty_like(x);
   kernels::gelu_forward(x.backend(), {.x = x, .y = y, .form = form});
   return record<GeluBackward>(y, {x}, [&] { return GeluBackward{x, form}; });
+}
+
+Tensor clamp(const Tensor& given_x, double limit) {
+  const auto x = floating_operand("clamp", given_x);
+  Check{"clamp"}(limit > 0, "limit is {}: must be above 0", limit);
+  const auto y = empty_like(x);
+  kernels::clamp_forward(x.backend(), {.x = x, .y = y, .limit = limit});
+  return record<ClampBackward>(y, {x}, [&] { return ClampBackward{x, limit}; });
 }
 
 Tensor negate(const Tensor& x) {

@@ -27,6 +27,13 @@ using kernels::GeluForm;
 // with tanh that many models were trained with. Saves x.
 Tensor gelu(const Tensor& x, GeluForm form = GeluForm::exact);
 
+// x where it lies in [-limit, limit], else the nearer end, through which no gradient goes. Saves x.
+// Throws unless limit > 0.
+Tensor clamp(const Tensor& x, double limit);
+
+// x + 1 for x >= 0, e^x below: positive features of linear attention. Saves the result.
+Tensor elu_plus_one(const Tensor& x);
+
 // -x. Saves nothing.
 Tensor negate(const Tensor& x);
 inline Tensor operator-(const Tensor& x) { return negate(x); }

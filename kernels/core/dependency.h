@@ -155,16 +155,17 @@ constexpr Softmax<Y, X> softmax(Y y, X x) {
   return {y, x};
 }
 
-// y[.., t, s] is x[.., t, s] where the mask shows s to t, and a known -inf elsewhere.
-template <class Y, class X, class Mask>
+// y[.., t, s] is x[.., t, s] where the mask shows s to t, and the known number `hidden` elsewhere.
+template <class Y, class X, class Mask, class Hidden>
 struct SelectVisible {
   Y y;
   X x;
   Mask mask;
+  Hidden hidden;
 };
-template <class Y, class X, class Mask>
-constexpr SelectVisible<Y, X, Mask> select_visible(Y y, X x, Mask mask) {
-  return {y, x, mask};
+template <class Y, class X, class Mask, class Hidden>
+constexpr SelectVisible<Y, X, Mask, Hidden> select_visible(Y y, X x, Mask mask, Hidden hidden) {
+  return {y, x, mask, hidden};
 }
 
 // Attention: y[b, t, h] depends, for every s that the mask shows to t, on the pieces' Q[b, t, h],
@@ -207,6 +208,48 @@ template <class Y, class Q, class K, class Scales, class Form, class Mask>
 constexpr AttendWeights<Y, Q, K, Scales, Form, Mask> attend_weights(Y y, Q q, K k, Scales scales,
                                                                     Form form, Mask mask) {
   return {y, q, k, scales, form, mask};
+}
+
+// Sums that run over a sequence: y[b, t, h] depends on the own operands at (b, t, h), and, for every
+// s <= t, on the past ones at (b, s, g(h)), and on before[b, g(h)]; after[b, g] on the past ones at
+// every (b, s, g), and on before[b, g]. Operands with four dimensions are [B, T, H, ..], with three
+// [B, H, T].
+template <class Y, class After, class Own, class Past, class Before>
+struct RunningSums {
+  Y y;
+  After after;
+  Own own;
+  Past past;
+  Before before;
+};
+template <class Y, class After, class Own, class Past, class Before>
+constexpr RunningSums<Y, After, Own, Past, Before> running_sums(Y y, After after, Own own,
+                                                                Past past, Before before) {
+  return {y, after, own, past, before};
+}
+
+// Attention whose heads are composed: with N the keys s that the mask shows to t, every head of row
+// (b, t) depends on all of the query operands' rows x[b, t], on all of the key operands' rows
+// x[b, s] for s in N, and on all of every shared input and of the form's slopes. y[b, t, h, d]
+// depends on these and on v[b, s, g(h), d] for s in N, weights[b, h, t, s] on these for s in N;
+// elsewhere it is a known 0.
+template <class Y, class Weights, class Queries, class Keys, class V, class Shared, class Form,
+          class Mask>
+struct AttendComposed {
+  Y y;
+  Weights weights;
+  Queries queries;
+  Keys keys;
+  V v;
+  Shared shared;
+  Form form;
+  Mask mask;
+};
+template <class Y, class W, class Q, class K, class V, class S, class Form, class Mask>
+constexpr AttendComposed<Y, W, Q, K, V, S, Form, Mask> attend_composed(Y y, W weights, Q queries,
+                                                                       K keys, V v, S shared,
+                                                                       Form form, Mask mask) {
+  return {y, weights, queries, keys, v, shared, form, mask};
 }
 
 // One number (or a few) out of everything: losses, counts, norms.

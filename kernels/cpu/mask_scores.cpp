@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include <limits>
 #include "kernels/cpu/shown_keys.h"
 
 #include "runtime/parallel.h"
@@ -37,7 +36,7 @@ void select(const In& x, const Out& y, const CausalMaskView& mask, T hidden) {
 void forward(const MaskScoresForwardArgs& a) {
   if (a.y.numel() == 0) return;
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
-    select(a.x, a.y, a.mask, T(-std::numeric_limits<float>::infinity()));
+    select(a.x, a.y, a.mask, T(static_cast<float>(a.hidden)));
   });
 }
 

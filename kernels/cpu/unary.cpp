@@ -67,6 +67,19 @@ void silu_backward(const UnaryBackwardArgs& a) {
   });
 }
 
+// A NaN is not below 0, and stays one.
+void elu_plus_one_forward(const UnaryForwardArgs& a) {
+  map(a, [](auto d, auto x) HWY_ATTR {
+    const auto below = hn::Lt(x, hn::Zero(d));
+    return hn::IfThenElse(below, simd::exp(d, x), hn::Add(x, hn::Set(d, 1)));
+  });
+}
+// y < 1 where x < 0, but for what rounds to 1: a slope of 1 is right to rounding there.
+void elu_plus_one_backward(const UnaryBackwardArgs& a) {
+  map(a, [](auto d, auto dy, auto y)
+             HWY_ATTR { return hn::IfThenElse(hn::Ge(y, hn::Set(d, 1)), dy, hn::Mul(dy, y)); });
+}
+
 template <class D>
 HWY_INLINE hn::Vec<D> constant(D d, double value) {
   return hn::Set(d, static_cast<hn::TFromD<D>>(value));
@@ -158,6 +171,8 @@ LOOKBACK_REGISTER(tanh_forward);
 LOOKBACK_REGISTER(tanh_backward);
 LOOKBACK_REGISTER(silu_forward);
 LOOKBACK_REGISTER(silu_backward);
+LOOKBACK_REGISTER(elu_plus_one_forward);
+LOOKBACK_REGISTER(elu_plus_one_backward);
 #undef LOOKBACK_REGISTER
 
 const Registration sqrt_registered{sqrt_forward, Backend::cpu, sqrt};
@@ -179,6 +194,22 @@ void gelu_gradient(const GeluBackwardArgs& a) {
 }
 const Registration gelu_registered{gelu_forward, Backend::cpu, gelu};
 const Registration gelu_gradient_registered{gelu_backward, Backend::cpu, gelu_gradient};
+
+// NaN compares as neither.
+void clamp(const ClampForwardArgs& a) {
+  map(UnaryForwardArgs{a.x, a.y}, [&](auto x) {
+    const auto limit = static_cast<decltype(x)>(a.limit);
+    return x > limit ? limit : x < -limit ? -limit : x;
+  });
+}
+void clamp_gradient(const ClampBackwardArgs& a) {
+  map(UnaryBackwardArgs{a.dy, a.x, a.dx}, [&](auto dy, auto x) {
+    const auto limit = static_cast<decltype(x)>(a.limit);
+    return x > limit || x < -limit ? decltype(dy)(0) : dy;
+  });
+}
+const Registration clamp_registered{clamp_forward, Backend::cpu, clamp};
+const Registration clamp_gradient_registered{clamp_backward, Backend::cpu, clamp_gradient};
 
 }  // namespace
 }  // namespace lookback::kernels

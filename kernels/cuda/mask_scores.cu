@@ -1,7 +1,5 @@
 #include "kernels/mask_scores.h"
 
-#include <limits>
-
 #include "kernels/cuda/device/device.h"
 #include "kernels/cuda/device/pack.h"
 
@@ -72,7 +70,7 @@ void select(const Operand& x, const Operand& y, const CausalMaskView& mask, floa
 
 void forward(const MaskScoresForwardArgs& a) {
   visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
-    select<T>(a.x, a.y, a.mask, -std::numeric_limits<float>::infinity());
+    select<T>(a.x, a.y, a.mask, static_cast<float>(a.hidden));
   });
 }
 

@@ -87,6 +87,19 @@ struct Negate {
   }
 };
 
+struct EluPlusOne {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T x) const {
+    return x < T(0) ? device::exp(x) : x + T(1);
+  }
+};
+struct EluPlusOneSlope {
+  template <class T>
+  LOOKBACK_DEVICE T operator()(T dy, T y) const {
+    return y >= T(1) ? dy : dy * y;
+  }
+};
+
 // erfc(-x) and not 1 + erf(x), which cancels for negative x.
 template <class T>
 LOOKBACK_DEVICE T normal_distribution(T x) {
@@ -150,6 +163,34 @@ void gelu_gradient(const GeluBackwardArgs& a) {
                             : backward<TanhGeluSlope>(operands);
 }
 
+// NaN compares as neither.
+template <class Sum>
+struct Clamp {
+  Sum limit;
+  LOOKBACK_DEVICE Sum operator()(Sum x) const {
+    return x > limit ? limit : x < -limit ? -limit : x;
+  }
+};
+template <class Sum>
+struct ClampSlope {
+  Sum limit;
+  LOOKBACK_DEVICE Sum operator()(Sum dy, Sum x) const {
+    return x > limit || x < -limit ? Sum(0) : dy;
+  }
+};
+void clamp(const ClampForwardArgs& a) {
+  visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
+    using Sum = Accumulator<T>;
+    map_on_gpu<T, T>(a.y, Clamp<Sum>{static_cast<Sum>(a.limit)}, a.x);
+  });
+}
+void clamp_gradient(const ClampBackwardArgs& a) {
+  visit_floating(a.dx.dtype, [&]<class T>(TypeTag<T>) {
+    using Sum = Accumulator<T>;
+    map_on_gpu<T, T, T>(a.dx, ClampSlope<Sum>{static_cast<Sum>(a.limit)}, a.dy, a.x);
+  });
+}
+
 constexpr auto cuda = Backend::cuda;
 const Registration exp_registered{exp_forward, cuda, forward<Exp>};
 const Registration log_registered{log_forward, cuda, forward<Log>};
@@ -163,8 +204,13 @@ const Registration tanh_slope_registered{tanh_backward, cuda, backward<TanhSlope
 const Registration silu_registered{silu_forward, cuda, forward<Silu>};
 const Registration silu_slope_registered{silu_backward, cuda, backward<SiluSlope>};
 const Registration negate_registered{negate_forward, cuda, negate};
+const Registration elu_plus_one_registered{elu_plus_one_forward, cuda, forward<EluPlusOne>};
+const Registration elu_plus_one_slope_registered{elu_plus_one_backward, cuda,
+                                                 backward<EluPlusOneSlope>};
 const Registration gelu_registered{gelu_forward, cuda, gelu};
 const Registration gelu_gradient_registered{gelu_backward, cuda, gelu_gradient};
+const Registration clamp_registered{clamp_forward, cuda, clamp};
+const Registration clamp_gradient_registered{clamp_backward, cuda, clamp_gradient};
 
 }  // namespace
 }  // namespace lookback::kernels

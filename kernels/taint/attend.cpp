@@ -1,5 +1,3 @@
-#include <limits>
-
 #include "kernels/taint/cells.h"
 #include "kernels/taint/dependency_call.h"
 
@@ -137,7 +135,6 @@ void run(const AttendWeightsCall& call, const OnCpu&) {
 }
 
 void run(const SelectVisibleCall& call, const OnCpu&) {
-  constexpr auto hidden = -std::numeric_limits<double>::infinity();
   const Cells x(call.x), y(call.y);
   const auto mask = call.mask.rule();
   const int rank = call.y.rank();
@@ -155,7 +152,7 @@ void run(const SelectVisibleCall& call, const OnCpu&) {
         const auto in = matrices_in[matrix] + t * call.x.stride(-2) + s * call.x.stride(-1);
         const auto out = matrices_out[matrix] + t * call.y.stride(-2) + s * call.y.stride(-1);
         if (!mask.visible(sequence, head, t, s, keys)) {
-          y.become(out, hidden);
+          y.become(out, call.hidden);
         } else if (x.known(in)) {
           y.become(out, x.value(in));
         } else {

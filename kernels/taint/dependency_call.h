@@ -56,6 +56,7 @@ struct SelectVisibleCall {
   Out y;
   In x;
   CausalMaskView mask;
+  double hidden;
 };
 struct AttendCall {
   Out y, log_sum_exp;
@@ -70,6 +71,19 @@ struct AttendWeightsCall {
   InList q, k;
   In scales;
   ScoreForm form;
+  CausalMaskView mask;
+};
+struct RunningSumsCall {
+  Out y, after;
+  InList own, past;
+  In before;
+};
+struct AttendComposedCall {
+  Out y, weights;  // one of them is absent
+  InList queries, keys;
+  In v;
+  InList shared;
+  In slopes;
   CausalMaskView mask;
 };
 struct EverythingCall {
@@ -92,6 +106,8 @@ void run(const SoftmaxCall& call, const OnCpu&);
 void run(const SelectVisibleCall& call, const OnCpu&);
 void run(const AttendCall& call, const OnCpu&);
 void run(const AttendWeightsCall& call, const OnCpu&);
+void run(const RunningSumsCall& call, const OnCpu&);
+void run(const AttendComposedCall& call, const OnCpu&);
 void run(const EverythingCall& call, const OnCpu&);
 
 namespace detail {
@@ -164,9 +180,9 @@ template <class Arguments, class Y, class X>
 SoftmaxCall describe(const Softmax<Y, X>& kind, const Arguments& a) {
   return {a.*kind.y, a.*kind.x};
 }
-template <class Arguments, class Y, class X, class Mask>
-SelectVisibleCall describe(const SelectVisible<Y, X, Mask>& kind, const Arguments& a) {
-  return {a.*kind.y, a.*kind.x, a.*kind.mask};
+template <class Arguments, class... M>
+SelectVisibleCall describe(const SelectVisible<M...>& kind, const Arguments& a) {
+  return {a.*kind.y, a.*kind.x, a.*kind.mask, a.*kind.hidden};
 }
 template <class Arguments, class... M>
 AttendCall describe(const Attend<M...>& kind, const Arguments& a) {
@@ -177,6 +193,22 @@ AttendCall describe(const Attend<M...>& kind, const Arguments& a) {
 template <class Arguments, class... M>
 AttendWeightsCall describe(const AttendWeights<M...>& kind, const Arguments& a) {
   return {a.*kind.y, a.*kind.q, a.*kind.k, a.*kind.scales, a.*kind.form, a.*kind.mask};
+}
+template <class Arguments, class Y, class After, class Own, class Past, class Before>
+RunningSumsCall describe(const RunningSums<Y, After, Own, Past, Before>& kind, const Arguments& a) {
+  return {a.*kind.y, a.*kind.after, detail::operands<InList>(a, kind.own.members),
+          detail::operands<InList>(a, kind.past.members), a.*kind.before};
+}
+template <class Arguments, class... M>
+AttendComposedCall describe(const AttendComposed<M...>& kind, const Arguments& a) {
+  return {a.*kind.y,
+          a.*kind.weights,
+          detail::operands<InList>(a, kind.queries.members),
+          detail::operands<InList>(a, kind.keys.members),
+          a.*kind.v,
+          detail::operands<InList>(a, kind.shared.members),
+          (a.*kind.form).slopes,
+          a.*kind.mask};
 }
 template <class Arguments, class Y, class... X>
 EverythingCall describe(const Everything<Y, X...>& kind, const Arguments& a) {

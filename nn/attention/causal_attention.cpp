@@ -1,16 +1,16 @@
 // Causal softmax attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023) and
-// rotary position embeddings (Su et al. 2021): the plain Llama's.
+// rotary position embeddings (Su et al. 2021): the plain Llama's. Its options are those that all
+// types have.
+#include <fmt/format.h>
+
 #include <memory>
 
 #include "autograd/ops/cast.h"
-#include "autograd/ops/linear_many.h"
-#include "autograd/ops/reshape.h"
-#include "autograd/ops/rope.h"
 #include "nn/layer/attention_dtype.h"
 #include "nn/layer/attention_mechanism.h"
 #include "nn/layer/attention_scores.h"
-#include "nn/layer/model_hooks.h"
-#include "nn/linear.h"
+#include "nn/layer/head_projections.h"
+#include "nn/layer/preset.h"
 
 namespace lookback {
 namespace {
@@ -20,7 +20,10 @@ class CausalOptions final : public AttentionOptions {
   explicit CausalOptions(const AttentionText& text) : AttentionOptions(default_type, text, {}) {}
   std::unique_ptr<AttentionMechanism> make(const ChildOf& place, const LlamaConfig& config,
                                            std::int64_t layer, Precision precision) const override;
-  std::optional<std::int64_t> score_width(const LlamaConfig& config) const override {
+  std::optional<double> score_width(const LlamaConfig& config) const override {
+    return static_cast<double>(config.head_dim);
+  }
+  std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const override {
     return config.head_dim;
   }
   std::shared_ptr<const AttentionOptions> resized(const LlamaConfig&) const override {
@@ -28,83 +31,53 @@ class CausalOptions final : public AttentionOptions {
   }
 };
 
-// Keys after rope and values of all positions so far, [B, S, G, dk].
-struct CausalCache final : LayerCache {
-  explicit CausalCache(const CacheRoom& room) : keys(room), values(room) {}
-  std::size_t bytes_per_token() const override {
-    return keys.bytes_per_token() + values.bytes_per_token();
-  }
-  CachedRows keys, values;
-};
-
 class CausalAttention final : public AttentionMechanism {
  public:
   CausalAttention(const ChildOf& place, const CausalOptions& options, const LlamaConfig& config,
                   std::int64_t layer, Precision precision)
       : AttentionMechanism(place),
+        options_(options),
         precision_(precision),
         layer_(layer),
-        heads_(config.num_attention_heads),
-        key_value_heads_(config.num_key_value_heads),
-        head_dim_(config.head_dim),
-        q_proj_({*this, "q_proj"}, config.hidden_size, heads_ * head_dim_,
-                bias_if(config.attention_bias), precision),
-        k_proj_({*this, "k_proj"}, config.hidden_size, key_value_heads_ * head_dim_,
-                bias_if(config.attention_bias), precision),
-        v_proj_({*this, "v_proj"}, config.hidden_size, key_value_heads_ * head_dim_,
-                bias_if(config.attention_bias), precision),
-        o_proj_({*this, "o_proj"}, heads_ * head_dim_, config.hidden_size,
+        heads_({*this, ""}, options, config, precision),
+        o_proj_({*this, "o_proj"}, config.num_attention_heads * config.head_dim, config.hidden_size,
                 bias_if(options.out_bias(config)), precision),
-        scores_(*this, options, config, layer_, head_dim_, precision) {}
+        scores_(*this, options, config, layer_, precision) {}
 
   RecordNeeds needs() const override { return scores_.needs(); }
-  const LinearValues* linear_values() const override { return &linear_; }
+  const LinearValues* linear_values() const override {
+    return heads_.values_are_linear() ? &linear_ : nullptr;
+  }
   ScoreWeights score_weights() const override {
     return {.queries = {"q_proj.weight"}, .keys = {"k_proj.weight"}};
   }
+  std::vector<std::string> inert(const LlamaConfig&) const override { return heads_.inert(); }
 
   Tensor forward(const Tensor& normed, const ForwardPass& pass,
                  LayerRecord& record) const override {
     const auto scope = enter();
     const auto dtype = attention_dtype(precision_, pass.options, normed.device());
-    // The three read one input: one operation.
-    const auto projected =
-        linear_many(normed, {q_proj_.weight, k_proj_.weight, v_proj_.weight},
-                    {q_proj_.bias, k_proj_.bias, v_proj_.bias}, precision_.products);
-    const auto query = cast(rotated(split_heads(projected[0], heads_), pass), dtype);
-    auto key = cast(rotated(split_heads(projected[1], key_value_heads_), pass), dtype);
-    auto value = cast(split_heads(projected[2], key_value_heads_), dtype);
-    if (pass.options.cache != nullptr) {
-      auto& cache = pass.options.cache->of_layer<CausalCache>(layer_);
-      key = cache.keys.append(pass.position, key);
-      value = cache.values.append(pass.position, value);
-    }
-    return output(scores_.attend(query, key, value, pass, record), record);
+    const auto projected = heads_.forward(normed);
+    const auto query = cast(with_positions(projected.query, options_, pass), dtype);
+    const auto seen =
+        keys_and_values_so_far(cast(with_positions(projected.key, options_, pass), dtype),
+                               cast(projected.value, dtype), layer_, pass);
+    return output(scores_.attend(query, seen.key, seen.value, pass, record), record);
   }
 
-  Tensor values(const Tensor& normed) const override {
-    return split_heads(v_proj_.forward(normed), key_value_heads_);
-  }
+  Tensor values(const Tensor& normed) const override { return heads_.values(normed); }
 
   Tensor output(const Tensor& attended, const LayerRecord&) const override {
-    return o_proj_.forward(
-        reshape(attended, {attended.size(0), attended.size(1), heads_ * head_dim_}));
+    return o_proj_.forward(joined_heads(attended));
   }
 
  private:
-  // [B, T, n dk] -> [B, T, n, dk]
-  Tensor split_heads(const Tensor& x, std::int64_t count) const {
-    return reshape(x, {x.size(0), x.size(1), count, head_dim_});
-  }
-
-  Tensor rotated(const Tensor& x, const ForwardPass& pass) const {
-    return rope(x, pass.rope(head_dim_), pass.hooks->rotary_position(pass.position));
-  }
-
+  HeadOptions options_;
   Precision precision_;
-  std::int64_t layer_, heads_, key_value_heads_, head_dim_;
-  Linear q_proj_, k_proj_, v_proj_, o_proj_;
-  LinearValues linear_{v_proj_, o_proj_, head_dim_};
+  std::int64_t layer_;
+  HeadProjections heads_;
+  Linear o_proj_;
+  LinearValues linear_{heads_.value_projection(), o_proj_, heads_.width()};
   AttentionScores scores_;
 };
 
@@ -118,6 +91,32 @@ std::unique_ptr<AttentionMechanism> CausalOptions::make(const ChildOf& place,
 const AttentionTypes::Add registered{
     std::string(AttentionOptions::default_type),
     [](const AttentionText& text) { return std::make_unique<CausalOptions>(text); }};
+
+// Presets of one option each.
+std::string with_option(std::string_view option) {
+  return fmt::format(R"({{"attention_mechanism": {{{}}}}})", option);
+}
+const RegisteredPresets::Add clip_qkv{
+    "clip-qkv",
+    {.description = "queries, keys and values clamped to [-8, 8] (OLMo, MPT)",
+     .config = with_option(R"("clip_qkv": 8)")}};
+const RegisteredPresets::Add qk_layer_norm{"qk-layer-norm",
+                                           {.description = "layer norms on queries and keys (MPT)",
+                                            .config = with_option(R"("qk_norm": "layer_norm")")}};
+const RegisteredPresets::Add qk_rms_norm{"qk-rms-norm",
+                                         {.description = "RMS norms on queries and keys (OLMo 2)",
+                                          .config = with_option(R"("qk_norm": "rms_norm")")}};
+const RegisteredPresets::Add qk_rms_norm_per_head{
+    "qk-rms-norm-per-head",
+    {.description = "RMS norms on the queries and keys of each head (Qwen3)",
+     .config = with_option(R"("qk_norm": "rms_norm_per_head")")}};
+const RegisteredPresets::Add alibi{
+    "alibi",
+    {.description = "scores fall with the distance, no rotary positions (ALiBi)",
+     .config = with_option(R"("position_embedding_type": "alibi")")}};
+const RegisteredPresets::Add softcap{"softcap",
+                                     {.description = "scores capped softly at 50 (Gemma 2)",
+                                      .config = with_option(R"("attn_logit_softcapping": 50)")}};
 
 }  // namespace
 }  // namespace lookback

@@ -25,6 +25,7 @@
 #include "nn/layer/attention_dtype.h"
 #include "nn/layer/attention_mechanism.h"
 #include "nn/layer/attention_scores.h"
+#include "nn/layer/head_projections.h"
 #include "nn/layer/model_hooks.h"
 #include "nn/layer/preset.h"
 #include "nn/rms_norm.h"
@@ -57,8 +58,9 @@ class MlaOptions final : public AttentionOptions {
  public:
   explicit MlaOptions(const AttentionText& text)
       : AttentionOptions(mla, text,
-                         {"q_lora_rank", "kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim",
-                          "v_head_dim", "rope_interleave"}) {
+                         {.own = {"q_lora_rank", "kv_lora_rank", "qk_nope_head_dim",
+                                  "qk_rope_head_dim", "v_head_dim", "rope_interleave"},
+                          .refused = {{"position_embedding_type"}, {"clip_qkv"}, {"qk_norm"}}}) {
     const auto& reader = text.reader;
     reader.need({"kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"});
     if (reader.find("q_lora_rank") != nullptr) reader.read("q_lora_rank", sizes.q_rank);
@@ -69,17 +71,17 @@ class MlaOptions final : public AttentionOptions {
                  "must be even, for rotary positions turn pairs");
     reader.read("v_head_dim", sizes.value);
     if (reader.find("rope_interleave") != nullptr) reader.read("rope_interleave", interleave);
-    reader.check(text.config.num_key_value_heads == text.config.num_attention_heads, "type",
-                 "num_key_value_heads must be num_attention_heads, {}",
-                 text.config.num_attention_heads);
+    require_own_key_heads(text);
   }
 
   std::unique_ptr<AttentionMechanism> make(const ChildOf& place, const LlamaConfig& config,
                                            std::int64_t layer, Precision precision) const override;
 
-  std::optional<std::int64_t> score_width(const LlamaConfig&) const override {
-    return sizes.score_width();
+  std::optional<double> score_width(const LlamaConfig&) const override {
+    return static_cast<double>(sizes.score_width());
   }
+  // qk_rope_head_dim, which is checked where it is read.
+  std::optional<std::int64_t> rotary_width(const LlamaConfig&) const override { return {}; }
   std::shared_ptr<const AttentionOptions> resized(const LlamaConfig& config) const override {
     auto other = std::make_shared<MlaOptions>(*this);
     other->sizes = MlaSizes::of_model(config);
@@ -161,7 +163,7 @@ class LatentAttention final : public AttentionMechanism {
                    Bias::none, precision),
         o_proj_({*this, "o_proj"}, heads_ * sizes_.value, config.hidden_size,
                 bias_if(options.out_bias(config)), precision),
-        scores_(*this, options, config, layer_, sizes_.score_width(), precision) {}
+        scores_(*this, options, config, layer_, precision) {}
 
   RecordNeeds needs() const override { return scores_.needs(); }
   ScoreWeights score_weights() const override {
@@ -202,11 +204,6 @@ class LatentAttention final : public AttentionMechanism {
   }
 
  private:
-  // [B, T, n w] -> [B, T, n, w]
-  static Tensor split_heads(const Tensor& x, std::int64_t count) {
-    return reshape(x, {x.size(0), x.size(1), count, x.size(2) / count});
-  }
-
   // [B, T, dc + dr] -> c [B, T, 1, dc]
   Tensor latents_of(const Tensor& down) const {
     return split_heads(kv_a_layernorm_.forward(first(down, sizes_.rank)), 1);
@@ -262,10 +259,7 @@ class LatentAttention final : public AttentionMechanism {
   }
 
   // [B, T, H, dv] -> [B, T, D]
-  Tensor projected(const Tensor& attended) const {
-    return o_proj_.forward(
-        reshape(attended, {attended.size(0), attended.size(1), heads_ * sizes_.value}));
-  }
+  Tensor projected(const Tensor& attended) const { return o_proj_.forward(joined_heads(attended)); }
 
   MlaSizes sizes_;
   bool interleave_;

@@ -40,6 +40,9 @@ class AttentionMechanism : public Module {
   // values(normed), and output() makes of that what the layer gives.
   // normed [B, T, D] -> [B, T, g, w], any g and w of the mechanism's own
   virtual Tensor values(const Tensor& normed) const = 0;
+  // What the weights are applied to, of values that may have been cached: [B, S, g, w] -> the same
+  // with another width.
+  virtual Tensor attendable(const Tensor& values) const { return values; }
   // attended [B, T, H, w], record: of the run that is repeated -> [B, T, D]
   virtual Tensor output(const Tensor& attended, const LayerRecord& record) const = 0;
   // The same in the terms of LinearValues; null where it is not of that kind.

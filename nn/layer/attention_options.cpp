@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "nn/layer/attention_mechanism.h"
@@ -18,18 +20,92 @@ constexpr std::string_view path = "attention_mechanism";
 
 bool nothing_ignored(std::string_view) { return false; }
 
-std::vector<std::string_view> known_keys(std::vector<std::string_view> own) {
-  own.insert(own.end(), {"type", "softmax_scale", "attention_out_bias", "pattern"});
-  return own;
+const std::vector<std::string> position_names{"rope", "alibi", "none"};
+const std::vector<std::string> norm_names{"none", "layer_norm", "rms_norm", "rms_norm_per_head"};
+
+// An option of every type, and the JSON of its default where that is not null.
+struct EveryType {
+  std::string_view key, default_value = {};
+};
+// In the order in which a ladder switches them on.
+constexpr std::array<EveryType, 8> every_type{{{"softmax_scale"},
+                                               {"attn_logit_softcapping"},
+                                               {"position_embedding_type", "\"rope\""},
+                                               {"alibi_bias_max", "8"},
+                                               {"clip_qkv"},
+                                               {"qk_norm"},
+                                               {"attention_out_bias"},
+                                               {"pattern"}}};
+
+void check_keys(std::string_view type, const ConfigReader& reader, const TypeKeys& keys) {
+  auto known = keys.own;
+  known.push_back("type");
+  for (const auto& option : every_type) known.push_back(option.key);
+  reader.refuse_unknown(known, nothing_ignored);
+  for (const auto& option : keys.refused) {
+    if (reader.find(option.key) == nullptr) continue;
+    const auto stated = reader.find(option.key)->dump();
+    const auto refused =
+        option.values.empty()
+            ? stated != std::ranges::find(every_type, option.key, &EveryType::key)->default_value
+            : std::ranges::any_of(option.values, [&](const auto value) {
+                return stated == fmt::format("\"{}\"", value);
+              });
+    reader.check(!refused, option.key, "{} attention has no meaning for it", type);
+  }
 }
 
-std::vector<std::shared_ptr<const PatternRule>> read_pattern(const ConfigReader& reader) {
-  const auto pattern = reader.object_at("pattern");
-  const auto names = PatternRules::names();
-  pattern.refuse_unknown({names.begin(), names.end()}, nothing_ignored);
-  std::vector<std::shared_ptr<const PatternRule>> rules;
-  for (const auto& name : names) rules.push_back(PatternRules::make(name, pattern));
-  return rules;
+void read_number(const ConfigReader& reader, std::string_view key, std::optional<double>& target) {
+  if (reader.find(key) == nullptr) return;
+  target = 1;
+  reader.read(key, *target, ConfigReader::Least::above_zero);
+}
+
+HeadOptions read_head_options(const AttentionText& text) {
+  const auto& reader = text.reader;
+  HeadOptions options;
+  read_number(reader, "softmax_scale", options.softmax_scale);
+  read_number(reader, "attn_logit_softcapping", options.soft_cap);
+  read_number(reader, "clip_qkv", options.clip);
+  if (reader.find("position_embedding_type") != nullptr) {
+    const auto word = reader.read_word("position_embedding_type", position_names);
+    options.positions = static_cast<Positions>(word);
+  }
+  if (reader.find("alibi_bias_max") != nullptr) {
+    reader.read("alibi_bias_max", options.alibi_bias_max, ConfigReader::Least::above_zero);
+  }
+  if (reader.find("qk_norm") != nullptr) {
+    const std::vector<std::string> kinds(norm_names.begin() + 1, norm_names.end());
+    options.qk_norm = static_cast<QueryKeyNormKind>(1 + reader.read_word("qk_norm", kinds));
+  }
+  if (reader.find("attention_out_bias") != nullptr) {
+    options.attention_out_bias = false;
+    reader.read("attention_out_bias", *options.attention_out_bias);
+  }
+  if (reader.find("pattern") != nullptr) {
+    options.pattern = read_pattern({reader.object_at("pattern"), text.config});
+  }
+  return options;
+}
+
+void write_head_options(const HeadOptions& options, ordered_json& object) {
+  static const HeadOptions plain;
+  if (options.softmax_scale) object["softmax_scale"] = *options.softmax_scale;
+  if (options.soft_cap) object["attn_logit_softcapping"] = *options.soft_cap;
+  if (options.positions != plain.positions) {
+    object["position_embedding_type"] = position_names[static_cast<std::size_t>(options.positions)];
+  }
+  if (options.positions == Positions::alibi && options.alibi_bias_max != plain.alibi_bias_max) {
+    object["alibi_bias_max"] = options.alibi_bias_max;
+  }
+  if (options.clip) object["clip_qkv"] = *options.clip;
+  if (options.qk_norm != plain.qk_norm) {
+    object["qk_norm"] = norm_names[static_cast<std::size_t>(options.qk_norm)];
+  }
+  if (options.attention_out_bias) object["attention_out_bias"] = *options.attention_out_bias;
+  if (options.pattern.empty()) return;
+  auto& rules = object["pattern"] = ordered_json::object();
+  for (const auto& rule : options.pattern) rule->write(rules);
 }
 
 std::shared_ptr<const AttentionOptions> read_object(const json& object, std::string_view where,
@@ -41,7 +117,9 @@ std::shared_ptr<const AttentionOptions> read_object(const json& object, std::str
   const auto known = AttentionTypes::names();
   reader.check(std::ranges::find(known, type) != known.end(), "type",
                "no such mechanism: the nearest is {}", nearest_name(type, known));
-  return AttentionTypes::make(type, AttentionText{reader, config});
+  auto options = AttentionTypes::make(type, AttentionText{reader, config});
+  options->drop_defaults(config);
+  return options;
 }
 
 AttentionChoice choice_of(const json& object, const LlamaConfig& config) {
@@ -52,31 +130,29 @@ AttentionChoice choice_of(const json& object, const LlamaConfig& config) {
 
 AttentionOptions::~AttentionOptions() = default;
 
-AttentionOptions::AttentionOptions(std::string_view type, const AttentionText& text,
-                                   std::vector<std::string_view> own)
+AttentionOptions::AttentionOptions(std::string_view type, const AttentionText& text, TypeKeys keys)
     : type_(type) {
-  const auto& reader = text.reader;
-  reader.refuse_unknown(known_keys(std::move(own)), nothing_ignored);
-  if (reader.find("softmax_scale") != nullptr) {
-    softmax_scale = 1;
-    reader.read("softmax_scale", *softmax_scale, ConfigReader::Least::above_zero);
-  }
-  if (reader.find("attention_out_bias") != nullptr) {
-    attention_out_bias = false;
-    reader.read("attention_out_bias", *attention_out_bias);
-  }
-  if (reader.find("pattern") != nullptr) pattern = read_pattern(reader);
+  check_keys(type, text.reader, keys);
+  static_cast<HeadOptions&>(*this) = read_head_options(text);
+}
+
+void AttentionOptions::require_own_key_heads(const AttentionText& text) {
+  const auto& config = text.config;
+  if (config.num_key_value_heads == config.num_attention_heads) return;
+  text.reader.check(false, "type", "num_key_value_heads must be num_attention_heads, {}",
+                    config.num_attention_heads);
+}
+
+void AttentionOptions::drop_defaults(const LlamaConfig& config) {
+  if (attention_out_bias == config.attention_bias) attention_out_bias.reset();
+  const auto width = score_width(config);
+  if (width && softmax_scale == 1 / std::sqrt(*width)) softmax_scale.reset();
 }
 
 ordered_json AttentionOptions::to_json() const {
   ordered_json object{{"type", type_}};
   write_own(object);
-  if (softmax_scale) object["softmax_scale"] = *softmax_scale;
-  if (attention_out_bias) object["attention_out_bias"] = *attention_out_bias;
-  if (!pattern.empty()) {
-    auto& rules = object["pattern"] = ordered_json::object();
-    for (const auto& rule : pattern) rule->write(rules);
-  }
+  write_head_options(*this, object);
   return object;
 }
 
@@ -165,23 +241,19 @@ std::vector<AttentionStep> attention_steps(const LlamaConfig& config) {
   const auto goal = json::parse(config.attention[0].options->to_json().dump());
   std::vector<AttentionStep> steps;
   auto now = goal;
-  for (const auto* common : {"softmax_scale", "attention_out_bias", "pattern"}) now.erase(common);
+  for (const auto& option : every_type) now.erase(std::string(option.key));
   const auto type = goal.at("type").get<std::string>();
   if (now != json{{"type", AttentionOptions::default_type}}) {
     steps.push_back({fmt::format("attention: {}", type), {choice_of(now, config)}});
   }
-  for (const auto* option : {"softmax_scale", "attention_out_bias"}) {
-    if (!goal.contains(option)) continue;
-    now[option] = goal[option];
-    steps.push_back(
-        {fmt::format("attention: {} {}", option, goal[option].dump()), {choice_of(now, config)}});
-  }
-  if (goal.contains("pattern")) {
-    std::string rules;
-    for (const auto& rule : config.attention[0].options->pattern) {
-      rules += (rules.empty() ? "" : ", ") + rule->described();
-    }
-    steps.push_back({fmt::format("pattern: {}", rules), config.attention});
+  for (const auto& option : every_type) {
+    const std::string key(option.key);
+    if (!goal.contains(key)) continue;
+    now[key] = goal[key];
+    const auto axis = key == "pattern"
+                          ? "pattern: " + described(config.attention[0].options->pattern)
+                          : fmt::format("attention: {} {}", key, goal[key].dump());
+    steps.push_back({axis, {choice_of(now, config)}});
   }
   return steps;
 }

@@ -11,9 +11,10 @@
 #include <string_view>
 #include <vector>
 
-#include "autograd/ops/causal_mask.h"
+#include "nn/layer/attention_pattern.h"
 #include "nn/layer/config.h"
 #include "nn/layer/config_reader.h"
+#include "nn/layer/head_options.h"
 #include "nn/precision.h"
 #include "runtime/registry.h"
 
@@ -22,27 +23,24 @@ namespace lookback {
 class AttentionMechanism;
 struct ChildOf;
 
-// A rule of `pattern`: which of the keys before it a query sees. One file each, registered under
-// its key; it narrows the mask that every path, replay and cache of the layer obeys.
-class PatternRule {
- public:
-  static constexpr std::string_view family = "attention pattern";
-  virtual ~PatternRule() = default;
-  virtual void narrow(CausalMask& mask) const = 0;
-  virtual void write(nlohmann::ordered_json& pattern) const = 0;
-  // "sliding_window 128"
-  virtual std::string described() const = 0;
-};
-// Reads the rule from the object `pattern`, which may not name it.
-using PatternRules = Registry<PatternRule, ConfigReader>;
-
 // An object of attention_mechanism, and the sizes of the model it stands in.
 struct AttentionText {
   const ConfigReader& reader;
   const LlamaConfig& config;
 };
 
-class AttentionOptions {
+// An option of every type that a type has no meaning for: no value but the default, or these alone.
+struct RefusedOption {
+  std::string_view key;
+  std::vector<std::string_view> values = {};
+};
+// The keys of a type: those of its own, and those of every type that it does not take.
+struct TypeKeys {
+  std::vector<std::string_view> own;
+  std::vector<RefusedOption> refused = {};
+};
+
+class AttentionOptions : public HeadOptions {
  public:
   static constexpr std::string_view family = "attention_mechanism";
   // The type of a layer that config.json says nothing about.
@@ -54,29 +52,29 @@ class AttentionOptions {
                                                    std::int64_t layer,
                                                    Precision precision) const = 0;
   // The width of a query and a key, whose products layers can add up; absent: it has no such
-  // scores.
-  virtual std::optional<std::int64_t> score_width(const LlamaConfig& config) const = 0;
+  // scores. A width that heads share is divided among them.
+  virtual std::optional<double> score_width(const LlamaConfig& config) const = 0;
+  // The width of what rotary positions turn, pair by pair; absent: its own options say it.
+  virtual std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const = 0;
   // The same mechanism in a model of other sizes.
   virtual std::shared_ptr<const AttentionOptions> resized(const LlamaConfig& config) const = 0;
   // The object that it was read from, with every option that is not at its default.
   nlohmann::ordered_json to_json() const;
   bool is_default() const;
 
-  // Of every type.
-  std::optional<double> softmax_scale;     // absent: (width of the scores)^-1/2
-  std::optional<bool> attention_out_bias;  // of o_proj; absent: the config's attention_bias
-  std::vector<std::shared_ptr<const PatternRule>> pattern;  // empty: all keys up to the query
-
-  bool out_bias(const LlamaConfig& config) const {
-    return attention_out_bias.value_or(config.attention_bias);
-  }
+  // Leaves out what says the default: it is not written, and means nothing under
+  // score_accumulation.
+  void drop_defaults(const LlamaConfig& config);
 
  protected:
-  // Reads the options of every type. Throws Error for keys that are neither these nor `own`.
-  AttentionOptions(std::string_view type, const AttentionText& text,
-                   std::vector<std::string_view> own);
+  // Reads the options of every type. Throws Error for keys that are neither these nor its own, and
+  // for those that it refuses.
+  AttentionOptions(std::string_view type, const AttentionText& text, TypeKeys keys);
   // The options of its own.
   virtual void write_own(nlohmann::ordered_json&) const {}
+
+  // For a type whose query heads have a key head each.
+  static void require_own_key_heads(const AttentionText& text);
 
  private:
   std::string type_;

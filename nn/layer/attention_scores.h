@@ -12,9 +12,9 @@ namespace lookback {
 
 class AttentionScores {
  public:
-  // `width`: of a query and a key.
+  // Of options that have a score width.
   AttentionScores(Module& attention, const AttentionOptions& options, const LlamaConfig& config,
-                  std::int64_t layer, std::int64_t width, Precision precision);
+                  std::int64_t layer, Precision precision);
 
   RecordNeeds needs() const { return scheme_->needs(); }
   // softmax(masked scores of query [B, T, H, K] and key [B, S, G, K]) value [B, S, G, V]
@@ -23,7 +23,12 @@ class AttentionScores {
                 const ForwardPass& pass, LayerRecord& record) const;
 
  private:
-  std::vector<std::shared_ptr<const PatternRule>> pattern_;
+  AttentionPieces pieces(const Tensor& query, const Tensor& key, const ForwardPass& pass) const;
+
+  Pattern pattern_;
+  std::int64_t layer_;
+  double soft_cap_;
+  Tensor slopes_;  // [H], of ALiBi; undefined: none
   std::unique_ptr<const ScoreScheme> scheme_;
 };
 

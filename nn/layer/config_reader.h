@@ -36,17 +36,17 @@ class ConfigReader {
     return found == object_.end() || found->is_null() ? nullptr : &*found;
   }
 
-  void read(std::string_view key, std::int64_t& target) const {
-    const auto found = object_.find(key);
-    if (found == object_.end()) return;
-    // What does not fit into 64 bits is read as a floating-point number.
-    const bool fits = found->is_number_integer() && *found >= 1 && *found <= largest_size;
-    check(fits, key, "must be an integer from 1 to {}", largest_size);
-    target = found->get<std::int64_t>();
-  }
-
   // The smallest number that a key may hold.
   enum class Least { zero, above_zero };
+  void read(std::string_view key, std::int64_t& target, Least least = Least::above_zero) const {
+    const auto found = object_.find(key);
+    if (found == object_.end()) return;
+    const auto smallest = least == Least::zero ? 0 : 1;
+    // What does not fit into 64 bits is read as a floating-point number.
+    const bool fits = found->is_number_integer() && *found >= smallest && *found <= largest_size;
+    check(fits, key, "must be an integer from {} to {}", smallest, largest_size);
+    target = found->get<std::int64_t>();
+  }
   void read(std::string_view key, double& target, Least least) const {
     const auto found = object_.find(key);
     if (found == object_.end()) return;

@@ -1,6 +1,7 @@
 // One run of the model: what all layers share, and what they leave for one another.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <source_location>
 #include <string>
@@ -39,6 +40,8 @@ struct Trace {
   std::vector<AttentionPieces> pieces;    // per layer, what its scores are made of
   std::vector<Tensor> hidden_states;      // the input of each layer, then the output of the last
   std::vector<Tensor> attention_outputs, mlp_outputs;  // per layer, its own [B, T, D]
+  // By layer, of those with gates: [B, T, heads or experts], 0 where one was not chosen.
+  std::map<std::int64_t, Tensor> gates;
   std::vector<Replay> replays;
   std::vector<Contribution> contributions;
 };

@@ -5,8 +5,9 @@
 namespace lookback {
 namespace {
 
-constexpr std::array own_tensors{&LayerRecord::value_weight, &LayerRecord::query, &LayerRecord::key,
-                                 &LayerRecord::attention_output, &LayerRecord::mlp_output};
+constexpr std::array own_tensors{&LayerRecord::value_weight, &LayerRecord::query,
+                                 &LayerRecord::key,          &LayerRecord::attention_output,
+                                 &LayerRecord::mlp_output,   &LayerRecord::auxiliary_loss};
 
 }  // namespace
 

@@ -16,10 +16,11 @@ struct RecordNeeds {
   bool scores = false;            // queries and keys, for accumulated scores
   bool attention_output = false;  // as it was
   bool mlp_output = false;        // as it was
-  bool any() const { return replay || scores || attention_output || mlp_output; }
+  bool auxiliary_loss = false;    // of the routers of a mixture
+  bool any() const { return replay || scores || attention_output || mlp_output || auxiliary_loss; }
   friend RecordNeeds operator|(RecordNeeds a, RecordNeeds b) {
     return {a.replay || b.replay, a.scores || b.scores, a.attention_output || b.attention_output,
-            a.mlp_output || b.mlp_output};
+            a.mlp_output || b.mlp_output, a.auxiliary_loss || b.auxiliary_loss};
   }
 };
 
@@ -32,6 +33,7 @@ struct LayerRecord {
   Tensor key;               // [B, T, G, dk], after rope
   Tensor attention_output;  // [B, T, D]
   Tensor mlp_output;        // [B, T, D]
+  Tensor auxiliary_loss;    // [], its coefficients inside: what the layer adds to what is trained
 
   // What AttentionMechanism::output() wants of the run that is repeated: gates, a choice.
   std::vector<Tensor> of_attention;

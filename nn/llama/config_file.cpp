@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "nn/layer/attention_options.h"
 #include "nn/layer/config_reader.h"
 #include "nn/llama/config_fields.h"
 #include "nn/llama/config_keys.h"
@@ -123,11 +124,20 @@ void read_heads(const ConfigReader& reader, std::string_view where, LlamaConfig&
           where, config.hidden_size, heads);
     config.head_dim = config.hidden_size / heads;
   }
-  check(config.head_dim % 2 == 0,
-        "{}: the head size is {}: must be even, for rotary positions turn pairs (head_dim, or "
-        "hidden_size / "
-        "num_attention_heads)",
-        where, config.head_dim);
+}
+
+// Of layers that turn whole heads by their positions.
+void check_rotary_width(const LlamaConfig& config, std::string_view where) {
+  const Check check{operation};
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    const auto options = attention_of(config, layer);
+    const auto width = options->rotary_width(config);
+    check(options->positions != Positions::rope || !width || *width % 2 == 0,
+          "{}: the head size is {}: must be even, for rotary positions turn pairs (head_dim, or "
+          "hidden_size / num_attention_heads)",
+          where, config.head_dim);
+    if (config.attention.size() <= 1) break;  // all layers are alike
+  }
 }
 
 }  // namespace
@@ -153,6 +163,7 @@ LlamaConfig parse_llama_config(std::string_view text, std::string_view where) {
     config.rope_scaling = read_rope_scaling(*scaling, where);
   }
   read_variant(object, where, config);
+  check_rotary_width(config, where);
   for (const auto& [key, value] : object.items()) {
     if (is_ignored(key) && !key.starts_with('_')) config.carried.emplace(key, value.dump());
   }

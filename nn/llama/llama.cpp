@@ -3,14 +3,30 @@
 #include <fmt/format.h>
 
 #include "autograd/grad_mode.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/linear.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/slice.h"
 #include "nn/layer/checkpointed_layer.h"
-
 #include "runtime/transfer.h"
 
 namespace lookback {
+
+namespace {
+
+Tensor mean_auxiliary_loss(const std::vector<LayerRecord>& records) {
+  Tensor sum;
+  std::int64_t layers = 0;
+  for (const auto& record : records) {
+    const auto& loss = record.auxiliary_loss;
+    if (!loss.defined()) continue;
+    sum = sum.defined() ? sum + loss : loss;
+    ++layers;
+  }
+  return layers > 1 ? sum * (1.0 / static_cast<double>(layers)) : sum;
+}
+
+}  // namespace
 
 LlamaModel::LlamaModel(ChildOf place, const LlamaConfig& config, Precision precision)
     : Module(std::move(place)),
@@ -49,10 +65,12 @@ ForwardPass LlamaModel::begin_pass(const Tensor& ids, const ForwardOptions& opti
   pass.end = end;
   pass.rotary = &rotary_;
   for (const auto& layer : layers) pass.needs = pass.needs | layer->needs();
+  // What is decoded token by token is not trained on.
+  if (options.cache != nullptr) pass.needs.auxiliary_loss = false;
   return pass;
 }
 
-Tensor LlamaModel::forward(const Tensor& ids, const ForwardOptions& options) const {
+ModelOutput LlamaModel::run(const Tensor& ids, const ForwardOptions& options) const {
   const auto scope = enter();
   auto pass = begin_pass(ids, options);
   ResidualSum x{embed_tokens.forward(ids), {}};
@@ -64,7 +82,11 @@ Tensor LlamaModel::forward(const Tensor& ids, const ForwardOptions& options) con
   const auto [last, normed] = norm.forward(x);
   if (options.trace != nullptr) options.trace->hidden_states.push_back(last);
   if (options.cache != nullptr) options.cache->advance(ids.size(1));
-  return normed;
+  return {normed, mean_auxiliary_loss(pass.records)};
+}
+
+Tensor with_auxiliary(const Tensor& loss, const LlamaLoss& parts, double weight) {
+  return parts.auxiliary.defined() ? loss + parts.auxiliary * weight : loss;
 }
 
 Llama::Llama(const LlamaConfig& llama_config, Precision model_precision)
@@ -97,14 +119,15 @@ Tensor Llama::last_logits(const Tensor& ids, const ForwardOptions& options) cons
   return linear(last, vocabulary_weight(options), {}, precision.products);
 }
 
-CrossEntropyResult Llama::loss(const Tensor& ids, const Tensor& targets,
-                               const CrossEntropyOptions& loss_options,
-                               const ForwardOptions& options) const {
+LlamaLoss Llama::loss(const Tensor& ids, const Tensor& targets,
+                      const CrossEntropyOptions& loss_options,
+                      const ForwardOptions& options) const {
   const auto& hooks = model.hooks(options);
-  const auto normed = model.forward(ids, options);
+  const auto [normed, auxiliary] = model.run(ids, options);
   const Scope scope("lm_head");
-  return hooks.loss(normed, vocabulary_weight(options), hooks.targets(ids, targets),
-                    precision.products, loss_options);
+  return {hooks.loss(normed, vocabulary_weight(options), hooks.targets(ids, targets),
+                     precision.products, loss_options),
+          auxiliary};
 }
 
 Tensor next_token_targets(const Tensor& ids) {

@@ -12,12 +12,21 @@
 
 namespace lookback {
 
+struct ModelOutput {
+  Tensor normed;  // of the last layer, normalized, [B, T, D]
+  // []: the mean over the layers that have one; undefined where none has, and with a cache.
+  Tensor auxiliary_loss;
+};
+
 // Everything below the projection to the vocabulary.
 class LlamaModel final : public Module {
  public:
   LlamaModel(ChildOf place, const LlamaConfig& config, Precision precision);
-  // ids i64 [B, T] -> the normalized output of the last layer, [B, T, D].
-  Tensor forward(const Tensor& ids, const ForwardOptions& options) const;
+  // ids i64 [B, T]
+  ModelOutput run(const Tensor& ids, const ForwardOptions& options) const;
+  Tensor forward(const Tensor& ids, const ForwardOptions& options) const {
+    return run(ids, options).normed;
+  }
 
   // Those that the config names, or that change nothing.
   const ModelHooks& hooks() const { return *own_hooks_; }
@@ -41,6 +50,13 @@ class LlamaModel final : public Module {
   RotaryTables rotary_;
 };
 
+// The cross entropy, and what the routers of a mixture add to it where gradients are made of it.
+struct LlamaLoss : CrossEntropyResult {
+  Tensor auxiliary;  // as in ModelOutput
+};
+// loss + weight * the auxiliary loss, where there is one.
+Tensor with_auxiliary(const Tensor& loss, const LlamaLoss& parts, double weight = 1);
+
 class Llama final : public Module {
  public:
   // Fresh memory: initialize() or load_parameters() gives it values.
@@ -51,9 +67,9 @@ class Llama final : public Module {
   // ids [B, T] -> [B, V], the last position's alone.
   Tensor last_logits(const Tensor& ids, const ForwardOptions& options) const;
   // Cross entropy of targets i64 [B, T]; the logits are never held whole.
-  CrossEntropyResult loss(const Tensor& ids, const Tensor& targets,
-                          const CrossEntropyOptions& loss_options = {},
-                          const ForwardOptions& options = {}) const;
+  LlamaLoss loss(const Tensor& ids, const Tensor& targets,
+                 const CrossEntropyOptions& loss_options = {},
+                 const ForwardOptions& options = {}) const;
 
   const LlamaConfig config;
   const Precision precision;

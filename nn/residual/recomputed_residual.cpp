@@ -20,6 +20,7 @@
 #include "kernels/fill.h"
 #include "nn/layer/attention_dtype.h"
 #include "nn/layer/decoder_layer.h"
+#include "nn/layer/head_projections.h"
 #include "nn/residual/cross_layer_scheme.h"
 
 namespace lookback {
@@ -91,9 +92,10 @@ class RecomputedResidual final : public CrossLayerScheme {
     for (std::size_t i = 0; i < values.size(); ++i) {
       const Scope of_layer(std::to_string(i));
       const auto& layer_i = *pass.records[i].layer;
-      const auto attended = attend(pass, i, values[i]);
-      const auto flat =
-          reshape(attended, {x.size(0), x.size(1), attended.size(2) * attended.size(3)});
+      const auto flat = [&] {
+        const Scope scope("self_attn");
+        return joined_heads(attend(pass, i, values[i]));
+      }();
       const auto& output = layer_i.self_attn->linear_values()->output;
       if (cross_.site == Site::attention) {
         projections.add(flat, output);
@@ -130,9 +132,13 @@ class RecomputedResidual final : public CrossLayerScheme {
     const auto& record = pass.records[i];
     const auto& layer_i = *record.layer;
     const auto dtype = attention_dtype(precision_, pass.options, x.device());
-    auto values = cast(layer_i.self_attn->values(layer_i.input_layernorm.forward(x)), dtype);
-    values = with_cached(values, pass, i);
-    const auto attended = layer_i.self_attn->output(attend(pass, i, values), record);
+    const auto normed = layer_i.input_layernorm.forward(x);
+    const auto attended = [&] {
+      const Scope scope("self_attn");
+      const auto values = with_cached(cast(layer_i.self_attn->values(normed), dtype), pass, i);
+      const auto& attention = *layer_i.self_attn;
+      return attention.output(attend(pass, i, attention.attendable(values)), record);
+    }();
     if (cross_.site == Site::attention) return attended;
     return layer_i.mlp.down_proj.forward(hidden_of_mlp(layer_i, attended, x));
   }
@@ -166,7 +172,6 @@ class RecomputedResidual final : public CrossLayerScheme {
 
   // The attention of layer i on these values, [B, T, H, w].
   Tensor attend(const ForwardPass& pass, std::size_t i, const Tensor& values) const {
-    const Scope scope("self_attn");
     const auto& replay = pass.records[i].replay;
     const auto attended = replay->apply(values);
     if (auto* trace = pass.options.trace) {

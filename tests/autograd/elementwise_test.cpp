@@ -2,6 +2,7 @@
 // and what they make of infinities, NaN and numbers past their range.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -19,6 +20,7 @@ using Scalar = std::function<double(double)>;
 
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 double normal_distribution(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
+double positive_feature(double x) { return x < 0 ? std::exp(x) : x + 1; }
 double gelu_by_tanh(double x) {
   const double u = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
   return x * logistic(2 * u);  // (1 + tanh u) / 2
@@ -26,6 +28,7 @@ double gelu_by_tanh(double x) {
 
 Tensor gelu_exact(const Tensor& x) { return gelu(x, GeluForm::exact); }
 Tensor gelu_tanh(const Tensor& x) { return gelu(x, GeluForm::tanh); }
+Tensor clamp_at_half(const Tensor& x) { return clamp(x, 0.53125); }
 Tensor cube(const Tensor& x) { return power(x, 3); }
 Tensor square(const Tensor& x) { return power(x, 2); }
 Tensor inverse_root(const Tensor& x) { return power(x, -0.3); }
@@ -54,9 +57,12 @@ const OpCase rsqrt_case{"rsqrt", on(0.1, 4, 1e6, rsqrt, [](double x) { return 1 
 const OpCase sigmoid_case{"sigmoid", on(-2, 2, 100, sigmoid, logistic)};
 const OpCase tanh_case{"tanh", on(-2, 2, 100, tanh, [](double x) { return std::tanh(x); })};
 const OpCase silu_case{"silu", on(-2, 2, 100, silu, [](double x) { return x * logistic(x); })};
+const OpCase elu_plus_one_case{"elu_plus_one", on(-2, 2, 100, elu_plus_one, positive_feature)};
 const OpCase gelu_case{
     "gelu", on(-2, 2, 100, gelu_exact, [](double x) { return x * normal_distribution(x); })};
 const OpCase gelu_tanh_case{"gelu/tanh", on(-2, 2, 100, gelu_tanh, gelu_by_tanh)};
+const OpCase clamp_case{"clamp", on(-2, 2, 100, clamp_at_half,
+                                    [](double x) { return std::clamp(x, -0.53125, 0.53125); })};
 const OpCase square_case{"power/square", on(-2, 2, 100, square, [](double x) { return x * x; })};
 const OpCase cube_case{"power/cube", on(-2, 2, 100, cube, [](double x) { return x * x * x; })};
 const OpCase inverse_root_case{
@@ -96,6 +102,20 @@ TEST(Power, AtZeroAndWithPlainExponents) {
   const auto base = empty({1}, DType::bf16);
   *base.data<BFloat16>() = BFloat16(65536.0F);
   EXPECT_EQ(power(base, 0.626953125).item(), 1048.0);  // 2 ^ 10.03, and not 2 ^ 10
+}
+
+// Its ends belong to the inside, and what is not a number is not made one.
+TEST(Clamp, EndsInfinitiesAndNaN) {
+  constexpr auto infinity = std::numeric_limits<double>::infinity();
+  const auto x = from_values(std::vector<double>{-infinity, -2, -1, 0, 2, 3, infinity}, {7});
+  set_requires_grad(x);
+  const auto y = clamp(x, 2);
+  EXPECT_EQ(to_doubles(y), (std::vector<double>{-2, -2, -1, 0, 2, 2, 2}));
+  backward(y, ones({7}));
+  EXPECT_EQ(to_doubles(gradient(x)), (std::vector<double>{0, 1, 1, 1, 1, 0, 0}));
+  const auto nan = from_values(std::vector<double>{std::nan("")}, {1});
+  EXPECT_TRUE(std::isnan(clamp(nan, 2).item()));
+  EXPECT_THROW(clamp(x, 0), Error);
 }
 
 struct Accuracy {
@@ -153,6 +173,8 @@ TEST(Elementwise, IsAccurateEverywhere) {
       {"tanh", tanh, [](long double x) { return std::tanh(x); }, -25, 25, 4},
       {"tanh near 0", tanh, [](long double x) { return std::tanh(x); }, -0.01, 0.01, 4},
       {"silu", silu, [](long double x) { return x * exact_logistic(x); }, -80, 80, 4},
+      {"elu_plus_one", elu_plus_one, [](long double x) { return x < 0 ? std::exp(x) : x + 1; }, -87,
+       88, 3},
   };
   for (const auto& test : tests) {
     expect_accurate(test, DType::f64);
@@ -193,6 +215,14 @@ void expect_special(const char* name, const Function& call, const Scalar& scalar
   }
 }
 
+// The slope at 0 is that of the right side; far below it is e^x, far above 1.
+TEST(EluPlusOne, HasTheSlopeOfItsSide) {
+  const auto x = from_values(std::vector<double>{0, -0.0, -1, 3, 1e300, -1e300}, {6});
+  set_requires_grad(x);
+  backward(elu_plus_one(x), ones({6}));
+  EXPECT_EQ(to_doubles(gradient(x)), (std::vector<double>{1, 1, std::exp(-1.0), 1, 1, 0}));
+}
+
 TEST(Elementwise, KnowsInfinitiesNanAndTheEndsOfTheRange) {
   for (const auto dtype : {DType::f64, DType::f32, DType::bf16}) {
     expect_special(
@@ -202,6 +232,7 @@ TEST(Elementwise, KnowsInfinitiesNanAndTheEndsOfTheRange) {
     expect_special(
         "sqrt", sqrt, [](double x) { return std::sqrt(x); }, dtype);
     expect_special("sigmoid", sigmoid, logistic, dtype);
+    expect_special("elu_plus_one", elu_plus_one, positive_feature, dtype);
     expect_special(
         "tanh", tanh, [](double x) { return std::tanh(x); }, dtype);
   }

@@ -87,6 +87,16 @@ const OpCase window{"mask_scores/window",
 const OpCase documents{"mask_scores/documents",
                        with({.document_start = starts(2, 5)}, {{{2, 3, 5, 5}}, {{2, 5, 33}}})};
 
+OpCaseOptions weights() {
+  const CausalMask mask{.offset = 1, .window = 3, .document_start = starts(2, 5)};
+  return {.shapes = {{{2, 3, 5, 6}}, {{2, 5, 33}}},
+          .call = [=](const Inputs& in) { return mask_weights(in[0], on(in[0], mask)); },
+          .reference = [=](const Inputs& in) { return selected(in[0], mask, 0); },
+          .refused = {{[] { mask_weights(empty({3}, DType::f64), {}); },
+                       "[mask_weights] weights (3,) must have at least two dimensions"}}};
+}
+const OpCase weights_case{"mask_weights", weights()};
+
 TEST(MaskScores, SelectsWhateverHiddenScoresHold) {
   const CausalMask mask{.offset = 1, .window = 3, .document_start = starts(2, 5)};
   const auto numbers =
@@ -97,6 +107,7 @@ TEST(MaskScores, SelectsWhateverHiddenScoresHold) {
   EXPECT_EQ(to_doubles(y), to_doubles(selected(numbers, mask, -infinity)));
   backward(y, hidden.detach());  // NaN where hidden
   EXPECT_EQ(to_doubles(gradient(hidden)), to_doubles(selected(numbers, mask, 0)));
+  EXPECT_EQ(to_doubles(mask_weights(hidden, mask)), to_doubles(selected(numbers, mask, 0)));
 }
 
 }  // namespace

@@ -103,8 +103,8 @@ at fault-double-softmax-per_layer_free fault-double-softmax --scale per_layer_fr
 mechanism() {
   local name=$1
   shift
-  "$python" "$here/mechanisms.py" make "$folder/$name.safetensors" "$@" \
-    --layers 3 --hidden 8 --heads 4 --ffn 12 --vocab 13 --batch 2 --seq 6
+  "$python" "$here/mechanisms.py" make "$folder/$name.safetensors" \
+    --layers 3 --hidden 8 --heads 4 --ffn 12 --vocab 13 --batch 2 --seq 6 "$@"
 }
 mechanism mla mla --steps 10 --head-dim 6 --seed 80
 mechanism mla-biases mla --bias --tie --seed 81
@@ -125,6 +125,31 @@ mechanism sliding-window sliding-window --steps 10 --seed 90
 mechanism sliding-window-method1 sliding-window method1 --kv-heads 1 --seed 91
 mechanism sliding-window-method5.4 sliding-window method5.4 --float32 --seed 92
 mechanism sliding-window-of-one sliding-window --pattern sliding_window=1 --bias --seed 93
+for option in clip-qkv qk-layer-norm qk-rms-norm qk-rms-norm-per-head alibi no-position \
+  softmax-scale softcap; do
+  mechanism "$option" "$option" --steps 10 --bias --seed 100
+done
+mechanism all-options method1 --bias --seed 101 --kv-heads 1 --option clip_qkv=0.4 \
+  qk_norm='"rms_norm"' attn_logit_softcapping=0.7 softmax_scale=0.9 alibi_bias_max=3 \
+  position_embedding_type='"alibi"' attention_out_bias=false --pattern sliding_window=4
+mechanism softcap-method5.5 softcap method5.5 --option position_embedding_type='"alibi"' --seed 102
+mechanism alibi-of-three-heads alibi --heads 3 --kv-heads 3 --head-dim 4 --float32 --seed 103
+mechanism clip-qkv-method3.2 clip-qkv method3.2 --seed 104
+mechanism qk-layer-norm-method5.4 qk-layer-norm method5.4 --seed 105
+mechanism mla-softcap mla --option attn_logit_softcapping=0.7 --seed 106
+mechanism collaborative collaborative --steps 10 --seed 110
+mechanism collaborative-biases collaborative --bias --option qk_norm='"layer_norm"' clip_qkv=0.6 \
+  --seed 111
+mechanism collaborative-without-positions collaborative --seed 112 --option key_query_dim=5 \
+  position_embedding_type='"none"' mixing_init='"normal"'
+mechanism collaborative-method1 collaborative method1 --bias --seed 113
+mechanism collaborative-method5.5 collaborative method5.5 --option mixing_init='"ones"' --seed 114
+mechanism mohsa mohsa --steps 10 --head-dim 4 --seed 120
+mechanism mohsa-wide mohsa --option overlap_dim=2 clip_qkv=0.5 --bias --seed 121
+mechanism mohsa-method1 mohsa method1 --option overlap_dim=1 --bias --seed 122
+mechanism mohsa-method5.4 mohsa method5.4 --option overlap_dim=1 --float32 --seed 123
+mechanism mohsa-growing stored3 --kv-heads 4 --seed 124 --layers-options '[{"type": "mohsa",
+  "overlap_dim": 0}, {"type": "mohsa", "overlap_dim": 1}, {"type": "mohsa", "overlap_dim": 2}]'
 
 # Checkpoints of the model types that were in use before: the plain config and a model_type.
 older() {

@@ -14,7 +14,7 @@
 #include "nn/llama/config_file.h"
 #include "nn/proof/causal_proof.h"
 #include "tests/autograd/op_case.h"
-#include "tests/nn/variants.h"
+#include "tests/nn/attention_config.h"
 
 namespace lookback::testing {
 namespace {
@@ -152,24 +152,6 @@ std::string test_name(const ::testing::TestParamInfo<std::string>& preset) {
 
 INSTANTIATE_TEST_SUITE_P(All, EveryAttention, ::testing::ValuesIn(attention_presets()), test_name);
 
-LlamaConfig with_attention(const Json& attention, const Json& more = Json::object()) {
-  auto config = small_config();
-  config.num_key_value_heads = config.num_attention_heads;
-  auto object = Json::parse(to_json(config));
-  object["attention_mechanism"] = attention;
-  object.update(more);
-  return parse_llama_config(object.dump(), "c.json");
-}
-
-std::string error_of(const Json& attention, const Json& more = Json::object()) {
-  try {
-    static_cast<void>(with_attention(attention, more));
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 const Json small_mla{{"type", "mla"},
                      {"kv_lora_rank", 3},
                      {"qk_nope_head_dim", 2},
@@ -190,6 +172,32 @@ TEST(AttentionConfig, NothingNamedIsThePlainAttention) {
   EXPECT_EQ(attention_of(per_layer, 0)->type(), "causal");
   EXPECT_EQ(attention_of(per_layer, 1)->type(), "mla");
   EXPECT_TRUE(parse_llama_config(to_json(per_layer), "c.json").attention == per_layer.attention);
+}
+
+// Whole heads are turned by their positions only where a mechanism does so.
+TEST(AttentionConfig, AnOddHeadSizeIsRefusedWhereItIsTurned) {
+  const Json odd{{"head_dim", 5}};
+  const std::string message =
+      "[config] c.json: the head size is 5: must be even, for rotary positions turn pairs "
+      "(head_dim, or hidden_size / num_attention_heads)";
+  EXPECT_EQ(error_of(Json::object(), odd), message);
+  EXPECT_EQ(error_of(Json::array({small_mla, Json::object()}), odd), message);
+  EXPECT_EQ(error_of(Json{{"type", "mohsa"}, {"overlap_dim", 1}}, odd), message);
+  EXPECT_EQ(error_of(small_mla, odd), "");
+  EXPECT_EQ(error_of({{"position_embedding_type", "none"}}, odd), "");
+  EXPECT_EQ(error_of({{"position_embedding_type", "alibi"}}, odd), "");
+}
+
+// What only repeats a default is neither kept nor written.
+TEST(AttentionConfig, DefaultsSayNothing) {
+  const Json repeated{{"softmax_scale", 0.5},
+                      {"attention_out_bias", false},
+                      {"position_embedding_type", "rope"},
+                      {"alibi_bias_max", 16}};
+  EXPECT_TRUE(with_attention(repeated).attention.empty());
+  EXPECT_EQ(Json::parse(to_json(with_attention(repeated)))["model_type"], "llama");
+  EXPECT_FALSE(with_attention(repeated, {{"attention_bias", true}}).attention.empty());
+  EXPECT_EQ(error_of(repeated, {{"score_accumulation", {{"scale", "sqrt_dk"}}}}), "");
 }
 
 TEST(AttentionConfig, WhatCannotBeIsNamed) {
@@ -215,7 +223,30 @@ TEST(AttentionConfig, WhatCannotBeIsNamed) {
   without_rank.erase("kv_lora_rank");
   EXPECT_EQ(error_of(without_rank), at + "attention_mechanism has no kv_lora_rank");
   EXPECT_THAT(error_of(mla_with({{"qk_rope_head_dim", 3}})), HasSubstr("must be even"));
-  EXPECT_THAT(error_of(mla_with({{"clip_qkv", 1}})), HasSubstr("unknown key"));
+  EXPECT_EQ(error_of(mla_with({{"clip_qkv", 1}})),
+            at + "attention_mechanism.clip_qkv is 1 (number): mla attention has no meaning for it");
+  EXPECT_THAT(error_of(mla_with({{"position_embedding_type", "none"}})), HasSubstr("no meaning"));
+  EXPECT_THAT(error_of(mla_with({{"qk_norm", "rms_norm"}})), HasSubstr("no meaning"));
+  EXPECT_EQ(error_of(mla_with({{"position_embedding_type", "rope"}, {"qk_norm", nullptr}})), "");
+  EXPECT_THAT(error_of({{"position_embedding_type", "learned"}}),
+              HasSubstr("must be one of rope, alibi, none"));
+  EXPECT_THAT(error_of({{"qk_norm", "l2"}}),
+              HasSubstr("must be one of layer_norm, rms_norm, rms_norm_per_head"));
+  EXPECT_THAT(error_of({{"attn_logit_softcapping", -1}}), HasSubstr("must be a number above 0"));
+  EXPECT_THAT(error_of({{"type", "mohsa"}}), HasSubstr("attention_mechanism has no overlap_dim"));
+  EXPECT_THAT(error_of({{"type", "mohsa"}, {"overlap_dim", 5}}),
+              HasSubstr("overlap_dim is 5 (number): must be at most the head size, 4"));
+  EXPECT_THAT(error_of({{"type", "mohsa"}, {"overlap_dim", -1}}),
+              HasSubstr("must be an integer from 0 to"));
+  EXPECT_THAT(error_of({{"type", "collaborative"}, {"key_query_dim", 6}}),
+              HasSubstr("must be a multiple of the head size, 4, for rotary positions"));
+  EXPECT_THAT(
+      error_of({{"type", "collaborative"}, {"key_query_dim", 8}, {"qk_norm", "rms_norm_per_head"}}),
+      HasSubstr("collaborative attention has no meaning for it"));
+  EXPECT_EQ(
+      error_of(
+          {{"type", "collaborative"}, {"key_query_dim", 6}, {"position_embedding_type", "none"}}),
+      "");
   EXPECT_THAT(error_of(small_mla, {{"num_key_value_heads", 2}}),
               HasSubstr("num_key_value_heads must be num_attention_heads, 4"));
   const Json accumulated{{"score_accumulation", {{"scale", "sqrt_dk"}}}};
@@ -295,6 +326,22 @@ TEST(LatentAttention, CachesTheLatents) {
   }
 }
 
+// mohsa keeps keys as they are compared, and values before they are widened.
+TEST(AttentionCache, HoldsWhatTheMechanismNeedsOfATokenAndNoMore) {
+  const NoGrad no_grad;
+  const auto numbers_per_token = [](const Json& attention, const Json& more = Json::object()) {
+    const auto config = with_attention(attention, more);
+    KeyValueCache cache(1, 4, DType::f64);
+    static_cast<void>(make_variant(config)->logits(some_ids(1, 4, 13), {.cache = &cache}));
+    return cache.bytes_per_token() / 8 / 2;  // of a layer
+  };
+  EXPECT_EQ(numbers_per_token(Json::object()), 4u * 4 * 2);
+  EXPECT_EQ(numbers_per_token({{"type", "mohsa"}, {"overlap_dim", 1}}), 4u * 6 + 4 * 4);
+  const Json shared{{"type", "collaborative"}, {"key_query_dim", 8}};
+  EXPECT_EQ(numbers_per_token(shared), 8u + 4 * 4);
+  EXPECT_EQ(numbers_per_token(shared, {{"attention_bias", true}}), 8u + 4 * 4 + 4);
+}
+
 TEST(AttentionSteps, LeadFromThePlainAttentionOneOptionAtATime) {
   const auto steps = attention_steps(
       with_attention(mla_with({{"softmax_scale", 2}, {"pattern", {{"sliding_window", 3}}}})));
@@ -303,6 +350,19 @@ TEST(AttentionSteps, LeadFromThePlainAttentionOneOptionAtATime) {
   EXPECT_THAT(axes, ::testing::ElementsAre("attention: mla", "attention: softmax_scale 2.0",
                                            "pattern: sliding_window 3"));
   EXPECT_TRUE(attention_steps(with_attention(Json::object())).empty());
+  axes.clear();
+  for (const auto& step : attention_steps(with_attention({{"qk_norm", "rms_norm"},
+                                                          {"clip_qkv", 2},
+                                                          {"attn_logit_softcapping", 3},
+                                                          {"alibi_bias_max", 4},
+                                                          {"position_embedding_type", "alibi"}}))) {
+    axes.push_back(step.axis);
+  }
+  EXPECT_THAT(axes,
+              ::testing::ElementsAre("attention: attn_logit_softcapping 3.0",
+                                     "attention: position_embedding_type \"alibi\"",
+                                     "attention: alibi_bias_max 4.0", "attention: clip_qkv 2.0",
+                                     "attention: qk_norm \"rms_norm\""));
 }
 
 }  // namespace

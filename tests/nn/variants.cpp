@@ -139,7 +139,8 @@ LlamaConfig shaped(LlamaConfig base, std::size_t i) {
 std::unique_ptr<Llama> make_variant(const LlamaConfig& config, DType dtype, std::uint64_t seed) {
   auto llama = make_llama(config, dtype, seed);
   for (const auto& parameter : llama->parameters()) {
-    if (parameter.initial.kind != Initial::Kind::constant) continue;
+    const auto kind = parameter.initial.kind;
+    if (kind == Initial::Kind::normal || kind == Initial::Kind::own_normal) continue;
     auto random = random_of(parameter.name, seed);
     std::normal_distribution<double> noise(0, 0.1);
     visit_floating(dtype, [&]<class T>(TypeTag<T>) {

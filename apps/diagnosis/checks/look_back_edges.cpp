@@ -80,7 +80,8 @@ class LookBackEdges final : public DiagnosisCheck {
   static void score_edges(const Trace& trace, Diagnosis& diagnosis) {
     const std::string name = "gradients to the queries and keys of earlier layers";
     for (std::size_t layer = 0; layer < trace.pieces.size(); ++layer) {
-      const auto& [q, k, scales] = trace.pieces[layer];
+      const auto& q = trace.pieces[layer].q;
+      const auto& k = trace.pieces[layer].k;
       for (std::size_t i = 0; i < q.size(); ++i) {
         if (requires_grad(q[i]) && requires_grad(k[i])) continue;
         return diagnosis.failed(

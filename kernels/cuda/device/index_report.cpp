@@ -17,7 +17,8 @@ void throw_reported(IndexReports& reports) {
                                                      {"gather", "index"},
                                                      {"index_select", "index"},
                                                      {"cross_entropy", "target"},
-                                                     {"linear_cross_entropy", "target"}}};
+                                                     {"linear_cross_entropy", "target"},
+                                                     {"expert_linear", "expert"}}};
   const auto found = reports;
   reports = {};
   for (std::size_t user = 0; user < words.size(); ++user) {

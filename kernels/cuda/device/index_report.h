@@ -10,8 +10,15 @@
 
 namespace lookback::kernels {
 
-enum class IndexUser { embedding, gather, index_select, cross_entropy, linear_cross_entropy };
-inline constexpr int index_users = 5;
+enum class IndexUser {
+  embedding,
+  gather,
+  index_select,
+  cross_entropy,
+  linear_cross_entropy,
+  expert_linear
+};
+inline constexpr int index_users = 6;
 
 // Which integers are in range, and where they lie.
 struct IndexRule {
