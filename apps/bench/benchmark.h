@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
+#include <vector>
 
 #include "apps/cli/command.h"
 #include "apps/model/attention_storage.h"
@@ -15,7 +16,7 @@ namespace lookback {
 
 struct BenchOptions {
   std::string config = "smoke";
-  std::string preset = "llama";
+  std::vector<std::string> presets = {"llama"};
   std::int64_t batch_size = 4;
   std::int64_t block_size = 256;
   DType dtype = DType::f32;

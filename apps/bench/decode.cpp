@@ -32,7 +32,8 @@ nlohmann::ordered_json bench_decode(const BenchOptions& options, const Session& 
   const double seconds = std::chrono::duration<double>(Clock::now() - *first).count();
   return {{"tokens_per_second", static_cast<double>(tokens) / seconds},
           {"seconds_to_first_token", std::chrono::duration<double>(*first - start).count()},
-          {"cache_bytes_per_token", result.cache_bytes_per_token}};
+          {"cache_bytes_per_token", result.cache_bytes_per_token},
+          {"cache_bytes_per_sequence", result.cache_bytes_per_sequence}};
 }
 
 const Benchmarks::Add registered{"decode", bench_decode};

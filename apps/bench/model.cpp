@@ -10,7 +10,7 @@
 namespace lookback {
 
 std::unique_ptr<Llama> bench_model(const BenchOptions& options, std::uint64_t seed) {
-  const auto config = choose_model(options.config, options.preset).config;
+  const auto config = choose_model(options.config, options.presets).config;
   if (options.block_size > config.max_position_embeddings) {
     usage_error("--block-size {}: must be at most max_position_embeddings={} of the config",
                 options.block_size, config.max_position_embeddings);

@@ -1,7 +1,9 @@
 // The part of Flags that stands on CLI11: taking a command line apart, and the help text.
+#include <fmt/ranges.h>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+
 #include <memory>
 
 #include "apps/cli/exit_code.h"
@@ -22,7 +24,9 @@ std::unique_ptr<Parser> make_parser(const std::deque<Flag>& flags,
   for (const auto& flag : flags) {
     auto* option = flag.kind == Flag::Kind::toggle ? app.add_flag(flag.dashed(), flag.help)
                                                    : app.add_option(flag.dashed(), flag.help);
-    option->take_last();
+    option->multi_option_policy(flag.several == Flag::Several::all
+                                    ? CLI::MultiOptionPolicy::TakeAll
+                                    : CLI::MultiOptionPolicy::TakeLast);
     if (flag.kind == Flag::Kind::toggle) continue;
     option->type_name(flag.placeholder);
     if (const auto value = flag.get()) option->default_str("[" + *value + "]");
@@ -53,12 +57,17 @@ void Flags::parse(std::span<const std::string> arguments) {
   }
   auto values = parser->values;
   for (const auto& extra : parser->app.remaining()) values.push_back(extra);
-  const auto last = [&](const Flag& flag) { return parser->app[flag.dashed()]->results().back(); };
+  const auto given_value = [&](const Flag& flag) {
+    const auto all = parser->app[flag.dashed()]->results();
+    return flag.several == Flag::Several::all ? fmt::format("{}", fmt::join(all, " ")) : all.back();
+  };
   for (const auto& flag : flags_) {
-    if (flag.name == "options" && parser->app.count(flag.dashed()) > 0) read_toml(last(flag));
+    if (flag.name == "options" && parser->app.count(flag.dashed()) > 0) {
+      read_toml(given_value(flag));
+    }
   }
   for (const auto& flag : flags_) {
-    if (parser->app.count(flag.dashed()) > 0) set(flag, last(flag));
+    if (parser->app.count(flag.dashed()) > 0) set(flag, given_value(flag));
   }
   take(std::move(values));
 }

@@ -1,7 +1,11 @@
 #include "apps/cli/flags.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <sstream>
 #include <utility>
 
 #include "apps/cli/exit_code.h"
@@ -17,10 +21,13 @@ std::string with_dashes(std::string_view name) {
   return result;
 }
 
-std::string joined_names(const std::vector<std::string>& names) {
-  std::string result;
-  for (const auto& name : names) result += (result.empty() ? "" : ", ") + name;
-  return result;
+std::string joined_names(const std::vector<std::string>& names, std::string_view between = ", ") {
+  return fmt::format("{}", fmt::join(names, between));
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream stream(text);
+  return {std::istream_iterator<std::string>(stream), {}};
 }
 
 template <class T>
@@ -103,6 +110,21 @@ Flag& Flags::add(std::string name, std::optional<std::string>& target, std::stri
                  .help = std::move(help),
                  .set = [&target](const std::string& value) { target = value; },
                  .get = [&target] { return target; }});
+}
+
+Flag& Flags::add(std::string name, std::vector<std::string>& target, std::string placeholder,
+                 std::string help) {
+  const auto flag = "--" + name;
+  return append({.name = std::move(name),
+                 .placeholder = std::move(placeholder),
+                 .help = help + "; may be repeated",
+                 .several = Flag::Several::all,
+                 .set =
+                     [&target, flag](const std::string& value) {
+                       target = words_of(value);
+                       if (target.empty()) usage_error("{} is empty: it must name one", flag);
+                     },
+                 .get = [&target] { return unless_empty(joined_names(target, " ")); }});
 }
 
 Flag& Flags::append_choice(std::string name, std::vector<std::string> choices, std::string help,

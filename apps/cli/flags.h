@@ -5,8 +5,8 @@
 //   flags.parse(arguments);
 //
 // What a target holds when it is declared is its default. Names may be written with - or _, values
-// as `--name value` or `--name=value`; the last of several wins. Everything refused is a
-// UsageError.
+// as `--name value` or `--name=value`; the last of several wins, but for lists. Everything refused
+// is a UsageError.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +30,8 @@ struct Flag {
   enum class Kind { text, number, toggle };
   // Whether options.toml takes it: flags about this one call stay out.
   enum class SavedToOptions { yes, no };
+  // What counts of several on one command line: the last, or all, with spaces between them.
+  enum class Several { last, all };
 
   std::string name;              // without the dashes
   std::string former_name = {};  // that it also answers to; empty: none
@@ -37,6 +39,7 @@ struct Flag {
   std::string help;
   Kind kind = Kind::text;
   SavedToOptions saved_to_options = SavedToOptions::yes;
+  Several several = Several::last;
   std::function<void(const std::string&)> set;
   std::function<std::optional<std::string>()> get;  // none: not set, no default
   std::vector<std::string> choices = {};
@@ -71,6 +74,10 @@ class Flags {
   // Any text; an empty target counts as not set.
   Flag& add(std::string name, std::string& target, std::string placeholder, std::string help);
   Flag& add(std::string name, std::optional<std::string>& target, std::string placeholder,
+            std::string help);
+  // Words, in an options file with spaces between them. May be given several times: each adds its
+  // own; the first takes the place of the default.
+  Flag& add(std::string name, std::vector<std::string>& target, std::string placeholder,
             std::string help);
   // One of these values of an enum, by the names that name_of() gives them.
   template <class Enum>

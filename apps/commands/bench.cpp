@@ -47,7 +47,7 @@ class Bench final : public Command {
                           .target = &what_});
     flags.add("config", options_.config, "FILE|DIR|NAME",
               "the model: a config.json, or smoke, tiny, 124m");
-    flags.add("preset", options_.preset, "NAME", "a variant laid over the config");
+    flags.add("preset", options_.presets, "NAME", "a variant laid over the config");
     flags.add("batch-size", options_.batch_size, at_least_one, "sequences");
     flags.add("block-size", options_.block_size, at_least_one, "tokens of a sequence");
     flags.add_choice("dtype", options_.dtype, floating_dtypes, "number format");

@@ -26,7 +26,7 @@ class Diagnose final : public Command {
                           .target = &choice_.folder,
                           .presence = Positional::Presence::optional});
     flags.add("config", choice_.config, "FILE|DIR|NAME", "a model to start from its config");
-    flags.add("preset", choice_.preset, "NAME", "a variant laid over the config");
+    flags.add("preset", choice_.presets, "NAME", "a variant laid over the config");
     flags.add("fault", choice_.fault, "NAME", "makes a known mistake (presets --faults)");
     flags.add("data", choice_.data, "SPEC", "what it trains on; without it the run's, or built-in");
     flags.add("tokenizer", choice_.tokenizer, "bytes|FILE",
@@ -73,7 +73,7 @@ class Diagnose final : public Command {
     }
     if (!choice_.folder.empty() && flags.given("preset")) {
       usage_error("{} and --preset {}: a folder's config names its variant", choice_.folder,
-                  choice_.preset);
+                  *flags.value("preset"));
     }
     if (output_dir_.empty()) usage_error("--output-dir is empty: it must name a folder");
     if (fs::exists(output_dir_) && !fs::is_directory(output_dir_)) {
@@ -111,7 +111,9 @@ class Diagnose final : public Command {
     };
     if (!choice_.folder.empty()) text += " " + shell_word(choice_.folder);
     flag("config", choice_.config);
-    if (choice_.folder.empty()) flag("preset", choice_.preset);
+    if (choice_.folder.empty()) {
+      for (const auto& preset : choice_.presets) flag("preset", preset);
+    }
     flag("fault", choice_.fault);
     flag("data", choice_.data);
     flag("tokenizer", choice_.tokenizer);

@@ -8,11 +8,13 @@
 #include "apps/data/open.h"
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/model/attention_storage.h"
+#include "apps/model/cache_policy_flags.h"
 #include "apps/model/dtype_choice.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
 #include "apps/train/evaluate.h"
 #include "apps/train/run_options.h"
+#include "nn/layer/bounded_attention.h"
 
 namespace lookback {
 namespace {
@@ -28,6 +30,7 @@ class Eval final : public Command {
                      "part of the data; without it all of --data, or the run's validation");
     flags.add("block-size", block_size_, at_least_one, "tokens of context; without it the run's");
     flags.add_choice("dtype", dtype_, floating_dtypes, "number format; without it the run's");
+    cache_.declare(flags);
   }
 
   ExitCode run(const Session& session) override {
@@ -39,6 +42,8 @@ class Eval final : public Command {
     check_model_folder(directory_);
     if (!dtype_) dtype_ = run ? run->options.dtype : TrainOptions().dtype;
     const auto llama = load_model(directory_, precision_of(*dtype_));
+    const auto policy = cache_.policy(*session.flags);
+    check_cache_policy(llama->config, policy);
     warn_of_fault(llama->config);
     note_missing_checksums(session.console, directory_);
     const auto most = llama->config.max_position_embeddings;
@@ -52,8 +57,10 @@ class Eval final : public Command {
     if (run && !data_.empty()) check_language(run->options.tokenizer, *source);
     const auto storage = run ? run->options.attention_storage : TrainOptions().attention_storage;
     const auto batch_size = run ? run->options.batch_size : TrainOptions().batch_size;
+    auto plan = whole_evaluation(*source, batch_size, *block_size_);
+    plan.cache_policy = policy;
     report(session, *source,
-           evaluate(*llama, *source, whole_evaluation(*source, batch_size, *block_size_),
+           evaluate(*llama, *source, plan,
                     forward_options(storage, *llama, batch_size, *block_size_, Gradients::none)));
     session.note_device();
     return ExitCode::good;
@@ -120,6 +127,7 @@ class Eval final : public Command {
   std::optional<Split> split_;
   std::optional<DType> dtype_;
   std::optional<std::int64_t> block_size_;
+  CachePolicyFlags cache_;
 };
 
 const AddCommand<Eval> registered{"eval", "measures a model's loss on data"};

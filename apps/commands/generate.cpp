@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "apps/cli/command.h"
+#include "apps/model/cache_policy_flags.h"
 #include "apps/model/dtype_choice.h"
 #include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
@@ -31,6 +32,7 @@ class Generate final : public Command {
     flags.add("top-p", top_p_, share,
               "pick among the most likely tokens that hold this probability");
     flags.add_toggle("no-cache", no_cache_, "runs the whole text again for every token");
+    cache_.declare(flags);
     flags.add("tokenizer", tokenizer_, "bytes|FILE",
               "or FILE.model, FILE.json, stories; without it the folder's own, or bytes");
     flags.add_choice("dtype", dtype_, floating_dtypes, "number format; without it the run's");
@@ -38,6 +40,11 @@ class Generate final : public Command {
 
   ExitCode run(const Session& session) override {
     if (!prompt_) usage_error("--prompt is missing: the text to begin with");
+    const auto policy = cache_.policy(*session.flags);
+    if (no_cache_ && policy.kind != CachePolicy::Kind::full) {
+      usage_error("--no-cache: there is no cache that --cache-policy {} could drop tokens from",
+                  name_of(policy.kind));
+    }
     const auto run = run_options_for_reading(directory_);
     if (!dtype_) dtype_ = run ? run->options.dtype : TrainOptions().dtype;
     if (tokenizer_.empty()) tokenizer_ = tokenizer_of(directory_, run);
@@ -52,6 +59,7 @@ class Generate final : public Command {
         .max_new_tokens = new_tokens_.value_or(std::clamp<std::int64_t>(
             config.max_position_embeddings - prompt_length, 0, default_new_tokens)),
         .caching = no_cache_ ? Caching::none : Caching::keys_and_values,
+        .cache_policy = policy,
         .sampling = {.temperature = temperature_,
                      .top_k = top_k_.value_or(0),
                      .top_p = top_p_,
@@ -64,10 +72,12 @@ class Generate final : public Command {
     tokens.insert(tokens.end(), generation.tokens.begin(), generation.tokens.end());
     const auto text = prompt_tokenizer->decode(tokens);
     const auto count = static_cast<double>(generation.tokens.size());
-    session.console.result(text, {{"text", text},
-                                  {"tokens", generation.tokens},
-                                  {"tokens_per_second", seconds > 0 ? count / seconds : 0.0},
-                                  {"cache_bytes_per_token", generation.cache_bytes_per_token}});
+    session.console.result(text,
+                           {{"text", text},
+                            {"tokens", generation.tokens},
+                            {"tokens_per_second", seconds > 0 ? count / seconds : 0.0},
+                            {"cache_bytes_per_token", generation.cache_bytes_per_token},
+                            {"cache_bytes_per_sequence", generation.cache_bytes_per_sequence}});
     session.note_device();
     return ExitCode::good;
   }
@@ -81,6 +91,7 @@ class Generate final : public Command {
   std::optional<std::int64_t> new_tokens_, top_k_;
   double temperature_ = 1, top_p_ = 1;
   bool no_cache_ = false;
+  CachePolicyFlags cache_;
 };
 
 const AddCommand<Generate> registered{"generate", "continues a text with a model"};

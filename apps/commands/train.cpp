@@ -91,7 +91,7 @@ class Train final : public Command {
 
  private:
   ModelChoice chosen_model() const {
-    auto choice = choose_model(options_.config, options_.preset, options_.fault);
+    auto choice = choose_model(options_.config, options_.presets, options_.fault);
     if (!options_.init_from.empty()) {
       check_model_folder(options_.init_from);
       choice.config = config_for_weights(choice.config, weight_names(options_.init_from));

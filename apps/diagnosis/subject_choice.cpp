@@ -59,7 +59,7 @@ void open(Subject& subject, const SubjectChoice& choice, ModelChoice::Vocabulary
 }
 
 ModelChoice model_of(const SubjectChoice& choice) {
-  if (choice.folder.empty()) return choose_model(choice.config, choice.preset);
+  if (choice.folder.empty()) return choose_model(choice.config, choice.presets);
   const std::filesystem::path folder(choice.folder);
   const auto config = read_model_config(folder);
   return {.config = config_for_weights(config, weight_names(folder)),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "apps/diagnosis/subject.h"
 #include "apps/model/model_choice.h"
@@ -9,8 +10,9 @@
 namespace lookback {
 
 struct SubjectChoice {
-  std::string folder;  // DIR; empty: `config` and `preset`
-  std::string config, preset = "llama";
+  std::string folder;  // DIR; empty: `config` and `presets`
+  std::string config;
+  std::vector<std::string> presets = {"llama"};
   std::string fault;      // laid over either; empty: none
   std::string tokenizer;  // bytes or a file, for text; empty: the folder's own, or bytes
   std::string data;       // SPEC; empty: the run's own, else builtin:stories, or random tokens
@@ -23,7 +25,7 @@ struct SubjectChoice {
 // have, data that do not fit, and a block size that the model cannot take.
 Subject choose_subject(const SubjectChoice& choice);
 
-// The same for a config that is there already; the choice's folder, config and preset do not count.
+// The same for a config that is there already; the choice's folder, config and presets do not count.
 Subject subject_of(const LlamaConfig& config, ModelChoice::Vocabulary vocabulary,
                    const SubjectChoice& choice);
 

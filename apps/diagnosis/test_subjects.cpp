@@ -18,7 +18,7 @@ constexpr std::int64_t tokens = 32;
 constexpr std::int64_t training_steps = 50;
 
 LlamaConfig small_model(const std::string& preset) {
-  return shrunk(choose_model("smoke", preset).config);
+  return shrunk(choose_model("smoke", {preset}).config);
 }
 
 // The first model that can have the fault.

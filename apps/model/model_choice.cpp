@@ -14,26 +14,31 @@
 namespace lookback {
 namespace {
 
-LlamaConfig lay_over(const LlamaConfig& config, const Preset& preset, const std::string& where) {
-  const auto keys = nlohmann::json::parse(preset.config.for_model(config));
+constexpr auto attention = "attention_mechanism";
+
+LlamaConfig lay_over(const LlamaConfig& config, const std::string& preset,
+                     const std::string& where) {
+  const auto keys = nlohmann::json::parse(find_preset(preset).config.for_model(config));
   if (keys.empty()) return config;
-  auto merged = nlohmann::json::parse(to_json(config));
+  auto merged = nlohmann::json::parse(to_json_in_own_keys(config));
+  auto before = merged.value(attention, nlohmann::json::object());
   merged.update(keys);
-  return parse_llama_config(merged.dump(), where);
+  if (keys.contains(attention) && before.is_object()) {
+    before.update(keys.at(attention));
+    merged[attention] = before;
+  }
+  return parse_llama_config(merged.dump(), fmt::format("{} with preset {}", where, preset));
 }
 
-ModelChoice choose_healthy(const std::string& config, const std::string& preset) {
-  const auto& variant = find_preset(preset);
-  const auto where = fmt::format("{} with preset {}", config, preset);
+ModelChoice choose_base(const std::string& config) {
   if (is_built_in_config(config)) {
-    return {lay_over(built_in_llama_config(config), variant, where),
-            ModelChoice::Vocabulary::of_data};
+    return {built_in_llama_config(config), ModelChoice::Vocabulary::of_data};
   }
   if (!std::filesystem::exists(config)) {
     fail("config", "{}: no such file or folder; the nearest built-in config is {}", config,
          nearest_name(std::filesystem::path(config).filename().string(), built_in_config_names()));
   }
-  return {lay_over(read_model_config(config), variant, where), ModelChoice::Vocabulary::given};
+  return {read_model_config(config), ModelChoice::Vocabulary::given};
 }
 
 }  // namespace
@@ -51,16 +56,18 @@ void set_fault(LlamaConfig& config, const std::string& name) {
   config.fault = name;
 }
 
-ModelChoice choose_model(const std::string& config, const std::string& preset,
+ModelChoice choose_model(const std::string& config, const std::vector<std::string>& presets,
                          const std::string& fault) {
-  auto choice = choose_healthy(config, preset);
+  for (const auto& preset : presets) static_cast<void>(find_preset(preset));  // before the file
+  auto choice = choose_base(config);
+  for (const auto& preset : presets) choice.config = lay_over(choice.config, preset, config);
   if (!fault.empty()) set_fault(choice.config, fault);
   return choice;
 }
 
 std::string difference_of_configs(const LlamaConfig& given, const LlamaConfig& recorded) {
-  auto ours = nlohmann::json::parse(to_json(given));
-  auto theirs = nlohmann::json::parse(to_json(recorded));
+  auto ours = nlohmann::json::parse(to_json_in_own_keys(given));
+  auto theirs = nlohmann::json::parse(to_json_in_own_keys(recorded));
   for (const auto* follows_from_others : {"architectures", "model_type"}) {
     ours.erase(follows_from_others);
     theirs.erase(follows_from_others);

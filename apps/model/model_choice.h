@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "nn/layer/config.h"
 
@@ -21,10 +22,12 @@ bool is_built_in_config(const std::string& name);
 // fault's.
 void set_fault(LlamaConfig& config, const std::string& name);
 
-// `config`: a config.json, a folder with one, or the name of a built-in; the preset's keys are laid
-// over it, and last `fault`, a known mistake, where one is named. Throws Error for what cannot be
+// `config`: a config.json, a folder with one, or the name of a built-in; the keys of the presets are
+// laid over it in order, and last `fault`, a known mistake, where one is named. A key takes the
+// place of the one that is there, but for the options of attention_mechanism, each of which takes
+// its own. Throws Error for what cannot be
 // read or makes no model, naming the nearest built-in where no such file is there.
-ModelChoice choose_model(const std::string& config, const std::string& preset,
+ModelChoice choose_model(const std::string& config, const std::vector<std::string>& presets,
                          const std::string& fault = {});
 
 // "num_hidden_layers is 4, the run's is 2": the first key of two config.json that differs; empty:

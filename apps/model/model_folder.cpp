@@ -58,6 +58,14 @@ FileChecksums checksums_so_far(const fs::path& directory) {
   }
 }
 
+Checksum write_config(const LlamaConfig& config, DType dtype, const fs::path& directory) {
+  const auto text = to_json(config, dtype);
+  ReplacingFile file(directory / config_name);
+  file.write(text);
+  file.commit();
+  return checksum_of(text);
+}
+
 }  // namespace
 
 void check_model_folder(const fs::path& directory) {
@@ -98,6 +106,10 @@ void check_model_files(const fs::path& directory) {
   });
 }
 
+SafetensorsFile open_weights(const fs::path& directory) {
+  return FolderChecksums(directory).open_safetensors(weights_name);
+}
+
 std::vector<std::string> weight_names(const fs::path& directory) {
   return SafetensorsFile::open(directory / weights_name).names();
 }
@@ -127,12 +139,16 @@ FileChecksums write_model_files(const Llama& llama, const fs::path& directory) {
   FileChecksums checksums;
   checksums[weights_name] =
       save_parameters(llama.parameters(), (directory / weights_name).string());
-  const auto text = to_json(llama.config, llama.precision.storage);
-  ReplacingFile config(directory / config_name);
-  config.write(text);
-  config.commit();
-  checksums[config_name] = checksum_of(text);
+  checksums[config_name] = write_config(llama.config, llama.precision.storage, directory);
   return checksums;
+}
+
+void save_new_model(const LlamaConfig& config, const NamedTensors& weights, DType dtype,
+                    const fs::path& directory) {
+  FileChecksums checksums;
+  checksums[weights_name] = write_safetensors(directory / weights_name, weights);
+  checksums[config_name] = write_config(config, dtype, directory);
+  write_checksums(directory, checksums);
 }
 
 }  // namespace lookback

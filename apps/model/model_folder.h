@@ -26,6 +26,8 @@ std::unique_ptr<Llama> load_model(const std::filesystem::path& directory, Precis
 // Reads all that a model folder holds. Throws Error where anything is not what was written.
 void check_model_files(const std::filesystem::path& directory);
 
+// DIR/model.safetensors itself; its tensors are checked as they are loaded.
+SafetensorsFile open_weights(const std::filesystem::path& directory);
 // The names of the tensors in DIR/model.safetensors.
 std::vector<std::string> weight_names(const std::filesystem::path& directory);
 
@@ -41,5 +43,9 @@ void save_model(const Llama& llama, const std::filesystem::path& directory);
 
 // The two files alone, for a folder that keeps their checksums elsewhere.
 FileChecksums write_model_files(const Llama& llama, const std::filesystem::path& directory);
+
+// A new folder's model, of weights that stand in no Llama. `dtype`: what config.json calls theirs.
+void save_new_model(const LlamaConfig& config, const NamedTensors& weights, DType dtype,
+                    const std::filesystem::path& directory);
 
 }  // namespace lookback

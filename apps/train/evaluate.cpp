@@ -6,7 +6,9 @@
 
 #include "apps/train/token_tensors.h"
 #include "autograd/grad_mode.h"
+#include "autograd/ops/slice.h"
 #include "autograd/ops/to_vector.h"
+#include "nn/layer/attention_dtype.h"
 
 namespace lookback {
 namespace {
@@ -19,14 +21,52 @@ struct Sums {
   std::int64_t tokens = 0, correct = 0;
 };
 
+// Of one batch, row by row.
+struct Scores {
+  std::int64_t tokens = 0, correct = 0;
+  std::vector<double> nats;
+};
+
+Scores scores_of(const Llama& llama, const TokenTensors& batch, const ForwardOptions& forward) {
+  const auto loss =
+      llama.loss(batch.ids, batch.targets, {.count_correct = true, .keep_nats = true}, forward);
+  return {.tokens = static_cast<std::int64_t>(loss.count.item()),
+          .correct = static_cast<std::int64_t>(loss.correct.item()),
+          .nats = to_vector(loss.nats)};
+}
+
+// The same, token by token through a cache that keeps what the policy says.
+Scores scores_within_budget(const Llama& llama, const TokenTensors& batch,
+                            const ForwardOptions& forward, const CachePolicy& policy) {
+  const auto rows = batch.ids.size(0), columns = batch.ids.size(1);
+  KeyValueCache cache(rows, columns, attention_dtype(llama.precision, forward, batch.ids.device()),
+                      policy);
+  auto through_cache = forward;
+  through_cache.cache = &cache;
+  Scores all{.nats = std::vector<double>(static_cast<std::size_t>(rows * columns))};
+  for (std::int64_t t = 0; t < columns; ++t) {
+    const TokenTensors column{slice(batch.ids, 1, t, t + 1), slice(batch.targets, 1, t, t + 1)};
+    const auto scores = scores_of(llama, column, through_cache);
+    all.tokens += scores.tokens;
+    all.correct += scores.correct;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      all.nats[static_cast<std::size_t>(row * columns + t)] =
+          scores.nats[static_cast<std::size_t>(row)];
+    }
+  }
+  return all;
+}
+
 void add_batch(Sums& sums, const Llama& llama, const TokenSource& source, const TokenBatch& batch,
-               const ForwardOptions& forward) {
-  const auto [ids, targets] = token_tensors(batch);
-  const auto loss = llama.loss(ids, targets, {.count_correct = true, .keep_nats = true}, forward);
-  sums.tokens += static_cast<std::int64_t>(loss.count.item());
-  sums.correct += static_cast<std::int64_t>(loss.correct.item());
+               const ForwardOptions& forward, const CachePolicy& policy) {
+  const auto tensors = token_tensors(batch);
+  const auto scores = policy.kind == CachePolicy::Kind::full
+                          ? scores_of(llama, tensors, forward)
+                          : scores_within_budget(llama, tensors, forward, policy);
+  sums.tokens += scores.tokens;
+  sums.correct += scores.correct;
   const auto floor = source.has_floor() ? source.nats(batch) : std::vector<double>{};
-  const auto nats = to_vector(loss.nats);
+  const auto& nats = scores.nats;
   for (std::size_t i = 0; i < nats.size(); ++i) {
     sums.nats += nats[i];
     if (floor.empty() || batch.targets[i] == ignored_target) continue;
@@ -48,7 +88,8 @@ Evaluation evaluate(const Llama& llama, const TokenSource& source, const Evaluat
   std::int64_t batch = 0;
   for (std::int64_t row = 0; row < all && (!plan.batches || batch < *plan.batches); ++batch) {
     const auto count = std::min(plan.batch_size, all - row);
-    add_batch(sums, llama, source, source.evaluation_batch(row, count, plan.block_size), forward);
+    add_batch(sums, llama, source, source.evaluation_batch(row, count, plan.block_size), forward,
+              plan.cache_policy);
     row += count;
   }
   const Check check{"evaluation"};

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "apps/data/token_source.h"
+#include "nn/layer/key_value_cache.h"
 #include "nn/llama/llama.h"
 
 namespace lookback {
@@ -13,6 +14,8 @@ struct EvaluationPlan {
   std::int64_t batch_size = 8;  // rows at a time
   std::int64_t block_size = 256;
   std::optional<std::int64_t> batches = {};  // none: all there are
+  // What a cache keeps of a row that is read token by token; full: rows are read as a whole.
+  CachePolicy cache_policy = {};
 };
 
 struct Evaluation {

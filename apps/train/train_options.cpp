@@ -19,7 +19,7 @@ constexpr IntegerRule micro_steps_rule{.min = 1, .max = max_micro_steps};
 void TrainOptions::declare(Flags& flags) {
   flags.add("config", config, "FILE|DIR|NAME",
             "the model: a config.json, a folder with one, or smoke, tiny, 124m");
-  flags.add("preset", preset, "NAME", "a variant laid over the config: see `lookback presets`");
+  flags.add("preset", presets, "NAME", "a variant laid over the config (`lookback presets`)");
   flags.add("fault", fault, "NAME", "a known mistake: see `lookback presets --faults`");
   flags.add("init-from", init_from, "DIR", "start from the weights of a model folder");
   flags.add("data", data, "SPEC",

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "apps/cli/flags.h"
 #include "apps/model/attention_storage.h"
@@ -14,7 +15,7 @@ namespace lookback {
 
 struct TrainOptions {
   std::string config = {};
-  std::string preset = "llama";
+  std::vector<std::string> presets = {"llama"};  // laid over the config in order
   std::string fault = {};
   std::string init_from = {};
 

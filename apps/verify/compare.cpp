@@ -10,7 +10,9 @@
 namespace lookback {
 namespace {
 
-constexpr std::array<std::string_view, 4> group_names = {"out", "grad", "trace", "train"};
+// As ReferenceGroup has them.
+constexpr std::array<std::string_view, 6> group_names = {"out",   "grad",   "trace",
+                                                         "train", "decode", "decode.kept"};
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 std::vector<double> as_doubles(const Tensor& tensor) {
@@ -102,12 +104,17 @@ double share_of_tolerance(const TensorComparison& tensor) {
 }  // namespace
 
 std::optional<ReferenceGroup> reference_group(std::string_view name) {
+  if (name.starts_with("decode.kept.")) return ReferenceGroup::kept;
   const auto* found = std::ranges::find(group_names, name.substr(0, name.find('.')));
   if (found == group_names.end() || name.find('.') == std::string_view::npos) return std::nullopt;
   return static_cast<ReferenceGroup>(found - group_names.begin());
 }
 
 std::optional<double> default_tolerance(DType dtype, ReferenceGroup group) {
+  // A choice may hang on what bfloat16 rounds.
+  if (group == ReferenceGroup::kept) {
+    return dtype == DType::bf16 ? std::nullopt : std::optional<double>(0);
+  }
   switch (dtype) {
     case DType::f64: return 1e-9;
     case DType::f32: return group == ReferenceGroup::train ? 1e-3 : 1e-4;

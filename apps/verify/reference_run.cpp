@@ -7,8 +7,12 @@
 #include "apps/verify/compare.h"
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
+#include "autograd/ops/cat.h"
 #include "autograd/ops/contiguous.h"
+#include "autograd/ops/slice.h"
 #include "nn/adamw.h"
+#include "nn/layer/bounded_attention.h"
+#include "nn/layer/config_reader.h"
 #include "nn/llama/config_file.h"
 #include "nn/llama/llama.h"
 #include "nn/llama/variant_of_weights.h"
@@ -70,6 +74,35 @@ Training training_of(const SafetensorsFile& reference) {
                     .weight_decay = number("weight_decay")}};
 }
 
+// The metadata's "cache".
+struct Decoding {
+  CachePolicy policy;
+  std::int64_t prompt = 1;  // tokens that are fed at once
+};
+Decoding decoding_of(const SafetensorsFile& reference) {
+  const auto where = reference.source() + ": cache";
+  const auto object = parse_json(metadata_of(reference, "cache"), operation, where);
+  const auto number = [&](const char* key, std::int64_t least) {
+    const bool there = object.is_object() && object.contains(key) &&
+                       object[key].is_number_integer() && object[key] >= least &&
+                       object[key] <= ConfigReader::largest_size;
+    if (!there) fail(operation, "{}: {} must be an integer of at least {}", where, key, least);
+    return object[key].get<std::int64_t>();
+  };
+  const auto name = object.is_object() ? object.value("name", "") : std::string();
+  const auto kind =
+      std::ranges::find(cache_policies, name, [](auto each) { return name_of(each); });
+  if (kind == cache_policies.end()) {
+    fail(operation, "{}: name is {}: must be one of full, streaming_llm, h2o", where,
+         in_quotes(name));
+  }
+  return {.policy = {.kind = *kind,
+                     .sinks = number("sinks", 0),
+                     .recent = number("recent", 0),
+                     .heavy = number("heavy", 0)},
+          .prompt = number("prompt", 1)};
+}
+
 LlamaConfig config_of(const SafetensorsFile& reference) {
   auto config =
       parse_llama_config(metadata_of(reference, "config"), reference.source() + ": config");
@@ -95,6 +128,7 @@ class ReferenceRun {
     forward();
     if (wants(reference_, ReferenceGroup::grad, dtype_)) gradients();
     if (wants(reference_, ReferenceGroup::trace, dtype_)) trace();
+    if (wants(reference_, ReferenceGroup::decode, dtype_)) decode();
     if (wants(reference_, ReferenceGroup::train, dtype_)) train();
     return std::move(results_);
   }
@@ -136,6 +170,39 @@ class ReferenceRun {
     }
     for (std::size_t l = 0; l < trace.hidden_states.size(); ++l) {
       results_[fmt::format("trace.hidden.{}", l)] = contiguous(trace.hidden_states[l]);
+    }
+  }
+
+  // The prompt at once, then token by token, through a cache of the metadata's policy.
+  void decode() {
+    const NoGrad no_grad;
+    const auto decoding = decoding_of(reference_);
+    check_cache_policy(llama_.config, decoding.policy);
+    const auto batch = ids_.size(0), tokens = ids_.size(1);
+    KeyValueCache cache(batch, tokens, llama_.precision.storage, decoding.policy);
+    std::vector<Tensor> logits;
+    for (std::int64_t begin = 0, end = std::min(decoding.prompt, tokens); begin < tokens;
+         begin = end++) {
+      logits.push_back(llama_.logits(slice(ids_, 1, begin, end), {.cache = &cache}));
+    }
+    results_["decode.logits"] = cat(logits, 1);
+    if (decoding.policy.kind == CachePolicy::Kind::full) return keep_all();
+    for (std::int64_t layer = 0; layer < llama_.config.num_hidden_layers; ++layer) {
+      results_[fmt::format("decode.kept.{}", layer)] = cache.kept(layer);
+    }
+  }
+
+  // What a cache that drops nothing holds.
+  void keep_all() {
+    const auto& config = llama_.config;
+    const auto batch = ids_.size(0), tokens = ids_.size(1);
+    std::vector<std::int64_t> positions;
+    for (std::int64_t i = 0; i < batch * config.num_key_value_heads * tokens; ++i) {
+      positions.push_back(i % tokens);
+    }
+    for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+      results_[fmt::format("decode.kept.{}", layer)] =
+          from_values(positions, {batch, config.num_key_value_heads, tokens});
     }
   }
 

@@ -9,6 +9,7 @@
 #include "nn/layer/attention_dtype.h"
 #include "nn/layer/attention_mechanism.h"
 #include "nn/layer/attention_scores.h"
+#include "nn/layer/bounded_attention.h"
 #include "nn/layer/head_projections.h"
 #include "nn/layer/preset.h"
 
@@ -26,6 +27,7 @@ class CausalOptions final : public AttentionOptions {
   std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const override {
     return config.head_dim;
   }
+  bool drops_tokens() const override { return pattern.empty(); }
   std::shared_ptr<const AttentionOptions> resized(const LlamaConfig&) const override {
     return std::make_shared<CausalOptions>(*this);
   }
@@ -58,6 +60,15 @@ class CausalAttention final : public AttentionMechanism {
     const auto scope = enter();
     const auto dtype = attention_dtype(precision_, pass.options, normed.device());
     const auto projected = heads_.forward(normed);
+    if (pass.options.cache != nullptr &&
+        pass.options.cache->policy().kind != CachePolicy::Kind::full) {
+      const auto attended = attend_within_budget(
+          {.query = cast(projected.query, dtype),
+           .key = cast(projected.key, dtype),
+           .value = cast(projected.value, dtype)},
+          {.options = options_, .scores = scores_, .layer = layer_}, pass, record);
+      return output(attended, record);
+    }
     const auto query = cast(with_positions(projected.query, options_, pass), dtype);
     const auto seen =
         keys_and_values_so_far(cast(with_positions(projected.key, options_, pass), dtype),

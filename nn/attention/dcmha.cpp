@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/grad_mode.h"
+#include "autograd/mask_watch.h"
 #include "autograd/ops/attention_weights.h"
 #include "autograd/ops/cast.h"
 #include "autograd/ops/cat.h"
@@ -21,6 +22,7 @@
 #include "autograd/ops/rms_norm.h"
 #include "autograd/ops/slice.h"
 #include "autograd/ops/unary.h"
+#include "kernels/fill.h"
 #include "nn/layer/attention_dtype.h"
 #include "nn/layer/attention_mechanism.h"
 #include "nn/layer/attention_scores.h"
@@ -73,7 +75,8 @@ class DynamicMixing final : public Module {
         rank_(options.rank),
         heads_(config.num_attention_heads),
         hidden_(2 * rank_ * heads_),
-        ones_(ones({heads_}, precision.storage)) {
+        ones_(empty({heads_}, precision.storage)) {
+    kernels::fill(ones_.backend(), {.y = ones_, .value = 1});
     const auto width = config.hidden_size;
     const auto parameter = [&](std::string name, const Shape& shape, double deviation) {
       return register_parameter(std::move(name), empty(shape, precision.storage),
@@ -154,9 +157,9 @@ class ComposedAttention final : public AttentionMechanism {
         o_proj_({*this, "o_proj"}, config.num_attention_heads * config.head_dim, config.hidden_size,
                 bias_if(options.out_bias(config)), precision),
         mixing_({*this, "dyn_w_proj"}, options, config, precision),
-        form_(options, config, static_cast<double>(config.head_dim), precision) {}
+        scores_(*this, options, config, layer, precision) {}
 
-  RecordNeeds needs() const override { return {}; }
+  RecordNeeds needs() const override { return scores_.needs(); }
   const LinearValues* linear_values() const override {
     return heads_.values_are_linear() ? &linear_ : nullptr;
   }
@@ -179,7 +182,7 @@ class ComposedAttention final : public AttentionMechanism {
       value = cache.values.append(pass.position, value);
       mixing.key = cache.mixing.append(pass.position, mixing.key);
     }
-    return output(attend(form_.pieces(query, key), mixing, value, pass, record), record);
+    return output(attend(scores_.pieces(query, key, pass), mixing, value, pass, record), record);
   }
 
   Tensor values(const Tensor& normed) const override { return heads_.values(normed); }
@@ -193,10 +196,7 @@ class ComposedAttention final : public AttentionMechanism {
   // log-sum-exp of each head.
   Tensor attend(const AttentionPieces& pieces, const HeadMixing& mixing, const Tensor& value,
                 const ForwardPass& pass, LayerRecord& record) const {
-    const auto& query = pieces.q.front();
-    const auto mask = with_pattern(
-        pass.mask, options_.pattern,
-        {.layer = layer_, .heads = query.size(2), .end = pass.end, .device = query.device()});
+    const auto mask = scores_.patterned(pass.mask, pieces.q.front(), pass);
     // Composing gives a head a weight wherever another one sees.
     const auto& applied = mask.pattern.present() ? pass.mask : mask;
     auto* trace = pass.options.trace;
@@ -223,7 +223,7 @@ class ComposedAttention final : public AttentionMechanism {
   HeadProjections heads_;
   Linear o_proj_;
   DynamicMixing mixing_;
-  ScoreForms form_;
+  AttentionScores scores_;
   LinearValues linear_{heads_.value_projection(), o_proj_, heads_.width()};
 };
 

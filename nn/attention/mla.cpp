@@ -3,7 +3,8 @@
 //   [c~ | k~] = n W^kv_a,  c = rms_norm(c~) [dc],  k_R = rope(k~) [dr]
 //   q = W^q_b rms_norm(n W^q_a), or n W^q; per head [q_N [dn] | rope(q_R) [dr]]
 //   [k_N [dn] | v [dv]]_h = c W^kv_b_h
-//   scores_h = q_N k_N^T + q_R k_R^T, times (dn + dr)^-1/2
+//   scores_h = q_N k_N^T + q_R k_R^T, times (dn + dr)^-1/2, and under yarn times the square of its
+//   magnitude for mscale_all_dim (DeepSeek-V3's code)
 // The cache holds c and k_R, dc + dr numbers per token. A prompt makes keys and values of them;
 // what comes behind it does not ("absorbed"): with W^kv_b_h = [K_h; V_h],
 //   q_N k_N^T = (q_N K_h) c^T,  P v = (P c) V_h^T,
@@ -103,6 +104,12 @@ class MlaOptions final : public AttentionOptions {
   }
 };
 
+double enlargement(const RopeScaling& scaling) {
+  if (scaling.kind != RopeScaling::Kind::yarn || scaling.mscale_all_dim == 0) return 1;
+  const double magnitude = yarn_magnitude(scaling.factor, scaling.mscale_all_dim);
+  return magnitude * magnitude;
+}
+
 // [c | k_R] of all positions so far, [B, S, 1, dc + dr].
 struct LatentCache final : LayerCache {
   explicit LatentCache(const CacheRoom& room) : latents(room) {}
@@ -163,7 +170,7 @@ class LatentAttention final : public AttentionMechanism {
                    Bias::none, precision),
         o_proj_({*this, "o_proj"}, heads_ * sizes_.value, config.hidden_size,
                 bias_if(options.out_bias(config)), precision),
-        scores_(*this, options, config, layer_, precision) {}
+        scores_(*this, options, config, layer_, precision, enlargement(config.rope_scaling)) {}
 
   RecordNeeds needs() const override { return scores_.needs(); }
   ScoreWeights score_weights() const override {

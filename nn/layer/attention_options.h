@@ -56,6 +56,8 @@ class AttentionOptions : public HeadOptions {
   virtual std::optional<double> score_width(const LlamaConfig& config) const = 0;
   // The width of what rotary positions turn, pair by pair; absent: its own options say it.
   virtual std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const = 0;
+  // Whether its cache can follow a policy that drops tokens.
+  virtual bool drops_tokens() const { return false; }
   // The same mechanism in a model of other sizes.
   virtual std::shared_ptr<const AttentionOptions> resized(const LlamaConfig& config) const = 0;
   // The object that it was read from, with every option that is not at its default.

@@ -19,18 +19,24 @@ Tensor slopes_of_heads(std::int64_t heads, double bias_max, Precision precision)
   return result;
 }
 
+double width_of(const AttentionOptions& options, const LlamaConfig& config) {
+  return options.score_width(config).value_or(static_cast<double>(config.head_dim));
+}
+
 }  // namespace
 
 AttentionScores::AttentionScores(Module& attention, const AttentionOptions& options,
-                                 const LlamaConfig& config, std::int64_t layer, Precision precision)
-    : pattern_(options.pattern), layer_(layer), soft_cap_(options.soft_cap.value_or(0)) {
+                                 const LlamaConfig& config, std::int64_t layer, Precision precision,
+                                 double enlargement)
+    : pattern_(options.pattern),
+      layer_(layer),
+      scale_(enlargement *
+             options.softmax_scale.value_or(1 / std::sqrt(width_of(options, config)))),
+      soft_cap_(options.soft_cap.value_or(0)) {
   if (options.positions == Positions::alibi) {
     slopes_ = slopes_of_heads(config.num_attention_heads, options.alibi_bias_max, precision);
   }
-  const auto width = options.score_width(config).value();
-  const ScoreSizes sizes{.layer = layer,
-                         .width = width,
-                         .scale = options.softmax_scale.value_or(1 / std::sqrt(width))};
+  const ScoreSizes sizes{.layer = layer, .width = width_of(options, config), .scale = scale_};
   const auto name =
       config.score_scale.empty() ? ScoreScheme::default_name : std::string_view(config.score_scale);
   scheme_ = ScoreSchemes::make(name, {attention, "modified_scaling"}, sizes, precision);
@@ -44,16 +50,27 @@ AttentionPieces AttentionScores::pieces(const Tensor& query, const Tensor& key,
   return pieces;
 }
 
+CausalMask AttentionScores::patterned(CausalMask mask, const Tensor& query,
+                                      const ForwardPass& pass) const {
+  return with_pattern(
+      std::move(mask), pattern_,
+      {.layer = layer_, .heads = query.size(2), .end = pass.end, .device = query.device()});
+}
+
 Tensor AttentionScores::attend(const Tensor& query, const Tensor& key, const Tensor& value,
                                const ForwardPass& pass, LayerRecord& record) const {
+  return attend(query, key, value, pass.mask, pass, record);
+}
+
+Tensor AttentionScores::attend(const Tensor& query, const Tensor& key, const Tensor& value,
+                               CausalMask mask, const ForwardPass& pass,
+                               LayerRecord& record) const {
   if (pass.needs.scores) {
     record.query = query;
     record.key = key;
   }
-  const auto mask = with_pattern(
-      pass.mask, pattern_,
-      {.layer = layer_, .heads = query.size(2), .end = pass.end, .device = query.device()});
-  const auto attended = record_attention(pieces(query, key, pass), value, mask, pass);
+  const auto shown = patterned(std::move(mask), query, pass);
+  const auto attended = record_attention(pieces(query, key, pass), value, shown, pass);
   if (pass.needs.replay) record.replay = attended.replay;
   return attended.output;
 }

@@ -12,22 +12,30 @@ namespace lookback {
 
 class AttentionScores {
  public:
-  // Of options that have a score width.
+  // `enlargement`: a layer's own scores are multiplied by softmax_scale, or width^-1/2, and by this.
+  // The width is the options', or the head size where they have none that layers share.
   AttentionScores(Module& attention, const AttentionOptions& options, const LlamaConfig& config,
-                  std::int64_t layer, Precision precision);
+                  std::int64_t layer, Precision precision, double enlargement = 1);
 
   RecordNeeds needs() const { return scheme_->needs(); }
+  // Of the layer's own scores.
+  double scale() const { return scale_; }
   // softmax(masked scores of query [B, T, H, K] and key [B, S, G, K]) value [B, S, G, V]
   // -> [B, T, H, V]. Writes into the record what the pass wants of it.
   Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
                 const ForwardPass& pass, LayerRecord& record) const;
+  // The same of keys that stand elsewhere than at their positions in the sequence.
+  Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, CausalMask mask,
+                const ForwardPass& pass, LayerRecord& record) const;
+  // What attend() is made of.
+  AttentionPieces pieces(const Tensor& query, const Tensor& key, const ForwardPass& pass) const;
+  // The mask with the layer's pattern in it, for the query [B, T, H, K].
+  CausalMask patterned(CausalMask mask, const Tensor& query, const ForwardPass& pass) const;
 
  private:
-  AttentionPieces pieces(const Tensor& query, const Tensor& key, const ForwardPass& pass) const;
-
   Pattern pattern_;
   std::int64_t layer_;
-  double soft_cap_;
+  double scale_, soft_cap_;
   Tensor slopes_;  // [H], of ALiBi; undefined: none
   std::unique_ptr<const ScoreScheme> scheme_;
 };

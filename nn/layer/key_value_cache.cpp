@@ -15,6 +15,14 @@ Tensor positions_of(const Tensor& cached, std::int64_t begin, std::int64_t end) 
 
 }  // namespace
 
+std::string_view name_of(CachePolicy::Kind kind) {
+  switch (kind) {
+    case CachePolicy::Kind::streaming_llm: return "streaming_llm";
+    case CachePolicy::Kind::h2o: return "h2o";
+    default: return "full";
+  }
+}
+
 Tensor CachedRows::append(std::int64_t position, const Tensor& rows) {
   no_gradient("key_value_cache", {rows});
   const std::int64_t end = position + rows.size(1);
@@ -44,6 +52,12 @@ Tensor KeyValueCache::value_weight(std::size_t layer, const std::function<Tensor
   auto& weight = value_weights_[layer];
   if (!weight.defined()) weight = make();
   return weight;
+}
+
+std::size_t KeyValueCache::bytes_per_sequence() const {
+  std::size_t bytes = 0;
+  for (const auto& [layer, cache] : layers_) bytes += cache->bytes_per_sequence();
+  return bytes;
 }
 
 std::size_t KeyValueCache::bytes_per_token() const {

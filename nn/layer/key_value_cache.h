@@ -1,10 +1,12 @@
 // What the layers keep of the positions seen so far, for generation.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,10 +14,27 @@
 
 namespace lookback {
 
+// Which tokens a cache keeps of those it has seen.
+//   full            all
+//   streaming_llm   the first `sinks` and the last `recent` (Xiao et al. 2023); positions count
+//                   inside the cache
+//   h2o             the last `recent`, and of those before the `heavy` which were attended to most,
+//                   for each sequence and key head (Zhang et al. 2023)
+struct CachePolicy {
+  enum class Kind { full, streaming_llm, h2o };
+  Kind kind = Kind::full;
+  std::int64_t sinks = 4, recent = 512, heavy = 512;
+};
+
+inline constexpr std::array cache_policies{
+    CachePolicy::Kind::full, CachePolicy::Kind::streaming_llm, CachePolicy::Kind::h2o};
+std::string_view name_of(CachePolicy::Kind kind);
+
 // Room for `capacity` positions of `batch` sequences.
 struct CacheRoom {
   std::int64_t batch = 0, capacity = 0;
   DType dtype = DType::f32;
+  CachePolicy policy = {};
 };
 
 // A tensor that grows by a row per position. It takes its memory when it gets its first rows.
@@ -39,12 +58,19 @@ class LayerCache {
   virtual ~LayerCache() = default;
   // For one position of one sequence.
   virtual std::size_t bytes_per_token() const = 0;
+  // What one sequence takes however long it is, of a cache that does not grow with it; else 0.
+  virtual std::size_t bytes_per_sequence() const { return 0; }
+  // Under a policy that drops tokens: the positions that it holds, ascending, [B, G, n] i64.
+  virtual Tensor kept() const { return {}; }
 };
 
 class KeyValueCache {
  public:
-  KeyValueCache(std::int64_t batch, std::int64_t capacity, DType dtype)
-      : room_{batch, capacity, dtype} {}
+  KeyValueCache(std::int64_t batch, std::int64_t capacity, DType dtype,
+                const CachePolicy& policy = {})
+      : room_{batch, capacity, dtype, policy} {}
+
+  const CachePolicy& policy() const { return room_.policy; }
 
   // The cache of a layer's attention, Cache(room) where it is asked for first.
   template <class Cache>
@@ -64,8 +90,11 @@ class KeyValueCache {
   std::int64_t length() const { return positions_; }
   // Called once per forward pass, after all layers.
   void advance(std::int64_t new_positions) { positions_ += new_positions; }
-  // Over all layers, for one position of one sequence.
+  // Over all layers, for one position of one sequence, and for one sequence.
   std::size_t bytes_per_token() const;
+  std::size_t bytes_per_sequence() const;
+  // Of a layer that has seen something (LayerCache::kept).
+  Tensor kept(std::int64_t layer) const { return layers_.at(layer)->kept(); }
 
  private:
   CacheRoom room_;

@@ -1,7 +1,6 @@
 #include "nn/llama/config_file.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -10,6 +9,8 @@
 #include "nn/layer/config_reader.h"
 #include "nn/llama/config_fields.h"
 #include "nn/llama/config_keys.h"
+#include "nn/llama/rope_scaling.h"
+#include "nn/llama/stock_model.h"
 #include "nn/llama/variant_keys.h"
 #include "runtime/read_file.h"
 
@@ -25,84 +26,37 @@ bool is_ignored(std::string_view key) {
          std::ranges::find(ignored_config_keys, key) != ignored_config_keys.end();
 }
 
-// The frequencies' scaling by name, with the keys each takes.
-struct ScalingKind {
-  std::string_view name;
-  RopeScaling::Kind kind;
-  std::vector<std::string_view> numbers;
-};
-const std::vector<ScalingKind>& scaling_kinds() {
-  static const std::vector<ScalingKind> kinds = {
-      {"default", RopeScaling::Kind::none, {}},
-      {"linear", RopeScaling::Kind::linear, {"factor"}},
-      {"llama3",
-       RopeScaling::Kind::llama3,
-       {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}}};
-  return kinds;
-}
-
-double& scaling_number(RopeScaling& scaling, std::string_view key) {
-  if (key == "factor") return scaling.factor;
-  if (key == "low_freq_factor") return scaling.low_freq_factor;
-  if (key == "high_freq_factor") return scaling.high_freq_factor;
-  return scaling.original_max_position_embeddings;
-}
-
 constexpr std::int64_t most_layers = 65536;
 
-// rope_type, or `type` as it was once called; "default" for neither.
-std::string scaling_name(const ConfigReader& reader, std::string_view where) {
-  const bool has_new = reader.find("rope_type") != nullptr;
-  const bool has_old = reader.find("type") != nullptr;
-  if (!has_new && !has_old) return "default";
-  auto name = reader.text(has_new ? "rope_type" : "type");
-  if (has_new && has_old && reader.text("type") != name) {
-    fail(operation, "{}: rope_scaling.type is {} and rope_scaling.rope_type is {}: they must agree",
-         where, in_quotes(reader.text("type")), in_quotes(name));
-  }
-  return name;
-}
-
-RopeScaling read_rope_scaling(const json& value, std::string_view where) {
-  if (!value.is_object()) {
-    fail(operation, "{}: rope_scaling is {}: must be an object or null", where,
-         ConfigReader::described(value));
-  }
-  const ConfigReader reader(value, where, "rope_scaling.");
-  const auto name = scaling_name(reader, where);
-  const auto kind = std::ranges::find(scaling_kinds(), name, &ScalingKind::name);
-  if (kind == scaling_kinds().end()) {
-    fail(operation, "{}: rope_scaling.rope_type is {}: must be default, linear or llama3", where,
-         in_quotes(name));
-  }
-  auto known = kind->numbers;
-  known.insert(known.end(), {"rope_type", "type"});
-  reader.refuse_unknown(known, [](std::string_view) { return false; });
-
-  RopeScaling scaling{.kind = kind->kind};
-  for (const auto key : kind->numbers) {
-    if (reader.find(key) == nullptr) {
-      fail(operation, "{}: rope_scaling of rope_type {} has no {}", where, name, key);
-    }
-    reader.read(key, scaling_number(scaling, key), ConfigReader::Least::above_zero);
-  }
-  if (scaling.kind == RopeScaling::Kind::llama3) {
-    reader.check(scaling.high_freq_factor > scaling.low_freq_factor, "high_freq_factor",
-                 "must be above low_freq_factor, {}", scaling.low_freq_factor);
-  }
-  return scaling;
-}
-
-std::vector<std::string_view> known_keys() {
-  std::vector<std::string_view> keys = {
-      "num_key_value_heads",  "head_dim",           "rope_scaling",
-      "attention_dropout",    "pretraining_tp",     "hidden_act",
-      "cross_layer_residual", "score_accumulation", "fault",
-      "attention_mechanism"};
-  for (const auto& field : size_fields) keys.push_back(field.key);
-  for (const auto& field : number_fields) keys.push_back(field.key);
-  for (const auto& field : switch_fields) keys.push_back(field.key);
+std::vector<std::string> known_keys(const StockModel* stock) {
+  std::vector<std::string> keys = {"num_key_value_heads",  "head_dim",           "rope_scaling",
+                                   "attention_dropout",    "pretraining_tp",     "hidden_act",
+                                   "cross_layer_residual", "score_accumulation", "fault",
+                                   "attention_mechanism",  "layer_types"};
+  for (const auto& field : size_fields) keys.emplace_back(field.key);
+  for (const auto& field : number_fields) keys.emplace_back(field.key);
+  for (const auto& field : switch_fields) keys.emplace_back(field.key);
+  if (stock == nullptr) return keys;
+  const auto defaults = stock->defaults();
+  for (const auto& [key, value] : defaults.items()) keys.push_back(key);
+  for (const auto key : stock->idle_keys()) keys.emplace_back(key);
   return keys;
+}
+
+bool is_idle(const StockModel* stock, std::string_view key) {
+  if (stock == nullptr) return false;
+  const auto keys = stock->idle_keys();
+  return std::ranges::find(keys, key) != keys.end();
+}
+
+// The same model in keys of a Llama and ours; null is as a key that is missing.
+json in_own_keys(const StockModel* stock, const json& given, std::string_view where) {
+  auto object = stock == nullptr ? given : with_defaults(*stock, given);
+  for (auto key = object.begin(); key != object.end();) {
+    key = key->is_null() ? object.erase(key) : std::next(key);
+  }
+  if (stock != nullptr) stock->translate(object, where);
+  return object;
 }
 
 void read_heads(const ConfigReader& reader, std::string_view where, LlamaConfig& config) {
@@ -140,13 +94,85 @@ void check_rotary_width(const LlamaConfig& config, std::string_view where) {
   }
 }
 
+// The keys of every Llama.
+void write_shape(const LlamaConfig& config, nlohmann::ordered_json& object) {
+  for (const auto& field : size_fields) object[field.key] = config.*field.member;
+  object["num_key_value_heads"] = config.num_key_value_heads;
+  object["head_dim"] = config.head_dim;
+  object["hidden_act"] = "silu";
+  for (const auto& field : number_fields) object[field.key] = config.*field.member;
+  object["rope_scaling"] = rope_scaling_json(config.rope_scaling);
+  for (const auto& field : switch_fields) object[field.key] = config.*field.member;
+}
+
+nlohmann::ordered_json own_keys_of(const LlamaConfig& config) {
+  nlohmann::ordered_json object;
+  write_model_type(config, object);
+  write_shape(config, object);
+  write_variant(config, object);
+  return object;
+}
+
+// Whether a stock model read as `read` computes what `config` says.
+bool computes(const StockModel& stock, LlamaConfig read, const LlamaConfig& config) {
+  read.carried = config.carried;
+  if (!stock.has_head_dim()) read.head_dim = config.head_dim;
+  return read == config;
+}
+
+std::optional<nlohmann::ordered_json> keys_as(const std::string& model_type,
+                                              const StockModel& stock, const LlamaConfig& config) {
+  const auto keys = stock.keys_of(config);
+  if (!keys) return std::nullopt;
+  nlohmann::ordered_json object{{"architectures", {stock.architecture()}},
+                                {"model_type", model_type}};
+  write_shape(config, object);
+  object.update(*keys);
+  const auto read = parse_llama_config(object.dump(), model_type);
+  return computes(stock, read, config) ? std::optional(object) : std::nullopt;
+}
+
+// The class of transformers that computes the config, and its keys: that of the file the config
+// comes from, if it still does. None: the plain Llama, or a variant that no class computes.
+struct StockKeys {
+  std::unique_ptr<StockModel> stock;
+  std::optional<nlohmann::ordered_json> keys;
+};
+StockKeys stock_keys_of(const LlamaConfig& config) {
+  std::vector<std::string> types;
+  if (auto type = stock_type_of(config)) types.push_back(*type);
+  if (is_variant(config)) {
+    // The newer of two that compute the same first.
+    const auto names = StockModels::names();
+    types.insert(types.end(), names.rbegin(), names.rend());
+  }
+  for (const auto& type : types) {
+    auto stock = StockModels::make(type);
+    if (auto keys = keys_as(type, *stock, config)) return {std::move(stock), std::move(keys)};
+  }
+  return {};
+}
+
+// The keys that say nothing, as they were read. torch_dtype, once dtype, is of the weights.
+void carry(const LlamaConfig& config, const StockModel* stock, nlohmann::ordered_json& object) {
+  for (const auto& [key, value] : config.carried) {
+    if (object.contains(key) || key == "dtype") continue;
+    if (!is_ignored(key) && !is_idle(stock, key)) continue;
+    object[key] = nlohmann::ordered_json::parse(value);
+  }
+}
+
 }  // namespace
 
 LlamaConfig parse_llama_config(std::string_view text, std::string_view where) {
-  const auto object = parse_json(text, operation, where);
-  if (!object.is_object()) fail(operation, "{}: must hold one JSON object", where);
+  const auto given = parse_json(text, operation, where);
+  if (!given.is_object()) fail(operation, "{}: must hold one JSON object", where);
+  const auto stock = stock_model_of(given);
+  if (stock != nullptr) stock->refuse(with_defaults(*stock, given), where);
+  const auto known = known_keys(stock.get());
+  ConfigReader(given, where, "").refuse_unknown({known.begin(), known.end()}, is_ignored);
+  const auto object = in_own_keys(stock.get(), given, where);
   const ConfigReader reader(object, where, "");
-  reader.refuse_unknown(known_keys(), is_ignored);
 
   LlamaConfig config;
   for (const auto& field : size_fields) reader.read(field.key, config.*field.member);
@@ -160,12 +186,13 @@ LlamaConfig parse_llama_config(std::string_view text, std::string_view where) {
   reader.check(config.num_hidden_layers <= most_layers, "num_hidden_layers", "must be at most {}",
                most_layers);
   if (const auto* scaling = reader.find("rope_scaling")) {
-    config.rope_scaling = read_rope_scaling(*scaling, where);
+    config.rope_scaling = read_rope_scaling(*scaling, where, config);
   }
   read_variant(object, where, config);
   check_rotary_width(config, where);
-  for (const auto& [key, value] : object.items()) {
-    if (is_ignored(key) && !key.starts_with('_')) config.carried.emplace(key, value.dump());
+  for (const auto& [key, value] : given.items()) {
+    const bool says_nothing = is_ignored(key) || is_idle(stock.get(), key);
+    if (says_nothing && !key.starts_with('_')) config.carried.emplace(key, value.dump());
   }
   return config;
 }
@@ -178,32 +205,16 @@ LlamaConfig read_llama_config(const std::string& path) {
 }
 
 std::string to_json(const LlamaConfig& config, DType weights) {
-  nlohmann::ordered_json object;
-  write_model_type(config, object);
-  for (const auto& field : size_fields) object[field.key] = config.*field.member;
-  object["num_key_value_heads"] = config.num_key_value_heads;
-  object["head_dim"] = config.head_dim;
-  object["hidden_act"] = "silu";
-  for (const auto& field : number_fields) object[field.key] = config.*field.member;
-  object["rope_scaling"] = nullptr;
-  auto scaling = config.rope_scaling;
-  for (const auto& kind : scaling_kinds()) {
-    if (kind.kind != scaling.kind || scaling.kind == RopeScaling::Kind::none) continue;
-    nlohmann::ordered_json written{{"rope_type", kind.name}};
-    for (const auto key : kind.numbers) written[key] = scaling_number(scaling, key);
-    // transformers wants this one to be an integer
-    if (auto found = written.find("original_max_position_embeddings"); found != written.end()) {
-      const auto value = scaling.original_max_position_embeddings;
-      if (value == std::floor(value)) *found = static_cast<std::int64_t>(value);
-    }
-    object["rope_scaling"] = written;
-  }
-  for (const auto& field : switch_fields) object[field.key] = config.*field.member;
-  write_variant(config, object);
-  for (const auto& [key, value] : config.carried) {
-    if (!object.contains(key)) object[key] = nlohmann::ordered_json::parse(value);
-  }
+  const auto [stock, keys] = stock_keys_of(config);
+  auto object = keys ? *keys : own_keys_of(config);
+  carry(config, stock.get(), object);
   object["torch_dtype"] = name_of(weights);
+  return object.dump(2) + "\n";
+}
+
+std::string to_json_in_own_keys(const LlamaConfig& config) {
+  auto object = own_keys_of(config);
+  carry(config, nullptr, object);
   return object.dump(2) + "\n";
 }
 

@@ -7,9 +7,9 @@
 namespace lookback {
 
 // Every key of transformers 4.47.1's PretrainedConfig().to_dict(), but for tie_word_embeddings,
-// which is read, and for keys that begin with _, all of which are ignored; and use_cache, which
-// LlamaConfig adds.
-inline constexpr std::array<std::string_view, 55> ignored_config_keys = {
+// which is read, and for keys that begin with _, all of which are ignored; use_cache, which
+// LlamaConfig adds; and dtype, which torch_dtype is called since.
+inline constexpr std::array<std::string_view, 56> ignored_config_keys = {
     "add_cross_attention",
     "architectures",
     "bad_words_ids",
@@ -20,6 +20,7 @@ inline constexpr std::array<std::string_view, 55> ignored_config_keys = {
     "decoder_start_token_id",
     "diversity_penalty",
     "do_sample",
+    "dtype",
     "early_stopping",
     "encoder_no_repeat_ngram_size",
     "eos_token_id",

@@ -5,6 +5,7 @@
 #include "autograd/grad_mode.h"
 #include "autograd/ops/to_vector.h"
 #include "nn/layer/attention_dtype.h"
+#include "nn/layer/bounded_attention.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
@@ -19,6 +20,7 @@ void check_request(const LlamaConfig& config, const std::vector<std::int64_t>& p
   check(options.max_new_tokens <= config.max_position_embeddings - tokens,
         "a prompt of {} tokens and {} new ones do not fit max_position_embeddings={}", tokens,
         options.max_new_tokens, config.max_position_embeddings);
+  check_cache_policy(config, options.cache_policy);
 }
 
 }  // namespace
@@ -33,7 +35,8 @@ Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
   const auto room = static_cast<std::int64_t>(prompt.size()) + options.max_new_tokens;
   if (options.caching == Caching::keys_and_values) {
     cache.emplace(1, room,
-                  attention_dtype(llama.precision, forward, llama.model.norm.weight.device()));
+                  attention_dtype(llama.precision, forward, llama.model.norm.weight.device()),
+                  options.cache_policy);
   }
   forward.cache = cache ? &*cache : nullptr;
   Sampler sampler(options.sampling);
@@ -49,7 +52,10 @@ Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
     context.push_back(token);
     next_input = cache ? std::vector<std::int64_t>{token} : context;
   }
-  if (cache) result.cache_bytes_per_token = cache->bytes_per_token();
+  if (cache) {
+    result.cache_bytes_per_token = cache->bytes_per_token();
+    result.cache_bytes_per_sequence = cache->bytes_per_sequence();
+  }
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include "nn/layer/preset.h"
 #include "nn/layer/residual_scheme.h"
 #include "nn/layer/score_scheme.h"
+#include "nn/llama/layer_types.h"
 
 namespace lookback {
 namespace {
@@ -87,8 +88,12 @@ void read_keys(const json& object, std::string_view where, LlamaConfig& config) 
   if (reader.find("score_accumulation") != nullptr) {
     config.score_scale = read_score_scale(object_at(object, where, "score_accumulation"), where);
   }
-  if (reader.find("attention_mechanism") != nullptr) {
-    config.attention = read_attention(object.at("attention_mechanism"), where, config);
+  const auto types = read_layer_types(object, where, config.num_hidden_layers);
+  if (const auto* mechanism = reader.find("attention_mechanism")) {
+    config.attention = read_attention(*mechanism, where, config);
+    if (!types.empty()) {
+      config.attention = read_attention(with_layer_types(*mechanism, types), where, config);
+    }
   }
   check_accumulation(config, where);
   if (reader.find("fault") != nullptr) {
@@ -114,12 +119,12 @@ std::string_view preset_of(const json& object, std::string_view where) {
   return {};
 }
 
+}  // namespace
+
 bool is_variant(const LlamaConfig& config) {
   return config.cross_layer_residual || !config.attention.empty() || !config.score_scale.empty() ||
          !config.fault.empty();
 }
-
-}  // namespace
 
 void read_variant(const json& object, std::string_view where, LlamaConfig& config) {
   const auto preset = preset_of(object, where);

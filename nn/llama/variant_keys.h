@@ -13,6 +13,9 @@ namespace lookback {
 // Throws Error for unknown keys, values and model types, with those that are known.
 void read_variant(const nlohmann::json& object, std::string_view where, LlamaConfig& config);
 
+// Whether any of them is set.
+bool is_variant(const LlamaConfig& config);
+
 // Writes the keys of a variant; nothing for the plain Llama.
 void write_variant(const LlamaConfig& config, nlohmann::ordered_json& object);
 

@@ -35,9 +35,12 @@ TokenBatch rows_of(const TokenBatch& batch, std::int64_t begin, std::int64_t end
 }
 
 // One batch of four rows, and the same in pieces of one and three with very different numbers of
-// valid targets: one loss, one gradient.
-TEST(AccumulateGradients, PiecesOfABatchMakeOneGradient) {
-  const Llama llama(byte_config(), precision_of(DType::f64));
+// valid targets: one loss, one gradient. A mixture's auxiliary loss is a mean over sequences,
+// whatever their targets.
+class AccumulateGradients : public ::testing::TestWithParam<std::string> {};
+TEST_P(AccumulateGradients, PiecesOfABatchMakeOneGradient) {
+  const auto config = testing::preset_variant(byte_config(), GetParam()).config;
+  const Llama llama(config, precision_of(DType::f64));
   initialize(llama.parameters(), 0.2, 1);
   auto batch = make_built_in_source("uniform", 3, BuiltInPart::fresh)->training_batch(0, 0, 4, 8);
   for (std::size_t i = 2; i < 8; ++i) batch.targets[i] = ignored_target;
@@ -54,6 +57,8 @@ TEST(AccumulateGradients, PiecesOfABatchMakeOneGradient) {
   EXPECT_EQ(pieces.correct, whole.correct);
   EXPECT_EQ(pieces.loss_scale, 1.0 / 26);
   EXPECT_NEAR(pieces.loss, whole.loss, 1e-12);
+  EXPECT_EQ(pieces.auxiliary_loss.has_value(), GetParam() != "llama");
+  EXPECT_NEAR(pieces.auxiliary_loss.value_or(0), whole.auxiliary_loss.value_or(0), 1e-14);
   EXPECT_NEAR(pieces.grad_norm, whole.grad_norm, 1e-12 * whole.grad_norm);
   std::size_t i = 0;
   for (const auto& parameter : llama.parameters()) {
@@ -64,8 +69,9 @@ TEST(AccumulateGradients, PiecesOfABatchMakeOneGradient) {
   }
 }
 
-TEST(AccumulateGradients, WithoutTargetsTheLossIsZero) {
-  const Llama llama(byte_config(), precision_of(DType::f32));
+TEST_P(AccumulateGradients, WithoutTargetsTheLossIsZero) {
+  const Llama llama(testing::preset_variant(byte_config(), GetParam()).config,
+                    precision_of(DType::f32));
   initialize(llama.parameters(), 0.2, 1);
   auto batch = make_built_in_source("uniform", 3, BuiltInPart::fresh)->training_batch(0, 0, 1, 4);
   for (auto& target : batch.targets) target = ignored_target;
@@ -74,6 +80,8 @@ TEST(AccumulateGradients, WithoutTargetsTheLossIsZero) {
   EXPECT_EQ(measures.grad_norm, 0);
   EXPECT_EQ(measures.targets, 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(Presets, AccumulateGradients, ::testing::Values("llama", "moh", "moa"));
 
 // All logits of a model whose embedding is zero are equal: its loss is ln V for every token.
 TEST(Evaluation, OfAModelThatKnowsNothing) {

@@ -37,7 +37,7 @@ class SmallSubjects {
                        std::uint64_t seed = 0) const {
     SubjectChoice result;
     result.config = config();
-    result.preset = preset;
+    result.presets = {preset};
     result.fault = fault;
     result.data = "builtin:stories";
     result.block_size = 32;

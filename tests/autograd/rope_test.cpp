@@ -123,6 +123,47 @@ TEST(RopeTables, MatchTheOracle) {
   expect_table(tables, 4001, 31, 0.9999988640148152, 0.0015073052375795372);  // slowed
 }
 
+// Numbers from rope_tables of tests/golden/mechanisms.py.
+TEST(RopeTables, OfYarnMatchTheOracle) {
+  RopeScaling yarn{.kind = RopeScaling::Kind::yarn, .factor = 8};
+  yarn.original_max_position_embeddings = 4096;
+  auto tables = rope_tables(4002, 64, 500000, yarn, DType::f64);
+  expect_table(tables, 4001, 0, 0.21834386035700037, -1.1880467323438957);    // kept
+  expect_table(tables, 4001, 14, -0.689860395891685, -0.9915753696864263);    // blended
+  expect_table(tables, 4001, 16, 0.9181942813095939, 0.7848874705070553);     // blended
+  expect_table(tables, 4001, 31, 1.2079427819613204, 0.0018207405502809857);  // slowed
+
+  yarn = {.kind = RopeScaling::Kind::yarn, .factor = 40};
+  yarn.original_max_position_embeddings = 32;
+  yarn.beta_fast = 8;
+  yarn.beta_slow = 0.5;
+  yarn.mscale = 1;
+  yarn.mscale_all_dim = 0.7;
+  tables = rope_tables(78, 8, 10000, yarn, DType::f64);
+  expect_table(tables, 77, 0, -0.033699428489640464, 1.0874325618236462);
+  expect_table(tables, 77, 1, -0.7543422369568925, -0.783972587236147);
+  expect_table(tables, 77, 3, 1.0879525917313384, 0.002094311325994268);
+
+  // Both edges fall on pair 0: a step.
+  yarn = {.kind = RopeScaling::Kind::yarn, .factor = 4};
+  yarn.original_max_position_embeddings = 1;
+  yarn.attention_factor = 0.5;
+  tables = rope_tables(4, 4, 100, yarn, DType::f64);
+  expect_table(tables, 3, 0, -0.4949962483002227, 0.0705600040299336);
+  expect_table(tables, 3, 1, 0.49859440905610375, 0.03746485363637118);
+}
+
+TEST(RopeTables, OfYarnOfFactorOneAreThePlainOnes) {
+  const auto plain = rope_tables(70, 12, 10000, {}, DType::f64);
+  RopeScaling yarn{.kind = RopeScaling::Kind::yarn, .factor = 1};
+  yarn.original_max_position_embeddings = 16;
+  const auto tables = rope_tables(70, 12, 10000, yarn, DType::f64);
+  for (std::int64_t i = 0; i < plain.cos.numel(); ++i) {
+    ASSERT_NEAR(tables.cos.data<double>()[i], plain.cos.data<double>()[i], 1e-14);
+    ASSERT_NEAR(tables.sin.data<double>()[i], plain.sin.data<double>()[i], 1e-14);
+  }
+}
+
 TEST(RopeTables, AreComputedInDoubleThenCast) {
   const auto exact = rope_tables(5000, 16, 10000, {}, DType::f64);
   const auto cast = rope_tables(5000, 16, 10000, {}, DType::f32);

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""A reference file in oracle.py's format, made by transformers' own LlamaForCausalLM.
+"""A reference file in oracle.py's format, made by a model of transformers itself.
 
-    from_transformers.py OUT.safetensors [--seed N] [--tie] [--bias] [--head-dim N]
-                         [--rope-scaling JSON]
+    from_transformers.py OUT.safetensors [--model-type NAME] [--seed N] [--tie] [--bias] [--head-dim N]
+                         [--rope-scaling JSON] [--key KEY=JSON ...]
 
+NAME: llama (the default), mistral, qwen2, qwen3, deepseek_v2, deepseek_v3. --key: a key of its config.
 Weights and products are float64; the library casts norms, softmax, rotary positions and the loss to
 float32, so the numbers agree with float64 arithmetic to about 1e-6 of their size.
 `trace.hidden.<L>` is the input of the final norm: the library's own last hidden state comes after
@@ -13,19 +14,37 @@ import argparse
 import json
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 import oracle
 
+# What the classes have beside a Llama's keys, small; MLPs dense in all layers.
+LATENT = dict(num_key_value_heads=4, q_lora_rank=10, kv_lora_rank=7, qk_nope_head_dim=6,
+              qk_rope_head_dim=4, v_head_dim=5, first_k_dense_replace=3)
+OWN_KEYS = {
+    "llama": {},
+    "mistral": dict(sliding_window=5),
+    "qwen2": dict(use_sliding_window=True, sliding_window=4, max_window_layers=1),
+    "qwen3": dict(head_dim=8),
+    "deepseek_v2": LATENT,
+    "deepseek_v3": LATENT,
+}
+
 
 def make_model(a):
-    config = LlamaConfig(
+    keys = dict(
         vocab_size=31, hidden_size=24, intermediate_size=40, num_hidden_layers=3,
-        num_attention_heads=4, num_key_value_heads=2, head_dim=a.head_dim,
-        max_position_embeddings=64, rms_norm_eps=1e-5, tie_word_embeddings=a.tie,
-        attention_bias=a.bias, mlp_bias=a.bias, attn_implementation="eager",
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, rms_norm_eps=1e-5,
+        tie_word_embeddings=a.tie, attn_implementation="eager",
         rope_scaling=json.loads(a.rope_scaling) if a.rope_scaling else None)
-    model = LlamaForCausalLM(config).double()
+    if a.head_dim:
+        keys["head_dim"] = a.head_dim
+    if a.bias:
+        keys.update(attention_bias=True, mlp_bias=a.model_type in ("llama", "deepseek_v2"))
+    keys.update(OWN_KEYS[a.model_type])
+    keys.update({k: json.loads(v) for k, v in (pair.split("=", 1) for pair in a.key)})
+    config = AutoConfig.for_model(a.model_type, **keys)
+    model = AutoModelForCausalLM.from_config(config).double()
     generator = torch.Generator().manual_seed(a.seed)
     with torch.no_grad():
         for parameter in model.parameters():   # so that no gradient is zero or symmetric
@@ -42,6 +61,8 @@ def main():
     ap.add_argument("--rope-scaling", default="")
     ap.add_argument("--tie", action="store_true")
     ap.add_argument("--bias", action="store_true")
+    ap.add_argument("--model-type", default="llama", choices=list(OWN_KEYS))
+    ap.add_argument("--key", nargs="*", default=[])
     a = ap.parse_args()
 
     torch.manual_seed(a.seed)
@@ -59,7 +80,7 @@ def main():
         tensors[f"trace.attn.{layer}"] = weights
     for layer, hidden in enumerate((*result.hidden_states[:-1], last[0])):
         tensors[f"trace.hidden.{layer}"] = hidden
-    metadata = {"config": model.config.to_json_string(use_diff=False), "preset": "llama",
+    metadata = {"config": model.config.to_json_string(use_diff=False), "preset": a.model_type,
                 "seed": str(a.seed), "format": "pt"}
     oracle.save(a.out, tensors, metadata)
     print(f"{a.out}: loss {result.loss.item():.7f}")

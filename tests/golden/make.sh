@@ -151,6 +151,28 @@ mechanism mohsa-method5.4 mohsa method5.4 --option overlap_dim=1 --float32 --see
 mechanism mohsa-growing stored3 --kv-heads 4 --seed 124 --layers-options '[{"type": "mohsa",
   "overlap_dim": 0}, {"type": "mohsa", "overlap_dim": 1}, {"type": "mohsa", "overlap_dim": 2}]'
 
+# decode NAME PRESETS.. [options]: read through a cache with a policy, from its prompt on token by token.
+decode() {
+  local name=$1
+  shift
+  "$python" "$here/mechanisms.py" decode "$folder/$name.safetensors" \
+    --layers 2 --hidden 8 --heads 4 --ffn 12 --vocab 13 --batch 2 --seq 12 "$@"
+}
+decode decode-full causal --policy full --prompt 3 --seed 130
+decode decode-streaming causal --policy streaming_llm --sinks 1 --recent 4 --bias --seed 131
+decode decode-streaming-prompt alibi --policy streaming_llm --sinks 2 --recent 3 --prompt 7 \
+  --seed 132
+decode decode-streaming-options qk-rms-norm-per-head --policy streaming_llm --sinks 0 --recent 3 \
+  --option clip_qkv=0.9 attn_logit_softcapping=2 --seed 133 \
+  --top cross_layer_residual='{"site":"mlp","source":"stored",
+"weights":"learned","stream":"add","include_self":true}'
+decode decode-h2o causal --policy h2o --heavy 3 --recent 2 --kv-heads 1 --seed 134
+decode decode-h2o-prompt alibi --policy h2o --heavy 2 --recent 3 --prompt 8 \
+  --option attn_logit_softcapping=1.5 --seed 135
+decode decode-h2o-without-recent qk-layer-norm --policy h2o --heavy 4 --recent 0 \
+  --kv-heads 4 --float32 --seed 136
+decode decode-h2o-without-heavy softmax-scale --policy h2o --heavy 0 --recent 4 --seed 137
+
 # Checkpoints of the model types that were in use before: the plain config and a model_type.
 older() {
   local name=$1 model_type=$2

@@ -93,6 +93,14 @@ TEST(Config, MissingKeysHaveTransformersDefaults) {
   EXPECT_EQ(parse({{"num_attention_heads", 16}}).head_dim, 256);
 }
 
+TEST(Config, NullIsAsAKeyThatIsMissing) {
+  auto object = json::parse(to_json(LlamaConfig{}));
+  for (auto& value : object) value = nullptr;
+  auto config = parse(object);
+  config.carried.clear();
+  EXPECT_EQ(config, LlamaConfig{});
+}
+
 TEST(Config, KeysOfEveryModelAreIgnored) {
   for (const auto key : ignored_config_keys) {
     const json value = {{"anything", {1, "x"}}};
@@ -101,7 +109,8 @@ TEST(Config, KeysOfEveryModelAreIgnored) {
   }
   EXPECT_EQ(with("_name_or_path", 3), with("_anything", 4));
   // The first and last of PretrainedConfig's, and the one of LlamaConfig.
-  for (const char* key : {"add_cross_attention", "use_bfloat16", "use_cache", "torch_dtype"}) {
+  for (const char* key :
+       {"add_cross_attention", "use_bfloat16", "use_cache", "torch_dtype", "dtype"}) {
     EXPECT_EQ(error_with(key, "x"), "") << key;
   }
 }
@@ -131,7 +140,6 @@ TEST(Config, WrongTypesAndValuesAreNamed) {
     EXPECT_EQ(error_with(key, 2147483648), said("2147483648 (number)"));
     EXPECT_THAT(error_of("{\"" + string(key) + "\": 99999999999999999999999}"), HasSubstr(integer));
   }
-  EXPECT_EQ(error_with("hidden_size", nullptr), "[config] c.json: hidden_size is null" + integer);
   EXPECT_EQ(error_with("rope_theta", "10000"),
             "[config] c.json: rope_theta is \"10000\" (string): must be a number above 0");
   EXPECT_THAT(error_with("rope_theta", 0), HasSubstr("must be a number above 0"));
@@ -142,7 +150,6 @@ TEST(Config, WrongTypesAndValuesAreNamed) {
   for (const char* key : {"tie_word_embeddings", "attention_bias", "mlp_bias"}) {
     EXPECT_THAT(error_with(key, 1),
                 HasSubstr(string(key) + " is 1 (number): must be true or false"));
-    EXPECT_THAT(error_with(key, nullptr), HasSubstr(" is null: must be true or false"));
   }
   EXPECT_EQ(error_with("num_hidden_layers", 65537),
             "[config] c.json: num_hidden_layers is 65537 (number): must be at most 65536");
@@ -205,9 +212,9 @@ TEST(Config, RopeScaling) {
   const auto error = [](const json& value) { return error_with("rope_scaling", value); };
   EXPECT_EQ(error("linear"),
             "[config] c.json: rope_scaling is \"linear\" (string): must be an object or null");
-  EXPECT_EQ(
-      error({{"rope_type", "yarn"}, {"factor", 2}}),
-      "[config] c.json: rope_scaling.rope_type is \"yarn\": must be default, linear or llama3");
+  EXPECT_EQ(error({{"rope_type", "dynamic"}, {"factor", 2}}),
+            "[config] c.json: rope_scaling.rope_type is \"dynamic\": must be default, linear, "
+            "llama3 or yarn");
   EXPECT_THAT(error({{"rope_type", 3}}),
               HasSubstr("rope_scaling.rope_type is 3 (number): must be a string"));
   EXPECT_THAT(error({{"rope_type", "linear"}}),
@@ -229,6 +236,49 @@ TEST(Config, RopeScaling) {
   EXPECT_THAT(
       error(reversed),
       HasSubstr("rope_scaling.high_freq_factor is 1 (number): must be above low_freq_factor, 1"));
+}
+
+TEST(Config, YarnScaling) {
+  const auto scaling = [](const json& value) { return with("rope_scaling", value).rope_scaling; };
+  const RopeScaling plain{
+      .kind = RopeScaling::Kind::yarn, .factor = 4, .original_max_position_embeddings = 2048};
+  // Without a length of its own that of the model; 0 and null as nothing.
+  EXPECT_EQ(scaling({{"rope_type", "yarn"}, {"factor", 4}}), plain);
+  EXPECT_EQ(scaling({{"type", "yarn"},
+                     {"factor", 4.0},
+                     {"original_max_position_embeddings", nullptr},
+                     {"beta_fast", 0},
+                     {"beta_slow", nullptr},
+                     {"mscale", 0},
+                     {"mscale_all_dim", nullptr},
+                     {"attention_factor", 0}}),
+            plain);
+  const json whole = {
+      {"rope_type", "yarn"},   {"factor", 40.0},         {"original_max_position_embeddings", 64},
+      {"beta_fast", 16.0},     {"beta_slow", 2.0},       {"mscale", 0.7},
+      {"mscale_all_dim", 0.6}, {"attention_factor", 1.5}};
+  RopeScaling expected{.kind = RopeScaling::Kind::yarn,
+                       .factor = 40,
+                       .original_max_position_embeddings = 64,
+                       .beta_fast = 16,
+                       .beta_slow = 2,
+                       .mscale = 0.7,
+                       .mscale_all_dim = 0.6,
+                       .attention_factor = 1.5};
+  EXPECT_EQ(scaling(whole), expected);
+  const auto config = with("rope_scaling", whole);
+  EXPECT_EQ(json::parse(to_json(config))["rope_scaling"], whole);
+  EXPECT_EQ(parse_llama_config(to_json(config), "again").rope_scaling, expected);
+
+  const auto error = [](const json& value) { return error_with("rope_scaling", value); };
+  EXPECT_THAT(error({{"rope_type", "yarn"}}),
+              HasSubstr("rope_scaling of rope_type yarn has no factor"));
+  EXPECT_THAT(error({{"rope_type", "yarn"}, {"factor", 4}, {"mscale", -1}}),
+              HasSubstr("rope_scaling.mscale is -1 (number): must be a number of at least 0"));
+  EXPECT_THAT(error({{"rope_type", "yarn"}, {"factor", 4}, {"beta_fats", 1}}),
+              HasSubstr("unknown key rope_scaling.\"beta_fats\": the nearest is beta_fast"));
+  EXPECT_THAT(error_of(R"({"rope_theta": 1, "rope_scaling": {"type": "yarn", "factor": 2}})"),
+              HasSubstr("rope_theta is 1: must be another number where rope_type is yarn"));
 }
 
 TEST(Config, WhatIsWrittenIsReadBack) {
