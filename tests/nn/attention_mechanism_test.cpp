@@ -107,7 +107,7 @@ TEST_P(EveryAttention, DecodesAsTheFullForwardComputes) {
                   1e-12 * std::max(1.0, largest_element(full)))
             << name << " " << begin;
       }
-      EXPECT_GT(cache.bytes_per_token(), 0u);
+      EXPECT_GT(cache.bytes_per_token() + cache.bytes_per_sequence(), 0u);
     }
   }
 }
