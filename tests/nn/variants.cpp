@@ -102,6 +102,8 @@ Variant preset_variant(const LlamaConfig& base, const std::string& preset) {
                {"num_hidden_layers", 1},
                {"num_attention_heads", base.num_attention_heads},
                {"head_dim", base.head_dim}});
+  const char* const key_heads = "num_key_value_heads";
+  if (!keys.contains(key_heads)) keys[key_heads] = base.num_key_value_heads;
   const auto parsed = parse_llama_config(keys.dump(), preset);
   auto config = base;
   config.cross_layer_residual = parsed.cross_layer_residual;
@@ -130,7 +132,9 @@ std::vector<Variant> presets_with_plain_attention(const LlamaConfig& base) {
 
 LlamaConfig shaped(LlamaConfig base, std::size_t i) {
   const auto heads = base.num_attention_heads;
-  base.num_key_value_heads = i % 3 == 0 ? heads / 2 : i % 3 == 1 ? 1 : heads;
+  if (base.attention.empty()) {  // others may say how many there are
+    base.num_key_value_heads = i % 3 == 0 ? heads / 2 : i % 3 == 1 ? 1 : heads;
+  }
   base.attention_bias = base.mlp_bias = i % 2 == 1;
   base.tie_word_embeddings = i % 5 == 4;
   return base;
