@@ -30,13 +30,21 @@ std::vector<std::string> attention_presets() {
   return names;
 }
 
-// An attention preset under each of these methods. What narrows the mask narrows it to 3 keys, so
+bool has_scores_to_add(const LlamaConfig& config) {
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    if (!attention_of(config, layer)->score_width(config)) return false;
+  }
+  return true;
+}
+
+// An attention preset under each of these methods that it can be under. What narrows the mask narrows it to 3 keys, so
 // that small sequences show it.
 std::vector<Variant> under_methods(LlamaConfig base, const std::string& preset) {
   std::vector<Variant> all;
   for (const auto* method : {"llama", "method1", "method2", "method3.2", "stored3", "method5.4"}) {
     auto variant = preset_variant(base, preset);
     const auto keys = preset_variant(base, method).config;
+    if (!keys.score_scale.empty() && !has_scores_to_add(variant.config)) continue;
     variant.config.cross_layer_residual = keys.cross_layer_residual;
     variant.config.score_scale = keys.score_scale;
     auto object = Json::parse(to_json_in_own_keys(variant.config));
