@@ -150,6 +150,28 @@ mechanism mohsa-method1 mohsa method1 --option overlap_dim=1 --bias --seed 122
 mechanism mohsa-method5.4 mohsa method5.4 --option overlap_dim=1 --float32 --seed 123
 mechanism mohsa-growing stored3 --kv-heads 4 --seed 124 --layers-options '[{"type": "mohsa",
   "overlap_dim": 0}, {"type": "mohsa", "overlap_dim": 1}, {"type": "mohsa", "overlap_dim": 2}]'
+mechanism dcmha dcmha --steps 10 --bias --seed 150
+mechanism dcmha-static dcmha --option static_projection=true --kv-heads 1 --seed 151
+mechanism dcmha-rank-1 dcmha --option rank=1 qk_norm='"rms_norm"' clip_qkv=0.5 --kv-heads 4 --seed 152
+mechanism dcmha-softcap dcmha softcap --option position_embedding_type='"alibi"' --seed 153
+mechanism dcmha-window dcmha --pattern sliding_window=3 --float32 --seed 154
+mechanism dcmha-method1 dcmha method1 --steps 10 --seed 155
+mechanism dcmha-method3.2 dcmha method3.2 --option static_projection=true --bias --seed 156
+mechanism dcmha-in-some-layers method2 --seed 157 --float32 --layers-options '[{},
+  {"type": "dcmha", "rank": 3}, {"type": "dcmha", "softmax_scale": 0.6}]'
+mechanism linear linear --steps 10 --seed 160
+mechanism linear-biases linear --bias --tie --kv-heads 1 --option epsilon=0.5 \
+  attention_out_bias=false --seed 161
+mechanism linear-options linear --bias --option clip_qkv=0.3 qk_norm='"layer_norm"' --seed 162
+mechanism linear-without-positions linear --option position_embedding_type='"none"' \
+  qk_norm='"rms_norm_per_head"' --seed 163
+mechanism linear-method1 linear method1 --steps 10 --seed 164
+mechanism linear-method1-clipped linear method1 --bias --option clip_qkv=0.4 --seed 165
+mechanism linear-method3.2 linear method3.2 --float32 --seed 166
+mechanism linear-method4.1 linear method4.1 --kv-heads 4 --seed 167
+mechanism linear-two-chunks linear --batch 1 --heads 2 --layers 2 --seq 67 --float32 --seed 168
+mechanism linear-in-one-layer method1 --seed 169 --layers-options '[{}, {"type": "linear"},
+  {"pattern": {"sliding_window": 2}}]'
 
 # decode NAME PRESETS.. [options]: read through a cache with a policy, from its prompt on token by token.
 decode() {
@@ -163,9 +185,7 @@ decode decode-streaming causal --policy streaming_llm --sinks 1 --recent 4 --bia
 decode decode-streaming-prompt alibi --policy streaming_llm --sinks 2 --recent 3 --prompt 7 \
   --seed 132
 decode decode-streaming-options qk-rms-norm-per-head --policy streaming_llm --sinks 0 --recent 3 \
-  --option clip_qkv=0.9 attn_logit_softcapping=2 --seed 133 \
-  --top cross_layer_residual='{"site":"mlp","source":"stored",
-"weights":"learned","stream":"add","include_self":true}'
+  --option clip_qkv=0.9 attn_logit_softcapping=2 --seed 133
 decode decode-h2o causal --policy h2o --heavy 3 --recent 2 --kv-heads 1 --seed 134
 decode decode-h2o-prompt alibi --policy h2o --heavy 2 --recent 3 --prompt 8 \
   --option attn_logit_softcapping=1.5 --seed 135
@@ -173,6 +193,32 @@ decode decode-h2o-without-recent qk-layer-norm --policy h2o --heavy 4 --recent 0
   --kv-heads 4 --float32 --seed 136
 decode decode-h2o-without-heavy softmax-scale --policy h2o --heavy 0 --recent 4 --seed 137
 
+mechanism moh moh --steps 10 --seed 130
+mechanism moh-query-norm moh --option router='"query_norm"' --bias --steps 10 --seed 131
+mechanism moh-without-shared-heads moh --option num_shared_heads=0 router_z_loss_coef=0.1 --bias \
+  --seed 132
+mechanism moh-two-shared-heads moh --option num_shared_heads=2 num_selected_heads=1 \
+  attention_out_bias=true router_aux_loss_coef=0 router_z_loss_coef=0.1 --seed 133
+mechanism moh-options moh --kv-heads 1 --option qk_norm='"rms_norm"' clip_qkv=0.6 \
+  position_embedding_type='"alibi"' attn_logit_softcapping=0.7 --pattern sliding_window=3 --seed 134
+mechanism moh-method1 moh method1 --steps 10 --seed 135
+mechanism moh-method3.2 moh method3.2 --bias --seed 136
+mechanism moh-method5.4 moh method5.4 --steps 10 --seed 137
+mechanism moh-query-norm-method1 moh method1 --option router='"query_norm"' --seed 138
+mechanism moh-float32 moh --float32 --steps 10 --seed 139
+mechanism moa moa --steps 10 --seed 140
+mechanism moa-normalized moa --option norm_topk_prob=true num_experts=5 --seed 141
+mechanism moa-biases moa --bias --option qk_norm='"rms_norm_per_head"' clip_qkv=0.6 --seed 142
+mechanism moa-one-of-three moa --kv-heads 4 --option num_experts=3 num_experts_per_tok=1 \
+  attention_out_bias=true position_embedding_type='"none"' --seed 143
+mechanism moa-all-experts moa --kv-heads 1 --option num_experts=4 num_experts_per_tok=4 \
+  --pattern sliding_window=3 --seed 144
+mechanism moa-method1 moa method1 --steps 10 --seed 145
+mechanism moa-method3.2 moa method3.2 --bias --seed 146
+mechanism moa-float32 moa stored3 --float32 --steps 10 --seed 147
+mechanism mixtures-by-layer method1 --seed 148 --steps 10 --layers-options '[{"type": "moh",
+  "num_shared_heads": 1, "num_selected_heads": 2}, {}, {"type": "moa", "num_experts": 3,
+  "num_experts_per_tok": 2, "router_aux_loss_coef": 0.3}]'
 # yarn, layer_types, and the keys of transformers' own classes.
 yarn='{"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "mscale": 0.7,
   "mscale_all_dim": 0.6}'
