@@ -24,6 +24,10 @@ struct AttentionShape {
   LOOKBACK_HOST_DEVICE KeyRange keys_of(std::int64_t sequence, std::int64_t row) const {
     return visible.keys_of(sequence, row, keys);
   }
+  LOOKBACK_HOST_DEVICE bool sees(std::int64_t sequence, std::int64_t head, std::int64_t row,
+                                 std::int64_t key) const {
+    return visible.visible(sequence, head, row, key, keys);
+  }
   // Of a number per row and head, [B, H, T].
   LOOKBACK_HOST_DEVICE std::int64_t row_number(std::int64_t sequence, std::int64_t key_head,
                                                std::int64_t head_in_group, std::int64_t row) const {

@@ -13,8 +13,8 @@
 //   compose(c, x)[n] = x[n] + sum_h x[h] fixed_mixing[c, h, n]
 //                      + over both m: sum_(r < R) (sum_h x[h] m[r, h]) m[R + r, n] + x[n] m[2 R, n]
 //
-// All sums read the x that was given. P may be negative; what the mask hides is exactly 0 in A and
-// in P. Query head h reads key/value head g(h) = h / (H / G): G divides H.
+// All sums read the x that was given. P may be negative; what the mask hides is exactly 0 in A, and
+// in P where it hides it from all heads. Query head h reads key/value head g(h) = h / (H / G): G divides H.
 //
 // q [B, T, H, K], k [B, S, G, K], v [B, S, G, V]: any strides but the last, which is 1.
 // query_mixing [B, T, 2, 2 R + 1, H], key_mixing [B, S, 2, 2 R + 1, H]: the last three dimensions

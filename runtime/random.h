@@ -14,13 +14,14 @@ namespace lookback {
 
 // What a stream is for: its top eight bits. Streams of different uses never meet.
 enum class RandomUse : std::uint8_t {
-  parameters = 0,       // index: the parameter's number
-  training_data = 1,    // index: (micro-step, step)
-  validation_data = 2,  // index: by source
-  generation = 3,       // index: by caller
-  dropout = 4,          // index: by caller
-  diagnosis = 5,        // index: by caller
-  fixed_data = 6,       // index: the sequence
+  parameters = 0,         // index: the parameter's number
+  training_data = 1,      // index: (micro-step, step)
+  validation_data = 2,    // index: by source
+  generation = 3,         // index: by caller
+  dropout = 4,            // index: by caller
+  diagnosis = 5,          // index: by caller
+  fixed_data = 6,         // index: the sequence
+  attention_pattern = 7,  // index: (layer, head)
 };
 
 // `index` below 2^56.

@@ -21,7 +21,18 @@ std::string shown_by(const CausalMask& mask, std::int64_t tokens) {
   if (mask.offset >= tokens) return "every key to every query";
   std::string text = mask.offset == 0 ? "to query t the keys 0 to t"
                                       : fmt::format("to query t the keys 0 to t + {}", mask.offset);
-  if (mask.window > 0) text += fmt::format(", the last {} of them", mask.window);
+  if (mask.pattern.dilation.defined()) {
+    text += fmt::format(", {} of them at a distance of its own for each head", mask.window);
+  } else if (mask.window > 0) {
+    text += fmt::format(", the last {} of them", mask.window);
+  }
+  if (mask.pattern.global_keys.defined()) {
+    text += fmt::format(", {} global ones", mask.pattern.global_keys.numel());
+  }
+  if (mask.pattern.random_blocks.defined()) {
+    text += fmt::format(", {} random blocks of {}", mask.pattern.random_blocks.size(2),
+                        mask.pattern.block_size);
+  }
   if (mask.document_start.defined()) text += ", of its own document";
   return text;
 }

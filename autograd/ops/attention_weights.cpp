@@ -3,6 +3,7 @@
 #include "autograd/mask_watch.h"
 #include "autograd/ops/contiguous.h"
 #include "autograd/ops/detail/attention_pieces.h"
+#include "autograd/ops/detail/check_mask.h"
 #include "autograd/workspace.h"
 #include "kernels/attention_weights.h"
 
@@ -111,6 +112,9 @@ Tensor apply_attention_weights(const Tensor& given_weights, const Tensor& given_
         v.shape());
   check(weights.dtype() == v.dtype() && is_floating(v.dtype()),
         "weights are {}, v is {}: both must have one floating dtype", weights.dtype(), v.dtype());
+  detail::check_mask(
+      check, mask,
+      {.sequences = v.size(0), .heads = heads, .rows = weights.size(2), .keys = weights.size(3)});
   const auto y = empty({v.size(0), weights.size(2), heads, v.size(3)}, v.dtype(), v.device());
   kernels::apply_attention_weights_forward(v.backend(),
                                            {.weights = group_weights(weights, key_heads),

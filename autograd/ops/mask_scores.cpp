@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "autograd/mask_watch.h"
+#include "autograd/ops/detail/check_mask.h"
 #include "autograd/ops/detail/floating_operand.h"
 #include "autograd/record.h"
 #include "kernels/mask_scores.h"
@@ -42,14 +43,14 @@ Tensor select_visible(const Tensor& given_x, const CausalMask& mask,
   const int rank = x.rank();
   check(rank >= 2, "{} {} must have at least two dimensions, queries and keys", Operation::operand,
         x.shape());
-  if (mask.document_start.defined()) {
-    const Shape expected{rank > 2 ? x.size(0) : 1, x.size(-2)};
-    check(mask.document_start.shape() == expected && mask.document_start.dtype() == DType::i64,
-          "document_start {} {} must be int64 {}: {} are {}", mask.document_start.dtype(),
-          mask.document_start.shape(), expected, Operation::operand, x.shape());
-  }
-  check(mask.offset >= 0 && mask.window >= 0, "offset {} and window {} must not be negative",
-        mask.offset, mask.window);
+  std::int64_t heads = 1;
+  for (int dim = 1; dim < rank - 2; ++dim) heads *= x.size(dim);
+  detail::check_mask(check, mask,
+                     {.sequences = rank > 2 ? x.size(0) : 1,
+                      .heads = heads,
+                      .rows = x.size(-2),
+                      .keys = x.size(-1)});
+  check(mask.offset >= 0, "offset {} must not be negative", mask.offset);
   const auto y = empty_like(x);
   kernels::mask_scores_forward(x.backend(),
                                {.x = x, .y = y, .mask = mask.view(), .hidden = Operation::hidden});

@@ -1,5 +1,6 @@
 #include "kernels/attention_weights.h"
 #include "kernels/cpu/attention_tiles.h"
+#include "kernels/cpu/shown_keys.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
@@ -31,6 +32,8 @@ void apply(const ApplyAttentionWeightsForwardArgs& a) {
                          read_scratch<T>(key_columns, v.width));
     const auto rows = std::min(query_rows, shape.rows - row);
     const BlockMask mask(a.mask, sequence, row, 1, rows, shape.keys);
+    const ShownKeys shown(a.mask, sequence, key_head * shape.group + head_in_group, row, rows,
+                          shape.keys);
     Sum* sums = scratch.take(rows * v.width);
     std::fill_n(sums, rows * v.width, Sum{0});
     Sum* tile = scratch.take(query_rows * tile_stride);
@@ -44,12 +47,15 @@ void apply(const ApplyAttentionWeightsForwardArgs& a) {
         const auto& seen = visible[static_cast<std::size_t>(i)];
         Sum* to = tile + i * tile_stride;
         std::fill_n(to, columns, Sum{0});
-        for (auto s = seen.first; s < seen.last; ++s) to[s] = static_cast<Sum>(from[s]);
+        for (auto s = seen.first; s < seen.last; ++s) {
+          if (shown.shows(i, first + s)) to[s] = static_cast<Sum>(from[s]);
+        }
       }
       const auto values =
           read_rows(v.at(sequence, first, key_head, 0), v.row_step, columns, v.width, of_chunk);
-      weigh_values({tile, rows, columns, tile_stride, visible.data()}, values, v.width, sums,
-                   v.width);
+      weigh_values(
+          {tile, rows, columns, tile_stride, visible.data(), shown.from(first), shown.stride()},
+          values, v.width, sums, v.width);
     }
     for (std::int64_t i = 0; i < rows; ++i) {
       T* to = y.at(sequence, row + i, key_head, head_in_group);
@@ -72,6 +78,8 @@ void weights_gradient(const ApplyAttentionWeightsBackwardArgs& a) {
                          read_scratch<T>(query_rows + key_columns, v.width));
     const auto rows = std::min(query_rows, shape.rows - row);
     const BlockMask mask(a.mask, sequence, row, 1, rows, shape.keys);
+    const ShownKeys shown(a.mask, sequence, key_head * shape.group + head_in_group, row, rows,
+                          shape.keys);
     for (std::int64_t i = 0; i < rows; ++i) {
       std::fill_n(dweights.at(sequence, row + i, key_head, head_in_group), shape.keys, T{});
     }
@@ -98,8 +106,9 @@ void weights_gradient(const ApplyAttentionWeightsBackwardArgs& a) {
       for (std::int64_t i = 0; i < rows; ++i) {
         T* to = dweights.at(sequence, row + i, key_head, head_in_group) + first;
         const auto& seen = visible[static_cast<std::size_t>(i)];
-        for (auto s = seen.first; s < seen.last; ++s)
-          to[s] = static_cast<T>(tile[i * tile_stride + s]);
+        for (auto s = seen.first; s < seen.last; ++s) {
+          if (shown.shows(i, first + s)) to[s] = static_cast<T>(tile[i * tile_stride + s]);
+        }
       }
     }
   });
@@ -132,12 +141,15 @@ void values_gradient(const ApplyAttentionWeightsBackwardArgs& a) {
         const auto begin = std::max(first, mask.any.first);
         const auto count = std::min(first + columns, mask.any.last) - begin;
         if (count <= 0) continue;
+        const ShownKeys shown(a.mask, sequence, key_head * shape.group + head_in_group, row, rows,
+                              shape.keys);
         for (std::int64_t i = 0; i < rows; ++i) {
           const T* from = weights.at(sequence, row + i, key_head, head_in_group) + begin;
           const auto& seen = mask.rows[static_cast<std::size_t>(i)];
           Sum* to = tile + i * tile_stride;
           for (std::int64_t s = 0; s < count; ++s) {
-            to[s] = seen.contains(begin + s) ? static_cast<Sum>(from[s]) : Sum{0};
+            const bool sees = seen.contains(begin + s) && shown.shows(i, begin + s);
+            to[s] = sees ? static_cast<Sum>(from[s]) : Sum{0};
           }
         }
         const auto from = read_rows(dy.at(sequence, row, key_head, head_in_group), dy.row_step,

@@ -1,4 +1,5 @@
 #include "kernels/attention.h"
+#include "kernels/cpu/attention_pattern.h"
 #include "kernels/cpu/attention_score_gradient.h"
 
 namespace lookback::kernels {
@@ -129,6 +130,9 @@ class Backward {
 };
 
 void backward(const AttentionBackwardArgs& arguments) {
+  if (const auto rule = arguments.mask.rule(); !rule.plain()) {
+    return attend_pattern_backward(arguments, pattern_positions(rule));
+  }
   visit_floating(arguments.v.dtype, [&]<class T>(TypeTag<T>) { Backward<T>(arguments).run(); });
 }
 

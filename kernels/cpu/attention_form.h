@@ -29,10 +29,12 @@ void apply_form(const ScoreForm& form, const CausalMaskView& mask, const TilePla
     slope[place] = form.slopes.as<Sum>()[at.head + (at.step == 0 ? i : 0)];
     row_position[place] = static_cast<Sum>(mask.offset + at.row + i * at.step - at.first_key);
   }
+  const auto rule = mask.rule();
   thread_local std::vector<Sum> column_position;
   column_position.resize(static_cast<std::size_t>(tile.columns));
   for (std::int64_t s = 0; s < tile.columns; ++s) {
-    column_position[static_cast<std::size_t>(s)] = static_cast<Sum>(s);
+    column_position[static_cast<std::size_t>(s)] =
+        static_cast<Sum>(rule.position_of_key(at.first_key + s) - at.first_key);
   }
   bias_by_distance(tile, slope.data(), row_position.data(), column_position.data());
 }

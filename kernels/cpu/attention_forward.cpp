@@ -2,6 +2,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/cpu/attention_form.h"
+#include "kernels/cpu/attention_pattern.h"
 #include "kernels/cpu/attention_tiles.h"
 #include "runtime/parallel.h"
 
@@ -150,6 +151,9 @@ class Forward {
 };
 
 void forward(const AttentionForwardArgs& arguments) {
+  if (const auto rule = arguments.mask.rule(); !rule.plain()) {
+    return attend_pattern(arguments, pattern_positions(rule));
+  }
   visit_floating(arguments.v.dtype, [&]<class T>(TypeTag<T>) { Forward<T>(arguments).run(); });
 }
 

@@ -1,5 +1,7 @@
 #include "kernels/cpu/attention_rows.h"
 
+#include <limits>
+
 #include "kernels/cpu/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -169,6 +171,18 @@ void gradient(const ScoreTile<T>& weights, T* given, std::int64_t stride, const 
   });
 }
 
+template <class T>
+void hide(const ScoreTile<T>& tile, T value) {
+  if (tile.shown == nullptr) return;
+  for (std::int64_t r = 0; r < tile.rows; ++r) {
+    T* x = tile.data + r * tile.stride;
+    const std::uint8_t* shown = tile.shown + r * tile.shown_stride;
+    for (auto i = tile.visible[r].first; i < tile.visible[r].last; ++i) {
+      x[i] = shown[i] != 0 ? x[i] : value;
+    }
+  }
+}
+
 // NaN stays NaN, which Highway's functions need not keep.
 template <class D, class V = hn::Vec<D>>
 V tanh_of(D d, V x) {
@@ -268,6 +282,7 @@ bool finite(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t col
     bias(t, s, r, c);                                                                     \
   }                                                                                       \
   void multiply_##suffix(const ScoreTile<T>& t, const T* f) { multiply(t, f); }           \
+  void hide_##suffix(const ScoreTile<T>& t, T value) { hide(t, value); }                  \
   T dot_##suffix(const T* a, const T* b, std::int64_t n) { return dot_product(a, b, n); } \
   bool finite_##suffix(const T* x, std::int64_t stride, std::int64_t r, std::int64_t c) { \
     return finite(x, stride, r, c);                                                       \
@@ -283,46 +298,51 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace lookback::kernels {
 
-#define LOOKBACK_FOR(T, suffix)                                                                 \
-  HWY_EXPORT(online_##suffix);                                                                  \
-  HWY_EXPORT(replay_##suffix);                                                                  \
-  HWY_EXPORT(softmax_##suffix);                                                                 \
-  HWY_EXPORT(gradient_##suffix);                                                                \
-  HWY_EXPORT(cap_##suffix);                                                                     \
-  HWY_EXPORT(bias_##suffix);                                                                    \
-  HWY_EXPORT(multiply_##suffix);                                                                \
-  HWY_EXPORT(dot_##suffix);                                                                     \
-  HWY_EXPORT(finite_##suffix);                                                                  \
-  HWY_EXPORT(scale_##suffix);                                                                   \
-  void online_softmax(const ScoreTile<T>& tile, T* maximum, T* sum, T* rescale) {               \
-    HWY_DYNAMIC_DISPATCH(online_##suffix)(tile, maximum, sum, rescale);                         \
-  }                                                                                             \
-  void weights_from_log_sum_exp(const ScoreTile<T>& tile, const T* log_sum_exp) {               \
-    HWY_DYNAMIC_DISPATCH(replay_##suffix)(tile, log_sum_exp);                                   \
-  }                                                                                             \
-  void softmax_rows(const ScoreTile<T>& tile) { HWY_DYNAMIC_DISPATCH(softmax_##suffix)(tile); } \
-  void score_gradient(const ScoreTile<T>& weights, T* gradient, std::int64_t stride,            \
-                      const T* row_dot) {                                                       \
-    HWY_DYNAMIC_DISPATCH(gradient_##suffix)(weights, gradient, stride, row_dot);                \
-  }                                                                                             \
-  void cap_scores(const ScoreTile<T>& tile, T cap, T* derivative) {                             \
-    HWY_DYNAMIC_DISPATCH(cap_##suffix)(tile, cap, derivative);                                  \
-  }                                                                                             \
-  void bias_by_distance(const ScoreTile<T>& tile, const T* slope, const T* row_position,        \
-                        const T* column_position) {                                             \
-    HWY_DYNAMIC_DISPATCH(bias_##suffix)(tile, slope, row_position, column_position);            \
-  }                                                                                             \
-  void multiply_rows(const ScoreTile<T>& x, const T* factor) {                                  \
-    HWY_DYNAMIC_DISPATCH(multiply_##suffix)(x, factor);                                         \
-  }                                                                                             \
-  T dot(const T* a, const T* b, std::int64_t count) {                                           \
-    return HWY_DYNAMIC_DISPATCH(dot_##suffix)(a, b, count);                                     \
-  }                                                                                             \
-  bool all_finite(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t columns) {   \
-    return HWY_DYNAMIC_DISPATCH(finite_##suffix)(x, stride, rows, columns);                     \
-  }                                                                                             \
-  void scale_row(T* x, T factor, std::int64_t count) {                                          \
-    HWY_DYNAMIC_DISPATCH(scale_##suffix)(x, factor, count);                                     \
+#define LOOKBACK_FOR(T, suffix)                                                                  \
+  HWY_EXPORT(online_##suffix);                                                                   \
+  HWY_EXPORT(replay_##suffix);                                                                   \
+  HWY_EXPORT(softmax_##suffix);                                                                  \
+  HWY_EXPORT(gradient_##suffix);                                                                 \
+  HWY_EXPORT(cap_##suffix);                                                                      \
+  HWY_EXPORT(bias_##suffix);                                                                     \
+  HWY_EXPORT(multiply_##suffix);                                                                 \
+  HWY_EXPORT(hide_##suffix);                                                                     \
+  HWY_EXPORT(dot_##suffix);                                                                      \
+  HWY_EXPORT(finite_##suffix);                                                                   \
+  HWY_EXPORT(scale_##suffix);                                                                    \
+  void online_softmax(const ScoreTile<T>& tile, T* maximum, T* sum, T* rescale) {                \
+    HWY_DYNAMIC_DISPATCH(online_##suffix)(tile, maximum, sum, rescale);                          \
+  }                                                                                              \
+  void weights_from_log_sum_exp(const ScoreTile<T>& tile, const T* log_sum_exp) {                \
+    HWY_DYNAMIC_DISPATCH(replay_##suffix)(tile, log_sum_exp);                                    \
+  }                                                                                              \
+  void softmax_rows(const ScoreTile<T>& tile) { HWY_DYNAMIC_DISPATCH(softmax_##suffix)(tile); }  \
+  void score_gradient(const ScoreTile<T>& weights, T* gradient, std::int64_t stride,             \
+                      const T* row_dot) {                                                        \
+    HWY_DYNAMIC_DISPATCH(gradient_##suffix)(weights, gradient, stride, row_dot);                 \
+  }                                                                                              \
+  void cap_scores(const ScoreTile<T>& tile, T cap, T* derivative) {                              \
+    HWY_DYNAMIC_DISPATCH(cap_##suffix)(tile, cap, derivative);                                   \
+  }                                                                                              \
+  void bias_by_distance(const ScoreTile<T>& tile, const T* slope, const T* row_position,         \
+                        const T* column_position) {                                              \
+    HWY_DYNAMIC_DISPATCH(bias_##suffix)(tile, slope, row_position, column_position);             \
+  }                                                                                              \
+  void hide_scores(const ScoreTile<T>& tile) {                                                   \
+    HWY_DYNAMIC_DISPATCH(hide_##suffix)(tile, -std::numeric_limits<T>::infinity());              \
+  }                                                                                              \
+  void hide_gradient(const ScoreTile<T>& tile) { HWY_DYNAMIC_DISPATCH(hide_##suffix)(tile, 0); } \
+  void multiply_rows(const ScoreTile<T>& x, const T* factor) {                                   \
+    HWY_DYNAMIC_DISPATCH(multiply_##suffix)(x, factor);                                          \
+  }                                                                                              \
+  T dot(const T* a, const T* b, std::int64_t count) {                                            \
+    return HWY_DYNAMIC_DISPATCH(dot_##suffix)(a, b, count);                                      \
+  }                                                                                              \
+  bool all_finite(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t columns) {    \
+    return HWY_DYNAMIC_DISPATCH(finite_##suffix)(x, stride, rows, columns);                      \
+  }                                                                                              \
+  void scale_row(T* x, T factor, std::int64_t count) {                                           \
+    HWY_DYNAMIC_DISPATCH(scale_##suffix)(x, factor, count);                                      \
   }
 LOOKBACK_FOR(float, f32)
 LOOKBACK_FOR(double, f64)

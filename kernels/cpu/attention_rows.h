@@ -1,6 +1,7 @@
 // What attention does to a tile of scores between its matrix products, row by row, vectorized
 // (attention_rows.cpp). A tile is `rows` x `columns` numbers; each row sees the columns of its
-// `visible` range, and what lies outside of it is neither read nor left behind: it becomes 0.
+// `visible` range, and what lies outside of it is neither read nor left behind: it becomes 0. Of
+// its range a row sees what `shown` says; the rest is hidden by hide_scores() and hide_gradient().
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,9 @@ struct ScoreTile {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
   std::int64_t stride = 0;
-  const KeyRange* visible = nullptr;  // per row, in columns of the tile
+  const KeyRange* visible = nullptr;    // per row, in columns of the tile
+  const std::uint8_t* shown = nullptr;  // not 0 where a row sees a column; null: all of its range
+  std::int64_t shown_stride = 0;
 };
 
 // One step of the streaming softmax: scores become exp(score - maximum), `maximum` and `sum` take
@@ -27,6 +30,13 @@ void online_softmax(const ScoreTile<double>& tile, double* maximum, double* sum,
 // Scores become exp(score - log_sum_exp[row]).
 void weights_from_log_sum_exp(const ScoreTile<float>& tile, const float* log_sum_exp);
 void weights_from_log_sum_exp(const ScoreTile<double>& tile, const double* log_sum_exp);
+
+// What rows do not see of their ranges becomes -inf.
+void hide_scores(const ScoreTile<float>& tile);
+void hide_scores(const ScoreTile<double>& tile);
+// The same becomes 0, whatever it was.
+void hide_gradient(const ScoreTile<float>& tile);
+void hide_gradient(const ScoreTile<double>& tile);
 
 // Scores become softmax(scores): a row that sees nothing becomes 0.
 void softmax_rows(const ScoreTile<float>& tile);

@@ -86,9 +86,9 @@ class ScoreGradient {
             .last = std::min(shape_.keys, (index + 1) * length)};
   }
 
-  // Scratch that a Chunk takes.
-  std::int64_t chunk_scratch() const {
-    return key_columns * total_width_ + read_scratch<T>(key_columns, total_width_);
+  // Scratch that a Chunk of this many keys takes.
+  std::int64_t chunk_scratch(std::int64_t keys = key_columns) const {
+    return keys * total_width_ + read_scratch<T>(keys, total_width_);
   }
   // Scratch that a block of query rows takes.
   std::int64_t block_scratch() const {
@@ -134,6 +134,11 @@ class ScoreGradient {
     return result;
   }
 
+  void sums_of_products(const std::vector<RowSpan<Sum>>& queries_of_block,
+                        const std::vector<RowSpan<Sum>>& keys, const ScoreTile<Sum>& tile) const {
+    score_tile(queries_of_block, keys, widths_, a_.scales.template as<Sum>(), tile);
+  }
+
   // Scratch for the derivative of a soft cap over a tile.
   std::int64_t cap_scratch() const { return a_.form.soft_cap > 0 ? query_rows * tile_stride : 0; }
   // The scores of a block of rows, and the derivative of the soft cap, null where there is none.
@@ -142,7 +147,7 @@ class ScoreGradient {
               Scratch<Sum>& scratch) const {
     auto keys = chunk.keys;
     for (auto& piece : keys) piece = piece.from(first);
-    score_tile(queries_of_block, keys, widths_, a_.scales.template as<Sum>(), tile);
+    sums_of_products(queries_of_block, keys, tile);
     Sum* cap_derivative = a_.form.soft_cap > 0 ? scratch.take(cap_scratch()) : nullptr;
     apply_form(a_.form, a_.mask, {head, row, 1, chunk.at.first + first}, tile, cap_derivative);
     return cap_derivative;
@@ -159,31 +164,61 @@ class ScoreGradient {
       const auto& queries_of_piece = queries_of_block[at];
       if (wants_dq(p) || a_.dscales.present()) {
         Sum* through = scratch.take(gradient.rows * width);  // dS k
-        tile_product(Gemm<Sum>{.m = gradient.rows,
-                               .n = width,
-                               .k = gradient.columns,
-                               .a = gradient.data,
-                               .a_stride = gradient.stride,
-                               .b = chunk.keys[at].row(first),
-                               .b_stride = chunk.keys[at].stride,
-                               .c = through,
-                               .c_stride = width});
+        through_keys(gradient, chunk.keys[at].from(first), width, through);
         add_through(segment, p, row, head, scale, queries_of_piece, {through, width},
                     gradient.rows);
       }
       if (wants_dk(p)) {
-        tile_product(Gemm<Sum>{.m = gradient.columns,
-                               .n = width,
-                               .k = gradient.rows,
-                               .a = gradient.data,
-                               .a_stride = gradient.stride,
-                               .a_layout = Layout::transposed,
-                               .b = queries_of_piece.data,
-                               .b_stride = queries_of_piece.stride,
-                               .c = chunk.dk[at] + first * width,
-                               .c_stride = width,
-                               .into = Into::sum,
-                               .alpha = static_cast<double>(scale)});
+        through_queries(gradient, queries_of_piece, width, scale, chunk.dk[at] + first * width,
+                        Into::sum);
+      }
+    }
+  }
+
+  // A tile's columns where they are not keys one after the other: the key of each, and the keys'
+  // rows in that order.
+  struct PackedColumns {
+    const std::int64_t* key_of;
+    std::vector<RowSpan<Sum>> keys;
+  };
+  std::vector<RowSpan<Sum>> pack(const Chunk& chunk, const std::int64_t* key_of,
+                                 std::int64_t columns, Scratch<Sum>& scratch) const {
+    std::vector<RowSpan<Sum>> packed;
+    for (std::size_t p = 0; p < chunk.keys.size(); ++p) {
+      Sum* to = scratch.take(columns * widths_[p]);
+      packed.push_back({to, widths_[p]});
+      for (std::int64_t s = 0; s < columns; ++s) {
+        std::copy_n(chunk.keys[p].row(key_of[s] - chunk.at.first), widths_[p], to + s * widths_[p]);
+      }
+    }
+    return packed;
+  }
+  struct QueryRow {
+    std::int64_t row, head;
+  };
+  // As add(), of packed columns and of the rows that row_of(i) names.
+  template <class RowOf>
+  void add_packed(const KeySegment& segment, const Chunk& chunk, const PackedColumns& columns,
+                  const RowOf& row_of, const std::vector<RowSpan<Sum>>& queries_of_block,
+                  const ScoreTile<Sum>& gradient, Scratch<Sum>& scratch) const {
+    for (std::int64_t p = 0; p < pieces(); ++p) {
+      const auto at = static_cast<std::size_t>(p);
+      const auto width = widths_[at];
+      const auto scale = a_.scales.template as<Sum>()[p];
+      if (wants_dq(p) || a_.dscales.present()) {
+        Sum* through = scratch.take(gradient.rows * width);  // dS k
+        through_keys(gradient, columns.keys[at], width, through);
+        for (std::int64_t i = 0; i < gradient.rows; ++i) {
+          const auto [row, head] = row_of(i);
+          add_row(segment, p, row, head, scale, queries_of_block[at].row(i), through + i * width);
+        }
+      }
+      if (!wants_dk(p)) continue;
+      Sum* sums = scratch.take(gradient.columns * width);
+      through_queries(gradient, queries_of_block[at], width, scale, sums, Into::overwrite);
+      for (std::int64_t s = 0; s < gradient.columns; ++s) {
+        Sum* to = chunk.dk[at] + (columns.key_of[s] - chunk.at.first) * width;
+        for (std::int64_t d = 0; d < width; ++d) to[d] += sums[s * width + d];
       }
     }
   }
@@ -243,24 +278,57 @@ class ScoreGradient {
     return {dq_parts_[static_cast<std::size_t>(p)] + segment.index * dq_numbers(p) + at, width};
   }
 
+  // result = dS k
+  void through_keys(const ScoreTile<Sum>& gradient, const RowSpan<Sum>& keys, std::int64_t width,
+                    Sum* result) const {
+    tile_product(Gemm<Sum>{.m = gradient.rows,
+                           .n = width,
+                           .k = gradient.columns,
+                           .a = gradient.data,
+                           .a_stride = gradient.stride,
+                           .b = keys.data,
+                           .b_stride = keys.stride,
+                           .c = result,
+                           .c_stride = width});
+  }
+  // result (+)= scale dS^T q
+  void through_queries(const ScoreTile<Sum>& gradient, const RowSpan<Sum>& queries_of_piece,
+                       std::int64_t width, Sum scale, Sum* result, Into into) const {
+    tile_product(Gemm<Sum>{.m = gradient.columns,
+                           .n = width,
+                           .k = gradient.rows,
+                           .a = gradient.data,
+                           .a_stride = gradient.stride,
+                           .a_layout = Layout::transposed,
+                           .b = queries_of_piece.data,
+                           .b_stride = queries_of_piece.stride,
+                           .c = result,
+                           .c_stride = width,
+                           .into = into,
+                           .alpha = static_cast<double>(scale)});
+  }
+
   // dq += scale (dS k), dscale += q . (dS k), for a block of rows.
   void add_through(const KeySegment& segment, std::int64_t p, std::int64_t row, std::int64_t head,
                    Sum scale, const RowSpan<Sum>& queries_of_piece, const RowSpan<Sum>& through,
                    std::int64_t rows) const {
+    for (std::int64_t i = 0; i < rows; ++i) {
+      add_row(segment, p, row + i, head, scale, queries_of_piece.row(i), through.row(i));
+    }
+  }
+  void add_row(const KeySegment& segment, std::int64_t p, std::int64_t row, std::int64_t head,
+               Sum scale, const Sum* query, const Sum* through) const {
     const auto piece = static_cast<std::size_t>(p);
     const auto width = widths_[piece];
-    for (std::int64_t i = 0; i < rows; ++i) {
-      const Sum* from = through.row(i);
-      if (a_.dscales.present()) scale_part(segment)[p] += dot(queries_of_piece.row(i), from, width);
-      if (!wants_dq(p)) continue;
-      if (partial_) {
-        Sum* to = dq_row(p, segment, row + i, head).data;
-        for (std::int64_t d = 0; d < width; ++d) to[d] += scale * from[d];
-      } else {
-        T* to = dq_[piece].at_head(segment.sequence, row + i, head);
-        for (std::int64_t d = 0; d < width; ++d) {
-          to[d] = static_cast<T>(static_cast<Sum>(to[d]) + scale * from[d]);
-        }
+    if (a_.dscales.present()) scale_part(segment)[p] += dot(query, through, width);
+    if (!wants_dq(p)) return;
+    if (partial_) {
+      Sum* to = dq_row(p, segment, row, head).data;
+      for (std::int64_t d = 0; d < width; ++d) to[d] += scale * through[d];
+    } else {
+      T* to = dq_[piece].at_head(segment.sequence, row, head);
+      for (std::int64_t d = 0; d < width; ++d) {
+        to[d] = static_cast<T>(static_cast<Sum>(to[d]) + scale * through[d]);
       }
     }
   }

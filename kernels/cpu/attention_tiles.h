@@ -102,8 +102,9 @@ struct BlockMask {
   // `step` 0: all rows are the same query position (of several heads).
   BlockMask(const CausalMaskView& mask, std::int64_t sequence, std::int64_t row, std::int64_t step,
             std::int64_t count, std::int64_t keys) {
+    const auto rule = mask.rule();
     for (std::int64_t i = 0; i < count; ++i) {
-      const auto range = mask.keys_of(sequence, row + i * step, keys);
+      const auto range = rule.keys_of(sequence, row + i * step, keys);
       rows[static_cast<std::size_t>(i)] = range;
       if (range.empty()) continue;
       if (any.empty()) any = range;
@@ -166,6 +167,7 @@ void weigh_values(const ScoreTile<Sum>& weights, const RowSpan<Sum>& v, std::int
     hidden_from = std::min(hidden_from, weights.visible[i].last);
   }
   hidden_from = std::max(hidden_from, hidden_before);
+  if (weights.shown != nullptr) hidden_from = hidden_before = weights.columns;
   const bool harmless =
       all_finite(v.data, v.stride, hidden_before, width) &&
       all_finite(v.row(hidden_from), v.stride, weights.columns - hidden_from, width);
@@ -184,6 +186,7 @@ void weigh_values(const ScoreTile<Sum>& weights, const RowSpan<Sum>& v, std::int
   for (std::int64_t i = 0; i < weights.rows; ++i) {
     std::fill(values.begin(), values.end(), Sum{0});
     for (auto s = weights.visible[i].first; s < weights.visible[i].last; ++s) {
+      if (weights.shown != nullptr && weights.shown[i * weights.shown_stride + s] == 0) continue;
       std::copy_n(v.row(s), width, values.data() + s * width);
     }
     results = before;

@@ -1,6 +1,7 @@
 #include "kernels/attention_weights.h"
 
 #include "kernels/cpu/attention_score_gradient.h"
+#include "kernels/cpu/shown_keys.h"
 
 namespace lookback::kernels {
 namespace {
@@ -55,7 +56,9 @@ class Forward {
     }
     std::array<KeyRange, query_rows> visible;
     mask.relative(first, columns, rows, visible.data());
-    ScoreTile<Sum> tile{nullptr, rows, columns, shape_.keys, visible.data()};
+    const ShownKeys shown(a_.mask, sequence, head, row, rows, shape_.keys);
+    ScoreTile<Sum> tile{nullptr,           rows,          columns, shape_.keys, visible.data(),
+                        shown.from(first), shown.stride()};
     if constexpr (std::is_same_v<T, Sum>) {
       tile.data = to + first;
     } else {
@@ -63,6 +66,7 @@ class Forward {
     }
     score_tile(queries, keys, widths_, a_.scales.as<Sum>(), tile);
     apply_form(a_.form, a_.mask, {head, row, 1, first}, tile);
+    hide_scores(tile);
     softmax_rows(tile);
     if constexpr (!std::is_same_v<T, Sum>) {
       for (std::int64_t i = 0; i < rows; ++i) {
@@ -130,14 +134,16 @@ class Backward {
     mask.relative(at.first + first, columns, rows, visible.data());
     const auto queries = pieces_.queries(at.sequence, row, head, rows, scratch);
     const auto offset = ((at.sequence * shape_.heads() + head) * shape_.rows + row) * shape_.keys;
+    const ShownKeys shown(a_.mask, at.sequence, head, row, rows, shape_.keys);
     Sum* gradient = scratch.take(query_rows * tile_stride);
     for (std::int64_t i = 0; i < rows; ++i) {
       const T* weight = a_.weights.as<T>() + offset + i * shape_.keys;
       const T* dweight = a_.dweights.as<T>() + offset + i * shape_.keys;
-      const Sum center = row_dot(weight, dweight, mask.rows[static_cast<std::size_t>(i)]);
+      const Sum center = row_dot(weight, dweight, mask.rows[static_cast<std::size_t>(i)], shown, i);
       const auto start = at.first + first;
       for (std::int64_t s = 0; s < columns; ++s) {
-        const bool seen = visible[static_cast<std::size_t>(i)].contains(s);
+        const bool seen =
+            visible[static_cast<std::size_t>(i)].contains(s) && shown.shows(i, start + s);
         gradient[i * tile_stride + s] = seen ? static_cast<Sum>(weight[start + s]) *
                                                    (static_cast<Sum>(dweight[start + s]) - center)
                                              : Sum{0};
@@ -153,16 +159,18 @@ class Backward {
   }
 
   // sum_s weights dweights over the keys a row sees.
-  static Sum row_dot(const T* weight, const T* dweight, const KeyRange& seen) {
+  static Sum row_dot(const T* weight, const T* dweight, const KeyRange& seen,
+                     const ShownKeys& shown, std::int64_t row) {
     if constexpr (std::is_same_v<T, Sum>) {
-      return dot(weight + seen.first, dweight + seen.first, seen.last - seen.first);
-    } else {
-      Sum total = 0;
-      for (auto s = seen.first; s < seen.last; ++s) {
-        total += static_cast<Sum>(weight[s]) * static_cast<Sum>(dweight[s]);
+      if (shown.plain()) {
+        return dot(weight + seen.first, dweight + seen.first, seen.last - seen.first);
       }
-      return total;
     }
+    Sum total = 0;
+    for (auto s = seen.first; s < seen.last; ++s) {
+      if (shown.shows(row, s)) total += static_cast<Sum>(weight[s]) * static_cast<Sum>(dweight[s]);
+    }
+    return total;
   }
 
   const AttentionWeightsBackwardArgs& a_;

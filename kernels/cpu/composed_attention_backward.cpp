@@ -115,6 +115,7 @@ class Backward {
     scores_.scores(tile.at, tile.x, tile.cap_slope, scratch);
     std::copy_n(tile.x, tile_numbers(tile), tile.weights);
     scores_.compose_tile(Composing::scores, tile.at, tile.weights, scratch);
+    scores_.hide(tile.at, tile.weights);
     for (std::int64_t head = 0; head < scores_.shape().heads(); ++head) {
       softmax_rows(tile.at.of_head(tile.weights, head));
     }

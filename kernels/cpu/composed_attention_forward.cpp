@@ -28,6 +28,7 @@ class Forward {
     Sum* x = scratch.take(scores_.tile_scratch());
     scores_.scores(tile, x, nullptr, scratch);
     scores_.compose_tile(Composing::scores, tile, x, scratch);
+    scores_.hide(tile, x);
     for (std::int64_t head = 0; head < scores_.shape().heads(); ++head) {
       softmax_rows(tile.of_head(x, head));
     }

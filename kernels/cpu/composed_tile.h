@@ -10,6 +10,7 @@
 #include "kernels/cpu/attention_form.h"
 #include "kernels/cpu/attention_tiles.h"
 #include "kernels/cpu/composed_rows.h"
+#include "kernels/cpu/shown_keys.h"
 
 namespace lookback::kernels {
 
@@ -158,6 +159,18 @@ class ComposedScores {
     for (std::int64_t head = 0; head < shape_.heads(); ++head) {
       apply_form(form_, mask_, {head, tile.row, 1, tile.first}, tile.of_head(x, head),
                  cap_slope == nullptr ? nullptr : cap_slope + head * tile.head_step);
+    }
+  }
+
+  // What a head does not see of its rows' ranges becomes -inf.
+  void hide(const ComposedTile& tile, Sum* x) const {
+    for (std::int64_t head = 0; head < shape_.heads(); ++head) {
+      const ShownKeys shown(mask_, tile.sequence, head, tile.row, tile.rows, shape_.keys);
+      if (shown.plain()) return;
+      auto scores_of_head = tile.of_head(x, head);
+      scores_of_head.shown = shown.from(tile.first);
+      scores_of_head.shown_stride = shown.stride();
+      hide_scores(scores_of_head);
     }
   }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/shown_keys.h"
+
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
@@ -16,12 +18,17 @@ void select(const In& x, const Out& y, const CausalMaskView& mask, T hidden) {
   const std::int64_t chunk = std::max<std::int64_t>(1, (1 << 15) / std::max<std::int64_t>(1, keys));
   parallel_for(rows, chunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
-      const auto range = mask.keys_of(r / rows_per_sequence, r % queries, keys);
+      const auto sequence = r / rows_per_sequence, head = r % rows_per_sequence / queries;
+      const auto range = mask.keys_of(sequence, r % queries, keys);
+      const ShownKeys shown(mask, sequence, head, r % queries, 1, keys);
       const T* from = x.as<T>() + r * keys;
       T* to = y.as<T>() + r * keys;
       std::fill(to, to + range.first, hidden);
       std::copy(from + range.first, from + range.last, to + range.first);
       std::fill(to + range.last, to + keys, hidden);
+      for (auto s = range.first; !shown.plain() && s < range.last; ++s) {
+        if (!shown.shows(0, s)) to[s] = hidden;
+      }
     }
   });
 }

@@ -21,15 +21,19 @@ struct SelectVisible {
     if (index >= packs) return;
     const auto row = index / packs_per_row;
     const auto first = (index - row * packs_per_row) * width;
-    const auto range = mask.keys_of(row / rows_per_sequence, row % queries, keys);
+    const auto sequence = row / rows_per_sequence, query = row % queries;
+    const auto head = row % rows_per_sequence / queries;
+    const auto range = mask.keys_of(sequence, query, keys);
     const auto at = row * keys + first;
     Pack<T, width> values;
-    if (range.first <= first && first + width <= range.last) {
+    if (mask.plain() && range.first <= first && first + width <= range.last) {
       values = read_pack<width>(x + at);
     } else {
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
-        values.element[i] = range.contains(first + i) ? x[at + i] : hidden;
+        const bool shown = range.contains(first + i) &&
+                           (mask.plain() || mask.visible(sequence, head, query, first + i, keys));
+        values.element[i] = shown ? x[at + i] : hidden;
       }
     }
     write_pack(y + at, values);

@@ -40,18 +40,30 @@ class Scores {
         form_(form),
         key_count_(k.front().size(1)),
         group_(q.front().size(2) / std::max<std::int64_t>(1, k.front().size(2))),
-        mask_(visible) {}
+        mask_(visible.rule()) {}
 
-  KeyRange keys_of(std::int64_t batch, std::int64_t row) const {
-    return mask_.keys_of(batch, row, key_count_);
+  // Calls body(s) for each key that the mask shows to a row of a head.
+  template <class Body>
+  void for_each_key(std::int64_t batch, std::int64_t row, std::int64_t head,
+                    const Body& body) const {
+    const auto range = mask_.keys_of(batch, row, key_count_);
+    for (auto s = range.first; s < range.last; ++s) {
+      if (shows(batch, row, head, s)) body(s);
+    }
+  }
+  bool shows(std::int64_t batch, std::int64_t row, std::int64_t head, std::int64_t key) const {
+    return mask_.visible(batch, head, row, key, key_count_);
   }
   // One row over all keys shown to it.
   SourceSet row(std::int64_t batch, std::int64_t t, std::int64_t head) const {
-    const auto range = keys_of(batch, t);
     auto set = everywhere_ | queries_.at(batch, t, head);
     if (form_.slopes.present()) set |= Cells(form_.slopes).set(head * form_.slopes.stride(0));
-    for (auto s = range.first; s < range.last; ++s) set |= keys_.at(batch, s, head / group_);
-    return range.empty() ? SourceSet{0} : set;
+    bool sees_something = false;
+    for_each_key(batch, t, head, [&](std::int64_t s) {
+      set |= keys_.at(batch, s, head / group_);
+      sees_something = true;
+    });
+    return sees_something ? set : SourceSet{0};
   }
   std::int64_t key_head(std::int64_t head) const { return head / group_; }
 
@@ -60,20 +72,19 @@ class Scores {
   SourceSet everywhere_;
   const ScoreForm& form_;
   std::int64_t key_count_, group_;
-  const CausalMaskView& mask_;
+  VisibleKeys mask_;
 };
 
 void write_attended(const AttendCall& call, const Scores& scores, std::int64_t batch,
                     std::int64_t t, std::int64_t head, SourceSet row) {
   const Cells v(call.v), y(call.y);
-  const auto range = scores.keys_of(batch, t);
   const auto values = batch * call.v.stride(0) + scores.key_head(head) * call.v.stride(2);
   const auto out = batch * call.y.stride(0) + t * call.y.stride(1) + head * call.y.stride(2);
   for (std::int64_t d = 0; d < call.y.size(3); ++d) {
     auto set = row;
-    for (auto s = range.first; s < range.last; ++s) {
+    scores.for_each_key(batch, t, head, [&](std::int64_t s) {
       set |= v.set(values + s * call.v.stride(1) + d * call.v.stride(3));
-    }
+    });
     y.depend(out + d * call.y.stride(3), set);
   }
 }
@@ -109,11 +120,10 @@ void run(const AttendWeightsCall& call, const OnCpu&) {
     for (std::int64_t head = 0; head < call.y.size(1); ++head) {
       for (std::int64_t t = 0; t < call.y.size(2); ++t) {
         const auto row = scores.row(batch, t, head);
-        const auto range = scores.keys_of(batch, t);
         const auto out = batch * call.y.stride(0) + head * call.y.stride(1) + t * call.y.stride(2);
         for (std::int64_t s = 0; s < call.y.size(3); ++s) {
           const auto at = out + s * call.y.stride(3);
-          if (range.contains(s)) {
+          if (scores.shows(batch, t, head, s)) {
             y.depend(at, row);
           } else {
             y.become(at, 0);
@@ -126,6 +136,7 @@ void run(const AttendWeightsCall& call, const OnCpu&) {
 
 void run(const SelectVisibleCall& call, const OnCpu&) {
   const Cells x(call.x), y(call.y);
+  const auto mask = call.mask.rule();
   const int rank = call.y.rank();
   const auto rows = call.y.size(-2), keys = call.y.size(-1);
   const auto matrices_in = offsets_over(call.x, 0, rank - 2);
@@ -135,11 +146,12 @@ void run(const SelectVisibleCall& call, const OnCpu&) {
       static_cast<std::int64_t>(matrices_out.size()) / std::max<std::int64_t>(1, sequences);
   for (std::size_t matrix = 0; matrix < matrices_out.size(); ++matrix) {
     const auto sequence = static_cast<std::int64_t>(matrix) / per_sequence;
+    const auto head = static_cast<std::int64_t>(matrix) % per_sequence;
     for (std::int64_t t = 0; t < rows; ++t) {
       for (std::int64_t s = 0; s < keys; ++s) {
         const auto in = matrices_in[matrix] + t * call.x.stride(-2) + s * call.x.stride(-1);
         const auto out = matrices_out[matrix] + t * call.y.stride(-2) + s * call.y.stride(-1);
-        if (!call.mask.visible(sequence, t, s, keys)) {
+        if (!mask.visible(sequence, head, t, s, keys)) {
           y.become(out, call.hidden);
         } else if (x.known(in)) {
           y.become(out, x.value(in));

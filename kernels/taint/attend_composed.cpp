@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kernels/taint/cells.h"
 #include "kernels/taint/dependency_call.h"
 
@@ -31,7 +33,8 @@ class PositionSets {
 struct Row {
   std::int64_t batch, t;
   SourceSet set;
-  KeyRange seen;
+  std::vector<std::int64_t> seen;  // by some head: composing makes numbers of all
+  bool sees(std::int64_t key) const { return std::ranges::binary_search(seen, key); }
 };
 
 void write_weights(const Out& weights, const Row& row) {
@@ -40,7 +43,7 @@ void write_weights(const Out& weights, const Row& row) {
     const auto out =
         row.batch * weights.stride(0) + head * weights.stride(1) + row.t * weights.stride(2);
     for (std::int64_t s = 0; s < weights.size(3); ++s) {
-      if (row.seen.contains(s)) {
+      if (row.sees(s)) {
         cells.depend(out + s * weights.stride(3), row.set);
       } else {
         cells.become(out + s * weights.stride(3), 0);
@@ -57,7 +60,7 @@ void write_attended(const Out& y, const In& v, const Row& row) {
     const auto out = row.batch * y.stride(0) + row.t * y.stride(1) + head * y.stride(2);
     for (std::int64_t d = 0; d < y.size(3); ++d) {
       auto set = row.set;
-      for (auto s = row.seen.first; s < row.seen.last; ++s) {
+      for (const auto s : row.seen) {
         set |= values.set(from + s * v.stride(1) + d * v.stride(3));
       }
       cells.depend(out + d * y.stride(3), set);
@@ -73,11 +76,19 @@ void run(const AttendComposedCall& call, const OnCpu&) {
   for (const auto& x : call.shared) everywhere |= union_of(x);
   const auto& q = call.queries.front();
   const auto key_count = call.keys.front().size(1);
+  const auto mask = call.mask.rule();
   for (std::int64_t batch = 0; batch < q.size(0); ++batch) {
     for (std::int64_t t = 0; t < q.size(1); ++t) {
-      Row row{batch, t, 0, call.mask.keys_of(batch, t, key_count)};
+      Row row{batch, t, 0, {}};
+      for (std::int64_t s = 0; s < key_count; ++s) {
+        bool seen = false;
+        for (std::int64_t head = 0; head < q.size(2) && !seen; ++head) {
+          seen = mask.visible(batch, head, t, s, key_count);
+        }
+        if (seen) row.seen.push_back(s);
+      }
       if (!row.seen.empty()) row.set = everywhere | queries.at(batch, t);
-      for (auto s = row.seen.first; s < row.seen.last; ++s) row.set |= keys.at(batch, s);
+      for (const auto s : row.seen) row.set |= keys.at(batch, s);
       if (call.weights.present()) write_weights(call.weights, row);
       if (call.y.present()) write_attended(call.y, call.v, row);
     }

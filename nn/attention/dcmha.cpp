@@ -196,7 +196,9 @@ class ComposedAttention final : public AttentionMechanism {
   // log-sum-exp of each head.
   Tensor attend(const AttentionPieces& pieces, const HeadMixing& mixing, const Tensor& value,
                 const ForwardPass& pass, LayerRecord& record) const {
-    const auto mask = scores_.narrowed(pass.mask);
+    const auto mask = scores_.patterned(pass.mask, pieces.q.front(), pass);
+    // Composing gives a head a weight wherever another one sees.
+    const auto& applied = mask.pattern.present() ? pass.mask : mask;
     auto* trace = pass.options.trace;
     if (trace != nullptr) trace->pieces.push_back(pieces);
     const bool keeps =
@@ -211,8 +213,8 @@ class ComposedAttention final : public AttentionMechanism {
     }
     const auto weights = composed_attention_weights(pieces, mixing, mask);
     if (trace != nullptr) trace->attention_weights.push_back(weights);
-    if (pass.needs.replay) record.replay = kept_weights({weights, mask});
-    return apply_attention_weights(weights, value, mask);
+    if (pass.needs.replay) record.replay = kept_weights({weights, applied});
+    return apply_attention_weights(weights, value, applied);
   }
 
   ComposedOptions options_;

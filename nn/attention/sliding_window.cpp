@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "nn/layer/attention_options.h"
+#include "nn/layer/attention_pattern.h"
 #include "nn/layer/preset.h"
 
 namespace lookback {
@@ -14,11 +14,13 @@ constexpr std::string_view key = "sliding_window";
 
 class SlidingWindow final : public PatternRule {
  public:
-  explicit SlidingWindow(const ConfigReader& pattern) { pattern.read(key, window_); }
-
-  void narrow(CausalMask& mask) const override {
-    mask.window = mask.window == 0 ? window_ : std::min(mask.window, window_);
+  explicit SlidingWindow(const PatternText& text) {
+    if (text.reader.find(key) != nullptr) text.reader.read(key, window_);
   }
+
+  std::vector<std::string_view> keys() const override { return {key}; }
+  void show(CausalMask& mask, const PatternSite&) const override { mask.window = window_; }
+  // Always, so that no pattern is written as none.
   void write(nlohmann::ordered_json& pattern) const override { pattern[key] = window_; }
   std::string described() const override { return fmt::format("{} {}", key, window_); }
 
@@ -26,8 +28,8 @@ class SlidingWindow final : public PatternRule {
   std::int64_t window_ = 1;
 };
 
-const PatternRules::Add registered{std::string(key), [](const ConfigReader& pattern) {
-                                     return std::make_unique<SlidingWindow>(pattern);
+const PatternRules::Add registered{std::string(key), [](const PatternText& text) {
+                                     return std::make_unique<SlidingWindow>(text);
                                    }};
 const RegisteredPresets::Add preset{
     "sliding-window",

@@ -61,16 +61,8 @@ void read_number(const ConfigReader& reader, std::string_view key, std::optional
   reader.read(key, *target, ConfigReader::Least::above_zero);
 }
 
-std::vector<std::shared_ptr<const PatternRule>> read_pattern(const ConfigReader& reader) {
-  const auto pattern = reader.object_at("pattern");
-  const auto names = PatternRules::names();
-  pattern.refuse_unknown({names.begin(), names.end()}, nothing_ignored);
-  std::vector<std::shared_ptr<const PatternRule>> rules;
-  for (const auto& name : names) rules.push_back(PatternRules::make(name, pattern));
-  return rules;
-}
-
-HeadOptions read_head_options(const ConfigReader& reader) {
+HeadOptions read_head_options(const AttentionText& text) {
+  const auto& reader = text.reader;
   HeadOptions options;
   read_number(reader, "softmax_scale", options.softmax_scale);
   read_number(reader, "attn_logit_softcapping", options.soft_cap);
@@ -90,7 +82,9 @@ HeadOptions read_head_options(const ConfigReader& reader) {
     options.attention_out_bias = false;
     reader.read("attention_out_bias", *options.attention_out_bias);
   }
-  if (reader.find("pattern") != nullptr) options.pattern = read_pattern(reader);
+  if (reader.find("pattern") != nullptr) {
+    options.pattern = read_pattern({reader.object_at("pattern"), text.config});
+  }
   return options;
 }
 
@@ -139,7 +133,7 @@ AttentionOptions::~AttentionOptions() = default;
 AttentionOptions::AttentionOptions(std::string_view type, const AttentionText& text, TypeKeys keys)
     : type_(type) {
   check_keys(type, text.reader, keys);
-  static_cast<HeadOptions&>(*this) = read_head_options(text.reader);
+  static_cast<HeadOptions&>(*this) = read_head_options(text);
 }
 
 void AttentionOptions::require_own_key_heads(const AttentionText& text) {
@@ -241,16 +235,6 @@ std::vector<AttentionChoice> resized_attention(const LlamaConfig& config) {
   return all;
 }
 
-namespace {
-
-std::string described_pattern(const AttentionOptions& options) {
-  std::string rules;
-  for (const auto& rule : options.pattern) rules += (rules.empty() ? "" : ", ") + rule->described();
-  return fmt::format("pattern: {}", rules);
-}
-
-}  // namespace
-
 std::vector<AttentionStep> attention_steps(const LlamaConfig& config) {
   if (config.attention.empty()) return {};
   if (config.attention.size() > 1) return {{"attention: one per layer", config.attention}};
@@ -266,8 +250,9 @@ std::vector<AttentionStep> attention_steps(const LlamaConfig& config) {
     const std::string key(option.key);
     if (!goal.contains(key)) continue;
     now[key] = goal[key];
-    const auto axis = key == "pattern" ? described_pattern(*config.attention[0].options)
-                                       : fmt::format("attention: {} {}", key, goal[key].dump());
+    const auto axis = key == "pattern"
+                          ? "pattern: " + described(config.attention[0].options->pattern)
+                          : fmt::format("attention: {} {}", key, goal[key].dump());
     steps.push_back({axis, {choice_of(now, config)}});
   }
   return steps;

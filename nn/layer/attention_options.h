@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "autograd/ops/causal_mask.h"
+#include "nn/layer/attention_pattern.h"
 #include "nn/layer/config.h"
 #include "nn/layer/config_reader.h"
 #include "nn/layer/head_options.h"
@@ -22,20 +22,6 @@ namespace lookback {
 
 class AttentionMechanism;
 struct ChildOf;
-
-// A rule of `pattern`: which of the keys before it a query sees. One file each, registered under
-// its key; it narrows the mask that every path, replay and cache of the layer obeys.
-class PatternRule {
- public:
-  static constexpr std::string_view family = "attention pattern";
-  virtual ~PatternRule() = default;
-  virtual void narrow(CausalMask& mask) const = 0;
-  virtual void write(nlohmann::ordered_json& pattern) const = 0;
-  // "sliding_window 128"
-  virtual std::string described() const = 0;
-};
-// Reads the rule from the object `pattern`, which may not name it.
-using PatternRules = Registry<PatternRule, ConfigReader>;
 
 // An object of attention_mechanism, and the sizes of the model it stands in.
 struct AttentionText {

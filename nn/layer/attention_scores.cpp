@@ -29,6 +29,7 @@ AttentionScores::AttentionScores(Module& attention, const AttentionOptions& opti
                                  const LlamaConfig& config, std::int64_t layer, Precision precision,
                                  double enlargement)
     : pattern_(options.pattern),
+      layer_(layer),
       scale_(enlargement *
              options.softmax_scale.value_or(1 / std::sqrt(width_of(options, config)))),
       soft_cap_(options.soft_cap.value_or(0)) {
@@ -49,9 +50,11 @@ AttentionPieces AttentionScores::pieces(const Tensor& query, const Tensor& key,
   return pieces;
 }
 
-CausalMask AttentionScores::narrowed(CausalMask mask) const {
-  for (const auto& rule : pattern_) rule->narrow(mask);
-  return mask;
+CausalMask AttentionScores::patterned(CausalMask mask, const Tensor& query,
+                                      const ForwardPass& pass) const {
+  return with_pattern(
+      std::move(mask), pattern_,
+      {.layer = layer_, .heads = query.size(2), .end = pass.end, .device = query.device()});
 }
 
 Tensor AttentionScores::attend(const Tensor& query, const Tensor& key, const Tensor& value,
@@ -66,7 +69,8 @@ Tensor AttentionScores::attend(const Tensor& query, const Tensor& key, const Ten
     record.query = query;
     record.key = key;
   }
-  const auto attended = record_attention(pieces(query, key, pass), value, narrowed(mask), pass);
+  const auto shown = patterned(std::move(mask), query, pass);
+  const auto attended = record_attention(pieces(query, key, pass), value, shown, pass);
   if (pass.needs.replay) record.replay = attended.replay;
   return attended.output;
 }

@@ -29,10 +29,12 @@ class AttentionScores {
                 const ForwardPass& pass, LayerRecord& record) const;
   // What attend() is made of.
   AttentionPieces pieces(const Tensor& query, const Tensor& key, const ForwardPass& pass) const;
-  CausalMask narrowed(CausalMask mask) const;  // by the pattern
+  // The mask with the layer's pattern in it, for the query [B, T, H, K].
+  CausalMask patterned(CausalMask mask, const Tensor& query, const ForwardPass& pass) const;
 
  private:
-  std::vector<std::shared_ptr<const PatternRule>> pattern_;
+  Pattern pattern_;
+  std::int64_t layer_;
   double scale_, soft_cap_;
   Tensor slopes_;  // [H], of ALiBi; undefined: none
   std::unique_ptr<const ScoreScheme> scheme_;

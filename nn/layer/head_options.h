@@ -5,11 +5,10 @@
 #include <optional>
 #include <vector>
 
+#include "nn/layer/attention_pattern.h"
 #include "nn/layer/config.h"
 
 namespace lookback {
-
-class PatternRule;
 
 // position_embedding_type: what tells a score how far its query and key are apart.
 //   rope    queries and keys are turned by their positions (Su et al. 2021)
@@ -28,7 +27,7 @@ struct HeadOptions {
   std::optional<double> clip;  // clip_qkv c: queries, keys and values are clamped to [-c, c]
   QueryKeyNormKind qk_norm = QueryKeyNormKind::none;
   std::optional<bool> attention_out_bias;  // of o_proj; absent: the config's attention_bias
-  std::vector<std::shared_ptr<const PatternRule>> pattern;  // empty: all keys up to the query
+  Pattern pattern;                         // empty: all keys up to the query
 
   bool out_bias(const LlamaConfig& config) const {
     return attention_out_bias.value_or(config.attention_bias);

@@ -1,6 +1,7 @@
 #include "nn/llama/variant_of_weights.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -23,16 +24,21 @@ std::set<std::string> names_in_layers(const std::vector<std::string>& names) {
   return result;
 }
 
-// Of the smallest model in which every extra parameter of a preset appears.
-std::set<std::string> names_of_preset(const PresetKeys& keys) {
+// With so many heads every extra parameter of a preset appears; with fewer a mixture of heads has
+// fewer of them.
+constexpr std::array<std::int64_t, 3> head_counts{8, 4, 2};
+
+// Of a small model.
+std::set<std::string> names_of_preset(const PresetKeys& keys, std::int64_t heads) {
   const LlamaConfig sizes{
-      .hidden_size = 8, .num_attention_heads = 2, .num_key_value_heads = 2, .head_dim = 4};
+      .hidden_size = 8, .num_attention_heads = heads, .num_key_value_heads = heads, .head_dim = 4};
   auto object = nlohmann::json::parse(keys.for_model(sizes));
   object.update({{"vocab_size", 1},
                  {"hidden_size", 8},
                  {"intermediate_size", 1},
                  {"num_hidden_layers", 2},
-                 {"num_attention_heads", 2},
+                 {"num_attention_heads", heads},
+                 {"head_dim", 4},
                  {"attention_bias", true},
                  {"mlp_bias", true}});
   const Llama llama(parse_llama_config(object.dump(), "preset"), {});
@@ -51,12 +57,14 @@ std::set<std::string> without(const std::set<std::string>& names,
 }  // namespace
 
 std::string variant_of_weights(const std::vector<std::string>& names) {
-  const auto plain = names_of_preset("{}");
+  const auto plain = names_of_preset("{}", head_counts[0]);
   const auto extra = without(names_in_layers(names), plain);
   if (extra.empty()) return "llama";
   for (const auto& [name, preset] : presets()) {
     if (name.starts_with("fault-")) continue;
-    if (without(names_of_preset(preset.config), plain) == extra) return name;
+    for (const auto heads : head_counts) {
+      if (without(names_of_preset(preset.config, heads), plain) == extra) return name;
+    }
   }
   return "";
 }

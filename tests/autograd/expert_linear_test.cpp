@@ -72,7 +72,8 @@ OpCaseOptions with(std::int64_t experts, std::vector<Shapes> shapes) {
             },
             "[expert_linear] experts must be int64, not float64"},
            {[] {
-              expert_linear(zeros_f64({2, 3}), zeros({4, 5, 3}, DType::f32), integers({0, 1}, {2, 1}));
+              expert_linear(zeros_f64({2, 3}), zeros({4, 5, 3}, DType::f32),
+                            integers({0, 1}, {2, 1}));
             },
             "[expert_linear] x float64 and weight float32 must have one floating dtype"},
            {[] {

@@ -62,21 +62,20 @@ OpCaseOptions plain() {
   auto options = with(
       {},
       {{{2, 3, 4, 4}}, {{5, 5}}, {{2, 1, 1}}, {{0, 3, 3}}, {{3, 0}}, {{2, 33, 1025}}, {{31, 31}}});
-  options.refused = {
-      {[] { mask_scores(empty({3}, DType::f64), {}); },
-       "[mask_scores] scores (3,) must have at least two dimensions"},
-      {[] {
-         mask_scores(empty({3, 3}, DType::i64), {});
-       },
-       "[mask_scores] x int64 must have a floating dtype"},
-      {[] {
-         mask_scores(empty({2, 3, 3}, DType::f64), {.document_start = starts(2, 4)});
-       },
-       "[mask_scores] document_start int64 (2, 4) must be int64 (2, 3): scores are (2, 3, 3)"},
-      {[] {
-         mask_scores(empty({3, 3}, DType::f64), {.offset = -1});
-       },
-       "[mask_scores] offset -1 and window 0 must not be negative"}};
+  options.refused = {{[] { mask_scores(empty({3}, DType::f64), {}); },
+                      "[mask_scores] scores (3,) must have at least two dimensions"},
+                     {[] {
+                        mask_scores(empty({3, 3}, DType::i64), {});
+                      },
+                      "[mask_scores] x int64 must have a floating dtype"},
+                     {[] {
+                        mask_scores(empty({2, 3, 3}, DType::f64), {.document_start = starts(2, 4)});
+                      },
+                      "[mask_scores] the mask's document_start must be (2, 3) of int64"},
+                     {[] {
+                        mask_scores(empty({3, 3}, DType::f64), {.offset = -1});
+                      },
+                      "[mask_scores] offset -1 must not be negative"}};
   return options;
 }
 

@@ -37,9 +37,10 @@ Tensor grouped(const Tensor& x, std::int64_t group) {
 std::string ProblemShape::name() const {
   return fmt::format(
       "B{} T{} S{} H{} G{} pieces {} ({} wide) V{} offset {} window {} documents {} cap {} slopes "
-      "{}",
+      "{} dilations {} global {} random {} of {} scattered {}",
       sequences, rows, keys, heads, key_heads, widths.size(), widths[0], value_width, offset,
-      window, documents, soft_cap, slopes);
+      window, documents, soft_cap, slopes, dilations.size(), global_keys.size(), random_blocks,
+      block_size, scattered_keys);
 }
 
 Numbers numbers_of(const Tensor& x) {
@@ -81,17 +82,7 @@ AttentionProblem<T>::AttentionProblem(const ProblemShape& given, unsigned seed, 
     slopes = random_tensor<Accumulator<T>>({s.heads}, seed++);
     for (auto& slope : slopes.elements<Accumulator<T>>()) slope = std::abs(slope) / 2;
   }
-  if (s.documents) {
-    document_start = empty({s.sequences, s.rows}, DType::i64);
-    for (std::int64_t i = 0; i < s.sequences * s.rows; ++i) {
-      document_start.data<std::int64_t>()[i] = (s.offset + i % s.rows) / 7 * 7;
-    }
-  }
-}
-
-template <class T>
-CausalMask AttentionProblem<T>::mask() const {
-  return {.offset = shape.offset, .window = shape.window, .document_start = document_start};
+  mask = make_mask(s, seed);
 }
 
 // Rows with a gap after each, where they are to be.
@@ -109,8 +100,11 @@ std::vector<Tensor> AttentionProblem<T>::placed(const std::vector<Tensor>& list)
 }
 template <class T>
 CausalMask AttentionProblem<T>::placed_mask() const {
-  auto placed = mask();
-  if (document_start.defined()) placed.document_start = to_device(document_start, device);
+  auto placed = mask;
+  for (auto* x : {&placed.document_start, &placed.pattern.dilation, &placed.pattern.global_keys,
+                  &placed.pattern.random_blocks, &placed.key_positions}) {
+    if (x->defined()) *x = to_device(*x, device);
+  }
   return placed;
 }
 
@@ -274,17 +268,15 @@ AttentionAnswer AttentionProblem<T>::answer() const {
   }
   r.dv.assign(place(v.numel()), 0);
   r.dscales.assign(place(scales.numel()), 0);
-  const auto start_of = [&](std::int64_t b, std::int64_t t) {
-    return s.documents ? document_start.data<std::int64_t>()[b * s.rows + t] : std::int64_t{0};
+  const auto position_of = [&](std::int64_t key) {
+    return s.scattered_keys ? mask.key_positions.data<std::int64_t>()[key] : key;
   };
   for (std::int64_t b = 0; b < s.sequences; ++b) {
     for (std::int64_t h = 0; h < s.heads; ++h) {
       const auto g = h / (s.heads / s.key_heads);
       for (std::int64_t t = 0; t < s.rows; ++t) {
-        const auto visible = [&](std::int64_t key) {  // written from the words, not from the mask
-          const auto position = s.offset + t;
-          return key <= position && (s.window == 0 || position - key < s.window) &&
-                 key >= start_of(b, t);
+        const auto visible = [&](std::int64_t key) {
+          return visible_by_words(s, mask, b, h, t, key);
         };
         const auto piece_score = [&](std::size_t p, std::int64_t key) {
           double sum = 0;
@@ -308,7 +300,8 @@ AttentionAnswer AttentionProblem<T>::answer() const {
             through[place(key)] = 1 - capped * capped;
           }
           if (s.slopes) {
-            own -= element<Accumulator<T>>(slopes, {h}) * static_cast<double>(s.offset + t - key);
+            own -= element<Accumulator<T>>(slopes, {h}) *
+                   static_cast<double>(s.offset + t - position_of(key));
           }
           total += std::exp(own);
         }

@@ -26,8 +26,16 @@ struct ProblemShape {
   std::int64_t gap = 3;    // unused elements behind each row of q and k
   double soft_cap = 0;
   bool slopes = false;  // in [0, 1/2)
+  std::vector<std::int64_t> dilations = {}, global_keys = {};
+  std::int64_t random_blocks = 0, block_size = 1;  // for each block of queries
+  bool scattered_keys = false;                     // key s stands anywhere, not at s
   std::string name() const;
 };
+
+CausalMask make_mask(const ProblemShape& shape, unsigned seed);
+// Whether row t of head h sees the key: from the words, not from the kernels' rule.
+bool visible_by_words(const ProblemShape& shape, const CausalMask& mask, std::int64_t b,
+                      std::int64_t h, std::int64_t t, std::int64_t key);
 
 // Numbers in double, row-major in the order of the names.
 using Numbers = std::vector<double>;
@@ -50,8 +58,8 @@ class AttentionProblem {
   const ProblemShape shape;
   const Device device;       // where the kernels run: all tensors here lie on the host
   std::vector<Tensor> q, k;  // views into wider tensors, as a fused projection leaves them
-  Tensor v, scales, dy, document_start, slopes;
-  CausalMask mask() const;
+  Tensor v, scales, dy, slopes;
+  CausalMask mask;
 
   struct Run {
     Tensor y, log_sum_exp;

@@ -5,6 +5,7 @@
 
 #include "autograd/gradient.h"
 #include "autograd/ops/contiguous.h"
+#include "autograd/ops/detail/check_mask.h"
 #include "kernels/attention.h"
 
 namespace lookback::detail {
@@ -73,12 +74,10 @@ AttentionPieces checked_pieces(std::string_view operation, const AttentionPieces
   check_form(check, pieces, accumulator);
   result.soft_cap = pieces.soft_cap;
   if (pieces.slopes.defined()) result.slopes = contiguous(pieces.slopes);
-  const auto& document_start = mask.document_start;
-  const Shape positions{pieces.q[0].size(0), pieces.q[0].size(1)};
-  check(!document_start.defined() ||
-            (document_start.shape() == positions && document_start.dtype() == DType::i64),
-        "the mask's document_start must be {} of int64", positions);
-  check(mask.window >= 0, "the mask's window {} must not be negative", mask.window);
+  const auto& q = pieces.q[0];
+  check_mask(
+      check, mask,
+      {.sequences = q.size(0), .heads = q.size(2), .rows = q.size(1), .keys = pieces.k[0].size(1)});
   return result;
 }
 

@@ -34,7 +34,7 @@ struct WeightsGradient {
     const auto row = number % shape.rows, head = number / shape.rows % heads;
     const auto sequence = number / shape.rows / heads;
     const auto key_head = head / shape.group, head_in_group = head % shape.group;
-    const bool seen = shape.keys_of(sequence, row).contains(key);
+    const bool seen = shape.sees(sequence, head, row, key);
     const Sum dot = seen ? dot_of_lane(dy.at(sequence, row, key_head, head_in_group),
                                        v.at(sequence, key, key_head, 0), v.width)
                          : Sum{0};

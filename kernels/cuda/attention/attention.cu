@@ -1,6 +1,6 @@
 // Which kernels attention takes on a GPU: the streaming ones (attention_streaming.h) where they can
-// read the operands and the scores are plain sums, and for few rows (attention_decode.h); else the
-// explicit ones, which know soft caps and biases as well.
+// read the operands, the scores are plain sums and the mask is plain, and for few rows
+// (attention_decode.h); else the explicit ones, which know soft caps, biases and patterns as well.
 #include "kernels/attention.h"
 
 #include <algorithm>
@@ -74,13 +74,15 @@ bool fits_shared_memory(const InList& q, std::int64_t value_width) {
          }) <= device::shared_bytes_of_block();
 }
 
-// Whether the streaming kernels can read and hold the operands, and know the form of the scores.
+// Whether the streaming kernels can read and hold the operands, and know the form of the scores and
+// the rule of the mask.
 template <class T>
-bool streams(const InList& q, const InList& k, const In& v, const ScoreForm& form) {
+bool streams(const InList& q, const InList& k, const In& v, const ScoreForm& form,
+             const CausalMaskView& mask) {
   constexpr std::int64_t max_keys = std::int64_t{1} << 30;  // places in tiles are ints
   if constexpr (std::is_same_v<T, double>) return false;
-  return form.plain() && q.size() <= streamed_pieces && k[0].size(1) <= max_keys &&
-         all_fit_tiles(q) && all_fit_tiles(k) && fits_tiles(v) &&
+  return form.plain() && mask.rule().plain() && q.size() <= streamed_pieces &&
+         k[0].size(1) <= max_keys && all_fit_tiles(q) && all_fit_tiles(k) && fits_tiles(v) &&
          fits_shared_memory<T>(q, v.size(3));
 }
 
@@ -147,7 +149,7 @@ void backward_by_tiles(const AttentionBackwardArgs& a) {
 
 template <class T>
 bool is_decoded(const AttentionForwardArgs& a) {
-  return streams<T>(a.q, a.k, a.v, a.form) && fits_tiles(a.y) && decodes<T>(a);
+  return streams<T>(a.q, a.k, a.v, a.form, a.mask) && fits_tiles(a.y) && decodes<T>(a);
 }
 
 void forward(const AttentionForwardArgs& a) {
@@ -157,7 +159,7 @@ void forward(const AttentionForwardArgs& a) {
         decode<T>(a, decode_plan<T>(a));
         return;
       }
-      if (streams<T>(a.q, a.k, a.v, a.form) && fits_tiles(a.y)) {
+      if (streams<T>(a.q, a.k, a.v, a.form, a.mask) && fits_tiles(a.y)) {
         const auto operands =
             streaming_operands<T>(a.q, a.k, a.v, a.scales, a.given_log_sum_exp, a.mask);
         streaming_forward(operands, rows_of_heads<T>(a.y, operands.shape.group),
@@ -171,7 +173,7 @@ void forward(const AttentionForwardArgs& a) {
 void backward(const AttentionBackwardArgs& a) {
   visit_floating(a.v.dtype, [&]<class T>(TypeTag<T>) {
     if constexpr (!std::is_same_v<T, double>) {
-      if (streams<T>(a.q, a.k, a.v, a.form) && fits_tiles(a.dy) && all_fit_tiles(a.dq) &&
+      if (streams<T>(a.q, a.k, a.v, a.form, a.mask) && fits_tiles(a.dy) && all_fit_tiles(a.dq) &&
           all_fit_tiles(a.dk) && (!a.dv.present() || fits_tiles(a.dv))) {
         backward_by_tiles<T>(a);
         return;

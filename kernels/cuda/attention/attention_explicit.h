@@ -94,11 +94,14 @@ struct SumOverKeys {
     RowOfSums<T> sums{.first = item % items * columns_of_item + lane, .width = x.width};
     for (auto first = seen.first; first < seen.last; first += device::warp_threads) {
       at.key = first + lane;
-      const Sum own = at.key < seen.last ? source(shape, at) : Sum{0};
+      const bool shown = at.key < seen.last && is_shown(shape, seen, at);
+      const Sum own = shown ? source(shape, at) : Sum{0};
       const auto left = seen.last - first;
       const int count = left < device::warp_threads ? static_cast<int>(left) : device::warp_threads;
       for (int i = 0; i < count; ++i) {
-        sums.add(device::shuffle(own, i), x.at(at.sequence, first + i, at.key_head, 0));
+        const Sum factor = device::shuffle(own, i);
+        if (!shape.visible.plain() && device::shuffle(shown ? 1 : 0, i) == 0) continue;
+        sums.add(factor, x.at(at.sequence, first + i, at.key_head, 0));
       }
     }
     sums.finish(target, at, at.row, item);
@@ -130,17 +133,18 @@ struct SumOverQueries {
             .row = 0,
             .key = number % shape.keys};
     RowOfSums<T> sums{.first = item % items * columns_of_item + lane, .width = x.width};
-    const auto earliest = at.key - shape.visible.offset;  // of the rows that see the key
+    // Of the rows that see the key.
+    const auto earliest = shape.visible.position_of_key(at.key) - shape.visible.offset;
     for (; at.head_in_group < shape.group; ++at.head_in_group) {
       for (auto first = earliest > 0 ? earliest : 0; first < shape.rows;
            first += device::warp_threads) {
         at.row = first + lane;
-        const bool sees =
-            at.row < shape.rows && shape.keys_of(at.sequence, at.row).contains(at.key);
-        const Sum own = sees ? source(shape, at) : Sum{0};
+        const bool shown =
+            at.row < shape.rows && is_shown(shape, shape.keys_of(at.sequence, at.row), at);
+        const Sum own = shown ? source(shape, at) : Sum{0};
         for (int i = 0; i < device::warp_threads; ++i) {
           const Sum factor = device::shuffle(own, i);
-          if (device::shuffle(sees ? 1 : 0, i) == 0) continue;
+          if (device::shuffle(shown ? 1 : 0, i) == 0) continue;
           sums.add(factor, x.at(at.sequence, first + i, at.key_head, at.head_in_group));
         }
       }
@@ -190,7 +194,9 @@ struct RowDots {
     const T* from_a = a.at(sequence, row, head / shape.group, head % shape.group);
     const T* from_b = b.at(sequence, row, head / shape.group, head % shape.group);
     Sum sum = 0;
+    const bool all = columns == DotColumns::all || shape.visible.plain();
     for (auto d = range.first + lane; d < range.last; d += device::warp_threads) {
+      if (!all && !shape.sees(sequence, head, row, d)) continue;
       sum = device::fma(static_cast<Sum>(from_a[d]), static_cast<Sum>(from_b[d]), sum);
     }
     sum = device::reduce_warp(sum, device::Plus{});
@@ -233,6 +239,7 @@ struct SoftmaxOfScores {
     constexpr Sum nothing = -std::numeric_limits<Sum>::infinity();
     Sum maximum = nothing, sum = 0;
     for (at.key = seen.first + lane; at.key < seen.last; at.key += device::warp_threads) {
+      if (!is_shown(shape, seen, at)) continue;
       const Sum own = score(shape, at);
       const Sum higher = own > maximum ? own : maximum;
       sum = sum * scaled(maximum, higher) + scaled(own, higher);
@@ -245,13 +252,13 @@ struct SoftmaxOfScores {
     }
     sum = device::reduce_warp(sum * scaled(maximum, highest), device::Plus{});
     if (log_sum_exp != nullptr && lane == 0) {
-      log_sum_exp[number] = seen.first < seen.last ? highest + device::log(sum) : nothing;
+      log_sum_exp[number] = sum != Sum{0} ? highest + device::log(sum) : nothing;
     }
     if (weights.data == nullptr) return;
     T* to = weights.at(at.sequence, at.row, at.key_head, at.head_in_group);
     for (at.key = lane; at.key < shape.keys; at.key += device::warp_threads) {
-      to[at.key] =
-          static_cast<T>(seen.contains(at.key) ? scaled(score(shape, at), highest) / sum : Sum{0});
+      to[at.key] = static_cast<T>(
+          is_shown(shape, seen, at) ? scaled(score(shape, at), highest) / sum : Sum{0});
     }
   }
 

@@ -24,6 +24,14 @@ struct Pair {
   std::int64_t sequence, key_head, head_in_group, row, key;
 };
 
+// Whether the row sees the key; `range` is what the row's keys_of() says.
+LOOKBACK_DEVICE inline bool is_shown(const AttentionShape& shape, const KeyRange& range,
+                                     const Pair& at) {
+  if (!range.contains(at.key)) return false;
+  return shape.visible.plain() ||
+         shape.sees(at.sequence, at.key_head * shape.group + at.head_in_group, at.row, at.key);
+}
+
 // kernels/score_form.h
 template <class Sum>
 struct PairForm {
@@ -32,7 +40,7 @@ struct PairForm {
   LOOKBACK_DEVICE Sum operator()(Sum score, const AttentionShape& shape, const Pair& at) const {
     if (soft_cap > 0) score = soft_cap * device::tanh(score / soft_cap);
     if (slopes == nullptr) return score;
-    const auto distance = shape.visible.offset + at.row - at.key;
+    const auto distance = shape.visible.offset + at.row - shape.visible.position_of_key(at.key);
     const Sum slope = slopes[at.key_head * shape.group + at.head_in_group];
     return device::fma(-slope, static_cast<Sum>(distance), score);
   }

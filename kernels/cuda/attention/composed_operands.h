@@ -60,9 +60,7 @@ struct ComposedOperands {
   LOOKBACK_DEVICE std::int64_t head_step() const { return band.step * shape.keys; }
   std::int64_t pairs() const { return shape.sequences * band.rows * shape.keys; }
   // Of the memory of a band.
-  std::int64_t numbers() const {
-    return shape.sequences * shape.heads() * band.step * shape.keys;
-  }
+  std::int64_t numbers() const { return shape.sequences * shape.heads() * band.step * shape.keys; }
 };
 
 template <class T, class Arguments>

@@ -182,7 +182,7 @@ struct ComposePairsGradient {
 // A warp for each row of [B, H, rows].
 template <class T>
 struct ComposedRow {
-  std::int64_t base;
+  std::int64_t base, sequence, head, row;
   KeyRange seen;
   int lane;
 };
@@ -191,11 +191,14 @@ LOOKBACK_DEVICE ComposedRow<T> composed_row(const ComposedOperands<T>& x, std::i
   const auto head = number / x.band.rows, i = number % x.band.rows;
   const auto sequence = head / x.heads();
   return {.base = x.row_at(sequence, head % x.heads(), i),
+          .sequence = sequence,
+          .head = head % x.heads(),
+          .row = x.band.first + i,
           .seen = x.shape.keys_of(sequence, x.band.first + i),
           .lane = device::thread_index() % device::warp_threads};
 }
 
-// y = softmax(y) over the keys seen.
+// y = softmax(y) over the keys that the head sees; 0 for the others of the row's range.
 template <class T>
 struct SoftmaxOfRows {
   using Sum = Accumulator<T>;
@@ -207,6 +210,9 @@ struct SoftmaxOfRows {
     Sum* numbers = y + row.base;
     Sum most = -std::numeric_limits<Sum>::infinity();
     for (auto s = row.seen.first + row.lane; s < row.seen.last; s += device::warp_threads) {
+      if (!x.shape.visible.plain() && !x.shape.sees(row.sequence, row.head, row.row, s)) {
+        numbers[s] = -std::numeric_limits<Sum>::infinity();
+      }
       most = device::Larger{}(most, numbers[s]);
     }
     most = device::reduce_warp(most, device::Larger{});
