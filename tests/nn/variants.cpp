@@ -144,9 +144,9 @@ std::unique_ptr<Llama> make_variant(const LlamaConfig& config, DType dtype, std:
   auto llama = make_llama(config, dtype, seed);
   for (const auto& parameter : llama->parameters()) {
     const auto kind = parameter.initial.kind;
-    if (kind == Initial::Kind::normal || kind == Initial::Kind::own_normal) continue;
+    if (kind == Initial::Kind::normal) continue;
     auto random = random_of(parameter.name, seed);
-    std::normal_distribution<double> noise(0, 0.1);
+    std::normal_distribution<double> noise(0, kind == Initial::Kind::own_normal ? 1 : 0.1);
     visit_floating(dtype, [&]<class T>(TypeTag<T>) {
       for (auto& value : parameter.tensor.elements<T>()) {
         value = static_cast<T>(static_cast<double>(value) + noise(random));
