@@ -123,7 +123,7 @@ TEST(StockModel, NullIsAnAnswerWhereTheClassTakesItForOne) {
 TEST(StockModel, MistralLooksThroughItsWindow) {
   expect_means(small("mistral", {{"sliding_window", 7}}),
                {{"sliding_window", nullptr}, {"attention_mechanism", window(7)}});
-  expect_means(small("mistral", {{"sliding_window", nullptr}}), Json::object());
+  expect_means(small("mistral", {{"sliding_window", nullptr}}), {{"sliding_window", nullptr}});
   expect_means(
       small("mistral", {{"sliding_window", 7}, {"attention_mechanism", {{"clip_qkv", 2}}}}),
       {{"sliding_window", nullptr},
