@@ -34,6 +34,12 @@ double flops_of(std::string_view name, const std::vector<kernels::In>& inputs,
   if (name == "linear_cross_entropy_forward") {  // logits, and from them dx and dweight
     return 6 * elements(inputs[0].sizes) * static_cast<double>(inputs[1].size(0));
   }
+  if (name == "linear_attention_forward") {  // q [B, T, H, K], v [.., V]: two products with states
+    return 4 * elements(inputs[0].sizes) * static_cast<double>(inputs[2].size(-1));
+  }
+  if (name == "linear_attention_backward") {  // dy [B, T, H, V], q [.., K]: twice that
+    return 8 * elements(inputs[0].sizes) * static_cast<double>(inputs[1].size(-1));
+  }
   const bool forward = name == "attention_forward";
   if (!forward && name != "attention_backward") return 0;
   // q or dy [B, T, H, dk] first; two products over half of T x T forward, five backward.

@@ -8,8 +8,8 @@
 #include "apps/data/tokenizer_file.h"
 #include "apps/folder/folder_entries.h"
 #include "apps/folder/work_folder.h"
-#include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
+#include "apps/model/model_warnings.h"
 #include "apps/train/output_folder.h"
 #include "apps/train/run_entries.h"
 #include "nn/llama/pool_heads.h"
@@ -40,7 +40,7 @@ class Convert final : public Command {
     const auto config = load_model(directory_, precision_of(DType::f32))->config;
     const auto reason = reason_against_pooling(config, *heads_);
     if (!reason.empty()) usage_error("--num-key-value-heads {}: {}", *heads_, reason);
-    warn_of_fault(config);
+    warn_of_model(config);
     note_missing_checksums(session.console, directory_);
     write(config);
     session.console.result(fmt::format("{} key and value heads of {}; the model is in {}", *heads_,

@@ -9,8 +9,8 @@
 #include "apps/diagnosis/subject_choice.h"
 #include "apps/diagnosis/test_subjects.h"
 #include "apps/inspect/write_report.h"
-#include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
+#include "apps/model/model_warnings.h"
 #include "runtime/replacing_file.h"
 
 namespace lookback {
@@ -48,7 +48,7 @@ class Diagnose final : public Command {
     choice_.effort = full_ ? Effort::full : Effort::quick;
     choice_.seed = session.seed;
     const auto subject = choose_subject(choice_);
-    warn_of_fault(subject.config);
+    warn_of_model(subject.config);
     if (subject.folder) note_missing_checksums(session.console, *subject.folder);
     make_folder(output_dir_, "diagnose");  // before an hour of work
     const auto diagnosis = diagnose(subject);

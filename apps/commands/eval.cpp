@@ -10,8 +10,8 @@
 #include "apps/model/attention_storage.h"
 #include "apps/model/cache_policy_flags.h"
 #include "apps/model/dtype_choice.h"
-#include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
+#include "apps/model/model_warnings.h"
 #include "apps/train/evaluate.h"
 #include "apps/train/run_options.h"
 #include "nn/layer/bounded_attention.h"
@@ -44,7 +44,7 @@ class Eval final : public Command {
     const auto llama = load_model(directory_, precision_of(*dtype_));
     const auto policy = cache_.policy(*session.flags);
     check_cache_policy(llama->config, policy);
-    warn_of_fault(llama->config);
+    warn_of_model(llama->config);
     note_missing_checksums(session.console, directory_);
     const auto most = llama->config.max_position_embeddings;
     if (!block_size_)
@@ -56,6 +56,7 @@ class Eval final : public Command {
     const auto source = open(*llama, run, session.seed);
     if (run && !data_.empty()) check_language(run->options.tokenizer, *source);
     const auto storage = run ? run->options.attention_storage : TrainOptions().attention_storage;
+    warn_of_kept_weights(llama->config, storage);
     const auto batch_size = run ? run->options.batch_size : TrainOptions().batch_size;
     auto plan = whole_evaluation(*source, batch_size, *block_size_);
     plan.cache_policy = policy;

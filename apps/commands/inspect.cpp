@@ -7,8 +7,8 @@
 #include "apps/inspect/write_report.h"
 #include "apps/model/attention_storage.h"
 #include "apps/model/dtype_choice.h"
-#include "apps/model/fault_warning.h"
 #include "apps/model/model_folder.h"
+#include "apps/model/model_warnings.h"
 #include "apps/model/prompt.h"
 #include "apps/train/read_run_history.h"
 #include "apps/train/run_options.h"
@@ -38,7 +38,8 @@ class Inspect final : public Command {
     if (tokenizer_.empty()) tokenizer_ = tokenizer_of(directory_, run);
     if (!attention_storage_) attention_storage_ = options.attention_storage;
     const auto llama = load_model(directory_, precision_of(*dtype_));
-    warn_of_fault(llama->config);
+    warn_of_model(llama->config);
+    warn_of_kept_weights(llama->config, *attention_storage_);
     note_missing_checksums(session.console, directory_);
     const auto [prompt_tokenizer, tokens] = read_prompt(*prompt_, tokenizer_, llama->config);
     std::filesystem::path folder = output_dir_;

@@ -10,9 +10,10 @@
 #include "apps/data/open.h"
 #include "apps/data/tokenizer_file.h"
 #include "apps/diagnosis/faults/fault.h"
-#include "apps/model/fault_warning.h"
+#include "apps/model/attention_storage.h"
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
+#include "apps/model/model_warnings.h"
 #include "apps/train/data_apart.h"
 #include "apps/train/peak_memory.h"
 #include "apps/train/training_run.h"
@@ -70,7 +71,8 @@ class Train final : public Command {
     resolve_steps(options_, data.training->tokens());
     if (resumed_) note_resolved_steps(*resumed_, *session.flags);
     const Llama llama(choice.config, precision_of(options_.dtype));
-    warn_of_fault(choice.config);
+    warn_of_model(choice.config);
+    warn_of_kept_weights(choice.config, options_.attention_storage);
     if (!resumed_ && !options_.init_from.empty()) {
       note_missing_checksums(session.console, options_.init_from);
     }

@@ -8,6 +8,8 @@
 
 namespace lookback {
 
+class RunningReplay;
+
 // Made by the attention mechanism of the layer that recorded it, with that layer's mask inside:
 // what a later layer can do with it is apply the recorded weights, already masked and normalized,
 // to new values, and nothing else. Gradients flow through it to whatever the weights were made of.
@@ -20,6 +22,17 @@ class AttentionReplay {
   // checkpoint, which hands the tensors on in its own name.
   virtual std::vector<Tensor> tensors() const = 0;
   virtual std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& tensors) const = 0;
+  // Null where it needs the values of every position while decoding.
+  virtual const RunningReplay* running() const { return nullptr; }
+};
+
+// One that sums up the past: while decoding it takes a state in place of the earlier values.
+class RunningReplay : public AttentionReplay {
+ public:
+  // values [B, T, G, dv] of this pass's tokens. `state` stands for those before (undefined: none),
+  // and then for these, too.
+  virtual Tensor apply_behind(const Tensor& values, Tensor& state) const = 0;
+  const RunningReplay* running() const final { return this; }
 };
 
 }  // namespace lookback

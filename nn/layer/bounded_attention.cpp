@@ -53,7 +53,7 @@ struct SinkCache final : LayerCache {
   // Makes room for `fresh` tokens that begin at `position`, then takes them in.
   void take(std::int64_t position, const Tensor& key, const Tensor& value) {
     const auto fresh = key.size(1), length = static_cast<std::int64_t>(positions.size());
-    if (length + fresh > policy.sinks + policy.recent) {
+    if (length > 0 && length + fresh > policy.sinks + policy.recent) {
       const auto first_kept = std::min(policy.sinks, length);
       const auto kept_behind = std::max<std::int64_t>(policy.recent - fresh, 0);
       drop(first_kept, std::clamp(length - kept_behind, first_kept, length));

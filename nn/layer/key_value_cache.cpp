@@ -1,5 +1,7 @@
 #include "nn/layer/key_value_cache.h"
 
+#include <algorithm>
+
 #include "autograd/record.h"
 #include "kernels/copy.h"
 
@@ -47,6 +49,12 @@ std::size_t CachedRows::bytes_per_token() const {
   return static_cast<std::size_t>(numbers) * size_of(rows_so_far_.dtype());
 }
 
+std::size_t bytes_of_state(const Tensor& state) {
+  if (!state.defined()) return 0;
+  const auto sequences = std::max<std::int64_t>(1, state.size(0));
+  return static_cast<std::size_t>(state.numel() / sequences) * size_of(state.dtype());
+}
+
 Tensor KeyValueCache::value_weight(std::size_t layer, const std::function<Tensor()>& make) {
   if (value_weights_.size() <= layer) value_weights_.resize(layer + 1);
   auto& weight = value_weights_[layer];
@@ -54,16 +62,17 @@ Tensor KeyValueCache::value_weight(std::size_t layer, const std::function<Tensor
   return weight;
 }
 
-std::size_t KeyValueCache::bytes_per_sequence() const {
-  std::size_t bytes = 0;
-  for (const auto& [layer, cache] : layers_) bytes += cache->bytes_per_sequence();
-  return bytes;
-}
-
 std::size_t KeyValueCache::bytes_per_token() const {
   std::size_t bytes = 0;
   for (const auto& [layer, cache] : layers_) bytes += cache->bytes_per_token();
   for (const auto& [place, values] : replayed_values_) bytes += values.bytes_per_token();
+  return bytes;
+}
+
+std::size_t KeyValueCache::bytes_per_sequence() const {
+  std::size_t bytes = 0;
+  for (const auto& [layer, cache] : layers_) bytes += cache->bytes_per_sequence();
+  for (const auto& [place, state] : replayed_states_) bytes += bytes_of_state(state);
   return bytes;
 }
 

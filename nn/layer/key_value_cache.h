@@ -52,6 +52,9 @@ class CachedRows {
   Tensor rows_so_far_;  // [B, capacity, ..]
 };
 
+// Of a state [B, ..] for one sequence; 0 where it is undefined.
+std::size_t bytes_of_state(const Tensor& state);
+
 // What a layer's attention keeps, in a layout of its own.
 class LayerCache {
  public:
@@ -83,6 +86,10 @@ class KeyValueCache {
   CachedRows& values_again(std::int64_t layer, std::int64_t earlier) {
     return replayed_values_.try_emplace({layer, earlier}, room_).first->second;
   }
+  // The same where its replay sums them up (RunningReplay).
+  Tensor& state_again(std::int64_t layer, std::int64_t earlier) {
+    return replayed_states_[{layer, earlier}];
+  }
   // A weight that is derived from others and stays for the whole generation: made once.
   Tensor value_weight(std::size_t layer, const std::function<Tensor()>& make);
 
@@ -100,6 +107,7 @@ class KeyValueCache {
   CacheRoom room_;
   std::map<std::int64_t, std::unique_ptr<LayerCache>> layers_;
   std::map<std::pair<std::int64_t, std::int64_t>, CachedRows> replayed_values_;  // layer, earlier
+  std::map<std::pair<std::int64_t, std::int64_t>, Tensor> replayed_states_;      // the same
   std::vector<Tensor> value_weights_;                                            // per layer
   std::int64_t positions_ = 0;
 };

@@ -49,14 +49,19 @@ bool is_idle(const StockModel* stock, std::string_view key) {
   return std::ranges::find(keys, key) != keys.end();
 }
 
-// The same model in keys of a Llama and ours; null is as a key that is missing.
+// The same model in keys of a Llama and ours.
 json in_own_keys(const StockModel* stock, const json& given, std::string_view where) {
-  auto object = stock == nullptr ? given : with_defaults(*stock, given);
-  for (auto key = object.begin(); key != object.end();) {
-    key = key->is_null() ? object.erase(key) : std::next(key);
-  }
-  if (stock != nullptr) stock->translate(object, where);
+  if (stock == nullptr) return without_nulls(given);
+  auto object = with_defaults(*stock, given);
+  stock->translate(object, where);
   return object;
+}
+
+// Small tensors by the million fill the memory one by one, where a large one is refused at once.
+void check_layers(const ConfigReader& reader) {
+  std::int64_t layers = 1;
+  if (reader.find("num_hidden_layers") != nullptr) reader.read("num_hidden_layers", layers);
+  reader.check(layers <= most_layers, "num_hidden_layers", "must be at most {}", most_layers);
 }
 
 void read_heads(const ConfigReader& reader, std::string_view where, LlamaConfig& config) {
@@ -153,10 +158,10 @@ StockKeys stock_keys_of(const LlamaConfig& config) {
   return {};
 }
 
-// The keys that say nothing, as they were read. torch_dtype, once dtype, is of the weights.
+// The keys that say nothing, as they were read; but for the dtype of weights, by its two names.
 void carry(const LlamaConfig& config, const StockModel* stock, nlohmann::ordered_json& object) {
   for (const auto& [key, value] : config.carried) {
-    if (object.contains(key) || key == "dtype") continue;
+    if (object.contains(key) || key == "dtype" || key == "torch_dtype") continue;
     if (!is_ignored(key) && !is_idle(stock, key)) continue;
     object[key] = nlohmann::ordered_json::parse(value);
   }
@@ -170,7 +175,9 @@ LlamaConfig parse_llama_config(std::string_view text, std::string_view where) {
   const auto stock = stock_model_of(given);
   if (stock != nullptr) stock->refuse(with_defaults(*stock, given), where);
   const auto known = known_keys(stock.get());
-  ConfigReader(given, where, "").refuse_unknown({known.begin(), known.end()}, is_ignored);
+  const ConfigReader of_file(given, where, "");
+  of_file.refuse_unknown({known.begin(), known.end()}, is_ignored);
+  check_layers(of_file);
   const auto object = in_own_keys(stock.get(), given, where);
   const ConfigReader reader(object, where, "");
 
@@ -182,9 +189,6 @@ LlamaConfig parse_llama_config(std::string_view text, std::string_view where) {
   reader.require("pretraining_tp", 1);
   reader.require("hidden_act", "silu");
   read_heads(reader, where, config);
-  // Small tensors by the million fill the memory one by one, where a large one is refused at once.
-  reader.check(config.num_hidden_layers <= most_layers, "num_hidden_layers", "must be at most {}",
-               most_layers);
   if (const auto* scaling = reader.find("rope_scaling")) {
     config.rope_scaling = read_rope_scaling(*scaling, where, config);
   }

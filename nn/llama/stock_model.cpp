@@ -24,6 +24,13 @@ std::optional<std::string> stock_type(const json& type) {
 
 void StockModel::refuse(const json&, std::string_view) const {}
 
+json without_nulls(json object) {
+  for (auto key = object.begin(); key != object.end();) {
+    key = key->is_null() ? object.erase(key) : std::next(key);
+  }
+  return object;
+}
+
 std::unique_ptr<StockModel> stock_model_of(const json& object) {
   const auto type = stock_type(object.value("model_type", json()));
   return type ? StockModels::make(*type) : nullptr;
@@ -34,6 +41,11 @@ std::optional<std::string> stock_type_of(const LlamaConfig& config) {
   return found == config.carried.end() ? std::nullopt : stock_type(json::parse(found->second));
 }
 
+std::string difference_from_class(const LlamaConfig& config) {
+  const auto type = stock_type_of(config);
+  return type ? StockModels::make(*type)->difference(config) : "";
+}
+
 json with_defaults(const StockModel& model, const json& object) {
   auto whole = object;
   const auto defaults = model.defaults();
@@ -42,7 +54,7 @@ json with_defaults(const StockModel& model, const json& object) {
     const bool none_is_meant = std::ranges::find(null_is_none, key) != null_is_none.end();
     if (found == whole.end() || (found->is_null() && !none_is_meant)) whole[key] = value;
   }
-  return whole;
+  return without_nulls(whole);
 }
 
 }  // namespace lookback

@@ -39,8 +39,7 @@ class StockModel {
   virtual std::optional<nlohmann::ordered_json> keys_of(const LlamaConfig& config) const = 0;
   // Whether head_dim is the width of its heads.
   virtual bool has_head_dim() const { return true; }
-  // Where transformers' class computes something else of the same config: what, in one line; empty:
-  // nowhere.
+  // What difference_from_class() says of such a config.
   virtual std::string difference(const LlamaConfig&) const { return {}; }
 };
 
@@ -51,7 +50,14 @@ std::unique_ptr<StockModel> stock_model_of(const nlohmann::json& object);
 // The model_type of the file that a config was read from, where it is one of them.
 std::optional<std::string> stock_type_of(const LlamaConfig& config);
 
-// The object with the defaults of the class.
+// Where transformers' class of that type computes something else than this program, in one line;
+// empty: nowhere.
+std::string difference_from_class(const LlamaConfig& config);
+
+// The object without the keys that are null: they are as keys that are missing.
+nlohmann::json without_nulls(nlohmann::json object);
+
+// The same with the defaults of the class.
 nlohmann::json with_defaults(const StockModel& model, const nlohmann::json& object);
 
 }  // namespace lookback

@@ -166,14 +166,19 @@ class RecomputedResidual final : public CrossLayerScheme {
   // Behind those of the positions before, where they are cached.
   Tensor with_cached(const Tensor& values, const ForwardPass& pass, std::size_t i) const {
     auto* cache = pass.options.cache;
-    if (cache == nullptr) return values;
+    if (cache == nullptr || pass.records[i].replay->running() != nullptr) return values;
     return cache->values_again(layer_, static_cast<std::int64_t>(i)).append(pass.position, values);
   }
 
   // The attention of layer i on these values, [B, T, H, w].
   Tensor attend(const ForwardPass& pass, std::size_t i, const Tensor& values) const {
     const auto& replay = pass.records[i].replay;
-    const auto attended = replay->apply(values);
+    auto* cache = pass.options.cache;
+    const auto* running = cache == nullptr ? nullptr : replay->running();
+    const auto attended =
+        running == nullptr ? replay->apply(values)
+                           : running->apply_behind(
+                                 values, cache->state_again(layer_, static_cast<std::int64_t>(i)));
     if (auto* trace = pass.options.trace) {
       trace->replays.push_back({.layer = layer_,
                                 .source = static_cast<std::int64_t>(i),

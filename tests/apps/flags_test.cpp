@@ -1,5 +1,6 @@
 #include "apps/cli/flags.h"
 
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -75,6 +76,35 @@ TEST(Flags, ReadsEveryKind) {
   EXPECT_TRUE(x.cache);
   EXPECT_TRUE(x.flags.given("rate"));
   EXPECT_FALSE(x.flags.given("options"));
+}
+
+TEST(Flags, AListTakesWhatEachOfSeveralSays) {
+  const auto parsed = [](const Arguments& arguments) {
+    std::vector<std::string> presets = {"llama"};
+    Flags flags;
+    flags.add("preset", presets, "NAME", "variants");
+    flags.parse(arguments);
+    EXPECT_EQ(*flags.value("preset"), fmt::format("{}", fmt::join(presets, " ")));
+    return presets;
+  };
+  EXPECT_THAT(parsed({}), testing::ElementsAre("llama"));
+  EXPECT_THAT(parsed({"--preset", "mla"}), testing::ElementsAre("mla"));
+  EXPECT_THAT(parsed({"--preset", "mla", "--preset=method1"}),
+              testing::ElementsAre("mla", "method1"));
+  EXPECT_THAT(parsed({"--preset", "mla method1"}), testing::ElementsAre("mla", "method1"));
+  EXPECT_THROW(parsed({"--preset="}), UsageError);
+
+  std::vector<std::string> presets = {"llama"}, again;
+  Flags flags, other;
+  flags.add("preset", presets, "NAME", "variants");
+  other.add("preset", again, "NAME", "variants");
+  flags.parse(Arguments{"--preset=mla", "--preset=method1"});
+  const auto path = testing::TempDir() + "flags_test_list.toml";
+  tests::write_text(path, flags.to_toml());
+  EXPECT_EQ(flags.to_toml(), "preset = \"mla method1\"\n");
+  other.read_toml(path);
+  EXPECT_EQ(again, presets);
+  EXPECT_THAT(flags.help_text("x", "x"), HasSubstr("may be repeated"));
 }
 
 TEST(Flags, RefusesNumbers) {

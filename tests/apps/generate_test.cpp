@@ -42,6 +42,7 @@ TEST_F(GenerateProgram, TheCacheChangesNothing) {
     // Keys and values of 2 layers, 2 heads of 4 numbers.
     EXPECT_EQ(cached.at("cache_bytes_per_token"), 2 * 2 * 2 * 4 * (dtype == "float64" ? 8 : 4));
     EXPECT_EQ(whole.at("cache_bytes_per_token"), 0);
+    EXPECT_EQ(cached.at("cache_bytes_per_sequence"), 0);
     EXPECT_GT(cached.at("tokens_per_second"), 0);
   }
 }
@@ -128,7 +129,7 @@ TEST(BenchProgram, MeasuresWhatItPromises) {
   EXPECT_EQ(train.at("parameters"), 256 * 16 + 2 * (2 * 256 + 2 * 128 + 3 * 512 + 32) + 16);
   EXPECT_EQ(keys_of(bench("decode")),
             (std::set<std::string>{"tokens_per_second", "seconds_to_first_token",
-                                   "cache_bytes_per_token"}));
+                                   "cache_bytes_per_token", "cache_bytes_per_sequence"}));
   const auto memory = bench("memory");
   EXPECT_EQ(keys_of(memory), (std::set<std::string>{"predicted_bytes", "measured_bytes"}));
   const auto operations = bench("ops").at("operations");

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the reference files of this folder again, with the Python that has torch, transformers,
 # tokenizers and sentencepiece (torch 2.7.1, transformers 4.47.1, tokenizers 0.21.4 and sentencepiece
-# 0.2.3 made those in the tree):
+# 0.2.3 made those in the tree; torch 2.15.0 and transformers 4.57.6 those of stock models):
 #   PYTHON=python3 bash tests/golden/make.sh [FOLDER, this one]
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -150,6 +150,28 @@ mechanism mohsa-method1 mohsa method1 --option overlap_dim=1 --bias --seed 122
 mechanism mohsa-method5.4 mohsa method5.4 --option overlap_dim=1 --float32 --seed 123
 mechanism mohsa-growing stored3 --kv-heads 4 --seed 124 --layers-options '[{"type": "mohsa",
   "overlap_dim": 0}, {"type": "mohsa", "overlap_dim": 1}, {"type": "mohsa", "overlap_dim": 2}]'
+mechanism dcmha dcmha --steps 10 --bias --seed 150
+mechanism dcmha-static dcmha --option static_projection=true --kv-heads 1 --seed 151
+mechanism dcmha-rank-1 dcmha --option rank=1 qk_norm='"rms_norm"' clip_qkv=0.5 --kv-heads 4 --seed 152
+mechanism dcmha-softcap dcmha softcap --option position_embedding_type='"alibi"' --seed 153
+mechanism dcmha-window dcmha --pattern sliding_window=3 --float32 --seed 154
+mechanism dcmha-method1 dcmha method1 --steps 10 --seed 155
+mechanism dcmha-method3.2 dcmha method3.2 --option static_projection=true --bias --seed 156
+mechanism dcmha-in-some-layers method2 --seed 157 --float32 --layers-options '[{},
+  {"type": "dcmha", "rank": 3}, {"type": "dcmha", "softmax_scale": 0.6}]'
+mechanism linear linear --steps 10 --seed 160
+mechanism linear-biases linear --bias --tie --kv-heads 1 --option epsilon=0.5 \
+  attention_out_bias=false --seed 161
+mechanism linear-options linear --bias --option clip_qkv=0.3 qk_norm='"layer_norm"' --seed 162
+mechanism linear-without-positions linear --option position_embedding_type='"none"' \
+  qk_norm='"rms_norm_per_head"' --seed 163
+mechanism linear-method1 linear method1 --steps 10 --seed 164
+mechanism linear-method1-clipped linear method1 --bias --option clip_qkv=0.4 --seed 165
+mechanism linear-method3.2 linear method3.2 --float32 --seed 166
+mechanism linear-method4.1 linear method4.1 --kv-heads 4 --seed 167
+mechanism linear-two-chunks linear --batch 1 --heads 2 --layers 2 --seq 67 --float32 --seed 168
+mechanism linear-in-one-layer method1 --seed 169 --layers-options '[{}, {"type": "linear"},
+  {"pattern": {"sliding_window": 2}}]'
 
 mechanism dilated dilated --seq 11 --steps 10 --seed 140
 mechanism dilated-per-head sliding-window --seq 11 --pattern sliding_window=3 dilation='[1,2,3,20]' \
@@ -184,15 +206,63 @@ decode decode-streaming causal --policy streaming_llm --sinks 1 --recent 4 --bia
 decode decode-streaming-prompt alibi --policy streaming_llm --sinks 2 --recent 3 --prompt 7 \
   --seed 132
 decode decode-streaming-options qk-rms-norm-per-head --policy streaming_llm --sinks 0 --recent 3 \
-  --option clip_qkv=0.9 attn_logit_softcapping=2 --seed 133 \
-  --top cross_layer_residual='{"site":"mlp","source":"stored",
-"weights":"learned","stream":"add","include_self":true}'
+  --option clip_qkv=0.9 attn_logit_softcapping=2 --seed 133
 decode decode-h2o causal --policy h2o --heavy 3 --recent 2 --kv-heads 1 --seed 134
 decode decode-h2o-prompt alibi --policy h2o --heavy 2 --recent 3 --prompt 8 \
   --option attn_logit_softcapping=1.5 --seed 135
 decode decode-h2o-without-recent qk-layer-norm --policy h2o --heavy 4 --recent 0 \
   --kv-heads 4 --float32 --seed 136
 decode decode-h2o-without-heavy softmax-scale --policy h2o --heavy 0 --recent 4 --seed 137
+
+mechanism moh moh --steps 10 --seed 130
+mechanism moh-query-norm moh --option router='"query_norm"' --bias --steps 10 --seed 131
+mechanism moh-without-shared-heads moh --option num_shared_heads=0 router_z_loss_coef=0.1 --bias \
+  --seed 132
+mechanism moh-two-shared-heads moh --option num_shared_heads=2 num_selected_heads=1 \
+  attention_out_bias=true router_aux_loss_coef=0 router_z_loss_coef=0.1 --seed 133
+mechanism moh-options moh --kv-heads 1 --option qk_norm='"rms_norm"' clip_qkv=0.6 \
+  position_embedding_type='"alibi"' attn_logit_softcapping=0.7 --pattern sliding_window=3 --seed 134
+mechanism moh-method1 moh method1 --steps 10 --seed 135
+mechanism moh-method3.2 moh method3.2 --bias --seed 136
+mechanism moh-method5.4 moh method5.4 --steps 10 --seed 137
+mechanism moh-query-norm-method1 moh method1 --option router='"query_norm"' --seed 138
+mechanism moh-float32 moh --float32 --steps 10 --seed 139
+mechanism moa moa --steps 10 --seed 140
+mechanism moa-normalized moa --option norm_topk_prob=true num_experts=5 --seed 141
+mechanism moa-biases moa --bias --option qk_norm='"rms_norm_per_head"' clip_qkv=0.6 --seed 142
+mechanism moa-one-of-three moa --kv-heads 4 --option num_experts=3 num_experts_per_tok=1 \
+  attention_out_bias=true position_embedding_type='"none"' --seed 143
+mechanism moa-all-experts moa --kv-heads 1 --option num_experts=4 num_experts_per_tok=4 \
+  --pattern sliding_window=3 --seed 144
+mechanism moa-method1 moa method1 --steps 10 --seed 145
+mechanism moa-method3.2 moa method3.2 --bias --seed 146
+mechanism moa-float32 moa stored3 --float32 --steps 10 --seed 147
+mechanism mixtures-by-layer method1 --seed 148 --steps 10 --layers-options '[{"type": "moh",
+  "num_shared_heads": 1, "num_selected_heads": 2}, {}, {"type": "moa", "num_experts": 3,
+  "num_experts_per_tok": 2, "router_aux_loss_coef": 0.3}]'
+# yarn, layer_types, and the keys of transformers' own classes.
+yarn='{"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "mscale": 0.7,
+  "mscale_all_dim": 0.6}'
+latent=(qk_nope_head_dim=5 qk_rope_head_dim=4 v_head_dim=3 kv_lora_rank=3)
+mechanism yarn llama --head-dim 8 --steps 10 --seed 150 \
+  --top 'rope_scaling={"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 16}'
+mechanism yarn-of-two-magnitudes method1 --head-dim 8 --seed 151 --top "rope_scaling=$yarn"
+mechanism yarn-with-factor method5.4 --head-dim 6 --float32 --seed 152 \
+  --top 'rope_scaling={"type": "yarn", "factor": 2.5, "attention_factor": 1.3, "beta_fast": 8}'
+mechanism mla-yarn mla --seed 153 --steps 10 --top "rope_scaling=$yarn"
+mechanism mla-yarn-method5.5 mla method5.5 --seed 154 --top "rope_scaling=$yarn"
+mechanism layer-types method1 --seed 155 --pattern sliding_window=3 \
+  --top 'layer_types=["full_attention", "sliding_attention", "full_attention"]'
+mechanism mistral method1 --seed 156 --top 'model_type="mistral"' sliding_window=3
+mechanism qwen2 llama --seed 157 --steps 10 --top 'model_type="qwen2"' use_sliding_window=true \
+  sliding_window=2 max_window_layers=1
+mechanism qwen3 llama --seed 158 --steps 10 --top 'model_type="qwen3"' use_sliding_window=true \
+  sliding_window=2 'layer_types=["sliding_attention", "full_attention", "sliding_attention"]'
+mechanism deepseek-v2 mla --seed 159 --head-dim 4 --top 'model_type="deepseek_v2"' q_lora_rank=4 \
+  "${latent[@]}" "rope_scaling=$yarn"
+mechanism deepseek-v3 llama --kv-heads 4 --bias --seed 160 --head-dim 4 --steps 10 \
+  --top 'model_type="deepseek_v3"' "${latent[@]}" rope_interleave=false n_routed_experts=8 \
+  first_k_dense_replace=3
 
 # Checkpoints of the model types that were in use before: the plain config and a model_type.
 older() {
@@ -209,6 +279,23 @@ older older-method3-v2 method3-v2 stored3 --seed 73
 "$python" "$here/from_transformers.py" "$folder/transformers.safetensors"
 "$python" "$here/from_transformers.py" "$folder/transformers-tied.safetensors" --tie --bias \
   --rope-scaling '{"rope_type": "linear", "factor": 2.0}' --seed 1
+
+
+# stock NAME MODEL_TYPE [options]: made by transformers 4.57.6.
+stock() {
+  local name=$1 model_type=$2
+  shift 2
+  "$python" "$here/from_transformers.py" "$folder/transformers-$name.safetensors" \
+    --model-type "$model_type" "$@"
+}
+stock mistral mistral --seed 2
+stock qwen2 qwen2 --tie --seed 3
+stock qwen2-yarn qwen2 --seed 4 --rope-scaling '{"type": "yarn", "factor": 4.0,
+  "original_max_position_embeddings": 32, "beta_fast": 16}'
+stock qwen3 qwen3 --bias --seed 5 --key use_sliding_window=true sliding_window=3 \
+  'layer_types=["sliding_attention", "full_attention", "sliding_attention"]'
+stock deepseek-v2 deepseek_v2 --bias --seed 6 --key q_lora_rank=null
+stock deepseek-v3 deepseek_v3 --seed 7 --rope-scaling "$yarn"
 
 "$python" "$here/tokenizers/make.py" "$folder/tokenizers"
 "$python" "$here/tokenizers/make_sentencepiece.py" "$folder/tokenizers"

@@ -5,4 +5,5 @@ import transformers
 
 print(json.dumps({"version": transformers.__version__,
                   "every_model": sorted(transformers.PretrainedConfig().to_dict()),
-                  "llama": transformers.LlamaConfig().to_dict()}))
+                  "llama": transformers.LlamaConfig().to_dict(),
+                  "deepseek": hasattr(transformers, "DeepseekV3Config")}))

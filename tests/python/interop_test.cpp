@@ -92,8 +92,8 @@ TEST(PythonInterop, EveryKindOfModelOpensInTransformers) {
   config.attention_bias = config.mlp_bias = true;
   config.rms_norm_eps = 1e-3;
   config.rope_theta = 500;
-  for (const auto kind :
-       {RopeScaling::Kind::none, RopeScaling::Kind::linear, RopeScaling::Kind::llama3}) {
+  for (const auto kind : {RopeScaling::Kind::none, RopeScaling::Kind::linear,
+                          RopeScaling::Kind::llama3, RopeScaling::Kind::yarn}) {
     config.rope_scaling = {.kind = kind,
                            .factor = kind == RopeScaling::Kind::none ? 1.0 : 4.0,
                            .original_max_position_embeddings = 16};
@@ -103,6 +103,91 @@ TEST(PythonInterop, EveryKindOfModelOpensInTransformers) {
     const TemporaryDirectory folder;
     save_model(llama, folder.path());
     expect_same_model(opened_by_transformers(folder.path(), dtype), string(name_of(dtype)));
+  }
+}
+
+// Skips where transformers is older than the youngest of the classes.
+#define LOOKBACK_NEEDS_STOCK_MODELS()                                           \
+  LOOKBACK_NEEDS_PYTHON();                                                      \
+  if (const auto keys = run_python("config_keys.py"); keys["deepseek"] != true) \
+  GTEST_SKIP() << "transformers is " << keys["version"] << ", which has no DeepSeek-V3"
+
+TEST(PythonInterop, WhatAClassComputesOpensAsThatClass) {
+  LOOKBACK_NEEDS_STOCK_MODELS();
+  auto base = built_in_llama_config("smoke");
+  base.hidden_size = 48;
+  base.num_attention_heads = base.num_key_value_heads = 4;
+  base.head_dim = 12;
+  base.max_position_embeddings = 64;
+  const json yarn{{"rope_type", "yarn"},
+                  {"factor", 4.0},
+                  {"original_max_position_embeddings", 16},
+                  {"mscale", 0.8},
+                  {"mscale_all_dim", 0.6}};
+  const json latent{{"type", "mla"},         {"q_lora_rank", 10},     {"kv_lora_rank", 7},
+                    {"qk_nope_head_dim", 6}, {"qk_rope_head_dim", 4}, {"v_head_dim", 5}};
+  const json window{{"sliding_window", 5}}, norm = "rms_norm_per_head";
+  const std::map<string, json> keys = {
+      {"MistralForCausalLM", {{"attention_mechanism", {{"pattern", window}}}}},
+      {"Qwen2ForCausalLM",
+       {{"attention_bias", true},
+        {"attention_mechanism", {{"attention_out_bias", false}, {"pattern", window}}},
+        {"layer_types",
+         {"full_attention", "sliding_attention", "full_attention", "sliding_attention"}}}},
+      {"Qwen3ForCausalLM",
+       {{"attention_bias", true}, {"attention_mechanism", {{"qk_norm", norm}}}}},
+      {"DeepseekV2ForCausalLM", {{"mlp_bias", true}, {"attention_mechanism", latent}}},
+      {"DeepseekV3ForCausalLM", {{"attention_mechanism", latent}, {"rope_scaling", yarn}}}};
+  for (const auto& [architecture, each] : keys) {
+    auto object = json::parse(to_json(base));
+    object.update(each);
+    const Llama llama(parse_llama_config(object.dump(), architecture), precision_of(DType::f32));
+    initialize(llama.parameters(), 0.2, 5);
+    const TemporaryDirectory folder;
+    save_model(llama, folder.path());
+    const auto opened = opened_by_transformers(folder.path(), DType::f32);
+    EXPECT_EQ(opened["class"], architecture);
+    expect_same_model(opened, "float32");
+  }
+}
+
+TEST(PythonInterop, StockModelsEvaluateToTheirLoss) {
+  LOOKBACK_NEEDS_STOCK_MODELS();
+  const TemporaryDirectory scratch;
+  const auto text = scratch.path() / "text.txt";
+  string words;
+  for (int i = 0; i < 150; ++i) words += std::to_string(i * i) + (i % 7 == 0 ? ".\n" : " sheep ");
+  write_text(text, words);
+  const string latent =
+      R"("num_key_value_heads": 4, "q_lora_rank": 10, "kv_lora_rank": 7, "qk_nope_head_dim": 6,
+         "qk_rope_head_dim": 4, "v_head_dim": 5, "first_k_dense_replace": 2)";
+  const std::vector<string> options = {
+      R"({"model_type": "mistral", "sliding_window": 9})",
+      R"({"model_type": "qwen2", "use_sliding_window": true, "sliding_window": 9,
+          "max_window_layers": 1})",
+      R"({"model_type": "qwen3", "head_dim": 6, "tie_word_embeddings": true})",
+      R"({"model_type": "deepseek_v2", )" + latent + "}",
+      R"({"model_type": "deepseek_v3", )" + latent + "}"};
+  for (const auto& each : options) {
+    const TemporaryDirectory folder;
+    const auto theirs = run_python("save_folder.py", {folder.path(), text, "64", each});
+    const auto ours = run_lookback({"eval", folder.path(), "--data", text, "--json"});
+    ASSERT_EQ(ours.code, 0) << each << ours.err;
+    EXPECT_NEAR(json::parse(ours.out)["loss"].get<double>(), theirs["loss"].get<double>(), 1e-5)
+        << each;
+    // Trained on and saved it is a model of that class again.
+    const auto next = scratch.path() / "next";
+    const auto trained =
+        run_lookback({"train", "--init-from", folder.path(), "--data", text, "--block-size", "32",
+                      "--max-steps", "2", "--output-dir", next, "--quiet", "--overwrite"});
+    ASSERT_EQ(trained.code, 0) << each << trained.err;
+    const auto opened = opened_by_transformers(next, DType::f32);
+    EXPECT_EQ(json::parse(read_text(next / "config.json"))["model_type"],
+              json::parse(each)["model_type"]);
+    expect_same_model(opened, "float32");
+    const auto generated =
+        run_lookback({"generate", next, "--prompt", "12", "--max-new-tokens=20"});
+    EXPECT_EQ(generated.code, 0) << generated.err;
   }
 }
 
@@ -137,7 +222,7 @@ TEST(PythonInterop, IgnoredKeysAndDefaultsAreThoseOfTransformers) {
   const auto keys = run_python("config_keys.py");
   if (keys["version"] != "4.47.1")
     GTEST_SKIP() << "transformers is " << keys["version"] << ", the list of 4.47.1";
-  std::vector<string> expected = {"use_cache"},
+  std::vector<string> expected = {"use_cache", "dtype"},
                       listed(ignored_config_keys.begin(), ignored_config_keys.end());
   for (const string key : keys["every_model"]) {
     if (!key.starts_with('_') && key != "tie_word_embeddings") expected.push_back(key);

@@ -8,15 +8,15 @@ import sys
 
 import torch
 from safetensors.torch import load_file
-from transformers import LlamaForCausalLM
+from transformers import AutoModelForCausalLM
 
 folder, file = sys.argv[1:]
-model, report = LlamaForCausalLM.from_pretrained(folder, output_loading_info=True, torch_dtype="auto")
+model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, torch_dtype="auto")
 theirs = load_file(file)
 with torch.no_grad():
     logits = model(theirs["ids"]).logits
 print(json.dumps({
     "difference": (logits.double() - theirs["logits"].double()).abs().max().item(),
     "largest": logits.abs().max().item(),
-    "dtype": str(model.dtype),
+    "dtype": str(model.dtype), "class": type(model).__name__,
     "missing": report["missing_keys"], "unexpected": report["unexpected_keys"]}))

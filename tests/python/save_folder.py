@@ -1,6 +1,7 @@
-"""save_folder.py FOLDER TEXT WINDOW OPTIONS: a Llama saved by transformers, and its loss.
+"""save_folder.py FOLDER TEXT WINDOW OPTIONS: a model saved by transformers, and its loss.
 
-OPTIONS is a JSON object of LlamaConfig's arguments; "float16": true saves the weights in that dtype.
+OPTIONS is a JSON object of its config's arguments; "model_type": another than llama; "float16": true
+saves the weights in that dtype.
 The loss is the mean over the bytes of TEXT but the first: window k feeds tokens kW .. and scores
 tokens kW+1 .. min((k+1)W, n-1).
 """
@@ -8,15 +9,15 @@ import json
 import sys
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 folder, text, window, options = sys.argv[1], sys.argv[2], int(sys.argv[3]), json.loads(sys.argv[4])
-half = options.pop("float16", False)
+half, model_type = options.pop("float16", False), options.pop("model_type", "llama")
 torch.manual_seed(7)
-config = LlamaConfig(**{**dict(vocab_size=256, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+config = AutoConfig.for_model(model_type, **{**dict(vocab_size=256, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
                                num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64),
                         **options})
-model = LlamaForCausalLM(config).eval()
+model = AutoModelForCausalLM.from_config(config).eval()
 with torch.no_grad():
     for parameter in model.parameters():
         parameter += 0.1 * torch.randn(parameter.shape)
