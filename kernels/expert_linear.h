@@ -1,7 +1,8 @@
 // Rows times the matrices that are chosen for them (the experts of a mixture; Shazeer et al. 2017):
 //   y[n, s O + o] = sum_i x[n, i] weight[experts[n, s], i, o],  s < S
-// x [N, I]: dense rows, at any stride; weight [E, I, O]: one of the last two dimensions has stride 1
-// or size 1; experts i64 [N, S], contiguous; y [N, S O], contiguous, of x's dtype, or f32 for bf16.
+// x [N, I]: dense rows, at any stride; weight [E, I, O]: one of the last two dimensions has stride
+// 1 or size 1; experts i64 [N, S], contiguous; y [N, S O], contiguous, of x's dtype, or f32 for
+// bf16.
 // f32, f64, bf16; sums in f32 for f32 and bf16, in f64 for f64; a bf16 result is rounded once.
 // Rows that chose one expert are gathered and multiplied together. A row's bits do not depend on
 // which others chose its experts (kernels/cpu/gemm.h). Throws Error naming position, expert and

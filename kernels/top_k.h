@@ -1,8 +1,9 @@
 // The k largest of each row's n entries:
-//   index[.., j] = where the j-th largest is, the largest first; of equal ones the lower place first
+//   index[.., j] = where the j-th largest is; of equal ones the lower place first
 //   chosen[.., i] = 1 where i is one of them, else 0
-// NaN counts as larger than any number. x [rows, n]: dense rows, at any stride; index i64 [rows, k],
-// chosen [rows, n] of x's dtype: contiguous; 1 <= k <= n. A row depends on that row of x alone.
+// NaN counts as larger than any number. x [rows, n]: dense rows, at any stride; index i64
+// [rows, k], chosen [rows, n] of x's dtype: contiguous; 1 <= k <= n. A row depends on that row of x
+// alone.
 #pragma once
 
 #include "kernels/core/dependency.h"

@@ -56,6 +56,7 @@ class Eval final : public Command {
     const auto source = open(*llama, run, session.seed);
     if (run && !data_.empty()) check_language(run->options.tokenizer, *source);
     const auto storage = run ? run->options.attention_storage : TrainOptions().attention_storage;
+    warn_of_kept_weights(llama->config, storage);
     const auto batch_size = run ? run->options.batch_size : TrainOptions().batch_size;
     auto plan = whole_evaluation(*source, batch_size, *block_size_);
     plan.cache_policy = policy;

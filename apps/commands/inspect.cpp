@@ -39,6 +39,7 @@ class Inspect final : public Command {
     if (!attention_storage_) attention_storage_ = options.attention_storage;
     const auto llama = load_model(directory_, precision_of(*dtype_));
     warn_of_model(llama->config);
+    warn_of_kept_weights(llama->config, *attention_storage_);
     note_missing_checksums(session.console, directory_);
     const auto [prompt_tokenizer, tokens] = read_prompt(*prompt_, tokenizer_, llama->config);
     std::filesystem::path folder = output_dir_;

@@ -10,6 +10,7 @@
 #include "apps/data/open.h"
 #include "apps/data/tokenizer_file.h"
 #include "apps/diagnosis/faults/fault.h"
+#include "apps/model/attention_storage.h"
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/model_warnings.h"
@@ -71,6 +72,7 @@ class Train final : public Command {
     if (resumed_) note_resolved_steps(*resumed_, *session.flags);
     const Llama llama(choice.config, precision_of(options_.dtype));
     warn_of_model(choice.config);
+    warn_of_kept_weights(choice.config, options_.attention_storage);
     if (!resumed_ && !options_.init_from.empty()) {
       note_missing_checksums(session.console, options_.init_from);
     }

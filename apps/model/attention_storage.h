@@ -17,6 +17,9 @@ void add_attention_storage_flag(Flags& flags, AttentionStorage& storage);
 // Without a default: none is the run's.
 void add_attention_storage_flag(Flags& flags, std::optional<AttentionStorage>& storage);
 
+// A line on stderr where layers keep their weights for later ones although qk is asked for.
+void warn_of_kept_weights(const LlamaConfig& config, AttentionStorage storage);
+
 // The forward options for runs of [batch_size, block_size] tokens; `gradients` says whether a step
 // with gradients is planned. Throws Error where attention weights are to be kept (asked for, or by
 // a fault) and this machine's memory cannot hold them.

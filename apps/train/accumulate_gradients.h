@@ -36,10 +36,10 @@ struct StepResults {
   StepMeasures read() const;
 };
 
-// Loss = (sum over all micro-batches) / (all valid targets) + auxiliary loss, where a model has one:
-// a mean over sequences, and so over micro-batches by the tokens fed in. The parameters, clear
-// before, then hold the gradients of the loss times the targets: dividing is left to the optimizer's
-// gradient scale, where it costs nothing.
+// Loss = (sum over all micro-batches) / (all valid targets), plus the auxiliary loss where a model
+// has one: a mean over sequences, and so over micro-batches by the tokens fed in. The parameters,
+// clear before, then hold the gradients of that times the targets: dividing is left to the
+// optimizer's gradient scale, where it costs nothing.
 StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
                                   const ForwardOptions& forward = {});
 // Does not wait for a GPU, unless for hooks that do. `inputs`: the micro-batches, where the

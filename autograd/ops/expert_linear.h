@@ -5,7 +5,7 @@
 
 namespace lookback {
 
-// y[.., s, :] = x[..] weight[experts[.., s]]^T: each row times the matrices that were chosen for it.
+// y[.., s, :] = x[..] weight[experts[.., s]]^T: each row times the matrices chosen for it.
 // x [.., I], weight [E, O, I], experts i64 [.., S] with x's leading sizes -> [.., S, O]. The choice
 // is not differentiable; an expert that no row chose has the gradient 0. Saves x, weight and
 // experts. Throws for an expert outside [0, E).

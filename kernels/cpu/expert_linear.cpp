@@ -33,8 +33,8 @@ struct Groups {
   }
 };
 
-// Some rows of one expert: gathered, multiplied and written back by one thread, so that they stay in
-// its cache.
+// Some rows of one expert: gathered, multiplied and written back by one thread, so that they stay
+// in its cache.
 struct Piece {
   std::int64_t expert, begin, end;
 };

@@ -51,6 +51,8 @@ class ComposedOptions final : public AttentionOptions {
   std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const override {
     return config.head_dim;
   }
+  // Made of composed scores, they do not follow from a log-sum-exp of each head.
+  bool keeps_weights() const override { return true; }
   std::shared_ptr<const AttentionOptions> resized(const LlamaConfig&) const override {
     return std::make_shared<ComposedOptions>(*this);
   }
@@ -192,8 +194,6 @@ class ComposedAttention final : public AttentionMechanism {
   }
 
  private:
-  // Later layers apply the weights themselves: made of composed scores, they do not follow from a
-  // log-sum-exp of each head.
   Tensor attend(const AttentionPieces& pieces, const HeadMixing& mixing, const Tensor& value,
                 const ForwardPass& pass, LayerRecord& record) const {
     const auto mask = scores_.patterned(pass.mask, pieces.q.front(), pass);

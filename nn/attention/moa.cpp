@@ -1,14 +1,16 @@
 // Mixture of attention heads (Zhang et al. 2022, MoA): E experts with queries and outputs of their
 // own, of which each token uses k; keys and values are shared by all. With G key/value heads and
 // H = k G query heads, of the normalized input n:
-//   l = n router, p = softmax(l), e_1 .. e_k = the largest of a token, best first (of equal ones the
-//   lower expert), w_s = p of e_s (norm_topk_prob: over their sum)
-//   query head g k + s = part g of n input_linear[e_s]; norms head by head, rotary positions; it
-//   reads key/value head g
+//   l = n router, p = softmax(l)
+//   e_1 .. e_k = the largest of a token, best first
+//   w_s = p of e_s, with norm_topk_prob over their sum
+//   query head g k + s = part g of n input_linear[e_s]
 //   y = sum_s w_s output_linear[e_s] [C_1,s .. C_G,s] + bias
-// The choice has no gradient, the weights have. A replay keeps both, and applies the outputs of the
-// experts that were chosen then. The router computes in float32 or better: a choice does not hang
-// on a rounded logit. The cache is the plain attention's.
+// Of equal logits the lower expert comes first. Query head g k + s, after norms head by head and
+// rotary positions, reads key/value head g, which gives C_g,s. The choice has no gradient, the
+// weights have. A replay keeps both, and applies the outputs of the experts that were chosen then.
+// The router computes in float32 or better: a choice does not hang on a rounded logit. The cache is
+// the plain attention's.
 #include <fmt/format.h>
 
 #include <memory>

@@ -58,6 +58,9 @@ class AttentionOptions : public HeadOptions {
   virtual std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const = 0;
   // Whether its cache can follow a policy that drops tokens.
   virtual bool drops_tokens() const { return false; }
+  // Whether layers that are run again keep their attention weights, also where those of others
+  // follow from queries and keys.
+  virtual bool keeps_weights() const { return false; }
   // The same mechanism in a model of other sizes.
   virtual std::shared_ptr<const AttentionOptions> resized(const LlamaConfig& config) const = 0;
   // The object that it was read from, with every option that is not at its default.

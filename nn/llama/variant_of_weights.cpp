@@ -8,6 +8,7 @@
 #include "nn/layer/preset.h"
 #include "nn/llama/config_file.h"
 #include "nn/llama/llama.h"
+#include "nn/llama/stock_model.h"
 
 namespace lookback {
 namespace {
@@ -54,6 +55,19 @@ std::set<std::string> without(const std::set<std::string>& names,
   return rest;
 }
 
+// transformers' classes of DeepSeek take 1536 for a q_lora_rank that is missing, other code takes
+// none.
+bool rank_is_taken_for_granted(const LlamaConfig& config) {
+  const auto type = stock_type_of(config).value_or("");
+  return type.starts_with("deepseek") && !config.carried.contains("q_lora_rank");
+}
+
+std::vector<AttentionChoice> without_query_rank(const LlamaConfig& config) {
+  auto object = nlohmann::json::parse(to_json_in_own_keys(config));
+  object.at("attention_mechanism").erase("q_lora_rank");
+  return parse_llama_config(object.dump(), "q_lora_rank").attention;
+}
+
 }  // namespace
 
 std::string variant_of_weights(const std::vector<std::string>& names) {
@@ -78,6 +92,12 @@ std::string variant_advice(const LlamaConfig& config, const std::vector<std::str
 }
 
 LlamaConfig config_for_weights(LlamaConfig config, const std::vector<std::string>& names) {
+  const auto query_projection = [](const std::string& name) {
+    return name.ends_with("self_attn.q_proj.weight");
+  };
+  if (rank_is_taken_for_granted(config) && std::ranges::any_of(names, query_projection)) {
+    config.attention = without_query_rank(config);
+  }
   const auto type = config.carried.find("model_type");
   const bool either = type != config.carried.end() && type->second == "\"method5-v4\"";
   const auto shares = [](const std::string& name) {

@@ -16,7 +16,7 @@ std::string variant_of_weights(const std::vector<std::string>& names);
 std::string variant_advice(const LlamaConfig& config, const std::vector<std::string>& names);
 
 // The config with the variant that checkpoints of this model_type mean: of method5-v4 there are
-// two, told apart by their weights' names.
+// two, told apart by their weights' names, and of a DeepSeek whose q_lora_rank is missing.
 LlamaConfig config_for_weights(LlamaConfig config, const std::vector<std::string>& names);
 
 }  // namespace lookback

@@ -173,6 +173,27 @@ mechanism linear-two-chunks linear --batch 1 --heads 2 --layers 2 --seq 67 --flo
 mechanism linear-in-one-layer method1 --seed 169 --layers-options '[{}, {"type": "linear"},
   {"pattern": {"sliding_window": 2}}]'
 
+mechanism dilated dilated --seq 11 --steps 10 --seed 140
+mechanism dilated-per-head sliding-window --seq 11 --pattern sliding_window=3 dilation='[1,2,3,20]' \
+  --bias --seed 141
+mechanism global global --seq 11 --steps 10 --seed 142
+mechanism global-at-positions global --seq 11 --pattern global_tokens='[7,0,4]' --kv-heads 1 \
+  --seed 143
+mechanism random random --seq 13 --steps 10 --seed 144
+mechanism random-blocks-of-three random --seq 17 --seed 145 --batch 1 --pattern block_size=3 \
+  random_seed=81985529216486895 sliding_window=2
+mechanism longformer longformer --seq 11 --float32 --seed 146
+mechanism bigbird bigbird --seq 15 --steps 10 --seed 147
+mechanism bigbird-method1 bigbird method1 --seq 11 --bias --seed 148
+mechanism bigbird-method5.1 bigbird method5.1 --seq 11 --float32 --seed 149
+mechanism dilated-per-head-method1 sliding-window method1 --seq 11 --seed 150 \
+  --pattern sliding_window=2 dilation='[3,1,2,1]' num_random_blocks=1
+mechanism mla-bigbird mla bigbird --seq 11 --seed 151
+mechanism dcmha-random dcmha random --seq 11 --pattern dilation='[1,2,1,3]' sliding_window=2 \
+  --seed 152
+mechanism patterns-by-layer llama --seq 11 --seed 153 --layers-options '[{"pattern":
+  {"sliding_window": 2, "global_tokens": 1}}, {}, {"pattern": {"num_random_blocks": 2}}]'
+
 # decode NAME PRESETS.. [options]: read through a cache with a policy, from its prompt on token by token.
 decode() {
   local name=$1

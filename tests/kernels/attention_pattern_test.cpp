@@ -351,5 +351,19 @@ TEST(KeyPatterns, WorkIsInProportionToTheKeysSeen) {
   }
 }
 
+// A plain window needs no packing: a block multiplies the keys from its first to its last.
+TEST(KeyPatterns, WorkOfAPlainWindowIsAFifthOfAllThePast) {
+  constexpr std::int64_t length = 2048;
+  const auto work = [&](const CausalMaskView& mask) {
+    std::int64_t pairs = 0;
+    for (std::int64_t row = 0; row < length; row += query_rows) {
+      const BlockMask block(mask, 0, row, 1, query_rows, length);
+      pairs += query_rows * (block.any.last - block.any.first);
+    }
+    return pairs;
+  };
+  EXPECT_LT(5 * work({.window = 128}), work({}));
+}
+
 }  // namespace
 }  // namespace lookback::kernels

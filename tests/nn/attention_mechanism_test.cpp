@@ -30,8 +30,8 @@ std::vector<std::string> attention_presets() {
   return names;
 }
 
-// An attention preset under each of these methods. What narrows the mask narrows it to 3 keys, so
-// that small sequences show it.
+// An attention preset under each of these methods. Patterns are made smaller, so that small
+// sequences show them.
 std::vector<Variant> under_methods(LlamaConfig base, const std::string& preset) {
   std::vector<Variant> all;
   for (const auto* method : {"llama", "method1", "method2", "method3.2", "stored3", "method5.4"}) {
@@ -43,7 +43,12 @@ std::vector<Variant> under_methods(LlamaConfig base, const std::string& preset) 
     variant.config.score_scale = keys.score_scale;
     auto object = Json::parse(to_json_in_own_keys(variant.config));
     auto& mechanism = object["attention_mechanism"];
-    if (mechanism.contains("pattern")) mechanism["pattern"]["sliding_window"] = 3;
+    if (mechanism.contains("pattern")) {
+      auto& pattern = mechanism["pattern"];
+      pattern["sliding_window"] = 3;
+      if (pattern.contains("global_tokens")) pattern["global_tokens"] = 1;
+      if (pattern.contains("block_size")) pattern["block_size"] = 2;
+    }
     all.push_back({preset + " " + method, parse_llama_config(object.dump(), preset)});
   }
   return all;

@@ -102,6 +102,8 @@ Variant preset_variant(const LlamaConfig& base, const std::string& preset) {
                {"num_hidden_layers", 1},
                {"num_attention_heads", base.num_attention_heads},
                {"head_dim", base.head_dim}});
+  const char* const key_heads = "num_key_value_heads";
+  if (!keys.contains(key_heads)) keys[key_heads] = base.num_key_value_heads;
   const auto parsed = parse_llama_config(keys.dump(), preset);
   auto config = base;
   config.cross_layer_residual = parsed.cross_layer_residual;
@@ -130,7 +132,9 @@ std::vector<Variant> presets_with_plain_attention(const LlamaConfig& base) {
 
 LlamaConfig shaped(LlamaConfig base, std::size_t i) {
   const auto heads = base.num_attention_heads;
-  base.num_key_value_heads = i % 3 == 0 ? heads / 2 : i % 3 == 1 ? 1 : heads;
+  if (base.attention.empty()) {  // others may say how many there are
+    base.num_key_value_heads = i % 3 == 0 ? heads / 2 : i % 3 == 1 ? 1 : heads;
+  }
   base.attention_bias = base.mlp_bias = i % 2 == 1;
   base.tie_word_embeddings = i % 5 == 4;
   return base;
@@ -140,9 +144,9 @@ std::unique_ptr<Llama> make_variant(const LlamaConfig& config, DType dtype, std:
   auto llama = make_llama(config, dtype, seed);
   for (const auto& parameter : llama->parameters()) {
     const auto kind = parameter.initial.kind;
-    if (kind == Initial::Kind::normal || kind == Initial::Kind::own_normal) continue;
+    if (kind == Initial::Kind::normal) continue;
     auto random = random_of(parameter.name, seed);
-    std::normal_distribution<double> noise(0, 0.1);
+    std::normal_distribution<double> noise(0, kind == Initial::Kind::own_normal ? 1 : 0.1);
     visit_floating(dtype, [&]<class T>(TypeTag<T>) {
       for (auto& value : parameter.tensor.elements<T>()) {
         value = static_cast<T>(static_cast<double>(value) + noise(random));

@@ -31,8 +31,8 @@ std::vector<Variant> healthy_presets(const LlamaConfig& base);
 // Those of them whose attention is the plain Llama's.
 std::vector<Variant> presets_with_plain_attention(const LlamaConfig& base);
 
-// The i-th way to shape a small model: the key-value heads of `base` from 1 to H, with and without
-// biases and a tied head.
+// The i-th way to shape a small model: of the plain attention the key-value heads from 1 to H;
+// with and without biases and a tied head.
 LlamaConfig shaped(LlamaConfig base, std::size_t i);
 
 // Weights larger than a fresh model's; those that start from one number (norms, layer weights,

@@ -25,8 +25,7 @@ struct Pair {
 };
 
 // Whether the row sees the key; `range` is what the row's keys_of() says.
-LOOKBACK_DEVICE inline bool is_shown(const AttentionShape& shape, const KeyRange& range,
-                                     const Pair& at) {
+LOOKBACK_DEVICE bool is_shown(const AttentionShape& shape, const KeyRange& range, const Pair& at) {
   if (!range.contains(at.key)) return false;
   return shape.visible.plain() ||
          shape.sees(at.sequence, at.key_head * shape.group + at.head_in_group, at.row, at.key);

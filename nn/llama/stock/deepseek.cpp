@@ -39,7 +39,9 @@ class DeepSeek : public StockModel {
   }
 
   std::vector<std::string_view> idle_keys() const override {
-    return {first_experts,
+    // q_lora_rank counts, and stands here so that one that was missing is known (config_for_weights).
+    return {"q_lora_rank",
+            first_experts,
             experts,
             "aux_loss_alpha",
             "ep_size",
