@@ -18,8 +18,9 @@ inline constexpr double cache_rounding = 1e-8;
 // How far the sum of a row of f32 or bf16 probabilities is from 1; logits miss it by far.
 inline constexpr double sum_of_a_distribution = 1e-3;
 
-// Makes scores of fresh weights differ by thousands: a softmax puts all weight on one key.
-inline constexpr float saturating_queries = 1e6F;
+// Of queries and of keys: makes scores of fresh weights differ by far more than thousands, so that
+// a softmax puts all weight on one key.
+inline constexpr float saturating = 1e6F;
 // What a second softmax leaves above e / (e + t): rounding. One softmax goes beyond it by
 // 1 - e / (e + 1) = 0.27 and more.
 inline constexpr double second_softmax = 1e-3;
