@@ -34,7 +34,7 @@ std::vector<int> dims_of(const TensorView& x, std::int64_t size) {
 
 // Operations whose rows are normalized over their keys: past them a key axis holds no raw scores.
 bool normalizes_keys(std::string_view operation) {
-  return operation == "attention_weights" || operation == "composed_attention_weights" ||
+  return operation == "attention_weights" || operation == "composed_attention" ||
          operation == "softmax" || operation == "log_softmax";
 }
 

@@ -13,7 +13,7 @@ class ComposedWithoutMask final : public FaultInjection {
     return "composed heads have weights at keys that the mask hides";
   }
   Verdict verdict() const override { return Verdict::causal_leak; }
-  Changes changes() const override { return forward_changes(); }
+  Changes changes() const override { return forward_changes({Change::decoded}); }
   std::string_view attention_mechanism() const override { return R"({"type": "dcmha"})"; }
   std::string_view missing_in(const LlamaConfig& config) const override {
     return has_attention(config, "dcmha") ? "" : "attention_mechanism dcmha in every layer";

@@ -16,7 +16,7 @@ class KeyCountedTwice final : public FaultInjection {
     return "every query counts the first key of the sequence twice";
   }
   Verdict verdict() const override { return Verdict::not_the_named_model; }
-  Changes changes() const override { return forward_changes(); }
+  Changes changes() const override { return forward_changes({Change::scaled_logits}); }
   MaskedWeights attention(const AttentionPieces& pieces, const CausalMask& mask) const override {
     const auto once = attention_weights(pieces, mask);
     const auto twice = cat({slice(once, -1, 0, 1) * 2, slice(once, -1, 1, once.size(-1))}, -1);
