@@ -14,7 +14,8 @@
 //                      + over both m: sum_(r < R) (sum_h x[h] m[r, h]) m[R + r, n] + x[n] m[2 R, n]
 //
 // All sums read the x that was given. P may be negative; what the mask hides is exactly 0 in A, and
-// in P where it hides it from all heads. Query head h reads key/value head g(h) = h / (H / G): G divides H.
+// in P where it hides it from all heads. Query head h reads key/value head g(h) = h / (H / G): G
+// divides H.
 //
 // q [B, T, H, K], k [B, S, G, K], v [B, S, G, V]: any strides but the last, which is 1.
 // query_mixing [B, T, 2, 2 R + 1, H], key_mixing [B, S, 2, 2 R + 1, H]: the last three dimensions
@@ -62,7 +63,8 @@ inline Slot<ComposedAttentionForwardArgs> composed_attention_forward{"composed_a
 
 // From dP = dy v^T, or from dweights as dP. With x what was composed and d its result's gradient,
 // for each m of a pair, u[r] = sum_n d[n] m[R + r, n] and w[r] = sum_h x[h] m[r, h]:
-//   dx[h] = d[h] + sum_n fixed_mixing[c, h, n] d[n] + over both m: sum_r u[r] m[r, h] + d[h] m[2 R, h]
+//   dx[h] = d[h] + sum_n fixed_mixing[c, h, n] d[n]
+//           + over both m: sum_r u[r] m[r, h] + d[h] m[2 R, h]
 //   dm[r, h] += x[h] u[r],  dm[R + r, n] += w[r] d[n],  dm[2 R, h] += x[h] d[h]
 // and through the softmax and the form as in attention_backward. All outputs are written.
 struct ComposedAttentionBackwardArgs {

@@ -25,7 +25,8 @@ struct SubjectChoice {
 // have, data that do not fit, and a block size that the model cannot take.
 Subject choose_subject(const SubjectChoice& choice);
 
-// The same for a config that is there already; the choice's folder, config and presets do not count.
+// The same for a config that is there already; the choice's folder, config and presets do not
+// count.
 Subject subject_of(const LlamaConfig& config, ModelChoice::Vocabulary vocabulary,
                    const SubjectChoice& choice);
 

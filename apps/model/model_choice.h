@@ -22,8 +22,8 @@ bool is_built_in_config(const std::string& name);
 // fault's.
 void set_fault(LlamaConfig& config, const std::string& name);
 
-// `config`: a config.json, a folder with one, or the name of a built-in; the keys of the presets are
-// laid over it in order, and last `fault`, a known mistake, where one is named. A key takes the
+// `config`: a config.json, a folder with one, or the name of a built-in; the presets' keys are laid
+// over it in order, and last `fault`, a known mistake, where one is named. A key takes the
 // place of the one that is there, but for the options of attention_mechanism, each of which takes
 // its own. Throws Error for what cannot be
 // read or makes no model, naming the nearest built-in where no such file is there.

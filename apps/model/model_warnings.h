@@ -5,7 +5,7 @@
 
 namespace lookback {
 
-// A line on stderr where the config names a fault, and one where a class of transformers of the same
+// A line on stderr where the config names a fault, and one where transformers' class of the same
 // name computes something else.
 void warn_of_model(const LlamaConfig& config);
 

@@ -17,8 +17,8 @@ struct HeadMixing {
 };
 
 // The composed weights of one piece (and scores of its form), times v [B, S, G, V], without holding
-// the weights -> [B, T, H, V]. Saves the piece, the mixing and v. A row that sees no key gives 0. The
-// scale takes no gradient. Throws on other shapes and dtypes. `where`, here and below: for
+// the weights -> [B, T, H, V]. Saves the piece, the mixing and v. A row that sees no key gives 0.
+// The scale takes no gradient. Throws on other shapes and dtypes. `where`, here and below: for
 // mask_watch.h.
 Tensor composed_attention(const AttentionPieces& piece, const HeadMixing& mixing, const Tensor& v,
                           const CausalMask& mask,

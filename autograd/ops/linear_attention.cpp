@@ -92,7 +92,8 @@ struct Operands {
     check(given_divisor.shape() == one_each && given_divisor.dtype() == accumulator,
           "divisor {} of {} must be {} of {}: one number for each row and head",
           given_divisor.shape(), given_divisor.dtype(), one_each, accumulator);
-    check(mask.window == 0 && !mask.document_start.defined(),
+    check(mask.window == 0 && !mask.document_start.defined() && !mask.pattern.present() &&
+              !mask.key_positions.defined(),
           "the mask must hide nothing but what comes later: a state has every token in it, and "
           "cannot leave out those of a window's past or of another document");
     q = dense_rows(given_q);

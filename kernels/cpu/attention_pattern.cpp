@@ -31,6 +31,28 @@ void for_each_marked(const std::uint8_t* marks, std::int64_t first, std::int64_t
   }
 }
 
+// Calls body(run) for runs of the keys of `within` that row number i of the block sees; none is
+// empty. The heads of a block see the same.
+template <class Body>
+void for_each_run_within(const AttentionShape& shape, const PatternBlock& block, std::int64_t i,
+                         const KeyRange& within, const Body& body) {
+  const auto& rule = shape.visible;
+  const auto row = block.row_of(i);
+  if (rule.key_positions != nullptr) {
+    for (auto s = within.first; s < within.last; ++s) {
+      if (rule.visible(block.sequence, block.head, row, s, shape.keys)) body(KeyRun{s, s + 1, 1});
+    }
+    return;
+  }
+  for_each_run(rule, block.sequence, block.head, row, shape.keys, [&](KeyRun run) {
+    if (run.first < within.first) {
+      run.first += (within.first - run.first + run.step - 1) / run.step * run.step;
+    }
+    run.last = std::min(run.last, within.last);
+    if (run.first < run.last) body(run);
+  });
+}
+
 // Splits rows first, first + step, .. of some heads into blocks.
 void add_blocks(const AttentionShape& shape, const PatternBlock& heads, std::int64_t first,
                 std::int64_t step, std::int64_t positions, std::vector<PatternBlock>& all) {
@@ -97,35 +119,11 @@ PackedKeys pack_keys(const AttentionShape& shape, const PatternBlock& block,
     marks.resize(static_cast<std::size_t>(shape.keys));
     column_of.resize(marks.size());
   }
-  const auto clipped = [&](const KeyRun& run) {
-    auto at = run;
-    if (at.first < within.first) {
-      at.first += (within.first - at.first + at.step - 1) / at.step * at.step;
-    }
-    at.last = std::min(at.last, within.last);
-    return at;
-  };
-  const auto& rule = shape.visible;
-  // Calls body(run) for what position number i of the block sees. The heads of a block see the
-  // same.
-  const auto for_each = [&](std::int64_t i, const auto& body) {
-    const auto row = block.row_of(i);
-    if (rule.key_positions == nullptr) {
-      for_each_run(rule, block.sequence, block.head, row, shape.keys,
-                   [&](const KeyRun& run) { body(clipped(run)); });
-      return;
-    }
-    for (auto s = within.first; s < within.last; ++s) {
-      if (rule.visible(block.sequence, block.head, row, s, shape.keys)) body(KeyRun{s, s + 1, 1});
-    }
-  };
   KeyRange marked{shape.keys, 0};
   for (std::int64_t i = 0; i < block.positions(); ++i) {
-    for_each(i, [&](const KeyRun& run) {
+    for_each_run_within(shape, block, i, within, [&](const KeyRun& run) {
       for (auto s = run.first; s < run.last; s += run.step) marks[static_cast<std::size_t>(s)] = 1;
-      if (run.first < run.last) {
-        marked = {std::min(marked.first, run.first), std::max(marked.last, run.last)};
-      }
+      marked = {std::min(marked.first, run.first), std::max(marked.last, run.last)};
     });
   }
   PackedKeys packed;
@@ -140,7 +138,7 @@ PackedKeys pack_keys(const AttentionShape& shape, const PatternBlock& block,
   for (std::int64_t i = 0; i < block.count(); ++i) {
     std::uint8_t* shown = packed.shown.data() + i * columns;
     KeyRange range{columns, 0};
-    for_each(i, [&](const KeyRun& run) {
+    for_each_run_within(shape, block, i, within, [&](const KeyRun& run) {
       for (auto s = run.first; s < run.last; s += run.step) {
         const auto column = column_of[static_cast<std::size_t>(s)];
         shown[column] = 1;

@@ -7,7 +7,8 @@
 
 namespace lookback::kernels {
 
-// The rows of an operand; absent: 1 everywhere. With divisors [B, H, T] a row is divided by its own.
+// The rows of an operand; absent: 1 everywhere. With divisors [B, H, T] each row is divided by its
+// own.
 template <class Element, class Sum>
 struct HeadValues {
   HeadRows<const Element> rows;

@@ -1,7 +1,7 @@
 // Linear attention (Katharopoulos et al. 2020): weights are products of positive features, so that
 // the past of a sequence is a sum, however long it is.
 //   phi(x) = x + 1 for x >= 0, e^x below
-//   P_ij = rope(phi(q_i)) . rope(phi(k_j)) / (sum_{j' <= i} phi(q_i) . phi(k_j') + epsilon),  j <= i
+//   P_ij = rope(phi(q_i)) . rope(phi(k_j)) / (sum_{s <= i} phi(q_i) . phi(k_s) + epsilon), j <= i
 // with rotary positions in the numerator alone (Su et al. 2021): a weight may then be negative. The
 // same three ways: in chunks (autograd/ops/linear_attention.h), by P as a matrix, and from a state,
 // which is all that a cache holds: G (dk dv + dk) numbers per sequence, nothing per token.

@@ -12,7 +12,7 @@ namespace lookback {
 
 class AttentionScores {
  public:
-  // `enlargement`: a layer's own scores are multiplied by softmax_scale, or width^-1/2, and by this.
+  // `enlargement`: a layer's own scores are multiplied by softmax_scale, or width^-1/2, and by it.
   // The width is the options', or the head size where they have none that layers share.
   AttentionScores(Module& attention, const AttentionOptions& options, const LlamaConfig& config,
                   std::int64_t layer, Precision precision, double enlargement = 1);

@@ -13,8 +13,9 @@ namespace lookback {
 // From the text of a config.json. `where` (a path) stands at the head of every message. Missing
 // keys, and those that are null: num_key_value_heads is num_attention_heads, head_dim is
 // hidden_size / num_attention_heads, others have LlamaConfig's defaults; those of a stock model
-// (stock_model.h) have the defaults of its class. Throws Error for broken JSON, wrong types, impossible sizes, and
-// keys that are not known (they might change the computation) with the nearest one that is.
+// (stock_model.h) have the defaults of its class. Throws Error for broken JSON, wrong types,
+// impossible sizes, and keys that are not known (they might change the computation) with the
+// nearest one that is.
 LlamaConfig parse_llama_config(std::string_view json, std::string_view where);
 // `path`: the file, or a folder that holds a config.json.
 LlamaConfig read_llama_config(const std::string& path);

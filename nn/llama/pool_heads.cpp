@@ -9,8 +9,8 @@
 namespace lookback {
 namespace {
 
-// Those with a block of rows of k_proj and v_proj for each key and value head, of which there may be
-// any divisor of the query heads.
+// Those with a block of rows of k_proj and v_proj for each key and value head, of which there may
+// be any divisor of the query heads.
 constexpr std::array<std::string_view, 4> poolable = {"causal", "dcmha", "linear", "moh"};
 
 // "model.layers.0.self_attn.k_proj.weight" -> "k_proj"

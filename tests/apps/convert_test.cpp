@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-class ConvertProgram : public testing::Test {
+class ConvertProgram : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_EQ(small_.train({"--max-steps=2"}).code, 0); }
 

@@ -188,9 +188,10 @@ mechanism bigbird-method1 bigbird method1 --seq 11 --bias --seed 148
 mechanism bigbird-method5.1 bigbird method5.1 --seq 11 --float32 --seed 149
 mechanism dilated-per-head-method1 sliding-window method1 --seq 11 --seed 150 \
   --pattern sliding_window=2 dilation='[3,1,2,1]' num_random_blocks=1
-mechanism mla-bigbird mla bigbird --seq 11 --seed 151
-mechanism dcmha-random dcmha random --seq 11 --pattern dilation='[1,2,1,3]' sliding_window=2 \
-  --seed 152
+mechanism mla-patterns mla --seq 11 --seed 151 --pattern sliding_window=3 global_tokens=2 \
+  num_random_blocks=1 block_size=2
+mechanism dcmha-patterns dcmha --seq 11 --seed 152 --pattern sliding_window=2 dilation='[1,2,1,3]' \
+  num_random_blocks=2
 mechanism patterns-by-layer llama --seq 11 --seed 153 --layers-options '[{"pattern":
   {"sliding_window": 2, "global_tokens": 1}}, {}, {"pattern": {"num_random_blocks": 2}}]'
 

@@ -105,7 +105,9 @@ TEST(AttentionPatterns, RandomBlocksAreDrawnForEachLayerAndHead) {
       for (std::int64_t k = 0; k < 3; ++k) {
         const auto one = drawn[static_cast<std::size_t>(3 * i + k)];
         EXPECT_LT(one, block);
-        if (one >= 0) EXPECT_TRUE(seen.insert(one).second);
+        if (one >= 0) {
+          EXPECT_TRUE(seen.insert(one).second);
+        }
       }
       EXPECT_EQ(static_cast<std::int64_t>(seen.size()), std::min<std::int64_t>(3, block));
     }
@@ -142,8 +144,7 @@ TEST(AttentionPatterns, AreWrittenAsTheyWereRead) {
 TEST(AttentionPatterns, WhatDoesNotFitIsRefused) {
   const auto refused = [](const Json& pattern) { return error_of(with_pattern_of(pattern)); };
   EXPECT_THAT(refused({{"global_token", 2}}),
-              HasSubstr("unknown key attention_mechanism.pattern.'global_token': the nearest is "
-                        "global_tokens"));
+              HasSubstr("pattern.\"global_token\": the nearest is global_tokens"));
   EXPECT_THAT(refused({{"sliding_window", 0}}), HasSubstr("must be an integer from 1 to"));
   EXPECT_THAT(refused({{"dilation", 0}}), HasSubstr("must be an integer of at least 1, or a list"));
   EXPECT_THAT(refused({{"dilation", {1, 2}}}), HasSubstr("must have 4 numbers, one for each head"));

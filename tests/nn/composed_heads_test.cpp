@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 const Json composed{{"type", "dcmha"}};
 const Json with_static{{"type", "dcmha"}, {"static_projection", true}, {"rank", 3}};
 
-// Without what is made of tokens, and without what is fixed, heads are those of the plain attention.
+// Without what is made of tokens, and what is fixed, heads are those of the plain attention.
 TEST(ComposedHeads, WithoutMixingArePlain) {
   for (const int key_heads : {1, 2, 4}) {
     const Json more{{"num_key_value_heads", key_heads}};

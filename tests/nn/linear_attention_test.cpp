@@ -12,7 +12,7 @@ namespace {
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
-Json linear_with(const Json& keys) {
+Json linear_with(const Json& keys = Json::object()) {
   Json object{{"type", "linear"}};
   object.update(keys);
   return object;
@@ -32,7 +32,7 @@ TEST(LinearAttentionConfig, WhatHasNoMeaningIsRefused) {
       error_of(linear_with({{"epsilon", -1}})),
       HasSubstr("attention_mechanism.epsilon is -1 (number): must be a number of at least 0"));
   EXPECT_THAT(error_of(linear_with({{"epsilo", 1}})), HasSubstr("the nearest is epsilon"));
-  EXPECT_THAT(error_of(linear_with({}), {{"score_accumulation", {{"scale", "sqrt_dk"}}}}),
+  EXPECT_THAT(error_of(linear_with(), {{"score_accumulation", {{"scale", "sqrt_dk"}}}}),
               HasSubstr("score_accumulation: linear has no scores that layers could add up"));
 }
 
@@ -41,7 +41,7 @@ TEST(LinearAttentionConfig, WritesItsEpsilonWhereItIsNotTheDefault) {
     return Json::parse(to_json(with_attention(linear_with(keys)))).at("attention_mechanism");
   };
   EXPECT_EQ(written({{"epsilon", 0.5}}), linear_with({{"epsilon", 0.5}}));
-  EXPECT_EQ(written({{"epsilon", 1e-6}}), linear_with({}));
+  EXPECT_EQ(written({{"epsilon", 1e-6}}), linear_with());
 }
 
 // Nothing per token; per sequence G (dk dv + dk) numbers for each layer, and G dk dv for each layer
@@ -56,7 +56,7 @@ TEST(LinearAttentionCache, HoldsStatesAlone) {
                          {"weights", "sum"},
                          {"stream", "add"},
                          {"include_self", true}}}};
-    const auto config = with_attention(linear_with({}), again ? method1 : Json::object());
+    const auto config = with_attention(linear_with(), again ? method1 : Json::object());
     const auto llama = make_variant(config);
     KeyValueCache cache(3, 20, DType::f64);
     for (std::int64_t tokens : {5, 1, 1}) {
@@ -73,7 +73,7 @@ TEST(LinearAttentionCache, GoesOnAcrossChunks) {
   const OneThread one_thread;
   const NoGrad no_grad;
   constexpr std::int64_t length = 140;
-  const auto config = with_attention(linear_with({}), {{"max_position_embeddings", length}});
+  const auto config = with_attention(linear_with(), {{"max_position_embeddings", length}});
   const auto llama = make_variant(config);
   const auto ids = some_ids(1, length, config.vocab_size);
   const auto full = llama->logits(ids);
@@ -114,7 +114,7 @@ TEST(LinearAttentionWeights, AddUpToOneWithoutPositions) {
 
 TEST(LinearAttentionWeights, CannotBeShownBehindACache) {
   const NoGrad no_grad;
-  const auto config = with_attention(linear_with({}));
+  const auto config = with_attention(linear_with());
   const auto llama = make_variant(config);
   KeyValueCache cache(1, 8, DType::f64);
   Trace trace;

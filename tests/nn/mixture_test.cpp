@@ -85,7 +85,7 @@ TEST(MixtureOfHeads, WithoutPreferenceGatesAreOneOrZero) {
 // All experts at equal weights, whose outputs are divided by their number: multi-query attention,
 // head e made of expert e.
 TEST(MixtureOfAttention, OfAllExpertsWithoutPreferenceIsMultiQueryAttention) {
-  constexpr std::int64_t experts = 4, width = 2;
+  constexpr std::int64_t experts = 4;
   const Json heads{{"num_key_value_heads", 1}};
   const auto plain = make_variant(with_attention(Json::object(), heads));
   const auto all =
@@ -98,7 +98,7 @@ TEST(MixtureOfAttention, OfAllExpertsWithoutPreferenceIsMultiQueryAttention) {
     ASSERT_EQ(queries.size(), inputs.size());  // the rows of head e are expert e's
     std::ranges::copy(queries, inputs.begin());
     const auto& projection = from.at(layer + "o_proj.weight");  // [D, experts * width]
-    const auto hidden = projection.size(0);
+    const auto hidden = projection.size(0), width = projection.size(1) / experts;
     const auto outputs = to.at(layer + "experts.output_linear.weight").elements<double>();
     for (std::int64_t i = 0; i < experts * hidden * width; ++i) {
       const auto expert = i / (hidden * width), row = i / width % hidden, column = i % width;

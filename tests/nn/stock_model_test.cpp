@@ -17,9 +17,10 @@ using Json = nlohmann::json;
 
 // The shape of a small model, of no type.
 Json small(const std::string& model_type, const Json& more = Json::object()) {
-  Json object{{"model_type", model_type}, {"vocab_size", 13},       {"hidden_size", 16},
-              {"intermediate_size", 12},  {"num_hidden_layers", 3}, {"num_attention_heads", 4},
-              {"num_key_value_heads", 2}};
+  Json object{{"model_type", model_type}, {"vocab_size", 13},
+              {"hidden_size", 16},        {"intermediate_size", 12},
+              {"num_hidden_layers", 3},   {"num_attention_heads", 4},
+              {"num_key_value_heads", 2}, {"max_position_embeddings", 64}};
   object.update(more);
   return object;
 }
@@ -123,7 +124,7 @@ TEST(StockModel, NullIsAnAnswerWhereTheClassTakesItForOne) {
 TEST(StockModel, MistralLooksThroughItsWindow) {
   expect_means(small("mistral", {{"sliding_window", 7}}),
                {{"sliding_window", nullptr}, {"attention_mechanism", window(7)}});
-  expect_means(small("mistral", {{"sliding_window", nullptr}}), Json::object());
+  expect_means(small("mistral", {{"sliding_window", nullptr}}), {{"sliding_window", nullptr}});
   expect_means(
       small("mistral", {{"sliding_window", 7}, {"attention_mechanism", {{"clip_qkv", 2}}}}),
       {{"sliding_window", nullptr},

@@ -124,7 +124,7 @@ TEST(PythonInterop, WhatAClassComputesOpensAsThatClass) {
                   {"original_max_position_embeddings", 16},
                   {"mscale", 0.8},
                   {"mscale_all_dim", 0.6}};
-  const json latent{{"type", "mla"},         {"q_lora_rank", 10},     {"kv_lora_rank", 7},
+  const json latent{{"type", "mla"},         {"q_lora_rank", 10},     {"kv_lora_rank", 8},
                     {"qk_nope_head_dim", 6}, {"qk_rope_head_dim", 4}, {"v_head_dim", 5}};
   const json window{{"sliding_window", 5}}, norm = "rms_norm_per_head";
   const std::map<string, json> keys = {
@@ -159,7 +159,7 @@ TEST(PythonInterop, StockModelsEvaluateToTheirLoss) {
   for (int i = 0; i < 150; ++i) words += std::to_string(i * i) + (i % 7 == 0 ? ".\n" : " sheep ");
   write_text(text, words);
   const string latent =
-      R"("num_key_value_heads": 4, "q_lora_rank": 10, "kv_lora_rank": 7, "qk_nope_head_dim": 6,
+      R"("num_key_value_heads": 4, "q_lora_rank": 10, "kv_lora_rank": 8, "qk_nope_head_dim": 6,
          "qk_rope_head_dim": 4, "v_head_dim": 5, "first_k_dense_replace": 2)";
   const std::vector<string> options = {
       R"({"model_type": "mistral", "sliding_window": 9})",

@@ -1,6 +1,7 @@
-// Paths that are cut. The stream: with every o_proj and down_proj zero a layer adds nothing, and
-// must hand on what it was given. Gradients: from each layer's output back to its input.
+// Paths that are cut. The stream: with every o_proj (the experts' outputs, of a mixture) and
+// down_proj zero a layer adds nothing, and must hand on what it was given. Gradients: from each layer's output back to its input.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "apps/diagnosis/diagnosis_check.h"
@@ -21,10 +22,18 @@ class SeveredPath final : public DiagnosisCheck {
   }
 
  private:
+  // Of the projections through which a layer adds to the stream.
+  static bool adds(const std::string& name) {
+    constexpr std::array<std::string_view, 4> parts{".o_proj.", ".down_proj.",
+                                                    ".experts.output_linear.", ".experts.bias"};
+    return std::ranges::any_of(parts,
+                               [&](std::string_view part) { return name.find(part) != name.npos; });
+  }
+
   static std::unique_ptr<Llama> that_adds_nothing(const Subject& subject) {
     auto llama = subject.model();
     for (const auto& [name, parameter, initial] : llama->parameters()) {
-      if (name.find(".o_proj.") == name.npos && name.find(".down_proj.") == name.npos) continue;
+      if (!adds(name)) continue;
       kernels::fill(parameter.backend(), {.y = parameter, .value = 0});
     }
     return llama;

@@ -21,8 +21,8 @@ LOOKBACK_DEVICE Pair pair_of(const ComposedOperands<T>& x, std::int64_t item, st
 
 enum class PairNumber { score, cap_gradient, weight_gradient };
 
-// score: y = S. cap_gradient: y *= the derivative of the form. weight_gradient: y = dy . v, or, where
-// there are no values, the given dweights.
+// score: y = S. cap_gradient: y *= the derivative of the form. weight_gradient: y = dy . v, or,
+// where there are no values, the given dweights.
 template <class T, PairNumber number>
 struct PairNumbers {
   using Sum = Accumulator<T>;

@@ -39,7 +39,7 @@ class DeepSeek : public StockModel {
   }
 
   std::vector<std::string_view> idle_keys() const override {
-    // q_lora_rank counts, and stands here so that one that was missing is known (config_for_weights).
+    // q_lora_rank counts; here it is so that a missing one is known (config_for_weights).
     return {"q_lora_rank",
             first_experts,
             experts,
@@ -127,7 +127,7 @@ class DeepSeek : public StockModel {
   }
 };
 
-// Its class has no other rotary pairs than neighbors, and no factor of mscale_all_dim in its scores.
+// Its class turns neighbors as pairs alone, and its scores have no factor of mscale_all_dim.
 class DeepSeekV2 final : public DeepSeek {
   std::string_view architecture() const override { return "DeepseekV2ForCausalLM"; }
   json defaults() const override {
