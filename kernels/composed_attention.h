@@ -7,8 +7,8 @@
 //   y[b, t, h, :] = sum_s P[b, h, t, s] v[b, s, g(h), :]
 //
 // where s runs over the keys that the mask shows to t, form is that of score_form.h, and compose
-// mixes the heads of one pair (t, s): with x[h] the numbers of the pair and m = query_mixing[b, t,
-// c] or key_mixing[b, s, c], each [2 R + 1, H],
+// mixes the heads of one pair (t, s): with x[h] the numbers of the pair and m either of
+// query_mixing[b, t, c] and key_mixing[b, s, c], each [2 R + 1, H],
 //
 //   compose(c, x)[n] = x[n] + sum_h x[h] fixed_mixing[c, h, n]
 //                      + over both m: sum_(r < R) (sum_h x[h] m[r, h]) m[R + r, n] + x[n] m[2 R, n]

@@ -1,6 +1,6 @@
 // y[b, .., t, s] = x[b, .., t, s] where the mask shows key s to row t of sequence b, `hidden`
-// elsewhere (-inf for a softmax): a select, so that nothing a hidden score holds gets through. x, y:
-// [(b, ..,) t, s] contiguous, one floating dtype; with two dimensions there is one sequence.
+// elsewhere (-inf for a softmax): a select, so that nothing a hidden score holds gets through.
+// x, y: [(b, ..,) t, s] contiguous, one floating dtype; with two dimensions there is one sequence.
 #pragma once
 
 #include <limits>

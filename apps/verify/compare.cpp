@@ -56,6 +56,9 @@ double turn_between(const std::vector<double>& a, const std::vector<double>& b) 
   return std::max(0.0, 1 - product / std::sqrt(square_a * square_b));
 }
 
+// Beside the largest of its group: what is zero but for how its sums were rounded.
+constexpr double rounding = 1e-12;
+
 // How one group is measured.
 struct Measure {
   double floor;    // f x the group's largest
@@ -64,7 +67,7 @@ struct Measure {
   double error(const std::vector<double>& ours, const std::vector<double>& theirs) const {
     const double size = largest_magnitude(theirs);
     if (!direction) return ratio(largest_difference(ours, theirs), std::max(size, floor));
-    if (size == 0) return ratio(largest_magnitude(ours), largest);
+    if (size <= rounding * largest) return ratio(largest_magnitude(ours), largest);
     return largest_magnitude(ours) == 0 ? 1 : turn_between(ours, theirs);
   }
 };

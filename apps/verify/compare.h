@@ -4,8 +4,8 @@
 // group). Groups are the first words of the names: out, grad, trace, train, decode; f is 1e-3, for
 // gradients in float32 3e-2: what is small beside its group is measured against the group.
 // Gradients in bfloat16 are held by their direction: 1 - cosine(ours, theirs); where theirs are all
-// zero and have none, |ours| against the group's largest. decode.kept.<layer>, the positions that a
-// cache kept, must be equal.
+// zero (or below 1e-12 of the group's largest) and have none, |ours| against the group's largest.
+// decode.kept.<layer>, the positions that a cache kept, must be equal.
 #pragma once
 
 #include <array>

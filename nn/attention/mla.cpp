@@ -3,8 +3,9 @@
 //   [c~ | k~] = n W^kv_a,  c = rms_norm(c~) [dc],  k_R = rope(k~) [dr]
 //   q = W^q_b rms_norm(n W^q_a), or n W^q; per head [q_N [dn] | rope(q_R) [dr]]
 //   [k_N [dn] | v [dv]]_h = c W^kv_b_h
-//   scores_h = q_N k_N^T + q_R k_R^T, times (dn + dr)^-1/2, and under yarn times the square of its
-//   magnitude for mscale_all_dim (DeepSeek-V3's code)
+//   scores_h = (q_N k_N^T + q_R k_R^T) (dn + dr)^-1/2
+// Under yarn the scores are also multiplied by the square of its magnitude for mscale_all_dim
+// (DeepSeek-V3's code).
 // The cache holds c and k_R, dc + dr numbers per token. A prompt makes keys and values of them;
 // what comes behind it does not ("absorbed"): with W^kv_b_h = [K_h; V_h],
 //   q_N k_N^T = (q_N K_h) c^T,  P v = (P c) V_h^T,

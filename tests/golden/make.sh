@@ -134,7 +134,7 @@ mechanism all-options method1 --bias --seed 101 --kv-heads 1 --option clip_qkv=0
   position_embedding_type='"alibi"' attention_out_bias=false --pattern sliding_window=4
 mechanism softcap-method5.5 softcap method5.5 --option position_embedding_type='"alibi"' --seed 102
 mechanism alibi-of-three-heads alibi --heads 3 --kv-heads 3 --head-dim 4 --float32 --seed 103
-mechanism clip-qkv-method3.2 clip-qkv method3.2 --seed 104
+mechanism clip-qkv-method3.2 clip-qkv method3.2 --seed 204
 mechanism qk-layer-norm-method5.4 qk-layer-norm method5.4 --seed 105
 mechanism mla-softcap mla --option attn_logit_softcapping=0.7 --seed 106
 mechanism collaborative collaborative --steps 10 --seed 110

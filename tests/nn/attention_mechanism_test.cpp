@@ -37,7 +37,8 @@ std::vector<Variant> under_methods(LlamaConfig base, const std::string& preset) 
   for (const auto* method : {"llama", "method1", "method2", "method3.2", "stored3", "method5.4"}) {
     auto variant = preset_variant(base, preset);
     const auto keys = preset_variant(base, method).config;
-    const bool has_scores = attention_of(variant.config, 0)->score_width(variant.config).has_value();
+    const bool has_scores =
+        attention_of(variant.config, 0)->score_width(variant.config).has_value();
     if (!keys.score_scale.empty() && !has_scores) continue;  // refused
     variant.config.cross_layer_residual = keys.cross_layer_residual;
     variant.config.score_scale = keys.score_scale;
@@ -217,8 +218,8 @@ TEST(AttentionConfig, WhatCannotBeIsNamed) {
                  "mechanism: the nearest is mla");
   EXPECT_EQ(error_of({{"softmax_scal", 1}}),
             at + "unknown key attention_mechanism.\"softmax_scal\": the nearest is softmax_scale");
-  EXPECT_EQ(error_of({{"pattern", {{"window", 1}}}}),
-            at + "unknown key attention_mechanism.pattern.\"window\": the nearest is "
+  EXPECT_EQ(error_of({{"pattern", {{"sliding_windows", 1}}}}),
+            at + "unknown key attention_mechanism.pattern.\"sliding_windows\": the nearest is "
                  "sliding_window");
   EXPECT_THAT(error_of({{"pattern", {{"sliding_window", 0}}}}),
               HasSubstr("attention_mechanism.pattern.sliding_window is 0 (number): must be an "

@@ -86,8 +86,12 @@ TEST_F(VariantEqualities, WithoutOutputProjectionsOnlyTheTokenItselfCounts) {
   };
   for (const auto& [preset, config] : healthy_presets(config_of(3))) {
     const auto llama = make_variant(config);
-    EXPECT_NE(position(*llama, 0), position(*llama, 2)) << preset;
+    // The tokens that a dilated window shows beside the token itself lie further back.
+    if (preset != "dilated") {
+      EXPECT_NE(position(*llama, 0), position(*llama, 2)) << preset;
+    }
     set_zero(*llama, "o_proj");
+    set_zero(*llama, "output_linear");
     set_zero(*llama, "down_proj");
     EXPECT_EQ(position(*llama, 0), position(*llama, 2)) << preset;
     EXPECT_EQ(position(*llama, 0), position(*llama, 4)) << preset;

@@ -1,5 +1,6 @@
 // Paths that are cut. The stream: with every o_proj (the experts' outputs, of a mixture) and
-// down_proj zero a layer adds nothing, and must hand on what it was given. Gradients: from each layer's output back to its input.
+// down_proj zero a layer adds nothing, and must hand on what it was given. Gradients: from each
+// layer's output back to its input.
 #include <algorithm>
 #include <array>
 #include <cmath>
