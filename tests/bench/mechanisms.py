@@ -133,7 +133,8 @@ def budget(o):
         for policy, sizes in policies.items():
             told = loss_of(o, stories, "--cache-policy", policy, *sizes(kept))
             rows[-1].append(told["loss"] - told["floor"])
-        print(f"| {kept} | " + " | ".join(f"{loss:.3f}" for loss in rows[-1][1:]) + " |", flush=True)
+        shown = " | ".join(f"{loss:.3f}" for loss in rows[-1][1:])
+        print(f"| {kept} | {shown} |", flush=True)
     if o.figure is not None:
         o.figure.write_text(figure(rows, list(policies)))
 
