@@ -1,7 +1,7 @@
 // Distributions that pass a softmax. On logits: the rows that enter the loss are probabilities. On
-// attention, recomputed paths too: with queries and keys so large that one softmax puts all weight on
-// one key, a second one leaves that key at most e / (e + t) in row t. (Queries alone would do for a
-// softmax. Linear attention has none, and singles out a key only where keys are large, too.)
+// attention, recomputed paths too: with queries and keys so large that one softmax puts all weight
+// on one key, a second one leaves that key at most e / (e + t) in row t. (Queries alone would do
+// for a softmax. Linear attention has none, and singles out a key only where keys are large, too.)
 #include <cmath>
 #include <numbers>
 
