@@ -1,6 +1,7 @@
 // What attention did with one sequence: the weights, and what can be read off them.
 #pragma once
 
+#include <map>
 #include <source_location>
 #include <string>
 #include <vector>
@@ -30,6 +31,22 @@ struct InspectedReplay {
 // The weights are found by applying each replay to the unit vectors: it has no other way out.
 std::vector<InspectedReplay> inspect_replays(const Llama& llama, const Trace& trace,
                                              std::int64_t tokens);
+
+// What the pattern of a layer shows of a sequence, by config.json and not by what the layer ran.
+struct PatternUse {
+  std::string described;      // "sliding_window 128"
+  double keys_seen = 0;       // of a query, the mean over queries and heads
+  double all_keys = 0;        // without the pattern
+  double largest_hidden = 0;  // the largest |weight| on a key that it hides
+};
+
+// weights: per layer [H, T, T]. By layer, of those with a pattern.
+std::map<std::int64_t, PatternUse> measure_patterns(const LlamaConfig& config,
+                                                    const std::vector<Tensor>& weights);
+
+// Of layers that compose their heads' scores and weights, what the softmax of each head's own
+// scores is, [1, H, T, T].
+std::map<std::int64_t, Tensor> plain_weights(const LlamaConfig& config, const Trace& trace);
 
 // The largest |weight| on a later key than the query: [H, T, T].
 double largest_hidden_weight(const Tensor& weights);

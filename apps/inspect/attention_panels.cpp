@@ -114,13 +114,17 @@ void add_attention(HtmlReport& report, const Inspection& inspection,
   const auto layers = static_cast<std::int64_t>(inspection.attention.size());
   const auto heads = inspection.attention[0].size(0);
   const bool replayed = !inspection.replays.empty();
+  const bool composed = !inspection.plain_attention.empty();
   report.section(
       "attention", "Attention",
       std::string(
           "Look for heads with a picture of their own: a diagonal reads the token before, a first "
           "column reads nothing in particular, spots far from both found something. "
           "Anything red reads a token that has not come yet.") +
-          (replayed ? " Where a layer is run again, the second map must equal the first." : ""));
+          (composed ? " Not composed is what the softmax of the head's own scores is: the "
+                      "difference is what the other heads told it. A weight below 0 is drawn as 0."
+                    : "") +
+          (replayed ? " Where a layer is run again, its map there must equal the first." : ""));
   ReportMapGrid grid{.title = "Weights, layer by layer and head by head",
                      .grid_row_title = "layer",
                      .grid_column_title = "head",
@@ -132,10 +136,14 @@ void add_attention(HtmlReport& report, const Inspection& inspection,
                      .rule = ReportMapRule::causal};
   for (std::int64_t layer = 0; layer < layers; ++layer) {
     const auto again = replays_of(inspection, layer);
+    const auto plain = inspection.plain_attention.find(layer);
     for (std::int64_t head = 0; head < heads; ++head) {
       ReportMapGrid::Cell cell;
       cell.maps.push_back(
           {"first run", head_of(inspection.attention[static_cast<std::size_t>(layer)], head)});
+      if (plain != inspection.plain_attention.end()) {
+        cell.maps.push_back({"not composed", head_of(plain->second, head)});
+      }
       for (const auto& group : again) {
         cell.maps.push_back({group.name(), head_of(group.weights, head)});
       }

@@ -144,6 +144,7 @@ HtmlReport inspect_report(const Inspection& inspection, const InspectedModel& mo
   report.subtitle(prompt.size() > max_shown ? prompt.substr(0, max_shown) + " …" : prompt);
   add_overview(report, inspection, model, labels);
   add_attention(report, inspection, labels);
+  add_mechanism(report, inspection, model.llama.config, labels);
   add_feeding(report, inspection, model.llama.config);
   add_learned(report, inspection, model.history);
   add_gradients(report, inspection);

@@ -27,6 +27,9 @@ HtmlReport inspect_report(const Inspection& inspection, const InspectedModel& mo
 // Parts of it: each adds a section.
 void add_attention(HtmlReport& report, const Inspection& inspection,
                    const std::vector<std::string>& labels);
+// Of attention that is not the plain Llama's: its options, its cache, its pattern, its gates.
+void add_mechanism(HtmlReport& report, const Inspection& inspection, const LlamaConfig& config,
+                   const std::vector<std::string>& labels);
 void add_feeding(HtmlReport& report, const Inspection& inspection, const LlamaConfig& config);
 void add_learned(HtmlReport& report, const Inspection& inspection, const RunHistory& history);
 void add_gradients(HtmlReport& report, const Inspection& inspection);

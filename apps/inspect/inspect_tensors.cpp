@@ -55,6 +55,12 @@ std::string add_replays(Names& names, const std::vector<InspectedReplay>& replay
 
 void add_attention(Names& names, const Inspection& inspection) {
   names.add_each("attention", inspection.attention);
+  for (const auto& [layer, plain] : inspection.plain_attention) {
+    names.add(fmt::format("attention.{}.not_composed", layer), plain);
+  }
+  for (const auto& [layer, gates] : inspection.gates) {
+    names.add(fmt::format("gates.{}", layer), gates);
+  }
   const auto layers = static_cast<std::int64_t>(inspection.attention.size());
   const Shape per_head{layers, inspection.attention[0].size(0)};
   names.add("attention_entropy", inspection.heads.entropy, per_head);

@@ -109,6 +109,12 @@ Inspection inspect(const Llama& llama, const std::vector<std::int64_t>& tokens,
   clear_gradients(parameters);
 
   result.attention = maps(trace.attention_weights);
+  result.patterns = measure_patterns(llama.config, result.attention);
+  for (const auto& [layer, gates] : trace.gates) result.gates[layer] = sequences({gates})[0];
+  for (const auto& [layer, weights] : plain_weights(llama.config, trace)) {
+    result.plain_attention[layer] = maps({weights})[0];
+  }
+  if (!llama.config.attention.empty()) result.cache = measure_cache(llama, tokens.front());
   result.heads = measure_heads(result.attention);
   result.outputs = fed_outputs(llama.config, trace);
   result.scores = fed_scores(llama.config, trace);

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <limits>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "apps/inspect/attention_measures.h"
+#include "apps/inspect/cache_sizes.h"
 #include "apps/inspect/feeding.h"
 #include "apps/inspect/tape_walk.h"
 #include "apps/inspect/update_sizes.h"
@@ -38,6 +40,12 @@ struct Inspection {
   std::vector<Tensor> attention;  // per layer [H, T, T]
   HeadMeasures heads;
   std::vector<InspectedReplay> replays;
+  // By layer, of those that have them: [T, heads or experts], 0 where one was not chosen.
+  std::map<std::int64_t, Tensor> gates;
+  // By layer, [H, T, T]: softmax of its own scores, of those that compose heads.
+  std::map<std::int64_t, Tensor> plain_attention;
+  std::map<std::int64_t, PatternUse> patterns;  // by layer, of those with a pattern
+  CacheSizes cache;
   Feeding outputs, scores;
   std::vector<std::pair<std::string, std::vector<double>>> learned;  // as they take effect
 

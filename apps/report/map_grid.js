@@ -27,6 +27,16 @@ class MapGrid {
 
   isFuture(row, column) { return this.panel.causal && column > row; }
 
+  // Of the past, and exactly 0: what a pattern hides.
+  isUnseen(map, row, column) {
+    return this.panel.causal && column <= row && map.codes[row * this.side + column] === 0;
+  }
+
+  hasUnseen() {
+    return this.maps.some((maps) => maps.some((map) => map.codes.some((_, i) =>
+      this.isUnseen(map, Math.floor(i / this.side), i % this.side))));
+  }
+
   static value(code) { return code === 255 ? NaN : (code / 254) ** 2; }
 
   // From a map to the colors of its cells.
@@ -35,9 +45,11 @@ class MapGrid {
     const leak = ramp("leak-0", "leak-1");
     const bad = channels(color("leak-1"));
     const hidden = channels(color("future"));
+    const unseen = channels(color("unseen"));
     return (row, column) => {
       const code = map.codes[row * this.side + column];
       if (code === 255) return bad;
+      if (this.isUnseen(map, row, column)) return unseen;
       if (!this.isFuture(row, column)) return seen(code / 254);
       return code === 0 ? hidden : leak(code / 254);
     };
@@ -174,7 +186,8 @@ function mapGridPanel(panel) {
   const box = element("div", { class: "scroller" }, grid.grid);
   const legend = element("div", { class: "legend" },
     ...legendBar("0", "1 (the root is shaded)", "map-0", "map-1", "map-2", "map-3"),
-    ...(panel.causal ? causalKeys() : []));
+    ...(panel.causal ? causalKeys() : []),
+    ...(grid.hasUnseen() ? [colorKey("unseen", "the past, but exactly 0: not seen")] : []));
   const rows = `Rows are ${panel.gridRowTitle}s, columns ${panel.gridColumnTitle}s; arrow keys choose one.`;
   const reduced = panel.factor === 1 ? [] : [element("p", { class: "soft" },
     `Shown reduced: ${panel.labels.length} places on each side, each cell is the largest of ` +

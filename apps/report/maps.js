@@ -136,14 +136,16 @@ class CellMap {
   }
 }
 
+// A color with what it means.
+function colorKey(name, text) {
+  const shade = element("span", { class: "box" });
+  shade.style.background = `var(--${name})`;
+  return element("span", {}, shade, " " + text);
+}
+
 // What the colors of the future mean.
 function causalKeys() {
-  const key = (name, text) => {
-    const shade = element("span", { class: "box" });
-    shade.style.background = `var(--${name})`;
-    return element("span", {}, shade, " " + text);
-  };
-  return [key("future", "the future: 0"), key("leak-1", "the future, but not 0: a leak")];
+  return [colorKey("future", "the future: 0"), colorKey("leak-1", "the future, but not 0: a leak")];
 }
 
 // A small matrix.

@@ -83,6 +83,26 @@ TEST_F(InspectProgram, SaysWhatTheModelIs) {
   EXPECT_THAT(shown("method5.1"), HasSubstr("scores of all layers so far, scale sqrt_dk"));
 }
 
+TEST_F(InspectProgram, ShowsWhatIsParticularToAMechanism) {
+  const auto shown = [&](const std::string& preset) {
+    EXPECT_EQ(small_.train({"--preset", preset, "--max-steps=1", "--overwrite"}).code, 0);
+    const auto result = inspect({"--prompt=so it goes"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return page();
+  };
+  const std::string heading = "What is particular to this attention";
+  EXPECT_THAT(shown("llama"), Not(HasSubstr(heading)));
+  EXPECT_THAT(shown("mla"), HasSubstr(heading));
+  EXPECT_THAT(page(), HasSubstr("kv_lora_rank"));
+  EXPECT_THAT(shown("linear"), HasSubstr("bytes per sequence, however long it is"));
+  EXPECT_THAT(shown("sliding-window"), HasSubstr("largest weight on a hidden key"));
+  EXPECT_THAT(shown("moh"), HasSubstr("Layer 2: gate of each head and token"));
+  EXPECT_THAT(shown("moa"), HasSubstr("Share of the tokens that chose each expert"));
+  EXPECT_EQ(tensors().load("gates.2").size(0), 10);
+  EXPECT_THAT(shown("dcmha"), HasSubstr("not composed"));
+  EXPECT_EQ(tensors().load("attention.1.not_composed").shape(), (Shape{4, 10, 10}));
+}
+
 TEST_F(InspectProgram, OneTokenHasNoLoss) {
   ASSERT_EQ(small_.train().code, 0);
   const auto result = inspect({"--prompt=s"});
