@@ -31,7 +31,7 @@ inline constexpr float saturating = 1e6F;
 inline constexpr double second_softmax = 1e-3;
 
 // Experts and heads that fewer of the tokens chose than this part of an even share are told of,
-// with their shares: fresh routers stay within [0.5, 2] of it.
+// with their shares: fresh routers (moh, moa; smoke; seven runs) give the least 0.15 and more.
 inline constexpr double rarely_chosen = 0.1;
 
 // A gradient well above Adam's epsilon moves any weight by about the learning rate.

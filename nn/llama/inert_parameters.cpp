@@ -62,9 +62,19 @@ bool sees_one_key(const LlamaConfig& config, std::int64_t layer) {
 }
 
 // What queries and keys alone are made of: a softmax over one score does not see it.
-const std::vector<std::string> of_scores_alone{
-    "q_proj.", "k_proj.", "q_a_proj.", "q_a_layernorm.", "q_b_proj.",     "q_norm.",
-    "k_norm.", "q_ln.",   "k_ln.",     "mixing",         "content_bias.", "experts.input_linear."};
+const std::vector<std::string> of_scores_alone{"q_proj.",
+                                               "k_proj.",
+                                               "q_a_proj.",
+                                               "q_a_layernorm.",
+                                               "q_b_proj.",
+                                               "q_norm.",
+                                               "k_norm.",
+                                               "q_ln.",
+                                               "k_ln.",
+                                               "mixing",
+                                               "content_bias.",
+                                               "experts.input_linear.",
+                                               "dyn_w_proj.pre_proj."};
 
 }  // namespace
 

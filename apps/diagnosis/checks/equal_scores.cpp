@@ -1,6 +1,6 @@
-// With every query zero all scores are equal, and so must be the weights of all keys that a row sees:
-// a key that counts twice has more. What a row sees is then what has a weight at all, and is held
-// against the pattern of config.json, written out here once more. In f64.
+// With every query zero all scores are equal, and so must be the weights of all keys that a row
+// sees: a key that counts twice has more. What a row sees is then what has a weight at all, and
+// is held against the pattern of config.json, written out here once more. In f64.
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
-// Which key head a query head reads: where a row of one key head's projection is another, the weights of its
-// own group of query heads change, and of no other head. In f64, in layer 0.
+// Which key head a query head reads: where a row of one key head's projection is another, the
+// weights of its own group of query heads change, and of no other head. In f64, in layer 0.
 #include <algorithm>
 
 #include "apps/diagnosis/diagnosis_check.h"

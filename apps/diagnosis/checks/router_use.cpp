@@ -1,6 +1,6 @@
-// Which experts and heads the routers of a mixture choose, by their share of the tokens. One that no
-// token chose learns nothing; that is told with its numbers, and is no finding: routers come and go
-// while they are trained.
+// Which experts and heads the routers of a mixture choose, by their share of the tokens. One
+// that no token chose learns nothing; that is told with its numbers, and is no finding: routers
+// come and go while they are trained.
 #include <algorithm>
 #include <map>
 #include <numeric>

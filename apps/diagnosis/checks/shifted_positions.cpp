@@ -1,5 +1,5 @@
-// A sequence as if it stood further behind: rotary positions are all shifted alike, and no weight may
-// change, for scores are functions of distances. In f64.
+// A sequence as if it stood further behind: rotary positions are all shifted alike, and no
+// weight may change, for scores are functions of distances. In f64.
 #include <algorithm>
 #include <cmath>
 

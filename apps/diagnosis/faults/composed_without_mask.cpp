@@ -1,5 +1,5 @@
-// dcmha's weights are made and composed of all pairs of tokens: the mask was to come first, and does
-// not come at all.
+// dcmha's weights are made and composed of all pairs of tokens: the mask was to come first, and
+// does not come at all.
 #include "apps/diagnosis/faults/attention_of_type.h"
 #include "apps/diagnosis/faults/everything_visible.h"
 #include "apps/diagnosis/faults/fault.h"

@@ -42,8 +42,7 @@ class FaultInjection : public ModelHooks {
   //   evaluated, decoded: logits without gradients; token by token through a cache
   //   loss, count: of one batch
   //   step, gradient: the loss and the gradients of a step of two unequal micro-batches
-  //   recomputed: the gradients of a step that runs its layers again, against those of one that does
-  //   not
+  //   recomputed: the gradients of a step that runs its layers again, against one that does not
   //   optimized, rate: the parameters and the learning rate that the optimizer is given
   //   data: what a run reads
   enum class Change {
