@@ -14,4 +14,8 @@ if ! command -v python3 >/dev/null; then
   echo "$0: needs python3" >&2
   exit 2
 fi
+packed=$(dirname "${BASH_SOURCE[0]}")/../bin/lookback_tests.gz
+if [ -e "$packed" ]; then
+  gunzip --force "$packed"
+fi
 exec python3 "$(dirname "${BASH_SOURCE[0]}")/gpu/run.py" "$@"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/faults/fault.h"
@@ -9,6 +10,7 @@
 #include "apps/diagnosis/probe.h"
 #include "apps/diagnosis/subject_choice.h"
 #include "apps/model/model_choice.h"
+#include "nn/layer/attention_options.h"
 #include "nn/layer/preset.h"
 
 namespace lookback {
@@ -21,9 +23,22 @@ LlamaConfig small_model(const std::string& preset) {
   return shrunk(choose_model("smoke", {preset}).config);
 }
 
+// The plain model with this attention.
+LlamaConfig with_attention(std::string_view mechanism) {
+  auto config = small_model("llama");
+  config.num_key_value_heads = config.num_attention_heads;
+  config.attention = read_attention(nlohmann::json::parse(mechanism), "diagnosis", config);
+  return config;
+}
+
 // The first model that can have the fault.
 LlamaConfig host_of(const std::string& fault) {
   const auto injected = Faults::make(fault);
+  if (const auto mechanism = injected->attention_mechanism(); !mechanism.empty()) {
+    auto config = with_attention(mechanism);
+    config.fault = fault;
+    return config;
+  }
   for (const auto* preset : {"llama", "method1", "method3.2", "method5.1"}) {
     for (const bool tied : {true, false}) {
       auto config = small_model(preset);

@@ -15,14 +15,24 @@ inline constexpr double errors_below_floor = 5;
 // where fresh weights make all scores nearly equal.
 inline constexpr double cache_rounding = 1e-8;
 
+// Two ways to one result in f64, of its largest number: both do the same sums, if in another order.
+// What differs by more differs by another formula: the smallest mistake among the known ones, a
+// mixing number of one of 16 columns, moves fresh weights by 1e-6.
+inline constexpr double rounding = 1e-8;
+
 // How far the sum of a row of f32 or bf16 probabilities is from 1; logits miss it by far.
 inline constexpr double sum_of_a_distribution = 1e-3;
 
-// Makes scores of fresh weights differ by thousands: a softmax puts all weight on one key.
-inline constexpr float saturating_queries = 1e6F;
+// Of queries and of keys: makes scores of fresh weights differ by far more than thousands, so that
+// a softmax puts all weight on one key.
+inline constexpr float saturating = 1e6F;
 // What a second softmax leaves above e / (e + t): rounding. One softmax goes beyond it by
 // 1 - e / (e + 1) = 0.27 and more.
 inline constexpr double second_softmax = 1e-3;
+
+// Experts and heads that fewer of the tokens chose than this part of an even share are told of,
+// with their shares: fresh routers stay within [0.5, 2] of it.
+inline constexpr double rarely_chosen = 0.1;
 
 // A gradient well above Adam's epsilon moves any weight by about the learning rate.
 inline constexpr double gradient_that_moves = 1e-5;

@@ -24,6 +24,12 @@ constexpr std::array classes{
     VerdictClass{
         causal_leak, "causal-leak", "A position sees tokens that come after it.",
         "Mask the operation that is named: exclude later keys, do not add a large number."},
+    VerdictClass{rows_mixed, "rows-mixed",
+                 "A sequence is computed otherwise where others stand beside it in the batch.",
+                 "Look at what reads the place of a row, or what is shared by all of them."},
+    VerdictClass{paths_disagree, "paths-disagree",
+                 "Two ways of computing the same thing give different numbers.",
+                 "Look at what depends on the length of the sequence, or on how it is run."},
     VerdictClass{
         cache_mismatch, "cache-mismatch",
         "Decoding with a cache computes something else than the full forward pass.",
@@ -54,6 +60,9 @@ constexpr std::array classes{
     VerdictClass{memorisation, "memorisation",
                  "The model repeats its training data: its loss falls there alone.",
                  "More data, fewer steps, or a smaller model."},
+    VerdictClass{not_the_named_model, "not-the-named-model",
+                 "All ways of running the model agree, and its config describes another one.",
+                 "Hold the layer that is named against the formula of its mechanism."},
     VerdictClass{healthy, "healthy", "All checks passed.", "Nothing to mend."},
 };
 

@@ -12,6 +12,8 @@ enum class Verdict {
   misaligned_targets,
   wrong_normalisation,
   causal_leak,
+  rows_mixed,
+  paths_disagree,
   cache_mismatch,
   double_softmax,
   frozen,
@@ -23,6 +25,7 @@ enum class Verdict {
   accumulation_mismatch,
   contamination,
   memorisation,
+  not_the_named_model,
   healthy,
 };
 

@@ -11,6 +11,7 @@
 #include "autograd/ops/contiguous.h"
 #include "autograd/ops/slice.h"
 #include "nn/adamw.h"
+#include "nn/layer/attention_dtype.h"
 #include "nn/layer/bounded_attention.h"
 #include "nn/layer/config_reader.h"
 #include "nn/llama/config_file.h"
@@ -179,7 +180,8 @@ class ReferenceRun {
     const auto decoding = decoding_of(reference_);
     check_cache_policy(llama_.config, decoding.policy);
     const auto batch = ids_.size(0), tokens = ids_.size(1);
-    KeyValueCache cache(batch, tokens, llama_.precision.storage, decoding.policy);
+    KeyValueCache cache(batch, tokens, attention_dtype(llama_.precision, {}, ids_.device()),
+                        decoding.policy);
     std::vector<Tensor> logits;
     for (std::int64_t begin = 0, end = std::min(decoding.prompt, tokens); begin < tokens;
          begin = end++) {

@@ -211,9 +211,9 @@ constexpr AttendWeights<Y, Q, K, Scales, Form, Mask> attend_weights(Y y, Q q, K 
 }
 
 // Sums that run over a sequence: y[b, t, h] depends on the own operands at (b, t, h), and, for
-// every s <= t, on the past ones at (b, s, g(h)), and on before[b, g(h)]; after[b, g] on the past ones at
-// every (b, s, g), and on before[b, g]. Operands with four dimensions are [B, T, H, ..], with three
-// [B, H, T].
+// every s <= t, on the past ones at (b, s, g(h)), and on before[b, g(h)]; after[b, g] on the past
+// ones at every (b, s, g), and on before[b, g]. Operands with four dimensions are [B, T, H, ..],
+// with three [B, H, T].
 template <class Y, class After, class Own, class Past, class Before>
 struct RunningSums {
   Y y;

@@ -27,6 +27,7 @@
 #include "nn/layer/attention_mechanism.h"
 #include "nn/layer/attention_scores.h"
 #include "nn/layer/head_projections.h"
+#include "nn/layer/model_hooks.h"
 #include "nn/layer/preset.h"
 
 namespace lookback {
@@ -197,8 +198,6 @@ class ComposedAttention final : public AttentionMechanism {
   Tensor attend(const AttentionPieces& pieces, const HeadMixing& mixing, const Tensor& value,
                 const ForwardPass& pass, LayerRecord& record) const {
     const auto mask = scores_.patterned(pass.mask, pieces.q.front(), pass);
-    // Composing gives a head a weight wherever another one sees.
-    const auto& applied = mask.pattern.present() ? pass.mask : mask;
     auto* trace = pass.options.trace;
     if (trace != nullptr) trace->pieces.push_back(pieces);
     const bool keeps =
@@ -211,10 +210,12 @@ class ComposedAttention final : public AttentionMechanism {
       }
       return composed_attention(pieces, mixing, value, mask);
     }
-    const auto weights = composed_attention_weights(pieces, mixing, mask);
-    if (trace != nullptr) trace->attention_weights.push_back(weights);
-    if (pass.needs.replay) record.replay = kept_weights({weights, applied});
-    return apply_attention_weights(weights, value, applied);
+    auto made = pass.hooks->composed(pieces, mixing, mask);
+    // Composing gives a head a weight wherever another one sees.
+    if (made.mask.pattern.present()) made.mask = pass.mask;
+    if (trace != nullptr) trace->attention_weights.push_back(made.weights);
+    if (pass.needs.replay) record.replay = kept_weights(made);
+    return apply_attention_weights(made.weights, value, made.mask);
   }
 
   ComposedOptions options_;

@@ -50,7 +50,8 @@ class RandomBlocks final : public PatternRule {
     }
     if (reader.find(size_key) != nullptr) reader.read(size_key, block_size_);
     if (const auto* value = reader.find(seed_key)) {
-      const bool fits = value->is_number_integer() && *value >= 0;
+      const bool fits = value->is_number_unsigned() ||
+                        (value->is_number_integer() && value->get<std::int64_t>() >= 0);
       reader.check(fits, seed_key, "must be an integer of at least 0");
       seed_ = value->get<std::uint64_t>();
     }

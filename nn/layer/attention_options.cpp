@@ -126,6 +126,32 @@ AttentionChoice choice_of(const json& object, const LlamaConfig& config) {
   return {read_object(object, "attention", "attention_mechanism.", config)};
 }
 
+bool is_of_every_type(std::string_view key) {
+  return std::ranges::find(every_type, key, &EveryType::key) != every_type.end();
+}
+
+// Whether the object says all that its type needs.
+bool is_whole(const json& object, const LlamaConfig& config) {
+  try {
+    choice_of(object, config);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// The object with those of its type's own options alone that the type cannot do without.
+json least_of(const ordered_json& whole, const LlamaConfig& config) {
+  auto least = json::parse(whole.dump());
+  for (const auto& option : every_type) least.erase(std::string(option.key));
+  for (const auto& [key, value] : whole.items()) {
+    auto without = least;
+    without.erase(key);
+    if (key != "type" && is_whole(without, config)) least = without;
+  }
+  return least;
+}
+
 }  // namespace
 
 AttentionOptions::~AttentionOptions() = default;
@@ -238,23 +264,25 @@ std::vector<AttentionChoice> resized_attention(const LlamaConfig& config) {
 std::vector<AttentionStep> attention_steps(const LlamaConfig& config) {
   if (config.attention.empty()) return {};
   if (config.attention.size() > 1) return {{"attention: one per layer", config.attention}};
-  const auto goal = json::parse(config.attention[0].options->to_json().dump());
+  const auto goal = config.attention[0].options->to_json();
+  auto now = least_of(goal, config);
   std::vector<AttentionStep> steps;
-  auto now = goal;
-  for (const auto& option : every_type) now.erase(std::string(option.key));
-  const auto type = goal.at("type").get<std::string>();
   if (now != json{{"type", AttentionOptions::default_type}}) {
+    const auto type = goal.at("type").get<std::string>();
     steps.push_back({fmt::format("attention: {}", type), {choice_of(now, config)}});
   }
-  for (const auto& option : every_type) {
-    const std::string key(option.key);
-    if (!goal.contains(key)) continue;
+  const auto switch_on = [&](const std::string& key) {
+    if (now.contains(key) || !goal.contains(key)) return;
     now[key] = goal[key];
     const auto axis = key == "pattern"
                           ? "pattern: " + described(config.attention[0].options->pattern)
                           : fmt::format("attention: {} {}", key, goal[key].dump());
     steps.push_back({axis, {choice_of(now, config)}});
+  };
+  for (const auto& [key, value] : goal.items()) {
+    if (!is_of_every_type(key)) switch_on(key);
   }
+  for (const auto& option : every_type) switch_on(std::string(option.key));
   return steps;
 }
 

@@ -8,6 +8,11 @@ MaskedWeights ModelHooks::attention(const AttentionPieces& pieces, const CausalM
   return masked_weights(pieces, mask);
 }
 
+MaskedWeights ModelHooks::composed(const AttentionPieces& pieces, const HeadMixing& mixing,
+                                   const CausalMask& mask) const {
+  return {composed_attention_weights(pieces, mixing, mask), mask};
+}
+
 CrossEntropyResult ModelHooks::loss(const Tensor& normed, const Tensor& vocabulary_weight,
                                     const Tensor& targets, Products products,
                                     const CrossEntropyOptions& options) const {

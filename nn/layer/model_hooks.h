@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "autograd/ops/composed_attention.h"
 #include "autograd/ops/cross_entropy.h"
 #include "nn/layer/config.h"
 #include "nn/layer/recorded_attention.h"
@@ -34,6 +35,9 @@ class ModelHooks {
   virtual AttentionPath attention_path(AttentionPath path) const { return path; }
   // The weights of a layer's attention.
   virtual MaskedWeights attention(const AttentionPieces& pieces, const CausalMask& mask) const;
+  // The same of a layer whose heads are composed.
+  virtual MaskedWeights composed(const AttentionPieces& pieces, const HeadMixing& mixing,
+                                 const CausalMask& mask) const;
   // What later layers apply when they run that layer again.
   virtual std::shared_ptr<const AttentionReplay> replay(const AttentionPieces&,
                                                         const MaskedWeights& recorded) const {
@@ -57,6 +61,8 @@ class ModelHooks {
                                   const Tensor& targets, Products products,
                                   const CrossEntropyOptions& options) const;
 
+  // What the routers add to a loss, of a pass that keeps what backward needs of its layers, or not.
+  virtual Tensor auxiliary_loss(const Tensor& loss, Activations) const { return loss; }
   // A micro-batch's summed loss, by its targets and the mean over the micro-batches of a step.
   virtual Tensor micro_batch_loss(const Tensor& loss_sum, double, double) const { return loss_sum; }
   // The number of targets that a loss was taken against, `scored` of which the batch names.

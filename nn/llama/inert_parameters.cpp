@@ -1,10 +1,13 @@
 #include "nn/llama/inert_parameters.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 
 #include "autograd/gradient.h"
 #include "autograd/ops/to_vector.h"
+#include "nn/layer/attention_options.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
@@ -50,12 +53,31 @@ std::set<std::string> without_effect(const Llama& llama) {
   return names;
 }
 
+// Whether each query of the layer sees its own key alone.
+bool sees_one_key(const LlamaConfig& config, std::int64_t layer) {
+  const auto options = attention_of(config, layer);
+  const PatternSite site{.layer = layer, .heads = config.num_attention_heads, .end = 1};
+  const auto mask = with_pattern({}, options->pattern, site);
+  return mask.window == 1 && !mask.pattern.present();
+}
+
+// What queries and keys alone are made of: a softmax over one score does not see it.
+const std::vector<std::string> of_scores_alone{
+    "q_proj.", "k_proj.", "q_a_proj.", "q_a_layernorm.", "q_b_proj.",     "q_norm.",
+    "k_norm.", "q_ln.",   "k_ln.",     "mixing",         "content_bias.", "experts.input_linear."};
+
 }  // namespace
 
 std::set<std::string> inert_parameters(const Llama& llama) {
   std::vector<std::string> prefixes;
   for (const auto& layer : llama.model.layers) {
     for (const auto& name : layer->inert(llama.config)) prefixes.push_back("model.layers." + name);
+  }
+  for (std::int64_t layer = 0; layer < llama.config.num_hidden_layers; ++layer) {
+    if (!sees_one_key(llama.config, layer)) continue;
+    for (const auto& part : of_scores_alone) {
+      prefixes.push_back(fmt::format("model.layers.{}.self_attn.{}", layer, part));
+    }
   }
   auto names = below(llama, prefixes);
   names.merge(without_effect(llama));

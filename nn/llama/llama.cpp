@@ -82,7 +82,9 @@ ModelOutput LlamaModel::run(const Tensor& ids, const ForwardOptions& options) co
   const auto [last, normed] = norm.forward(x);
   if (options.trace != nullptr) options.trace->hidden_states.push_back(last);
   if (options.cache != nullptr) options.cache->advance(ids.size(1));
-  return {normed, mean_auxiliary_loss(pass.records)};
+  const auto auxiliary = mean_auxiliary_loss(pass.records);
+  const auto kept = checkpointing ? Activations::recomputed : Activations::kept;
+  return {normed, auxiliary.defined() ? pass.hooks->auxiliary_loss(auxiliary, kept) : auxiliary};
 }
 
 Tensor with_auxiliary(const Tensor& loss, const LlamaLoss& parts, double weight) {

@@ -34,7 +34,8 @@ std::vector<int> dims_of(const TensorView& x, std::int64_t size) {
 
 // Operations whose rows are normalized over their keys: past them a key axis holds no raw scores.
 bool normalizes_keys(std::string_view operation) {
-  return operation == "attention_weights" || operation == "softmax" || operation == "log_softmax";
+  return operation == "attention_weights" || operation == "composed_attention" ||
+         operation == "softmax" || operation == "log_softmax";
 }
 
 std::string operation_name(std::string_view slot) {
@@ -58,13 +59,15 @@ bool any_of_in(const std::vector<std::uint64_t>& serials, const std::set<std::ui
 
 }  // namespace
 
-std::optional<LookAhead> look_ahead(const TensorView& x, int dim, const TokenRows& tokens) {
+std::optional<LookAhead> look_ahead(const TensorView& x, int dim, const TokenRows& tokens,
+                                    std::int64_t copies) {
   const Cells cells(x);
   const auto outer = offsets_over(x, 0, dim), inner = offsets_over(x, dim + 1, x.sizes.rank());
   for (std::int64_t row = 0; row < tokens.rows; ++row) {
     SourceSet seen = 0;
     for (const auto start : outer) {
-      for (auto r = row; r < x.sizes[dim]; r += tokens.rows) {
+      for (std::int64_t r = 0; r < x.sizes[dim]; ++r) {
+        if (r / copies % tokens.rows != row) continue;
         for (const auto step : inner) seen |= cells.set(start + r * x.strides[dim] + step);
       }
     }
@@ -89,7 +92,14 @@ bool TaintTrace::leaks(std::string_view operation, const kernels::Out& output) c
   const bool key_axis =
       token_dims.size() > 1 || (tokens_.offset > 0 && !dims_of(output, keys).empty());
   if (token_dims.empty() || (key_axis && !normalizes_keys(operation))) return false;
-  return look_ahead(output, token_dims.front(), tokens_).has_value();
+  // Copies of a token (heads, ranks) may stand around or inside its rows: what looks ahead does so
+  // in whichever way they are read.
+  const auto dim = token_dims.front();
+  const auto copies = output.sizes[dim] / tokens_.rows;
+  for (std::int64_t inner = 1; inner <= copies; ++inner) {
+    if (copies % inner == 0 && !look_ahead(output, dim, tokens_, inner)) return false;
+  }
+  return true;
 }
 
 void TaintTrace::note(const kernels::SlotBase& slot, const std::vector<kernels::In>& inputs,

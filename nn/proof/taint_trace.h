@@ -24,9 +24,10 @@ struct LookAhead {
 };
 
 // The smallest target, and its smallest source, for which row t of x holds a later position. `dim`
-// holds the rows, once or several times over (heads): row r is that of token r mod rows. x lives on
-// the taint device.
-std::optional<LookAhead> look_ahead(const TensorView& x, int dim, const TokenRows& tokens);
+// holds the rows, once or several times over (heads): row r is that of token (r / copies) mod rows,
+// where so many of a token stand together. x lives on the taint device.
+std::optional<LookAhead> look_ahead(const TensorView& x, int dim, const TokenRows& tokens,
+                                    std::int64_t copies = 1);
 
 // Listens to every kernel of its thread during its lifetime.
 class TaintTrace {

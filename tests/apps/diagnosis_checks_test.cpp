@@ -187,6 +187,41 @@ TEST_F(DiagnosisChecks, ASingleTokenIsNoFault) {
   }
 }
 
+// A router that never chooses some of what it has: told with numbers, and no finding.
+TEST_F(DiagnosisChecks, ExpertsAndHeadsThatNoTokenChoseAreNamed) {
+  const auto subject = small_.subject("moa");
+  const auto expected = run_checks(subject);
+  EXPECT_THAT(expected.notes, ::testing::Each(::testing::Not(HasSubstr("dead"))));
+  const auto llama = subject.model();
+  for (const auto& [name, parameter, initial] : llama->parameters()) {
+    // Of equal logits the first are chosen.
+    if (!name.ends_with("layers.1.self_attn.experts.router.layer.weight")) continue;
+    std::ranges::fill(parameter.elements<float>(), 0.0F);
+  }
+  const auto diagnosis = run_checks(with_weights(subject, *llama));
+  EXPECT_EQ(diagnosis.verdict(), Verdict::healthy) << findings_of(diagnosis);
+  EXPECT_THAT(diagnosis.notes,
+              ::testing::Contains("warning: model.layers.1.self_attn: expert or head 3 of 4 was "
+                                  "chosen by 0 of 512 tokens: it is dead, and learns nothing"));
+  const auto check =
+      std::ranges::find(diagnosis.checks, "use of experts and heads, layer 1", &CheckResult::name);
+  ASSERT_NE(check, diagnosis.checks.end());
+  EXPECT_EQ(check->value, 0);
+  EXPECT_DOUBLE_EQ(check->bound, 0.05);  // a tenth of two in four
+  EXPECT_THAT(check->evidence, HasSubstr("100.00, 100.00, 0.00, 0.00"));
+}
+
+// What routers add to the loss is weighted by tokens over micro-batches.
+TEST_F(DiagnosisChecks, AuxiliaryLossesDoNotHangOnMicroBatches) {
+  for (const auto* preset : {"moh", "moa"}) {
+    for (const auto& check : run_checks(small_.subject(preset)).checks) {
+      if (check.name != "micro-batches of one batch") continue;
+      EXPECT_EQ(check.result, CheckResult::Result::passed) << preset;
+      EXPECT_LT(check.value, 1e-10) << preset;
+    }
+  }
+}
+
 TEST_F(DiagnosisChecks, AProbeLearnsAFixedSetByHeart) {
   auto subject = small_.subject("llama", "fixed_training_data");
   subject.effort = Effort::full;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "apps/train/accumulate_gradients.h"
@@ -15,7 +16,10 @@
 #include "autograd/ops/binary.h"
 #include "autograd/ops/cat.h"
 #include "autograd/ops/slice.h"
+#include "autograd/ops/to_vector.h"
 #include "kernels/core/slot.h"
+#include "nn/adamw.h"
+#include "nn/layer/attention_options.h"
 #include "tests/nn/variants.h"
 
 namespace lookback::testing {
@@ -26,8 +30,28 @@ using ::testing::HasSubstr;
 using Change = FaultInjection::Change;
 using Changes = FaultInjection::Changes;
 
-// The first variant that can have the fault, small and with tied embeddings.
+constexpr std::string_view of_a_mechanism = "of a mechanism";
+
+// The plain model with the attention that a fault is a mistake of.
+LlamaConfig with_attention_of(const FaultInjection& fault) {
+  auto config = small_config();
+  config.head_dim = 8;
+  config.num_attention_heads = config.num_key_value_heads = 4;
+  config.num_hidden_layers = 3;
+  config.tie_word_embeddings = true;
+  config.attention =
+      read_attention(nlohmann::json::parse(fault.attention_mechanism()), "test", config);
+  return config;
+}
+
+// A variant that can have the fault, small and with tied embeddings; of a mechanism's the preset
+// says nothing.
 LlamaConfig config_of(const std::string& preset, const std::string& fault) {
+  if (preset == of_a_mechanism) {
+    auto config = with_attention_of(*Faults::make(fault));
+    config.fault = fault;
+    return config;
+  }
   auto base = small_config();
   base.num_hidden_layers = 3;
   base.tie_word_embeddings = true;
@@ -38,6 +62,7 @@ LlamaConfig config_of(const std::string& preset, const std::string& fault) {
 
 std::string host_of(const std::string& fault) {
   const auto injected = Faults::make(fault);
+  if (!injected->attention_mechanism().empty()) return std::string(of_a_mechanism);
   for (const auto* preset : {"llama", "method1", "method3.2"}) {
     if (injected->missing_in(config_of(preset, "")).empty()) return preset;
   }
@@ -85,6 +110,28 @@ std::unique_ptr<Llama> with_large_scores(const LlamaConfig& config) {
   return llama;
 }
 
+// How far gradients of layers that are run again are from those of layers that are not.
+double of_running_again(const Llama& llama, const TokenBatch& batch) {
+  const auto gradients = [&](Activations activations) {
+    clear_gradients(llama.parameters());
+    accumulate_gradients(
+        llama, {batch}, {.attention = AttentionPath::explicit_weights, .activations = activations});
+    std::vector<double> all;
+    for (const auto& parameter : llama.parameters()) {
+      const auto grad = gradient(parameter.tensor);
+      const auto part = grad.defined() ? to_vector(grad) : std::vector<double>{};
+      all.insert(all.end(), part.begin(), part.end());
+    }
+    return all;
+  };
+  const auto kept = gradients(Activations::kept), again = gradients(Activations::recomputed);
+  double largest = 0;
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    if (std::isfinite(kept[i])) largest = std::max(largest, std::fabs(kept[i] - again[i]));
+  }
+  return largest;
+}
+
 Outcome outcome_of(const LlamaConfig& config, Activations activations = Activations::kept) {
   const auto llama = make_variant(config);
   const auto ids = some_ids(rows, tokens, config.vocab_size);
@@ -111,6 +158,7 @@ Outcome outcome_of(const LlamaConfig& config, Activations activations = Activati
     const auto none = zeros(parameter.tensor.shape(), parameter.tensor.dtype());
     numbers[Change::gradient].push_back((grad.defined() ? grad : none) * step.loss_scale);
   }
+  numbers[Change::recomputed] = {number(of_running_again(*llama, some_batch(ids, 7)))};
   numbers[Change::rate] = {number(learning_rate_at(*llama, {.total_steps = 10}, 3))};
   for (const auto& each : optimized_parameters(*llama)) result.optimized.push_back(each.name);
   const auto scaled = with_large_scores(config);
@@ -136,10 +184,12 @@ TEST(Faults, EachChangesWhatItSaysAndNothingElse) {
   const OneThread one_thread;
   std::map<std::string, Outcome> healthy;
   for (const auto& name : Faults::names()) {
-    const auto preset = host_of(name);
-    if (!healthy.contains(preset)) healthy[preset] = outcome_of(config_of(preset, ""));
-    const auto config = config_of(preset, name);
-    auto found = differences(healthy.at(preset), outcome_of(config));
+    const auto config = config_of(host_of(name), name);
+    auto without = config;
+    without.fault.clear();
+    const auto host = host_of(name) == of_a_mechanism ? name : host_of(name);
+    if (!healthy.contains(host)) healthy[host] = outcome_of(without);
+    auto found = differences(healthy.at(host), outcome_of(config));
     const DataChoice given{.training = "builtin:stories", .validation = "other.txt"};
     if (data_of(config, given) != given) found.insert(Change::data);
     EXPECT_FALSE(found.empty()) << name;
@@ -151,6 +201,7 @@ TEST(Faults, ActivationsRunAgainChangeNothing) {
   const OneThread one_thread;
   for (const auto& name : Faults::names()) {
     if (name == "hidden_nan") continue;  // no two NaN are equal
+    if (Faults::make(name)->changes().contains(Change::recomputed)) continue;
     const auto config = config_of(host_of(name), name);
     EXPECT_EQ(differences(outcome_of(config), outcome_of(config, Activations::recomputed)),
               Changes{})
@@ -204,6 +255,17 @@ TEST(Faults, AreRefusedWhereTheyCannotBe) {
               "[fault] unmasked cannot be made in this model: it needs plain attention, no "
               "attention_mechanism");
   }
+  EXPECT_EQ(refusal("llama", "untied_mixing"),
+            "[fault] untied_mixing cannot be made in this model: it needs attention_mechanism "
+            "collaborative with rotary positions in every layer");
+  EXPECT_THAT(refusal("mohsa", "composed_without_mask"), HasSubstr("attention_mechanism dcmha"));
+  EXPECT_THAT(refusal("dcmha", "auxiliary_loss_twice"), HasSubstr("moh or moa"));
+  EXPECT_THAT(refusal("moh", "window_of_one_more"), HasSubstr("causal with a pattern"));
+  EXPECT_EQ(refusal("moa", "auxiliary_loss_twice"), "");
+  EXPECT_EQ(refusal("collaborative", "untied_mixing"), "");
+  EXPECT_THAT(
+      refusal("llama", "tiled_key_heads", [](auto& config) { config.num_key_value_heads = 1; }),
+      HasSubstr("num_key_value_heads above 1"));
   EXPECT_THAT(refusal("method3.1", "unregistered_parameter"), HasSubstr("learned layer weights"));
   EXPECT_THAT(refusal("llama", "unregistered_parameter"), HasSubstr("learned layer weights"));
   EXPECT_EQ(refusal("stored3", "unregistered_parameter"), "");

@@ -111,10 +111,13 @@ TEST(VerifyCompare, TheWorstUsesMostOfItsTolerance) {
 }
 
 TEST(VerifyCompare, GradientsInBfloat16AreHeldByTheirDirection) {
-  const Values theirs = {
-      {"grad.a", {3e-200, 4e-200}}, {"grad.b", {0, 0}}, {"grad.big", {1}}, {"train.losses", {1}}};
+  const Values theirs = {{"grad.a", {3e-200, 4e-200}},
+                         {"grad.b", {0, 0}},
+                         {"grad.big", {1e-190}},
+                         {"train.losses", {1}}};
   const auto compare_a = [&](std::vector<double> a, std::vector<double> b) {
-    return compare(theirs, {{"grad.a", std::move(a)}, {"grad.b", std::move(b)}, {"grad.big", {1}}},
+    return compare(theirs,
+                   {{"grad.a", std::move(a)}, {"grad.b", std::move(b)}, {"grad.big", {1e-190}}},
                    DType::bf16);
   };
   EXPECT_TRUE(compare_a({6e-200, 8e-200}, {0, 0}).passed());  // twice as long
@@ -122,8 +125,13 @@ TEST(VerifyCompare, GradientsInBfloat16AreHeldByTheirDirection) {
   EXPECT_FALSE(compare_a({4, 3}, {0, 0}).passed());
   EXPECT_NEAR(named(compare_a({-3, -4}, {0, 0}), "grad.a").error, 2, 1e-12);
   EXPECT_EQ(named(compare_a({0, 0}, {0, 0}), "grad.a").error, 1);
-  EXPECT_TRUE(compare_a({3, 4}, {0.01, 0}).passed());  // no direction: a hundredth of the largest
-  EXPECT_FALSE(compare_a({3, 4}, {0.03, 0}).passed());
+  EXPECT_TRUE(
+      compare_a({3, 4}, {0.01e-190, 0}).passed());  // no direction: a hundredth of the largest
+  EXPECT_FALSE(compare_a({3, 4}, {0.03e-190, 0}).passed());
+  // What is zero but for rounding has no direction either.
+  EXPECT_TRUE(compare({{"grad.a", {1e-17, 0}}, {"grad.big", {1}}},
+                      {{"grad.a", {-1e-3, 0}}, {"grad.big", {1}}}, DType::bf16)
+                  .passed());
   EXPECT_EQ(compare_a({3, 4}, {0, 0}).tensors.size(), 3U);  // train is left out
 }
 

@@ -7,7 +7,9 @@
 #include <numeric>
 #include <random>
 
+#include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/transpose.h"
 #include "kernels/taint/cells.h"
 #include "runtime/parallel.h"
@@ -51,6 +53,34 @@ Tensor with_ties(const Shape& shape, DType dtype) {
   return converted(make_f64(shape, [&](auto) { return numbers[random() % numbers.size()]; }),
                    dtype);
 }
+
+// Of the numbers that are not chosen, 0 is left.
+const OpCase top_k_case{"top_k",
+                        {.shapes = {{{2, 3, 5}}, {{0, 7}}, {{1, 3}}, {{33, 31}}},
+                         .call =
+                             [](const Inputs& in) {
+                               const auto chosen = [&] {
+                                 const NoGrad no_grad;
+                                 return top_k(in[0].detach(), 3).chosen;
+                               }();
+                               return multiply(in[0], chosen);
+                             },
+                         .reference =
+                             [](const Inputs& in) {
+                               const auto places = sorted_places(in[0], 3);
+                               const auto* x = in[0].data<double>();
+                               const auto n = in[0].size(-1);
+                               std::vector<double> left(static_cast<std::size_t>(in[0].numel()), 0);
+                               for (std::size_t i = 0; i < places.size(); ++i) {
+                                 const auto at = static_cast<std::int64_t>(i) / 3 * n +
+                                                 static_cast<std::int64_t>(places[i]);
+                                 left[static_cast<std::size_t>(at)] = x[at];
+                               }
+                               return from_values(left, in[0].shape());
+                             },
+                         .low = -2,
+                         .high = 2,
+                         .large = 100}};
 
 void expect_right(const Tensor& x, std::int64_t k) {
   const auto [index, chosen] = top_k(x, k);

@@ -376,5 +376,25 @@ TEST(AttentionSteps, LeadFromThePlainAttentionOneOptionAtATime) {
                                      "attention: qk_norm \"rms_norm\""));
 }
 
+TEST(AttentionSteps, SwitchOnOptionsOfATypesOwnOneByOne) {
+  const auto axes_of = [](const Json& attention) {
+    std::vector<std::string> axes;
+    for (const auto& step : attention_steps(with_attention(attention))) axes.push_back(step.axis);
+    return axes;
+  };
+  EXPECT_THAT(
+      axes_of({{"type", "moh"},
+               {"num_shared_heads", 1},
+               {"num_selected_heads", 2},
+               {"router", "query_norm"},
+               {"router_z_loss_coef", 0.5},
+               {"clip_qkv", 2}}),
+      ::testing::ElementsAre("attention: moh", "attention: router \"query_norm\"",
+                             "attention: router_z_loss_coef 0.5", "attention: clip_qkv 2.0"));
+  EXPECT_THAT(axes_of({{"type", "dcmha"}, {"rank", 1}, {"static_projection", true}}),
+              ::testing::ElementsAre("attention: dcmha", "attention: rank 1",
+                                     "attention: static_projection true"));
+}
+
 }  // namespace
 }  // namespace lookback::testing

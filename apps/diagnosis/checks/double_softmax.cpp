@@ -1,6 +1,7 @@
 // Distributions that pass a softmax. On logits: the rows that enter the loss are probabilities. On
-// attention, recomputed paths too: with queries so large that one softmax puts all weight on one
-// key, a second one leaves that key at most e / (e + t) in row t.
+// attention, recomputed paths too: with queries and keys so large that one softmax puts all weight
+// on one key, a second one leaves that key at most e / (e + t) in row t. (Queries alone would do
+// for a softmax. Linear attention has none, and singles out a key only where keys are large, too.)
 #include <cmath>
 #include <numbers>
 
@@ -82,26 +83,27 @@ class DoubleSoftmax final : public DiagnosisCheck {
     }
   }
 
-  static std::unique_ptr<Llama> with_large_queries(const Subject& subject) {
+  static std::unique_ptr<Llama> with_large_scores(const Subject& subject) {
     auto llama = subject.fresh_model();
-    const auto queries = query_weights(*llama);
+    auto scaled = query_weights(*llama);
+    scaled.merge(key_weights(*llama));
     for (const auto& [name, parameter, initial] : llama->parameters()) {
-      if (!queries.contains(name)) continue;
+      if (!scaled.contains(name)) continue;
       kernels::affine_forward(
           parameter.backend(),
-          {.x = parameter, .y = parameter, .scale = thresholds::saturating_queries, .shift = 0});
+          {.x = parameter, .y = parameter, .scale = thresholds::saturating, .shift = 0});
     }
     return llama;
   }
 
   // By the scope that applies weights: the largest weight above that of a second softmax.
   static void attention(const Subject& subject, Diagnosis& diagnosis) {
-    const std::string name = "attention with large queries";
+    const std::string name = "attention with large scores";
     const auto tokens = std::min<std::int64_t>(subject.config.max_position_embeddings, 32);
     if (tokens < 2) return diagnosis.left_out(name, "a single token attends to itself alone");
     std::map<std::string, double> excess;
     {
-      const auto llama = with_large_queries(subject);
+      const auto llama = with_large_scores(subject);
       const auto ids = subject.random_ids(2, tokens);
       const kernels::ObserveKernels observe([&](const auto& slot, const auto& in, const auto&) {
         if (slot.name != "apply_attention_weights_forward") return;

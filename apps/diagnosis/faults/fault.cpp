@@ -61,8 +61,9 @@ FaultInjection::Changes FaultInjection::forward_changes(const Changes& but) {
 }
 
 void check_possible(const FaultInjection& fault, std::string_view name, const LlamaConfig& config) {
-  const auto missing = config.attention.empty() ? fault.missing_in(config)
-                                                : "plain attention, no attention_mechanism";
+  const bool too_much = fault.attention_mechanism().empty() && !config.attention.empty();
+  const auto missing =
+      too_much ? "plain attention, no attention_mechanism" : fault.missing_in(config);
   if (missing.empty()) return;
   fail(FaultInjection::family, "{} cannot be made in this model: it needs {}", name, missing);
 }

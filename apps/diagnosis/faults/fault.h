@@ -30,6 +30,9 @@ class FaultInjection : public ModelHooks {
   virtual Verdict verdict() const = 0;
   // What a model must have for this fault to be one; empty: it has it.
   virtual std::string_view missing_in(const LlamaConfig&) const { return {}; }
+  // The attention that it is a mistake of, as the value of config.json's attention_mechanism: of a
+  // small model of 4 heads of 8 that can have it. Empty: the plain one.
+  virtual std::string_view attention_mechanism() const { return {}; }
   // What a run trains and evaluates on.
   virtual DataChoice data(const DataChoice& choice) const { return choice; }
 
@@ -39,6 +42,8 @@ class FaultInjection : public ModelHooks {
   //   evaluated, decoded: logits without gradients; token by token through a cache
   //   loss, count: of one batch
   //   step, gradient: the loss and the gradients of a step of two unequal micro-batches
+  //   recomputed: the gradients of a step that runs its layers again, against those of one that does
+  //   not
   //   optimized, rate: the parameters and the learning rate that the optimizer is given
   //   data: what a run reads
   enum class Change {
@@ -51,6 +56,7 @@ class FaultInjection : public ModelHooks {
     count,
     step,
     gradient,
+    recomputed,
     optimized,
     rate,
     data
