@@ -121,8 +121,9 @@ void add_attention(HtmlReport& report, const Inspection& inspection,
           "Look for heads with a picture of their own: a diagonal reads the token before, a first "
           "column reads nothing in particular, spots far from both found something. "
           "Anything red reads a token that has not come yet.") +
-          (composed ? " Not composed is what the softmax of the head's own scores is: the "
-                      "difference is what the other heads told it. A weight below 0 is drawn as 0."
+          (composed ? " Not composed is what the softmax of the head's own scores is: where the "
+                      "difference is not 0, the other heads have had their say. A weight below "
+                      "0 is drawn as 0."
                     : "") +
           (replayed ? " Where a layer is run again, its map there must equal the first." : ""));
   ReportMapGrid grid{.title = "Weights, layer by layer and head by head",

@@ -111,7 +111,7 @@ void add_mechanism(HtmlReport& report, const Inspection& inspection, const Llama
   if (config.attention.empty()) return;
   std::string look_for = "Look at what it keeps of each token, against the plain Llama.";
   if (!inspection.patterns.empty()) {
-    look_for += " What the pattern hides is gray in the maps above, and its weight must be 0.";
+    look_for += " What the pattern hides is shaded in the maps above, and its weight must be 0.";
   }
   if (!inspection.gates.empty()) {
     look_for +=

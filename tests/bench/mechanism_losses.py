@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """The measurements of docs/mechanisms.md, with the lookback program alone.
 
-    python3 mechanisms.py --program BUILD/bin/lookback --folder FOLDER [--threads N]
+    python3 mechanism_losses.py --program BUILD/bin/lookback --folder FOLDER [--threads N]
         losses --text tinyshakespeare.txt   validation loss after equal steps, each mechanism
         convert                             heads pooled, and trained on for 5 % of the steps
         budget [--figure FILE.svg]          loss above the floor, by the tokens a cache keeps
 
-Prints a Markdown table. Models are those of mechanisms.json beside this file, seed 0; runs go into
+Prints a Markdown table. Models are those of llama-small.json beside this file, seed 0; runs go into
 FOLDER, and one that is there and done is not run again. Losses do not hang on the machine's load.
 """
 import argparse
@@ -43,7 +43,7 @@ def run(o, *arguments):
     print("  " + " ".join(command), file=sys.stderr, flush=True)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        sys.exit(f"mechanisms.py: exit code {done.returncode} from: {' '.join(command)}")
+        sys.exit(f"mechanism_losses.py: exit code {done.returncode} from: {' '.join(command)}")
     return json.loads(done.stdout)
 
 
@@ -58,7 +58,7 @@ def train(o, name, steps, *arguments):
 
 
 def train_on_stories(o):
-    train(o, "stories", STORIES_STEPS, "--config", HERE / "mechanisms.json", "--data",
+    train(o, "stories", STORIES_STEPS, "--config", HERE / "llama-small.json", "--data",
           "builtin:stories", "--block-size", 128)
     return o.folder / "stories"
 
@@ -70,7 +70,7 @@ def loss_of(o, folder, *arguments):
 def losses(o):
     print("| preset | parameters | validation loss |\n| --- | ---: | ---: |")
     for preset in MECHANISMS:
-        told = train(o, preset, 200, "--config", HERE / "mechanisms.json", "--preset", preset,
+        told = train(o, preset, 200, "--config", HERE / "llama-small.json", "--preset", preset,
                      "--data", o.text, "--block-size", 128)
         print(f"| {preset} | {told['parameters']:,} | {told['validation_loss']:.3f} |", flush=True)
 
