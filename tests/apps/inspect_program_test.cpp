@@ -76,7 +76,7 @@ TEST_F(InspectProgram, SaysWhatTheModelIs) {
     return page();
   };
   EXPECT_THAT(shown("llama"), HasSubstr("\"the plain Llama: no layer looks back\""));
-  EXPECT_THAT(shown("mla"), HasSubstr("\"attention: mla\""));
+  EXPECT_THAT(shown("mla"), HasSubstr("\"attention: mla; attention: q_lora_rank 8\""));
   EXPECT_THAT(shown("sliding-window"), HasSubstr("\"pattern: sliding_window 128\""));
   EXPECT_THAT(shown("method1"), HasSubstr("the sum of the MLP outputs of all earlier layers, run "
                                           "again on its own input"));
