@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes one folder with all that tests/gpu.sh needs on a machine with a GPU: the portable program
-# for sm_90a, its tests (compressed: gpu.sh unpacks them) and gemm_probe, without their symbols,
+# for sm_90a and its tests (compressed: gpu.sh unpacks them) and gemm_probe, without their symbols,
 # reference files, configs and scripts:
 #   bash tests/gpu-package.sh [--build-dir DIR] [--programs DIR] [OUTPUT]
 # OUTPUT (gpu-package) must not be there yet. It may be moved and renamed; there:
@@ -42,7 +42,7 @@ for name in lookback lookback_tests gemm_probe; do
   fi
   strip -o "$begun/bin/$name" "$programs/$name"
 done
-gzip -6 "$begun/bin/lookback_tests"
+gzip -6 "$begun/bin/lookback" "$begun/bin/lookback_tests"
 cp "$root/tests/gpu.sh" "$begun/tests/"
 cp "$root"/tests/gpu/*.py "$begun/tests/gpu/"
 cp "$root"/tests/bench/*.json "$root/tests/bench/torch_step.py" "$begun/tests/bench/"

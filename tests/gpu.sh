@@ -14,8 +14,7 @@ if ! command -v python3 >/dev/null; then
   echo "$0: needs python3" >&2
   exit 2
 fi
-packed=$(dirname "${BASH_SOURCE[0]}")/../bin/lookback_tests.gz
-if [ -e "$packed" ]; then
-  gunzip --force "$packed"
-fi
+for packed in "$(dirname "${BASH_SOURCE[0]}")"/../bin/*.gz; do
+  [ ! -e "$packed" ] || gunzip --force "$packed"
+done
 exec python3 "$(dirname "${BASH_SOURCE[0]}")/gpu/run.py" "$@"

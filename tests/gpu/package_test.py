@@ -113,7 +113,7 @@ class Package(unittest.TestCase):
         if cls.made.exists():
             cls.made.rename(cls.moved)
             # As gpu.sh does, which finds it packed again.
-            subprocess.run(["gunzip", "--keep", cls.moved / "bin" / "lookback_tests.gz"], check=True)
+            subprocess.run(["gunzip", "--keep", *(cls.moved / "bin").glob("*.gz")], check=True)
 
     @classmethod
     def tearDownClass(cls):
