@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/exit_code.h"
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/model/model_folder.h"
 #include "nn/layer/preset.h"
@@ -27,7 +28,11 @@ LlamaConfig lay_over(const LlamaConfig& config, const std::string& preset,
     before.update(keys.at(attention));
     merged[attention] = before;
   }
-  return parse_llama_config(merged.dump(), fmt::format("{} with preset {}", where, preset));
+  try {
+    return parse_llama_config(merged.dump(), fmt::format("{} with preset {}", where, preset));
+  } catch (const Error& error) {
+    throw UsageError(error.what());  // no file is wrong, but what was laid over it
+  }
 }
 
 ModelChoice choose_base(const std::string& config) {

@@ -51,7 +51,7 @@ void check_keys(std::string_view type, const ConfigReader& reader, const TypeKey
             : std::ranges::any_of(option.values, [&](const auto value) {
                 return stated == fmt::format("\"{}\"", value);
               });
-    reader.check(!refused, option.key, "{} attention has no meaning for it", type);
+    reader.check(!refused, option.key, "has no meaning for {} attention", type);
   }
 }
 

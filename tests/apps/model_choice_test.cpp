@@ -1,5 +1,6 @@
 // --config and --preset: presets are laid over a config in order.
 #include "apps/model/model_choice.h"
+#include "apps/cli/exit_code.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -58,6 +59,9 @@ TEST(ModelChoice, WhatPresetsCannotBeTogetherIsRefused) {
     return "";
   };
   EXPECT_THAT(error({"mla", "clip-qkv"}), HasSubstr("smoke with preset clip-qkv: "));
+  EXPECT_THROW(choose_model("smoke", Names{"moa", "method5.1"}), UsageError);
+  EXPECT_THAT(error({"dcmha", "method5.4"}),
+              HasSubstr("score_accumulation: dcmha has no scores that layers could add up"));
   EXPECT_THAT(error({"mla", "metod1"}), HasSubstr("unknown name metod1: the nearest is method1"));
 }
 

@@ -235,7 +235,7 @@ TEST(AttentionConfig, WhatCannotBeIsNamed) {
   EXPECT_EQ(error_of(without_rank), at + "attention_mechanism has no kv_lora_rank");
   EXPECT_THAT(error_of(mla_with({{"qk_rope_head_dim", 3}})), HasSubstr("must be even"));
   EXPECT_EQ(error_of(mla_with({{"clip_qkv", 1}})),
-            at + "attention_mechanism.clip_qkv is 1 (number): mla attention has no meaning for it");
+            at + "attention_mechanism.clip_qkv is 1 (number): has no meaning for mla attention");
   EXPECT_THAT(error_of(mla_with({{"position_embedding_type", "none"}})), HasSubstr("no meaning"));
   EXPECT_THAT(error_of(mla_with({{"qk_norm", "rms_norm"}})), HasSubstr("no meaning"));
   EXPECT_EQ(error_of(mla_with({{"position_embedding_type", "rope"}, {"qk_norm", nullptr}})), "");
@@ -253,7 +253,7 @@ TEST(AttentionConfig, WhatCannotBeIsNamed) {
               HasSubstr("must be a multiple of the head size, 4, for rotary positions"));
   EXPECT_THAT(
       error_of({{"type", "collaborative"}, {"key_query_dim", 8}, {"qk_norm", "rms_norm_per_head"}}),
-      HasSubstr("collaborative attention has no meaning for it"));
+      HasSubstr("has no meaning for collaborative attention"));
   EXPECT_EQ(
       error_of(
           {{"type", "collaborative"}, {"key_query_dim", 6}, {"position_embedding_type", "none"}}),

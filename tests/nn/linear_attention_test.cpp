@@ -26,7 +26,7 @@ TEST(LinearAttentionConfig, WhatHasNoMeaningIsRefused) {
         Json{{"position_embedding_type", "alibi"}}, Json{{"pattern", {{"sliding_window", 3}}}}}) {
     const auto error = error_of(linear_with(refused));
     EXPECT_THAT(error, HasSubstr("attention_mechanism." + refused.begin().key()));
-    EXPECT_THAT(error, HasSubstr("linear attention has no meaning for it"));
+    EXPECT_THAT(error, HasSubstr("has no meaning for linear attention"));
   }
   EXPECT_THAT(
       error_of(linear_with({{"epsilon", -1}})),
