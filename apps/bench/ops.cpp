@@ -49,7 +49,8 @@ double flops_of(std::string_view name, const std::vector<kernels::In>& inputs,
   const bool forward = name == "attention_forward";
   if (!forward && name != "attention_backward") return 0;
   // Over half of T x T: one product with queries and keys forward and three backward, one with
-  // values forward and two backward. q first forward; dy [B, T, H, dv], then q [B, T, H, dk] backward.
+  // values forward and two backward. Forward begins with q [B, T, H, dk], backward with
+  // dy [B, T, H, dv], then q.
   const auto& q = inputs[forward ? 0 : 1];
   const auto& of_values = forward ? outputs[0] : static_cast<const kernels::Operand&>(inputs[0]);
   const auto queries = static_cast<double>(q.size(1));
