@@ -1,0 +1,28 @@
+// The second opinion: a whole model, written out in plain loops over doubles, from config.json and
+// weights to logits and loss. No kernels, no modules, no automatic differentiation; every T x T
+// matrix is made. What it computes is docs/variants.md and docs/mechanisms.md.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "apps/diagnosis/reference/attention.h"
+#include "apps/diagnosis/reference/config.h"
+#include "apps/diagnosis/reference/weights.h"
+
+namespace lookback::reference {
+
+// One sequence through the model.
+struct Run {
+  Matrix logits;               // [T, V]
+  std::vector<Matrix> hidden;  // the input of each layer [T, D], and what the last one hands on
+  std::vector<Look> looks;     // of each layer
+  // The routers' losses times their coefficients, the mean over the layers that have a router.
+  double auxiliary_loss = 0;
+};
+Run run(const Config& config, const Weights& weights, const std::vector<std::int64_t>& tokens);
+
+// The mean of -log softmax(logits[t])[tokens[t + 1]] over t < T - 1, in nats.
+double next_token_loss(const Run& run, const std::vector<std::int64_t>& tokens);
+
+}  // namespace lookback::reference
