@@ -43,7 +43,7 @@ struct ComposedOperands {
   MixingRows<const Sum> query_mixing, key_mixing;
   const Sum* fixed_mixing;  // absent: none
   const Sum* scale;
-  PairForm<Sum> form;
+  FormOperands<Sum> form;
   ComposedBand band;
 
   LOOKBACK_DEVICE std::int64_t heads() const { return shape.key_heads * shape.group; }
@@ -81,7 +81,7 @@ ComposedOperands<T> composed_operands(const Arguments& a) {
       .key_mixing = mixing_rows<const Sum>(a.key_mixing),
       .fixed_mixing = a.fixed_mixing.template as<Sum>(),
       .scale = a.scale.template as<Sum>(),
-      .form = pair_form<Sum>(a.form),
+      .form = form_operands<Sum>(a.form),
       .band = {
           .first = 0, .rows = 0, .step = std::min(step, std::max<std::int64_t>(1, shape.rows))}};
 }
