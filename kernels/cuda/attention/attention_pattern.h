@@ -2,7 +2,7 @@
 // go by tiles ask which keys of a tile a row sees, and which tile is the next that holds one. The
 // work is in proportion to the keys seen, but where keys stand at given positions: those have no
 // order, and each is asked. Plain arithmetic, tested on the host
-// (tests/kernels/attention_tiles_test.cpp).
+// (tests/kernels/attention_pattern_tiles_test.cpp).
 #pragma once
 
 #include <cstdint>

@@ -228,7 +228,7 @@ struct StreamingQueryGradient {
   // Key first + place + column_of_thread().
   static LOOKBACK_DEVICE bool shows(const Facts& of, int first, int place) {
     if constexpr (rules == Rules::plain) {
-      const int key = first + place + column_of_thread();
+      const int key = first + column_of_thread() + place;
       return of.first <= key && key < of.last;
     } else {
       return (of.seen >> column_of_thread() & bit_of(place)) != 0;
