@@ -65,26 +65,40 @@ bool all_fit_tiles(const List& list) {
 }
 
 // Whether the tiles of all three kernels fit into shared memory.
-template <class T>
-bool fits_shared_memory(const InList& q, std::int64_t value_width, Rules rules) {
+template <class T, Rules rules>
+bool fits_shared_memory(const InList& q, std::int64_t value_width) {
   std::vector<std::int64_t> widths;
   for (const auto& piece : q) widths.push_back(piece.size(3));
   return visit_tiles<T>([&]<class Tiles>() {
-           return rules == Rules::any ? max_shared_bytes<Tiles, Rules::any>(widths, value_width)
-                                      : max_shared_bytes<Tiles>(widths, value_width);
+           return max_shared_bytes<Tiles, rules>(widths, value_width);
          }) <= device::shared_bytes_of_block();
 }
 
-// Whether the streaming kernels can read and hold the operands.
+// Whether the streaming kernels, and those for few rows, can read the operands.
 template <class T>
-bool streams(const InList& q, const InList& k, const In& v, const ScoreForm& form,
-             const CausalMaskView& mask) {
+bool fits_packs(const InList& q, const InList& k, const In& v, const CausalMaskView& mask) {
   constexpr std::int64_t max_keys = std::int64_t{1} << 30;  // places and positions are ints
   if constexpr (std::is_same_v<T, double>) return false;
   return q.size() <= streamed_pieces && k[0].size(1) <= max_keys &&
          std::abs(mask.offset) + q[0].size(1) <= max_keys && all_fit_tiles(q) && all_fit_tiles(k) &&
-         fits_tiles(v) &&
-         fits_shared_memory<T>(q, v.size(3), rules_of(form_operands<float>(form), mask.rule()));
+         fits_tiles(v);
+}
+
+// Whether the streaming kernels can hold them as well.
+template <class T, Rules rules>
+bool fits_tiles_of(const InList& q, const In& v) {
+  return std::all_of(q.begin(), q.end(),
+                     [](const In& x) { return accumulated_columns<T, rules>(x.size(3)) != 0; }) &&
+         accumulated_columns<T, rules>(v.size(3)) != 0 &&
+         fits_shared_memory<T, rules>(q, v.size(3));
+}
+template <class T>
+bool streams(const InList& q, const InList& k, const In& v, const ScoreForm& form,
+             const CausalMaskView& mask) {
+  if (!fits_packs<T>(q, k, v, mask)) return false;
+  const auto rules = rules_of(form_operands<float>(form), mask.rule());
+  return rules == Rules::any ? fits_tiles_of<T, Rules::any>(q, v)
+                             : fits_tiles_of<T, Rules::plain>(q, v);
 }
 
 template <class T>
@@ -155,7 +169,7 @@ void backward_by_tiles(const AttentionBackwardArgs& a) {
 
 template <class T>
 bool is_decoded(const AttentionForwardArgs& a) {
-  return streams<T>(a.q, a.k, a.v, a.form, a.mask) && fits_tiles(a.y) && decodes<T>(a);
+  return fits_packs<T>(a.q, a.k, a.v, a.mask) && fits_tiles(a.y) && decodes<T>(a);
 }
 
 void forward(const AttentionForwardArgs& a) {

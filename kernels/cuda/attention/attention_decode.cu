@@ -71,7 +71,7 @@ DecodePlan decode_plan(const AttentionForwardArgs& a) {
   plan.packs = packs > device::warp_threads ? 2 : 1;
   plan.lanes = std::clamp(static_cast<int>(std::bit_ceil(packs)), 4, int{device::warp_threads});
   const auto rows = shape.group * shape.rows;
-  plan.packed_rows = rows > 4 && plan.rules == Rules::plain ? 8 : rows > 1 ? 4 : 1;
+  plan.packed_rows = plan.rules == Rules::any ? 4 : rows > 4 ? 8 : rows > 1 ? 4 : 1;
   plan.row_blocks = device::blocks_for(rows, plan.packed_rows);
   plan.last = mask.key_positions != nullptr
                   ? shape.keys
@@ -97,10 +97,7 @@ bool decodes(const AttentionForwardArgs& a) {
 template <class T>
 void decode(const AttentionForwardArgs& a, const DecodePlan& plan) {
   const auto with_packs = [&]<int packs>(std::integral_constant<int, packs>) {
-    if (plan.rules == Rules::any) {
-      if (plan.packed_rows == 1) return launch<T, Rules::any, 1, packs>(a, plan);
-      return launch<T, Rules::any, 4, packs>(a, plan);
-    }
+    if (plan.rules == Rules::any) return launch<T, Rules::any, 4, packs>(a, plan);
     switch (plan.packed_rows) {
       case 1: launch<T, Rules::plain, 1, packs>(a, plan); break;
       case 4: launch<T, Rules::plain, 4, packs>(a, plan); break;

@@ -2,7 +2,8 @@
 // go by tiles ask which keys of a tile a row sees, and which tile is the next that holds one. The
 // work is in proportion to the keys seen, but where keys stand at given positions: those have no
 // order, and each is asked. Plain arithmetic, tested on the host
-// (tests/kernels/attention_pattern_tiles_test.cpp).
+// (tests/kernels/attention_pattern_tiles_test.cpp); positions are below 2^30, so that a GPU, which
+// divides 64 bits slowly, has 32 of them.
 #pragma once
 
 #include <cstdint>
@@ -30,24 +31,29 @@ struct SeeingRow {
   std::int64_t sequence, head, row;
 };
 
-// What a row sees under a pattern, whose window is `window` steps back from the row's own key.
-struct PatternOfRow {
-  KeyRange range;                 // all that it could see
-  std::int64_t start, own, step;  // of its document, its own key, the dilation
-  std::int64_t oldest;            // key of the window
+// Of numbers that may be larger than all positions.
+LOOKBACK_HOST_DEVICE constexpr int as_position(std::int64_t x) {
+  constexpr int most = 1 << 30;
+  return x < most ? static_cast<int>(x) : most;
+}
 
-  LOOKBACK_HOST_DEVICE PatternOfRow(const VisibleKeys& rule, const SeeingRow& at,
-                                    const KeyRange& all)
-      : range(all),
-        start(rule.start_of(at.sequence, at.row)),
-        own(rule.offset + at.row),
-        step(rule.pattern.dilation_of(at.head)) {
-    const auto steps = (own - start) / step;
-    oldest = own - (rule.window - 1 < steps ? rule.window - 1 : steps) * step;
-  }
-  // Whether it sees all of the range.
-  LOOKBACK_HOST_DEVICE bool sees_all(const VisibleKeys& rule) const {
-    return rule.pattern.is_global(own - start);
+// What a row sees under a pattern, as keys. The row has a key of its own, in or behind its document.
+struct PatternOfRow {
+  int start, own, step;        // of its document, its own key, the dilation
+  int oldest;                  // key of the window
+  const std::int64_t* blocks;  // drawn for it: random_count of them
+
+  LOOKBACK_HOST_DEVICE PatternOfRow(const VisibleKeys& rule, const SeeingRow& at)
+      : start(as_position(rule.start_of(at.sequence, at.row))),
+        own(as_position(rule.offset + at.row)),
+        step(as_position(rule.pattern.dilation_of(at.head))) {
+    const int steps = (own - start) / step, window = as_position(rule.window) - 1;
+    oldest = own - (window < steps ? window : steps) * step;
+    const auto& pattern = rule.pattern;
+    blocks = pattern.random_blocks;
+    if (blocks == nullptr) return;
+    const int block = (own - start) / as_position(pattern.block_size);
+    blocks += (at.head * pattern.table_blocks + block) * pattern.random_count;
   }
 };
 
@@ -82,28 +88,26 @@ LOOKBACK_HOST_DEVICE inline SeenBits seen_keys(const VisibleKeys& rule, const Se
   }
   if (rule.window == 0) return inside;
   const auto& pattern = rule.pattern;
-  const PatternOfRow row(rule, at, range);
-  if (row.sees_all(rule)) return inside;
+  const PatternOfRow row(rule, at);
+  if (pattern.is_global(row.own - row.start)) return inside;
+  const int from = as_position(first), last = from + seen_bits - 1;
+  const int steps = row.own > last ? (row.own - last + row.step - 1) / row.step : 0;
   if (row.step == 1) {
-    seen = bits_between(row.oldest - first, row.own + 1 - first);
+    seen = bits_between(row.oldest - from, row.own + 1 - from);
   } else {
-    const auto last = first + seen_bits - 1;
-    const auto steps = row.own > last ? (row.own - last + row.step - 1) / row.step : 0;
-    for (auto key = row.own - steps * row.step; key >= first && key >= row.oldest;
-         key -= row.step) {
-      seen |= bit_of(key - first);
+    for (int key = row.own - steps * row.step; key >= from && key >= row.oldest; key -= row.step) {
+      seen |= bit_of(key - from);
     }
   }
-  const auto position = first - row.start;
+  const int position = from - row.start;
   for (auto i = first_global(pattern, position);
        i < pattern.global_count && pattern.global_keys[i] < position + seen_bits; ++i) {
     seen |= bit_of(pattern.global_keys[i] - position);
   }
   for (std::int64_t k = 0; k < pattern.random_count; ++k) {
-    const auto block = pattern.blocks_of(at.head, row.own - row.start)[k];
-    if (block < 0) continue;
-    const auto from = block * pattern.block_size - position;
-    seen |= bits_between(from, from + pattern.block_size);
+    if (row.blocks[k] < 0) continue;
+    const auto begin = row.blocks[k] * pattern.block_size - position;
+    seen |= bits_between(begin, begin + pattern.block_size);
   }
   return seen & inside;
 }
@@ -117,18 +121,17 @@ LOOKBACK_HOST_DEVICE inline std::int64_t next_seen_key(const VisibleKeys& rule, 
   if (first >= range.last) return keys;
   if (rule.plain() || rule.key_positions != nullptr || rule.window == 0) return first;
   const auto& pattern = rule.pattern;
-  const PatternOfRow row(rule, at, range);
-  if (row.sees_all(rule)) return first;
-  const auto from = first < row.oldest ? row.oldest : first;
-  auto next = row.own - (row.own - from) / row.step * row.step;
+  const PatternOfRow row(rule, at);
+  if (pattern.is_global(row.own - row.start)) return first;
+  const int from = as_position(first < row.oldest ? row.oldest : first);
+  std::int64_t next = row.own - (row.own - from) / row.step * row.step;
   const auto global = first_global(pattern, first - row.start);
   if (global < pattern.global_count && row.start + pattern.global_keys[global] < next) {
     next = row.start + pattern.global_keys[global];
   }
   for (std::int64_t k = 0; k < pattern.random_count; ++k) {
-    const auto block = pattern.blocks_of(at.head, row.own - row.start)[k];
-    const auto begin = row.start + block * pattern.block_size;
-    if (block < 0 || begin + pattern.block_size <= first) continue;
+    const auto begin = row.start + row.blocks[k] * pattern.block_size;
+    if (row.blocks[k] < 0 || begin + pattern.block_size <= first) continue;
     const auto key = begin < first ? first : begin;
     if (key < next) next = key;
   }
@@ -147,8 +150,8 @@ LOOKBACK_HOST_DEVICE inline std::int64_t next_row_that_may_see(const VisibleKeys
   const auto& pattern = rule.pattern;
   if (rule.window == 0 || pattern.random_blocks != nullptr) return row;
   const auto last = key + count - 1;
-  const auto distance = rule.offset + row - last;
-  const auto step = pattern.dilation_of(head);
+  const int distance = as_position(rule.offset + row - last);
+  const int step = as_position(pattern.dilation_of(head));
   if (distance <= 0 || (distance + step - 1) / step < rule.window) return row;
   if (pattern.global_count == 0) return rows;
   if (rule.document_start != nullptr) return row;

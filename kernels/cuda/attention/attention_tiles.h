@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "kernels/cuda/attention/attention_pattern.h"
 #include "kernels/cuda/device/swizzled_tile.h"
@@ -37,19 +38,15 @@ LOOKBACK_HOST_DEVICE constexpr int contracted_columns(std::int64_t width) {
 // kernel more: f32, and rules that are seldom needed, have fewer of them.
 inline constexpr int widest_tile = 256;
 template <class T, Rules rules = Rules::plain>
-inline constexpr bool has_all_columns = sizeof(T) == 2 && rules == Rules::plain;
+constexpr bool has_columns(int columns) {
+  if (rules == Rules::any && sizeof(T) == 4) return columns == 128;
+  if (rules == Rules::any || sizeof(T) == 4) return columns % 64 == 0 && columns != 192;
+  return true;
+}
 template <class T, Rules rules = Rules::plain>
 constexpr int accumulated_columns(std::int64_t width) {
-  constexpr int all[] = {32, 64, 96, 128, 192, 256};
-  constexpr int some[] = {64, 128, 256};
-  if constexpr (has_all_columns<T, rules>) {
-    for (const int columns : all) {
-      if (width <= columns) return columns;
-    }
-  } else {
-    for (const int columns : some) {
-      if (width <= columns) return columns;
-    }
+  for (const int columns : {32, 64, 96, 128, 192, 256}) {
+    if (has_columns<T, rules>(columns) && width <= columns) return columns;
   }
   return 0;
 }
@@ -57,20 +54,16 @@ constexpr int accumulated_columns(std::int64_t width) {
 // visit.template operator()<columns>() for the padded size of this head size.
 template <class T, Rules rules = Rules::plain, class Visitor>
 void visit_accumulated_columns(std::int64_t width, const Visitor& visit) {
-  switch (accumulated_columns<T, rules>(width)) {
-    case 64: return visit.template operator()<64>();
-    case 128: return visit.template operator()<128>();
-    case 256: return visit.template operator()<256>();
-    default: break;
-  }
-  if constexpr (has_all_columns<T, rules>) {
-    switch (accumulated_columns<T, rules>(width)) {
-      case 32: return visit.template operator()<32>();
-      case 96: return visit.template operator()<96>();
-      case 192: return visit.template operator()<192>();
-      default: break;
-    }
-  }
+  const int wanted = accumulated_columns<T, rules>(width);
+  const auto visit_one_of = [&]<int... columns>(std::integer_sequence<int, columns...>) {
+    const auto visit_if_wanted = [&]<int one>() {
+      if constexpr (has_columns<T, rules>(one)) {
+        if (one == wanted) visit.template operator()<one>();
+      }
+    };
+    (visit_if_wanted.template operator()<columns>(), ...);
+  };
+  visit_one_of(std::integer_sequence<int, 32, 64, 96, 128, 192, 256>{});
 }
 
 // Neighboring pieces whose gradients one kernel makes.
