@@ -37,7 +37,7 @@ LOOKBACK_HOST_DEVICE constexpr int as_position(std::int64_t x) {
   return x < most ? static_cast<int>(x) : most;
 }
 
-// What a row sees under a pattern, as keys. The row has a key of its own, in or behind its document.
+// What a row sees under a pattern, as keys. It has a key of its own, in or behind its document.
 struct PatternOfRow {
   int start, own, step;        // of its document, its own key, the dilation
   int oldest;                  // key of the window

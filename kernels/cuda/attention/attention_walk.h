@@ -3,12 +3,12 @@
 //
 // A KeyWalk:
 //   walk.goes_on(), first(), advance()   the tile at hand, from key first() on, and to the next one
-//   walk.look()       finds what the rows see of it, and which tile is next: a barrier must lie
-//                     between the last read() and this, and another before the next read()
+//   walk.look()       finds what the rows see of it, and which tile is next: a barrier lies between
+//                     the last read of that and this, and another before the next read
 //   walk.read()       after that: whole(), whether every row sees all of it; has_next(), next()
 //
-// Under Rules::any, too, tiles begin at multiples of their size, whatever the rows of a block see: no
-// row's sums depend on the others'.
+// Under Rules::any, too, tiles begin at multiples of their size, whatever the rows of a block see:
+// no row's sums depend on the others'.
 #pragma once
 
 #include "kernels/cuda/attention/attention_operands.h"
