@@ -33,14 +33,14 @@ struct DecodeSplit {
     device::sync_block();
     const int groups = device::warp_threads / plan.lanes;
     const int group = device::thread_index() / plan.lanes;  // of the block
-    const int step = decode_warps * groups;                 // the block's next key for a group
-    const int chunk = step * keys_ahead;                    // keys that the block has at a time
+    const int step = decode_warps * groups;                 // keys that the block has at a time
     const auto begin = static_cast<int>(plan.first + at.split * plan.keys_per_split);
     const auto split_end = begin + plan.keys_per_split;
     const auto end = static_cast<int>(split_end < plan.last ? split_end : plan.last);
-    for (int first = begin; first < end; first += chunk) {
+    for (int first = begin; first < end; first += step * keys_ahead) {
       int shown = 0;
       if constexpr (rules == Rules::any) {
+        const int chunk = step * keys_ahead;  // and with those under way
         const int key = next_key(state, first);
         if (key >= end) break;
         first = begin + (key - begin) / chunk * chunk;
