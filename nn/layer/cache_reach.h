@@ -1,11 +1,13 @@
 // Which positions a layer's cache keeps: those that a later query can still see.
 //
-// A pattern of a window w of keys at most d apart keeps the last (w - 1) d + 1, and its global
-// tokens (window and global tokens alone: random blocks may show any position again). A global token
-// sees all before it: up to the last one of a list everything is kept. Under accumulated scores a
-// layer multiplies the keys of those before it: all layers then keep what the one that sees
-// farthest sees (attention_scores.h). What is run again on other values keeps those of the positions
-// that the repeated layer keeps (KeyValueCache::values_again).
+// A window of w keys at most d apart keeps the last (w - 1) d + 1, and the global tokens. A global
+// token sees all before it: up to the last one of a list everything is kept. Random blocks may show
+// any position again: everything is kept.
+//
+// Layers that look at others need more than they see themselves. Under accumulated scores a layer
+// multiplies the keys of those before it: all layers keep what the one that sees farthest sees
+// (attention_scores.cpp). Values of a layer that is run again are kept as that layer keeps its keys
+// (KeyValueCache::values_again). A model with a known mistake keeps everything.
 #pragma once
 
 #include <cstdint>
@@ -38,9 +40,10 @@ struct CacheReach {
 CacheReach joined(const CacheReach& a, const CacheReach& b);
 
 // The mask of queries from `position` to `end`, handed over for keys that stand at their positions,
-// for those of a cache of this reach: before(position), and the queries' own. They stand in the order
-// of their positions, so that a kernel on the CPU adds up the same numbers in the same order as over
-// all keys: the same bits.
+// for those of a cache of this reach: before(position), and the queries' own, in the order of their
+// positions. Streamed attention on the CPU then adds up the same numbers in the same order as over
+// all keys: the same bits. Explicit weights and composed heads take whole rows, in parts that count
+// from the first key: there, and on a GPU, it is the same but for rounding.
 CausalMask mask_of_held(CausalMask mask, const CacheReach& reach, std::int64_t position,
                         std::int64_t end, const Device& device);
 

@@ -11,6 +11,7 @@
 #include "nn/layer/model_hooks.h"
 #include "nn/proof/causal_proof.h"
 #include "runtime/allocator.h"
+#include "runtime/parallel.h"
 #include "tests/nn/attention_config.h"
 
 namespace lookback::testing {
@@ -173,6 +174,20 @@ TEST(WindowCache, DecodesLongWindows) {
                 0)
           << pattern;
     }
+  }
+}
+
+TEST(WindowCache, IsTheSameAtAnyNumberOfThreads) {
+  const OneThread one_thread;
+  for (const std::size_t i : {1, 3, 5}) {
+    const auto llama = make_variant(config_of(Json::object(), cases[i].pattern), DType::f32);
+    const auto expected = decode(*llama, {7, 1, 2}).logits;
+    for (const int threads : {2, 3}) {
+      set_num_threads(threads);
+      EXPECT_EQ(largest_difference(decode(*llama, {7, 1, 2}).logits, expected), 0)
+          << cases[i].pattern;
+    }
+    set_num_threads(1);
   }
 }
 
