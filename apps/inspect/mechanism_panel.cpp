@@ -19,8 +19,8 @@ std::string cache_in_words(const CacheSizes& cache) {
   std::string text;
   if (cache.per_token > 0) text = fmt::format("{} bytes per token", cache.per_token);
   if (cache.per_sequence > 0) {
-    text += fmt::format("{}{} bytes per sequence, however long it is", text.empty() ? "" : ", and ",
-                        cache.per_sequence);
+    text += fmt::format("{}{} bytes per sequence, however long it is",
+                        text.empty() ? "" : "; rings and states take at most ", cache.per_sequence);
   }
   return fmt::format("{}; a plain Llama of these sizes keeps {} per token", text,
                      cache.plain_per_token);

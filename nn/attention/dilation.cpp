@@ -44,6 +44,10 @@ class Dilation final : public PatternRule {
     });
   }
 
+  void widen(CacheReach& reach, std::int64_t) const override {
+    reach.step = std::ranges::max(steps_);
+  }
+
   void write(nlohmann::ordered_json& pattern) const override {
     if (is_default()) return;
     if (steps_.size() == 1) {

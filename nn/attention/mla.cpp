@@ -115,6 +115,7 @@ double enlargement(const RopeScaling& scaling) {
 struct LatentCache final : LayerCache {
   explicit LatentCache(const CacheRoom& room) : latents(room) {}
   std::size_t bytes_per_token() const override { return latents.bytes_per_token(); }
+  std::size_t bytes_per_sequence() const override { return latents.bytes_per_sequence(); }
   CachedRows latents;
 };
 
@@ -161,7 +162,6 @@ class LatentAttention final : public AttentionMechanism {
         sizes_(options.sizes),
         interleave_(options.interleave),
         precision_(precision),
-        layer_(layer),
         heads_(config.num_attention_heads),
         queries_({*this, ""}, sizes_, config, precision),
         kv_a_proj_({*this, "kv_a_proj_with_mqa"}, config.hidden_size, sizes_.rank + sizes_.rope,
@@ -171,7 +171,7 @@ class LatentAttention final : public AttentionMechanism {
                    Bias::none, precision),
         o_proj_({*this, "o_proj"}, heads_ * sizes_.value, config.hidden_size,
                 bias_if(options.out_bias(config)), precision),
-        scores_(*this, options, config, layer_, precision, enlargement(config.rope_scaling)) {}
+        scores_(*this, options, config, layer, precision, enlargement(config.rope_scaling)) {}
 
   RecordNeeds needs() const override { return scores_.needs(); }
   ScoreWeights score_weights() const override {
@@ -189,9 +189,9 @@ class LatentAttention final : public AttentionMechanism {
     const auto latent = latents_of(down);
     const auto rotary_key = rotated(split_heads(behind(down, sizes_.rank), 1), pass);
     Tensor seen;
-    if (auto* cache = pass.options.cache) {
+    if (pass.options.cache != nullptr) {
       const auto dtype = attention_dtype(precision_, pass.options, normed.device());
-      seen = cache->of_layer<LatentCache>(layer_).latents.append(
+      seen = scores_.cache<LatentCache>(pass).latents.append(
           pass.position, cast(cat({latent, rotary_key}, -1), dtype));
     }
     if (pass.position == 0) {
@@ -272,7 +272,7 @@ class LatentAttention final : public AttentionMechanism {
   MlaSizes sizes_;
   bool interleave_;
   Precision precision_;
-  std::int64_t layer_, heads_;
+  std::int64_t heads_;
   LatentQueries queries_;
   Linear kv_a_proj_;
   RmsNorm kv_a_layernorm_;

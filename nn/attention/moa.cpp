@@ -212,7 +212,7 @@ class MixtureOfAttention final : public AttentionMechanism {
     const auto key = norm_.key_heads(split_heads(clipped(projected[0], options_), key_heads_));
     const auto value = split_heads(clipped(projected[1], options_), key_heads_);
     const auto seen = keys_and_values_so_far(cast(with_positions(key, options_, pass), dtype),
-                                             cast(value, dtype), layer_, pass);
+                                             cast(value, dtype), scores_, pass);
     const auto attended = scores_.attend(cast(with_positions(query, options_, pass), dtype),
                                          seen.key, seen.value, pass, record);
     if (pass.needs.auxiliary_loss) {

@@ -206,7 +206,7 @@ class MixtureOfHeads final : public AttentionMechanism {
     const auto query = cast(with_positions(projected.query, options_, pass), dtype);
     const auto seen =
         keys_and_values_so_far(cast(with_positions(projected.key, options_, pass), dtype),
-                               cast(projected.value, dtype), layer_, pass);
+                               cast(projected.value, dtype), scores_, pass);
     const auto attended = scores_.attend(query, seen.key, seen.value, pass, record);
     const auto routed = router_ ? router_->forward(normed)
                                 : HeadGates{gates_by_length(projected.query, counts_), {}, {}};

@@ -61,11 +61,10 @@ class OverlappedAttention final : public AttentionMechanism {
         options_(options),
         overlap_(options.overlap),
         precision_(precision),
-        layer_(layer),
         heads_({*this, ""}, options, config, precision),
         o_proj_({*this, "o_proj"}, config.num_attention_heads * options.width(config),
                 config.hidden_size, bias_if(options.out_bias(config)), precision),
-        scores_(*this, options, config, layer_, precision) {}
+        scores_(*this, options, config, layer, precision) {}
 
   RecordNeeds needs() const override { return scores_.needs(); }
   ScoreWeights score_weights() const override {
@@ -81,7 +80,7 @@ class OverlappedAttention final : public AttentionMechanism {
     const auto query = cast(with_positions(widened(projected.query), options_, pass), dtype);
     const auto seen =
         keys_and_values_so_far(cast(with_positions(widened(projected.key), options_, pass), dtype),
-                               cast(projected.value, dtype), layer_, pass);
+                               cast(projected.value, dtype), scores_, pass);
     return output(scores_.attend(query, seen.key, attendable(seen.value), pass, record), record);
   }
 
@@ -107,7 +106,6 @@ class OverlappedAttention final : public AttentionMechanism {
   HeadOptions options_;
   std::int64_t overlap_;
   Precision precision_;
-  std::int64_t layer_;
   HeadProjections heads_;
   Linear o_proj_;
   AttentionScores scores_;

@@ -23,6 +23,13 @@ CausalMask with_pattern(CausalMask mask, const Pattern& pattern, const PatternSi
   return mask;
 }
 
+CacheReach reach_of(const Pattern& pattern, std::int64_t positions) {
+  CacheReach reach;
+  reach.whole = pattern.empty();
+  for (const auto& rule : pattern) rule->widen(reach, positions);
+  return reach;
+}
+
 std::string described(const Pattern& pattern) {
   std::string all;
   for (const auto& rule : pattern) {

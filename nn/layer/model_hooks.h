@@ -30,6 +30,8 @@ class ModelHooks {
   virtual CausalMask mask(const CausalMask& mask, std::int64_t) const { return mask; }
   // The position of a pass's first token in its rotary embedding.
   virtual std::int64_t rotary_position(std::int64_t position) const { return position; }
+  // What a layer's cache keeps.
+  virtual CacheReach cache_reach(const CacheReach& reach) const { return reach; }
   // The path that attention takes. attention() and replay() below are asked on the explicit one
   // alone.
   virtual AttentionPath attention_path(AttentionPath path) const { return path; }
