@@ -212,7 +212,7 @@ class ComposedAttention final : public AttentionMechanism {
     }
     auto made = pass.hooks->composed(pieces, mixing, mask);
     // Composing gives a head a weight wherever another one sees.
-    if (made.mask.pattern.present()) made.mask = pass.mask;
+    if (!same_for_heads(options_.pattern)) made.mask = pass.mask;
     if (trace != nullptr) trace->attention_weights.push_back(made.weights);
     if (pass.needs.replay) record.replay = kept_weights(made);
     return apply_attention_weights(made.weights, value, made.mask);

@@ -40,6 +40,8 @@ class PatternRule {
   // Its keys in the object.
   virtual std::vector<std::string_view> keys() const = 0;
   virtual void show(CausalMask& mask, const PatternSite& site) const = 0;
+  // Whether all heads see the same of it.
+  virtual bool same_for_heads() const { return true; }
   // Those of its keys that are not at their defaults.
   virtual void write(nlohmann::ordered_json& pattern) const = 0;
   // "sliding_window 128"; empty where it shows nothing.
@@ -51,6 +53,7 @@ using PatternRules = Registry<PatternRule, PatternText>;
 // All rules that the object has, which may be empty.
 using Pattern = std::vector<std::shared_ptr<const PatternRule>>;
 Pattern read_pattern(const PatternText& text);
+bool same_for_heads(const Pattern& pattern);
 // The mask with the pattern in it; without a rule the mask itself.
 CausalMask with_pattern(CausalMask mask, const Pattern& pattern, const PatternSite& site);
 // "sliding_window 48, global_tokens 16"
