@@ -10,7 +10,7 @@
 namespace lookback::kernels {
 
 // Where a tile lies: its rows are positions row, row + step, .. of one head, or one position of
-// heads head, head + 1, .. (step 0); its columns are the keys from `first_key` on, or those of `keys`.
+// heads head, head + 1, .. (step 0); its columns are the keys from `first_key` on, or `keys`.
 struct TilePlace {
   std::int64_t head, row, step, first_key;
   const std::int64_t* keys = nullptr;

@@ -67,8 +67,8 @@ class ComposedScores {
                     std::int64_t key_head, Scratch<Sum>& scratch) const {
     return rows_of_chunk(k_, tile, begin, count, key_head, scratch);
   }
-  // The rows of a chunk's keys in an operand of one row for each key: takes key_columns * x.width of
-  // scratch at most.
+  // The rows of a chunk's keys in an operand of one row for each key: takes key_columns * x.width
+  // of scratch at most.
   static RowSpan<Sum> rows_of_chunk(const HeadRows<const T>& x, const ComposedTile& tile,
                                     std::int64_t begin, std::int64_t count, std::int64_t key_head,
                                     Scratch<Sum>& scratch) {
@@ -145,8 +145,8 @@ class ComposedScores {
   }
 
   // From the gradient of the composed numbers to that of x, in its place. Adds to dquery
-  // [T, 2, 2 R + 1, H] from the tile's first row on, dkey [S, 2, 2 R + 1, H] of the sequence, dfixed
-  // [2, H, H].
+  // [T, 2, 2 R + 1, H] from the tile's first row on, dkey [S, 2, 2 R + 1, H] of the sequence,
+  // dfixed [2, H, H].
   void compose_tile_gradient(Composing which, const ComposedTile& tile, const Sum* x, Sum* gradient,
                              Sum* dquery, Sum* dkey, Sum* dfixed, Scratch<Sum> scratch) const {
     Sum* key = scratch.take(mixing_numbers() * tile_stride);

@@ -51,7 +51,7 @@ const std::vector<std::string> router_names{"learned", "query_norm"};
 struct HeadCounts {
   std::int64_t shared = 0, routed = 0, chosen = 0;
 
-  // Outputs of wg_0, which weighs shared against chosen heads, and of wg_1, which weighs the shared.
+  // Outputs of wg_0, which weighs shared against chosen heads, and of wg_1, which weighs those.
   std::int64_t balances() const { return shared > 0 ? 2 : 0; }
   std::int64_t weighed() const { return shared > 1 ? shared : 0; }
 };

@@ -59,8 +59,8 @@ class ModelHooks {
                                                         const MaskedWeights& recorded) const {
     return kept_weights(recorded);
   }
-  // What an earlier layer's attention gives when it runs again on another input, `normed` [B, T, D],
-  // by what its recorded weights made of that [B, T, H, w] and by the record of its own run.
+  // What an earlier layer's attention gives when it runs again on another input, `normed`
+  // [B, T, D], by what its recorded weights made of that [B, T, H, w] and by its own run's record.
   virtual Tensor output_again(const AttentionMechanism& attention, const Tensor& normed,
                               const Tensor& attended, const LayerRecord& record) const;
   // The weights over earlier layers, [m], of a residual scheme.

@@ -212,8 +212,8 @@ TEST_F(DiagnosisChecks, ExpertsAndHeadsThatNoTokenChoseAreNamed) {
   EXPECT_THAT(check->evidence, HasSubstr("100.00, 100.00, 0.00, 0.00"));
 }
 
-// Frequencies that yarn has changed still turn by distances alone, and its enlargement of queries and
-// keys is the same at every position.
+// Frequencies that yarn has changed still turn by distances alone, and its enlargement of queries
+// and keys is the same at every position.
 TEST_F(DiagnosisChecks, ShiftedPositionsUnderYarn) {
   const auto shifted = [&](const std::string& preset, const std::string& fault) {
     auto subject = small_.subject(preset, fault);

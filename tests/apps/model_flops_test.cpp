@@ -44,7 +44,7 @@ TEST(ModelFlops, KeysThatAPatternShows) {
   // Token 0, seen by all, and token 5, which sees all and is seen by all behind it.
   EXPECT_EQ(keys({{"sliding_window", 1}, {"global_tokens", Json{0, 5}}}, 8),
             (1 + 2 * 4 + 6 + 2 * 3) / 8.0);
-  // Blocks of 2: rows of block 0 have none to draw, of block 1 one, of the others one of two or more.
+  // Blocks of 2: rows of block 0 have none to draw, of block 1 one, of the others one of several.
   EXPECT_EQ(keys({{"num_random_blocks", 1}, {"block_size", 2}}, 8), (1 + 1 + 6 * 3) / 8.0);
 }
 

@@ -1,5 +1,5 @@
-// What a mechanism says of its multiply-adds: the products that a forward pass runs, counted call by
-// call, and the example of docs/mechanisms.md.
+// What a mechanism says of its multiply-adds: the products that a forward pass runs, counted call
+// by call, and the example of docs/mechanisms.md.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,8 +31,8 @@ std::int64_t pairs(const In& q) { return q.size(0) * q.size(1) * (q.size(1) + 1)
 std::int64_t of_attention(const Inputs& in) {
   return pairs(in[0]) * in[0].size(2) * (in[0].size(3) + in[2].size(3));
 }
-// q, k, v, query_mixing [B, T, 2, 2 R + 1, H], key_mixing, and fixed_mixing [2, H, H] where there is
-// one: each number of the two mixings, and of the fixed one, is multiplied once for each pair.
+// q, k, v, query_mixing [B, T, 2, 2 R + 1, H], key_mixing, and fixed_mixing [2, H, H] where there
+// is one: each number of the two mixings, and of the fixed one, is multiplied once for each pair.
 std::int64_t of_composed_attention(const Inputs& in) {
   const auto of_position = numel(in[3]) / (in[0].size(0) * in[0].size(1));
   const auto fixed = in[5].sizes.rank() == 3 ? numel(in[5]) : 0;

@@ -1,6 +1,6 @@
-// What rms_norm_eps may decide of a layer's attention: its input, and norms on queries and keys that
-// have that epsilon by name. With the same input another rms_norm_eps must leave all other weights
-// as they are, for norms of latents have an epsilon of their own. In f64.
+// What rms_norm_eps may decide of a layer's attention: its input, and norms on queries and keys
+// that have that epsilon by name. With the same input another rms_norm_eps must leave all other
+// weights as they are, for norms of latents have an epsilon of their own. In f64.
 #include <algorithm>
 #include <cmath>
 #include <map>

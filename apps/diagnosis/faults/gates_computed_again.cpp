@@ -1,5 +1,5 @@
-// A layer that runs again on another input chooses heads or experts for that input, in place of those
-// of its own run.
+// A layer that runs again on another input chooses heads or experts for that input, in place of
+// those of its own run.
 #include "apps/diagnosis/faults/attention_of_type.h"
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/diagnosis/faults/needs.h"
