@@ -1,5 +1,6 @@
 // bench attention: causal attention by itself, forward and backward, as the layers of a model run
-// it. An operation counts once for what the causal mask shows: two products forward, five backward.
+// it, under the pattern of the presets. An operation counts once for each pair of a query and a key
+// that the mask shows: two products forward, five backward.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -7,10 +8,12 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/benchmark.h"
+#include "apps/model/model_choice.h"
 #include "autograd/gradient.h"
 #include "autograd/ops/attention.h"
 #include "kernels/fill.h"
 #include "kernels/normal_fill.h"
+#include "nn/layer/attention_options.h"
 #include "runtime/device_runtime.h"
 
 namespace lookback {
@@ -41,7 +44,38 @@ double best_seconds(std::int64_t runs, const Work& work) {
   return best;
 }
 
-nlohmann::ordered_json measure(const BenchOptions& options, std::int64_t head_size) {
+// The pattern of the presets' first layer, for so many heads and positions.
+CausalMask mask_of(const BenchOptions& options, Device device) {
+  const auto config = choose_model(options.config, options.presets).config;
+  const auto attention = attention_of(config, 0);
+  if (attention->type() != AttentionOptions::default_type) {
+    usage_error(
+        "bench attention runs the {} attention, under a preset's pattern: a model of type {} "
+        "is measured by bench train",
+        AttentionOptions::default_type, attention->type());
+  }
+  const PatternSite site{.heads = heads, .end = options.block_size, .device = device};
+  return with_pattern({}, attention->pattern, site);
+}
+
+// How many keys a query sees, on average over queries and heads.
+double keys_per_query(const BenchOptions& options) {
+  const auto mask = mask_of(options, cpu_device);
+  const auto rule = mask.view().rule();
+  const auto rows = options.block_size;
+  if (rule.plain() && rule.window == 0) return static_cast<double>(rows + 1) / 2;
+  std::int64_t seen = 0;
+  for (std::int64_t head = 0; head < heads; ++head) {
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t key = 0; key <= row; ++key) {
+        if (rule.visible(0, head, row, key, rows)) ++seen;
+      }
+    }
+  }
+  return static_cast<double>(seen) / static_cast<double>(rows * heads);
+}
+
+nlohmann::ordered_json measure(const BenchOptions& options, std::int64_t head_size, double keys) {
   const auto dtype = options.dtype;
   const Shape shape{options.batch_size, options.block_size, heads, head_size};
   auto q = random_tensor(shape, dtype, 1), k = random_tensor(shape, dtype, 2),
@@ -51,15 +85,16 @@ nlohmann::ordered_json measure(const BenchOptions& options, std::int64_t head_si
   kernels::fill(scales.backend(),
                 {.y = scales, .value = 1 / std::sqrt(static_cast<double>(head_size))});
   const AttentionPieces pieces{.q = {q}, .k = {k}, .scales = scales};
-  const double forward = best_seconds(options.steps, [&] { attention(pieces, v, {}); });
+  const auto mask = mask_of(options, default_device());
+  const double forward = best_seconds(options.steps, [&] { attention(pieces, v, mask); });
   for (const auto& x : {q, k, v}) set_requires_grad(x);
   const double both = best_seconds(options.steps, [&] {
-    backward(attention(pieces, v, {}).y, dy);
+    backward(attention(pieces, v, mask).y, dy);
     for (const auto& x : {q, k, v}) clear_gradient(x);
   });
-  const double product = static_cast<double>(shape.numel()) *
-                         static_cast<double>(options.block_size);  // 2 per pair, half of them seen
+  const double product = 2 * static_cast<double>(shape.numel()) * keys;
   return {{"shape", to_string(shape)},
+          {"keys_per_query", keys},
           {"forward_seconds", forward},
           {"forward_tflops", 2 * product / forward / 1e12},
           {"forward_and_backward_seconds", both},
@@ -68,7 +103,8 @@ nlohmann::ordered_json measure(const BenchOptions& options, std::int64_t head_si
 
 nlohmann::ordered_json bench_attention(const BenchOptions& options, const Session&) {
   auto list = nlohmann::ordered_json::array();
-  for (const std::int64_t head_size : {64, 128}) list.push_back(measure(options, head_size));
+  const double keys = keys_per_query(options);
+  for (const std::int64_t head_size : {64, 128}) list.push_back(measure(options, head_size, keys));
   return {{"attention", list}};
 }
 

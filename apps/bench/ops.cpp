@@ -40,11 +40,22 @@ double flops_of(std::string_view name, const std::vector<kernels::In>& inputs,
   if (name == "linear_attention_backward") {  // dy [B, T, H, V], q [.., K]: twice that
     return 8 * elements(inputs[0].sizes) * static_cast<double>(inputs[1].size(-1));
   }
+  if (name == "sum_of_products_forward") {  // all a [M, K_i], then all b [K_i, N]
+    const auto products = static_cast<std::ptrdiff_t>(inputs.size() / 2);
+    double terms = 0;
+    std::for_each_n(inputs.begin(), products, [&](const auto& a) { terms += elements(a.sizes); });
+    return 2 * terms * static_cast<double>(outputs[0].size(-1));
+  }
   const bool forward = name == "attention_forward";
   if (!forward && name != "attention_backward") return 0;
-  // q or dy [B, T, H, dk] first; two products over half of T x T forward, five backward.
-  const auto& q = inputs[0];
-  return (forward ? 2 : 5) * elements(q.sizes) * static_cast<double>(q.size(1));
+  // Over half of T x T: one product with queries and keys forward and three backward, one with
+  // values forward and two backward. Forward begins with q [B, T, H, dk], backward with
+  // dy [B, T, H, dv], then q.
+  const auto& q = inputs[forward ? 0 : 1];
+  const auto& of_values = forward ? outputs[0] : static_cast<const kernels::Operand&>(inputs[0]);
+  const auto queries = static_cast<double>(q.size(1));
+  return queries * (forward ? elements(q.sizes) + elements(of_values.sizes)
+                            : 3 * elements(q.sizes) + 2 * elements(of_values.sizes));
 }
 
 double bytes_of(const std::vector<kernels::In>& inputs, const std::vector<kernels::Out>& outputs) {

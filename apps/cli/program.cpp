@@ -6,6 +6,7 @@
 #include "apps/cli/process.h"
 #include "apps/cli/session.h"
 #include "apps/data/open.h"
+#include "nn/layer/combination_error.h"
 #include "runtime/nearest_name.h"
 
 namespace lookback {
@@ -81,6 +82,8 @@ int run_program(std::string_view version, std::span<const std::string> arguments
     check_stack_limit();
     return static_cast<int>(dispatch(version, arguments));
   } catch (const UsageError& error) {
+    return report(ExitCode::usage, error.what());
+  } catch (const CombinationError& error) {
     return report(ExitCode::usage, error.what());
   } catch (const UnsuitableTokenizer& error) {
     return report(ExitCode::usage, fmt::format("--tokenizer {}", error.what()));

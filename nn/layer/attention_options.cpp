@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "nn/layer/attention_mechanism.h"
+#include "nn/layer/combination_error.h"
 #include "runtime/nearest_name.h"
 
 namespace lookback {
@@ -224,25 +225,25 @@ std::vector<AttentionChoice> read_attention(const json& value, std::string_view 
 
 void check_accumulation(const LlamaConfig& config, std::string_view where) {
   if (config.score_scale.empty()) return;
+  const auto refuse = [&](const std::string& why) {
+    throw CombinationError(fmt::format("[{}] {}: {}", ConfigReader::operation, where, why));
+  };
   const auto first = attention_of(config, 0);
   for (const auto& each : config.attention) {
     const auto& options = *each.options;
     if (!options.score_width(config)) {
-      fail(ConfigReader::operation,
-           "{}: score_accumulation: {} has no scores that layers could add up", where,
-           options.type());
+      refuse(fmt::format("score_accumulation: {} has no scores that layers could add up",
+                         options.type()));
     }
     if (options.type() != first->type() ||
         options.score_width(config) != first->score_width(config)) {
-      fail(ConfigReader::operation,
-           "{}: score_accumulation: all layers must have attention of one type and width: {} and "
-           "{} differ",
-           where, first->type(), options.type());
+      refuse(
+          fmt::format("score_accumulation: all layers must have attention of one type and width: "
+                      "{} and {} differ",
+                      first->type(), options.type()));
     }
-    if (options.softmax_scale) {
-      fail(ConfigReader::operation,
-           "{}: softmax_scale: must be absent where score_accumulation says the scale", where);
-    }
+    if (options.softmax_scale)
+      refuse("softmax_scale: must be absent where score_accumulation says the scale");
   }
 }
 

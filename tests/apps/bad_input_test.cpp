@@ -66,6 +66,25 @@ TEST_F(BadInput, Flags) {
   refused({"--options", small_.path()}, 1, "cannot be read: Is a directory");
 }
 
+TEST_F(BadInput, WhatMeansNothingTogetherIsWrongUsage) {
+  auto model = small_.model;
+  model["score_accumulation"] = {{"scale", "sqrt_dk"}};
+  const auto with = [&](const nlohmann::json& attention, const std::string& text) {
+    model["attention_mechanism"] = attention;
+    write_text(small_.config(), model.dump());
+    refused({}, 2, text);
+  };
+  with({{"type", "dcmha"}}, "config.json: score_accumulation: dcmha has no scores that layers");
+  with({{"type", "linear"}}, "config.json: score_accumulation: linear has no scores that layers");
+  with({{"softmax_scale", 0.25}}, "config.json: softmax_scale: must be absent where");
+  model.erase("score_accumulation");
+  model["attention_mechanism"] = {
+      {"type", "moh"}, {"num_shared_heads", 1}, {"num_selected_heads", 1}};
+  write_text(small_.config(), model.dump());
+  refused({"--fault=unmasked"}, 2,
+          "unmasked cannot be made in this model: it needs plain attention");
+}
+
 TEST_F(BadInput, Data) {
   refused({"--data", small_.path() / "absent.txt"}, 1, "absent.txt: there is no such file");
   refused({"--data", file("empty.txt", "")}, 1, "empty.txt: is empty");

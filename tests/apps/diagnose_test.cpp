@@ -139,7 +139,7 @@ TEST(Diagnose, BadInputGetsOneLineAndNoReport) {
       {{empty_folder.string()}, 1, "config.json: cannot be read"},
       {{model, "--block-size", "33"}, 1, "must be at most max_position_embeddings=32"},
       {{model, "--fault", "unmasket"}, 1, "unmasked"},
-      {{model, "--fault", "unmasked_recompute"}, 1, "cannot be made in this model"},
+      {{model, "--fault", "unmasked_recompute"}, 2, "cannot be made in this model"},
       {{model, "--quick", "--full"}, 2, "--quick and --full exclude each other"},
       {{model, "--config", "smoke"}, 2, "give one of them"},
       {{model, "--preset", "method1"}, 2, "a folder's config names its variant"},

@@ -99,7 +99,8 @@ TEST(Flags, AListTakesWhatEachOfSeveralSays) {
   flags.add("preset", presets, "NAME", "variants");
   other.add("preset", again, "NAME", "variants");
   flags.parse(Arguments{"--preset=mla", "--preset=method1"});
-  const auto path = testing::TempDir() + "flags_test_list.toml";
+  const tests::TemporaryDirectory folder;
+  const auto path = (folder.path() / "list.toml").string();
   tests::write_text(path, flags.to_toml());
   EXPECT_EQ(flags.to_toml(), "preset = \"mla method1\"\n");
   other.read_toml(path);

@@ -2,7 +2,8 @@
 """Lookback beside PyTorch, in turn, in one run: A B A B A B, medians and their ratio.
 
     python3 compare.py --program BUILD/bin/lookback --python INTERPRETER_WITH_TORCH
-        [--pairs 3] [--steps 8] [--threads N] [--only gemm|smoke|tiny|124m|variants]...
+        [--pairs 3] [--steps 8] [--threads N]
+        [--only gemm|smoke|tiny|124m|variants|mechanisms|patterns]...
 
 The yardstick is torch_step.py beside this file. Prints Markdown tables; figures of different runs
 do not belong side by side.
@@ -16,12 +17,16 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-WORKLOADS = ["gemm", "smoke", "tiny", "124m", "variants"]
+WORKLOADS = ["gemm", "smoke", "tiny", "124m", "variants", "mechanisms", "patterns"]
 BATCH_SIZE, BLOCK_SIZE = 4, 256
 # Preset, batch and block size, on llama-smoke.
 VARIANTS = [("llama", 4, 256), ("method1", 4, 256), ("method2", 4, 256), ("method3.2", 4, 256),
             ("stored3", 4, 256), ("method5.1", 4, 256), ("method5.6", 4, 256),
             ("llama", 1, 2048), ("method1", 1, 2048), ("method5.1", 1, 2048)]
+
+
+LONG = (1, 2048)
+WINDOW = "sliding-window"
 
 
 def options():
@@ -78,6 +83,13 @@ def cpu_name():
     return "unknown CPU"
 
 
+def row(label, a, b):
+    x, y = median(a, "tokens_per_second"), median(b, "tokens_per_second")
+    u, v = median(a, "peak_bytes") / 1e6, median(b, "peak_bytes") / 1e6
+    print(f"| {label} | {x:.0f} | {y:.0f} | {x / y:.2f} | {u:.0f} | {v:.0f} | {u / v:.2f} |",
+          flush=True)
+
+
 def compare_gemm(o):
     machine, a, b = in_turn(o, ours(o, "machine"), ours(o, "gemm"), theirs(o, "--gemm"))
     peak = median(machine, "fma_gflops")
@@ -120,10 +132,66 @@ def compare_variants(o):
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for preset, batch, block in VARIANTS:
         a, b = train_step(o, "smoke", preset, batch, block)
-        x, y = median(a, "tokens_per_second"), median(b, "tokens_per_second")
-        u, v = median(a, "peak_bytes") / 1e6, median(b, "peak_bytes") / 1e6
-        print(f"| {preset}, B{batch} T{block} | {x:.0f} | {y:.0f} | {x / y:.2f} "
-              f"| {u:.0f} | {v:.0f} | {u / v:.2f} |", flush=True)
+        row(f"{preset}, B{batch} T{block}", a, b)
+
+
+def mechanisms(o):
+    """The attention_mechanism of each preset that has one, at the sizes of llama-smoke."""
+    listed = json.loads(subprocess.run([o.program, "presets", "--json", "--quiet"],
+                                       stdout=subprocess.PIPE, text=True, check=True).stdout)
+    found = {each["name"]: each["config"].get("attention_mechanism") for each in listed["presets"]}
+    return {name: {"type": "causal", **value} for name, value in found.items() if value}
+
+
+def mechanism_step(o, mechanism, batch, block):
+    """PyTorch's command: the model of tests/golden/mechanisms.py, written by hand."""
+    return theirs(o, HERE / "llama-smoke.json", "--mechanism", json.dumps(mechanism),
+                  "--batch", batch, "--seq", block, "--steps", o.steps)
+
+
+def our_step(o, preset, batch, block):
+    return ours(o, "train", "--config", "smoke", "--preset", preset, "--batch-size", batch,
+                "--block-size", block, "--steps", o.steps)
+
+
+def compare_mechanisms(o):
+    print(f"\n| llama-smoke, f32, B{BATCH_SIZE} T{BLOCK_SIZE} | Lookback tokens/s "
+          "| PyTorch tokens/s | ratio | Lookback MB | PyTorch MB | ratio |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for name, mechanism in mechanisms(o).items():
+        a, b = in_turn(o, our_step(o, name, BATCH_SIZE, BLOCK_SIZE),
+                       mechanism_step(o, mechanism, BATCH_SIZE, BLOCK_SIZE))
+        if a[0]["parameters"] != b[0]["parameters"]:
+            sys.exit(f"compare.py: {name} has {a[0]['parameters']} parameters here and "
+                     f"{b[0]['parameters']} in PyTorch")
+        row(name, a, b)
+
+
+def compare_patterns(o):
+    """Long rows: a window beside PyTorch twice, linear attention beside our own plain one."""
+    mechanism = mechanisms(o)[WINDOW]
+    by_hand = mechanism_step(o, mechanism, *LONG)
+    window, plain, linear, hand, masked = in_turn(
+        o, our_step(o, WINDOW, *LONG), our_step(o, "llama", *LONG), our_step(o, "linear", *LONG),
+        by_hand, [*by_hand, "--attention", "sdpa-mask"])
+    print(f"\n| llama-smoke, f32, B{LONG[0]} T{LONG[1]} | tokens/s | MB |")
+    print("| --- | ---: | ---: |")
+    for label, results in [("Lookback, window 128", window), ("Lookback, plain attention", plain),
+                           ("Lookback, linear attention", linear),
+                           ("PyTorch, window 128, by hand", hand),
+                           ("PyTorch, window 128, scaled_dot_product_attention", masked)]:
+        print(f"| {label} | {median(results, 'tokens_per_second'):.0f} "
+              f"| {median(results, 'peak_bytes') / 1e6:.0f} |")
+    core = ["attention", "--batch-size", 1, "--block-size", LONG[1]]
+    full, local = in_turn(o, ours(o, *core), ours(o, *core, "--preset", WINDOW))
+    print("\n| attention by itself, T2048, 16 heads of 64 | keys per query | forward, ms "
+          "| forward and backward, ms |")
+    print("| --- | ---: | ---: | ---: |")
+    for label, results in [("plain", full), ("window 128", local)]:
+        shapes = [each["attention"][0] for each in results]
+        print(f"| {label} | {shapes[0]['keys_per_query']:.1f} "
+              f"| {median(shapes, 'forward_seconds') * 1e3:.1f} "
+              f"| {median(shapes, 'forward_and_backward_seconds') * 1e3:.1f} |")
 
 
 def main():
@@ -134,6 +202,10 @@ def main():
             compare_gemm(o)
         elif workload == "variants":
             compare_variants(o)
+        elif workload == "mechanisms":
+            compare_mechanisms(o)
+        elif workload == "patterns":
+            compare_patterns(o)
         else:
             compare_step(o, workload)
 

@@ -215,6 +215,19 @@ TEST(House, NothingIsLeftForLaterAndNoPathIsOfOneMachine) {
               ::testing::SizeIs(2));
 }
 
+// Tests run beside each other: a file under a fixed name is written by two at once.
+std::vector<string> shared_folders(const SourceFile& file) {
+  if (file.folder() != "tests" || file.text.find(string("Temp") + "Dir()") == string::npos)
+    return {};
+  return {"writes into a folder that tests share: TemporaryDirectory is one of its own"};
+}
+
+TEST(House, TestsHaveFoldersOfTheirOwn) {
+  EXPECT_THAT(broken(shared_folders), IsEmpty());
+  EXPECT_THAT(shared_folders({"tests/a.cpp", string("testing::Temp") + "Dir()"}),
+              ::testing::SizeIs(1));
+}
+
 std::vector<string> header_without_guard(const SourceFile& file) {
   if (file.extension() != ".h") return {};
   // Headers of Highway kernels are read once for each instruction set.

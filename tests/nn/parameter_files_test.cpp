@@ -2,19 +2,17 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "tests/autograd/op_case.h"
 #include "tests/nn/small_llama.h"
+#include "tests/paths.h"
 
 namespace lookback::testing {
 namespace {
 
 class ParameterFiles : public ::testing::Test {
  protected:
-  void TearDown() override { std::filesystem::remove(path_); }
-
-  const std::string path_ = ::testing::TempDir() + "parameter_files_test.safetensors";
+  const tests::TemporaryDirectory folder_;
+  const std::string path_ = folder_.path() / "parameters.safetensors";
 };
 
 // What load_parameters says; empty when it is content.

@@ -1,7 +1,10 @@
 #include "apps/diagnosis/faults/fault.h"
 
+#include <fmt/format.h>
+
 #include "autograd/ops/attention_weights.h"
 #include "autograd/ops/linear.h"
+#include "nn/layer/combination_error.h"
 
 namespace lookback {
 namespace {
@@ -65,7 +68,8 @@ void check_possible(const FaultInjection& fault, std::string_view name, const Ll
   const auto missing =
       too_much ? "plain attention, no attention_mechanism" : fault.missing_in(config);
   if (missing.empty()) return;
-  fail(FaultInjection::family, "{} cannot be made in this model: it needs {}", name, missing);
+  throw CombinationError(fmt::format("[{}] {} cannot be made in this model: it needs {}",
+                                     FaultInjection::family, name, missing));
 }
 
 void check_fault_of(const LlamaConfig& config) {
