@@ -24,6 +24,7 @@ class CausalOptions final : public AttentionOptions {
   std::optional<double> score_width(const LlamaConfig& config) const override {
     return static_cast<double>(config.head_dim);
   }
+  AttentionWork work(const LlamaConfig& config) const override { return work_of_heads(config); }
   std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const override {
     return config.head_dim;
   }

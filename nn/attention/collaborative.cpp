@@ -54,6 +54,12 @@ class CollaborativeOptions final : public AttentionOptions {
   std::optional<double> score_width(const LlamaConfig& config) const override {
     return static_cast<double>(shared) / static_cast<double>(config.num_attention_heads);
   }
+  AttentionWork work(const LlamaConfig& config) const override {
+    const auto heads = config.num_attention_heads, values = heads * config.head_dim;
+    const auto terms = config.attention_bias ? heads : 0;  // of content_bias, a column of each head
+    return {.projections = config.hidden_size * (2 * shared + 2 * values + terms),
+            .per_key = heads * shared + values + terms};
+  }
   std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const override {
     return config.head_dim;
   }

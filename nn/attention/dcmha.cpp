@@ -49,6 +49,14 @@ class ComposedOptions final : public AttentionOptions {
                                            std::int64_t layer, Precision precision) const override;
   // Composed scores are no sum that another layer's could join.
   std::optional<double> score_width(const LlamaConfig&) const override { return std::nullopt; }
+  AttentionWork work(const LlamaConfig& config) const override {
+    auto all = work_of_heads(config);
+    const auto heads = config.num_attention_heads, width = config.hidden_size;
+    all.projections +=
+        8 * rank * width * heads + 16 * rank * rank * heads * heads + 4 * width * heads;
+    all.per_key += 8 * rank * heads + 4 * heads + (static_projection ? 2 * heads * heads : 0);
+    return all;
+  }
   std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const override {
     return config.head_dim;
   }
@@ -217,7 +225,7 @@ class ComposedAttention final : public AttentionMechanism {
     }
     auto made = pass.hooks->composed(pieces, mixing, mask);
     // Composing gives a head a weight wherever another one sees.
-    if (made.mask.pattern.present()) made.mask = plain_mask;
+    if (!same_for_heads(options_.pattern)) made.mask = plain_mask;
     if (trace != nullptr) trace->attention_weights.push_back(made.weights);
     if (pass.needs.replay) record.replay = kept_weights(made);
     return apply_attention_weights(made.weights, value, made.mask);

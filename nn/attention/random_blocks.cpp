@@ -68,6 +68,7 @@ class RandomBlocks final : public PatternRule {
 
   // A block of any age may be drawn.
   void widen(CacheReach& reach, std::int64_t) const override { reach.whole |= count_ > 0; }
+  bool same_for_heads() const override { return count_ == 0; }
 
   void write(nlohmann::ordered_json& pattern) const override {
     if (count_ != 0) pattern[count_key] = count_;

@@ -18,6 +18,10 @@ Pattern read_pattern(const PatternText& text) {
   return rules;
 }
 
+bool same_for_heads(const Pattern& pattern) {
+  return std::ranges::all_of(pattern, [](const auto& rule) { return rule->same_for_heads(); });
+}
+
 CausalMask with_pattern(CausalMask mask, const Pattern& pattern, const PatternSite& site) {
   for (const auto& rule : pattern) rule->show(mask, site);
   return mask;

@@ -44,6 +44,8 @@ class PatternRule {
   // Widens what a cache keeps to what the rule shows to later queries, in sequences of at most so
   // many positions.
   virtual void widen(CacheReach& reach, std::int64_t positions) const = 0;
+  // Whether all heads see the same of it.
+  virtual bool same_for_heads() const { return true; }
   // Those of its keys that are not at their defaults.
   virtual void write(nlohmann::ordered_json& pattern) const = 0;
   // "sliding_window 128"; empty where it shows nothing.
@@ -55,6 +57,7 @@ using PatternRules = Registry<PatternRule, PatternText>;
 // All rules that the object has, which may be empty.
 using Pattern = std::vector<std::shared_ptr<const PatternRule>>;
 Pattern read_pattern(const PatternText& text);
+bool same_for_heads(const Pattern& pattern);
 // The mask with the pattern in it; without a rule the mask itself.
 CausalMask with_pattern(CausalMask mask, const Pattern& pattern, const PatternSite& site);
 // What a cache must keep under the pattern, in sequences of at most so many positions.

@@ -35,6 +35,8 @@ class FaultInjection : public ModelHooks {
   virtual std::string_view attention_mechanism() const { return {}; }
   // All positions, for a mistake may see what the pattern hides.
   CacheReach cache_reach(const CacheReach&) const override { return {}; }
+  // The preset of that model, beside its attention.
+  virtual std::string_view preset() const { return "llama"; }
   // What a run trains and evaluates on.
   virtual DataChoice data(const DataChoice& choice) const { return choice; }
 
