@@ -43,7 +43,7 @@ struct ComposedOperands {
   MixingRows<const Sum> query_mixing, key_mixing;
   const Sum* fixed_mixing;  // absent: none
   const Sum* scale;
-  PairForm<Sum> form;
+  FormOperands<Sum> form;
   std::int64_t distinct_heads;  // so many heads see all that any of them sees: 1, or all
   ComposedBand band;
 
@@ -86,7 +86,7 @@ ComposedOperands<T> composed_operands(const Arguments& a) {
       .key_mixing = mixing_rows<const Sum>(a.key_mixing),
       .fixed_mixing = a.fixed_mixing.template as<Sum>(),
       .scale = a.scale.template as<Sum>(),
-      .form = pair_form<Sum>(a.form),
+      .form = form_operands<Sum>(a.form),
       .distinct_heads =
           pattern.dilation.present() || pattern.random_blocks.present() ? shape.heads() : 1,
       .band = {
