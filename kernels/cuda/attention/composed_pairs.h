@@ -1,5 +1,5 @@
 // What composed attention on a GPU does to the numbers of a band, pair by pair and row by row.
-// Hidden pairs are 0 in every one of them.
+// Pairs that no head sees are 0 in every one of them.
 #pragma once
 
 #include "kernels/cuda/attention/composed_operands.h"
