@@ -70,11 +70,16 @@ function(lookback_add_cuda)
   target_include_directories(lookback_gpu PUBLIC ${PROJECT_SOURCE_DIR})
   set_property(SOURCE kernels/cuda/toolkit/cuda_runtime.cpp APPEND PROPERTY
     COMPILE_DEFINITIONS LOOKBACK_BUILT_FOR="${lookback_cuda_architectures}")
+  # Line numbers for profilers; compressed, machine code with them is a quarter as large, and in the
+  # way that takes longer, which not all older toolkits have, a fifth.
+  set(code_size -lineinfo -Xfatbin=-compress-all)
+  if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 13.0)
+    list(APPEND code_size --compress-mode=size)
+  endif()
   target_compile_options(lookback_gpu PRIVATE
     "$<$<COMPILE_LANGUAGE:CXX>:${lookback_compile_options}>"
     "$<$<COMPILE_LANGUAGE:CUDA>:${lookback_cuda_code};--expt-relaxed-constexpr;-fmad=false>"
-    # Line numbers for profilers; compressed, machine code with them is a quarter as large.
-    "$<$<COMPILE_LANGUAGE:CUDA>:-lineinfo;-Xfatbin=-compress-all>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:${code_size}>"
     "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-fno-math-errno,-ffp-contract=off>")
   if(LOOKBACK_WERROR)
     target_compile_options(lookback_gpu PRIVATE

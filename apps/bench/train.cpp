@@ -3,28 +3,13 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/limits.h"
+#include "apps/bench/model_flops.h"
 #include "apps/bench/train_step.h"
 #include "apps/train/peak_memory.h"
 #include "runtime/allocator.h"
 
 namespace lookback {
 namespace {
-
-// Six operations per token and parameter of every matrix product (the projection to the vocabulary
-// is one, the embedding is not), and 6 L D T per token for causal attention, D = heads x head size.
-double model_flops_per_token(const Llama& llama, std::int64_t block_size) {
-  double weights = 0;
-  for (const auto& parameter : llama.parameters()) {
-    const bool is_lookup =
-        parameter.name == "model.embed_tokens.weight" && !llama.config.tie_word_embeddings;
-    if (parameter.tensor.rank() == 2 && !is_lookup)
-      weights += static_cast<double>(parameter.tensor.numel());
-  }
-  const auto& config = llama.config;
-  const auto attention =
-      config.num_hidden_layers * config.num_attention_heads * config.head_dim * block_size;
-  return 6 * (weights + static_cast<double>(attention));
-}
 
 double median(std::vector<double> values) {
   std::ranges::sort(values);

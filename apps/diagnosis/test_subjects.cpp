@@ -23,19 +23,20 @@ LlamaConfig small_model(const std::string& preset) {
   return shrunk(choose_model("smoke", {preset}).config);
 }
 
-// The plain model with this attention.
-LlamaConfig with_attention(std::string_view mechanism) {
-  auto config = small_model("llama");
+// The model of a mistake in an attention other than the plain one.
+LlamaConfig with_attention_of(const FaultInjection& fault) {
+  auto config = small_model(std::string(fault.preset()));
   config.num_key_value_heads = config.num_attention_heads;
-  config.attention = read_attention(nlohmann::json::parse(mechanism), "diagnosis", config);
+  config.attention =
+      read_attention(nlohmann::json::parse(fault.attention_mechanism()), "diagnosis", config);
   return config;
 }
 
 // The first model that can have the fault.
 LlamaConfig host_of(const std::string& fault) {
   const auto injected = Faults::make(fault);
-  if (const auto mechanism = injected->attention_mechanism(); !mechanism.empty()) {
-    auto config = with_attention(mechanism);
+  if (!injected->attention_mechanism().empty()) {
+    auto config = with_attention_of(*injected);
     config.fault = fault;
     return config;
   }

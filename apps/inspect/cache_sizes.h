@@ -9,7 +9,7 @@ namespace lookback {
 
 struct CacheSizes {
   std::size_t per_token = 0;        // bytes over all layers, of one sequence
-  std::size_t per_sequence = 0;     // beside them, however long it is
+  std::size_t per_sequence = 0;     // what rings and states take of them and beside them, at most
   std::size_t plain_per_token = 0;  // of a plain Llama of these sizes and this number format
 };
 

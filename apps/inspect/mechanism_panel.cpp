@@ -19,16 +19,11 @@ std::string cache_in_words(const CacheSizes& cache) {
   std::string text;
   if (cache.per_token > 0) text = fmt::format("{} bytes per token", cache.per_token);
   if (cache.per_sequence > 0) {
-    text += fmt::format("{}{} bytes per sequence, however long it is", text.empty() ? "" : ", and ",
-                        cache.per_sequence);
+    text += fmt::format("{}{} bytes per sequence, however long it is",
+                        text.empty() ? "" : "; rings and states take at most ", cache.per_sequence);
   }
   return fmt::format("{}; a plain Llama of these sizes keeps {} per token", text,
                      cache.plain_per_token);
-}
-
-// What the gates of a layer are of.
-std::string gated(const LlamaConfig& config, std::int64_t layer) {
-  return attention_of(config, layer)->to_json().contains("num_experts") ? "expert" : "head";
 }
 
 // gates [T, N], as N rows over the first tokens; empty where one was not chosen.
@@ -91,7 +86,9 @@ void add_patterns(HtmlReport& report, const std::map<std::int64_t, PatternUse>& 
 void add_gates(HtmlReport& report, const Inspection& inspection, const LlamaConfig& config,
                const std::vector<std::string>& labels) {
   std::map<std::string, std::map<std::int64_t, Tensor>> by_kind;
-  for (const auto& [layer, gates] : inspection.gates) by_kind[gated(config, layer)][layer] = gates;
+  for (const auto& [layer, gates] : inspection.gates) {
+    by_kind[std::string(attention_of(config, layer)->gated())][layer] = gates;
+  }
   for (const auto& [what, all] : by_kind) {
     report.heat_map(share_map(all, what));
     for (const auto& [layer, gates] : all) report.heat_map(gate_map(layer, gates, what, labels));

@@ -154,17 +154,11 @@ void values_gradient(const ApplyAttentionWeightsBackwardArgs& a) {
         }
         const auto from = read_rows(dy.at(sequence, row, key_head, head_in_group), dy.row_step,
                                     rows, dv.width, of_block);
-        tile_product(Gemm<Sum>{.m = count,
-                               .n = dv.width,
-                               .k = rows,
-                               .a = tile,
-                               .a_stride = tile_stride,
-                               .a_layout = Layout::transposed,
-                               .b = from.data,
-                               .b_stride = from.stride,
-                               .c = sums + (begin - first) * dv.width,
-                               .c_stride = dv.width,
-                               .into = Into::sum});
+        std::array<KeyRange, query_rows> visible;
+        mask.relative(begin, count, rows, visible.data());
+        weigh_rows(
+            {tile, rows, count, tile_stride, visible.data(), shown.from(begin), shown.stride()},
+            from, dv.width, {.data = sums + (begin - first) * dv.width, .stride = dv.width});
       }
     }
     for (std::int64_t s = 0; s < columns; ++s) {

@@ -86,17 +86,7 @@ class Backward {
         weights,
         a_.log_sum_exp.as<Sum>() + (at.sequence * shape_.heads() + head) * shape_.rows + row);
     if (dv_.present()) {
-      tile_product(Gemm<Sum>{.m = columns,
-                             .n = v_.width,
-                             .k = rows,
-                             .a = weights.data,
-                             .a_stride = tile_stride,
-                             .a_layout = Layout::transposed,
-                             .b = dy.data,
-                             .b_stride = dy.stride,
-                             .c = values.dv + first * v_.width,
-                             .c_stride = v_.width,
-                             .into = Into::sum});
+      weigh_rows(weights, dy, v_.width, {.data = values.dv + first * v_.width, .stride = v_.width});
     }
     if (!wants_scores(a_)) return;
     const auto y = read_rows(a_.y.as<T>() + offset, row_stride, rows, v_.width, scratch);

@@ -9,10 +9,11 @@
 
 namespace lookback::kernels {
 
-// Where a tile lies: its rows are positions row, row + 1, .. of one head (step 1), or one position
-// of heads head, head + 1, .. (step 0); its first column is key `first_key`.
+// Where a tile lies: its rows are positions row, row + step, .. of one head, or one position of
+// heads head, head + 1, .. (step 0); its columns are the keys from `first_key` on, or `keys`.
 struct TilePlace {
   std::int64_t head, row, step, first_key;
+  const std::int64_t* keys = nullptr;
 };
 
 // `cap_derivative` (rows as far apart as the tile's, or null) becomes that of the soft cap, where
@@ -33,8 +34,8 @@ void apply_form(const ScoreForm& form, const CausalMaskView& mask, const TilePla
   thread_local std::vector<Sum> column_position;
   column_position.resize(static_cast<std::size_t>(tile.columns));
   for (std::int64_t s = 0; s < tile.columns; ++s) {
-    column_position[static_cast<std::size_t>(s)] =
-        static_cast<Sum>(rule.position_of_key(at.first_key + s) - at.first_key);
+    column_position[static_cast<std::size_t>(s)] = static_cast<Sum>(
+        rule.position_of_key(at.keys == nullptr ? at.first_key + s : at.keys[s]) - at.first_key);
   }
   bias_by_distance(tile, slope.data(), row_position.data(), column_position.data());
 }

@@ -7,11 +7,6 @@
 namespace lookback::kernels {
 namespace {
 
-// Whether all heads see the same.
-bool same_for_heads(const VisibleKeys& rule) {
-  return rule.pattern.dilation == nullptr && rule.pattern.random_blocks == nullptr;
-}
-
 // Calls body(key) for each byte of [first, last) that is not 0.
 template <class Body>
 void for_each_marked(const std::uint8_t* marks, std::int64_t first, std::int64_t last,
@@ -93,7 +88,7 @@ std::vector<PatternBlock> pattern_blocks(const AttentionShape& shape, std::int64
                                          std::int64_t key_head, std::int64_t positions) {
   std::vector<PatternBlock> all;
   const auto most =
-      same_for_heads(shape.visible)
+      same_for_heads(shape.visible.pattern)
           ? std::max<std::int64_t>(
                 1, query_rows / std::max<std::int64_t>(1, std::min(positions, shape.rows)))
           : 1;

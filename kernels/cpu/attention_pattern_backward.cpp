@@ -108,6 +108,7 @@ class Backward {
     pieces_.sums_of_products(rows.queries, packed_keys, weights);
     finish_scores(a_.form, shape_, rows.block, rows.packed, at, weights, cap_derivative);
     weights_from_log_sum_exp(weights, rows.log_sum_exp.data());
+    hide_gradient(weights);  // of a row that is NaN as well
     if (dv_.present()) add_values_gradient(keys, rows, columns, weights, scratch);
     if (!wants_scores(a_)) return;
     const auto values = gather_rows<T>(
@@ -142,16 +143,8 @@ class Backward {
   void add_values_gradient(const Keys& keys, const Rows& rows, const std::int64_t* columns,
                            const ScoreTile<Sum>& weights, Scratch<Sum> scratch) const {
     Sum* sums = scratch.take(weights.columns * v_.width);
-    tile_product(Gemm<Sum>{.m = weights.columns,
-                           .n = v_.width,
-                           .k = weights.rows,
-                           .a = weights.data,
-                           .a_stride = tile_stride,
-                           .a_layout = Layout::transposed,
-                           .b = rows.dy.data,
-                           .b_stride = rows.dy.stride,
-                           .c = sums,
-                           .c_stride = v_.width});
+    weigh_rows(weights, rows.dy, v_.width,
+               {.data = sums, .stride = v_.width, .into = Into::overwrite});
     for (std::int64_t s = 0; s < weights.columns; ++s) {
       Sum* to = keys.dv + (columns[s] - keys.segment.first) * v_.width;
       for (std::int64_t d = 0; d < v_.width; ++d) to[d] += sums[s * v_.width + d];

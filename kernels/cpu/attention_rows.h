@@ -19,6 +19,11 @@ struct ScoreTile {
   const KeyRange* visible = nullptr;    // per row, in columns of the tile
   const std::uint8_t* shown = nullptr;  // not 0 where a row sees a column; null: all of its range
   std::int64_t shown_stride = 0;
+
+  bool shows(std::int64_t row, std::int64_t column) const {
+    return visible[row].contains(column) &&
+           (shown == nullptr || shown[row * shown_stride + column] != 0);
+  }
 };
 
 // One step of the streaming softmax: scores become exp(score - maximum), `maximum` and `sum` take

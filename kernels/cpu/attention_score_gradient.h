@@ -281,31 +281,15 @@ class ScoreGradient {
   // result = dS k
   void through_keys(const ScoreTile<Sum>& gradient, const RowSpan<Sum>& keys, std::int64_t width,
                     Sum* result) const {
-    tile_product(Gemm<Sum>{.m = gradient.rows,
-                           .n = width,
-                           .k = gradient.columns,
-                           .a = gradient.data,
-                           .a_stride = gradient.stride,
-                           .b = keys.data,
-                           .b_stride = keys.stride,
-                           .c = result,
-                           .c_stride = width});
+    std::fill_n(result, gradient.rows * width, Sum{0});
+    weigh_values(gradient, keys, width, result, width);
   }
   // result (+)= scale dS^T q
   void through_queries(const ScoreTile<Sum>& gradient, const RowSpan<Sum>& queries_of_piece,
                        std::int64_t width, Sum scale, Sum* result, Into into) const {
-    tile_product(Gemm<Sum>{.m = gradient.columns,
-                           .n = width,
-                           .k = gradient.rows,
-                           .a = gradient.data,
-                           .a_stride = gradient.stride,
-                           .a_layout = Layout::transposed,
-                           .b = queries_of_piece.data,
-                           .b_stride = queries_of_piece.stride,
-                           .c = result,
-                           .c_stride = width,
-                           .into = into,
-                           .alpha = static_cast<double>(scale)});
+    weigh_rows(
+        gradient, queries_of_piece, width,
+        {.data = result, .stride = width, .into = into, .factor = static_cast<double>(scale)});
   }
 
   // dq += scale (dS k), dscale += q . (dS k), for a block of rows.

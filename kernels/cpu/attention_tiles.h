@@ -186,12 +186,61 @@ void weigh_values(const ScoreTile<Sum>& weights, const RowSpan<Sum>& v, std::int
   for (std::int64_t i = 0; i < weights.rows; ++i) {
     std::fill(values.begin(), values.end(), Sum{0});
     for (auto s = weights.visible[i].first; s < weights.visible[i].last; ++s) {
-      if (weights.shown != nullptr && weights.shown[i * weights.shown_stride + s] == 0) continue;
-      std::copy_n(v.row(s), width, values.data() + s * width);
+      if (weights.shows(i, s)) std::copy_n(v.row(s), width, values.data() + s * width);
     }
     results = before;
     tile_product(product);
     std::copy_n(results.data() + i * width, width, y + i * y_stride);
+  }
+}
+
+// Where a tile's columns take from its rows: `width` numbers of each of `columns` columns.
+template <class Sum>
+struct ColumnSums {
+  Sum* data;
+  std::int64_t stride;
+  Into into = Into::sum;
+  double factor = 1;
+};
+
+// sums (+)= factor weights^T x, x a row for each row of the tile. A row that does not see a column
+// leaves nothing there, even where it is infinite or NaN: then each column gets a product of its
+// own, of the same size, in which the rows that do not see it are 0.
+template <class Sum>
+void weigh_rows(const ScoreTile<Sum>& weights, const RowSpan<Sum>& x, std::int64_t width,
+                const ColumnSums<Sum>& sums) {
+  Gemm<Sum> product{.m = weights.columns,
+                    .n = width,
+                    .k = weights.rows,
+                    .a = weights.data,
+                    .a_stride = weights.stride,
+                    .a_layout = Layout::transposed,
+                    .b = x.data,
+                    .b_stride = x.stride,
+                    .c = sums.data,
+                    .c_stride = sums.stride,
+                    .into = sums.into,
+                    .alpha = sums.factor};
+  if (all_finite(x.data, x.stride, weights.rows, width)) return tile_product(product);
+
+  std::vector<Sum> rows(static_cast<std::size_t>(weights.rows * width));
+  std::vector<Sum> before(static_cast<std::size_t>(weights.columns * width));
+  for (std::int64_t s = 0; sums.into == Into::sum && s < weights.columns; ++s) {
+    std::copy_n(sums.data + s * sums.stride, width, before.data() + s * width);
+  }
+  std::vector<Sum> results(before.size());
+  product.b = rows.data();
+  product.b_stride = width;
+  product.c = results.data();
+  product.c_stride = width;
+  for (std::int64_t s = 0; s < weights.columns; ++s) {
+    std::fill(rows.begin(), rows.end(), Sum{0});
+    for (std::int64_t i = 0; i < weights.rows; ++i) {
+      if (weights.shows(i, s)) std::copy_n(x.row(i), width, rows.data() + i * width);
+    }
+    results = before;
+    tile_product(product);
+    std::copy_n(results.data() + s * width, width, sums.data + s * sums.stride);
   }
 }
 

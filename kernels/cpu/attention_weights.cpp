@@ -68,6 +68,7 @@ class Forward {
     apply_form(a_.form, a_.mask, {head, row, 1, first}, tile);
     hide_scores(tile);
     softmax_rows(tile);
+    hide_gradient(tile);  // of a row that is NaN as well
     if constexpr (!std::is_same_v<T, Sum>) {
       for (std::int64_t i = 0; i < rows; ++i) {
         for (std::int64_t s = 0; s < columns; ++s) {
@@ -149,11 +150,14 @@ class Backward {
                                              : Sum{0};
       }
     }
-    const ScoreTile<Sum> tile{gradient, rows, columns, tile_stride, visible.data()};
+    const ScoreTile<Sum> tile{gradient,      rows,           columns,
+                              tile_stride,   visible.data(), shown.from(at.first + first),
+                              shown.stride()};
     if (a_.form.soft_cap > 0) {
       const ScoreTile<Sum> scores{scratch.take(query_rows * tile_stride), rows, columns,
                                   tile_stride, visible.data()};
       multiply_rows(tile, pieces_.scores(queries, keys, first, row, head, scores, scratch));
+      hide_gradient(tile);
     }
     pieces_.add(segment, keys, first, row, head, queries, tile, scratch);
   }

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "kernels/cpu/composed_tile.h"
+#include "kernels/cpu/composed_scores.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
@@ -81,7 +81,7 @@ class Backward {
   void one_tile(const ComposedTile& at, Sum* sums) const {
     const auto buffers = scores_.capped() ? 4 : 3;
     Scratch<Sum> scratch(buffers * scores_.tile_scratch() + scores_.row_scratch() +
-                         2 * read_scratch<T>(key_columns, v_.width) +
+                         key_columns * (v_.width + 2 * std::max(v_.width, dq_.width)) +
                          (1 + scores_.shape().heads()) * ComposedTile::most_rows *
                              std::max(v_.width, dq_.width));
     Sum* x = scratch.take(scores_.tile_scratch());
@@ -114,11 +114,13 @@ class Backward {
   void weights_again(const Tile& tile, Scratch<Sum> scratch) const {
     scores_.scores(tile.at, tile.x, tile.cap_slope, scratch);
     std::copy_n(tile.x, tile_numbers(tile), tile.weights);
+    scores_.clear_hidden(tile.at, tile.x);
     scores_.compose_tile(Composing::scores, tile.at, tile.weights, scratch);
     scores_.hide(tile.at, tile.weights);
     for (std::int64_t head = 0; head < scores_.shape().heads(); ++head) {
       softmax_rows(tile.at.of_head(tile.weights, head));
     }
+    scores_.clear_hidden(tile.at, tile.weights);  // of a row that is NaN as well
   }
 
   // dv += P^T dy; the gradient of P, dy v^T.
@@ -126,6 +128,7 @@ class Backward {
     const auto& at = tile.at;
     std::copy_n(tile.weights, tile_numbers(tile), tile.gradient);
     scores_.compose_tile(Composing::weights, at, tile.gradient, scratch);
+    scores_.clear_hidden(at, tile.gradient);
     const auto& shape = scores_.shape();
     const auto row_stride = shape.heads() * v_.width;
     const T* dy = a_.dy.as<T>() + (at.sequence * shape.rows + at.row) * row_stride;
@@ -133,24 +136,15 @@ class Backward {
     for (std::int64_t head = 0; head < shape.heads(); ++head) {
       auto of_head = scratch;
       const auto key_head = head / shape.group;
-      const auto given = read_rows(dy + head * v_.width, row_stride, at.rows, v_.width, of_head);
+      const auto given =
+          read_rows(dy + head * v_.width, at.step * row_stride, at.rows, v_.width, of_head);
       Sum* plane = tile.gradient + head * at.head_step;
       for_each_chunk(at, [&](std::int64_t begin, std::int64_t count) {
         auto of_chunk = of_head;
-        tile_product(
-            Gemm<Sum>{.m = count,
-                      .n = v_.width,
-                      .k = at.rows,
-                      .a = plane + begin,
-                      .a_stride = at.stride,
-                      .a_layout = Layout::transposed,
-                      .b = given.data,
-                      .b_stride = given.stride,
-                      .c = tile.dv + (at.first + begin) * value_stride + key_head * v_.width,
-                      .c_stride = value_stride,
-                      .into = Into::sum});
-        const auto values = read_rows(v_.at(at.sequence, at.first + begin, key_head, 0),
-                                      v_.row_step, count, v_.width, of_chunk);
+        const auto visible = at.visible_in(begin);
+        add_to_keys(at, begin, at.of_chunk(tile.gradient, head, begin, count, visible), given,
+                    {tile.dv + key_head * v_.width, value_stride, v_.width, 1}, of_chunk);
+        const auto values = scores_.rows_of_chunk(v_, at, begin, count, key_head, of_chunk);
         tile_product(Gemm<Sum>{.m = at.rows,
                                .n = count,
                                .k = v_.width,
@@ -165,16 +159,42 @@ class Backward {
     }
   }
 
+  // Where the keys of a sequence have their sums, `width` numbers each.
+  struct KeySums {
+    Sum* data;
+    std::int64_t stride, width;
+    double factor;
+  };
+  // Adds factor weights^T rows to the sums of a chunk's keys.
+  void add_to_keys(const ComposedTile& at, std::int64_t begin, const ScoreTile<Sum>& weights,
+                   const RowSpan<Sum>& rows, const KeySums& to, Scratch<Sum>& scratch) const {
+    if (!at.packed()) {
+      return weigh_rows(weights, rows, to.width,
+                        {.data = to.data + (at.first + begin) * to.stride,
+                         .stride = to.stride,
+                         .factor = to.factor});
+    }
+    Sum* sums = scratch.take(weights.columns * to.width);
+    weigh_rows(weights, rows, to.width,
+               {.data = sums, .stride = to.width, .into = Into::overwrite, .factor = to.factor});
+    for (std::int64_t column = 0; column < weights.columns; ++column) {
+      Sum* of_key = to.data + at.key_of(begin + column) * to.stride;
+      for (std::int64_t d = 0; d < to.width; ++d) of_key[d] += sums[column * to.width + d];
+    }
+  }
+
   void read_dweights(const Tile& tile) const {
     const auto& at = tile.at;
     const auto& shape = scores_.shape();
     for (std::int64_t head = 0; head < shape.heads(); ++head) {
       for (std::int64_t i = 0; i < at.rows; ++i) {
-        const auto row = (at.sequence * shape.heads() + head) * shape.rows + at.row + i;
-        const T* from = a_.dweights.as<T>() + row * shape.keys + at.first;
+        const auto row = (at.sequence * shape.heads() + head) * shape.rows + at.row_of(i);
+        const T* from = a_.dweights.as<T>() + row * shape.keys;
         Sum* to = tile.gradient + head * at.head_step + i * at.stride;
         const auto& seen = at.visible[static_cast<std::size_t>(i)];
-        for (auto s = seen.first; s < seen.last; ++s) to[s] = static_cast<Sum>(from[s]);
+        for (auto s = seen.first; s < seen.last; ++s) {
+          to[s] = static_cast<Sum>(from[at.key_of(s)]);
+        }
       }
     }
   }
@@ -185,9 +205,14 @@ class Backward {
     const auto& shape = scores_.shape();
     Sum* dquery = a_.dquery_mixing.as<Sum>() +
                   (at.sequence * shape.rows + at.row) * 2 * scores_.mixing_numbers();
-    std::fill_n(dquery, at.rows * 2 * scores_.mixing_numbers(), Sum{0});
+    for (std::int64_t i = 0; i < at.rows; ++i) {
+      std::fill_n(dquery + 2 * i * at.step * scores_.mixing_numbers(), 2 * scores_.mixing_numbers(),
+                  Sum{0});
+    }
+    scores_.clear_hidden(at, tile.gradient);
     scores_.compose_tile_gradient(Composing::weights, at, tile.weights, tile.gradient, dquery,
                                   tile.dkey_mixing, tile.dfixed, scratch);
+    scores_.clear_hidden(at, tile.gradient);
     for (std::int64_t head = 0; head < shape.heads(); ++head) {
       std::array<Sum, ComposedTile::most_rows> row_dot{};
       Sum* gradient = tile.gradient + head * at.head_step;
@@ -200,12 +225,13 @@ class Backward {
       }
       score_gradient(weights, gradient, at.stride, row_dot.data());
     }
+    scores_.clear_hidden(at, tile.gradient);
     scores_.compose_tile_gradient(Composing::scores, at, tile.x, tile.gradient, dquery,
                                   tile.dkey_mixing, tile.dfixed, scratch);
-    if (!scores_.capped()) return;
-    for (std::int64_t head = 0; head < shape.heads(); ++head) {
+    for (std::int64_t head = 0; scores_.capped() && head < shape.heads(); ++head) {
       multiply_rows(at.of_head(tile.gradient, head), tile.cap_slope + head * at.head_step);
     }
+    scores_.clear_hidden(at, tile.gradient);
   }
 
   // dq = scale dS k, dk += scale dS^T q.
@@ -219,29 +245,18 @@ class Backward {
     for (std::int64_t head = 0; head < shape.heads(); ++head) {
       const auto key_head = head / shape.group;
       const auto& query = queries[static_cast<std::size_t>(head)];
-      Sum* gradient = tile.gradient + head * at.head_step;
       std::fill_n(dq, at.rows * width, Sum{0});
       for_each_chunk(at, [&](std::int64_t begin, std::int64_t count) {
         auto of_chunk = scratch;
         const auto keys = scores_.keys(at, begin, count, key_head, of_chunk);
         const auto visible = at.visible_in(begin);
-        weigh_values({gradient + begin, at.rows, count, at.stride, visible.data()}, keys, width, dq,
-                     width);
-        tile_product(Gemm<Sum>{.m = count,
-                               .n = width,
-                               .k = at.rows,
-                               .a = gradient + begin,
-                               .a_stride = at.stride,
-                               .a_layout = Layout::transposed,
-                               .b = query.data,
-                               .b_stride = query.stride,
-                               .c = tile.dk + (at.first + begin) * key_stride + key_head * width,
-                               .c_stride = key_stride,
-                               .into = Into::sum,
-                               .alpha = scores_.scale()});
+        const auto of_keys = at.of_chunk(tile.gradient, head, begin, count, visible);
+        weigh_values(of_keys, keys, width, dq, width);
+        add_to_keys(at, begin, of_keys, query,
+                    {tile.dk + key_head * width, key_stride, width, scores_.scale()}, of_chunk);
       });
       for (std::int64_t i = 0; i < at.rows; ++i) {
-        T* to = dq_.at_head(at.sequence, at.row + i, head);
+        T* to = dq_.at_head(at.sequence, at.row_of(i), head);
         for (std::int64_t d = 0; d < width; ++d) {
           to[d] = static_cast<T>(static_cast<Sum>(scores_.scale()) * dq[i * width + d]);
         }

@@ -1,4 +1,4 @@
-#include "kernels/cpu/composed_tile.h"
+#include "kernels/cpu/composed_scores.h"
 #include "runtime/parallel.h"
 
 namespace lookback::kernels {
@@ -23,8 +23,7 @@ class Forward {
 
   void one_tile(const ComposedTile& tile) const {
     Scratch<Sum> scratch(scores_.tile_scratch() + scores_.row_scratch() +
-                         ComposedTile::most_rows * v_.width +
-                         read_scratch<T>(key_columns, v_.width));
+                         ComposedTile::most_rows * v_.width + key_columns * v_.width);
     Sum* x = scratch.take(scores_.tile_scratch());
     scores_.scores(tile, x, nullptr, scratch);
     scores_.compose_tile(Composing::scores, tile, x, scratch);
@@ -33,6 +32,7 @@ class Forward {
       softmax_rows(tile.of_head(x, head));
     }
     scores_.compose_tile(Composing::weights, tile, x, scratch);
+    scores_.clear_hidden(tile, x);
     if (a_.weights.present()) return write_weights(tile, x);
     for (std::int64_t head = 0; head < scores_.shape().heads(); ++head) {
       apply(tile, x, head, scratch);
@@ -44,11 +44,11 @@ class Forward {
     for (std::int64_t head = 0; head < scores_.shape().heads(); ++head) {
       for (std::int64_t i = 0; i < tile.rows; ++i) {
         const auto row = (tile.sequence * scores_.shape().heads() + head) * scores_.shape().rows;
-        T* to = a_.weights.as<T>() + (row + tile.row + i) * keys;
+        T* to = a_.weights.as<T>() + (row + tile.row_of(i)) * keys;
         std::fill_n(to, keys, T{});
         const Sum* from = x + head * tile.head_step + i * tile.stride;
         const auto& seen = tile.visible[static_cast<std::size_t>(i)];
-        for (auto s = seen.first; s < seen.last; ++s) to[tile.first + s] = static_cast<T>(from[s]);
+        for (auto s = seen.first; s < seen.last; ++s) to[tile.key_of(s)] = static_cast<T>(from[s]);
       }
     }
   }
@@ -60,14 +60,11 @@ class Forward {
       auto of_chunk = scratch;
       const auto visible = tile.visible_in(begin);
       const auto key_head = head / scores_.shape().group;
-      const auto values = read_rows(v_.at(tile.sequence, tile.first + begin, key_head, 0),
-                                    v_.row_step, count, v_.width, of_chunk);
-      const ScoreTile<Sum> weights{x + head * tile.head_step + begin, tile.rows, count, tile.stride,
-                                   visible.data()};
-      weigh_values(weights, values, v_.width, y, v_.width);
+      const auto values = scores_.rows_of_chunk(v_, tile, begin, count, key_head, of_chunk);
+      weigh_values(tile.of_chunk(x, head, begin, count, visible), values, v_.width, y, v_.width);
     });
     for (std::int64_t i = 0; i < tile.rows; ++i) {
-      const auto position = tile.sequence * scores_.shape().rows + tile.row + i;
+      const auto position = tile.sequence * scores_.shape().rows + tile.row_of(i);
       T* to = a_.y.as<T>() + (position * scores_.shape().heads() + head) * v_.width;
       for (std::int64_t d = 0; d < v_.width; ++d) to[d] = static_cast<T>(y[i * v_.width + d]);
     }

@@ -1,31 +1,42 @@
 // A tile of query rows with all heads and all keys that the rows see, which the kernels of composed
-// attention (kernels/composed_attention.h) go through: its numbers are [heads, rows, keys]. How
-// many rows it has follows from the sizes alone. Keys are counted from the first that a row of the
-// tile sees.
+// attention (kernels/composed_attention.h) go through: its numbers are [heads, rows, columns], a
+// column for each key that some head of some row sees, in their order.
+//
+// Where the mask is plain the columns are keys one after the other. Else the keys are packed, and
+// the rows of a dilated window are those that share their keys: the work is in proportion to the
+// keys seen. How many rows a tile has follows from the sizes alone.
 #pragma once
 
+#include <array>
 #include <vector>
 
-#include "kernels/composed_attention.h"
-#include "kernels/cpu/attention_form.h"
+#include "kernels/attention_shape.h"
 #include "kernels/cpu/attention_tiles.h"
-#include "kernels/cpu/composed_rows.h"
-#include "kernels/cpu/shown_keys.h"
 
 namespace lookback::kernels {
-
-// Where compose() stands: before the softmax or after it.
-enum class Composing : std::int64_t { scores = 0, weights = 1 };
 
 struct ComposedTile {
   static constexpr std::int64_t most_rows = 32;
 
-  std::int64_t sequence = 0, row = 0, rows = 0;
-  std::int64_t first = 0, columns = 0;      // of the keys
-  std::int64_t stride = 0, head_step = 0;   // from row to row, from head to head
-  std::array<KeyRange, most_rows> visible;  // of each row
+  std::int64_t sequence = 0;
+  std::int64_t row = 0, rows = 0, step = 1;  // rows row, row + step, ..
+  std::int64_t first = 0, columns = 0;       // the key of the first column; how many there are
+  std::int64_t stride = 0, head_step = 0;    // from row to row, from head to head
+  std::array<KeyRange, most_rows> visible;   // of each row, in columns
 
-  // What row i sees of keys [begin, begin + key_columns).
+  // Of packed keys: the key of each column, and 1 where a row sees a column: by any of its heads
+  // [rows, columns], and by each of them [heads, rows, columns]. Empty where the mask is plain; the
+  // last also where all heads see the same.
+  std::vector<std::int64_t> keys;
+  std::vector<std::uint8_t> shown, shown_to_heads;
+
+  bool packed() const { return !keys.empty(); }
+  std::int64_t row_of(std::int64_t i) const { return row + i * step; }
+  std::int64_t key_of(std::int64_t column) const {
+    return packed() ? keys[static_cast<std::size_t>(column)] : first + column;
+  }
+
+  // What row i sees of columns [begin, begin + key_columns).
   KeyRange seen(std::int64_t i, std::int64_t begin) const {
     const auto& all = visible[static_cast<std::size_t>(i)];
     const auto end = std::min(begin + key_columns, columns);
@@ -41,13 +52,40 @@ struct ComposedTile {
     }
     return ranges;
   }
+
+  // The numbers of a head, of which rows see what some head sees.
   template <class Sum>
   ScoreTile<Sum> of_head(Sum* x, std::int64_t head) const {
-    return {x + head * head_step, rows, columns, stride, visible.data()};
+    return {x + head * head_step, rows, columns, stride, visible.data(), marks(shown), columns};
+  }
+  // The same of `count` columns from `begin` on; `ranges`: visible_in(begin).
+  template <class Sum>
+  ScoreTile<Sum> of_chunk(Sum* x, std::int64_t head, std::int64_t begin, std::int64_t count,
+                          const std::array<KeyRange, most_rows>& ranges) const {
+    const auto* from = marks(shown);
+    return {x + head * head_step + begin,
+            rows,
+            count,
+            stride,
+            ranges.data(),
+            from == nullptr ? nullptr : from + begin,
+            columns};
+  }
+  // The numbers of a head, of which rows see what that head sees.
+  template <class Sum>
+  ScoreTile<Sum> seen_by_head(Sum* x, std::int64_t head) const {
+    auto tile = of_head(x, head);
+    if (!shown_to_heads.empty()) tile.shown = marks(shown_to_heads) + head * rows * columns;
+    return tile;
+  }
+
+ private:
+  static const std::uint8_t* marks(const std::vector<std::uint8_t>& all) {
+    return all.empty() ? nullptr : all.data();
   }
 };
 
-// Calls body(first key, how many) for each chunk of the tile's keys.
+// Calls body(first column, how many) for each chunk of the tile's columns.
 template <class Body>
 void for_each_chunk(const ComposedTile& tile, const Body& body) {
   for (std::int64_t begin = 0; begin < tile.columns; begin += key_columns) {
@@ -55,216 +93,25 @@ void for_each_chunk(const ComposedTile& tile, const Body& body) {
   }
 }
 
-template <class T>
-class ComposedScores {
+// The tiles of every sequence, of `most_rows` rows at most.
+class ComposedTiles {
  public:
-  using Sum = Accumulator<T>;
-
-  template <class Arguments>
-  explicit ComposedScores(const Arguments& a)
-      : shape_(shape_of({a.q}, {a.k}, a.mask)),
-        rank_((a.query_mixing.size(3) - 1) / 2),
-        q_(rows_of_heads<const T>(a.q, shape_.group)),
-        k_(rows_of_key_heads<const T>(a.k)),
-        query_mixing_(a.query_mixing),
-        key_mixing_(a.key_mixing),
-        fixed_mixing_(a.fixed_mixing.template as<Sum>()),
-        scale_(static_cast<double>(*a.scale.template as<Sum>())),
-        form_(a.form),
-        mask_(a.mask) {
-    // A tile's numbers take about a megabyte.
-    constexpr std::int64_t numbers = 1 << 18;
-    while (tile_rows_ > 8 && tile_rows_ * shape_.heads() * shape_.keys > numbers) tile_rows_ /= 2;
-  }
-
-  const AttentionShape& shape() const { return shape_; }
-  double scale() const { return scale_; }
-  bool capped() const { return form_.soft_cap > 0; }
-  std::int64_t tiles() const { return blocks_of(shape_.rows, tile_rows_); }
-  std::int64_t mixing_rows() const { return 2 * rank_ + 1; }
-  // Numbers of one side of compose(): of a row or a key.
-  std::int64_t mixing_numbers() const { return mixing_rows() * shape_.heads(); }
-
-  // Scratch that the [heads, rows, keys] numbers of a tile take.
-  std::int64_t tile_scratch() const { return shape_.heads() * head_step(tile_rows_, shape_.keys); }
-  // Scratch that the functions below take.
-  std::int64_t row_scratch() const {
-    return 2 * mixing_numbers() * tile_stride + compose_scratch(shape_.heads(), rank_) +
-           read_scratch<T>(ComposedTile::most_rows, shape_.heads() * q_.width) +
-           read_scratch<T>(key_columns, q_.width);
-  }
-
-  ComposedTile tile(std::int64_t sequence, std::int64_t number) const {
-    ComposedTile tile{.sequence = sequence, .row = number * tile_rows_, .visible = {}};
-    tile.rows = std::min(tile_rows_, shape_.rows - tile.row);
-    KeyRange any;
-    for (std::int64_t i = 0; i < tile.rows; ++i) {
-      const auto range = shape_.keys_of(sequence, tile.row + i);
-      tile.visible[static_cast<std::size_t>(i)] = range;
-      if (range.empty()) continue;
-      if (any.empty()) any = range;
-      any = {std::min(any.first, range.first), std::max(any.last, range.last)};
-    }
-    for (std::int64_t i = 0; i < tile.rows; ++i) {
-      auto& range = tile.visible[static_cast<std::size_t>(i)];
-      range =
-          range.empty() ? KeyRange{} : KeyRange{range.first - any.first, range.last - any.first};
-    }
-    tile.first = any.first;
-    tile.columns = any.last - any.first;
-    tile.stride = stride_of(tile.columns);
-    tile.head_step = head_step(tile_rows_, tile.columns);
-    return tile;
-  }
-
-  // The query rows of the tile, of each head; the keys of a chunk, of one key head.
-  std::vector<RowSpan<Sum>> queries(const ComposedTile& tile, Scratch<Sum>& scratch) const {
-    std::vector<RowSpan<Sum>> result;
-    for (std::int64_t head = 0; head < shape_.heads(); ++head) {
-      result.push_back(read_rows(q_.at_head(tile.sequence, tile.row, head), q_.row_step, tile.rows,
-                                 q_.width, scratch));
-    }
-    return result;
-  }
-  RowSpan<Sum> keys(const ComposedTile& tile, std::int64_t begin, std::int64_t count,
-                    std::int64_t key_head, Scratch<Sum>& scratch) const {
-    return read_rows(k_.at(tile.sequence, tile.first + begin, key_head, 0), k_.row_step, count,
-                     k_.width, scratch);
-  }
-
-  // x becomes S. `cap_slope`, where it is not null, becomes the derivative of the soft cap.
-  void scores(const ComposedTile& tile, Sum* x, Sum* cap_slope, Scratch<Sum> scratch) const {
-    const auto queries_of_tile = queries(tile, scratch);
-    for_each_chunk(tile, [&](std::int64_t begin, std::int64_t count) {
-      for (std::int64_t key_head = 0; key_head < shape_.key_heads; ++key_head) {
-        auto of_chunk = scratch;
-        const auto keys_of_chunk = keys(tile, begin, count, key_head, of_chunk);
-        for (auto head = key_head * shape_.group; head < (key_head + 1) * shape_.group; ++head) {
-          const auto& query = queries_of_tile[static_cast<std::size_t>(head)];
-          tile_product(Gemm<Sum>{.m = tile.rows,
-                                 .n = count,
-                                 .k = q_.width,
-                                 .a = query.data,
-                                 .a_stride = query.stride,
-                                 .b = keys_of_chunk.data,
-                                 .b_stride = keys_of_chunk.stride,
-                                 .b_layout = Layout::transposed,
-                                 .c = x + head * tile.head_step + begin,
-                                 .c_stride = tile.stride,
-                                 .alpha = scale_});
-        }
-      }
-    });
-    if (form_.plain()) return;
-    for (std::int64_t head = 0; head < shape_.heads(); ++head) {
-      apply_form(form_, mask_, {head, tile.row, 1, tile.first}, tile.of_head(x, head),
-                 cap_slope == nullptr ? nullptr : cap_slope + head * tile.head_step);
-    }
-  }
-
-  // What a head does not see of its rows' ranges becomes -inf.
-  void hide(const ComposedTile& tile, Sum* x) const {
-    for (std::int64_t head = 0; head < shape_.heads(); ++head) {
-      const ShownKeys shown(mask_, tile.sequence, head, tile.row, tile.rows, shape_.keys);
-      if (shown.plain()) return;
-      auto scores_of_head = tile.of_head(x, head);
-      scores_of_head.shown = shown.from(tile.first);
-      scores_of_head.shown_stride = shown.stride();
-      hide_scores(scores_of_head);
-    }
-  }
-
-  // compose() of the numbers x of a tile, where the rows see; the others are not touched.
-  void compose_tile(Composing which, const ComposedTile& tile, Sum* x, Scratch<Sum> scratch) const {
-    Sum* key = scratch.take(mixing_numbers() * tile_stride);
-    Sum* work = scratch.take(compose_scratch(shape_.heads(), rank_));
-    for_each_chunk(tile, [&](std::int64_t begin, std::int64_t count) {
-      read_key_mixing(which, tile, begin, count, key);
-      for (std::int64_t i = 0; i < tile.rows; ++i) {
-        const auto seen = tile.seen(i, begin);
-        if (seen.empty()) continue;
-        compose(mixing(which, tile, i, key + seen.first - begin), x + i * tile.stride + seen.first,
-                tile.head_step, seen.last - seen.first, work);
-      }
-    });
-  }
-
-  // From the gradient of the composed numbers to that of x, in its place. Adds to dquery
-  // [rows, 2, 2 R + 1, H] of the tile, dkey [S, 2, 2 R + 1, H] of the sequence, dfixed [2, H, H].
-  void compose_tile_gradient(Composing which, const ComposedTile& tile, const Sum* x, Sum* gradient,
-                             Sum* dquery, Sum* dkey, Sum* dfixed, Scratch<Sum> scratch) const {
-    Sum* key = scratch.take(mixing_numbers() * tile_stride);
-    Sum* dkey_of_chunk = scratch.take(mixing_numbers() * tile_stride);
-    Sum* work = scratch.take(compose_scratch(shape_.heads(), rank_));
-    const auto c = static_cast<std::int64_t>(which);
-    for_each_chunk(tile, [&](std::int64_t begin, std::int64_t count) {
-      read_key_mixing(which, tile, begin, count, key);
-      std::fill_n(dkey_of_chunk, mixing_numbers() * tile_stride, Sum{0});
-      for (std::int64_t i = 0; i < tile.rows; ++i) {
-        const auto seen = tile.seen(i, begin);
-        if (seen.empty()) continue;
-        const auto at = i * tile.stride + seen.first;
-        const auto from = seen.first - begin;
-        compose_gradient(mixing(which, tile, i, key + from), x + at, gradient + at, tile.head_step,
-                         seen.last - seen.first,
-                         {.query = dquery + (2 * i + c) * mixing_numbers(),
-                          .key = dkey_of_chunk + from,
-                          .fixed = dfixed + c * shape_.heads() * shape_.heads()},
-                         work);
-      }
-      Sum* to = dkey + (2 * (tile.first + begin) + c) * mixing_numbers();
-      for (std::int64_t j = 0; j < count; ++j) {
-        for (std::int64_t n = 0; n < mixing_numbers(); ++n) {
-          to[2 * j * mixing_numbers() + n] += dkey_of_chunk[n * tile_stride + j];
-        }
-      }
-    });
-  }
+  ComposedTiles(const AttentionShape& shape, std::int64_t most_rows);
+  std::int64_t count() const { return static_cast<std::int64_t>(places_.size()); }
+  ComposedTile tile(std::int64_t sequence, std::int64_t number) const;
+  // Numbers of [heads, rows, columns] of any of them.
+  std::int64_t scratch() const;
 
  private:
-  // Rows and heads that lie an odd number of cache lines apart spread over the cache.
-  static std::int64_t stride_of(std::int64_t columns) { return (columns + 15) / 16 * 16; }
-  static std::int64_t head_step(std::int64_t rows, std::int64_t columns) {
-    return rows * stride_of(columns) + 16;
-  }
+  struct Place {
+    std::int64_t row, rows;
+  };
+  void see_ranges(ComposedTile& tile) const;
+  void pack(ComposedTile& tile) const;
 
-  const Sum* mixing_at(const In& x, Composing which, std::int64_t sequence,
-                       std::int64_t position) const {
-    return x.as<Sum>() + sequence * x.stride(0) + position * x.stride(1) +
-           static_cast<std::int64_t>(which) * mixing_numbers();
-  }
-
-  // key[n, j] of the chunk's keys, rows tile_stride apart.
-  void read_key_mixing(Composing which, const ComposedTile& tile, std::int64_t begin,
-                       std::int64_t count, Sum* key) const {
-    for (std::int64_t j = 0; j < count; ++j) {
-      const Sum* from = mixing_at(key_mixing_, which, tile.sequence, tile.first + begin + j);
-      for (std::int64_t n = 0; n < mixing_numbers(); ++n) key[n * tile_stride + j] = from[n];
-    }
-  }
-
-  PairMixing<Sum> mixing(Composing which, const ComposedTile& tile, std::int64_t i,
-                         const Sum* key) const {
-    const auto c = static_cast<std::int64_t>(which);
-    return {.heads = shape_.heads(),
-            .rank = rank_,
-            .query = mixing_at(query_mixing_, which, tile.sequence, tile.row + i),
-            .key = key,
-            .key_step = tile_stride,
-            .fixed = fixed_mixing_ == nullptr
-                         ? nullptr
-                         : fixed_mixing_ + c * shape_.heads() * shape_.heads()};
-  }
-
-  const AttentionShape shape_;
-  const std::int64_t rank_;
-  const HeadRows<const T> q_, k_;
-  const In query_mixing_, key_mixing_;
-  const Sum* fixed_mixing_;
-  const double scale_;
-  const ScoreForm form_;
-  const CausalMaskView mask_;
-  std::int64_t tile_rows_ = ComposedTile::most_rows;
+  AttentionShape shape_;
+  std::int64_t most_rows_, step_;
+  std::vector<Place> places_;
 };
 
 }  // namespace lookback::kernels

@@ -10,6 +10,11 @@
 
 namespace lookback::kernels {
 
+// Whether all heads see the same.
+inline bool same_for_heads(const KeyPattern& pattern) {
+  return pattern.dilation == nullptr && pattern.random_blocks == nullptr;
+}
+
 // Keys first, first + step, .. below last.
 struct KeyRun {
   std::int64_t first, last, step;

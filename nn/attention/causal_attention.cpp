@@ -24,6 +24,7 @@ class CausalOptions final : public AttentionOptions {
   std::optional<double> score_width(const LlamaConfig& config) const override {
     return static_cast<double>(config.head_dim);
   }
+  AttentionWork work(const LlamaConfig& config) const override { return work_of_heads(config); }
   std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const override {
     return config.head_dim;
   }
@@ -40,11 +41,10 @@ class CausalAttention final : public AttentionMechanism {
       : AttentionMechanism(place),
         options_(options),
         precision_(precision),
-        layer_(layer),
         heads_({*this, ""}, options, config, precision),
         o_proj_({*this, "o_proj"}, config.num_attention_heads * config.head_dim, config.hidden_size,
                 bias_if(options.out_bias(config)), precision),
-        scores_(*this, options, config, layer_, precision) {}
+        scores_(*this, options, config, layer, precision) {}
 
   RecordNeeds needs() const override { return scores_.needs(); }
   const LinearValues* linear_values() const override {
@@ -62,17 +62,17 @@ class CausalAttention final : public AttentionMechanism {
     const auto projected = heads_.forward(normed);
     if (pass.options.cache != nullptr &&
         pass.options.cache->policy().kind != CachePolicy::Kind::full) {
-      const auto attended = attend_within_budget(
-          {.query = cast(projected.query, dtype),
-           .key = cast(projected.key, dtype),
-           .value = cast(projected.value, dtype)},
-          {.options = options_, .scores = scores_, .layer = layer_}, pass, record);
+      const auto attended =
+          attend_within_budget({.query = cast(projected.query, dtype),
+                                .key = cast(projected.key, dtype),
+                                .value = cast(projected.value, dtype)},
+                               {.options = options_, .scores = scores_}, pass, record);
       return output(attended, record);
     }
     const auto query = cast(with_positions(projected.query, options_, pass), dtype);
     const auto seen =
         keys_and_values_so_far(cast(with_positions(projected.key, options_, pass), dtype),
-                               cast(projected.value, dtype), layer_, pass);
+                               cast(projected.value, dtype), scores_, pass);
     return output(scores_.attend(query, seen.key, seen.value, pass, record), record);
   }
 
@@ -85,7 +85,6 @@ class CausalAttention final : public AttentionMechanism {
  private:
   HeadOptions options_;
   Precision precision_;
-  std::int64_t layer_;
   HeadProjections heads_;
   Linear o_proj_;
   LinearValues linear_{heads_.value_projection(), o_proj_, heads_.width()};

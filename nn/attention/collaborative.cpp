@@ -54,6 +54,12 @@ class CollaborativeOptions final : public AttentionOptions {
   std::optional<double> score_width(const LlamaConfig& config) const override {
     return static_cast<double>(shared) / static_cast<double>(config.num_attention_heads);
   }
+  AttentionWork work(const LlamaConfig& config) const override {
+    const auto heads = config.num_attention_heads, values = heads * config.head_dim;
+    const auto terms = config.attention_bias ? heads : 0;  // of content_bias, a column of each head
+    return {.projections = config.hidden_size * (2 * shared + 2 * values + terms),
+            .per_key = heads * shared + values + terms};
+  }
   std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const override {
     return config.head_dim;
   }
@@ -87,6 +93,9 @@ struct SharedKeysCache final : LayerCache {
   explicit SharedKeysCache(const CacheRoom& room) : keys(room), values(room), terms(room) {}
   std::size_t bytes_per_token() const override {
     return keys.bytes_per_token() + values.bytes_per_token() + terms.bytes_per_token();
+  }
+  std::size_t bytes_per_sequence() const override {
+    return keys.bytes_per_sequence() + values.bytes_per_sequence() + terms.bytes_per_sequence();
   }
   CachedRows keys, values, terms;
 };
@@ -141,7 +150,6 @@ class CollaborativeAttention final : public AttentionMechanism {
       : AttentionMechanism(place),
         options_(options),
         precision_(precision),
-        layer_(layer),
         head_count_(config.num_attention_heads),
         head_dim_(config.head_dim),
         q_proj_({*this, "q_proj"}, config.hidden_size, options.shared, Bias::none, precision),
@@ -154,7 +162,7 @@ class CollaborativeAttention final : public AttentionMechanism {
         norm_({*this, ""}, options,
               {.query = options.shared, .key = options.shared, .head = head_dim_}, config,
               precision),
-        scores_(*this, options, config, layer_, precision) {
+        scores_(*this, options, config, layer, precision) {
     if (config.attention_bias) {
       content_bias_ = std::make_unique<Linear>(ChildOf{*this, "content_bias"}, config.hidden_size,
                                                head_count_, Bias::none, precision);
@@ -179,7 +187,7 @@ class CollaborativeAttention final : public AttentionMechanism {
     Tensor terms;  // [B, S, 1, H]
     if (content_bias_) terms = cast(split_heads(content_bias_->forward(normed), 1), dtype);
     if (pass.options.cache != nullptr) {
-      auto& cache = pass.options.cache->of_layer<SharedKeysCache>(layer_);
+      auto& cache = scores_.cache<SharedKeysCache>(pass);
       shared_key = cache.keys.append(pass.position, shared_key);
       value = cache.values.append(pass.position, value);
       if (content_bias_) terms = cache.terms.append(pass.position, terms);
@@ -217,7 +225,7 @@ class CollaborativeAttention final : public AttentionMechanism {
 
   HeadOptions options_;
   Precision precision_;
-  std::int64_t layer_, head_count_, head_dim_;
+  std::int64_t head_count_, head_dim_;
   Linear q_proj_, k_proj_;
   Mixing mixing_;
   std::unique_ptr<const Linear> content_bias_;

@@ -49,6 +49,14 @@ class ComposedOptions final : public AttentionOptions {
                                            std::int64_t layer, Precision precision) const override;
   // Composed scores are no sum that another layer's could join.
   std::optional<double> score_width(const LlamaConfig&) const override { return std::nullopt; }
+  AttentionWork work(const LlamaConfig& config) const override {
+    auto all = work_of_heads(config);
+    const auto heads = config.num_attention_heads, width = config.hidden_size;
+    all.projections +=
+        8 * rank * width * heads + 16 * rank * rank * heads * heads + 4 * width * heads;
+    all.per_key += 8 * rank * heads + 4 * heads + (static_projection ? 2 * heads * heads : 0);
+    return all;
+  }
   std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const override {
     return config.head_dim;
   }
@@ -139,11 +147,15 @@ struct ComposedCache final : LayerCache {
   explicit ComposedCache(const CacheRoom& room)
       : keys(room),
         values(room),
-        mixing(
-            {.batch = room.batch, .capacity = room.capacity, .dtype = accumulator_of(room.dtype)}) {
-  }
+        mixing({.batch = room.batch,
+                .capacity = room.capacity,
+                .dtype = accumulator_of(room.dtype),
+                .reach = room.reach}) {}
   std::size_t bytes_per_token() const override {
     return keys.bytes_per_token() + values.bytes_per_token() + mixing.bytes_per_token();
+  }
+  std::size_t bytes_per_sequence() const override {
+    return keys.bytes_per_sequence() + values.bytes_per_sequence() + mixing.bytes_per_sequence();
   }
   CachedRows keys, values, mixing;
 };
@@ -155,7 +167,6 @@ class ComposedAttention final : public AttentionMechanism {
       : AttentionMechanism(place),
         options_(options),
         precision_(precision),
-        layer_(layer),
         heads_({*this, ""}, options, config, precision),
         o_proj_({*this, "o_proj"}, config.num_attention_heads * config.head_dim, config.hidden_size,
                 bias_if(options.out_bias(config)), precision),
@@ -180,7 +191,7 @@ class ComposedAttention final : public AttentionMechanism {
     auto value = cast(projected.value, dtype);
     auto mixing = mixing_.forward(normed);
     if (pass.options.cache != nullptr) {
-      auto& cache = pass.options.cache->of_layer<ComposedCache>(layer_);
+      auto& cache = scores_.cache<ComposedCache>(pass);
       key = cache.keys.append(pass.position, key);
       value = cache.values.append(pass.position, value);
       mixing.key = cache.mixing.append(pass.position, mixing.key);
@@ -197,7 +208,9 @@ class ComposedAttention final : public AttentionMechanism {
  private:
   Tensor attend(const AttentionPieces& pieces, const HeadMixing& mixing, const Tensor& value,
                 const ForwardPass& pass, LayerRecord& record) const {
-    const auto mask = scores_.patterned(pass.mask, pieces.q.front(), pass);
+    const auto& query = pieces.q.front();
+    const auto plain_mask = scores_.mask_of(query, pass);
+    const auto mask = scores_.patterned(plain_mask, query, pass);
     auto* trace = pass.options.trace;
     if (trace != nullptr) trace->pieces.push_back(pieces);
     const bool keeps =
@@ -212,7 +225,7 @@ class ComposedAttention final : public AttentionMechanism {
     }
     auto made = pass.hooks->composed(pieces, mixing, mask);
     // Composing gives a head a weight wherever another one sees.
-    if (made.mask.pattern.present()) made.mask = pass.mask;
+    if (!same_for_heads(options_.pattern)) made.mask = plain_mask;
     if (trace != nullptr) trace->attention_weights.push_back(made.weights);
     if (pass.needs.replay) record.replay = kept_weights(made);
     return apply_attention_weights(made.weights, value, made.mask);
@@ -220,7 +233,6 @@ class ComposedAttention final : public AttentionMechanism {
 
   ComposedOptions options_;
   Precision precision_;
-  std::int64_t layer_;
   HeadProjections heads_;
   Linear o_proj_;
   DynamicMixing mixing_;

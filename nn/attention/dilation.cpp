@@ -44,6 +44,13 @@ class Dilation final : public PatternRule {
     });
   }
 
+  void widen(CacheReach& reach, std::int64_t) const override {
+    reach.step = std::ranges::max(steps_);
+  }
+  bool same_for_heads() const override {
+    return std::ranges::all_of(steps_, [&](std::int64_t step) { return step == steps_[0]; });
+  }
+
   void write(nlohmann::ordered_json& pattern) const override {
     if (is_default()) return;
     if (steps_.size() == 1) {

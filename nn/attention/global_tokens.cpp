@@ -37,13 +37,13 @@ class GlobalTokens final : public PatternRule {
   void show(CausalMask& mask, const PatternSite& site) const override {
     if (is_default()) return;
     mask.pattern.global_keys = table_.at(site, [&](std::int64_t reach) {
-      auto all = positions_;
-      if (all.empty()) {
-        all.resize(static_cast<std::size_t>(std::min(first_, reach)));
-        std::iota(all.begin(), all.end(), 0);
-      }
+      const auto all = before(reach);
       return integers(all, {static_cast<std::int64_t>(all.size())});
     });
+  }
+
+  void widen(CacheReach& reach, std::int64_t positions) const override {
+    reach.globals = before(positions);
   }
 
   void write(nlohmann::ordered_json& pattern) const override {
@@ -61,6 +61,15 @@ class GlobalTokens final : public PatternRule {
   }
 
  private:
+  // Those before position `end`, ascending.
+  std::vector<std::int64_t> before(std::int64_t end) const {
+    if (!positions_.empty()) {
+      return {positions_.begin(), std::ranges::lower_bound(positions_, end)};
+    }
+    std::vector<std::int64_t> all(static_cast<std::size_t>(std::min(first_, end)));
+    std::iota(all.begin(), all.end(), 0);
+    return all;
+  }
   bool is_default() const { return first_ == 0 && positions_.empty(); }
 
   std::int64_t first_ = 0;               // 0 .. first_ - 1,

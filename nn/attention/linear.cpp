@@ -49,6 +49,10 @@ class LinearOptions final : public AttentionOptions {
   std::unique_ptr<AttentionMechanism> make(const ChildOf& place, const LlamaConfig& config,
                                            std::int64_t layer, Precision precision) const override;
   std::optional<double> score_width(const LlamaConfig&) const override { return {}; }
+  AttentionWork work(const LlamaConfig& config) const override {
+    return {.projections = work_of_heads(config).projections,
+            .state = 2 * config.num_attention_heads * config.head_dim * config.head_dim};
+  }
   std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const override {
     return config.head_dim;
   }

@@ -82,6 +82,16 @@ class MlaOptions final : public AttentionOptions {
   std::optional<double> score_width(const LlamaConfig&) const override {
     return static_cast<double>(sizes.score_width());
   }
+  // Of training and prompts; what decodes from latents does (2 dc + dr) for each head and key.
+  AttentionWork work(const LlamaConfig& config) const override {
+    const auto heads = config.num_attention_heads, width = config.hidden_size;
+    const auto queries = heads * sizes.score_width();
+    const auto down = width * (sizes.q_rank + sizes.rank + sizes.rope);
+    const auto up = (sizes.q_rank > 0 ? sizes.q_rank : width) * queries +
+                    sizes.rank * heads * (sizes.nope + sizes.value);
+    return {.projections = down + up + width * heads * sizes.value,
+            .per_key = queries + heads * sizes.value};
+  }
   // qk_rope_head_dim, which is checked where it is read.
   std::optional<std::int64_t> rotary_width(const LlamaConfig&) const override { return {}; }
   std::shared_ptr<const AttentionOptions> resized(const LlamaConfig& config) const override {
@@ -115,6 +125,7 @@ double enlargement(const RopeScaling& scaling) {
 struct LatentCache final : LayerCache {
   explicit LatentCache(const CacheRoom& room) : latents(room) {}
   std::size_t bytes_per_token() const override { return latents.bytes_per_token(); }
+  std::size_t bytes_per_sequence() const override { return latents.bytes_per_sequence(); }
   CachedRows latents;
 };
 
@@ -127,7 +138,7 @@ class LatentQueries final : public Module {
  public:
   LatentQueries(ChildOf place, const MlaSizes& sizes, const LlamaConfig& config,
                 Precision precision)
-      : Module(std::move(place)) {
+      : Module(std::move(place)), rms_norm_eps_(config.rms_norm_eps) {
     const auto width = config.num_attention_heads * sizes.score_width();
     if (sizes.q_rank == 0) {
       q_proj_ = std::make_unique<Linear>(ChildOf{*this, "q_proj"}, config.hidden_size, width,
@@ -143,12 +154,14 @@ class LatentQueries final : public Module {
   }
 
   // normed [B, T, D] -> [B, T, H (dn + dr)]
-  Tensor forward(const Tensor& normed) const {
+  Tensor forward(const Tensor& normed, const ForwardPass& pass) const {
     if (q_proj_ != nullptr) return q_proj_->forward(normed);
-    return q_b_proj_->forward(q_a_layernorm_->forward(q_a_proj_->forward(normed)));
+    return q_b_proj_->forward(
+        pass.hooks->latent_norm(*q_a_layernorm_, q_a_proj_->forward(normed), rms_norm_eps_));
   }
 
  private:
+  double rms_norm_eps_;
   std::unique_ptr<const Linear> q_proj_, q_a_proj_, q_b_proj_;
   std::unique_ptr<const RmsNorm> q_a_layernorm_;
 };
@@ -161,8 +174,8 @@ class LatentAttention final : public AttentionMechanism {
         sizes_(options.sizes),
         interleave_(options.interleave),
         precision_(precision),
-        layer_(layer),
         heads_(config.num_attention_heads),
+        rms_norm_eps_(config.rms_norm_eps),
         queries_({*this, ""}, sizes_, config, precision),
         kv_a_proj_({*this, "kv_a_proj_with_mqa"}, config.hidden_size, sizes_.rank + sizes_.rope,
                    bias_if(config.attention_bias), precision),
@@ -171,7 +184,7 @@ class LatentAttention final : public AttentionMechanism {
                    Bias::none, precision),
         o_proj_({*this, "o_proj"}, heads_ * sizes_.value, config.hidden_size,
                 bias_if(options.out_bias(config)), precision),
-        scores_(*this, options, config, layer_, precision, enlargement(config.rope_scaling)) {}
+        scores_(*this, options, config, layer, precision, enlargement(config.rope_scaling)) {}
 
   RecordNeeds needs() const override { return scores_.needs(); }
   ScoreWeights score_weights() const override {
@@ -182,16 +195,17 @@ class LatentAttention final : public AttentionMechanism {
   Tensor forward(const Tensor& normed, const ForwardPass& pass,
                  LayerRecord& record) const override {
     const auto scope = enter();
-    const auto query = split_heads(queries_.forward(normed), heads_);
+    const auto query = split_heads(queries_.forward(normed, pass), heads_);
     const auto unturned = first(query, sizes_.nope);
     const auto turned = rotated(behind(query, sizes_.nope), pass);
     const auto down = kv_a_proj_.forward(normed);
-    const auto latent = latents_of(down);
+    const auto latent = split_heads(
+        pass.hooks->latent_norm(kv_a_layernorm_, first(down, sizes_.rank), rms_norm_eps_), 1);
     const auto rotary_key = rotated(split_heads(behind(down, sizes_.rank), 1), pass);
     Tensor seen;
-    if (auto* cache = pass.options.cache) {
+    if (pass.options.cache != nullptr) {
       const auto dtype = attention_dtype(precision_, pass.options, normed.device());
-      seen = cache->of_layer<LatentCache>(layer_).latents.append(
+      seen = scores_.cache<LatentCache>(pass).latents.append(
           pass.position, cast(cat({latent, rotary_key}, -1), dtype));
     }
     if (pass.position == 0) {
@@ -202,7 +216,8 @@ class LatentAttention final : public AttentionMechanism {
 
   // What replays apply weights to are the latents: the same for all heads.
   Tensor values(const Tensor& normed) const override {
-    return latents_of(kv_a_proj_.forward(normed));
+    const auto latents = first(kv_a_proj_.forward(normed), sizes_.rank);
+    return split_heads(kv_a_layernorm_.forward(latents), 1);
   }
 
   // attended [B, T, H, dc]
@@ -212,11 +227,6 @@ class LatentAttention final : public AttentionMechanism {
   }
 
  private:
-  // [B, T, dc + dr] -> c [B, T, 1, dc]
-  Tensor latents_of(const Tensor& down) const {
-    return split_heads(kv_a_layernorm_.forward(first(down, sizes_.rank)), 1);
-  }
-
   // x [B, T, n, dr]. Interleaved pairs (2p, 2p + 1) are moved to (p, p + dr / 2) first.
   Tensor rotated(const Tensor& x, const ForwardPass& pass) const {
     auto halves = x;
@@ -272,7 +282,8 @@ class LatentAttention final : public AttentionMechanism {
   MlaSizes sizes_;
   bool interleave_;
   Precision precision_;
-  std::int64_t layer_, heads_;
+  std::int64_t heads_;
+  double rms_norm_eps_;
   LatentQueries queries_;
   Linear kv_a_proj_;
   RmsNorm kv_a_layernorm_;

@@ -65,6 +65,12 @@ class ExpertOptions final : public AttentionOptions {
                                            std::int64_t layer, Precision precision) const override;
   // None: a query head is another expert for each token and in each layer.
   std::optional<double> score_width(const LlamaConfig&) const override { return {}; }
+  AttentionWork work(const LlamaConfig& config) const override {
+    const auto width = config.num_key_value_heads * config.head_dim;
+    return {.projections = config.hidden_size * (2 * chosen * width + 2 * width + experts),
+            .per_key = 2 * chosen * width};
+  }
+  std::string_view gated() const override { return "expert"; }
   std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const override {
     return config.head_dim;
   }
@@ -212,7 +218,7 @@ class MixtureOfAttention final : public AttentionMechanism {
     const auto key = norm_.key_heads(split_heads(clipped(projected[0], options_), key_heads_));
     const auto value = split_heads(clipped(projected[1], options_), key_heads_);
     const auto seen = keys_and_values_so_far(cast(with_positions(key, options_, pass), dtype),
-                                             cast(value, dtype), layer_, pass);
+                                             cast(value, dtype), scores_, pass);
     const auto attended = scores_.attend(cast(with_positions(query, options_, pass), dtype),
                                          seen.key, seen.value, pass, record);
     if (pass.needs.auxiliary_loss) {
@@ -225,6 +231,11 @@ class MixtureOfAttention final : public AttentionMechanism {
 
   Tensor values(const Tensor& normed) const override {
     return split_heads(clipped(v_proj_.forward(normed), options_), key_heads_);
+  }
+
+  std::vector<Tensor> choice(const Tensor& normed) const override {
+    const auto routing = experts_.route(normed);
+    return {routing.weights, routing.experts};
   }
 
   // With the experts and the weights of the run that is repeated.

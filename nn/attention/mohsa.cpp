@@ -15,6 +15,7 @@
 #include "nn/layer/attention_mechanism.h"
 #include "nn/layer/attention_scores.h"
 #include "nn/layer/head_projections.h"
+#include "nn/layer/model_hooks.h"
 #include "nn/layer/preset.h"
 
 namespace lookback {
@@ -37,6 +38,11 @@ class OverlappedOptions final : public AttentionOptions {
   std::int64_t width(const LlamaConfig& config) const { return config.head_dim + 2 * overlap; }
   std::optional<double> score_width(const LlamaConfig& config) const override {
     return static_cast<double>(width(config));
+  }
+  AttentionWork work(const LlamaConfig& config) const override {
+    const auto columns = config.num_attention_heads * width(config);
+    const auto projected = config.num_attention_heads * config.head_dim;
+    return {.projections = config.hidden_size * (3 * projected + columns), .per_key = 2 * columns};
   }
   std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const override {
     return width(config);
@@ -61,11 +67,10 @@ class OverlappedAttention final : public AttentionMechanism {
         options_(options),
         overlap_(options.overlap),
         precision_(precision),
-        layer_(layer),
         heads_({*this, ""}, options, config, precision),
         o_proj_({*this, "o_proj"}, config.num_attention_heads * options.width(config),
                 config.hidden_size, bias_if(options.out_bias(config)), precision),
-        scores_(*this, options, config, layer_, precision) {}
+        scores_(*this, options, config, layer, precision) {}
 
   RecordNeeds needs() const override { return scores_.needs(); }
   ScoreWeights score_weights() const override {
@@ -78,10 +83,9 @@ class OverlappedAttention final : public AttentionMechanism {
     const auto scope = enter();
     const auto dtype = attention_dtype(precision_, pass.options, normed.device());
     const auto projected = heads_.forward(normed);
-    const auto query = cast(with_positions(widened(projected.query), options_, pass), dtype);
-    const auto seen =
-        keys_and_values_so_far(cast(with_positions(widened(projected.key), options_, pass), dtype),
-                               cast(projected.value, dtype), layer_, pass);
+    const auto query = cast(overlapped(projected.query, pass), dtype);
+    const auto seen = keys_and_values_so_far(cast(overlapped(projected.key, pass), dtype),
+                                             cast(projected.value, dtype), scores_, pass);
     return output(scores_.attend(query, seen.key, attendable(seen.value), pass, record), record);
   }
 
@@ -93,6 +97,12 @@ class OverlappedAttention final : public AttentionMechanism {
   }
 
  private:
+  // Queries or keys [B, T, H, dk] as scores take them, [B, T, H, dk + 2p].
+  Tensor overlapped(const Tensor& x, const ForwardPass& pass) const {
+    return pass.hooks->overlapped(
+        x, [&](const Tensor& heads) { return widened(heads); },
+        [&](const Tensor& heads) { return with_positions(heads, options_, pass); });
+  }
   // [B, T, H, dk] -> [B, T, H, dk + 2p]: the last p columns of the head before, its own, and the
   // first p of the head behind.
   Tensor widened(const Tensor& x) const {
@@ -107,7 +117,6 @@ class OverlappedAttention final : public AttentionMechanism {
   HeadOptions options_;
   std::int64_t overlap_;
   Precision precision_;
-  std::int64_t layer_;
   HeadProjections heads_;
   Linear o_proj_;
   AttentionScores scores_;

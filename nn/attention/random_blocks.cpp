@@ -66,6 +66,10 @@ class RandomBlocks final : public PatternRule {
         table_.at(site, [&](std::int64_t reach) { return table(site, reach); });
   }
 
+  // A block of any age may be drawn.
+  void widen(CacheReach& reach, std::int64_t) const override { reach.whole |= count_ > 0; }
+  bool same_for_heads() const override { return count_ == 0; }
+
   void write(nlohmann::ordered_json& pattern) const override {
     if (count_ != 0) pattern[count_key] = count_;
     if (block_size_ != 1) pattern[size_key] = block_size_;

@@ -20,6 +20,7 @@ class SlidingWindow final : public PatternRule {
 
   std::vector<std::string_view> keys() const override { return {key}; }
   void show(CausalMask& mask, const PatternSite&) const override { mask.window = window_; }
+  void widen(CacheReach& reach, std::int64_t) const override { reach.window = window_; }
   // Always, so that no pattern is written as none.
   void write(nlohmann::ordered_json& pattern) const override { pattern[key] = window_; }
   std::string described() const override { return fmt::format("{} {}", key, window_); }

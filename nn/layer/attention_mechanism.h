@@ -43,6 +43,9 @@ class AttentionMechanism : public Module {
   // What the weights are applied to, of values that may have been cached: [B, S, g, w] -> the same
   // with another width.
   virtual Tensor attendable(const Tensor& values) const { return values; }
+  // Gates, or a choice of experts, of an input [B, T, D]: what output() wants in of_attention of
+  // the record of its run.
+  virtual std::vector<Tensor> choice(const Tensor&) const { return {}; }
   // attended [B, T, H, w], record: of the run that is repeated -> [B, T, D]
   virtual Tensor output(const Tensor& attended, const LayerRecord& record) const = 0;
   // The same in the terms of LinearValues; null where it is not of that kind.

@@ -155,6 +155,12 @@ json least_of(const ordered_json& whole, const LlamaConfig& config) {
 
 }  // namespace
 
+AttentionWork work_of_heads(const LlamaConfig& config) {
+  const auto queries = config.num_attention_heads * config.head_dim;
+  const auto keys = config.num_key_value_heads * config.head_dim;
+  return {.projections = config.hidden_size * (2 * queries + 2 * keys), .per_key = 2 * queries};
+}
+
 AttentionOptions::~AttentionOptions() = default;
 
 AttentionOptions::AttentionOptions(std::string_view type, const AttentionText& text, TypeKeys keys)

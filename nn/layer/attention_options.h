@@ -40,6 +40,19 @@ struct TypeKeys {
   std::vector<RefusedOption> refused = {};
 };
 
+// Multiply-adds of a layer's attention in a forward pass, per token: the table of
+// docs/mechanisms.md. Norms, rotary positions and softmaxes, which are no products, are left out.
+struct AttentionWork {
+  std::int64_t projections = 0;  // products with parameters
+  std::int64_t per_key = 0;      // scores and values of all heads, for each key that a query sees
+  std::int64_t state = 0;        // in their place, where the past is a state of one size
+  double at(double keys_seen) const {
+    return static_cast<double>(projections + state) + static_cast<double>(per_key) * keys_seen;
+  }
+};
+// Of queries, keys and values of the config's heads, and an output projection.
+AttentionWork work_of_heads(const LlamaConfig& config);
+
 class AttentionOptions : public HeadOptions {
  public:
   static constexpr std::string_view family = "attention_mechanism";
@@ -56,6 +69,9 @@ class AttentionOptions : public HeadOptions {
   virtual std::optional<double> score_width(const LlamaConfig& config) const = 0;
   // The width of what rotary positions turn, pair by pair; absent: its own options say it.
   virtual std::optional<std::int64_t> rotary_width(const LlamaConfig& config) const = 0;
+  virtual AttentionWork work(const LlamaConfig& config) const = 0;
+  // What a gate of its trace stands for, where it has gates.
+  virtual std::string_view gated() const { return {}; }
   // Whether its cache can follow a policy that drops tokens.
   virtual bool drops_tokens() const { return false; }
   // Whether layers that are run again keep their attention weights, also where those of others

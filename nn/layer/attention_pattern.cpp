@@ -18,9 +18,20 @@ Pattern read_pattern(const PatternText& text) {
   return rules;
 }
 
+bool same_for_heads(const Pattern& pattern) {
+  return std::ranges::all_of(pattern, [](const auto& rule) { return rule->same_for_heads(); });
+}
+
 CausalMask with_pattern(CausalMask mask, const Pattern& pattern, const PatternSite& site) {
   for (const auto& rule : pattern) rule->show(mask, site);
   return mask;
+}
+
+CacheReach reach_of(const Pattern& pattern, std::int64_t positions) {
+  CacheReach reach;
+  reach.whole = pattern.empty();
+  for (const auto& rule : pattern) rule->widen(reach, positions);
+  return reach;
 }
 
 std::string described(const Pattern& pattern) {

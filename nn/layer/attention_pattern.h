@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "autograd/ops/causal_mask.h"
+#include "nn/layer/cache_reach.h"
 #include "nn/layer/config.h"
 #include "nn/layer/config_reader.h"
 #include "runtime/device.h"
@@ -40,6 +41,11 @@ class PatternRule {
   // Its keys in the object.
   virtual std::vector<std::string_view> keys() const = 0;
   virtual void show(CausalMask& mask, const PatternSite& site) const = 0;
+  // Widens what a cache keeps to what the rule shows to later queries, in sequences of at most so
+  // many positions.
+  virtual void widen(CacheReach& reach, std::int64_t positions) const = 0;
+  // Whether all heads see the same of it.
+  virtual bool same_for_heads() const { return true; }
   // Those of its keys that are not at their defaults.
   virtual void write(nlohmann::ordered_json& pattern) const = 0;
   // "sliding_window 128"; empty where it shows nothing.
@@ -51,8 +57,11 @@ using PatternRules = Registry<PatternRule, PatternText>;
 // All rules that the object has, which may be empty.
 using Pattern = std::vector<std::shared_ptr<const PatternRule>>;
 Pattern read_pattern(const PatternText& text);
+bool same_for_heads(const Pattern& pattern);
 // The mask with the pattern in it; without a rule the mask itself.
 CausalMask with_pattern(CausalMask mask, const Pattern& pattern, const PatternSite& site);
+// What a cache must keep under the pattern, in sequences of at most so many positions.
+CacheReach reach_of(const Pattern& pattern, std::int64_t positions);
 // "sliding_window 48, global_tokens 16"
 std::string described(const Pattern& pattern);
 

@@ -4,6 +4,7 @@
 
 #include "autograd/ops/slice.h"
 #include "kernels/fill.h"
+#include "nn/layer/model_hooks.h"
 
 namespace lookback {
 namespace {
@@ -23,12 +24,26 @@ double width_of(const AttentionOptions& options, const LlamaConfig& config) {
   return options.score_width(config).value_or(static_cast<double>(config.head_dim));
 }
 
+// What the layer's cache keeps; everything where a sequence ends before anything could go.
+CacheReach reach_of_layer(const AttentionOptions& options, const LlamaConfig& config) {
+  const auto positions = config.max_position_embeddings;
+  auto reach = reach_of(options.pattern, positions);
+  // Later layers multiply this layer's keys, under patterns of their own.
+  for (std::int64_t layer = 0; !config.score_scale.empty() && layer < config.num_hidden_layers;
+       ++layer) {
+    reach = joined(reach, reach_of(attention_of(config, layer)->pattern, positions));
+  }
+  reach.whole |= reach.most() >= positions;
+  return reach;
+}
+
 }  // namespace
 
 AttentionScores::AttentionScores(Module& attention, const AttentionOptions& options,
                                  const LlamaConfig& config, std::int64_t layer, Precision precision,
                                  double enlargement)
     : pattern_(options.pattern),
+      reach_(reach_of_layer(options, config)),
       layer_(layer),
       scale_(enlargement *
              options.softmax_scale.value_or(1 / std::sqrt(width_of(options, config)))),
@@ -50,6 +65,15 @@ AttentionPieces AttentionScores::pieces(const Tensor& query, const Tensor& key,
   return pieces;
 }
 
+CacheReach AttentionScores::reach(const ForwardPass& pass) const {
+  return pass.hooks->cache_reach(reach_);
+}
+
+CausalMask AttentionScores::mask_of(const Tensor& query, const ForwardPass& pass) const {
+  if (pass.options.cache == nullptr) return pass.mask;
+  return mask_of_held(pass.mask, reach(pass), pass.position, pass.end, query.device());
+}
+
 CausalMask AttentionScores::patterned(CausalMask mask, const Tensor& query,
                                       const ForwardPass& pass) const {
   return with_pattern(
@@ -59,7 +83,7 @@ CausalMask AttentionScores::patterned(CausalMask mask, const Tensor& query,
 
 Tensor AttentionScores::attend(const Tensor& query, const Tensor& key, const Tensor& value,
                                const ForwardPass& pass, LayerRecord& record) const {
-  return attend(query, key, value, pass.mask, pass, record);
+  return attend(query, key, value, mask_of(query, pass), pass, record);
 }
 
 Tensor AttentionScores::attend(const Tensor& query, const Tensor& key, const Tensor& value,

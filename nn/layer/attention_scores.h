@@ -20,8 +20,14 @@ class AttentionScores {
   RecordNeeds needs() const { return scheme_->needs(); }
   // Of the layer's own scores.
   double scale() const { return scale_; }
+  // The layer's cache of a pass that has one. It keeps what later queries see (cache_reach.h).
+  template <class Cache>
+  Cache& cache(const ForwardPass& pass) const {
+    return pass.options.cache->of_layer<Cache>(layer_, reach(pass));
+  }
   // softmax(masked scores of query [B, T, H, K] and key [B, S, G, K]) value [B, S, G, V]
-  // -> [B, T, H, V]. Writes into the record what the pass wants of it.
+  // -> [B, T, H, V], of the pass's keys or those that its cache held before and them. Writes into
+  // the record what the pass wants of it.
   Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
                 const ForwardPass& pass, LayerRecord& record) const;
   // The same of keys that stand elsewhere than at their positions in the sequence.
@@ -29,11 +35,16 @@ class AttentionScores {
                 const ForwardPass& pass, LayerRecord& record) const;
   // What attend() is made of.
   AttentionPieces pieces(const Tensor& query, const Tensor& key, const ForwardPass& pass) const;
-  // The mask with the layer's pattern in it, for the query [B, T, H, K].
+  // The pass's mask for the query [B, T, H, K], and for keys as attend() takes them.
+  CausalMask mask_of(const Tensor& query, const ForwardPass& pass) const;
+  // A mask with the layer's pattern in it.
   CausalMask patterned(CausalMask mask, const Tensor& query, const ForwardPass& pass) const;
 
  private:
+  CacheReach reach(const ForwardPass& pass) const;
+
   Pattern pattern_;
+  CacheReach reach_;
   std::int64_t layer_;
   double scale_, soft_cap_;
   Tensor slopes_;  // [H], of ALiBi; undefined: none

@@ -79,7 +79,7 @@ struct SinkCache final : LayerCache {
 
 Tensor attend_to_places(const HeadProjections::Heads& heads, const BoundedAttention& attention,
                         const ForwardPass& pass, LayerRecord& record) {
-  auto& cache = pass.options.cache->of_layer<SinkCache>(attention.layer);
+  auto& cache = attention.scores.cache<SinkCache>(pass);
   cache.take(pass.position, heads.key, heads.value);
   const auto first_new = cache.keys.size(1) - heads.query.size(1);
   const auto placed = [&](const Tensor& x, std::int64_t place) {
@@ -208,7 +208,7 @@ Tensor distance_bias(const HeavyHitterCache& cache, const HeadOptions& options,
 Tensor attend_to_heavy_hitters(const HeadProjections::Heads& heads,
                                const BoundedAttention& attention, const ForwardPass& pass) {
   const auto& options = attention.options;
-  auto& cache = pass.options.cache->of_layer<HeavyHitterCache>(attention.layer);
+  auto& cache = attention.scores.cache<HeavyHitterCache>(pass);
   const auto turned = [&](const Tensor& x) {
     return cast(with_positions(x, options, pass), x.dtype());
   };

@@ -19,7 +19,6 @@ namespace lookback {
 struct BoundedAttention {
   const HeadOptions& options;
   const AttentionScores& scores;
-  std::int64_t layer;
 };
 
 // heads: before rotary positions, in the dtype that attention computes in -> [B, T, H, dk]

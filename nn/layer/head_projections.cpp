@@ -32,15 +32,18 @@ struct KeysAndValuesCache final : LayerCache {
   std::size_t bytes_per_token() const override {
     return keys.bytes_per_token() + values.bytes_per_token();
   }
+  std::size_t bytes_per_sequence() const override {
+    return keys.bytes_per_sequence() + values.bytes_per_sequence();
+  }
   CachedRows keys, values;
 };
 
 }  // namespace
 
-KeysAndValues keys_and_values_so_far(const Tensor& key, const Tensor& value, std::int64_t layer,
-                                     const ForwardPass& pass) {
+KeysAndValues keys_and_values_so_far(const Tensor& key, const Tensor& value,
+                                     const AttentionScores& scores, const ForwardPass& pass) {
   if (pass.options.cache == nullptr) return {key, value};
-  auto& cache = pass.options.cache->of_layer<KeysAndValuesCache>(layer);
+  auto& cache = scores.cache<KeysAndValuesCache>(pass);
   return {cache.keys.append(pass.position, key), cache.values.append(pass.position, value)};
 }
 

@@ -5,7 +5,7 @@
 // For every mechanism that changes what comes after.
 #pragma once
 
-#include "nn/layer/forward_pass.h"
+#include "nn/layer/attention_scores.h"
 #include "nn/layer/query_key_norm.h"
 #include "nn/linear.h"
 
@@ -20,13 +20,14 @@ Tensor split_heads(const Tensor& x, std::int64_t heads);
 Tensor with_positions(const Tensor& x, const HeadOptions& options, const ForwardPass& pass);
 Tensor clipped(const Tensor& x, const HeadOptions& options);
 
-// Keys after rotary positions, and values, of all positions so far: [B, S, G, w].
+// Keys after rotary positions, and values: [B, S, G, w].
 struct KeysAndValues {
   Tensor key, value;
 };
-// Those of the pass and, where it has a cache, of the positions before, whose rows it then holds.
-KeysAndValues keys_and_values_so_far(const Tensor& key, const Tensor& value, std::int64_t layer,
-                                     const ForwardPass& pass);
+// Those of the pass, behind those that the layer's cache holds, where the pass has one: what
+// scores.attend() takes. The cache then holds them, too.
+KeysAndValues keys_and_values_so_far(const Tensor& key, const Tensor& value,
+                                     const AttentionScores& scores, const ForwardPass& pass);
 
 class HeadProjections final : public Module {
  public:

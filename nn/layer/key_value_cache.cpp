@@ -4,6 +4,7 @@
 
 #include "autograd/record.h"
 #include "kernels/copy.h"
+#include "runtime/check.h"
 
 namespace lookback {
 namespace {
@@ -13,6 +14,12 @@ Tensor positions_of(const Tensor& cached, std::int64_t begin, std::int64_t end) 
   auto shape = cached.shape();
   shape[1] = end - begin;
   return cached.alias(shape, cached.strides(), begin * cached.strides()[1]);
+}
+
+void copy_rows(const Tensor& from, std::int64_t first, const Tensor& to, std::int64_t place,
+               std::int64_t count) {
+  kernels::copy_forward(from.backend(), {.x = positions_of(from, first, first + count),
+                                         .y = positions_of(to, place, place + count)});
 }
 
 }  // namespace
@@ -25,28 +32,69 @@ std::string_view name_of(CachePolicy::Kind kind) {
   }
 }
 
+std::int64_t CachedRows::limit() const {
+  const auto& reach = room_.reach;
+  return reach.whole ? room_.capacity : std::min(room_.capacity, reach.most());
+}
+
+Tensor CachedRows::moved(const HeldPositions& kept, std::int64_t count, const Tensor& like) const {
+  auto shape = like.shape();
+  shape[0] = room_.batch;
+  shape[1] = std::max(count, limit());
+  const auto all = empty(shape, room_.dtype, like.device());
+  std::int64_t taken = 0;
+  const auto take = [&](std::int64_t from, std::int64_t rows) {
+    if (rows > 0) copy_rows(rows_, from, all, taken, rows);
+    taken += rows;
+  };
+  const auto& globals = room_.reach.globals;
+  const auto row_of = [&](std::int64_t position) { return held_.globals + position - held_.first; };
+  take(0, held_.globals);
+  for (auto i = held_.globals; i < kept.globals;) {
+    const auto position = globals[static_cast<std::size_t>(i)];
+    std::int64_t run = 1;
+    while (i + run < kept.globals && globals[static_cast<std::size_t>(i + run)] == position + run) {
+      ++run;
+    }
+    take(row_of(position), run);
+    i += run;
+  }
+  take(row_of(kept.first), kept.end - kept.first);
+  return all;
+}
+
 Tensor CachedRows::append(std::int64_t position, const Tensor& rows) {
   no_gradient("key_value_cache", {rows});
-  const std::int64_t end = position + rows.size(1);
-  if (end > room_.capacity) {
-    fail("key_value_cache", "{} positions do not fit a cache made for {}", end, room_.capacity);
+  const Check check{"key_value_cache"};
+  const auto fresh = rows.size(1), end = position + fresh;
+  check(end <= room_.capacity, "{} positions do not fit a cache made for {}", end, room_.capacity);
+  check(position == held_.end, "rows of position {} came behind those of {} positions", position,
+        held_.end);
+  const auto kept = room_.reach.before(position);
+  const auto count = kept.count() + fresh;
+  const bool in_place = rows_.defined() && kept.count() == held_.count() && count <= rows_.size(1);
+  if (!in_place) rows_ = moved(kept, count, rows);
+  copy_rows(rows, 0, rows_, kept.count(), fresh);
+  held_ = {.globals = kept.globals, .first = kept.first, .end = end};
+  const auto all = positions_of(rows_, 0, count);
+  if (count > limit()) {
+    const auto later = room_.reach.before(end);
+    rows_ = moved(later, later.count(), rows);
+    held_ = later;
   }
-  if (!rows_so_far_.defined()) {
-    auto shape = rows.shape();
-    shape[0] = room_.batch;
-    shape[1] = room_.capacity;
-    rows_so_far_ = empty(shape, room_.dtype, rows.device());
-  }
-  kernels::copy_forward(rows.backend(),
-                        {.x = rows, .y = positions_of(rows_so_far_, position, end)});
-  return positions_of(rows_so_far_, 0, end);
+  return all;
 }
 
 std::size_t CachedRows::bytes_per_token() const {
-  if (!rows_so_far_.defined()) return 0;
+  if (!rows_.defined()) return 0;
   std::int64_t numbers = 1;
-  for (int dim = 2; dim < rows_so_far_.rank(); ++dim) numbers *= rows_so_far_.size(dim);
-  return static_cast<std::size_t>(numbers) * size_of(rows_so_far_.dtype());
+  for (int dim = 2; dim < rows_.rank(); ++dim) numbers *= rows_.size(dim);
+  return static_cast<std::size_t>(numbers) * size_of(rows_.dtype());
+}
+
+std::size_t CachedRows::bytes_per_sequence() const {
+  const auto& reach = room_.reach;
+  return reach.whole ? 0 : bytes_per_token() * static_cast<std::size_t>(reach.most());
 }
 
 std::size_t bytes_of_state(const Tensor& state) {
@@ -72,6 +120,7 @@ std::size_t KeyValueCache::bytes_per_token() const {
 std::size_t KeyValueCache::bytes_per_sequence() const {
   std::size_t bytes = 0;
   for (const auto& [layer, cache] : layers_) bytes += cache->bytes_per_sequence();
+  for (const auto& [place, values] : replayed_values_) bytes += values.bytes_per_sequence();
   for (const auto& [place, state] : replayed_states_) bytes += bytes_of_state(state);
   return bytes;
 }

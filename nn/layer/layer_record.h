@@ -35,7 +35,7 @@ struct LayerRecord {
   Tensor mlp_output;        // [B, T, D]
   Tensor auxiliary_loss;    // [], its coefficients inside: what the layer adds to what is trained
 
-  // What AttentionMechanism::output() wants of the run that is repeated: gates, a choice.
+  // What AttentionMechanism::output() wants of the run that is repeated: its choice().
   std::vector<Tensor> of_attention;
 
   // All tensors it holds (undefined ones included), and the same record with others in their place:

@@ -1,6 +1,7 @@
 #include "nn/layer/model_hooks.h"
 
 #include "autograd/ops/linear_cross_entropy.h"
+#include "nn/layer/attention_mechanism.h"
 
 namespace lookback {
 
@@ -11,6 +12,11 @@ MaskedWeights ModelHooks::attention(const AttentionPieces& pieces, const CausalM
 MaskedWeights ModelHooks::composed(const AttentionPieces& pieces, const HeadMixing& mixing,
                                    const CausalMask& mask) const {
   return {composed_attention_weights(pieces, mixing, mask), mask};
+}
+
+Tensor ModelHooks::output_again(const AttentionMechanism& attention, const Tensor&,
+                                const Tensor& attended, const LayerRecord& record) const {
+  return attention.output(attended, record);
 }
 
 CrossEntropyResult ModelHooks::loss(const Tensor& normed, const Tensor& vocabulary_weight,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,11 @@
 
 namespace lookback {
 
+class AttentionMechanism;
+
+// A step of a computation on one tensor.
+using TensorStep = std::function<Tensor(const Tensor&)>;
+
 class ModelHooks {
  public:
   static constexpr std::string_view family = "fault";
@@ -30,6 +36,8 @@ class ModelHooks {
   virtual CausalMask mask(const CausalMask& mask, std::int64_t) const { return mask; }
   // The position of a pass's first token in its rotary embedding.
   virtual std::int64_t rotary_position(std::int64_t position) const { return position; }
+  // What a layer's cache keeps.
+  virtual CacheReach cache_reach(const CacheReach& reach) const { return reach; }
   // The path that attention takes. attention() and replay() below are asked on the explicit one
   // alone.
   virtual AttentionPath attention_path(AttentionPath path) const { return path; }
@@ -38,11 +46,25 @@ class ModelHooks {
   // The same of a layer whose heads are composed.
   virtual MaskedWeights composed(const AttentionPieces& pieces, const HeadMixing& mixing,
                                  const CausalMask& mask) const;
+  // The queries or keys of heads that overlap: `widen` gives each its neighbors' columns, `turn`
+  // turns by rotary positions.
+  virtual Tensor overlapped(const Tensor& x, const TensorStep& widen,
+                            const TensorStep& turn) const {
+    return turn(widen(x));
+  }
+  // The norm of a latent; rms_norm_eps: that of the model's other norms.
+  virtual Tensor latent_norm(const RmsNorm& norm, const Tensor& latent, double) const {
+    return norm.forward(latent);
+  }
   // What later layers apply when they run that layer again.
   virtual std::shared_ptr<const AttentionReplay> replay(const AttentionPieces&,
                                                         const MaskedWeights& recorded) const {
     return kept_weights(recorded);
   }
+  // What an earlier layer's attention gives when it runs again on another input, `normed`
+  // [B, T, D], by what its recorded weights made of that [B, T, H, w] and by its own run's record.
+  virtual Tensor output_again(const AttentionMechanism& attention, const Tensor& normed,
+                              const Tensor& attended, const LayerRecord& record) const;
   // The weights over earlier layers, [m], of a residual scheme.
   virtual Tensor layer_weights(const Tensor& weights) const { return weights; }
   // The output of a layer's input norm for x, [B, T, D].

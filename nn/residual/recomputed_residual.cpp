@@ -21,6 +21,7 @@
 #include "nn/layer/attention_dtype.h"
 #include "nn/layer/decoder_layer.h"
 #include "nn/layer/head_projections.h"
+#include "nn/layer/model_hooks.h"
 #include "nn/residual/cross_layer_scheme.h"
 
 namespace lookback {
@@ -137,7 +138,8 @@ class RecomputedResidual final : public CrossLayerScheme {
       const Scope scope("self_attn");
       const auto values = with_cached(cast(layer_i.self_attn->values(normed), dtype), pass, i);
       const auto& attention = *layer_i.self_attn;
-      return attention.output(attend(pass, i, attention.attendable(values)), record);
+      return pass.hooks->output_again(attention, normed,
+                                      attend(pass, i, attention.attendable(values)), record);
     }();
     if (cross_.site == Site::attention) return attended;
     return layer_i.mlp.down_proj.forward(hidden_of_mlp(layer_i, attended, x));

@@ -10,6 +10,7 @@
 
 #include "apps/data/open.h"
 #include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/thresholds.h"
 #include "apps/model/model_folder.h"
 #include "apps/train/accumulate_gradients.h"
 #include "nn/adamw.h"
@@ -201,14 +202,38 @@ TEST_F(DiagnosisChecks, ExpertsAndHeadsThatNoTokenChoseAreNamed) {
   const auto diagnosis = run_checks(with_weights(subject, *llama));
   EXPECT_EQ(diagnosis.verdict(), Verdict::healthy) << findings_of(diagnosis);
   EXPECT_THAT(diagnosis.notes,
-              ::testing::Contains("warning: model.layers.1.self_attn: expert or head 3 of 4 was "
+              ::testing::Contains("warning: model.layers.1.self_attn: expert 3 of 4 was "
                                   "chosen by 0 of 512 tokens: it is dead, and learns nothing"));
   const auto check =
-      std::ranges::find(diagnosis.checks, "use of experts and heads, layer 1", &CheckResult::name);
+      std::ranges::find(diagnosis.checks, "use of experts, layer 1", &CheckResult::name);
   ASSERT_NE(check, diagnosis.checks.end());
   EXPECT_EQ(check->value, 0);
   EXPECT_DOUBLE_EQ(check->bound, 0.05);  // a tenth of two in four
   EXPECT_THAT(check->evidence, HasSubstr("100.00, 100.00, 0.00, 0.00"));
+}
+
+// Frequencies that yarn has changed still turn by distances alone, and its enlargement of queries
+// and keys is the same at every position.
+TEST_F(DiagnosisChecks, ShiftedPositionsUnderYarn) {
+  const auto shifted = [&](const std::string& preset, const std::string& fault) {
+    auto subject = small_.subject(preset, fault);
+    subject.config.rope_scaling = {.kind = RopeScaling::Kind::yarn,
+                                   .factor = 4,
+                                   .original_max_position_embeddings = 64,
+                                   .mscale = 1,
+                                   .mscale_all_dim = 0.5};
+    for (const auto& check : run_checks(subject).checks) {
+      if (check.name == "weights of shifted positions") return check;
+    }
+    return CheckResult{};
+  };
+  for (const auto* preset : {"llama", "mla", "collaborative", "mohsa", "method5.1"}) {
+    const auto check = shifted(preset, "");
+    EXPECT_EQ(check.result, CheckResult::Result::passed) << preset << ": " << check.evidence;
+    EXPECT_EQ(check.bound, thresholds::rounding) << preset;
+  }
+  EXPECT_EQ(shifted("collaborative", "untied_mixing").result, CheckResult::Result::failed);
+  EXPECT_EQ(shifted("mohsa", "rope_before_overlap").result, CheckResult::Result::failed);
 }
 
 // What routers add to the loss is weighted by tokens over micro-batches.

@@ -32,13 +32,14 @@ using Changes = FaultInjection::Changes;
 
 constexpr std::string_view of_a_mechanism = "of a mechanism";
 
-// The plain model with the attention that a fault is a mistake of.
+// The model with the attention that a fault is a mistake of.
 LlamaConfig with_attention_of(const FaultInjection& fault) {
-  auto config = small_config();
+  auto config = preset_variant(small_config(), std::string(fault.preset())).config;
   config.head_dim = 8;
   config.num_attention_heads = config.num_key_value_heads = 4;
   config.num_hidden_layers = 3;
   config.tie_word_embeddings = true;
+  config.rms_norm_eps = 1e-3;  // what hangs on it is not lost in the mean of a loss
   config.attention =
       read_attention(nlohmann::json::parse(fault.attention_mechanism()), "test", config);
   return config;
@@ -261,6 +262,18 @@ TEST(Faults, AreRefusedWhereTheyCannotBe) {
   EXPECT_THAT(refusal("mohsa", "composed_without_mask"), HasSubstr("attention_mechanism dcmha"));
   EXPECT_THAT(refusal("dcmha", "auxiliary_loss_twice"), HasSubstr("moh or moa"));
   EXPECT_THAT(refusal("moh", "window_of_one_more"), HasSubstr("causal with a pattern"));
+  EXPECT_THAT(refusal("moh", "gates_computed_again"), HasSubstr("source recomputed"));
+  EXPECT_THAT(refusal("method1", "gates_computed_again"), HasSubstr("moh or moa"));
+  EXPECT_THAT(refusal("moh", "rope_before_overlap"), HasSubstr("mohsa with overlap_dim above 0"));
+  EXPECT_THAT(refusal("mohsa", "rope_before_overlap",
+                      [](auto& config) {
+                        config.attention =
+                            read_attention({{"type", "mohsa"}, {"overlap_dim", 0}}, "test", config);
+                      }),
+              HasSubstr("overlap_dim above 0"));
+  EXPECT_THAT(
+      refusal("mla", "model_epsilon_in_latents", [](auto& config) { config.rms_norm_eps = 1e-6; }),
+      HasSubstr("rms_norm_eps other than 1e-6"));
   EXPECT_EQ(refusal("moa", "auxiliary_loss_twice"), "");
   EXPECT_EQ(refusal("collaborative", "untied_mixing"), "");
   EXPECT_THAT(

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/autograd/composed_inputs.h"
+#include "tests/autograd/composed_hidden.h"
 
 namespace lookback::testing {
 namespace {
@@ -44,6 +44,14 @@ Tensor composed_explicitly(const Tensor& x, const HeadMixing& mixing, std::int64
   return result + permute(matmul(permute(x, {0, 2, 3, 1}), matrix), {0, 3, 1, 2});
 }
 
+// slope (i - j), [1, H, T, S].
+Tensor distances(const Tensor& slopes, const Shape& shape, const CausalMask& mask) {
+  return make_f64({1, shape[1], shape[2], shape[3]}, [&](std::int64_t i) {
+    const auto key = i % shape[3], row = i / shape[3] % shape[2], head = i / shape[3] / shape[2];
+    return slopes.data<double>()[head] * static_cast<double>(mask.offset + row - key);
+  });
+}
+
 Tensor explicit_weights(const ComposedScores& scores, const CausalMask& mask) {
   const auto& q = scores.piece.q[0];
   const auto& k = scores.piece.k[0];
@@ -54,21 +62,9 @@ Tensor explicit_weights(const ComposedScores& scores, const CausalMask& mask) {
               {k.size(0), k.size(1), q.size(2), k.size(3)});
   auto x = matmul(permute(q, {0, 2, 1, 3}), permute(wide, {0, 2, 3, 1})) * composed_scale;
   if (scores.piece.soft_cap > 0) x = tanh(x / scores.piece.soft_cap) * scores.piece.soft_cap;
+  if (scores.piece.slopes.defined()) x = x - distances(scores.piece.slopes, x.shape(), mask);
   x = mask_scores(composed_explicitly(x, scores.mixing, 0), mask);
   return composed_explicitly(softmax(x), scores.mixing, 1);
-}
-
-Inputs drawn(const ComposedSizes& of, double size) {
-  auto shapes = of.scores();
-  shapes.push_back(of.fixed());
-  shapes.push_back(of.values());
-  std::mt19937_64 random(7);
-  std::uniform_real_distribution<double> uniform(-size, size);
-  Inputs inputs;
-  for (const auto& shape : shapes) {
-    inputs.push_back(make_f64(shape, [&](std::int64_t) { return uniform(random); }));
-  }
-  return inputs;
 }
 
 ComposedScores capped_scores(const Inputs& in) {
@@ -98,7 +94,7 @@ void expect_equal(const ForwardAndGradients& ours, const ForwardAndGradients& re
 // Several tiles of queries, several chunks of keys, several workers for each sequence.
 TEST(ComposedAttention, LargeOnesEqualTheOperationsThatHoldEveryPair) {
   for (const CausalMask& mask : {CausalMask{}, CausalMask{.offset = 20, .window = 37}}) {
-    const auto inputs = drawn({2, 301, 321, 4, 2, 5, 3, 2}, 0.5);
+    const auto inputs = drawn_for_composing({2, 301, 321, 4, 2, 5, 3, 2}, 0.5);
     const auto ours =
         run(inputs, [&](const Inputs& in) { return capped_scores(in).apply(in[5], mask); });
     const auto reference = run(inputs, [&](const Inputs& in) {
@@ -112,8 +108,33 @@ TEST(ComposedAttention, LargeOnesEqualTheOperationsThatHoldEveryPair) {
   }
 }
 
+// Packed keys, rows that stand apart, heads that see different keys.
+TEST(ComposedAttention, PatternsEqualTheOperationsThatHoldEveryPair) {
+  constexpr std::int64_t tokens = 301;
+  const auto inputs = drawn_for_composing({1, tokens, tokens, 4, 2, 5, 3, 2}, 0.5);
+  for (const auto& [name, mask] : patterned_masks(4, tokens)) {
+    SCOPED_TRACE(name);
+    const auto& seen = mask;
+    const auto all = [](const Inputs& in) {
+      auto scores = scores_with_all(in);
+      scores.mixing.fixed = in[4];
+      return scores;
+    };
+    const auto ours = run(inputs, [&](const Inputs& in) { return all(in).apply(in[5], seen); });
+    const auto reference = run(inputs, [&](const Inputs& in) {
+      return apply_attention_weights(explicit_weights(all(in), seen), in[5], {});
+    });
+    expect_equal(ours, reference, 4096);
+    const auto kept = run(inputs, [&](const Inputs& in) {
+      return apply_attention_weights(all(in).weights(seen), in[5], {});
+    });
+    expect_equal(kept, reference, 4096);
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST(ComposedAttention, WithoutMixingIsAttention) {
-  auto inputs = drawn({2, 70, 70, 4, 2, 8, 5, 2}, 1);
+  auto inputs = drawn_for_composing({2, 70, 70, 4, 2, 8, 5, 2}, 1);
   for (std::size_t i = 2; i < 5; ++i) inputs[i] = zeros(inputs[i].shape(), DType::f64);
   auto scores = plain_scores(inputs);
   scores.mixing.fixed = inputs[4];
@@ -123,7 +144,7 @@ TEST(ComposedAttention, WithoutMixingIsAttention) {
 }
 
 TEST(ComposedAttention, HiddenWeightsAreExactlyZero) {
-  const auto inputs = drawn({1, 40, 44, 4, 1, 3, 2, 2}, 1);
+  const auto inputs = drawn_for_composing({1, 40, 44, 4, 1, 3, 2, 2}, 1);
   const CausalMask mask{.offset = 4, .window = 9};
   const auto weights = capped_scores(inputs).weights(mask);
   bool negative = false;
@@ -140,7 +161,7 @@ TEST(ComposedAttention, HiddenWeightsAreExactlyZero) {
 
 // Of all that a key holds, in a key that no row sees: not even NaN reaches a row or a gradient.
 TEST(ComposedAttention, NothingOfAHiddenKeyIsRead) {
-  auto inputs = drawn({1, 33, 40, 2, 1, 3, 2, 1}, 1);
+  auto inputs = drawn_for_composing({1, 33, 40, 2, 1, 3, 2, 1}, 1);
   const auto call = [](const Inputs& in) { return capped_scores(in).apply(in[5], {.window = 8}); };
   const auto before = run(inputs, call);
   for (const std::size_t i : {1, 3, 5}) {
@@ -159,7 +180,7 @@ TEST(ComposedAttention, NothingOfAHiddenKeyIsRead) {
 
 // NaN in the last key's numbers reaches the last row alone.
 TEST(ComposedAttention, AnEarlierRowIgnoresALaterKey) {
-  auto inputs = drawn({1, 40, 40, 2, 2, 3, 2, 2}, 1);
+  auto inputs = drawn_for_composing({1, 40, 40, 2, 2, 3, 2, 2}, 1);
   const auto call = [&] { return to_doubles(capped_scores(inputs).apply(inputs[5], {})); };
   const auto before = call();
   for (const std::size_t i : {1, 3, 5}) {
@@ -177,7 +198,7 @@ TEST(ComposedAttention, AnEarlierRowIgnoresALaterKey) {
 
 // A row is the same with rows beside it, behind a past, and alone.
 TEST(ComposedAttention, ARowIsTheSameWhereverItStands) {
-  const auto all = drawn({1, 70, 70, 4, 2, 8, 4, 2}, 1);
+  const auto all = drawn_for_composing({1, 70, 70, 4, 2, 8, 4, 2}, 1);
   const auto whole = to_doubles(capped_scores(all).apply(all[5], {}));
   const auto of_a_row = static_cast<std::int64_t>(whole.size()) / 70;
   for (const std::int64_t first : {0, 1, 33, 69}) {

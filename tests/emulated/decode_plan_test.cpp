@@ -65,6 +65,30 @@ TEST(EmulatedDecodePlan, OnlyKeysThatARowCanSeeAreSplit) {
   EXPECT_EQ(decode_plan<BFloat16>(windowed).last, 0);
 }
 
+// Under a pattern any key may be seen, and blocks have four rows at most.
+TEST(EmulatedDecodePlan, PatternsSplitAllKeys) {
+  std::int64_t global = 0;
+  In global_keys;
+  global_keys.data = &global;
+  global_keys.dtype = DType::i64;
+  global_keys.sizes = {1};
+  global_keys.strides = {1};
+  auto patterned = call({.rows = 2, .heads = 64});
+  patterned.mask.window = 100;
+  EXPECT_EQ(decode_plan<BFloat16>(patterned).packed_rows, 8);
+  patterned.mask.pattern.global_keys = global_keys;
+  const auto cut = decode_plan<BFloat16>(patterned);
+  EXPECT_EQ(cut.rules, Rules::any);
+  EXPECT_EQ(cut.packed_rows, 4);
+  EXPECT_EQ(cut.first, 0);
+  EXPECT_EQ(cut.last, 4096);
+  auto capped = call({.rows = 2});
+  capped.mask.window = 100;
+  capped.form.soft_cap = 2;
+  EXPECT_EQ(decode_plan<BFloat16>(capped).rules, Rules::any);
+  EXPECT_EQ(decode_plan<BFloat16>(capped).first, 4094 + 1 - 100);
+}
+
 TEST(EmulatedDecodePlan, LanesShareAKeyByItsWidth) {
   EXPECT_EQ(plan({.width = 8}).lanes, 4);
   EXPECT_EQ(plan({.width = 64}).lanes, 8);

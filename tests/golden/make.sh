@@ -194,6 +194,12 @@ mechanism dcmha-patterns dcmha --seq 11 --seed 152 --pattern sliding_window=2 di
   num_random_blocks=2
 mechanism patterns-by-layer llama --seq 11 --seed 153 --layers-options '[{"pattern":
   {"sliding_window": 2, "global_tokens": 1}}, {}, {"pattern": {"num_random_blocks": 2}}]'
+# Heads of multiples of eight numbers: what a GPU's kernels by tiles take.
+mechanism bigbird-head-size-8 bigbird --head-dim 8 --seq 15 --seed 180
+mechanism softcap-head-size-8 softcap --head-dim 8 --seq 11 --kv-heads 4 --seed 181 \
+  --option position_embedding_type='"alibi"' --pattern sliding_window=3 dilation='[1,2,1,3]'
+mechanism mla-head-size-16 mla --seq 11 --seed 182 --pattern sliding_window=3 global_tokens=2 \
+  --option qk_nope_head_dim=8 qk_rope_head_dim=8 v_head_dim=8
 
 # decode NAME PRESETS.. [options]: read through a cache with a policy, from its prompt on token by token.
 decode() {

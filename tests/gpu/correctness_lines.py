@@ -28,7 +28,7 @@ def tests(bench):
 
 @line("correctness", "repetition", 60, "attention of many blocks: the same bits fifty times")
 def repetition(bench):
-    return run_tests(bench, "*RepeatedAttentionOnGpu*", least=12)
+    return run_tests(bench, "*RepeatedAttentionOnGpu*", least=15)
 
 
 def train(bench, folder, device, steps):

@@ -38,11 +38,19 @@ Tensor random_tensor(const Shape& shape, DType dtype, std::uint64_t stream) {
   return cast(x, dtype);
 }
 
+struct Case {
+  std::int64_t head_size;
+  int pieces;
+  std::int64_t window = 0;  // where there is one, with global keys and a soft cap
+};
+
 struct Problem {
   AttentionPieces pieces;
   Tensor v, dy;
+  CausalMask mask;
 
-  Problem(DType dtype, std::int64_t head_size, int count) {
+  Problem(DType dtype, const Case& of) {
+    const auto [head_size, count, window] = of;
     const auto size = size_of_gpu();
     const Shape shape{size.sequences, size.rows, size.heads, head_size};
     for (int p = 0; p < count; ++p) {
@@ -57,6 +65,13 @@ struct Problem {
         pieces.scales.backend(),
         {.y = pieces.scales, .value = 1 / std::sqrt(static_cast<double>(head_size) * count)});
     for (const auto& leaf : leaves()) set_requires_grad(leaf);
+    if (window == 0) return;
+    mask.window = window;
+    const auto global_keys = empty({2}, DType::i64, cpu_device);
+    global_keys.data<std::int64_t>()[0] = 0;
+    global_keys.data<std::int64_t>()[1] = 60;
+    mask.pattern.global_keys = to_device(global_keys, gpu());
+    pieces.soft_cap = 5;
   }
 
   std::vector<Tensor> leaves() const {
@@ -68,7 +83,7 @@ struct Problem {
 
   // The result and every gradient.
   std::vector<Tensor> run() const {
-    const auto result = attention(pieces, v, {});
+    const auto result = attention(pieces, v, mask);
     backward(result.y, dy);
     std::vector<Tensor> all{result.y.detach()};
     for (const auto& leaf : leaves()) {
@@ -87,10 +102,6 @@ double squared_distance(const Tensor& x, const Tensor& y) {
   return sum_of_squares(subtract(cast(x, DType::f32), cast(y, DType::f32)));
 }
 
-struct Case {
-  std::int64_t head_size;
-  int pieces;
-};
 class RepeatedAttentionOnGpu : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
@@ -100,8 +111,7 @@ class RepeatedAttentionOnGpu : public ::testing::TestWithParam<Case> {
 
 TEST_P(RepeatedAttentionOnGpu, GivesTheSameBitsAndThoseNearSingle) {
   const DefaultDevice on(gpu());
-  const auto [head_size, pieces] = GetParam();
-  const Problem problem(DType::bf16, head_size, pieces);
+  const Problem problem(DType::bf16, GetParam());
   const auto first = problem.run();
   for (int repetition = 0; repetition < size_of_gpu().repetitions; ++repetition) {
     const auto again = problem.run();
@@ -112,21 +122,23 @@ TEST_P(RepeatedAttentionOnGpu, GivesTheSameBitsAndThoseNearSingle) {
   // Of each number: its own rounding, that of the weights or their gradients, and of the y that the
   // gradients are made with, by half a step of bf16 at most, as often as not in another direction.
   const double allowed = 3.0 / 512;
-  const auto exact = Problem(DType::f32, head_size, pieces).run();
+  const auto exact = Problem(DType::f32, GetParam()).run();
   for (std::size_t i = 0; i < first.size(); ++i) {
     const double apart = std::sqrt(squared_distance(first[i], exact[i]));
     EXPECT_LT(apart, allowed * std::sqrt(sum_of_squares(exact[i]))) << "result " << i;
   }
 }
 
+std::string name_of_case(const ::testing::TestParamInfo<Case>& instance) {
+  const auto [head_size, pieces, window] = instance.param;
+  return fmt::format("{}_wide_{}_pieces{}", head_size, pieces, window == 0 ? "" : "_in_a_window");
+}
 INSTANTIATE_TEST_SUITE_P(All, RepeatedAttentionOnGpu,
                          ::testing::Values(Case{32, 1}, Case{64, 1}, Case{96, 1}, Case{128, 1},
                                            Case{192, 1}, Case{256, 1}, Case{32, 4}, Case{64, 4},
-                                           Case{96, 4}, Case{128, 4}, Case{192, 4}, Case{256, 4}),
-                         [](const ::testing::TestParamInfo<Case>& instance) {
-                           return fmt::format("{}_wide_{}_pieces", instance.param.head_size,
-                                              instance.param.pieces);
-                         });
+                                           Case{96, 4}, Case{128, 4}, Case{192, 4}, Case{256, 4},
+                                           Case{64, 1, 16}, Case{128, 1, 16}, Case{64, 4, 16}),
+                         name_of_case);
 
 }  // namespace
 }  // namespace lookback

@@ -35,6 +35,9 @@ TEST(AttentionTiles, HeadSizesArePaddedToTheNextTile) {
     });
     EXPECT_EQ(visited, 2) << width;
   }
+  EXPECT_EQ((accumulated_columns<BFloat16, Rules::any>(136)), 256);
+  EXPECT_EQ((accumulated_columns<float, Rules::any>(40)), 128);
+  EXPECT_EQ((accumulated_columns<float, Rules::any>(136)), 0);
   EXPECT_EQ(accumulated_columns<BFloat16>(40), 64);
   EXPECT_EQ(accumulated_columns<BFloat16>(160), 192);
   EXPECT_EQ(accumulated_columns<BFloat16>(264), 0);
@@ -68,6 +71,11 @@ TEST(AttentionTiles, OnePieceOfAnyHeadSizeFitsIntoSharedMemoryOfAnA100) {
           << width << " " << value_width;
       ASSERT_LE(max_shared_bytes<WarpgroupTiles>(widths, value_width), bytes_of_a100)
           << width << " " << value_width;
+      const auto bytes_under_any_rules =
+          std::max({max_shared_bytes<WarpTiles<BFloat16>, Rules::any>(widths, value_width),
+                    max_shared_bytes<WarpTiles<float>, Rules::any>(widths, value_width),
+                    max_shared_bytes<WarpgroupTiles, Rules::any>(widths, value_width)});
+      ASSERT_LE(bytes_under_any_rules, bytes_of_a100) << width << " " << value_width;
     }
   }
 }

@@ -9,7 +9,7 @@
 #include "nn/adamw.h"
 #include "nn/llama/generate.h"
 #include "tests/gpu.h"
-#include "tests/nn/small_llama.h"
+#include "tests/nn/attention_config.h"
 
 namespace lookback::testing {
 namespace {
@@ -81,6 +81,21 @@ TEST_F(ModelOnGpu, GeneratesWhatTheCpuDoes) {
     return generate(*make_llama(small_config()), {1, 2, 3}, options).tokens;
   };
   EXPECT_EQ(tokens_on(gpu()), tokens_on(cpu_device));
+}
+
+// Behind a ring keys stand elsewhere than at their positions.
+TEST_F(ModelOnGpu, GeneratesThroughARingWhatTheCpuDoes) {
+  for (const auto& pattern : {R"({"sliding_window": 3})", R"({"sliding_window": 3, "dilation": 2})",
+                              R"({"sliding_window": 2, "global_tokens": [0, 3]})"}) {
+    const auto config = with_attention({{"pattern", nlohmann::json::parse(pattern)}});
+    const auto tokens_on = [&](Device device) {
+      const DefaultDevice on(device);
+      GenerationOptions options;
+      options.max_new_tokens = 12;
+      return generate(*make_llama(config), {1, 2, 3, 4, 5}, options).tokens;
+    };
+    EXPECT_EQ(tokens_on(gpu()), tokens_on(cpu_device)) << pattern;
+  }
 }
 
 TEST_F(ModelOnGpu, ATokenOutsideTheVocabularyIsNamedWhenAResultIsRead) {

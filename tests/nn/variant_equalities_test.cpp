@@ -43,7 +43,7 @@ void set_zero(const Llama& llama, const std::string& part) {
 }
 
 class VariantEqualities : public ::testing::Test {
-  OneThread one_thread;
+  OneThread one_thread_;
 };
 
 // A sequence's logits, bit for bit: alone, and as the second of three, whatever the others say.

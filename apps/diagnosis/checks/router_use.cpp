@@ -10,6 +10,7 @@
 #include "apps/train/token_tensors.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/to_vector.h"
+#include "nn/layer/attention_options.h"
 
 namespace lookback {
 namespace {
@@ -44,7 +45,9 @@ class RouterUse final : public DiagnosisCheck {
   Verdict looks_for() const override { return Verdict::healthy; }
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
     const auto layers = choices_of(subject);
-    for (const auto& [layer, choices] : layers) report(layer, choices, diagnosis);
+    for (const auto& [layer, choices] : layers) {
+      report(layer, attention_of(subject.config, layer)->gated(), choices, diagnosis);
+    }
   }
 
  private:
@@ -65,7 +68,8 @@ class RouterUse final : public DiagnosisCheck {
     return layers;
   }
 
-  static void report(std::int64_t layer, const Choices& choices, Diagnosis& diagnosis) {
+  static void report(std::int64_t layer, std::string_view what, const Choices& choices,
+                     Diagnosis& diagnosis) {
     const auto place = fmt::format("model.layers.{}.self_attn", layer);
     const double bound = thresholds::rarely_chosen * choices.even_share();
     double least = 1;
@@ -76,12 +80,12 @@ class RouterUse final : public DiagnosisCheck {
       shares += fmt::format("{}{:.2f}", i == 0 ? "" : ", ", 100 * share);
       if (share >= bound) continue;
       diagnosis.notes.push_back(fmt::format(
-          "warning: {}: expert or head {} of {} was chosen by {} of {} tokens: {}", place, i,
+          "warning: {}: {} {} of {} was chosen by {} of {} tokens: {}", place, what, i,
           choices.of_each.size(), choices.of_each[i], choices.tokens,
           share == 0 ? "it is dead, and learns nothing"
                      : fmt::format("{:.2f} %, less than {:.2f} %", 100 * share, 100 * bound)));
     }
-    diagnosis.passed(fmt::format("use of experts and heads, layer {}", layer), least, bound,
+    diagnosis.passed(fmt::format("use of {}s, layer {}", what, layer), least, bound,
                      fmt::format("{}: chosen by so many percent of {} tokens: {}", place,
                                  choices.tokens, shares));
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/own_hooks.h"
 #include "apps/diagnosis/tensor_numbers.h"
 #include "apps/diagnosis/thresholds.h"
 #include "autograd/grad_mode.h"
@@ -13,42 +14,15 @@ namespace {
 
 constexpr std::int64_t max_tokens = 16, most_shifted = 5;
 
-// The hooks of a model, a fault's among them, but for the rotary positions.
-class ShiftedPositions final : public ModelHooks {
+class ShiftedPositions final : public OwnHooks {
  public:
-  ShiftedPositions(const ModelHooks& own, std::int64_t shift) : own_(own), shift_(shift) {}
+  ShiftedPositions(const ModelHooks& own, std::int64_t shift) : OwnHooks(own), shift_(shift) {}
 
   std::int64_t rotary_position(std::int64_t position) const override {
-    return own_.rotary_position(position) + shift_;
-  }
-  CausalMask mask(const CausalMask& mask, std::int64_t tokens) const override {
-    return own_.mask(mask, tokens);
-  }
-  AttentionPath attention_path(AttentionPath path) const override {
-    return own_.attention_path(path);
-  }
-  MaskedWeights attention(const AttentionPieces& pieces, const CausalMask& mask) const override {
-    return own_.attention(pieces, mask);
-  }
-  MaskedWeights composed(const AttentionPieces& pieces, const HeadMixing& mixing,
-                         const CausalMask& mask) const override {
-    return own_.composed(pieces, mixing, mask);
-  }
-  std::shared_ptr<const AttentionReplay> replay(const AttentionPieces& pieces,
-                                                const MaskedWeights& recorded) const override {
-    return own_.replay(pieces, recorded);
-  }
-  Tensor layer_weights(const Tensor& weights) const override { return own_.layer_weights(weights); }
-  Tensor input_norm(std::int64_t layer, const RmsNorm& norm, const Tensor& x,
-                    const Tensor& normed) const override {
-    return own_.input_norm(layer, norm, x, normed);
-  }
-  ResidualSum layer_output(std::int64_t layer, const ResidualSum& output) const override {
-    return own_.layer_output(layer, output);
+    return own().rotary_position(position) + shift_;
   }
 
  private:
-  const ModelHooks& own_;
   std::int64_t shift_;
 };
 

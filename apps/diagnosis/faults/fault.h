@@ -33,6 +33,10 @@ class FaultInjection : public ModelHooks {
   // The attention that it is a mistake of, as the value of config.json's attention_mechanism: of a
   // small model of 4 heads of 8 that can have it. Empty: the plain one.
   virtual std::string_view attention_mechanism() const { return {}; }
+  // All positions, for a mistake may see what the pattern hides.
+  CacheReach cache_reach(const CacheReach&) const override { return {}; }
+  // The preset of that model, beside its attention.
+  virtual std::string_view preset() const { return "llama"; }
   // What a run trains and evaluates on.
   virtual DataChoice data(const DataChoice& choice) const { return choice; }
 

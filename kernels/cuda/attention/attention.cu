@@ -1,9 +1,9 @@
 // Which kernels attention takes on a GPU: the streaming ones (attention_streaming.h) where they can
-// read the operands, the scores are plain sums and the mask is plain, and for few rows
-// (attention_decode.h); else the explicit ones, which know soft caps, biases and patterns as well.
+// read the operands, and for few rows those of attention_decode.h; else the explicit ones.
 #include "kernels/attention.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include "kernels/cuda/attention/attention_decode.h"
@@ -19,7 +19,7 @@ void forward_by_rows(const AttentionForwardArgs& a) {
   using Sum = Accumulator<T>;
   const auto shape = shape_of(a.q, a.k, a.mask);
   const PairScore<T> score{piece_table<T, explicit_pieces>(a.q, a.k, shape.group),
-                           a.scales.as<Sum>(), pair_form<Sum>(a.form)};
+                           a.scales.as<Sum>(), form_operands<Sum>(a.form)};
   const bool given = a.given_log_sum_exp.present();
   if (!given) softmax_of_scores<T>(shape, score, a.log_sum_exp.as<Sum>(), {});
   const auto* log_sum_exp = given ? a.given_log_sum_exp.as<Sum>() : a.log_sum_exp.as<Sum>();
@@ -32,7 +32,7 @@ void backward_by_rows(const AttentionBackwardArgs& a) {
   using Sum = Accumulator<T>;
   const auto shape = shape_of(a.q, a.k, a.mask);
   const auto pieces = piece_table<T, explicit_pieces>(a.q, a.k, shape.group);
-  const PairWeight<T> weight{{pieces, a.scales.as<Sum>(), pair_form<Sum>(a.form)},
+  const PairWeight<T> weight{{pieces, a.scales.as<Sum>(), form_operands<Sum>(a.form)},
                              a.log_sum_exp.as<Sum>()};
   const auto dy = rows_of_heads<const T>(a.dy, shape.group);
   if (a.dv.present()) {
@@ -65,43 +65,62 @@ bool all_fit_tiles(const List& list) {
 }
 
 // Whether the tiles of all three kernels fit into shared memory.
-template <class T>
+template <class T, Rules rules>
 bool fits_shared_memory(const InList& q, std::int64_t value_width) {
   std::vector<std::int64_t> widths;
   for (const auto& piece : q) widths.push_back(piece.size(3));
   return visit_tiles<T>([&]<class Tiles>() {
-           return max_shared_bytes<Tiles>(widths, value_width);
+           return max_shared_bytes<Tiles, rules>(widths, value_width);
          }) <= device::shared_bytes_of_block();
 }
 
-// Whether the streaming kernels can read and hold the operands, and know the form of the scores and
-// the rule of the mask.
+// Whether the streaming kernels, and those for few rows, can read the operands.
+template <class T>
+bool fits_packs(const InList& q, const InList& k, const In& v, const CausalMaskView& mask) {
+  constexpr std::int64_t max_keys = std::int64_t{1} << 30;  // places and positions are ints
+  if constexpr (std::is_same_v<T, double>) return false;
+  return q.size() <= streamed_pieces && k[0].size(1) <= max_keys &&
+         std::abs(mask.offset) + q[0].size(1) <= max_keys && all_fit_tiles(q) && all_fit_tiles(k) &&
+         fits_tiles(v);
+}
+
+// Whether the streaming kernels can hold them as well.
+template <class T, Rules rules>
+bool fits_tiles_of(const InList& q, const In& v) {
+  return std::all_of(q.begin(), q.end(),
+                     [](const In& x) { return accumulated_columns<T, rules>(x.size(3)) != 0; }) &&
+         accumulated_columns<T, rules>(v.size(3)) != 0 &&
+         fits_shared_memory<T, rules>(q, v.size(3));
+}
 template <class T>
 bool streams(const InList& q, const InList& k, const In& v, const ScoreForm& form,
              const CausalMaskView& mask) {
-  constexpr std::int64_t max_keys = std::int64_t{1} << 30;  // places in tiles are ints
-  if constexpr (std::is_same_v<T, double>) return false;
-  return form.plain() && mask.rule().plain() && q.size() <= streamed_pieces &&
-         k[0].size(1) <= max_keys && all_fit_tiles(q) && all_fit_tiles(k) && fits_tiles(v) &&
-         fits_shared_memory<T>(q, v.size(3));
+  if (!fits_packs<T>(q, k, v, mask)) return false;
+  const auto rules = rules_of(form_operands<float>(form), mask.rule());
+  return rules == Rules::any ? fits_tiles_of<T, Rules::any>(q, v)
+                             : fits_tiles_of<T, Rules::plain>(q, v);
 }
 
 template <class T>
 StreamingOperands<T> streaming_operands(const InList& q, const InList& k, const In& v,
                                         const In& scales, const In& log_sum_exp,
-                                        const CausalMaskView& mask) {
+                                        const ScoreForm& form, const CausalMaskView& mask) {
   const auto shape = shape_of(q, k, mask);
   return {.shape = shape,
           .pieces = piece_table<T, streamed_pieces>(q, k, shape.group),
           .scales = scales.as<float>(),
           .v = rows_of_key_heads<const T>(v),
-          .log_sum_exp = log_sum_exp.as<float>()};
+          .log_sum_exp = log_sum_exp.as<float>(),
+          .form = form_operands<float>(form)};
 }
 
 // visit(span) for all pieces, as many at a time as one kernel takes.
 template <class T, class Visitor>
-void for_each_span(const PieceTable<T, streamed_pieces>& pieces, const Visitor& visit) {
-  const int most = max_targets<T>(widest_of(pieces, {0, pieces.count}));
+void for_each_span(const StreamingOperands<T>& operands, const Visitor& visit) {
+  const auto& pieces = operands.pieces;
+  const auto widest = widest_of(pieces, {0, pieces.count});
+  const int most =
+      operands.rules() == Rules::any ? max_targets<T, Rules::any>(widest) : max_targets<T>(widest);
   for (int first = 0; first < pieces.count; first += most) {
     visit(PieceSpan{first, std::min(most, pieces.count - first)});
   }
@@ -109,7 +128,8 @@ void for_each_span(const PieceTable<T, streamed_pieces>& pieces, const Visitor& 
 
 template <class T>
 void backward_by_tiles(const AttentionBackwardArgs& a) {
-  const auto operands = streaming_operands<T>(a.q, a.k, a.v, a.scales, a.log_sum_exp, a.mask);
+  const auto operands =
+      streaming_operands<T>(a.q, a.k, a.v, a.scales, a.log_sum_exp, a.form, a.mask);
   const auto& shape = operands.shape;
   const auto dy = rows_of_heads<const T>(a.dy, shape.group);
   auto* dots = a.workspace.as<float>();
@@ -125,7 +145,7 @@ void backward_by_tiles(const AttentionBackwardArgs& a) {
   dq.resize(pieces);
   dk.resize(pieces);
   const auto present = [](const HeadRows<T>& x) { return x.present(); };
-  for_each_span<T>(operands.pieces, [&](PieceSpan span) {
+  for_each_span<T>(operands, [&](PieceSpan span) {
     const auto* of_span = dq.data() + span.first;
     if (!a.dscales.present() && std::none_of(of_span, of_span + span.count, present)) return;
     const auto blocks = query_gradient_blocks<T>(shape);
@@ -139,7 +159,7 @@ void backward_by_tiles(const AttentionBackwardArgs& a) {
     return;
   }
   if (dv.present()) streaming_value_gradient(backward, dv);
-  for_each_span<T>(operands.pieces, [&](PieceSpan span) {
+  for_each_span<T>(operands, [&](PieceSpan span) {
     const auto* of_span = dk.data() + span.first;
     if (std::any_of(of_span, of_span + span.count, present)) {
       streaming_key_gradient(backward, span, of_span);
@@ -149,7 +169,7 @@ void backward_by_tiles(const AttentionBackwardArgs& a) {
 
 template <class T>
 bool is_decoded(const AttentionForwardArgs& a) {
-  return streams<T>(a.q, a.k, a.v, a.form, a.mask) && fits_tiles(a.y) && decodes<T>(a);
+  return fits_packs<T>(a.q, a.k, a.v, a.mask) && fits_tiles(a.y) && decodes<T>(a);
 }
 
 void forward(const AttentionForwardArgs& a) {
@@ -161,7 +181,7 @@ void forward(const AttentionForwardArgs& a) {
       }
       if (streams<T>(a.q, a.k, a.v, a.form, a.mask) && fits_tiles(a.y)) {
         const auto operands =
-            streaming_operands<T>(a.q, a.k, a.v, a.scales, a.given_log_sum_exp, a.mask);
+            streaming_operands<T>(a.q, a.k, a.v, a.scales, a.given_log_sum_exp, a.form, a.mask);
         streaming_forward(operands, rows_of_heads<T>(a.y, operands.shape.group),
                           a.log_sum_exp.as<float>());
         return;

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "kernels/cuda/attention/attention_decode_join.h"
+#include "kernels/cuda/attention/attention_decode_split.h"
 #include "kernels/cuda/device/stream.h"
 
 namespace lookback::kernels {
@@ -28,6 +29,7 @@ DecodeOperands<T> operands_of(const AttentionForwardArgs& a, const DecodePlan& p
           .given = a.given_log_sum_exp.as<float>(),
           .y = rows_of_heads<T>(a.y, shape.group),
           .log_sum_exp = a.log_sum_exp.as<float>(),
+          .form = form_operands<float>(a.form),
           .plan = plan,
           .sums = sums,
           .totals = sums + all_rows(a) * plan.splits * a.v.size(3)};
@@ -41,9 +43,9 @@ std::size_t shared_bytes(const AttentionForwardArgs& a, const DecodePlan& plan) 
   return std::max(a.q.size() * rows * columns, decode_warps * rows * (2 + columns)) * sizeof(float);
 }
 
-template <class T, int rows, int packs>
+template <class T, Rules rules, int rows, int packs>
 void launch(const AttentionForwardArgs& a, const DecodePlan& plan) {
-  const DecodeSplit<T, rows, packs> kernel{operands_of<T>(a, plan)};
+  const DecodeSplit<T, rules, rows, packs> kernel{operands_of<T>(a, plan)};
   const auto& shape = kernel.operands.shape;
   device::launch({.blocks = shape.sequences * shape.key_heads * plan.row_blocks * plan.splits,
                   .shared_bytes = shared_bytes<T>(a, plan)},
@@ -60,18 +62,21 @@ std::size_t DecodePlan::workspace_bytes(const AttentionForwardArgs& a) const {
 template <class T>
 DecodePlan decode_plan(const AttentionForwardArgs& a) {
   const auto shape = shape_of(a.q, a.k, a.mask);
+  const auto& mask = shape.visible;
   DecodePlan plan;
+  plan.rules = rules_of(form_operands<float>(a.form), mask);
   std::int64_t widest = a.v.size(3);
   for (const auto& piece : a.q) widest = std::max(widest, piece.size(3));
   const auto packs = static_cast<unsigned>(widest / pack_width<T>);
   plan.packs = packs > device::warp_threads ? 2 : 1;
   plan.lanes = std::clamp(static_cast<int>(std::bit_ceil(packs)), 4, int{device::warp_threads});
   const auto rows = shape.group * shape.rows;
-  plan.packed_rows = rows > 4 ? 8 : rows > 1 ? 4 : 1;
+  plan.packed_rows = plan.rules == Rules::any ? 4 : rows > 4 ? 8 : rows > 1 ? 4 : 1;
   plan.row_blocks = device::blocks_for(rows, plan.packed_rows);
-  const auto& mask = shape.visible;
-  plan.last = std::clamp<std::int64_t>(mask.offset + shape.rows, 0, shape.keys);
-  if (mask.window > 0) {
+  plan.last = mask.key_positions != nullptr
+                  ? shape.keys
+                  : std::clamp<std::int64_t>(mask.offset + shape.rows, 0, shape.keys);
+  if (mask.window > 0 && mask.plain()) {
     plan.first = std::clamp<std::int64_t>(mask.offset + 1 - mask.window, 0, plan.last);
   }
   const auto keys = plan.last - plan.first;
@@ -92,10 +97,11 @@ bool decodes(const AttentionForwardArgs& a) {
 template <class T>
 void decode(const AttentionForwardArgs& a, const DecodePlan& plan) {
   const auto with_packs = [&]<int packs>(std::integral_constant<int, packs>) {
+    if (plan.rules == Rules::any) return launch<T, Rules::any, 4, packs>(a, plan);
     switch (plan.packed_rows) {
-      case 1: launch<T, 1, packs>(a, plan); break;
-      case 4: launch<T, 4, packs>(a, plan); break;
-      default: launch<T, 8, packs>(a, plan);
+      case 1: launch<T, Rules::plain, 1, packs>(a, plan); break;
+      case 4: launch<T, Rules::plain, 4, packs>(a, plan); break;
+      default: launch<T, Rules::plain, 8, packs>(a, plan);
     }
   };
   if constexpr (pack_width<T> < 8) {  // rows of 256 bf16 are no more than a pack for each lane

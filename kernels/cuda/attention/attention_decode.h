@@ -8,13 +8,14 @@
 
 #include <cstddef>
 
-#include "kernels/cuda/attention/attention_operands.h"
+#include "kernels/cuda/attention/attention_form.h"
 
 namespace lookback::kernels {
 
 // How a call is cut. It depends on shapes and on the mask's numbers alone.
 struct DecodePlan {
-  int packed_rows = 1;               // of a block: 1, 4 or 8
+  Rules rules = Rules::plain;
+  int packed_rows = 1;               // of a block: 1, 4 or 8; 4 under Rules::any
   int lanes = 4;                     // that share a key: a power of two, 4 to 32
   int packs = 1;                     // of 16 bytes that each of them has of it: 1 or 2
   std::int64_t row_blocks = 0;       // of a key head

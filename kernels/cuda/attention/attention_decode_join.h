@@ -1,7 +1,8 @@
 // The kernel that joins what the splits of the keys gave (attention_decode.h).
 #pragma once
 
-#include "kernels/cuda/attention/attention_decode_split.h"
+#include "kernels/cuda/attention/attention_decode_operands.h"
+#include "kernels/cuda/device/pack.h"
 #include "kernels/cuda/device/row_reduce.h"
 
 namespace lookback::kernels {

@@ -1,65 +1,17 @@
 // The kernel that reads the keys and values (attention_decode.h): what each split of them gives.
 #pragma once
 
-#include <limits>
-
-#include "kernels/cuda/attention/attention_decode.h"
+#include "kernels/cuda/attention/attention_decode_operands.h"
 #include "kernels/cuda/device/pack.h"
+#include "kernels/cuda/device/row_reduce.h"
 
 namespace lookback::kernels {
 
-inline constexpr int decode_threads = 128;
-inline constexpr int decode_warps = decode_threads / device::warp_threads;
-inline constexpr int keys_ahead = 4;  // of each group of lanes: under way at the same time
-inline constexpr float no_score = -std::numeric_limits<float>::infinity();
-
-// What weights that were taken relative to `maximum` are to be multiplied by.
-LOOKBACK_DEVICE float share_of(float maximum, float highest) {
-  return maximum == highest ? 1.0F : device::exp(maximum - highest);
-}
-
-template <class T>
-struct DecodeOperands {
-  AttentionShape shape;
-  PieceTable<T, decoded_pieces> pieces;
-  const float* scales;
-  HeadRows<const T> v;
-  const float* given;  // log-sum-exps, or none
-  HeadRows<T> y;
-  float* log_sum_exp;  // where none is given
-  DecodePlan plan;
-  float* sums;    // [packed rows of all, splits, value width]
-  float* totals;  // [packed rows of all, splits, 2]: the largest score, the sum of weights
-
-  // Rows of one key head: all rows of its first query head, then those of the next.
-  LOOKBACK_HOST_DEVICE std::int64_t rows_of_key_head() const { return shape.group * shape.rows; }
-
-  struct Row {
-    std::int64_t sequence, key_head, head_in_group, row;
-  };
-  LOOKBACK_DEVICE Row row_at(std::int64_t key_head, std::int64_t number) const {
-    const auto sequence = key_head / shape.key_heads;
-    const auto head_in_group = number / shape.rows;
-    return {sequence, key_head - sequence * shape.key_heads, head_in_group,
-            number - head_in_group * shape.rows};
-  }
-  // y and the log-sum-exp of a row.
-  LOOKBACK_DEVICE void write(const Row& at, std::int64_t column, float sum, float total) const {
-    const bool whole = given != nullptr;
-    y.at(at.sequence, at.row, at.key_head, at.head_in_group)[column] =
-        static_cast<T>(whole || total == 0 ? sum : sum / total);
-  }
-  LOOKBACK_DEVICE void write_log_sum_exp(const Row& at, float maximum, float total) const {
-    if (log_sum_exp == nullptr) return;
-    log_sum_exp[shape.row_number(at.sequence, at.key_head, at.head_in_group, at.row)] =
-        total == 0 ? no_score : maximum + device::log(total);
-  }
-};
-
 // A block has some rows of a key head and one split of the keys. `lanes` neighboring lanes share a
 // key: each has its packs of 16 bytes of all rows' queries (in shared memory, as numbers, times the
-// scales) and of the sums.
-template <class T, int rows, int packs>
+// scales) and of the sums. Under Rules::any, keys that no row sees are skipped, as many as a block
+// has at a time.
+template <class T, Rules rules, int rows, int packs>
 struct DecodeSplit {
   static constexpr int threads = decode_threads;
   static constexpr int width = pack_width<T>;
@@ -86,7 +38,15 @@ struct DecodeSplit {
     const auto split_end = begin + plan.keys_per_split;
     const auto end = static_cast<int>(split_end < plan.last ? split_end : plan.last);
     for (int first = begin; first < end; first += step * keys_ahead) {
-      take_keys(at, first + group, step, end, state);
+      int shown = 0;
+      if constexpr (rules == Rules::any) {
+        const int chunk = step * keys_ahead;  // and with those under way
+        const int key = next_key(state, first);
+        if (key >= end) break;
+        first = begin + (key - begin) / chunk * chunk;
+        shown = ask(state, first, step);
+      }
+      take_keys(at, first + group, shown, step, end, state);
     }
     join_groups(state);
     device::sync_block();
@@ -100,8 +60,21 @@ struct DecodeSplit {
     std::int64_t split, key_head, first_row, sequence;
     int lane;
   };
+  // The keys that a row sees.
+  struct Ranges {
+    int first[rows], last[rows];
+  };
+  // The row that this lane asks for (lanes r keys_ahead + j: row r), and what the form of scores
+  // needs of all.
+  struct Patterns {
+    SeeingRow row;
+    bool asks;
+    float slope[rows];
+    int position[rows];
+  };
+  using Seen = std::conditional_t<rules == Rules::plain, Ranges, Patterns>;
   struct State {
-    int first[rows], last[rows];  // the keys that a row sees
+    Seen seen;
     float maximum[rows], total[rows];
     float sums[rows][packs * width];
   };
@@ -141,23 +114,58 @@ struct DecodeSplit {
   }
 
   LOOKBACK_DEVICE void set_up(const Place& at, State& state) const {
+    state.seen = {};
     LOOKBACK_UNROLL
     for (int r = 0; r < rows; ++r) {
-      state.first[r] = state.last[r] = 0;
       state.maximum[r] = no_score;
       state.total[r] = 0;
       LOOKBACK_UNROLL
       for (int i = 0; i < packs * width; ++i) state.sums[r][i] = 0;
       if (!has_row(at, r)) continue;
       const auto row = operands.row_at(at.key_head, at.first_row + r);
-      const auto seen = operands.shape.keys_of(row.sequence, row.row);
-      state.first[r] = static_cast<int>(seen.first);
-      state.last[r] = static_cast<int>(seen.last);
+      set_up_row(r, row, state.seen);
       if (operands.given != nullptr) {
         state.maximum[r] = operands.given[operands.shape.row_number(row.sequence, row.key_head,
                                                                     row.head_in_group, row.row)];
       }
     }
+  }
+
+  LOOKBACK_DEVICE void set_up_row(int r, const typename DecodeOperands<T>::Row& row,
+                                  Ranges& seen) const {
+    const auto range = operands.shape.keys_of(row.sequence, row.row);
+    seen.first[r] = static_cast<int>(range.first);
+    seen.last[r] = static_cast<int>(range.last);
+  }
+  LOOKBACK_DEVICE void set_up_row(int r, const typename DecodeOperands<T>::Row& row,
+                                  Patterns& seen) const {
+    const auto& shape = operands.shape;
+    const auto head = row.key_head * shape.group + row.head_in_group;
+    if (device::thread_index() % device::warp_threads / keys_ahead == r) {
+      seen.row = {row.sequence, head, row.row};
+      seen.asks = true;
+    }
+    seen.slope[r] = operands.form.slope_of(head);
+    seen.position[r] = position_of_row(shape, row.row);
+  }
+
+  // The first key from `first` on that a row sees; at least as many as there are where none is.
+  LOOKBACK_DEVICE int next_key(const State& state, int first) const {
+    const auto& shape = operands.shape;
+    auto key = shape.keys;
+    if (state.seen.asks) key = next_seen_key(shape.visible, state.seen.row, first, shape.keys);
+    return device::reduce_warp(static_cast<int>(key), device::Smaller{});
+  }
+  // Lane r keys_ahead + j: which of the warp's keys that lie j steps on row r sees, a bit for each
+  // group of lanes.
+  LOOKBACK_DEVICE int ask(const State& state, int first, int step) const {
+    if (!state.seen.asks) return 0;
+    const int groups = device::warp_threads / operands.plan.lanes;
+    const int j = device::thread_index() % device::warp_threads % keys_ahead;
+    const int key = first + device::thread_index() / device::warp_threads * groups + j * step;
+    const auto& shape = operands.shape;
+    return static_cast<int>(seen_keys(shape.visible, state.seen.row, key, shape.keys) &
+                            bits_between(0, groups));
   }
 
   // The packs of a key's row that this lane has; of a key beyond the last: of the last.
@@ -172,7 +180,8 @@ struct DecodeSplit {
     }
   }
 
-  LOOKBACK_DEVICE void take_keys(const Place& at, int first, int step, int end,
+  // `shown`: what ask() says, where it is asked.
+  LOOKBACK_DEVICE void take_keys(const Place& at, int first, int shown, int step, int end,
                                  State& state) const {
     float scores[keys_ahead][rows] = {};
     KeyPack values[keys_ahead][packs];
@@ -206,7 +215,13 @@ struct DecodeSplit {
       LOOKBACK_UNROLL
       for (int j = 0; j < keys_ahead; ++j) {
         const int key = first + j * step;
-        sees[j] = key < end && key >= state.first[r] && key < state.last[r];
+        if constexpr (rules == Rules::plain) {
+          sees[j] = key < end && key >= state.seen.first[r] && key < state.seen.last[r];
+        } else {
+          const int group = device::thread_index() % device::warp_threads / operands.plan.lanes;
+          sees[j] = (device::shuffle(shown, r * keys_ahead + j) >> group & 1) != 0 && key < end;
+          scores[j][r] = formed(scores[j][r], r, key, state);
+        }
       }
       if (operands.given == nullptr) raise_maximum(r, sees, scores, state);
       LOOKBACK_UNROLL
@@ -241,6 +256,12 @@ struct DecodeSplit {
         }
       }
     }
+  }
+
+  LOOKBACK_DEVICE float formed(float score, int r, int key, const State& state) const {
+    const int distance = state.seen.position[r] - position_of_key(operands.shape, key);
+    const auto form = operands.form.with_slope(state.seen.slope[r]);
+    return form(score, static_cast<float>(distance)).score;
   }
 
   LOOKBACK_DEVICE void raise_maximum(int r, const bool (&sees)[keys_ahead],

@@ -1,5 +1,6 @@
 #include "kernels/cuda/attention/attention_fragments.h"
 #include "kernels/cuda/attention/attention_streaming.h"
+#include "kernels/cuda/attention/attention_walk.h"
 
 namespace lookback::kernels {
 namespace {
@@ -7,7 +8,7 @@ namespace {
 // A block owns some query rows of one head and walks over the keys they see. Softmax is online: the
 // largest score so far and the sum of weights relative to it; weights of an earlier run need
 // neither.
-template <class Tiles, int value_columns>
+template <class Tiles, Rules rules, int value_columns>
 struct StreamingForward {
   using T = typename Tiles::Element;
   static constexpr int threads = Tiles::query_warps * device::warp_threads;
@@ -19,6 +20,7 @@ struct StreamingForward {
   using ScoreTile = typename Tiles::template Tile<score_block>;
   using ValueTile = typename Tiles::template Tile<value_block>;
   using Scores = float[keys / 8][4];
+  using Walk = KeyWalk<rules, rows, keys>;
 
   StreamingOperands<T> operands;
   HeadRows<T> y;
@@ -38,13 +40,10 @@ struct StreamingForward {
     const auto& shape = operands.shape;
     const auto at = place_of_query_block(device::block_index(), shape.sequences, shape.key_heads,
                                          shape.group, shape.rows, rows);
-    auto* seen_by_row = reinterpret_cast<int*>(memory_of_tiles<Tiles>());
-    int* found = seen_by_row + 2 * rows;
-    if (device::thread_index() == 0) *found = 0;
-    const auto seen = seen_by_rows<rows>(shape, at, seen_by_row);
-    const int own[2][2] = {
-        {seen_by_row[2 * row_of_thread()], seen_by_row[2 * row_of_thread() + 1]},
-        {seen_by_row[2 * row_of_thread() + 16], seen_by_row[2 * row_of_thread() + 17]}};
+    if (device::thread_index() == 0) *found() = 0;
+    auto walk = start(at);
+    SeenByThread seen{};
+    if constexpr (rules == Rules::plain) seen = seen_by_thread(walk);
     float sums[value_columns / 8][4];
     clear(sums);
     constexpr float nothing = -std::numeric_limits<float>::infinity();
@@ -55,9 +54,10 @@ struct StreamingForward {
     }
 
     const auto v_tile = tile_v();
-    const int begin = seen.begin(keys);
-    if (begin < seen.last) copy_piece(at, 0, begin, true);
-    for (int first = begin; first < seen.last; first += keys) {
+    if (walk.goes_on()) copy_piece(at, 0, walk.first(), true);
+    for (; walk.goes_on(); walk.advance()) {
+      const int first = walk.first();
+      walk.look();
       Scores scores;
       clear(scores);
       for (int p = 0; p < operands.pieces.count; ++p) {
@@ -75,27 +75,69 @@ struct StreamingForward {
                       });
         add_scaled(scores, scale, of_piece);
       }
-      const bool whole = seen.whole(first, keys);
-      if (!whole) hide(scores, first, own);
+      walk.read();
+      if constexpr (rules == Rules::any) {
+        seen = seen_by_thread(walk);
+        form_scores(scores, at, first);
+      }
+      const bool whole = walk.whole();
+      if (!whole) hide(scores, first, seen);
       if (!given) raise_maximum(scores, maximum, total, sums);
       make_weights(scores, maximum, total);
       expect_tiles<Tiles>();
       if (!whole) {
-        clean_tile<threads>(v_tile, found);
+        clean_tile<threads>(v_tile, found());
         publish_tiles<Tiles>();
       }
       multiply_fragment(sums, scores, v_tile, [&] {
-        if (first + keys < seen.last) {
-          copy_piece(at, 0, first + keys, operands.pieces.count > 1);
-        }
+        if (walk.has_next()) copy_piece(at, 0, walk.next(), operands.pieces.count > 1);
       });
-      if (!whole && *found != 0) add_nonfinite(at, first, own, sums);
+      if (!whole && *found() != 0) add_nonfinite(at, first, seen, sums);
     }
     finish(at, given, maximum, total, sums);
   }
 
+  // Of each row its keys, as a range or as the bits of a tile; then whether clean_tile() found
+  // something, and what the walk keeps.
+  LOOKBACK_DEVICE int* head() const { return reinterpret_cast<int*>(memory_of_tiles<Tiles>()); }
+  LOOKBACK_DEVICE int* found() const { return head() + 2 * rows; }
+
+  LOOKBACK_DEVICE Walk start(const BlockPlace& at) const {
+    if constexpr (rules == Rules::plain) {
+      return Walk(seen_by_rows<rows>(operands.shape, at, head()));
+    } else {
+      return Walk(operands.shape, at, reinterpret_cast<SeenBits*>(head()), 1,
+                  reinterpret_cast<typename Walk::Found*>(found() + 4));
+    }
+  }
+
+  // Keys that the thread's two rows see: of all tiles, or of the one at hand.
+  struct RangesOfThread {
+    int of[2][2];
+    LOOKBACK_DEVICE bool shows(int half, int key) const {
+      return of[half][0] <= key && key < of[half][1];
+    }
+  };
+  struct BitsOfThread {
+    SeenBits of[2];
+    int first;
+    LOOKBACK_DEVICE bool shows(int half, int key) const {
+      return (of[half] & bit_of(key - first)) != 0;
+    }
+  };
+  using SeenByThread = std::conditional_t<rules == Rules::plain, RangesOfThread, BitsOfThread>;
+  LOOKBACK_DEVICE SeenByThread seen_by_thread(const Walk& walk) const {
+    if constexpr (rules == Rules::plain) {
+      const int* of_row = head() + 2 * row_of_thread();
+      return {{{of_row[0], of_row[1]}, {of_row[16], of_row[17]}}};
+    } else {
+      const auto* of_row = reinterpret_cast<const SeenBits*>(head()) + row_of_thread();
+      return {{of_row[0], of_row[8]}, walk.first()};
+    }
+  }
+
   LOOKBACK_DEVICE T* score_tile(int rows_before) const {
-    auto* first = reinterpret_cast<T*>(memory_of_tiles<Tiles>() + forward_head<Tiles>());
+    auto* first = reinterpret_cast<T*>(memory_of_tiles<Tiles>() + forward_head<Tiles, rules>());
     return first + Tiles::size(rows_before, score_columns, score_block);
   }
   LOOKBACK_DEVICE int buffers() const { return operands.pieces.count > 1 ? 2 : 1; }
@@ -136,13 +178,42 @@ struct StreamingForward {
         .log_sum_exp[operands.shape.row_number(at.sequence, at.key_head, at.head_in_group, row)];
   }
 
-  static LOOKBACK_DEVICE void hide(Scores& scores, int first, const int (&own)[2][2]) {
+  LOOKBACK_DEVICE void form_scores(Scores& scores, const BlockPlace& at, int first) const {
+    const auto& shape = operands.shape;
+    if (operands.form.plain()) return;
+    const auto form = operands.form.of_head(at.key_head * shape.group + at.head_in_group);
+    const int query = position_of_row(shape, at.first + row_of_thread());
+    LOOKBACK_UNROLL
+    for (int n = 0; n < keys / 8; ++n) {
+      LOOKBACK_UNROLL
+      for (int i = 0; i < 2; ++i) {
+        const int key = position_of_key(shape, first + n * 8 + column_of_thread() + i);
+        LOOKBACK_UNROLL
+        for (int half = 0; half < 2; ++half) {
+          float& score = scores[n][2 * half + i];
+          score = form(score, static_cast<float>(query + 8 * half - key)).score;
+        }
+      }
+    }
+  }
+
+  static LOOKBACK_DEVICE void hide(Scores& scores, int first, const RangesOfThread& seen) {
     LOOKBACK_UNROLL
     for (int n = 0; n < keys / 8; ++n) {
       LOOKBACK_UNROLL
       for (int i = 0; i < 4; ++i) {
         const int key = first + n * 8 + column_of_thread() + i % 2;
-        if (key < own[i / 2][0] || key >= own[i / 2][1]) {
+        if (!seen.shows(i / 2, key)) scores[n][i] = -std::numeric_limits<float>::infinity();
+      }
+    }
+  }
+  static LOOKBACK_DEVICE void hide(Scores& scores, int, const BitsOfThread& seen) {
+    const SeenBits bits[2] = {seen.of[0] >> column_of_thread(), seen.of[1] >> column_of_thread()};
+    LOOKBACK_UNROLL
+    for (int n = 0; n < keys / 8; ++n) {
+      LOOKBACK_UNROLL
+      for (int i = 0; i < 4; ++i) {
+        if ((bits[i / 2] & bit_of(n * 8 + i % 2)) == 0) {
           scores[n][i] = -std::numeric_limits<float>::infinity();
         }
       }
@@ -198,17 +269,18 @@ struct StreamingForward {
   }
 
   // The values that clean_tile() took away, for the rows that do see them.
-  LOOKBACK_DEVICE void add_nonfinite(const BlockPlace& at, int first, const int (&own)[2][2],
+  LOOKBACK_DEVICE void add_nonfinite(const BlockPlace& at, int first, const SeenByThread& seen,
                                      float (&sums)[value_columns / 8][4]) const {
     for (int key = first; key < first + keys; ++key) {
-      if (key >= own[0][1] && key >= own[1][1]) break;
+      const bool sees[2] = {seen.shows(0, key), seen.shows(1, key)};
+      if (!sees[0] && !sees[1]) continue;
       const T* row = operands.v.at(at.sequence, key, at.key_head, 0);
       LOOKBACK_UNROLL
       for (int n = 0; n < value_columns / 8; ++n) {
         LOOKBACK_UNROLL
         for (int i = 0; i < 4; ++i) {
           const int column = n * 8 + column_of_thread() + i % 2;
-          if (column >= operands.v.width || key < own[i / 2][0] || key >= own[i / 2][1]) continue;
+          if (column >= operands.v.width || !sees[i / 2]) continue;
           const float value = static_cast<float>(row[column]);
           if (!is_finite(value)) sums[n][i] += value;
         }
@@ -248,14 +320,13 @@ struct StreamingForward {
 template <class T>
 void streaming_forward(const StreamingOperands<T>& operands, const HeadRows<T>& y,
                        float* log_sum_exp) {
-  visit_tiles<T>([&]<class Tiles>() {
+  visit_ways(operands, [&]<class Tiles, Rules rules>() {
     const int score_columns = widest_score_columns<Tiles>(operands.pieces);
-    visit_accumulated_columns<T>(operands.v.width, [&]<int columns>() {
-      using Kernel = StreamingForward<Tiles, columns>;
-      device::launch(
-          {.blocks = query_blocks(operands.shape, Kernel::rows),
-           .shared_bytes = forward_bytes<Tiles>(columns, score_columns, operands.pieces.count)},
-          Kernel{operands, y, log_sum_exp, score_columns});
+    visit_accumulated_columns<T, rules>(operands.v.width, [&]<int columns>() {
+      using Kernel = StreamingForward<Tiles, rules, columns>;
+      const auto bytes = forward_bytes<Tiles, rules>(columns, score_columns, operands.pieces.count);
+      device::launch({.blocks = query_blocks(operands.shape, Kernel::rows), .shared_bytes = bytes},
+                     Kernel{operands, y, log_sum_exp, score_columns});
     });
   });
 }

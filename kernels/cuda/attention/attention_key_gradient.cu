@@ -1,5 +1,6 @@
 #include "kernels/cuda/attention/attention_fragments.h"
 #include "kernels/cuda/attention/attention_streaming.h"
+#include "kernels/cuda/attention/attention_walk.h"
 
 namespace lookback::kernels {
 namespace {
@@ -8,8 +9,9 @@ namespace {
 // and walks over the query rows that see them, head after head of the group. For each tile of
 // queries first the scores of all pieces, then what dy gives: dv += P^T dy, and dk += dS^T q for
 // each target, whose queries are copied once more where there are several pieces. Everything is
-// transposed: keys are rows. key_columns or value_columns 0: only the other one is made.
-template <class Tiles, int key_columns, int value_columns, int targets>
+// transposed: keys are rows. key_columns or value_columns 0: only the other one is made; under
+// Rules::any it is one of them, so that scores need not be kept beside weights.
+template <class Tiles, Rules rules, int key_columns, int value_columns, int targets>
 struct StreamingKeyGradient {
   using T = typename Tiles::Element;
   static constexpr int threads = Tiles::warps * device::warp_threads;
@@ -19,6 +21,7 @@ struct StreamingKeyGradient {
   static constexpr int rows = tile_rows<Tiles>;  // keys
   static constexpr int queries = Tiles::queries_of_tile(key_columns * targets + value_columns);
   static constexpr bool makes_dk = key_columns > 0, makes_dv = value_columns > 0;
+  static_assert(rules == Rules::plain || makes_dk != makes_dv);
   static constexpr int score_block = Tiles::block_of(key_columns);
   static constexpr int dy_block = Tiles::block_of(value_columns);
   using ScoreTile = typename Tiles::template Tile<score_block>;
@@ -26,6 +29,7 @@ struct StreamingKeyGradient {
   using Scores = float[queries / 8][4];
   using KeySums = float[targets][makes_dk ? key_columns / 8 : 1][4];
   using ValueSums = float[makes_dv ? value_columns / 8 : 1][4];
+  using Facts = QueryFacts<rules>;
 
   StreamingBackward<T> backward;
   PieceSpan span;
@@ -47,16 +51,14 @@ struct StreamingKeyGradient {
     const auto& pieces = backward.operands.pieces;
     const auto at =
         place_of_key_block(device::block_index(), shape.sequences, shape.key_heads, rows);
-    const auto range = queries_that_may_see(shape.visible, at.first, rows, shape.rows);
+    const QueryWalk<rules, rows, queries> walk(shape, at);
     KeySums dk_sums;
     ValueSums dv_sums;
     LOOKBACK_UNROLL
     for (int j = 0; j < targets; ++j) clear(dk_sums[j]);
     clear(dv_sums);
     int iterations = 0;  // pieces taken so far: they alternate between two buffers
-    const bool any = range.first < range.last;
-    QueryTile tile{.head_in_group = any ? 0 : shape.group, .first = range.first};
-    if (any && !sees_block(at, tile)) tile = tile_after(at, tile, range);
+    QueryTile tile = walk.begin();
     if (makes_dk && tile.head_in_group < shape.group) {
       const auto& v = backward.operands.v;
       copy_tile<threads>(tile_v(), v.at(at.sequence, at.first, at.key_head, 0), v.row_step,
@@ -85,13 +87,13 @@ struct StreamingKeyGradient {
       QueryTile next;
       const bool again = makes_dk && pieces.count > 1;  // the targets' queries are wanted again
       const auto go_on = [&] {
-        next = tile_after(at, tile, range);
+        next = walk.after(tile);
         if (again) {
           copy_piece(at, tile, span.first, iterations, false);
         } else if (next.head_in_group < shape.group) {
           copy_piece(at, next, 0, iterations, pieces.count > 1);
         }
-        make_weights(scores);
+        if constexpr (rules == Rules::plain || makes_dv) make_weights(scores, at, tile);
       };
       constexpr bool goes_on_beside = makes_dk && Tiles::products_run_on;
       if constexpr (!goes_on_beside) {
@@ -108,7 +110,7 @@ struct StreamingKeyGradient {
         if constexpr (goes_on_beside && makes_dv) {
           multiply_fragment(dv_sums, scores, tile_dy(), [] {});
         }
-        make_gradient(scores, dweights);
+        make_gradient(scores, dweights, at, tile);
         LOOKBACK_UNROLL
         for (int j = 0; j < targets; ++j) {
           if (j >= span.count) break;
@@ -132,8 +134,8 @@ struct StreamingKeyGradient {
     finish(at, dk_sums, dv_sums);
   }
 
-  LOOKBACK_DEVICE QueryFacts* facts() const {
-    return reinterpret_cast<QueryFacts*>(memory_of_tiles<Tiles>());
+  LOOKBACK_DEVICE Facts* facts() const {
+    return reinterpret_cast<Facts*>(memory_of_tiles<Tiles>());
   }
   LOOKBACK_DEVICE T* dy_tile(int rows_before) const {
     auto* first =
@@ -154,35 +156,8 @@ struct StreamingKeyGradient {
     return {score_tile(2 * queries + buffer * rows), rows, score_columns};
   }
 
-  // Query rows of one head of the group.
-  struct QueryTile {
-    std::int64_t head_in_group, first;
-  };
-  // Whether any of its rows sees a key of this block. Documents may lie between; all warps look at
-  // the same rows.
-  LOOKBACK_DEVICE bool sees_block(const BlockPlace& at, const QueryTile& tile) const {
-    const auto& shape = backward.operands.shape;
-    if (shape.visible.document_start == nullptr) return true;
-    int sees = 0;
-    for (int i = lane_of_warp(); i < queries; i += device::warp_threads) {
-      const auto row = tile.first + i;
-      if (row >= shape.rows) break;
-      const auto seen = rows_of_block(shape.keys_of(at.sequence, row), at.first, rows);
-      if (seen.first < seen.last) sees = 1;
-    }
-    for (int lanes = 16; lanes > 0; lanes /= 2) sees |= device::shuffle_xor(sees, lanes);
-    return sees != 0;
-  }
-  // The next one that does; of no head in the group where there is none.
-  LOOKBACK_DEVICE QueryTile tile_after(const BlockPlace& at, QueryTile tile,
-                                       const QueryRange& range) const {
-    do {
-      tile.first += queries;
-      if (tile.first < range.last) continue;
-      tile.first = range.first;
-      ++tile.head_in_group;
-    } while (tile.head_in_group < backward.operands.shape.group && !sees_block(at, tile));
-    return tile;
+  LOOKBACK_DEVICE std::int64_t head_of(const BlockPlace& at, const QueryTile& tile) const {
+    return at.key_head * backward.operands.shape.group + tile.head_in_group;
   }
 
   // Starts the copies of a tile of queries and, where asked for, of the keys.
@@ -207,50 +182,89 @@ struct StreamingKeyGradient {
     device::cp_async_commit();
     const int thread = device::thread_index();
     if (thread >= queries) return;
-    QueryFacts of{.first = 0, .last = 0, .log_sum_exp = 0, .row_dot = 0};
+    Facts of{};
     const auto row = tile.first + thread;
     if (row < shape.rows) {
-      const auto seen = rows_of_block(shape.keys_of(at.sequence, row), at.first, rows);
       const auto number = shape.row_number(at.sequence, at.key_head, tile.head_in_group, row);
-      of = {.first = seen.first,
-            .last = seen.last,
-            .log_sum_exp = backward.operands.log_sum_exp[number],
-            .row_dot = makes_dk ? backward.row_dots[number] : 0.0F};
+      if constexpr (rules == Rules::plain) {
+        const auto seen = rows_of_block(shape.keys_of(at.sequence, row), at.first, rows);
+        of.first = seen.first;
+        of.last = seen.last;
+      } else {
+        of.seen =
+            seen_keys(shape.visible, {at.sequence, head_of(at, tile), row}, at.first, shape.keys);
+      }
+      of.log_sum_exp = backward.operands.log_sum_exp[number];
+      of.row_dot = makes_dk ? backward.row_dots[number] : 0.0F;
     }
     facts()[thread] = of;
   }
 
-  LOOKBACK_DEVICE void make_weights(Scores& scores) const {
-    const int row = row_of_thread();
+  // Key row_of_thread() + 8 half.
+  static LOOKBACK_DEVICE bool shows(const Facts& of, int half) {
+    if constexpr (rules == Rules::plain) {
+      const int key = row_of_thread() + 8 * half;
+      return of.first <= key && key < of.last;
+    } else {
+      return (of.seen >> row_of_thread() & bit_of(8 * half)) != 0;
+    }
+  }
+  // What becomes of the scores of the thread's keys, each a position.
+  struct FormOfThread {
+    HeadForm<float> form;
+    int key[2], query;
+    LOOKBACK_DEVICE typename HeadForm<float>::Formed operator()(float score, int half,
+                                                                int place) const {
+      return form(score, static_cast<float>(query + place - key[half]));
+    }
+  };
+  LOOKBACK_DEVICE FormOfThread form_of_thread(const BlockPlace& at, const QueryTile& tile) const {
+    if constexpr (rules == Rules::plain) return {};
+    const auto& shape = backward.operands.shape;
+    const auto key = at.first + row_of_thread();
+    return {backward.operands.form.of_head(head_of(at, tile)),
+            {position_of_key(shape, key), position_of_key(shape, key + 8)},
+            position_of_row(shape, tile.first + column_of_thread())};
+  }
+
+  LOOKBACK_DEVICE void make_weights(Scores& scores, const BlockPlace& at,
+                                    const QueryTile& tile) const {
+    const auto form = form_of_thread(at, tile);
     LOOKBACK_UNROLL
     for (int n = 0; n < queries / 8; ++n) {
       LOOKBACK_UNROLL
       for (int i = 0; i < 2; ++i) {
-        const QueryFacts of = facts()[n * 8 + column_of_thread() + i];
+        const Facts of = facts()[n * 8 + column_of_thread() + i];
         const float center = center_of(of.log_sum_exp);
         LOOKBACK_UNROLL
         for (int half = 0; half < 2; ++half) {
-          const bool seen = of.first <= row + 8 * half && row + 8 * half < of.last;
           float& score = scores[n][2 * half + i];
-          score = seen ? weight_of(score, center) : 0.0F;
+          if constexpr (rules == Rules::any) score = form(score, half, n * 8 + i).score;
+          score = shows(of, half) ? weight_of(score, center) : 0.0F;
         }
       }
     }
   }
-  // From the weights: P (dP - D), 0 where a key is hidden.
-  LOOKBACK_DEVICE void make_gradient(Scores& weights, const Scores& dweights) const {
-    const int row = row_of_thread();
+  // P (dP - D), 0 where a key is hidden: from the weights, or, under Rules::any, from the scores.
+  LOOKBACK_DEVICE void make_gradient(Scores& scores, const Scores& dweights, const BlockPlace& at,
+                                     const QueryTile& tile) const {
+    const auto form = form_of_thread(at, tile);
     LOOKBACK_UNROLL
     for (int n = 0; n < queries / 8; ++n) {
       LOOKBACK_UNROLL
       for (int i = 0; i < 2; ++i) {
-        const QueryFacts of = facts()[n * 8 + column_of_thread() + i];
+        const Facts of = facts()[n * 8 + column_of_thread() + i];
         LOOKBACK_UNROLL
         for (int half = 0; half < 2; ++half) {
-          const bool seen = of.first <= row + 8 * half && row + 8 * half < of.last;
-          const float gradient =
-              weights[n][2 * half + i] * (dweights[n][2 * half + i] - of.row_dot);
-          weights[n][2 * half + i] = seen ? gradient : 0.0F;
+          float& weight = scores[n][2 * half + i];
+          float gradient = dweights[n][2 * half + i] - of.row_dot;
+          if constexpr (rules == Rules::any) {
+            const auto formed = form(weight, half, n * 8 + i);
+            weight = weight_of(formed.score, center_of(of.log_sum_exp));
+            gradient *= formed.derivative;
+          }
+          gradient = weight * gradient;
+          weight = shows(of, half) ? gradient : 0.0F;
         }
       }
     }
@@ -278,10 +292,10 @@ struct StreamingKeyGradient {
   }
 };
 
-template <class Tiles, int key_columns, int value_columns, int targets, class T>
+template <class Tiles, Rules rules, int key_columns, int value_columns, int targets, class T>
 void launch_key_gradient(const StreamingBackward<T>& operands, PieceSpan span,
                          const HeadRows<T>* dk, const HeadRows<T>& dv) {
-  using Kernel = StreamingKeyGradient<Tiles, key_columns, value_columns, targets>;
+  using Kernel = StreamingKeyGradient<Tiles, rules, key_columns, value_columns, targets>;
   const auto& shape = operands.operands.shape;
   const auto& pieces = operands.operands.pieces;
   const int score_columns = std::max(key_columns, widest_score_columns<Tiles>(pieces));
@@ -300,20 +314,20 @@ void launch_key_gradient(const StreamingBackward<T>& operands, PieceSpan span,
 
 template <class T>
 void streaming_value_gradient(const StreamingBackward<T>& operands, const HeadRows<T>& dv) {
-  visit_tiles<T>([&]<class Tiles>() {
-    visit_accumulated_columns<T>(dv.width, [&]<int columns>() {
-      launch_key_gradient<Tiles, 0, columns, 1, T>(operands, {0, 0}, nullptr, dv);
+  visit_ways(operands.operands, [&]<class Tiles, Rules rules>() {
+    visit_accumulated_columns<T, rules>(dv.width, [&]<int columns>() {
+      launch_key_gradient<Tiles, rules, 0, columns, 1, T>(operands, {0, 0}, nullptr, dv);
     });
   });
 }
 template <class T>
 void streaming_key_gradient(const StreamingBackward<T>& operands, PieceSpan span,
                             const HeadRows<T>* dk) {
-  visit_tiles<T>([&]<class Tiles>() {
-    visit_targets<T>(widest_of(operands.operands.pieces, span), span.count,
-                     [&]<int columns, int targets>() {
-                       launch_key_gradient<Tiles, columns, 0, targets>(operands, span, dk, {});
-                     });
+  visit_ways(operands.operands, [&]<class Tiles, Rules rules>() {
+    visit_targets<T, rules>(
+        widest_of(operands.operands.pieces, span), span.count, [&]<int columns, int targets>() {
+          launch_key_gradient<Tiles, rules, columns, 0, targets>(operands, span, dk, {});
+        });
   });
 }
 template <class T>
@@ -321,14 +335,14 @@ bool streaming_key_and_value_gradient(const StreamingBackward<T>& operands, cons
                                       const HeadRows<T>& dv) {
   constexpr int max_together = 128;  // both sums in registers
   const int columns_of_dk = accumulated_columns<T>(dk.width);
-  if (operands.operands.pieces.count > 1 || columns_of_dk != accumulated_columns<T>(dv.width) ||
-      columns_of_dk > max_together) {
+  if (operands.operands.rules() != Rules::plain || operands.operands.pieces.count > 1 ||
+      columns_of_dk != accumulated_columns<T>(dv.width) || columns_of_dk > max_together) {
     return false;
   }
   visit_tiles<T>([&]<class Tiles>() {
     visit_accumulated_columns<T>(dk.width, [&]<int columns>() {
       if constexpr (columns <= max_together) {
-        launch_key_gradient<Tiles, columns, columns, 1>(operands, {0, 1}, &dk, dv);
+        launch_key_gradient<Tiles, Rules::plain, columns, columns, 1>(operands, {0, 1}, &dk, dv);
       }
     });
   });

@@ -2,8 +2,7 @@
 // the gradient of the score, each computed anew by one lane from any head sizes and strides.
 #pragma once
 
-#include "kernels/cuda/attention/attention_operands.h"
-#include "kernels/score_form.h"
+#include "kernels/cuda/attention/attention_form.h"
 
 namespace lookback::kernels {
 
@@ -31,27 +30,14 @@ LOOKBACK_DEVICE bool is_shown(const AttentionShape& shape, const KeyRange& range
          shape.sees(at.sequence, at.key_head * shape.group + at.head_in_group, at.row, at.key);
 }
 
-// kernels/score_form.h
+// The score of a pair in the form that it is to have.
 template <class Sum>
-struct PairForm {
-  Sum soft_cap;
-  const Sum* slopes;  // [H], or absent
-  LOOKBACK_DEVICE Sum operator()(Sum score, const AttentionShape& shape, const Pair& at) const {
-    if (soft_cap > 0) score = soft_cap * device::tanh(score / soft_cap);
-    if (slopes == nullptr) return score;
-    const auto distance = shape.visible.offset + at.row - shape.visible.position_of_key(at.key);
-    const Sum slope = slopes[at.key_head * shape.group + at.head_in_group];
-    return device::fma(-slope, static_cast<Sum>(distance), score);
-  }
-  // What a change of the score becomes.
-  LOOKBACK_DEVICE Sum derivative(Sum score) const {
-    const Sum t = device::tanh(score / soft_cap);
-    return device::fma(-t, t, Sum{1});
-  }
-};
-template <class Sum>
-PairForm<Sum> pair_form(const ScoreForm& form) {
-  return {.soft_cap = static_cast<Sum>(form.soft_cap), .slopes = form.slopes.as<Sum>()};
+LOOKBACK_DEVICE Sum formed_score(const FormOperands<Sum>& form, Sum score,
+                                 const AttentionShape& shape, const Pair& at) {
+  const auto distance = shape.visible.offset + at.row - shape.visible.position_of_key(at.key);
+  return form
+      .of_head(at.key_head * shape.group + at.head_in_group)(score, static_cast<Sum>(distance))
+      .score;
 }
 
 // What a pair contributes to sums: one of these. They are asked for visible pairs alone.
@@ -60,9 +46,9 @@ struct PairScore {
   using Sum = Accumulator<T>;
   PieceTable<T, explicit_pieces> pieces;
   const Sum* scales;
-  PairForm<Sum> form;
+  FormOperands<Sum> form;
   LOOKBACK_DEVICE Sum operator()(const AttentionShape& shape, const Pair& at) const {
-    return form(sum_of_pieces(at), shape, at);
+    return formed_score(form, sum_of_pieces(at), shape, at);
   }
   LOOKBACK_DEVICE Sum derivative(const Pair& at) const {
     return form.soft_cap > 0 ? form.derivative(sum_of_pieces(at)) : Sum{1};

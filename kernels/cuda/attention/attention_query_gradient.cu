@@ -1,5 +1,6 @@
 #include "kernels/cuda/attention/attention_fragments.h"
 #include "kernels/cuda/attention/attention_streaming.h"
+#include "kernels/cuda/attention/attention_walk.h"
 #include "kernels/cuda/device/row_reduce.h"
 
 namespace lookback::kernels {
@@ -8,7 +9,7 @@ namespace {
 // dq of up to `targets` neighboring pieces: a block owns some query rows of one head and walks
 // over the keys they see. For each tile of keys first dP = dy v^T, then the scores of all pieces,
 // then dS times the keys of each target, which are copied once more where there are several pieces.
-template <class Tiles, int columns, int targets>
+template <class Tiles, Rules rules, int columns, int targets>
 struct StreamingQueryGradient {
   using T = typename Tiles::Element;
   static constexpr int threads = Tiles::warps * device::warp_threads;
@@ -21,6 +22,8 @@ struct StreamingQueryGradient {
   using ValueTile = typename Tiles::template Tile<value_block>;
   using Scores = float[keys / 8][4];
   using Sums = float[targets][columns / 8][4];
+  using Walk = KeyWalk<rules, rows, keys>;
+  using Facts = QueryFacts<rules>;
 
   StreamingBackward<T> backward;
   PieceSpan span;
@@ -43,30 +46,32 @@ struct StreamingQueryGradient {
     const auto& pieces = backward.operands.pieces;
     const auto at = place_of_query_block(device::block_index(), shape.sequences, shape.key_heads,
                                          shape.group, shape.rows, rows);
-    const auto seen = facts_of_rows(at);
+    auto walk = start(at);
     Sums sums;
     LOOKBACK_UNROLL
     for (int j = 0; j < targets; ++j) clear(sums[j]);
 
     int iterations = 0;  // tiles of pieces so far: they alternate between two buffers
-    const int begin = seen.begin(keys);
-    if (begin < seen.last) {
+    const int begin = walk.first();
+    if (walk.goes_on()) {
       copy_tile<threads>(tile_dy(),
                          backward.dy.at(at.sequence, at.first, at.key_head, at.head_in_group),
                          backward.dy.row_step, shape.rows - at.first, backward.dy.width);
       copy_values(at, begin);
     }
-    for (int first = begin; first < seen.last; first += keys) {
+    for (; walk.goes_on(); walk.advance()) {
+      const int first = walk.first();
       expect_tiles<Tiles>();
+      walk.look();
       Scores dweights, scores;
       clear(dweights);
       clear(scores);
       multiply_rows(dweights, tile_dy(), tile_v(), value_columns, [&] {
         copy_piece(at, 0, first, iterations, pieces.count > 1 || first == begin);
       });
-      const bool last = first + keys >= seen.last;
       for (int p = 0; p < pieces.count; ++p, ++iterations) {
         expect_tiles<Tiles>();
+        if (p == 0) walk.read();
         const float scale = backward.operands.scales[p];
         Scores of_piece;
         clear(of_piece);
@@ -76,14 +81,14 @@ struct StreamingQueryGradient {
                           copy_piece(at, p + 1, first, iterations + 1, true);
                         } else if (pieces.count > 1) {
                           copy_piece(at, span.first, first, iterations + 1, false);
-                        } else if (!last) {
-                          copy_values(at, first + keys);
+                        } else if (walk.has_next()) {
+                          copy_values(at, walk.next());
                         }
                       });
         add_scaled(scores, scale, of_piece);
       }
-      const bool whole = seen.whole(first, keys);
-      make_gradient(scores, dweights, first, whole);
+      const bool whole = walk.whole();
+      make_gradient(scores, dweights, at, first, whole);
       const bool again = pieces.count > 1;  // the targets' keys are copied once more
       LOOKBACK_UNROLL
       for (int j = 0; j < targets; ++j) {
@@ -102,8 +107,8 @@ struct StreamingQueryGradient {
           if (!again) return;
           if (j + 1 < span.count) {
             copy_piece(at, span.first + j + 1, first, iterations + 1, false);
-          } else if (!last) {
-            copy_values(at, first + keys);
+          } else if (walk.has_next()) {
+            copy_values(at, walk.next());
           }
         });
         if (again) ++iterations;
@@ -113,7 +118,8 @@ struct StreamingQueryGradient {
   }
 
   LOOKBACK_DEVICE T* value_tile(int rows_before) const {
-    auto* first = reinterpret_cast<T*>(memory_of_tiles<Tiles>() + query_gradient_head<Tiles>());
+    auto* first =
+        reinterpret_cast<T*>(memory_of_tiles<Tiles>() + query_gradient_head<Tiles, rules>());
     return first + Tiles::size(rows_before, value_columns, value_block);
   }
   LOOKBACK_DEVICE T* score_tile(int rows_before) const {
@@ -152,46 +158,80 @@ struct StreamingQueryGradient {
     device::cp_async_commit();
   }
 
-  // Of each row of the block: the keys it sees, log-sum-exp, row dot. A barrier is passed.
-  LOOKBACK_DEVICE QueryFacts* facts() const {
-    return reinterpret_cast<QueryFacts*>(memory_of_tiles<Tiles>());
+  // Of each row of the block; then what the walk keeps.
+  LOOKBACK_DEVICE Facts* facts() const {
+    return reinterpret_cast<Facts*>(memory_of_tiles<Tiles>());
   }
-  LOOKBACK_DEVICE SeenByBlock facts_of_rows(const BlockPlace& at) const {
+  // A barrier is passed.
+  LOOKBACK_DEVICE Walk start(const BlockPlace& at) const {
     const auto& shape = backward.operands.shape;
     const int thread = device::thread_index();
     if (thread < rows) {
       const auto row = at.first + thread < shape.rows ? at.first + thread : shape.rows - 1;
-      const auto range = shape.keys_of(at.sequence, row);
       const auto number = shape.row_number(at.sequence, at.key_head, at.head_in_group, row);
-      facts()[thread] = {.first = range.empty() ? 0 : static_cast<int>(range.first),
-                         .last = range.empty() ? 0 : static_cast<int>(range.last),
-                         .log_sum_exp = backward.operands.log_sum_exp[number],
-                         .row_dot = backward.row_dots[number]};
+      Facts of{};
+      if constexpr (rules == Rules::plain) {
+        const auto range = shape.keys_of(at.sequence, row);
+        of.first = range.empty() ? 0 : static_cast<int>(range.first);
+        of.last = range.empty() ? 0 : static_cast<int>(range.last);
+      }
+      of.log_sum_exp = backward.operands.log_sum_exp[number];
+      of.row_dot = backward.row_dots[number];
+      facts()[thread] = of;
     }
-    device::sync_block();
-    SeenByBlock seen;
-    for (int row = 0; row < rows; ++row) seen.add(facts()[row].first, facts()[row].last);
-    return seen;
+    if constexpr (rules == Rules::plain) {
+      device::sync_block();
+      SeenByBlock seen;
+      for (int row = 0; row < rows; ++row) seen.add(facts()[row].first, facts()[row].last);
+      return Walk(seen);
+    } else {
+      constexpr int bits_step = sizeof(Facts) / sizeof(SeenBits);
+      return Walk(shape, at, &facts()->seen, bits_step,
+                  reinterpret_cast<typename Walk::Found*>(facts() + rows));
+    }
   }
 
   // scores = P (dP - D), 0 where a key is hidden.
-  LOOKBACK_DEVICE void make_gradient(Scores& scores, const Scores& dweights, int first,
-                                     bool whole) const {
+  LOOKBACK_DEVICE void make_gradient(Scores& scores, const Scores& dweights, const BlockPlace& at,
+                                     int first, bool whole) const {
+    const auto& shape = backward.operands.shape;
+    HeadForm<float> form{};
+    if constexpr (rules == Rules::any) {
+      form = backward.operands.form.of_head(at.key_head * shape.group + at.head_in_group);
+    }
     LOOKBACK_UNROLL
     for (int half = 0; half < 2; ++half) {
-      const QueryFacts of = facts()[row_of_thread() + 8 * half];
+      const Facts of = facts()[row_of_thread() + 8 * half];
+      const int query = position_of_row(shape, at.first + row_of_thread() + 8 * half);
       const float center = center_of(of.log_sum_exp);
       LOOKBACK_UNROLL
       for (int n = 0; n < keys / 8; ++n) {
         LOOKBACK_UNROLL
         for (int i = 0; i < 2; ++i) {
           const int key = first + n * 8 + column_of_thread() + i;
-          const float weight = weight_of(scores[n][2 * half + i], center);
-          const float gradient = weight * (dweights[n][2 * half + i] - of.row_dot);
-          const bool seen = whole || (of.first <= key && key < of.last);
-          scores[n][2 * half + i] = seen ? gradient : 0.0F;
+          float& score = scores[n][2 * half + i];
+          float through = 1;
+          if constexpr (rules == Rules::any) {
+            const auto formed =
+                form(score, static_cast<float>(query - position_of_key(shape, key)));
+            score = formed.score;
+            through = formed.derivative;
+          }
+          const float weight = weight_of(score, center);
+          float gradient = weight * (dweights[n][2 * half + i] - of.row_dot);
+          if constexpr (rules == Rules::any) gradient *= through;
+          score = whole || shows(of, first, n * 8 + i) ? gradient : 0.0F;
         }
       }
+    }
+  }
+  // Key first + place + column_of_thread().
+  static LOOKBACK_DEVICE bool shows(const Facts& of, int first, int place) {
+    if constexpr (rules == Rules::plain) {
+      const int key = first + column_of_thread() + place;
+      return of.first <= key && key < of.last;
+    } else {
+      return (of.seen >> column_of_thread() & bit_of(place)) != 0;
     }
   }
 
@@ -243,19 +283,19 @@ struct StreamingQueryGradient {
   }
 };
 
-template <class Tiles, int columns, int targets, class T>
+template <class Tiles, Rules rules, int columns, int targets, class T>
 void launch_query_gradient(const StreamingBackward<T>& operands, PieceSpan span,
                            const HeadRows<T>* dq, float* parts) {
-  using Kernel = StreamingQueryGradient<Tiles, columns, targets>;
+  using Kernel = StreamingQueryGradient<Tiles, rules, columns, targets>;
   const auto& pieces = operands.operands.pieces;
   const int score_columns = std::max(columns, widest_score_columns<Tiles>(pieces));
   const int value_columns = contracted_columns<Tiles>(operands.dy.width);
   Kernel kernel{operands, span, {}, parts, score_columns, value_columns};
   std::copy_n(dq, span.count, kernel.dq);
+  const auto bytes = query_gradient_bytes<Tiles, rules>(columns * targets, Kernel::score_block,
+                                                        score_columns, value_columns, pieces.count);
   device::launch(
-      {.blocks = query_blocks(operands.operands.shape, Kernel::rows),
-       .shared_bytes = query_gradient_bytes<Tiles>(columns * targets, Kernel::score_block,
-                                                   score_columns, value_columns, pieces.count)},
+      {.blocks = query_blocks(operands.operands.shape, Kernel::rows), .shared_bytes = bytes},
       kernel);
 }
 
@@ -264,11 +304,11 @@ void launch_query_gradient(const StreamingBackward<T>& operands, PieceSpan span,
 template <class T>
 void streaming_query_gradient(const StreamingBackward<T>& operands, PieceSpan span,
                               const HeadRows<T>* dq, float* parts) {
-  visit_tiles<T>([&]<class Tiles>() {
-    visit_targets<T>(widest_of(operands.operands.pieces, span), span.count,
-                     [&]<int columns, int targets>() {
-                       launch_query_gradient<Tiles, columns, targets>(operands, span, dq, parts);
-                     });
+  visit_ways(operands.operands, [&]<class Tiles, Rules rules>() {
+    visit_targets<T, rules>(
+        widest_of(operands.operands.pieces, span), span.count, [&]<int columns, int targets>() {
+          launch_query_gradient<Tiles, rules, columns, targets>(operands, span, dq, parts);
+        });
   });
 }
 template void streaming_query_gradient(const StreamingBackward<float>&, PieceSpan,

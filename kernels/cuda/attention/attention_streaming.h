@@ -1,4 +1,5 @@
-// Attention on a GPU in tiles (Dao 2023): scores and weights live in registers, tile by tile.
+// Attention on a GPU in tiles (Dao 2023): scores and weights live in registers, tile by tile. Tiles
+// that the mask hides from all their rows are skipped.
 //
 // Three kernels: of query rows (the result; the gradients of queries) and of key rows (the
 // gradients of values and keys). Gradients compute the scores anew, from all pieces, for as many
@@ -9,7 +10,7 @@
 
 #include <cstdint>
 
-#include "kernels/cuda/attention/attention_operands.h"
+#include "kernels/cuda/attention/attention_form.h"
 #include "kernels/cuda/attention/attention_tiles.h"
 #include "kernels/cuda/device/capability.h"
 
@@ -25,6 +26,9 @@ struct StreamingOperands {
   const float* scales = nullptr;
   HeadRows<const T> v;
   const float* log_sum_exp = nullptr;  // [B, H, T]; absent: to be computed
+  FormOperands<float> form = {};
+
+  Rules rules() const { return rules_of(form, shape.visible); }
 };
 
 template <class T>
@@ -81,6 +85,15 @@ decltype(auto) visit_tiles(const Visitor& visit) {
     if (device::has_warpgroups()) return visit.template operator()<WarpgroupTiles>();
   }
   return visit.template operator()<WarpTiles<T>>();
+}
+
+// visit.template operator()<Tiles, rules>() for these operands.
+template <class T, class Visitor>
+decltype(auto) visit_ways(const StreamingOperands<T>& operands, const Visitor& visit) {
+  return visit_tiles<T>([&]<class Tiles>() {
+    if (operands.rules() == Rules::any) return visit.template operator()<Tiles, Rules::any>();
+    return visit.template operator()<Tiles, Rules::plain>();
+  });
 }
 
 // Blocks of query rows.

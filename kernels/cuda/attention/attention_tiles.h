@@ -8,13 +8,21 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
-#include "kernels/causal_mask.h"
+#include "kernels/cuda/attention/attention_pattern.h"
 #include "kernels/cuda/device/swizzled_tile.h"
 #include "runtime/dtype.h"
 #include "runtime/host_device.h"
 
 namespace lookback::kernels {
+
+// What a kernel knows of scores and masks. The plain ones are compiled apart, so that they pay
+// nothing for the others.
+enum class Rules {
+  plain,  // scores as they are, and the keys that VisibleKeys::keys_of() says
+  any,    // every form of scores (kernels/score_form.h) and every mask
+};
 
 // Elements in 16 bytes, which is what one copy takes.
 template <class T>
@@ -26,41 +34,36 @@ LOOKBACK_HOST_DEVICE constexpr int contracted_columns(std::int64_t width) {
   return static_cast<int>((width + Tiles::summed - 1) / Tiles::summed * Tiles::summed);
 }
 
-// Head sizes whose sums stay in registers are padded to one of these; 0: too wide.
+// Head sizes whose sums stay in registers are padded to one of these; 0: too wide. Each size is a
+// kernel more: f32, and rules that are seldom needed, have fewer of them.
 inline constexpr int widest_tile = 256;
-template <class T>
+template <class T, Rules rules = Rules::plain>
+constexpr bool has_columns(int columns) {
+  if (rules == Rules::any && sizeof(T) == 4) return columns == 128;
+  if (rules == Rules::any || sizeof(T) == 4) return columns % 64 == 0 && columns != 192;
+  return true;
+}
+template <class T, Rules rules = Rules::plain>
 constexpr int accumulated_columns(std::int64_t width) {
-  constexpr int of_bf16[] = {32, 64, 96, 128, 192, 256};
-  constexpr int of_f32[] = {64, 128, 256};
-  if constexpr (sizeof(T) == 2) {
-    for (const int columns : of_bf16) {
-      if (width <= columns) return columns;
-    }
-  } else {
-    for (const int columns : of_f32) {
-      if (width <= columns) return columns;
-    }
+  for (const int columns : {32, 64, 96, 128, 192, 256}) {
+    if (has_columns<T, rules>(columns) && width <= columns) return columns;
   }
   return 0;
 }
 
 // visit.template operator()<columns>() for the padded size of this head size.
-template <class T, class Visitor>
+template <class T, Rules rules = Rules::plain, class Visitor>
 void visit_accumulated_columns(std::int64_t width, const Visitor& visit) {
-  switch (accumulated_columns<T>(width)) {
-    case 64: return visit.template operator()<64>();
-    case 128: return visit.template operator()<128>();
-    case 256: return visit.template operator()<256>();
-    default: break;
-  }
-  if constexpr (sizeof(T) == 2) {
-    switch (accumulated_columns<T>(width)) {
-      case 32: return visit.template operator()<32>();
-      case 96: return visit.template operator()<96>();
-      case 192: return visit.template operator()<192>();
-      default: break;
-    }
-  }
+  const int wanted = accumulated_columns<T, rules>(width);
+  const auto visit_one_of = [&]<int... columns>(std::integer_sequence<int, columns...>) {
+    const auto visit_if_wanted = [&]<int one>() {
+      if constexpr (has_columns<T, rules>(one)) {
+        if (one == wanted) visit.template operator()<one>();
+      }
+    };
+    (visit_if_wanted.template operator()<columns>(), ...);
+  };
+  visit_one_of(std::integer_sequence<int, 32, 64, 96, 128, 192, 256>{});
 }
 
 // Neighboring pieces whose gradients one kernel makes.
@@ -69,17 +72,18 @@ struct PieceSpan {
 };
 // How many, for this widest head size among them: so that registers hold their sums.
 inline constexpr int max_targets_of_any = 4;
-template <class T>
+template <class T, Rules rules = Rules::plain>
 constexpr int max_targets(std::int64_t width) {
+  if constexpr (rules == Rules::any) return 1;
   const int columns = accumulated_columns<T>(width);
   if constexpr (sizeof(T) == 2) return columns > 128 ? 1 : columns > 64 ? 2 : 4;
   return columns > 64 ? 1 : 2;
 }
 // visit.template operator()<columns, targets>().
-template <class T, class Visitor>
+template <class T, Rules rules = Rules::plain, class Visitor>
 void visit_targets(std::int64_t width, int count, const Visitor& visit) {
-  visit_accumulated_columns<T>(width, [&]<int columns>() {
-    if constexpr (max_targets<T>(columns) > 1) {
+  visit_accumulated_columns<T, rules>(width, [&]<int columns>() {
+    if constexpr (max_targets<T, rules>(columns) > 1) {
       if (count > 1) return visit.template operator()<columns, max_targets<T>(columns)>();
     }
     visit.template operator()<columns, 1>();
@@ -163,11 +167,23 @@ template <class Tiles>
 inline constexpr int query_rows = rows_of_warp* Tiles::query_warps;  // of the forward kernel
 inline constexpr int queries_of_tile = 32;                           // where keys are rows
 
-// Of a query: the keys that it sees (where keys are rows: of the block), log-sum-exp, D.
-struct QueryFacts {
+// Of a query: the keys that it sees (of a tile as bits, or, under the plain rules, from the first
+// to the last; where keys are rows: of the block), log-sum-exp, D.
+template <Rules rules>
+struct QueryFacts;
+template <>
+struct QueryFacts<Rules::plain> {
   int first, last;
   float log_sum_exp, row_dot;
 };
+template <>
+struct QueryFacts<Rules::any> {
+  SeenBits seen;
+  float log_sum_exp, row_dot;
+};
+inline constexpr std::size_t query_facts_bytes = 16;
+static_assert(sizeof(QueryFacts<Rules::plain>) == query_facts_bytes &&
+              sizeof(QueryFacts<Rules::any>) == query_facts_bytes);
 
 // Shared memory of the three kernels: what is known of the rows, then tiles. With several pieces
 // their tiles alternate between two buffers. `columns`, `key_columns`, `value_columns`: as
@@ -176,17 +192,20 @@ template <class Tiles>
 LOOKBACK_HOST_DEVICE constexpr int aligned_bytes(std::size_t bytes) {
   return (static_cast<int>(bytes) + Tiles::alignment - 1) / Tiles::alignment * Tiles::alignment;
 }
-template <class Tiles>
+// What a KeyWalk (attention_walk.h) keeps there beside the bits of rows.
+template <Rules rules>
+inline constexpr std::size_t key_walk_bytes = rules == Rules::plain ? 0 : 32;
+template <class Tiles, Rules rules>
 LOOKBACK_HOST_DEVICE constexpr int forward_head() {
-  return aligned_bytes<Tiles>((2 * query_rows<Tiles> + 4) * sizeof(int));
+  return aligned_bytes<Tiles>((2 * query_rows<Tiles> + 4) * sizeof(int) + key_walk_bytes<rules>);
 }
-template <class Tiles>
+template <class Tiles, Rules rules>
 LOOKBACK_HOST_DEVICE constexpr int query_gradient_head() {
-  return aligned_bytes<Tiles>(tile_rows<Tiles> * sizeof(QueryFacts));
+  return aligned_bytes<Tiles>(tile_rows<Tiles> * query_facts_bytes + key_walk_bytes<rules>);
 }
 template <class Tiles>
 LOOKBACK_HOST_DEVICE constexpr int key_gradient_head(int queries) {
-  return aligned_bytes<Tiles>(static_cast<std::size_t>(queries) * sizeof(QueryFacts));
+  return aligned_bytes<Tiles>(static_cast<std::size_t>(queries) * query_facts_bytes);
 }
 template <class Tiles>
 constexpr std::size_t bytes_with(int head, int elements) {
@@ -194,20 +213,20 @@ constexpr std::size_t bytes_with(int head, int elements) {
          static_cast<std::size_t>(elements) * sizeof(typename Tiles::Element);
 }
 
-template <class Tiles>
+template <class Tiles, Rules rules = Rules::plain>
 constexpr std::size_t forward_bytes(int columns, int score_columns, int pieces) {
   const int keys = Tiles::keys_of_tile(columns), buffers = pieces > 1 ? 2 : 1;
   return bytes_with<Tiles>(
-      forward_head<Tiles>(),
+      forward_head<Tiles, rules>(),
       Tiles::size(buffers * (query_rows<Tiles> + keys), score_columns, Tiles::widest_block) +
           Tiles::size(keys, columns, Tiles::block_of(columns)));
 }
 // `columns`: of all sums together, `block`: Tiles::block_of(those of one).
-template <class Tiles>
+template <class Tiles, Rules rules = Rules::plain>
 constexpr std::size_t query_gradient_bytes(int columns, int block, int score_columns,
                                            int value_columns, int pieces) {
   const int both = tile_rows<Tiles> + Tiles::keys_of_tile(columns), buffers = pieces > 1 ? 2 : 1;
-  return bytes_with<Tiles>(query_gradient_head<Tiles>(),
+  return bytes_with<Tiles>(query_gradient_head<Tiles, rules>(),
                            Tiles::size(buffers * both, score_columns, block) +
                                Tiles::size(both, value_columns, Tiles::widest_block));
 }
@@ -224,29 +243,29 @@ constexpr std::size_t key_gradient_bytes(int key_columns, int targets, int value
 }
 
 // The most that any of them asks for. `widths`: of the pieces.
-template <class Tiles, class Widths>
+template <class Tiles, Rules rules = Rules::plain, class Widths>
 std::size_t max_shared_bytes(const Widths& widths, std::int64_t value_width) {
   using T = typename Tiles::Element;
   const int pieces = static_cast<int>(widths.size());
-  const int value_columns = accumulated_columns<T>(value_width);
+  const int value_columns = accumulated_columns<T, rules>(value_width);
   int score_columns = Tiles::summed;
   for (const auto width : widths) {
     score_columns = std::max(score_columns, contracted_columns<Tiles>(width));
   }
   auto most = std::max(
-      forward_bytes<Tiles>(value_columns, score_columns, pieces),
+      forward_bytes<Tiles, rules>(value_columns, score_columns, pieces),
       key_gradient_bytes<Tiles>(0, 1, value_columns, score_columns, value_columns, pieces));
   for (const auto width : widths) {
-    const int columns = accumulated_columns<T>(width);
+    const int columns = accumulated_columns<T, rules>(width);
     const int wide = std::max(columns, score_columns);
-    for (const int targets : {1, max_targets<T>(width)}) {
-      most =
-          std::max({most,
-                    query_gradient_bytes<Tiles>(columns * targets, Tiles::block_of(columns), wide,
-                                                contracted_columns<Tiles>(value_width), pieces),
-                    key_gradient_bytes<Tiles>(columns, targets, 0, wide, value_columns, pieces),
-                    key_gradient_bytes<Tiles>(columns, targets, value_columns, wide, value_columns,
-                                              pieces)});
+    for (const int targets : {1, max_targets<T, rules>(width)}) {
+      most = std::max(
+          {most,
+           query_gradient_bytes<Tiles, rules>(columns * targets, Tiles::block_of(columns), wide,
+                                              contracted_columns<Tiles>(value_width), pieces),
+           key_gradient_bytes<Tiles>(columns, targets, 0, wide, value_columns, pieces),
+           key_gradient_bytes<Tiles>(columns, targets, value_columns, wide, value_columns,
+                                     pieces)});
     }
   }
   return most;

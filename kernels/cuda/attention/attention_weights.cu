@@ -20,7 +20,7 @@ void forward(const AttentionWeightsForwardArgs& a) {
   const auto shape = shape_of(a.q, a.k, a.mask);
   visit_floating(a.weights.dtype, [&]<class T>(TypeTag<T>) {
     const PairScore<T> score{piece_table<T, explicit_pieces>(a.q, a.k, shape.group),
-                             a.scales.as<Accumulator<T>>(), pair_form<Accumulator<T>>(a.form)};
+                             a.scales.as<Accumulator<T>>(), form_operands<Accumulator<T>>(a.form)};
     softmax_of_scores<T>(shape, score, nullptr, rows_of_weights<T>(a.weights, shape.group));
   });
 }
@@ -34,7 +34,7 @@ void backward(const AttentionWeightsBackwardArgs& a) {
     row_dots<DotColumns::seen>(shape, weights, dweights, dots);
     const auto pieces = piece_table<T, explicit_pieces>(a.q, a.k, shape.group);
     const PairScore<T> score{pieces, a.scales.as<Accumulator<T>>(),
-                             pair_form<Accumulator<T>>(a.form)};
+                             form_operands<Accumulator<T>>(a.form)};
     explicit_piece_gradients<T>(a, shape, pieces,
                                 KeptScoreGradient<T>{{weights}, {dweights}, score, dots},
                                 dots + shape.all_rows());

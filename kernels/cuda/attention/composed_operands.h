@@ -43,13 +43,17 @@ struct ComposedOperands {
   MixingRows<const Sum> query_mixing, key_mixing;
   const Sum* fixed_mixing;  // absent: none
   const Sum* scale;
-  PairForm<Sum> form;
+  FormOperands<Sum> form;
+  std::int64_t distinct_heads;  // so many heads see all that any of them sees: 1, or all
   ComposedBand band;
 
   LOOKBACK_DEVICE std::int64_t heads() const { return shape.key_heads * shape.group; }
-  // Whether row i of the band sees the key.
+  // Whether some head of row i of the band sees the key.
   LOOKBACK_DEVICE bool sees(std::int64_t sequence, std::int64_t i, std::int64_t key) const {
-    return shape.keys_of(sequence, band.first + i).contains(key);
+    for (std::int64_t head = 0; head < distinct_heads; ++head) {
+      if (shape.sees(sequence, head, band.first + i, key)) return true;
+    }
+    return false;
   }
   // Where the numbers of row i of the band begin.
   LOOKBACK_DEVICE std::int64_t row_at(std::int64_t sequence, std::int64_t head,
@@ -69,6 +73,7 @@ ComposedOperands<T> composed_operands(const Arguments& a) {
   // So many that the bands' memory grows with the keys, not with their square.
   constexpr std::int64_t most_rows = 64, most_numbers = std::int64_t{1} << 22;
   const auto shape = shape_of({a.q}, {a.k}, a.mask);
+  const auto& pattern = a.mask.pattern;
   const auto of_row = std::max<std::int64_t>(1, shape.sequences * shape.heads() * shape.keys);
   const auto step = std::clamp<std::int64_t>(most_numbers / of_row, 1, most_rows);
   return {
@@ -81,7 +86,9 @@ ComposedOperands<T> composed_operands(const Arguments& a) {
       .key_mixing = mixing_rows<const Sum>(a.key_mixing),
       .fixed_mixing = a.fixed_mixing.template as<Sum>(),
       .scale = a.scale.template as<Sum>(),
-      .form = pair_form<Sum>(a.form),
+      .form = form_operands<Sum>(a.form),
+      .distinct_heads =
+          pattern.dilation.present() || pattern.random_blocks.present() ? shape.heads() : 1,
       .band = {
           .first = 0, .rows = 0, .step = std::min(step, std::max<std::int64_t>(1, shape.rows))}};
 }

@@ -1,5 +1,5 @@
 // What composed attention on a GPU does to the numbers of a band, pair by pair and row by row.
-// Hidden pairs are 0 in every one of them.
+// Pairs that no head sees are 0 in every one of them.
 #pragma once
 
 #include "kernels/cuda/attention/composed_operands.h"
@@ -50,7 +50,8 @@ struct PairNumbers {
       const Sum score =
           *x.scale * dot_of_lane(x.q.at(at.sequence, at.row, at.key_head, at.head_in_group),
                                  x.k.at(at.sequence, at.key, at.key_head, 0), x.q.width);
-      to = number == PairNumber::score ? x.form(score, x.shape, at) : to * x.form.derivative(score);
+      to = number == PairNumber::score ? formed_score(x.form, score, x.shape, at)
+                                       : to * x.form.derivative(score);
     }
   }
 };

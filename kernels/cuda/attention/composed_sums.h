@@ -24,6 +24,7 @@ struct SumOverSeenKeys {
     const Sum* row = numbers + x.row_at(sequence, head, i);
     Sum sum = 0;
     for (auto s = seen.first; s < seen.last; ++s) {
+      if (!x.shape.visible.plain() && !x.sees(sequence, i, s)) continue;
       sum = device::fma(row[s], static_cast<Sum>(values.at(sequence, s, key_head, 0)[column]), sum);
     }
     to.at(sequence, x.band.first + i, key_head, head_in_group)[column] =

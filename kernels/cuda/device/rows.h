@@ -68,15 +68,15 @@ struct RowGroup {
   class Row {
    public:
     // The row that begins there, read at once where it is held.
-    LOOKBACK_DEVICE Row(const RowGroup& by, const T* from) : data(from) { load(by, from); }
+    LOOKBACK_DEVICE Row(const RowGroup& by, const T* from) : data_(from) { load(by, from); }
     // A row that is yet to be written, by put().
-    LOOKBACK_DEVICE explicit Row(T* to) : data(to), packs{} {}
+    LOOKBACK_DEVICE explicit Row(T* to) : data_(to), packs_{} {}
 
     LOOKBACK_DEVICE void load(const RowGroup& by, const T* from) {
-      data = from;
+      data_ = from;
       if constexpr (held > 0) {
         by.for_each_pack([&](int iteration, std::int64_t column) {
-          packs[iteration] = read_pack<width>(from + column);
+          packs_[iteration] = read_pack<width>(from + column);
         });
       }
     }
@@ -86,9 +86,9 @@ struct RowGroup {
 #endif
     LOOKBACK_DEVICE Pack<T, width> pack(int iteration, std::int64_t column) const {
       if constexpr (held > 0) {
-        return packs[iteration];
+        return packs_[iteration];
       } else {
-        return read_pack<width>(data + column);
+        return read_pack<width>(data_ + column);
       }
     }
 #if !defined(__CUDACC__)
@@ -96,13 +96,13 @@ struct RowGroup {
 #endif
     LOOKBACK_DEVICE void put(T* to, int iteration, std::int64_t column,
                              const Pack<T, width>& values) {
-      if constexpr (held > 0) packs[iteration] = values;
+      if constexpr (held > 0) packs_[iteration] = values;
       write_pack(to + column, values);
     }
 
    private:
-    const T* data;
-    Pack<T, width> packs[held > 0 ? held : 1];
+    const T* data_;
+    Pack<T, width> packs_[held > 0 ? held : 1];
   };
 };
 
