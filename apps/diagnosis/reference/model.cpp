@@ -26,7 +26,11 @@ class Forward {
       x = decoder_layer(layer, x);
     }
     result.hidden.push_back(x);
-    for (auto& record : records_) result.looks.push_back(std::move(record.look));
+    for (auto& record : records_) {
+      result.looks.push_back(std::move(record.look));
+      result.attention_outputs.push_back(std::move(record.attention_output));
+      result.mlp_outputs.push_back(std::move(record.mlp_output));
+    }
     result.auxiliary_loss = auxiliary_loss(result.looks);
     const auto last = rms_norm(x, weights_.values("model.norm.weight"), config_.rms_norm_eps);
     const auto* head = config_.tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";

@@ -17,6 +17,8 @@ struct Run {
   Matrix logits;               // [T, V]
   std::vector<Matrix> hidden;  // the input of each layer [T, D], and what the last one hands on
   std::vector<Look> looks;     // of each layer
+  // Of each layer, its own [T, D]: what its attention and its MLP said.
+  std::vector<Matrix> attention_outputs, mlp_outputs;
   // The routers' losses times their coefficients, the mean over the layers that have a router.
   double auxiliary_loss = 0;
 };

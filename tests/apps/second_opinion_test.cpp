@@ -1,0 +1,45 @@
+// What the second opinion says of models that are not what their config says.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "apps/diagnosis/diagnosis_check.h"
+#include "tests/apps/small_subject.h"
+
+namespace lookback::tests {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SecondOpinion : public ::testing::Test {
+ protected:
+  static std::vector<CheckResult> opinions(const Subject& subject) {
+    Diagnosis diagnosis;
+    DiagnosisChecks::make("second_opinion")->run(subject, diagnosis);
+    return diagnosis.checks;
+  }
+
+  const SmallSubjects small_;
+};
+
+TEST_F(SecondOpinion, AgreesWithHealthyModels) {
+  for (const auto* preset : {"llama", "method1", "method3.2", "stored3", "method5.4", "mla", "moa",
+                             "dcmha", "linear", "bigbird"}) {
+    const auto all = opinions(small_.subject(preset));
+    ASSERT_EQ(all.size(), 2U) << preset;
+    for (const auto& each : all) {
+      EXPECT_EQ(each.result, CheckResult::Result::passed) << preset << ": " << each.evidence;
+      EXPECT_LT(each.value, 1e-12) << preset;
+      EXPECT_THAT(each.evidence, HasSubstr("2, 17, 66 tokens"));
+    }
+  }
+}
+
+TEST_F(SecondOpinion, NamesThePlaceOfAnotherModel) {
+  const auto heads = opinions(small_.subject("llama", "tiled_key_heads"));
+  ASSERT_EQ(heads.size(), 2U);
+  EXPECT_EQ(heads[0].finding, Verdict::not_the_named_model);
+  EXPECT_THAT(heads[0].evidence, HasSubstr("model.layers.0.self_attn, in its weights: logits of"));
+}
+
+}  // namespace
+}  // namespace lookback::tests
