@@ -1,6 +1,6 @@
-// The model against the second opinion (reference/): logits of every way of running it, in f64, with
-// its own weights and with gains, biases and learned numbers that are no longer what they start
-// from. Ways that differ from one another are one finding; ways that agree, and not with the
+// The model against the second opinion (reference/): logits of every way of running it, in f64,
+// with its own weights and with gains, biases and learned numbers that are no longer what they
+// start from. Ways that differ from one another are one finding; ways that agree, and not with the
 // reference, are another, with the layer where they part.
 #include <algorithm>
 #include <array>

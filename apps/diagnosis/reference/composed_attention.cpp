@@ -1,5 +1,6 @@
-// dcmha: the scores of all heads at a pair of tokens are mixed with one another before the softmax,
-// and the weights once more behind it, by small matrices that each token brings (Xiao et al. 2024).
+// dcmha: the scores of all heads at a pair of tokens are mixed with one another before the
+// softmax, and the weights once more behind it, by small matrices that each token brings (Xiao et
+// al. 2024).
 #include <cmath>
 #include <numbers>
 

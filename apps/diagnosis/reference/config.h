@@ -78,8 +78,8 @@ class UnknownToReference : public Error {
   using Error::Error;
 };
 
-// Reads the keys that nn/llama/config_file.h writes for every model (to_json_in_own_keys); a fault is
-// left out, for the reference has none. Throws UnknownToReference.
+// Reads the keys that nn/llama/config_file.h writes for every model (to_json_in_own_keys); a fault
+// is left out, for the reference has none. Throws UnknownToReference.
 Config read_config(std::string_view json);
 
 }  // namespace lookback::reference

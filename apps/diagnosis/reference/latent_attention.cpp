@@ -1,5 +1,5 @@
-// mla: keys and values of all heads come from one latent per token, and one part of the keys, which
-// positions turn, is the same for all heads (DeepSeek-AI 2024).
+// mla: keys and values of all heads come from one latent per token, and one part of the keys,
+// which positions turn, is the same for all heads (DeepSeek-AI 2024).
 #include "apps/diagnosis/reference/attention.h"
 #include "apps/diagnosis/reference/positions.h"
 

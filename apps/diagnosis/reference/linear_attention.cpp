@@ -1,5 +1,5 @@
-// linear: weights are products of positive features, elu(x) + 1, over their sum (Katharopoulos et al.
-// 2020); positions turn the features of the numerator alone (Su et al. 2021).
+// linear: weights are products of positive features, elu(x) + 1, over their sum (Katharopoulos et
+// al. 2020); positions turn the features of the numerator alone (Su et al. 2021).
 #include <cmath>
 
 #include "apps/diagnosis/reference/attention.h"

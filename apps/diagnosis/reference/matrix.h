@@ -1,5 +1,5 @@
-// Numbers of the second opinion on a model: rows of doubles, and plain loops over them. Nothing here
-// uses the tensors, kernels or modules that train.
+// Numbers of the second opinion on a model: rows of doubles, and plain loops over them. Nothing
+// here uses the tensors, kernels or modules that train.
 #pragma once
 
 #include <cstddef>

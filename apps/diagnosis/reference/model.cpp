@@ -133,8 +133,8 @@ class Forward {
     return s;
   }
 
-  // The residual sum at the site that looks back: the stream, and the outputs of the earlier layers,
-  // as they were or run again on x, this layer's input.
+  // The residual sum at the site that looks back: the stream, and the outputs of the earlier
+  // layers, as they were or run again on x, this layer's input.
   Matrix combined(std::size_t layer, const Matrix& stream, const Matrix& x,
                   Matrix Record::*output) const {
     const auto& cross = *config_.cross_layer;
@@ -181,8 +181,8 @@ class Forward {
     return layers == 0 ? 0 : total / layers;
   }
 
-  // balance: E times sum_e (share of tokens that chose e) (mean probability of e); z: the mean square
-  // of log sum_e exp(logit). Over the tokens of the sequence.
+  // balance: E times sum_e (share of tokens that chose e) (mean probability of e); z: the mean
+  // square of log sum_e exp(logit). Over the tokens of the sequence.
   static double router_loss(const AttentionConfig& options, const Look& look) {
     const auto tokens = static_cast<double>(look.chosen.rows());
     const auto experts = look.chosen.columns();

@@ -15,8 +15,8 @@ double yarn_amplitude(double factor, double mscale) {
   return factor <= 1 ? 1 : 0.1 * mscale * std::log(factor) + 1;
 }
 
-// Pairs that turn often in the original length stay, those that turn less than once are slowed down,
-// those between are blended (Peng et al. 2023).
+// Pairs that turn often in the original length stay, those that turn less than once are slowed
+// down, those between are blended (Peng et al. 2023).
 std::vector<double> yarn_frequencies(std::vector<double> frequencies, const Config& config) {
   const auto& scaling = config.rope_scaling;
   const auto width = 2 * static_cast<double>(frequencies.size());

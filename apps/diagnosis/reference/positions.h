@@ -10,8 +10,8 @@
 
 namespace lookback::reference {
 
-// Turns each pair (x[t, d], x[t, d + width / 2]) by the angle t w_d, where w_d falls with d from 1 to
-// about 1 / rope_theta (Su et al. 2021), slowed down as rope_scaling says.
+// Turns each pair (x[t, d], x[t, d + width / 2]) by the angle t w_d, where w_d falls with d from 1
+// to about 1 / rope_theta (Su et al. 2021), slowed down as rope_scaling says.
 Matrix with_rotary_positions(const Matrix& x, const Config& config);
 // What yarn multiplies the scores of latent attention by, beside their scale; 1 without it.
 double yarn_score_factor(const Config& config);

@@ -1,6 +1,6 @@
-// Types whose heads share what they compare. collaborative: all heads have the same queries and keys,
-// of which each weighs the columns (Cordonnier et al. 2020). mohsa: each head also sees some columns
-// of its neighbors' queries, keys and values (Zhang et al. 2024).
+// Types whose heads share what they compare. collaborative: all heads have the same queries and
+// keys, of which each weighs the columns (Cordonnier et al. 2020). mohsa: each head also sees some
+// columns of its neighbors' queries, keys and values (Zhang et al. 2024).
 #include "apps/diagnosis/reference/attention.h"
 #include "apps/diagnosis/reference/positions.h"
 
