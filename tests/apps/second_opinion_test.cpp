@@ -41,5 +41,16 @@ TEST_F(SecondOpinion, NamesThePlaceOfAnotherModel) {
   EXPECT_THAT(heads[0].evidence, HasSubstr("model.layers.0.self_attn, in its weights: logits of"));
 }
 
+// docs/examples/decayed_scores.cpp: a scheme that somebody added.
+TEST_F(SecondOpinion, SaysWhatItDoesNotKnow) {
+  auto subject = small_.subject("llama");
+  subject.config.score_scale = "decayed";
+  const auto all = opinions(subject);
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].result, CheckResult::Result::left_out);
+  EXPECT_THAT(all[0].evidence,
+              HasSubstr("score_accumulation.scale decayed is not known to the reference"));
+}
+
 }  // namespace
 }  // namespace lookback::tests

@@ -109,6 +109,25 @@ TEST(House, FoldersOfNnPointOneWay) {
               IsEmpty());
 }
 
+// The second opinion shares nothing with what it judges but how errors are thrown.
+std::vector<string> shared_with_the_judged(const SourceFile& file) {
+  const string folder = "apps/diagnosis/reference/";
+  if (!file.name.starts_with(folder)) return {};
+  std::vector<string> found;
+  for (const auto& name : quoted_includes(file)) {
+    const bool is_error = name == "runtime/error.h" || name == "runtime/check.h";
+    if (!name.starts_with(folder) && !is_error) found.push_back("includes " + name);
+  }
+  return found;
+}
+
+TEST(House, TheSecondOpinionStandsAlone) {
+  EXPECT_THAT(broken(shared_with_the_judged), IsEmpty());
+  EXPECT_THAT(
+      shared_with_the_judged({"apps/diagnosis/reference/a.h", "#include \"nn/linear.h\"\n"}),
+      ElementsAre("includes nn/linear.h"));
+}
+
 // Kernels see operand views: neither directly nor through another header do they know Tensor.
 std::vector<string> kernel_knows_tensor(const std::map<string, SourceFile>& files,
                                         const SourceFile& file) {
