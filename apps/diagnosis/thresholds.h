@@ -20,6 +20,13 @@ inline constexpr double cache_rounding = 1e-8;
 // mixing number of one of 16 columns, moves fresh weights by 1e-6.
 inline constexpr double rounding = 1e-8;
 
+// A slope of the loss, by a difference quotient in f64, beside that of backward. A loss of a few
+// nats is rounded by 1e-15, which steps of 3e-4 of a weight make 1e-11: a millionth of the slope
+// that counts. A use or a factor that is missing changes a slope by tenths: it is seen in slopes a
+// thousand times smaller than that.
+inline constexpr double slope = 1e-4;
+inline constexpr double slope_that_counts = 1e-5;
+
 // How far the sum of a row of f32 or bf16 probabilities is from 1; logits miss it by far.
 inline constexpr double sum_of_a_distribution = 1e-3;
 

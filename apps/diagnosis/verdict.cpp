@@ -52,6 +52,10 @@ constexpr std::array classes{
     VerdictClass{vanishing_gradient, "vanishing-gradient",
                  "Gradients die out on their way to the first layers.",
                  "Look at the initialization and at what scales the residual stream."},
+    VerdictClass{wrong_gradient, "wrong-gradient",
+                 "A gradient is not the derivative of the loss.",
+                 "Hold the backward pass of what the named parameter goes through against its "
+                 "forward pass."},
     VerdictClass{accumulation_mismatch, "accumulation-mismatch",
                  "The same batch in other micro-batches has another loss or gradient.",
                  "Divide the sum over all micro-batches by all valid targets."},

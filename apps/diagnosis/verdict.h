@@ -22,6 +22,7 @@ enum class Verdict {
   broken_tying,
   exploding_gradient,
   vanishing_gradient,
+  wrong_gradient,
   accumulation_mismatch,
   contamination,
   memorisation,

@@ -7,16 +7,13 @@
 #include <cmath>
 #include <optional>
 
+#include "apps/diagnosis/as_reference.h"
 #include "apps/diagnosis/diagnosis_check.h"
-#include "apps/diagnosis/reference/model.h"
 #include "apps/diagnosis/tensor_numbers.h"
 #include "apps/diagnosis/thresholds.h"
 #include "autograd/grad_mode.h"
-#include "autograd/ops/copy_of.h"
 #include "autograd/ops/slice.h"
 #include "autograd/ops/to_vector.h"
-#include "nn/llama/config_file.h"
-#include "runtime/random.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
@@ -37,38 +34,6 @@ std::vector<Way> ways_of(const Subject& subject) {
   if (!subject.config.fault.empty()) return {{"explicit weights", subject.forward()}};
   return {{"streaming", {.attention = AttentionPath::streaming}},
           {"explicit weights", {.attention = AttentionPath::explicit_weights}}};
-}
-
-reference::Config config_of(const Subject& subject) {
-  auto config = subject.config;
-  config.carried.clear();
-  config.fault.clear();
-  return reference::read_config(to_json_in_own_keys(config));
-}
-
-reference::Weights weights_of(const Llama& llama) {
-  reference::Weights weights;
-  for (const auto& [name, tensor, initial] : llama.parameters()) {
-    std::vector<std::size_t> shape;
-    for (int i = 0; i < tensor.rank(); ++i)
-      shape.push_back(static_cast<std::size_t>(tensor.size(i)));
-    weights.set(name, {.shape = shape, .values = to_vector(tensor)});
-  }
-  return weights;
-}
-
-// Gains of 1 and biases of 0 hide which of them is used, and where.
-void disturb(const Llama& llama, std::uint64_t seed) {
-  std::uint64_t stream = 0;
-  for (const auto& [name, tensor, initial] : llama.parameters()) {
-    if (tensor.rank() > 1) continue;
-    RandomStream random(seed, stream_of(RandomUse::diagnosis, stream++));
-    auto values = to_vector(tensor);
-    for (double& value : values)
-      value = value * (1 + 0.2 * random.normal()) + 0.02 * random.normal();
-    copy_into(to_device(from_values(values, tensor.shape()), tensor.device()), tensor);
-    tensor.storage()->bump_version();
-  }
 }
 
 // The largest |a - b| of row `row` of ours [B, ..], beside the largest |b|.
@@ -131,7 +96,7 @@ class SecondOpinion final : public DiagnosisCheck {
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
     const NoGrad no_grad;
     try {
-      const auto config = config_of(subject);
+      const auto config = reference_config(subject.config);
       const auto llama = subject.model(DType::f64);
       compare(subject, config, *llama, "weights as they are", diagnosis);
       disturb(*llama, subject.seed);
@@ -144,7 +109,7 @@ class SecondOpinion final : public DiagnosisCheck {
  private:
   static void compare(const Subject& subject, const reference::Config& config, const Llama& llama,
                       const std::string& which, Diagnosis& diagnosis) {
-    const auto weights = weights_of(llama);
+    const auto weights = reference_weights(llama);
     double cost = 0;  // of a token
     for (const auto& [name, values] : weights.all())
       cost += static_cast<double>(values.values.size());

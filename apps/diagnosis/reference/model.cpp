@@ -216,13 +216,14 @@ Run run(const Config& config, const Weights& weights, const std::vector<std::int
   return Forward(config, weights).run(tokens);
 }
 
-double next_token_loss(const Run& run, const std::vector<std::int64_t>& tokens) {
+double sum_of_losses(const Run& run, const std::vector<std::int64_t>& targets) {
   double total = 0;
-  for (std::size_t t = 0; t + 1 < tokens.size(); ++t) {
+  for (std::size_t t = 0; t < targets.size(); ++t) {
+    if (targets[t] < 0) continue;
     const auto logits = run.logits.row(t);
-    total += log_sum_exp(logits) - logits[static_cast<std::size_t>(tokens[t + 1])];
+    total += log_sum_exp(logits) - logits[static_cast<std::size_t>(targets[t])];
   }
-  return total / static_cast<double>(tokens.size() - 1);
+  return total;
 }
 
 }  // namespace lookback::reference

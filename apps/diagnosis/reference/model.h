@@ -24,7 +24,7 @@ struct Run {
 };
 Run run(const Config& config, const Weights& weights, const std::vector<std::int64_t>& tokens);
 
-// The mean of -log softmax(logits[t])[tokens[t + 1]] over t < T - 1, in nats.
-double next_token_loss(const Run& run, const std::vector<std::int64_t>& tokens);
+// The sum of -log softmax(logits[t])[targets[t]], in nats, over the targets that are not negative.
+double sum_of_losses(const Run& run, const std::vector<std::int64_t>& targets);
 
 }  // namespace lookback::reference

@@ -1,0 +1,216 @@
+// Gradients against the second opinion (reference/): along a random direction of each parameter,
+// the difference quotient of its loss and the gradient that backward gives, in f64. The batch has
+// repeated tokens and ignored targets; every way that training can take is held against it. The
+// model is the subject's kind, small, with gains and biases that are not at their start.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "apps/diagnosis/as_reference.h"
+#include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/ladder.h"
+#include "apps/diagnosis/thresholds.h"
+#include "apps/train/accumulate_gradients.h"
+#include "autograd/gradient.h"
+#include "autograd/ops/to_vector.h"
+#include "runtime/random.h"
+
+namespace lookback {
+namespace {
+
+constexpr std::int64_t rows = 2, longest = 19;
+constexpr std::int64_t different_tokens = 7, most_words = 61;
+constexpr SmallSize size{.layers = 3, .width = 32};
+// Of a weight, on average. Four points: the fifth derivative leaves 1e-14 of itself.
+constexpr double step = 3e-4;
+
+struct Way {
+  std::string name;
+  ForwardOptions options;
+};
+
+std::vector<Way> ways_of(const Subject& subject) {
+  auto again = subject.forward();
+  again.activations = Activations::recomputed;
+  std::vector<Way> ways{{"as it trains", subject.forward()},
+                        {"with activations computed again", again}};
+  if (subject.config.fault.empty())
+    ways.push_back({"with explicit weights", {.attention = AttentionPath::explicit_weights}});
+  return ways;
+}
+
+TokenBatch batch_of(const Subject& subject) {
+  const auto columns = std::min(longest, subject.config.max_position_embeddings);
+  TokenBatch batch{.rows = rows, .columns = columns, .inputs = {}, .targets = {}};
+  RandomStream random(subject.seed, stream_of(RandomUse::diagnosis, 1000));
+  const auto words = std::min(different_tokens, subject.config.vocab_size);
+  for (std::int64_t i = 0; i < rows * columns; ++i) {
+    const auto draw = [&] {
+      return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(words)));
+    };
+    batch.inputs.push_back(draw());
+    batch.targets.push_back(i % 3 == 1 ? ignored_target : draw());
+  }
+  return batch;
+}
+
+double reference_loss(const reference::Config& config, const reference::Weights& weights,
+                      const TokenBatch& batch) {
+  double losses = 0, auxiliary = 0;
+  for (std::int64_t row = 0; row < batch.rows; ++row) {
+    const auto part = [&](const std::vector<std::int64_t>& all) {
+      const auto first = all.begin() + row * batch.columns;
+      return std::vector<std::int64_t>(first, first + batch.columns);
+    };
+    const auto run = reference::run(config, weights, part(batch.inputs));
+    losses += reference::sum_of_losses(run, part(batch.targets));
+    auxiliary += run.auxiliary_loss;
+  }
+  const auto targets = std::ranges::count_if(batch.targets, [](auto t) { return t >= 0; });
+  return losses / static_cast<double>(targets) + auxiliary / static_cast<double>(batch.rows);
+}
+
+struct OurStep {
+  double loss = 0;
+  std::vector<std::vector<double>> gradients;  // by parameter; empty: none
+};
+
+OurStep our_step(const Llama& llama, const TokenBatch& batch, const ForwardOptions& options) {
+  clear_gradients(llama.parameters());
+  const auto measures = accumulate_gradients(llama, {batch}, options);
+  OurStep ours{.loss = measures.loss + measures.auxiliary_loss.value_or(0), .gradients = {}};
+  for (const auto& parameter : llama.parameters()) {
+    const auto found = gradient(parameter.tensor);
+    auto values = found.defined() ? to_vector(found) : std::vector<double>();
+    for (double& value : values) value *= measures.loss_scale;
+    ours.gradients.push_back(std::move(values));
+  }
+  return ours;
+}
+
+struct Slope {
+  double reference = 0;
+  std::vector<double> ours;  // of each way
+};
+
+class GradientByDifference final : public DiagnosisCheck {
+ public:
+  Verdict looks_for() const override { return Verdict::wrong_gradient; }
+  void run(const Subject& given, Diagnosis& diagnosis) const override {
+    try {
+      auto subject = shrunk(given, size);
+      subject.config.vocab_size = std::min(subject.config.vocab_size, most_words);
+      const auto llama = subject.fresh_model(DType::f64);
+      disturb(*llama, subject.seed);
+      compare(subject, reference_config(subject.config), *llama, diagnosis);
+    } catch (const reference::UnknownToReference& error) {
+      diagnosis.left_out(name, error.what());
+    }
+  }
+
+ private:
+  static constexpr const char* name = "gradients by difference quotients";
+
+  static void compare(const Subject& subject, const reference::Config& config, const Llama& llama,
+                      Diagnosis& diagnosis) {
+    const auto batch = batch_of(subject);
+    auto weights = reference_weights(llama);
+    const double loss = reference_loss(config, weights, batch);
+    std::vector<OurStep> steps;
+    const auto ways = ways_of(subject);
+    for (const auto& way : ways) {
+      steps.push_back(our_step(llama, batch, way.options));
+      if (std::abs(steps.back().loss - loss) > thresholds::rounding * std::abs(loss))
+        return diagnosis.left_out(name, "the loss is not that of the reference: no slope of it is");
+    }
+    const auto parameters = llama.parameters();
+    double worst = 0;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      // A choice or a clamp may change sides between two points: not along both directions.
+      double off = 0;
+      for (std::uint64_t direction = 0; direction < 2; ++direction) {
+        const auto slope = slope_along(config, weights, batch, parameters[i].name, i, steps,
+                                       subject.seed, direction);
+        const auto [error, way] = error_of(slope);
+        off = direction == 0 ? error : std::min(off, error);
+        if (off <= thresholds::slope) break;
+        if (direction == 1)
+          return refuse(parameters[i].name, slope, ways[way].name, off, diagnosis);
+      }
+      worst = std::fmax(worst, off);
+    }
+    diagnosis.passed(
+        name, worst, thresholds::slope,
+        fmt::format("along a random direction of each of {} parameters the gradient, by "
+                    "{} ways, is the slope of the loss of a model written out in plain "
+                    "loops, but for {:.2g} of it",
+                    parameters.size(), ways.size(), worst));
+  }
+
+  // The slopes along a random direction of one parameter, whose size is that of its values.
+  static Slope slope_along(const reference::Config& config, reference::Weights& weights,
+                           const TokenBatch& batch, const std::string& parameter, std::size_t index,
+                           const std::vector<OurStep>& steps, std::uint64_t seed,
+                           std::uint64_t number) {
+    const auto kept = weights.at(parameter);
+    double squares = 0;
+    for (const double value : kept.values) squares += value * value;
+    const double scale = std::sqrt(squares / static_cast<double>(kept.values.size())) + 1e-2;
+    RandomStream random(seed, stream_of(RandomUse::diagnosis, 2000 + 2 * index + number));
+    std::vector<double> direction;
+    for (std::size_t i = 0; i < kept.values.size(); ++i)
+      direction.push_back(scale * random.normal());
+    const auto loss_at = [&](double distance) {
+      auto moved = kept;
+      for (std::size_t i = 0; i < moved.values.size(); ++i)
+        moved.values[i] += distance * direction[i];
+      weights.set(parameter, moved);
+      return reference_loss(config, weights, batch);
+    };
+    Slope slope;
+    const auto difference = [&](double distance) { return loss_at(distance) - loss_at(-distance); };
+    slope.reference = (8 * difference(step) - difference(2 * step)) / (12 * step);  // error step^4
+    weights.set(parameter, kept);
+    for (const auto& each : steps) {
+      double along = 0;
+      const auto& gradient = each.gradients[index];
+      for (std::size_t i = 0; i < gradient.size(); ++i) along += gradient[i] * direction[i];
+      slope.ours.push_back(along);
+    }
+    return slope;
+  }
+
+  // Relative to the slope, or to one that rounding hides; and the way that is off by it.
+  static std::pair<double, std::size_t> error_of(const Slope& slope) {
+    std::pair<double, std::size_t> worst{0, 0};
+    for (std::size_t way = 0; way < slope.ours.size(); ++way) {
+      const double largest = std::max(
+          {std::abs(slope.reference), std::abs(slope.ours[way]), thresholds::slope_that_counts});
+      const double error = std::abs(slope.ours[way] - slope.reference) / largest;
+      if (!(error <= worst.first)) worst = {error, way};
+    }
+    return worst;
+  }
+
+  static void refuse(const std::string& parameter, const Slope& slope, const std::string& way,
+                     double off, Diagnosis& diagnosis) {
+    const double ours = slope.ours[error_of(slope).second];
+    diagnosis.failed(
+        Verdict::wrong_gradient, name, off, thresholds::slope,
+        fmt::format("{}: along a random direction the loss changes by {:.6g}, the gradient {} says "
+                    "{:.6g}{}",
+                    parameter, slope.reference, way, ours, shape_of(ours / slope.reference)));
+  }
+
+  static std::string shape_of(double ratio) {
+    if (ratio == 0) return ": a use is missing";
+    if (std::abs(ratio + 1) < 1e-3) return ": the sign is wrong";
+    return fmt::format(", {:.4g} times as much", ratio);
+  }
+};
+
+const DiagnosisChecks::Add registered{"gradient_by_difference",
+                                      [] { return std::make_unique<GradientByDifference>(); }};
+
+}  // namespace
+}  // namespace lookback
