@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <tuple>
 
 #include "apps/diagnosis/as_reference.h"
 #include "apps/diagnosis/diagnosis_check.h"
@@ -93,6 +94,13 @@ struct Slope {
   std::vector<double> ours;  // of each way
 };
 
+struct Wrong {
+  std::string parameter;
+  Slope slope = {};
+  double off = 0;
+  std::size_t way = 0;
+};
+
 class GradientByDifference final : public DiagnosisCheck {
  public:
   Verdict looks_for() const override { return Verdict::wrong_gradient; }
@@ -125,20 +133,20 @@ class GradientByDifference final : public DiagnosisCheck {
     }
     const auto parameters = llama.parameters();
     double worst = 0;
+    std::vector<Wrong> wrong;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       // A choice or a clamp may change sides between two points: not along both directions.
-      double off = 0;
+      Wrong found{.parameter = parameters[i].name};
       for (std::uint64_t direction = 0; direction < 2; ++direction) {
-        const auto slope = slope_along(config, weights, batch, parameters[i].name, i, steps,
-                                       subject.seed, direction);
-        const auto [error, way] = error_of(slope);
-        off = direction == 0 ? error : std::min(off, error);
-        if (off <= thresholds::slope) break;
-        if (direction == 1)
-          return refuse(parameters[i].name, slope, ways[way].name, off, diagnosis);
+        found.slope = slope_along(config, weights, batch, parameters[i].name, i, steps,
+                                  subject.seed, direction);
+        std::tie(found.off, found.way) = error_of(found.slope);
+        if (found.off <= thresholds::slope) break;
       }
-      worst = std::fmax(worst, off);
+      worst = std::fmax(worst, found.off);
+      if (found.off > thresholds::slope) wrong.push_back(found);
     }
+    if (!wrong.empty()) return refuse(wrong, ways, diagnosis);
     diagnosis.passed(
         name, worst, thresholds::slope,
         fmt::format("along a random direction of each of {} parameters the gradient, by "
@@ -192,14 +200,22 @@ class GradientByDifference final : public DiagnosisCheck {
     return worst;
   }
 
-  static void refuse(const std::string& parameter, const Slope& slope, const std::string& way,
-                     double off, Diagnosis& diagnosis) {
-    const double ours = slope.ours[error_of(slope).second];
+  // Backward comes from the loss: what is wrong at a parameter is wrong at those before it, too.
+  // The last one is nearest to where it begins.
+  static void refuse(const std::vector<Wrong>& wrong, const std::vector<Way>& ways,
+                     Diagnosis& diagnosis) {
+    const auto& last = wrong.back();
+    const double ours = last.slope.ours[last.way];
+    const auto others =
+        wrong.size() == 1
+            ? std::string()
+            : fmt::format("; {} parameters before it are wrong as well", wrong.size() - 1);
     diagnosis.failed(
-        Verdict::wrong_gradient, name, off, thresholds::slope,
+        Verdict::wrong_gradient, name, last.off, thresholds::slope,
         fmt::format("{}: along a random direction the loss changes by {:.6g}, the gradient {} says "
-                    "{:.6g}{}",
-                    parameter, slope.reference, way, ours, shape_of(ours / slope.reference)));
+                    "{:.6g}{}{}",
+                    last.parameter, last.slope.reference, ways[last.way].name, ours,
+                    shape_of(ours / last.slope.reference), others));
   }
 
   static std::string shape_of(double ratio) {
