@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/benchmark.h"
+#include "apps/bench/model_flops.h"
 #include "apps/model/model_choice.h"
 #include "autograd/gradient.h"
 #include "autograd/ops/attention.h"
@@ -44,38 +45,22 @@ double best_seconds(std::int64_t runs, const Work& work) {
   return best;
 }
 
-// The pattern of the presets' first layer, for so many heads and positions.
-CausalMask mask_of(const BenchOptions& options, Device device) {
-  const auto config = choose_model(options.config, options.presets).config;
-  const auto attention = attention_of(config, 0);
-  if (attention->type() != AttentionOptions::default_type) {
+// The presets' model, of whose first layer the pattern counts, in the heads that are measured.
+LlamaConfig config_of(const BenchOptions& options) {
+  auto config = choose_model(options.config, options.presets).config;
+  const auto type = attention_of(config, 0)->type();
+  if (type != AttentionOptions::default_type) {
     usage_error(
         "bench attention runs the {} attention, under a preset's pattern: a model of type {} "
         "is measured by bench train",
-        AttentionOptions::default_type, attention->type());
+        AttentionOptions::default_type, type);
   }
-  const PatternSite site{.heads = heads, .end = options.block_size, .device = device};
-  return with_pattern({}, attention->pattern, site);
+  config.num_attention_heads = heads;
+  return config;
 }
 
-// How many keys a query sees, on average over queries and heads.
-double keys_per_query(const BenchOptions& options) {
-  const auto mask = mask_of(options, cpu_device);
-  const auto rule = mask.view().rule();
-  const auto rows = options.block_size;
-  if (rule.plain() && rule.window == 0) return static_cast<double>(rows + 1) / 2;
-  std::int64_t seen = 0;
-  for (std::int64_t head = 0; head < heads; ++head) {
-    for (std::int64_t row = 0; row < rows; ++row) {
-      for (std::int64_t key = 0; key <= row; ++key) {
-        if (rule.visible(0, head, row, key, rows)) ++seen;
-      }
-    }
-  }
-  return static_cast<double>(seen) / static_cast<double>(rows * heads);
-}
-
-nlohmann::ordered_json measure(const BenchOptions& options, std::int64_t head_size, double keys) {
+nlohmann::ordered_json measure(const BenchOptions& options, const LlamaConfig& config,
+                               std::int64_t head_size, double keys) {
   const auto dtype = options.dtype;
   const Shape shape{options.batch_size, options.block_size, heads, head_size};
   auto q = random_tensor(shape, dtype, 1), k = random_tensor(shape, dtype, 2),
@@ -85,7 +70,9 @@ nlohmann::ordered_json measure(const BenchOptions& options, std::int64_t head_si
   kernels::fill(scales.backend(),
                 {.y = scales, .value = 1 / std::sqrt(static_cast<double>(head_size))});
   const AttentionPieces pieces{.q = {q}, .k = {k}, .scales = scales};
-  const auto mask = mask_of(options, default_device());
+  const auto mask =
+      with_pattern({}, attention_of(config, 0)->pattern,
+                   {.heads = heads, .end = options.block_size, .device = default_device()});
   const double forward = best_seconds(options.steps, [&] { attention(pieces, v, mask); });
   for (const auto& x : {q, k, v}) set_requires_grad(x);
   const double both = best_seconds(options.steps, [&] {
@@ -103,8 +90,10 @@ nlohmann::ordered_json measure(const BenchOptions& options, std::int64_t head_si
 
 nlohmann::ordered_json bench_attention(const BenchOptions& options, const Session&) {
   auto list = nlohmann::ordered_json::array();
-  const double keys = keys_per_query(options);
-  for (const std::int64_t head_size : {64, 128}) list.push_back(measure(options, head_size, keys));
+  const auto config = config_of(options);
+  const double keys = mean_keys_seen(config, 0, options.block_size);
+  for (const std::int64_t head_size : {64, 128})
+    list.push_back(measure(options, config, head_size, keys));
   return {{"attention", list}};
 }
 

@@ -3,7 +3,6 @@
 // repeated tokens and ignored targets; every way that training can take is held against it. The
 // model is the subject's kind, small, with gains and biases that are not at their start.
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <tuple>
 
@@ -128,7 +127,7 @@ class GradientByDifference final : public DiagnosisCheck {
     const auto ways = ways_of(subject);
     for (const auto& way : ways) {
       steps.push_back(our_step(llama, batch, way.options));
-      if (std::abs(steps.back().loss - loss) > thresholds::rounding * std::abs(loss))
+      if (!(std::abs(steps.back().loss - loss) <= thresholds::rounding * std::abs(loss)))
         return diagnosis.left_out(name, "the loss is not that of the reference: no slope of it is");
     }
     const auto parameters = llama.parameters();
@@ -144,7 +143,7 @@ class GradientByDifference final : public DiagnosisCheck {
         if (found.off <= thresholds::slope) break;
       }
       worst = std::fmax(worst, found.off);
-      if (found.off > thresholds::slope) wrong.push_back(found);
+      if (!(found.off <= thresholds::slope)) wrong.push_back(found);  // NaN too
     }
     if (!wrong.empty()) return refuse(wrong, ways, diagnosis);
     diagnosis.passed(
@@ -195,7 +194,8 @@ class GradientByDifference final : public DiagnosisCheck {
       const double largest = std::max(
           {std::abs(slope.reference), std::abs(slope.ours[way]), thresholds::slope_that_counts});
       const double error = std::abs(slope.ours[way] - slope.reference) / largest;
-      if (!(error <= worst.first)) worst = {error, way};
+      if (std::isnan(error)) return {error, way};
+      if (error > worst.first) worst = {error, way};
     }
     return worst;
   }

@@ -36,12 +36,14 @@ std::vector<Way> ways_of(const Subject& subject) {
           {"explicit weights", {.attention = AttentionPath::explicit_weights}}};
 }
 
-// The largest |a - b| of row `row` of ours [B, ..], beside the largest |b|.
+// The largest |a - b| of row `row` of ours [B, ..], beside the largest |b|; NaN where one is.
 double difference_of(const Tensor& ours, std::int64_t row, std::span<const double> theirs) {
   const auto values = to_vector(slice(ours, 0, row, row + 1));
   double worst = 0, size = 1e-300;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    worst = std::fmax(worst, std::abs(values[i] - theirs[i]));
+    const double difference = std::abs(values[i] - theirs[i]);
+    if (std::isnan(difference)) return difference;
+    worst = std::max(worst, difference);
     size = std::fmax(size, std::abs(theirs[i]));
   }
   return worst / size;
@@ -52,7 +54,9 @@ double difference_of(const Tensor& ours, const std::vector<reference::Run>& thei
   double worst = 0;
   for (std::int64_t row = 0; row < rows; ++row) {
     const auto& run = theirs[static_cast<std::size_t>(row)];
-    worst = std::fmax(worst, difference_of(ours, row, (run.*part).values()));
+    const double difference = difference_of(ours, row, (run.*part).values());
+    if (std::isnan(difference)) return difference;
+    worst = std::max(worst, difference);
   }
   return worst;
 }
@@ -62,7 +66,7 @@ std::string first_difference(const Trace& trace, const std::vector<reference::Ru
   const auto differs = [&](const Tensor& ours, const auto& values_of) {
     for (std::int64_t row = 0; row < rows; ++row) {
       const auto& run = theirs[static_cast<std::size_t>(row)];
-      if (difference_of(ours, row, values_of(run)) > thresholds::rounding) return true;
+      if (!(difference_of(ours, row, values_of(run)) <= thresholds::rounding)) return true;
     }
     return false;
   };
@@ -151,7 +155,8 @@ class SecondOpinion final : public DiagnosisCheck {
       off.push_back(difference_of(logits.back(), theirs, &reference::Run::logits));
     }
     const double worst = std::ranges::max(off);
-    if (worst <= thresholds::rounding) return worst;
+    const auto agrees = [](double each) { return each <= thresholds::rounding; };  // NaN does not
+    if (std::ranges::all_of(off, agrees)) return worst;
     const double apart = largest_difference(logits.front(), logits.back()) /
                          std::max(largest_number(logits.front()), 1e-300);
     if (apart > thresholds::rounding) {
