@@ -20,6 +20,13 @@ inline constexpr double cache_rounding = 1e-8;
 // mixing number of one of 16 columns, moves fresh weights by 1e-6.
 inline constexpr double rounding = 1e-8;
 
+// Logits in float32 or with products in bfloat16 beside those in doubles: a layer's numbers are
+// rounded at about so many places one after the other (norm, products, rotation, scores, weights,
+// sums), by half of epsilon at most and independently of each other. The factor is for norms and
+// softmaxes, which enlarge what came before, by the spread of their inputs.
+inline constexpr double roundings_of_a_layer = 12;
+inline constexpr double format_factor = 8;
+
 // A slope of the loss, by a difference quotient in f64, beside that of backward. A loss of a few
 // nats is rounded by 1e-15, which steps of 3e-4 of a weight make 1e-11: a millionth of the slope
 // that counts. A use or a factor that is missing changes a slope by tenths: it is seen in slopes a
