@@ -91,7 +91,7 @@ class SavedAndLoaded final : public DiagnosisCheck {
     save_model(*before, folder);
     const auto after = load_model(folder, before->precision);
     // As its own text is read: sizes that others decide are not kept (those of latent attention).
-    const auto written = parse_llama_config(to_json_in_own_keys(before->config), "diagnosis");
+    const auto written = parse_llama_config(to_json(before->config), "diagnosis");
     auto found = difference_of_configs(after->config, written);
     if (found.empty()) found = difference_of(tensors_of(*before), tensors_of(*after));
     const auto tokens = std::min<std::int64_t>(8, subject.config.max_position_embeddings);
@@ -120,7 +120,10 @@ class SavedAndLoaded final : public DiagnosisCheck {
     };
     step(trainer, 0);
     save_checkpoint(WorkFolder(folder), *going_on, trainer.adamw(),
-                    {.step = 1, .seed = subject.seed, .ties = CheckpointTies{}}, 1);
+                    {.step = 1,
+                     .seed = subject.seed,
+                     .ties = CheckpointTies{.config = to_json(going_on->config)}},
+                    1);
     const auto written = newest_checkpoint(folder);
     if (!written) return report(name_of_checkpoint, "there is none", "", diagnosis);
     const auto resumed = load_model(written->path, going_on->precision);
