@@ -84,7 +84,7 @@ std::string wrong_words(const RecordedSteps& recorded) {
           Number{"an auxiliary loss", said.auxiliary_loss.value_or(0),
                  book::mean_auxiliary_loss(step)},
           Number{"a number of targets", static_cast<double>(said.targets), targets},
-          Number{"a number of hits", static_cast<double>(said.correct), correct}}) {
+          Number{"a number of correct tokens", static_cast<double>(said.correct), correct}}) {
       if (!differ(reported, found, recorded.run.rounding)) continue;
       return fmt::format("step {}, of {}, says {} of {:.9g}, and it is {:.9g}", s + 1,
                          in_words(step.micro_batches.size()), name, reported, found);
