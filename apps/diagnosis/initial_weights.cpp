@@ -78,13 +78,14 @@ std::string wrong_number(std::span<const float> values, const Initial& wanted) {
   return {};
 }
 
-// Runs of eight numbers, in 1024ths of the tensor's spread: of millions that are drawn apart no two
-// are equal.
+// Runs of eight numbers, in 1024ths of the tensor's spread: of millions that are drawn apart no
+// two are equal.
 constexpr std::size_t run_length = 8;
 // Of each tensor so many numbers are looked at.
 constexpr std::size_t most_numbers = 1 << 16;
 
-// Calls `take` with the hash of each run of the tensor and where it begins, until that returns false.
+// Calls `take` with the hash of each run of the tensor and where it begins, until that returns
+// false.
 template <class Take>
 void each_run(std::span<const float> values, double spread, const Take& take) {
   constexpr std::uint64_t factor = 0x9E3779B97F4A7C15u;

@@ -41,16 +41,18 @@ inline constexpr double gradient_of_rounding = 1e-8;
 inline constexpr double slope = 1e-4;
 inline constexpr double slope_that_counts = 1e-5;
 
-// A step of training against the book, each number by itself: roundings of the weight, of its change,
-// and of a gradient of the size of its tensor's largest, which AdamW divides by its own size. The
-// gradients of both are sums of the same numbers over at most 7 micro-batches of 10 tokens, in
-// another order: sqrt(70) roundings, each made of a product and a sum, and 3 steps are added up.
+// A step of training against the book, each number by itself: roundings of the weight, of its
+// change, and of a gradient of the size of its tensor's largest, which AdamW divides by its own
+// size. The gradients of both are sums of the same numbers over at most 7 micro-batches of 10
+// tokens, in another order: sqrt(70) roundings, each made of a product and a sum, and 3 steps are
+// added up.
 inline constexpr double step_roundings = 64;
 // A learning rate, in roundings of the peak: a cosine or a sine, its argument and five operations.
 inline constexpr double rate_roundings = 16;
 
-// Standard errors of the mean, of the standard deviation and of a share of a fresh tensor's numbers:
-// chance gets there once in a billion, and once in ten million for tensors of a few numbers.
+// Standard errors of the mean, of the standard deviation and of a share of a fresh tensor's
+// numbers: chance gets there once in a billion, and once in ten million for tensors of a few
+// numbers.
 inline constexpr double errors_of_initial_weights = 6;
 // A normal distribution is above it once in a billion.
 inline constexpr double errors_of_a_billion = 6;

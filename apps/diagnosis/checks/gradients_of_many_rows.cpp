@@ -1,7 +1,7 @@
-// The gradient of a batch of many rows against the second opinion (reference/): one direction of all
-// parameters at once, two points of the loss. Kernels cut many rows into chunks, and what one chunk
-// leaves out shows in no smaller batch. Heads of ten and an odd inner width leave a rest in every
-// vector. Where it is wrong, the same is asked of single parameters.
+// The gradient of a batch of many rows against the second opinion (reference/): one direction of
+// all parameters at once, two points of the loss. Kernels cut many rows into chunks, and what one
+// chunk leaves out shows in no smaller batch. Heads of ten and an odd inner width leave a rest in
+// every vector. Where it is wrong, the same is asked of single parameters.
 #include <algorithm>
 #include <cmath>
 

@@ -1,8 +1,8 @@
 // Steps of the code that trains against the book (step_book.h), number by number: clipping, AdamW
-// with its corrections, what decays, the rate, gradients that are cleared, and the sum over 1, 3 and
-// 7 micro-batches of unequal targets, in f64; and a step in f32. The first run has the subject's own
-// options. Those of the others differ from each other and from all defaults: where two are equal,
-// or 0, one that is taken for the other does not show.
+// with its corrections, what decays, the rate, gradients that are cleared, and the sum over 1, 3
+// and 7 micro-batches of unequal targets, in f64; and a step in f32. The first run has the
+// subject's own options. Those of the others differ from each other and from all defaults: where
+// two are equal, or 0, one that is taken for the other does not show.
 #include <algorithm>
 #include <cmath>
 
