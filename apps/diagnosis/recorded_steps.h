@@ -1,6 +1,6 @@
-// The first steps of a training run, taken by the code that trains (apps/train/trainer.h), with the
-// gradients of each taken once more on a model of its own: what the book (step_book.h) needs to say
-// what ought to have become of the weights.
+// The first steps of a training run, taken by the code that trains (apps/train/trainer.h), with
+// the gradients of each taken once more on a model of its own: what the book (step_book.h) needs
+// to say what ought to have become of the weights.
 #pragma once
 
 #include <optional>
@@ -22,7 +22,8 @@ struct StepPlan {
 struct RecordedSteps {
   book::Run run;
   std::vector<StepMeasures> reported;  // what each step says of itself
-  // The first micro-batch that is not the one of its step and place; empty: there is none.
+  // The first micro-batch that is not the one of its step and place, in words; empty: there is
+  // none.
   std::string wrong_batch = {};
   bool finite = true;
 };

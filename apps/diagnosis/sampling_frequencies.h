@@ -1,5 +1,5 @@
-// How often tokens are picked, against the softmax of fixed logits over the temperature, cut by top-k
-// and top-p, in plain loops.
+// How often tokens are picked, against the softmax of fixed logits over the temperature, cut by
+// top-k and top-p, in plain loops.
 #pragma once
 
 #include <functional>
@@ -14,8 +14,8 @@ namespace lookback {
 using Picker = std::function<std::int64_t(std::span<const double> logits)>;
 
 struct Drawn {
-  // Chi-square over a bound that chance passes once in a billion; infinite where a token was picked
-  // that is cut off. Above 1: not that distribution.
+  // Chi-square over a bound that chance passes once in a billion; infinite where a token was
+  // picked that is cut off. Above 1: not that distribution.
   double of_bound = 0;
   std::string evidence = {};  // the token that is off most
 };

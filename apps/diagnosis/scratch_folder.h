@@ -1,4 +1,5 @@
-// A folder of a check's own, in memory where the system has such a place. It is gone with the object.
+// A folder of a check's own, in memory where the system has such a place. It is gone with the
+// object.
 #pragma once
 
 #include <filesystem>

@@ -37,8 +37,11 @@ TEST(NumberFormats, AreWithinRoundingOfTheSecondOpinion) {
   const SmallSubjects small;
   for (const auto* preset : {"llama", "method1", "moa", "dcmha"}) {
     const auto all = results_of("number_formats", small.subject(preset));
-    EXPECT_GE(all.size(), 2U) << preset;
+    EXPECT_GE(all.size(), 4U) << preset;
     for (const auto& each : all) {
+      // Rounding may turn what a router chooses.
+      if (std::string(preset) == "moa" && each.result == CheckResult::Result::not_applicable)
+        continue;
       EXPECT_EQ(each.result, CheckResult::Result::passed) << preset << ": " << each.evidence;
       EXPECT_GT(each.value, 0) << preset << ": " << each.name;
     }

@@ -1,5 +1,5 @@
-// The step by the book: what it says of steps that are made here, by another hand, with a mistake or
-// without; and what the code that trains does.
+// The step by the book: what it says of steps that are made here, by another hand, with a mistake
+// or without; and what the code that trains does.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
