@@ -15,7 +15,7 @@ namespace lookback {
 // What a stream is for: its top eight bits. Streams of different uses never meet.
 enum class RandomUse : std::uint8_t {
   parameters = 0,         // index: the parameter's number
-  training_data = 1,      // index: (micro-step, step)
+  training_data = 1,      // index: the step
   validation_data = 2,    // index: by source
   generation = 3,         // index: by caller
   dropout = 4,            // index: by caller

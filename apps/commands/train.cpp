@@ -195,6 +195,7 @@ class Train final : public Command {
     if (const auto split = split_of(chosen.validation_split); split != Split::validation) {
       data.validation = open_evaluation(wanted, split);
     }
+    data = read_by(config, data);
     const auto& tokenizer = data.training->tokenizer();
     if (choice.vocabulary == ModelChoice::Vocabulary::of_data)
       config.vocab_size = tokenizer.vocabulary_size();

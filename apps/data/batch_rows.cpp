@@ -32,15 +32,11 @@ void set_row(TokenBatch& batch, std::int64_t row, std::span<const std::int64_t> 
   std::copy(sequence.begin() + 1, sequence.end(), batch.targets.begin() + offset);
 }
 
-RandomStream training_row_numbers(std::uint64_t seed, std::int64_t step, std::int64_t micro_step,
-                                  std::int64_t row) {
+RandomStream training_row_numbers(std::uint64_t seed, std::int64_t step, std::int64_t row) {
   const Check check{"data"};
-  check(0 <= step && step < max_step_count && 0 <= micro_step && micro_step < max_micro_steps &&
-            0 <= row && row < max_rows,
-        "step {}, micro-step {}, row {}: must be below {}, {} and {}", step, micro_step, row,
-        max_step_count, max_micro_steps, max_rows);
-  return {seed,
-          stream_of(RandomUse::training_data, static_cast<std::uint64_t>(micro_step << 40 | step)),
+  check(0 <= step && step < max_step_count && 0 <= row && row < max_rows,
+        "step {}, row {} of it: must be below {} and {}", step, row, max_step_count, max_rows);
+  return {seed, stream_of(RandomUse::training_data, static_cast<std::uint64_t>(step)),
           static_cast<std::uint64_t>(row) << 32};
 }
 

@@ -17,21 +17,21 @@ TokenBatch BuiltInSource::training_batch(std::int64_t step, std::int64_t micro_s
   auto batch = empty_batch(rows, columns);
   std::vector<std::int64_t> sequence(static_cast<std::size_t>(columns) + 1);
   for (std::int64_t row = 0; row < rows; ++row) {
-    training_sequence(step, micro_step, row, sequence);
+    training_sequence(step, row_of_step(micro_step, rows, row), sequence);
     set_row(batch, row, sequence);
   }
   return batch;
 }
 
-void BuiltInSource::training_sequence(std::int64_t step, std::int64_t micro_step, std::int64_t row,
+void BuiltInSource::training_sequence(std::int64_t step, std::int64_t row,
                                       std::span<std::int64_t> sequence) const {
-  auto random = training_row_numbers(run_seed_, step, micro_step, row);
+  auto random = training_row_numbers(run_seed_, step, row);
   draw(random, sequence);
 }
 
 void BuiltInSource::evaluated_training_sequence(std::int64_t row,
                                                 std::span<std::int64_t> sequence) const {
-  training_sequence(row, 0, 0, sequence);
+  training_sequence(row, 0, sequence);
 }
 
 std::optional<std::int64_t> BuiltInSource::evaluation_rows(std::int64_t) const {

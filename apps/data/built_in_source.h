@@ -45,7 +45,7 @@ class BuiltInSource : public TokenSource {
   virtual void score(std::span<const std::int64_t> sequence, std::span<double> nats) const = 0;
   // Evaluation of BuiltInPart::training.
   virtual std::optional<std::int64_t> training_rows() const { return std::nullopt; }
-  virtual void training_sequence(std::int64_t step, std::int64_t micro_step, std::int64_t row,
+  virtual void training_sequence(std::int64_t step, std::int64_t row,
                                  std::span<std::int64_t> sequence) const;
   virtual void evaluated_training_sequence(std::int64_t row,
                                            std::span<std::int64_t> sequence) const;

@@ -11,6 +11,16 @@ std::int64_t TokenBatch::scored() const {
                        [](std::int64_t target) { return target != ignored_target; });
 }
 
+std::optional<std::vector<std::int64_t>> TokenSource::training_starts(std::int64_t, std::int64_t,
+                                                                      std::int64_t,
+                                                                      std::int64_t) const {
+  return std::nullopt;
+}
+
+std::optional<std::vector<std::int64_t>> TokenSource::tokens_at(std::int64_t, std::int64_t) const {
+  return std::nullopt;
+}
+
 std::vector<std::int64_t> TokenSource::training_documents(std::int64_t step,
                                                           std::int64_t micro_step,
                                                           std::int64_t rows,

@@ -1,7 +1,7 @@
 // Where training and evaluation get their tokens.
 //
 // B rows, T columns. A training sequence is T + 1 tokens: inputs are the first T, targets the last
-// T. What a batch holds depends on (seed, step, micro-step, row) alone.
+// T. What a row holds depends on the seed, the step and the row's number in the step alone.
 #pragma once
 
 #include <cstdint>
@@ -38,9 +38,19 @@ class TokenSource {
   // Tokens in it; none: endless, drawn as needed.
   virtual std::optional<std::int64_t> tokens() const { return std::nullopt; }
 
-  // Micro-step `micro_step` of optimizer step `step`, both from 0.
+  // Micro-step `micro_step` of optimizer step `step`, both from 0. However a step's rows are cut
+  // into micro-steps of equal size, they are the same.
   virtual TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
                                     std::int64_t columns) const = 0;
+
+  // Of a source whose tokens have places: where, in [0, tokens()), each row of that training batch
+  // begins, and the tokens that stand there, [first, first + count).
+  virtual std::optional<std::vector<std::int64_t>> training_starts(std::int64_t step,
+                                                                   std::int64_t micro_step,
+                                                                   std::int64_t rows,
+                                                                   std::int64_t columns) const;
+  virtual std::optional<std::vector<std::int64_t>> tokens_at(std::int64_t first,
+                                                             std::int64_t count) const;
 
   // Which document each token of that training batch belongs to, by number: [B, T + 1], a row's
   // inputs and its last target. Here: one that goes on until the tokenizer's document_end().

@@ -16,9 +16,9 @@ void UniformSource::score(std::span<const std::int64_t>, std::span<double> nats)
   std::fill(nats.begin(), nats.end(), std::log(static_cast<double>(vocabulary_)));
 }
 
-void FixedSource::training_sequence(std::int64_t step, std::int64_t micro_step, std::int64_t row,
+void FixedSource::training_sequence(std::int64_t step, std::int64_t row,
                                     std::span<std::int64_t> sequence) const {
-  auto random = training_row_numbers(run_seed_, step, micro_step, row);
+  auto random = training_row_numbers(run_seed_, step, row);
   evaluated_training_sequence(static_cast<std::int64_t>(random.below(sequences)), sequence);
 }
 

@@ -37,7 +37,7 @@ class FixedSource final : public UniformSource {
 
  protected:
   std::optional<std::int64_t> training_rows() const override { return sequences; }
-  void training_sequence(std::int64_t step, std::int64_t micro_step, std::int64_t row,
+  void training_sequence(std::int64_t step, std::int64_t row,
                          std::span<std::int64_t> sequence) const override;
   // Row r is sequence r of the set.
   void evaluated_training_sequence(std::int64_t row,

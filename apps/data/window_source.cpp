@@ -27,20 +27,40 @@ TokenBatch WindowSource::training_batch(std::int64_t step, std::int64_t micro_st
   auto batch = empty_batch(rows, columns);
   std::vector<std::int64_t> sequence(static_cast<std::size_t>(columns) + 1);
   for (std::int64_t row = 0; row < rows; ++row) {
-    array_->read(training_start(step, micro_step, row, columns), sequence);
+    array_->read(training_start(step, row_of_step(micro_step, rows, row), columns), sequence);
     set_row(batch, row, sequence);
   }
   return batch;
 }
 
-std::int64_t WindowSource::training_start(std::int64_t step, std::int64_t micro_step,
-                                          std::int64_t row, std::int64_t columns) const {
+std::int64_t WindowSource::training_start(std::int64_t step, std::int64_t row,
+                                          std::int64_t columns) const {
   const Check check{"data"};
   check(count_ > columns, "{} tokens are fewer than one block: {} inputs and a target", count_,
         columns);
-  auto random = training_row_numbers(run_seed_, step, micro_step, row);
+  auto random = training_row_numbers(run_seed_, step, row);
   return first_ +
          static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(count_ - columns)));
+}
+
+std::optional<std::vector<std::int64_t>> WindowSource::training_starts(std::int64_t step,
+                                                                       std::int64_t micro_step,
+                                                                       std::int64_t rows,
+                                                                       std::int64_t columns) const {
+  std::vector<std::int64_t> starts;
+  for (std::int64_t row = 0; row < rows; ++row)
+    starts.push_back(training_start(step, row_of_step(micro_step, rows, row), columns) - first_);
+  return starts;
+}
+
+std::optional<std::vector<std::int64_t>> WindowSource::tokens_at(std::int64_t first,
+                                                                 std::int64_t count) const {
+  const Check check{"data"};
+  check(0 <= first && 0 <= count && first + count <= count_, "tokens {} to {} of {}", first,
+        first + count, count_);
+  std::vector<std::int64_t> tokens(static_cast<std::size_t>(count));
+  array_->read(first_ + first, tokens);
+  return tokens;
 }
 
 std::vector<std::int64_t> WindowSource::training_documents(std::int64_t step,
@@ -50,7 +70,7 @@ std::vector<std::int64_t> WindowSource::training_documents(std::int64_t step,
   std::vector<std::int64_t> documents;
   documents.reserve(static_cast<std::size_t>(rows * (columns + 1)));
   for (std::int64_t row = 0; row < rows; ++row) {
-    const auto start = training_start(step, micro_step, row, columns);
+    const auto start = training_start(step, row_of_step(micro_step, rows, row), columns);
     for (std::int64_t t = 0; t <= columns; ++t) documents.push_back(array_->file_of(start + t));
   }
   return documents;

@@ -1,7 +1,7 @@
 // Windows into a range of tokens that lie in files.
 //
 // The range holds n tokens. A training row is the T + 1 tokens from a position drawn evenly from
-// the n - T there are, by (seed, step, micro-step, row). Evaluation row k feeds tokens kT .. and
+// the n - T there are, by (seed, step, row of the step). Evaluation row k feeds tokens kT .. and
 // scores tokens kT + 1 .. min((k + 1) T, n - 1): every token but the first once; the last row may
 // be shorter.
 #pragma once
@@ -26,6 +26,12 @@ class WindowSource final : public TokenSource {
   std::optional<std::int64_t> tokens() const override { return count_; }
   TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
                             std::int64_t columns) const override;
+  std::optional<std::vector<std::int64_t>> training_starts(std::int64_t step,
+                                                           std::int64_t micro_step,
+                                                           std::int64_t rows,
+                                                           std::int64_t columns) const override;
+  std::optional<std::vector<std::int64_t>> tokens_at(std::int64_t first,
+                                                     std::int64_t count) const override;
   // A file is a document.
   std::vector<std::int64_t> training_documents(std::int64_t step, std::int64_t micro_step,
                                                std::int64_t rows,
@@ -40,9 +46,8 @@ class WindowSource final : public TokenSource {
                               std::int64_t columns) const override;
 
  private:
-  // Where in the files a training row begins.
-  std::int64_t training_start(std::int64_t step, std::int64_t micro_step, std::int64_t row,
-                              std::int64_t columns) const;
+  // Where in the files a training row, of those of its step, begins.
+  std::int64_t training_start(std::int64_t step, std::int64_t row, std::int64_t columns) const;
 
   std::shared_ptr<const TokenArray> array_;
   std::int64_t first_, count_;

@@ -6,6 +6,11 @@
 #include <utility>
 
 namespace lookback {
+namespace {
+
+bool is_left_out(const CheckResult& check) { return check.result == CheckResult::Result::left_out; }
+
+}  // namespace
 
 std::string_view name_of(Statement statement) {
   switch (statement) {
@@ -21,6 +26,7 @@ std::string_view name_of(CheckResult::Result result) {
     case CheckResult::Result::passed: return "passed";
     case CheckResult::Result::failed: return "failed";
     case CheckResult::Result::left_out: return "left out";
+    case CheckResult::Result::not_applicable: return "not applicable";
   }
   return "left out";
 }
@@ -36,8 +42,23 @@ void Diagnosis::failed(Verdict finding, std::string check, double value, double 
       {std::move(check), CheckResult::Result::failed, value, bound, std::move(evidence), finding});
 }
 
+void Diagnosis::compared(Verdict finding, std::string check, std::string against, double value,
+                         double bound, std::string evidence) {
+  if (value <= bound) {
+    passed(std::move(check), value, bound, std::move(evidence));
+  } else {
+    failed(finding, std::move(check), value, bound, std::move(evidence));
+  }
+  checks.back().against = std::move(against);
+}
+
 void Diagnosis::left_out(std::string check, std::string why) {
   checks.push_back({std::move(check), CheckResult::Result::left_out, 0, 0, std::move(why), {}});
+}
+
+void Diagnosis::not_applicable(std::string check, std::string why) {
+  checks.push_back(
+      {std::move(check), CheckResult::Result::not_applicable, 0, 0, std::move(why), {}});
 }
 
 std::vector<Verdict> Diagnosis::findings() const {
@@ -47,6 +68,8 @@ std::vector<Verdict> Diagnosis::findings() const {
   }
   std::ranges::sort(found);
   found.erase(std::unique(found.begin(), found.end()), found.end());
+  const bool whole = std::ranges::none_of(checks, is_left_out);
+  if (found.empty() && !whole) found.push_back(Verdict::incomplete);
   return found;
 }
 
@@ -59,8 +82,13 @@ std::string Diagnosis::evidence() const {
   const auto wanted = verdict();
   for (const auto& check : checks) {
     if (check.finding == wanted) return check.evidence;
+    if (wanted == Verdict::incomplete && is_left_out(check)) {
+      return fmt::format("the check \"{}\" could not be made: {}", check.name, check.evidence);
+    }
   }
-  return fmt::format("{} checks passed; causality: {}", checks.size(), name_of(statement));
+  return fmt::format("{} checks passed; causality: {}",
+                     std::ranges::count(checks, CheckResult::Result::passed, &CheckResult::result),
+                     name_of(statement));
 }
 
 }  // namespace lookback

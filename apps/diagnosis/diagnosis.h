@@ -17,10 +17,13 @@ std::string_view name_of(Statement statement);
 
 struct CheckResult {
   std::string name = {};  // what was checked: "suffix swap, evaluation"
-  enum class Result { passed, failed, left_out } result = Result::passed;
+  // left_out: it ought to have been made and could not be. not_applicable: there is nothing to
+  // check.
+  enum class Result { passed, failed, left_out, not_applicable } result = Result::passed;
   double value = 0, bound = 0;          // what was measured, and what it is held against
   std::string evidence = {};            // one sentence, with the place
   std::optional<Verdict> finding = {};  // where it failed
+  std::string against = {};             // of a comparison: what it was compared with
 };
 std::string_view name_of(CheckResult::Result result);
 
@@ -58,13 +61,20 @@ struct Diagnosis {
   // A check of `value` against `bound` that held, or did not: a finding.
   void passed(std::string check, double value, double bound, std::string evidence);
   void failed(Verdict finding, std::string check, double value, double bound, std::string evidence);
+  // A comparison: `value` is the largest difference from `against`. A finding where it is more than
+  // `bound`, or NaN.
+  void compared(Verdict finding, std::string check, std::string against, double value, double bound,
+                std::string evidence);
+  // A check that could not be made: without another finding the verdict is `incomplete`.
   void left_out(std::string check, std::string why);
+  // A check of something that this subject does not have.
+  void not_applicable(std::string check, std::string why);
 
-  // Findings without repetition, in the order of the classes; never `healthy`.
+  // Findings without repetition, in the order of the classes; never `healthy`; `incomplete` alone.
   std::vector<Verdict> findings() const;
   // The first finding, or healthy.
   Verdict verdict() const;
-  // The evidence of the verdict: that of the first check that found it.
+  // The evidence of the verdict: that of the first check that found it, or that was left out.
   std::string evidence() const;
 };
 

@@ -1,6 +1,7 @@
 #include "apps/diagnosis/diagnosis_check.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "apps/diagnosis/ladder.h"
 
@@ -35,7 +36,7 @@ Diagnosis run_checks(const Subject& subject) {
     if (check->effort() == Effort::full && subject.effort == Effort::quick) continue;
     try {
       check->run(subject, diagnosis);
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       diagnosis.left_out(name, error.what());
     }
   }

@@ -25,8 +25,8 @@ class DiagnosisCheck {
   virtual Verdict looks_for() const = 0;
   // Of a full diagnosis only.
   virtual Effort effort() const { return Effort::quick; }
-  // Adds its results. Changes nothing else: it makes its own models. An Error it throws is a check
-  // that could not be made; it is left out, with the reason.
+  // Adds its results. Changes nothing else: it makes its own models. An exception is a check that
+  // could not be made; it is left out, with the reason, and the verdict is never `healthy`.
   virtual void run(const Subject& subject, Diagnosis& diagnosis) const = 0;
 };
 

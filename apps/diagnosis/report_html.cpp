@@ -5,6 +5,19 @@
 namespace lookback {
 namespace {
 
+// What stands behind a verdict: everything that was computed a second time.
+void add_comparisons(HtmlReport& report, const Diagnosis& diagnosis) {
+  ReportTable table{.title = "What was compared with what",
+                    .columns = {"computed", "a second time", "largest difference", "bound",
+                                "share of the bound"}};
+  for (const auto& check : diagnosis.checks) {
+    if (check.against.empty()) continue;
+    table.rows.push_back({check.name, check.against, check.value, check.bound,
+                          check.bound > 0 ? check.value / check.bound : check.value});
+  }
+  if (!table.rows.empty()) report.table(table);
+}
+
 void add_verdict(HtmlReport& report, const Subject& subject, const Diagnosis& diagnosis,
                  const Provenance& provenance) {
   const auto& found = class_of(diagnosis.verdict());
@@ -23,6 +36,7 @@ void add_verdict(HtmlReport& report, const Subject& subject, const Diagnosis& di
   facts.emplace_back("to repeat it", provenance.command);
   report.facts(facts);
   for (const auto& note : diagnosis.notes) report.text(note);
+  add_comparisons(report, diagnosis);
 }
 
 void add_checks(HtmlReport& report, const Diagnosis& diagnosis) {

@@ -41,6 +41,7 @@ Json report_json(const Subject& subject, const Diagnosis& diagnosis, const Prove
                       {"result", name_of(check.result)},
                       {"value", number(check.value)},
                       {"bound", number(check.bound)},
+                      {"against", check.against.empty() ? Json(nullptr) : Json(check.against)},
                       {"evidence", check.evidence},
                       {"finding", check.finding ? Json(name_of(*check.finding)) : Json(nullptr)}});
   }

@@ -3,30 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/diagnosis/recorded_steps.h"
 #include "apps/diagnosis/tensor_numbers.h"
-#include "apps/train/accumulate_gradients.h"
+#include "apps/train/trainer.h"
 #include "autograd/gradient.h"
-#include "nn/adamw.h"
 
 namespace lookback {
-namespace {
-
-// Of a model that was given no number of steps: long enough for a warm-up to end.
-constexpr std::int64_t steps_of_no_run = 1000;
-
-Schedule schedule_of(const TrainOptions& options) {
-  return {.kind = options.lr_scheduler_type,
-          .peak = options.learning_rate,
-          .warmup_steps = options.warmup_steps.value_or(0),
-          .total_steps = options.max_steps.value_or(steps_of_no_run),
-          .minimum_ratio = options.min_learning_rate_ratio};
-}
-
-}  // namespace
-
 StepProbe probe_step(const Subject& subject) {
   const auto llama = subject.model(DType::f64);
-  const auto& options = subject.options;
+  const auto options = planned_options(subject);
   const auto measures = accumulate_gradients(*llama, {subject.batch()}, subject.forward());
   const auto schedule = schedule_of(options);
   const auto peak = std::min(schedule.warmup_steps, schedule.total_steps - 1);
@@ -44,10 +29,7 @@ StepProbe probe_step(const Subject& subject) {
                                 .gradient = largest_number(gradient(tensor)) * measures.loss_scale,
                                 .optimized = given});
   }
-  AdamW(optimized, {.beta1 = options.adam_beta1,
-                    .beta2 = options.adam_beta2,
-                    .epsilon = options.adam_epsilon,
-                    .weight_decay = options.weight_decay})
+  AdamW(optimized, adamw_options(options))
       .step(probe.learning_rate,
             clipping_factor(measures.grad_norm, options.max_grad_norm) * measures.loss_scale);
   double squares = 0, squared_changes = 0;

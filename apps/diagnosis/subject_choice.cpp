@@ -53,6 +53,7 @@ void open(Subject& subject, const SubjectChoice& choice, ModelChoice::Vocabulary
   if (validated != Split::validation) {
     subject.data.validation = open_evaluation(wanted, validated);
   }
+  subject.data = read_by(subject.config, subject.data);
   if (vocabulary == ModelChoice::Vocabulary::of_data) {
     subject.config.vocab_size = subject.data.training->vocabulary_size();
   }

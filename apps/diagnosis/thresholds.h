@@ -20,12 +20,33 @@ inline constexpr double cache_rounding = 1e-8;
 // mixing number of one of 16 columns, moves fresh weights by 1e-6.
 inline constexpr double rounding = 1e-8;
 
+// Logits in float32 or with products in bfloat16 beside those in doubles: a layer's numbers are
+// rounded at about so many places one after the other (norm, products, rotation, scores, weights,
+// sums), by half of epsilon at most and independently of each other. The factor is for norms and
+// softmaxes, which enlarge what came before, by the spread of their inputs.
+inline constexpr double roundings_of_a_layer = 12;
+inline constexpr double format_factor = 8;
+
 // A slope of the loss, by a difference quotient in f64, beside that of backward. A loss of a few
 // nats is rounded by 1e-15, which steps of 3e-4 of a weight make 1e-11: a millionth of the slope
 // that counts. A use or a factor that is missing changes a slope by tenths: it is seen in slopes a
 // thousand times smaller than that.
 inline constexpr double slope = 1e-4;
 inline constexpr double slope_that_counts = 1e-5;
+
+// A step of training against the book, each number by itself: roundings of the weight, of its change,
+// and of a gradient of the size of its tensor's largest, which AdamW divides by its own size. The
+// gradients of both are sums of the same numbers over at most 7 micro-batches of 10 tokens, in
+// another order: sqrt(70) roundings, each made of a product and a sum, and 3 steps are added up.
+inline constexpr double step_roundings = 64;
+// A learning rate, in roundings of the peak: a cosine or a sine, its argument and five operations.
+inline constexpr double rate_roundings = 16;
+
+// Standard errors of the mean, of the standard deviation and of a share of a fresh tensor's numbers:
+// chance gets there once in a billion, and once in ten million for tensors of a few numbers.
+inline constexpr double errors_of_initial_weights = 6;
+// A normal distribution is above it once in a billion.
+inline constexpr double errors_of_a_billion = 6;
 
 // How far the sum of a row of f32 or bf16 probabilities is from 1; logits miss it by far.
 inline constexpr double sum_of_a_distribution = 1e-3;

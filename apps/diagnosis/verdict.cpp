@@ -8,6 +8,10 @@ namespace {
 using enum Verdict;
 
 constexpr std::array classes{
+    VerdictClass{not_deterministic, "not-deterministic",
+                 "The same call, made twice, gives other numbers.",
+                 "Look at what the named operation reads beside its inputs: random numbers, memory "
+                 "that was never written, the order in which threads end."},
     VerdictClass{non_finite, "non-finite",
                  "A number in the forward or backward pass is NaN or infinite.",
                  "Look at the first operation that is named and at the ranges of its inputs."},
@@ -39,6 +43,9 @@ constexpr std::array classes{
                  "Hand logits to the loss, and scores to the softmax."},
     VerdictClass{frozen, "frozen", "No parameter changes.",
                  "Look at the learning rate and at whether gradients reach the parameters."},
+    VerdictClass{wrong_step, "wrong-step", "A step of training is not the one of the book.",
+                 "Look at the part that is named: the rate, clipping, the moments and their "
+                 "corrections, decay, or gradients that were not cleared."},
     VerdictClass{severed_path, "severed-path",
                  "A path of the model that ought to carry values or gradients is cut.",
                  "Look for a detach, or for a sum that replaces the residual stream."},
@@ -52,13 +59,15 @@ constexpr std::array classes{
     VerdictClass{vanishing_gradient, "vanishing-gradient",
                  "Gradients die out on their way to the first layers.",
                  "Look at the initialization and at what scales the residual stream."},
-    VerdictClass{wrong_gradient, "wrong-gradient",
-                 "A gradient is not the derivative of the loss.",
+    VerdictClass{wrong_gradient, "wrong-gradient", "A gradient is not the derivative of the loss.",
                  "Hold the backward pass of what the named parameter goes through against its "
                  "forward pass."},
     VerdictClass{accumulation_mismatch, "accumulation-mismatch",
                  "The same batch in other micro-batches has another loss or gradient.",
                  "Divide the sum over all micro-batches by all valid targets."},
+    VerdictClass{wrong_data, "wrong-data",
+                 "What is fed and scored is not the data, each part as often as it ought to be.",
+                 "Look at how rows are drawn, and at where evaluation begins and ends a row."},
     VerdictClass{contamination, "contamination", "Validation data hold training data.",
                  "Split by documents, and look for repeated ones."},
     VerdictClass{memorisation, "memorisation",
@@ -67,6 +76,9 @@ constexpr std::array classes{
     VerdictClass{not_the_named_model, "not-the-named-model",
                  "All ways of running the model agree, and its config describes another one.",
                  "Hold the layer that is named against the formula of its mechanism."},
+    VerdictClass{incomplete, "incomplete",
+                 "Nothing wrong was found, but not everything could be checked.",
+                 "Look at the check that is named and at its error: it may be the fault."},
     VerdictClass{healthy, "healthy", "All checks passed.", "Nothing to mend."},
 };
 

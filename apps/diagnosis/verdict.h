@@ -7,6 +7,7 @@
 namespace lookback {
 
 enum class Verdict {
+  not_deterministic,
   non_finite,
   no_valid_targets,
   misaligned_targets,
@@ -17,6 +18,7 @@ enum class Verdict {
   cache_mismatch,
   double_softmax,
   frozen,
+  wrong_step,
   severed_path,
   unregistered_parameter,
   broken_tying,
@@ -24,9 +26,11 @@ enum class Verdict {
   vanishing_gradient,
   wrong_gradient,
   accumulation_mismatch,
+  wrong_data,
   contamination,
   memorisation,
   not_the_named_model,
+  incomplete,
   healthy,
 };
 

@@ -8,37 +8,11 @@
 #include "apps/train/non_finite.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/to_vector.h"
-#include "nn/schedule.h"
 
 namespace lookback {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Schedule schedule_of(const TrainOptions& options) {
-  return {.kind = options.lr_scheduler_type,
-          .peak = options.learning_rate,
-          .warmup_steps = *options.warmup_steps,
-          .total_steps = *options.max_steps,
-          .minimum_ratio = options.min_learning_rate_ratio};
-}
-
-ForwardOptions forward_options_of(const TrainOptions& options, const Llama& llama) {
-  return training_pass(
-      options.attention_storage, llama, options.batch_size, options.block_size,
-      options.gradient_checkpointing ? Activations::recomputed : Activations::kept);
-}
-
-// The micro-batches of step `step` (from 0).
-std::vector<TokenBatch> micro_batches(const TokenData& data, const TrainOptions& options,
-                                      std::int64_t step) {
-  std::vector<TokenBatch> batches;
-  for (std::int64_t i = 0; i < options.gradient_accumulation_steps; ++i) {
-    batches.push_back(
-        data.training->training_batch(step, i, options.batch_size, options.block_size));
-  }
-  return batches;
-}
 
 // The numbers that learned weights and scales come to, by name.
 Json learned_numbers(const Llama& llama) {
@@ -58,9 +32,7 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& data, const TrainO
       data_(data),
       options_(options),
       forward_(forward_options_of(options, model)),
-      optimizer_(optimized_parameters(model), adamw_options(options)),
-      step_(model, optimizer_, forward_, options_.max_grad_norm,
-            options_.no_cuda_graphs ? Repetition::queued : Repetition::captured),
+      trainer_(model, options_, forward_),
       state_{.seed = session.seed},
       pending_(session.device),
       log_(session.console, state_, total_steps()),
@@ -123,14 +95,14 @@ void TrainingRun::train() {
     const bool saves = at_multiple_of(*options_.save_steps) || interrupted || asked_for_checkpoint;
     if (logs || evaluates || inspects || saves) read_steps();
     if (logs || interrupted) {
-      log_.write_steps(learning_rate(state_.step - 1),
+      log_.write_steps(trainer_.learning_rate(state_.step - 1),
                        logs ? RunLog::Line::standing : RunLog::Line::of_interrupt);
     }
     if (evaluates) evaluate_model();
     // Before the checkpoint: a run that is killed in between then writes this report once more, and
     // not never.
     if (inspects) write_report();
-    if (saves) folder_.save_checkpoint(optimizer_, state_, log_);
+    if (saves) folder_.save_checkpoint(trainer_.adamw(), state_, log_);
     if (asked_for_checkpoint) {
       log_.say(fmt::format("checkpoint-{} is written, as a signal asked for", state_.step));
     }
@@ -141,19 +113,18 @@ void TrainingRun::train() {
 void TrainingRun::take_step() {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
-  auto batches = micro_batches(data_, options_, state_.step);
-  const double rate = learning_rate(state_.step);
+  auto batches = trainer_.micro_batches(*data_.training, state_.step);
   if (state_.step == first_step()) {
     const auto begin_run = [&](const StepResults& results) { begin(results, batches); };
-    state_.tokens += step_.take(batches, rate, begin_run).tokens;
+    state_.tokens += trainer_.take(state_.step, batches, begin_run).tokens;
   } else {
-    const bool said_before = !step_.why_not_captured().empty();
-    const auto results = step_.take(batches, rate);
-    if (!said_before && !step_.why_not_captured().empty()) {
+    const bool said_before = !trainer_.why_not_captured().empty();
+    const auto results = trainer_.take(state_.step, batches);
+    if (!said_before && !trainer_.why_not_captured().empty()) {
       log_.say(
           fmt::format("step {}: queued kernel by kernel from here on, as with "
                       "--no-cuda-graphs: no room for a capture: {}",
-                      state_.step + 1, step_.why_not_captured()));
+                      state_.step + 1, trainer_.why_not_captured()));
     }
     state_.tokens += results.tokens;
     pending_.add({results, std::move(batches), state_.step});
@@ -211,19 +182,15 @@ void TrainingRun::evaluate_model() {
 void TrainingRun::write_report() {
   OptimizerView view{.steps_taken = state_.step,
                      .options = adamw_options(options_),
-                     .learning_rate = learning_rate(state_.step - 1),
+                     .learning_rate = trainer_.learning_rate(state_.step - 1),
                      .origin = fmt::format("the optimizer after step {}", state_.step)};
-  for (const auto& [name, first, second] : optimizer_.states())
+  for (const auto& [name, first, second] : trainer_.adamw().states())
     view.moments[name] = {first, second};
   folder_.write_report(forward_, view);
 }
 
 bool TrainingRun::at_multiple_of(std::int64_t interval) const {
   return state_.step % interval == 0 || state_.step == total_steps();
-}
-
-double TrainingRun::learning_rate(std::int64_t of_step) const {
-  return learning_rate_at(llama_, schedule_of(options_), of_step);
 }
 
 }  // namespace lookback

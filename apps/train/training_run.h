@@ -8,7 +8,7 @@
 #include "apps/cli/interrupt.h"
 #include "apps/train/pending_steps.h"
 #include "apps/train/run_folder.h"
-#include "apps/train/train_step.h"
+#include "apps/train/trainer.h"
 #include "apps/train/training_log.h"
 
 namespace lookback {
@@ -32,7 +32,7 @@ class TrainingRun {
   // tokenizer are not those that the run was on. Changes nothing in the folder. Returns what must
   // be said of what it found there.
   std::vector<std::string> resume(const ResumedRun& run);
-  AdamW& adamw() { return optimizer_; }
+  AdamW& adamw() { return trainer_.adamw(); }
 
   // Trains. The output folder is begun when the first gradients are there: what cannot even start
   // leaves nothing behind. From then on it holds a whole model: the one that training started from,
@@ -56,14 +56,12 @@ class TrainingRun {
   std::int64_t total_steps() const { return *options_.max_steps; }
   std::int64_t first_step() const { return resumed_ == nullptr ? 0 : resumed_->state.step; }
   bool at_multiple_of(std::int64_t interval) const;
-  double learning_rate(std::int64_t of_step) const;
 
   const Llama& llama_;
   const TokenData& data_;
   const TrainOptions& options_;
   const ForwardOptions forward_;
-  AdamW optimizer_;
-  TrainStep step_;
+  Trainer trainer_;
   TrainerState state_;
   PendingSteps pending_;
   TrainingLog log_;

@@ -8,6 +8,7 @@ namespace lookback::kernels {
 namespace {
 
 thread_local const KernelObserver* current_observer = nullptr;
+thread_local const KernelWitness* current_witness = nullptr;
 
 std::string_view name_of(Backend backend) {
   switch (backend) {
@@ -45,5 +46,10 @@ ObserveKernels::ObserveKernels(KernelObserver observer)
     : observer_(std::move(observer)), observing_(current_observer, &observer_) {}
 
 const KernelObserver* ObserveKernels::current() { return current_observer; }
+
+WitnessKernels::WitnessKernels(KernelWitness witness)
+    : witness_(std::move(witness)), witnessing_(current_witness, &witness_) {}
+
+const KernelWitness* WitnessKernels::current() { return current_witness; }
 
 }  // namespace lookback::kernels

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <functional>
 #include <string_view>
+#include <utility>
 
 #include "kernels/core/operand.h"
 #include "kernels/taint/dependency_call.h"
@@ -66,6 +67,28 @@ class ObserveKernels {
   ScopedValue<const KernelObserver*> observing_;
 };
 
+// A forward call that has run on the CPU, for those who hold the kernel against its declaration.
+struct WitnessedCall {
+  const SlotBase& slot;
+  std::vector<In> inputs;
+  std::vector<Out> outputs;
+  std::function<void()> again;  // runs the kernel on the numbers that its operands hold now
+  // Follows the declaration over a copy of the call; `replace` puts its operands elsewhere.
+  std::function<void(const std::function<void(Operand&)>& replace)> declared;
+};
+using KernelWitness = std::function<void(const WitnessedCall&)>;
+
+// Shows this thread's forward calls on the CPU to a witness, for its own lifetime.
+class WitnessKernels {
+ public:
+  explicit WitnessKernels(KernelWitness witness);
+  static const KernelWitness* current();
+
+ private:
+  KernelWitness witness_;
+  ScopedValue<const KernelWitness*> witnessing_;
+};
+
 template <class Arguments, Direction direction>
 struct Registration;
 
@@ -103,6 +126,10 @@ class Slot final : public SlotBase {
     if (backend == Backend::cuda || memory_elsewhere()) refuse_misplaced(backend, arguments);
     kernel(arguments);
     if (const auto* observer = ObserveKernels::current()) report(*observer, arguments);
+    if constexpr (follows_dependency) {
+      const auto* witness = WitnessKernels::current();
+      if (witness != nullptr && backend == Backend::cpu) show(*witness, arguments);
+    }
   }
 
   // Scratch that the backend's kernel wants for a call with these sizes, in bytes: the caller gives
@@ -117,13 +144,32 @@ class Slot final : public SlotBase {
 
  private:
   void run_on_taint(const Arguments& arguments) const {
+    follow(arguments);
+    if (const auto* observer = ObserveKernels::current()) report(*observer, arguments);
+  }
+
+  void follow(const Arguments& arguments) const {
     const auto call = taint::describe(Arguments::dependency, arguments);
     const std::function<void()> on_cpu = [&] {
       if (at(Backend::cpu) == nullptr) missing(Backend::cpu);
       at(Backend::cpu)(arguments);
     };
     taint::run(call, on_cpu);
-    if (const auto* observer = ObserveKernels::current()) report(*observer, arguments);
+  }
+
+  void show(const KernelWitness& witness, const Arguments& arguments) const {
+    const auto [inputs, outputs] = operands_of(arguments);
+    const auto declared = [&](const std::function<void(Operand&)>& replace) {
+      auto elsewhere = arguments;  // its own, so that its operands may be changed
+      for_each_operand(elsewhere,
+                       [&](const Operand& operand) { replace(const_cast<Operand&>(operand)); });
+      follow(elsewhere);
+    };
+    witness({.slot = *this,
+             .inputs = inputs,
+             .outputs = outputs,
+             .again = [&] { at(Backend::cpu)(arguments); },
+             .declared = declared});
   }
 
   // A kernel must not read another device's memory: it cannot, or cells are no numbers.
@@ -133,16 +179,20 @@ class Slot final : public SlotBase {
     });
   }
 
-  void report(const KernelObserver& observer, const Arguments& arguments) const {
-    std::vector<In> inputs;
-    std::vector<Out> outputs;
+  static std::pair<std::vector<In>, std::vector<Out>> operands_of(const Arguments& arguments) {
+    std::pair<std::vector<In>, std::vector<Out>> all;
     for_each_operand(arguments, [&]<class Operand>(const Operand& operand) {
       if constexpr (std::same_as<Operand, In>) {
-        inputs.push_back(operand);
+        all.first.push_back(operand);
       } else {
-        outputs.push_back(operand);
+        all.second.push_back(operand);
       }
     });
+    return all;
+  }
+
+  void report(const KernelObserver& observer, const Arguments& arguments) const {
+    const auto [inputs, outputs] = operands_of(arguments);
     observer(*this, inputs, outputs);
   }
 

@@ -1,4 +1,5 @@
 #include "kernels/attention.h"
+#include "kernels/core/tile_size.h"
 #include "kernels/cpu/attention_pattern.h"
 #include "kernels/cpu/attention_score_gradient.h"
 
@@ -131,6 +132,8 @@ std::size_t workspace_bytes(const AttentionBackwardArgs& a) {
 }
 
 const Registration registered{attention_backward, Backend::cpu, backward, workspace_bytes};
+// From here on keys are cut into segments.
+const TileSize two_segments{Backend::cpu, 2 * min_segment};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "kernels/attention.h"
+#include "kernels/core/tile_size.h"
 #include "kernels/cpu/attention_form.h"
 #include "kernels/cpu/attention_pattern.h"
 #include "kernels/cpu/attention_tiles.h"
@@ -158,6 +159,7 @@ void forward(const AttentionForwardArgs& arguments) {
 }
 
 const Registration registered{attention_forward, Backend::cpu, forward};
+const TileSize queries{Backend::cpu, query_rows}, keys{Backend::cpu, key_columns};
 
 }  // namespace
 }  // namespace lookback::kernels

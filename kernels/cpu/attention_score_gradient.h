@@ -15,11 +15,12 @@
 
 namespace lookback::kernels {
 
+inline constexpr std::int64_t min_segment = 512;
+
 // Backward gives each sequence and key/value head to one worker, which is the least arithmetic.
 // Where these are few, the keys are cut into this many segments as well.
 inline std::int64_t attention_key_segments(const In& k) {
   constexpr std::int64_t enough_workers = 16;
-  constexpr std::int64_t min_segment = 512;
   const auto workers = std::max<std::int64_t>(1, k.size(0) * k.size(2));
   const auto wanted = (enough_workers + workers - 1) / workers;
   return std::clamp<std::int64_t>(k.size(1) / min_segment, 1, wanted);

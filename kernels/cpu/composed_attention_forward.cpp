@@ -1,3 +1,4 @@
+#include "kernels/core/tile_size.h"
 #include "kernels/cpu/composed_scores.h"
 #include "runtime/parallel.h"
 
@@ -80,6 +81,7 @@ void forward(const ComposedAttentionForwardArgs& arguments) {
 }
 
 const Registration registered{composed_attention_forward, Backend::cpu, forward};
+const TileSize queries{Backend::cpu, ComposedTile::most_rows};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/core/tile_size.h"
 #include "kernels/cpu/gemm_pieces.h"
 #include "runtime/parallel.h"
 
@@ -15,6 +16,7 @@ namespace {
 // The largest tile: what the panels of scratch hold.
 constexpr std::int64_t panel_rows = 512;
 constexpr std::int64_t panel_columns = widest_tile;
+const TileSize panel{Backend::cpu, panel_rows};
 
 // Tiles of the output. Large ones cost least (each packs its panels afresh), but there must be
 // enough of them for many threads, none so small that starting it costs more than its work. They

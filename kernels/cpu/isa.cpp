@@ -7,6 +7,7 @@
 #include <hwy/targets.h>
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -68,16 +69,19 @@ Isa choose() {
   return *isa;
 }
 
+std::int64_t targets_above(Isa isa) {
+  constexpr std::int64_t above_avx2 = HWY_AVX3 | HWY_AVX3_DL;
+  if (isa == Isa::avx512) return 0;
+  return isa == Isa::avx2 ? above_avx2 : above_avx2 | HWY_AVX2 | HWY_SSE4 | HWY_SSSE3;
+}
+
 // Holds Highway's dispatch to the requested set, before any kernel has run. What is wrong with the
 // request is said by product_isa(): nothing may throw before main.
 void restrict_highway() {
   const char* name = requested();
   const Isa* isa = name == nullptr ? nullptr : known_set(name);
   if (isa == nullptr) return;
-  constexpr std::int64_t above_avx2 = HWY_AVX3 | HWY_AVX3_DL;
-  constexpr std::int64_t above_baseline = above_avx2 | HWY_AVX2 | HWY_SSE4 | HWY_SSSE3;
-  if (*isa == Isa::avx2) hwy::DisableTargets(above_avx2);
-  if (*isa == Isa::baseline) hwy::DisableTargets(above_baseline);
+  hwy::DisableTargets(targets_above(*isa));
 }
 
 // The set that Highway's kernels run on. Asked once, here: hwy::SupportedTargets() makes the
@@ -90,6 +94,9 @@ std::int64_t choose_vector_target() {
   return usable & -usable;  // the lowest bit is the best set
 }
 const std::int64_t vector_target = choose_vector_target();
+
+// The set of a HeldIsa; none: the chosen one.
+std::atomic<const Isa*> held_set = nullptr;
 
 }  // namespace
 
@@ -119,7 +126,21 @@ bool supports(Isa isa) {
 
 Isa product_isa() {
   static const Isa chosen = choose();
-  return chosen;
+  const auto* held = held_set.load(std::memory_order_relaxed);
+  return held == nullptr ? chosen : *held;
+}
+
+HeldIsa::HeldIsa(Isa isa) {
+  if (!supports(isa)) fail("isa", "this processor cannot run {}", name_of(isa));
+  held_set = &all_sets[static_cast<std::size_t>(isa)];
+  hwy::DisableTargets(targets_above(isa));
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+HeldIsa::~HeldIsa() {
+  held_set = nullptr;
+  hwy::DisableTargets(0);
+  choose_vector_target();
 }
 
 std::string isa_description() {
@@ -137,8 +158,16 @@ TileKernels tile_kernels_of(Isa isa) {
 }
 
 const TileKernels& chosen_tile_kernels() {
-  static const TileKernels kernels = tile_kernels_of(product_isa());
-  return kernels;
+  static const TileKernels of_baseline = tile_kernels_of(Isa::baseline);
+  static const TileKernels of_avx2 = supports(Isa::avx2) ? tile_kernels_of(Isa::avx2) : of_baseline;
+  static const TileKernels of_avx512 =
+      supports(Isa::avx512) ? tile_kernels_of(Isa::avx512) : of_baseline;
+  switch (product_isa()) {
+    case Isa::avx2: return of_avx2;
+    case Isa::avx512: return of_avx512;
+    case Isa::baseline: break;
+  }
+  return of_baseline;
 }
 
 }  // namespace lookback::kernels

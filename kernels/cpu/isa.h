@@ -23,6 +23,16 @@ bool supports(Isa isa);
 // set.
 Isa product_isa();
 
+// Another supported set for a while, on which a check holds the kernels against others. No thread
+// may run a kernel while it begins or ends.
+class HeldIsa {
+ public:
+  explicit HeldIsa(Isa isa);
+  ~HeldIsa();
+  HeldIsa(const HeldIsa&) = delete;
+  HeldIsa& operator=(const HeldIsa&) = delete;
+};
+
 // For run records, e.g. "avx2 (vectors: AVX3_DL)": the products' set, then the one that the Highway
 // kernels picked. Two runs with the same text, build and inputs give the same bits.
 std::string isa_description();

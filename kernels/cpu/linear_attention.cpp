@@ -1,5 +1,6 @@
 #include "kernels/linear_attention.h"
 
+#include "kernels/core/tile_size.h"
 #include "kernels/cpu/linear_attention_tiles.h"
 
 namespace lookback::kernels {
@@ -269,6 +270,7 @@ const Registration forward_registered{linear_attention_forward, Backend::cpu, fo
                                       forward_workspace};
 const Registration backward_registered{linear_attention_backward, Backend::cpu, backward,
                                        backward_workspace};
+const TileSize chunk{Backend::cpu, linear_attention_chunk};
 
 }  // namespace
 }  // namespace lookback::kernels

@@ -1,10 +1,12 @@
-// The three proofs of docs/diagnosis.md: taint, suffix swap, gradient. Together they make the
-// statement about causality; a difference that a suffix swap shows is a finding, and the proof
-// names its place.
+// The proofs of docs/diagnosis.md: taint, the kernels held to what they declare, suffix swap,
+// gradient. Together they make the statement about causality; a difference that a suffix swap or a
+// kernel shows is a finding, and the proof or the kernel names its place.
 #include <algorithm>
 
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/gradient_picture.h"
+#include "apps/diagnosis/kernel_contracts.h"
+#include "apps/diagnosis/ladder.h"
 #include "apps/diagnosis/leak_size.h"
 #include "apps/diagnosis/suffix_swap.h"
 #include "apps/diagnosis/weight_scale.h"
@@ -16,6 +18,8 @@ namespace {
 
 constexpr std::int64_t picture_tokens = 32;    // of the gradient picture: T backward passes at once
 constexpr std::int64_t every_cut_tokens = 17;  // so long a sequence is cut at every place
+constexpr std::int64_t tile_edge_tokens = 258;  // lengths up to this are tried beside tile edges
+constexpr SmallSize size_of_swaps{};
 
 struct Shown {
   SwapDifference difference;
@@ -34,12 +38,17 @@ class Causality final : public DiagnosisCheck {
 
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
     const auto proof = prove(subject, diagnosis);
-    const auto shown = swap(subject);
-    diagnosis.statement = shown            ? Statement::refuted
-                          : proof.proved() ? Statement::proved
-                                           : Statement::not_refuted;
-    if (shown) diagnosis.leak = place(proof, *shown);
-    report_proof(proof, shown, diagnosis);
+    const auto kernels = hold_kernels(subject);
+    auto shown = swap(subject);
+    if (!shown) shown = swap_beside_edges(subject);
+    const bool looks_ahead =
+        kernels.broken && kernels.broken->kind == BrokenContract::Kind::looks_ahead;
+    diagnosis.statement = shown || looks_ahead                ? Statement::refuted
+                          : proof.proved() && !kernels.broken ? Statement::proved
+                                                              : Statement::not_refuted;
+    if (diagnosis.statement == Statement::refuted) diagnosis.leak = place(proof, kernels, shown);
+    report_proof(proof, kernels, shown, diagnosis);
+    report_kernels(kernels, diagnosis);
     report_swap(subject, proof, shown, diagnosis);
     report_gradient(subject, diagnosis);
   }
@@ -56,6 +65,23 @@ class Causality final : public DiagnosisCheck {
       none.not_followed = error.what();
       return none;
     }
+  }
+
+  static std::vector<std::int64_t> edge_lengths(const Subject& subject) {
+    return lengths_beside_edges(std::min(subject.config.max_position_embeddings,
+                                         std::max(tile_edge_tokens, subject.block_size)));
+  }
+
+  // At the subject's own widths, strides and dtype, at lengths with a row on either side of each
+  // tile edge, and at its own block size.
+  static KernelContracts hold_kernels(const Subject& subject) {
+    std::vector<Tensor> ids;
+    auto lengths = edge_lengths(subject);
+    if (lengths.empty() || lengths.back() < subject.block_size)
+      lengths.push_back(subject.block_size);
+    std::uint64_t stream = 40;
+    for (const auto length : lengths) ids.push_back(subject.random_ids(2, length, stream++));
+    return hold_kernels_to_contracts(*subject.model(), run_paths(), ids);
   }
 
   struct Trial {
@@ -102,6 +128,29 @@ class Causality final : public DiagnosisCheck {
     return shown;
   }
 
+  // Sequences of one token fewer to two more than each tile, on a small model of the kind, cut
+  // beside the tile's edge.
+  static std::optional<Shown> swap_beside_edges(const Subject& subject) {
+    auto small = shrunk(subject, size_of_swaps);
+    small.config.max_position_embeddings = subject.config.max_position_embeddings;
+    const auto llama = small.fresh_model();
+    for (const auto length : edge_lengths(subject)) {
+      for (auto tokens = length - 3; tokens <= length; ++tokens) {
+        const auto ids = small.random_ids(1, tokens, 12);
+        const auto other = different(ids, small.config.vocab_size);
+        std::vector<std::int64_t> cuts;
+        for (auto cut = length - 4; cut + 1 < tokens; ++cut) cuts.push_back(cut);
+        for (const auto& path : run_paths()) {
+          const auto found = suffix_swap(*llama, path, ids, other, cuts);
+          if (found)
+            return Shown{*found,
+                         fmt::format("{}, {} tokens, a small fresh model", path.name, tokens)};
+        }
+      }
+    }
+    return std::nullopt;
+  }
+
   // Another token at every place.
   static Tensor different(const Tensor& ids, std::int64_t vocabulary) {
     const auto here = on_host(ids);
@@ -114,23 +163,32 @@ class Causality final : public DiagnosisCheck {
     return to_device(other, ids.device());
   }
 
-  static Leak place(const CausalProof& proof, const Shown& shown) {
+  static Leak place(const CausalProof& proof, const KernelContracts& kernels,
+                    const std::optional<Shown>& shown) {
     if (proof.leak) return *proof.leak;
     Leak leak;
+    if (kernels.broken) {
+      leak.module = kernels.broken->module;
+      leak.operation = kernels.broken->operation;
+      leak.target = kernels.broken->target;
+      leak.source = kernels.broken->source;
+      place_in_layers(leak);
+      return leak;
+    }
     leak.module = "unknown";
     leak.operation = "a kernel that breaks its declared dependency";
-    leak.target = shown.difference.target;
-    leak.source = shown.difference.cut + 1;
+    leak.target = shown->difference.target;
+    leak.source = shown->difference.cut + 1;
     return leak;
   }
 
-  static void report_proof(const CausalProof& proof, const std::optional<Shown>& shown,
-                           Diagnosis& diagnosis) {
+  static void report_proof(const CausalProof& proof, const KernelContracts& kernels,
+                           const std::optional<Shown>& shown, Diagnosis& diagnosis) {
     const auto where = fmt::format("sequences of {} tokens, {} ways to run", joined(proof.lengths),
                                    proof.paths.size());
-    if (proof.proved() && shown) {
+    if (proof.proved() && (shown || kernels.broken)) {
       diagnosis.notes.push_back(
-          "the proof holds and a suffix swap refutes it: a kernel breaks its declared dependency");
+          "the proof holds and numbers refute it: a kernel breaks its declared dependency");
     }
     if (proof.proved()) {
       diagnosis.passed("taint", 0, 0,
@@ -149,12 +207,36 @@ class Causality final : public DiagnosisCheck {
     }
   }
 
+  static Verdict verdict_of(BrokenContract::Kind kind) {
+    switch (kind) {
+      case BrokenContract::Kind::looks_ahead: return Verdict::causal_leak;
+      case BrokenContract::Kind::mixes_rows: return Verdict::rows_mixed;
+      case BrokenContract::Kind::undeclared: return Verdict::paths_disagree;
+      case BrokenContract::Kind::not_repeatable: return Verdict::not_deterministic;
+    }
+    return Verdict::causal_leak;
+  }
+
+  static void report_kernels(const KernelContracts& kernels, Diagnosis& diagnosis) {
+    const std::string name = "kernels keep to what they declare";
+    if (kernels.broken) {
+      diagnosis.failed(verdict_of(kernels.broken->kind), name, 1, 0, kernels.broken->describe());
+      return;
+    }
+    diagnosis.passed(name, 0, 0,
+                     fmt::format("{} slices of the inputs of {} calls were changed, one at a time, "
+                                 "beside the edges of tiles, in "
+                                 "sequences of {} tokens: nothing else changed than is declared",
+                                 kernels.changes, kernels.calls, joined(kernels.lengths)));
+  }
+
   static void report_swap(const Subject& subject, const CausalProof& proof,
                           const std::optional<Shown>& shown, Diagnosis& diagnosis) {
     if (!shown) {
-      diagnosis.passed("suffix swap", 0, 0,
-                       fmt::format("logits up to each cut are equal to the bit, {} ways to run",
-                                   run_paths().size()));
+      diagnosis.compared(Verdict::causal_leak, "suffix swap", "the same tokens with another end", 0,
+                         0,
+                         fmt::format("logits up to each cut are equal to the bit, {} ways to run",
+                                     run_paths().size()));
       return;
     }
     const auto& difference = shown->difference;

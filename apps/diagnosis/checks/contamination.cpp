@@ -20,7 +20,7 @@ class Contamination final : public DiagnosisCheck {
     const auto [spans, found] = seen.look_up(
         evaluation_tokens(*validation, validation->tokens() ? max_tokens : drawn_tokens));
     if (spans == 0) {
-      return diagnosis.left_out(
+      return diagnosis.not_applicable(
           name, fmt::format("validation has no span of {} tokens", thresholds::shared_span_tokens));
     }
     const double share = static_cast<double>(found) / static_cast<double>(spans);

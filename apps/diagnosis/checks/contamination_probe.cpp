@@ -75,7 +75,7 @@ class ContaminationProbe final : public DiagnosisCheck {
     const auto& validation = *subject.data.validation;
     const auto fresh = validation.fresh_draws(~subject.seed);
     if (fresh == nullptr) {
-      return diagnosis.left_out(name, "fresh data like those of a file cannot be drawn");
+      return diagnosis.not_applicable(name, "fresh data like those of a file cannot be drawn");
     }
     const auto small = shrunk(subject, size_to_train);
     const auto llama = small.fresh_model();

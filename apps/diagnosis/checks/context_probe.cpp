@@ -30,7 +30,7 @@ class ContextProbe final : public DiagnosisCheck {
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
     const std::string name = "Markov chain below its unigram entropy";
     if (subject.config.vocab_size < MarkovChain::states) {
-      return diagnosis.left_out(
+      return diagnosis.not_applicable(
           name, fmt::format("the chain has {} states, the vocabulary {} words", MarkovChain::states,
                             subject.config.vocab_size));
     }

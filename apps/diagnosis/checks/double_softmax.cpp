@@ -100,7 +100,7 @@ class DoubleSoftmax final : public DiagnosisCheck {
   static void attention(const Subject& subject, Diagnosis& diagnosis) {
     const std::string name = "attention with large scores";
     const auto tokens = std::min<std::int64_t>(subject.config.max_position_embeddings, 32);
-    if (tokens < 2) return diagnosis.left_out(name, "a single token attends to itself alone");
+    if (tokens < 2) return diagnosis.not_applicable(name, "a single token attends to itself alone");
     std::map<std::string, double> excess;
     {
       const auto llama = with_large_scores(subject);
@@ -119,7 +119,7 @@ class DoubleSoftmax final : public DiagnosisCheck {
       if (most > thresholds::second_softmax) continue;
       places += (places.empty() ? "" : ", ") + scope;
     }
-    if (excess.empty()) return diagnosis.left_out(name, "no attention weights were applied");
+    if (excess.empty()) return diagnosis.not_applicable(name, "no attention weights were applied");
     if (!places.empty()) {
       diagnosis.failed(
           Verdict::double_softmax, name, least, thresholds::second_softmax,

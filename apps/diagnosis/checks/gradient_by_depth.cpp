@@ -21,7 +21,7 @@ class GradientByDepth final : public DiagnosisCheck {
     growth_of_stream(hidden, diagnosis);
     shares(layer_edges(subject), diagnosis);
     const auto steps = static_cast<double>(hidden.values.size()) - 1;
-    if (steps == 0) return diagnosis.left_out(name, "one layer has no depth");
+    if (steps == 0) return diagnosis.not_applicable(name, "one layer has no depth");
     const auto pull = [](double value, double gradient) { return value * gradient; };
     const double growth = std::pow(pull(hidden.values.front(), hidden.gradients.front()) /
                                        pull(hidden.values.back(), hidden.gradients.back()),

@@ -111,7 +111,7 @@ class GradientByDifference final : public DiagnosisCheck {
       disturb(*llama, subject.seed);
       compare(subject, reference_config(subject.config), *llama, diagnosis);
     } catch (const reference::UnknownToReference& error) {
-      diagnosis.left_out(name, error.what());
+      diagnosis.not_applicable(name, error.what());
     }
   }
 
@@ -146,8 +146,9 @@ class GradientByDifference final : public DiagnosisCheck {
       if (!(found.off <= thresholds::slope)) wrong.push_back(found);  // NaN too
     }
     if (!wrong.empty()) return refuse(wrong, ways, diagnosis);
-    diagnosis.passed(
-        name, worst, thresholds::slope,
+    diagnosis.compared(
+        Verdict::wrong_gradient, name, "difference quotients of plain loops over doubles", worst,
+        thresholds::slope,
         fmt::format("along a random direction of each of {} parameters the gradient, by "
                     "{} ways, is the slope of the loss of a model written out in plain "
                     "loops, but for {:.2g} of it",

@@ -21,7 +21,8 @@ class Memorization final : public DiagnosisCheck {
   static void repeated_rows(const Subject& subject, Diagnosis& diagnosis) {
     const std::string name = "rows of training that are new";
     if (subject.data.training->tokens()) {
-      return diagnosis.left_out(name, "the training data are finite: epochs repeat them openly");
+      return diagnosis.not_applicable(name,
+                                      "the training data are finite: epochs repeat them openly");
     }
     constexpr std::int64_t steps = 32, rows = 16, columns = 64;
     std::set<std::vector<std::int64_t>> distinct;

@@ -23,7 +23,7 @@ class MemorizationProbe final : public DiagnosisCheck {
     const auto name =
         fmt::format("loss on validation less that on training, after {} steps", steps);
     if (steps < points)
-      return diagnosis.left_out(name, "the training data are too few for a probe");
+      return diagnosis.not_applicable(name, "the training data are too few for a probe");
     const auto llama = subject.fresh_model();
     DiagnosisCurve curve{.title = "Training and fresh data, a probe",
                          .look_for = "A training loss that falls while that of fresh data stays.",

@@ -48,8 +48,8 @@ class MisalignedTargets final : public DiagnosisCheck {
   Verdict looks_for() const override { return Verdict::misaligned_targets; }
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
     if (subject.config.vocab_size < 8 || subject.block_size < 3) {
-      return diagnosis.left_out("offset of the targets",
-                                "the vocabulary or the block is too small for distinct tokens");
+      return diagnosis.not_applicable(
+          "offset of the targets", "the vocabulary or the block is too small for distinct tokens");
     }
     const auto llama = subject.fresh_model();
     offsets(*llama, distinct_tokens(subject), diagnosis);

@@ -35,17 +35,15 @@ class PrefixStability final : public DiagnosisCheck {
       largest = difference;
       worst = length;
     }
-    const auto evidence = fmt::format(
-        "logits of the first {} of {} tokens differ by {:.2g} of the largest from those of the "
-        "same "
-        "tokens alone",
-        worst, tokens, largest);
-    if (largest > thresholds::rounding) {
-      diagnosis.failed(Verdict::paths_disagree, name, largest, thresholds::rounding,
-                       evidence + ": what self_attn shows depends on the sequence's length");
-    } else {
-      diagnosis.passed(name, largest, thresholds::rounding, evidence);
-    }
+    diagnosis.compared(
+        Verdict::paths_disagree, name, "the same tokens alone", largest, thresholds::rounding,
+        fmt::format(
+            "logits of the first {} of {} tokens differ by {:.2g} of the largest from those "
+            "of the same tokens alone{}",
+            worst, tokens, largest,
+            largest <= thresholds::rounding
+                ? ""
+                : ": what self_attn shows depends on the sequence's length"));
   }
 };
 

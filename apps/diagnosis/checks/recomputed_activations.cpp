@@ -37,11 +37,8 @@ class RecomputedActivations final : public DiagnosisCheck {
         "the gradient of {} differs by {:.2g} of the largest gradient from that of a "
         "step that keeps its activations",
         where, largest);
-    if (largest > thresholds::rounding) {
-      diagnosis.failed(Verdict::paths_disagree, name, largest, thresholds::rounding, evidence);
-    } else {
-      diagnosis.passed(name, largest, thresholds::rounding, evidence);
-    }
+    diagnosis.compared(Verdict::paths_disagree, name, "a step that keeps its activations", largest,
+                       thresholds::rounding, evidence);
   }
 
  private:

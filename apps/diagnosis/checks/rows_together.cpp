@@ -44,11 +44,8 @@ class RowsTogether final : public DiagnosisCheck {
     const auto evidence = fmt::format(
         "logits of row {} of {} differ by {:.2g} of the largest from those of the sequence alone{}",
         worst, rows, largest, largest > thresholds::rounding ? ", first in " + place : "");
-    if (largest > thresholds::rounding) {
-      diagnosis.failed(Verdict::rows_mixed, name, largest, thresholds::rounding, evidence);
-    } else {
-      diagnosis.passed(name, largest, thresholds::rounding, evidence);
-    }
+    diagnosis.compared(Verdict::rows_mixed, name, "each sequence alone", largest,
+                       thresholds::rounding, evidence);
   }
 
  private:

@@ -20,7 +20,7 @@ class RunCurveCheck final : public DiagnosisCheck {
     const auto path = *subject.folder / "metrics.jsonl";
     if (!std::filesystem::exists(path)) return;
     const auto curve = read_run_curve(path);
-    if (curve.training.empty()) return diagnosis.left_out("curve", "the run has no step yet");
+    if (curve.training.empty()) return diagnosis.not_applicable("curve", "the run has no step yet");
     draw(curve, diagnosis);
     name_plateau(subject, curve, diagnosis);
     name_zeros(curve, diagnosis);

@@ -1,17 +1,21 @@
-// The model against the second opinion (reference/): logits of every way of running it, in f64,
-// with its own weights and with gains, biases and learned numbers that are no longer what they
-// start from. Ways that differ from one another are one finding; ways that agree, and not with the
-// reference, are another, with the layer where they part.
+// The model against the second opinion (reference/): logits and losses of every way of running it,
+// in f64, with its own weights and with gains, biases and learned numbers that are no longer what
+// they start from. Ways that differ from one another are one finding; ways that agree, and not with
+// the reference, are another, with the layer where they part.
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <optional>
 
-#include "apps/diagnosis/as_reference.h"
 #include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/kernel_contracts.h"
+#include "apps/diagnosis/reference_runs.h"
 #include "apps/diagnosis/tensor_numbers.h"
 #include "apps/diagnosis/thresholds.h"
 #include "autograd/grad_mode.h"
+#include "autograd/ops/cat.h"
+#include "autograd/ops/contiguous.h"
 #include "autograd/ops/slice.h"
 #include "autograd/ops/to_vector.h"
 #include "runtime/transfer.h"
@@ -20,78 +24,63 @@ namespace lookback {
 namespace {
 
 constexpr std::int64_t rows = 2;
-// On either side of a tile of 16 and of 64 rows.
-constexpr std::array<std::int64_t, 3> lengths{2, 17, 66};
 // Multiply-adds that the reference may take: a few seconds.
 constexpr double affordable = 2e9;
 
 struct Way {
   std::string name;
-  ForwardOptions options;
+  Verdict alone;  // the class where this way is the one that differs
+  std::function<Tensor(const Llama&, const Tensor& ids)> logits;
 };
 
+Tensor decoded(const Llama& llama, const Tensor& ids, AttentionPath path, std::int64_t prompt,
+               std::int64_t chunk) {
+  const auto tokens = ids.size(1);
+  KeyValueCache cache(ids.size(0), tokens, llama.precision.storage);
+  std::vector<Tensor> parts;
+  for (std::int64_t begin = 0; begin < tokens;) {
+    const auto end =
+        std::min(tokens, begin == 0 ? std::max<std::int64_t>(1, prompt) : begin + chunk);
+    parts.push_back(
+        llama.logits(contiguous(slice(ids, 1, begin, end)), {.attention = path, .cache = &cache}));
+    begin = end;
+  }
+  return cat(parts, 1);
+}
+
+Way whole(const std::string& name, const ForwardOptions& options) {
+  return {name, Verdict::paths_disagree,
+          [options](const Llama& llama, const Tensor& ids) { return llama.logits(ids, options); }};
+}
+
+// As it trains: with a tape.
+Way recorded(const std::string& name, const ForwardOptions& options) {
+  return {name, Verdict::paths_disagree, [options](const Llama& llama, const Tensor& ids) {
+            const EnableGrad with_gradients;
+            return llama.logits(ids, options).detach();
+          }};
+}
+
+// A prompt, and the tokens behind it one by one or in chunks.
+Way cached(const std::string& name, AttentionPath path, std::int64_t behind, std::int64_t chunk) {
+  return {name, Verdict::cache_mismatch,
+          [path, behind, chunk](const Llama& llama, const Tensor& ids) {
+            return decoded(llama, ids, path, ids.size(1) - behind, chunk);
+          }};
+}
+
 std::vector<Way> ways_of(const Subject& subject) {
-  if (!subject.config.fault.empty()) return {{"explicit weights", subject.forward()}};
-  return {{"streaming", {.attention = AttentionPath::streaming}},
-          {"explicit weights", {.attention = AttentionPath::explicit_weights}}};
-}
-
-// The largest |a - b| of row `row` of ours [B, ..], beside the largest |b|; NaN where one is.
-double difference_of(const Tensor& ours, std::int64_t row, std::span<const double> theirs) {
-  const auto values = to_vector(slice(ours, 0, row, row + 1));
-  double worst = 0, size = 1e-300;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const double difference = std::abs(values[i] - theirs[i]);
-    if (std::isnan(difference)) return difference;
-    worst = std::max(worst, difference);
-    size = std::fmax(size, std::abs(theirs[i]));
-  }
-  return worst / size;
-}
-
-double difference_of(const Tensor& ours, const std::vector<reference::Run>& theirs,
-                     reference::Matrix reference::Run::*part) {
-  double worst = 0;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const auto& run = theirs[static_cast<std::size_t>(row)];
-    const double difference = difference_of(ours, row, (run.*part).values());
-    if (std::isnan(difference)) return difference;
-    worst = std::max(worst, difference);
-  }
-  return worst;
-}
-
-// The first thing that differs, of a run that was written down.
-std::string first_difference(const Trace& trace, const std::vector<reference::Run>& theirs) {
-  const auto differs = [&](const Tensor& ours, const auto& values_of) {
-    for (std::int64_t row = 0; row < rows; ++row) {
-      const auto& run = theirs[static_cast<std::size_t>(row)];
-      if (!(difference_of(ours, row, values_of(run)) <= thresholds::rounding)) return true;
-    }
-    return false;
-  };
-  const auto layers = trace.attention_outputs.size();
-  for (std::size_t i = 0; i < layers; ++i) {
-    const auto part = [&](const auto& list) {
-      return [&, list](const reference::Run& run) { return (run.*list)[i].values(); };
-    };
-    const auto weights = [&](const reference::Run& run) {
-      std::vector<double> all;
-      for (const auto& head : run.looks[i].weights)
-        all.insert(all.end(), head.values().begin(), head.values().end());
-      return all;
-    };
-    if (differs(trace.hidden_states[i], part(&reference::Run::hidden)))
-      return i == 0 ? "model.embed_tokens" : fmt::format("the sum behind model.layers.{}", i - 1);
-    if (differs(trace.attention_weights[i], weights))
-      return fmt::format("model.layers.{}.self_attn, in its weights", i);
-    if (differs(trace.attention_outputs[i], part(&reference::Run::attention_outputs)))
-      return fmt::format("model.layers.{}.self_attn, in what it says of its values", i);
-    if (differs(trace.mlp_outputs[i], part(&reference::Run::mlp_outputs)))
-      return fmt::format("model.layers.{}.mlp", i);
-  }
-  return layers == 0 ? "the model"
-                     : fmt::format("the sum behind model.layers.{} or what follows", layers - 1);
+  using enum AttentionPath;
+  if (!subject.config.fault.empty()) return {whole("explicit weights", subject.forward())};
+  constexpr std::int64_t all = std::numeric_limits<std::int64_t>::max() / 2;
+  return {whole("streaming attention", {.attention = streaming}),
+          recorded("streaming attention in training", {.attention = streaming}),
+          recorded("explicit weights in training, computed again",
+                   {.attention = explicit_weights, .activations = Activations::recomputed}),
+          cached("decoding token by token", streaming, 5, 1),
+          cached("decoding in chunks of seven", streaming, all, 7),
+          cached("decoding with explicit weights", explicit_weights, 5, 2),
+          whole("explicit weights", {.attention = explicit_weights})};
 }
 
 class SecondOpinion final : public DiagnosisCheck {
@@ -106,88 +95,149 @@ class SecondOpinion final : public DiagnosisCheck {
       disturb(*llama, subject.seed);
       compare(subject, config, *llama, "gains and biases disturbed", diagnosis);
     } catch (const reference::UnknownToReference& error) {
-      diagnosis.left_out("second opinion", error.what());
+      diagnosis.not_applicable("second opinion", error.what());
     }
   }
 
  private:
+  // A few tokens, and a row on either side of each tile of the kernels.
+  static std::vector<std::int64_t> lengths(const Subject& subject) {
+    const auto most = subject.config.max_position_embeddings;
+    std::vector<std::int64_t> all;
+    for (const std::int64_t few : {2, 17}) {
+      if (few <= most) all.push_back(few);
+    }
+    for (const auto each :
+         lengths_beside_edges(std::min(most, std::max<std::int64_t>(258, subject.block_size))))
+      all.push_back(each);
+    if (all.empty()) all.push_back(most);
+    return all;
+  }
+
   static void compare(const Subject& subject, const reference::Config& config, const Llama& llama,
                       const std::string& which, Diagnosis& diagnosis) {
     const auto weights = reference_weights(llama);
-    double cost = 0;  // of a token
-    for (const auto& [name, values] : weights.all())
-      cost += static_cast<double>(values.values.size());
     double spent = 0, worst = 0;
     std::string compared;
-    for (const auto length : lengths) {
-      const auto tokens = std::min(length, subject.config.max_position_embeddings);
-      spent += cost * static_cast<double>(rows * tokens);
+    for (const auto tokens : lengths(subject)) {
+      spent += rows * cost_of_run(weights, subject.config, tokens);
       if (spent > affordable && !compared.empty()) break;
-      const auto found = difference(subject, config, llama, weights, tokens, which, diagnosis);
-      if (!found) return;
+      const auto ids = subject.random_ids(rows, tokens, 31);
+      const auto theirs = runs_of(config, weights, ids);
+      const auto found = difference(subject, llama, ids, theirs, which, diagnosis);
+      if (!found || !same_loss(subject, llama, ids, theirs, which, diagnosis)) return;
       worst = std::fmax(worst, *found);
       compared += fmt::format("{}{}", compared.empty() ? "" : ", ", tokens);
     }
-    diagnosis.passed(
-        "second opinion, " + which, worst, thresholds::rounding,
-        fmt::format("logits of {} rows of {} tokens, every way of running them, differ "
-                    "by {:.2g} of the largest from a model written out in plain loops",
-                    rows, compared, worst));
+    diagnosis.passed("second opinion, " + which, worst, thresholds::rounding,
+                     fmt::format("logits of {} rows of {} tokens, {} ways of running them, differ "
+                                 "by {:.2g} of the largest from a model written out in plain loops",
+                                 rows, compared, ways_of(subject).size(), worst));
   }
 
   // Of the largest logit; nothing where it is a finding, or cannot be told.
-  static std::optional<double> difference(const Subject& subject, const reference::Config& config,
-                                          const Llama& llama, const reference::Weights& weights,
-                                          std::int64_t tokens, const std::string& which,
-                                          Diagnosis& diagnosis) {
+  static std::optional<double> difference(const Subject& subject, const Llama& llama,
+                                          const Tensor& ids,
+                                          const std::vector<reference::Run>& theirs,
+                                          const std::string& which, Diagnosis& diagnosis) {
     const auto name = "second opinion, " + which;
-    const auto ids = subject.random_ids(rows, tokens, 31);
-    const auto theirs = runs_of(config, weights, ids);
     const auto ways = ways_of(subject);
-    std::vector<double> off;
-    std::vector<Tensor> logits;
+    std::vector<double> off, apart;
+    Tensor first;
     for (const auto& way : ways) {
-      logits.push_back(llama.logits(ids, way.options));
-      if (!std::isfinite(largest_number(logits.back()))) {
+      const auto logits = way.logits(llama, ids);
+      if (!std::isfinite(largest_number(logits))) {
         diagnosis.left_out(name, "the logits are not finite");
         return std::nullopt;
       }
-      off.push_back(difference_of(logits.back(), theirs, &reference::Run::logits));
+      if (!first.defined()) first = logits;
+      off.push_back(difference_of_logits(logits, theirs));
+      apart.push_back(largest_difference(logits, first) / std::max(largest_number(first), 1e-300));
     }
-    const double worst = std::ranges::max(off);
     const auto agrees = [](double each) { return each <= thresholds::rounding; };  // NaN does not
-    if (std::ranges::all_of(off, agrees)) return worst;
-    const double apart = largest_difference(logits.front(), logits.back()) /
-                         std::max(largest_number(logits.front()), 1e-300);
-    if (apart > thresholds::rounding) {
+    if (std::ranges::all_of(off, agrees)) return std::ranges::max(off);
+    const auto tokens = ids.size(1);
+    if (!std::ranges::all_of(apart, agrees)) {
       const auto wrong = static_cast<std::size_t>(std::ranges::max_element(off) - off.begin());
-      diagnosis.failed(Verdict::paths_disagree, name, apart, thresholds::rounding,
-                       fmt::format("logits of {} tokens by {} attention differ by {:.2g} of the "
-                                   "largest from those of another way, and by {:.2g} from a model "
-                                   "written out in plain loops",
-                                   tokens, ways[wrong].name, apart, off[wrong]));
+      const bool others = std::ranges::any_of(off, agrees);
+      diagnosis.failed(
+          ways[wrong].alone, name, off[wrong], thresholds::rounding,
+          fmt::format("logits of {} tokens by {} differ by {:.2g} of the largest from a model "
+                      "written out in plain loops; {}",
+                      tokens, ways[wrong].name, off[wrong],
+                      others
+                          ? "other ways of running it agree with that"
+                          : "no way of running it agrees with that, nor do they with each other"));
       return std::nullopt;
     }
     Trace trace;
-    auto options = ways.back().options;
+    auto options = subject.forward();
+    options.attention = AttentionPath::explicit_weights;
     options.trace = &trace;
     llama.logits(ids, options);
     diagnosis.failed(
-        Verdict::not_the_named_model, name, worst, thresholds::rounding,
+        Verdict::not_the_named_model, name, std::ranges::max(off), thresholds::rounding,
         fmt::format("{}: logits of {} tokens differ by {:.2g} of the largest from the model of the "
                     "config, written out in plain loops; this is where they part first",
-                    first_difference(trace, theirs), tokens, worst));
+                    first_difference(trace, theirs, thresholds::rounding), tokens,
+                    std::ranges::max(off)));
     return std::nullopt;
   }
 
-  static std::vector<reference::Run> runs_of(const reference::Config& config,
-                                             const reference::Weights& weights, const Tensor& ids) {
-    std::vector<reference::Run> runs;
-    const auto tokens = to_device(ids, cpu_device);
-    const auto* first = tokens.data<std::int64_t>();
-    for (std::int64_t row = 0; row < rows; ++row, first += ids.size(1))
-      runs.push_back(reference::run(config, weights, {first, first + ids.size(1)}));
-    return runs;
+  // The loss is that of the logits: each position's, and their sum.
+  static bool same_loss(const Subject& subject, const Llama& llama, const Tensor& ids,
+                        const std::vector<reference::Run>& theirs, const std::string& which,
+                        Diagnosis& diagnosis) {
+    if (!subject.config.fault.empty()) return true;  // a fault of the loss has a class of its own
+    const auto targets = on_host(next_token_targets(ids));
+    const auto numbers = targets.elements<std::int64_t>();
+    for (std::size_t i = 1; i < numbers.size(); i += 3) numbers[i] = ignored_target;
+    double book = 0, twice = 0;
+    const auto tokens = static_cast<std::size_t>(ids.size(1));
+    for (std::size_t row = 0; row < theirs.size(); ++row) {
+      const auto begin = numbers.begin() + static_cast<std::ptrdiff_t>(row * tokens);
+      const std::vector<std::int64_t> own(begin, begin + static_cast<std::ptrdiff_t>(tokens));
+      book += reference::sum_of_losses(theirs[row], own);
+      twice += reference::sum_of_losses(distributions(theirs[row]), own);
+    }
+    const auto at = to_device(targets, ids.device());
+    const auto evaluated = llama.loss(ids, at, {.keep_nats = true});
+    const EnableGrad with_gradients;
+    const auto trained = llama.loss(ids, at);
+    const auto size = std::max(std::abs(book), 1e-300);
+    for (const double each :
+         {evaluated.loss_sum.item(), sum_of(evaluated.nats), trained.loss_sum.detach().item()}) {
+      if (std::abs(each - book) <= thresholds::rounding * size) continue;
+      if (std::abs(each - twice) <= thresholds::rounding * size) return true;  // double-softmax
+      diagnosis.failed(Verdict::paths_disagree, "second opinion, " + which,
+                       std::abs(each - book) / size, thresholds::rounding,
+                       fmt::format("the loss of {} tokens is {:.8g}, and that of their own logits, "
+                                   "by -log softmax, {:.8g}: the loss is not one of the logits",
+                                   tokens, each, book));
+      return false;
+    }
+    return true;
+  }
+
+  // The run as it would be if its logits passed a softmax.
+  static reference::Run distributions(const reference::Run& run) {
+    auto result = run;
+    const auto values = result.logits.values();
+    const auto words = values.size() / result.logits.rows();
+    for (std::size_t at = 0; at < values.size(); at += words) {
+      const auto row = values.subspan(at, words);
+      const double most = std::ranges::max(row);
+      double sum = 0;
+      for (double& each : row) sum += each = std::exp(each - most);
+      for (double& each : row) each /= sum;
+    }
+    return result;
+  }
+
+  static double sum_of(const Tensor& x) {
+    double sum = 0;
+    for (const double each : to_vector(x)) sum += each;
+    return sum;
   }
 };
 

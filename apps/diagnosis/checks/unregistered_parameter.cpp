@@ -47,8 +47,8 @@ class UnregisteredParameter final : public DiagnosisCheck {
       report("gradients by parameter", idle, "no gradient, while others of the layer have one",
              diagnosis);
     } else {
-      diagnosis.left_out("gradients by parameter",
-                         "few tokens may all be equal: then queries and keys have none");
+      diagnosis.not_applicable("gradients by parameter",
+                               "few tokens may all be equal: then queries and keys have none");
     }
     report("parameters that a step moves", unmoved, "a gradient, and unchanged by a step",
            diagnosis);

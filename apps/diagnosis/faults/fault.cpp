@@ -81,4 +81,8 @@ DataChoice data_of(const LlamaConfig& config, const DataChoice& given) {
   return config.fault.empty() ? given : Faults::make(config.fault)->data(given);
 }
 
+TokenData read_by(const LlamaConfig& config, const TokenData& opened) {
+  return config.fault.empty() ? opened : Faults::make(config.fault)->read(opened);
+}
+
 }  // namespace lookback

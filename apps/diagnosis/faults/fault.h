@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/data/token_source.h"
 #include "apps/diagnosis/verdict.h"
 #include "nn/layer/model_hooks.h"
 
@@ -39,6 +40,8 @@ class FaultInjection : public ModelHooks {
   virtual std::string_view preset() const { return "llama"; }
   // What a run trains and evaluates on.
   virtual DataChoice data(const DataChoice& choice) const { return choice; }
+  // What it reads of them.
+  virtual TokenData read(const TokenData& data) const { return data; }
 
   // What of a model it changes; a test holds it to that.
   //   logits, short_logits, scaled_logits: of 20 tokens; of 6; of 20 with queries and keys a
@@ -119,5 +122,6 @@ void check_fault_of(const LlamaConfig& config);
 
 // The data of a run of this model: as given, but for a fault that says otherwise.
 DataChoice data_of(const LlamaConfig& config, const DataChoice& given);
+TokenData read_by(const LlamaConfig& config, const TokenData& opened);
 
 }  // namespace lookback

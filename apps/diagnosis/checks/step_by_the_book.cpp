@@ -1,0 +1,163 @@
+// Steps of the code that trains against the book (step_book.h), number by number: clipping, AdamW
+// with its corrections, what decays, the rate, gradients that are cleared, and the sum over 1, 3 and
+// 7 micro-batches of unequal targets, in f64; and a step in f32. The first run has the subject's own
+// options. Those of the others differ from each other and from all defaults: where two are equal,
+// or 0, one that is taken for the other does not show.
+#include <algorithm>
+#include <cmath>
+
+#include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/ladder.h"
+#include "apps/diagnosis/recorded_steps.h"
+#include "apps/diagnosis/thresholds.h"
+
+namespace lookback {
+namespace {
+
+constexpr std::int64_t most_words = 61, rows = 2, longest = 5;
+
+struct Named {
+  std::string name;
+  StepPlan plan;
+};
+
+TrainOptions own_options(const Subject& subject, std::int64_t micro_batches, double max_norm) {
+  auto options = subject.options;
+  options.gradient_accumulation_steps = micro_batches;
+  options.max_grad_norm = max_norm;
+  options.adam_beta1 = 0.8;
+  options.adam_beta2 = 0.97;
+  options.adam_epsilon = 1e-6;
+  options.weight_decay = 0.3;
+  options.learning_rate = 0.007;
+  options.lr_scheduler_type = ScheduleKind::linear;
+  options.min_learning_rate_ratio = 0.1;
+  options.warmup_steps = 2;
+  options.max_steps = 5;
+  return options;
+}
+
+std::vector<Named> plans_of(const Subject& subject) {
+  // Far above the norm of a fresh model's gradients, and far below.
+  constexpr double above = 1e6, below = 1e-3;
+  auto options = planned_options(subject);
+  options.gradient_accumulation_steps = 1;
+  std::vector<Named> plans{
+      {"steps by the book, the run's own options", {.options = options}},
+      {"steps by the book, 3 micro-batches", {.options = own_options(subject, 3, above)}},
+      {"steps by the book, 7 micro-batches, clipped", {.options = own_options(subject, 7, below)}},
+      {"a step by the book in float32, clipped",
+       {.options = own_options(subject, 1, below), .dtype = DType::f32, .steps = 1}}};
+  for (auto& [name, plan] : plans) {
+    plan.options.batch_size = rows;
+    plan.options.block_size = std::min(longest, subject.config.max_position_embeddings);
+  }
+  return plans;
+}
+
+bool differ(double a, double b, double rounding) {
+  const double bound = thresholds::step_roundings * rounding * std::max(std::fabs(b), 1.0);
+  return !(std::fabs(a - b) <= bound);
+}
+
+std::string in_words(std::size_t micro_batches) {
+  return micro_batches == 1 ? "one micro-batch" : fmt::format("{} micro-batches", micro_batches);
+}
+
+// What a step says of itself and is not so; empty: all is.
+std::string wrong_words(const RecordedSteps& recorded) {
+  for (std::size_t s = 0; s < recorded.reported.size(); ++s) {
+    const auto& step = recorded.run.steps[s];
+    const auto& said = recorded.reported[s];
+    double targets = 0;
+    for (const auto& each : step.micro_batches) targets += each.targets;
+    struct Number {
+      std::string_view name;
+      double said, found;
+    };
+    for (const auto& [name, reported, found] :
+         {Number{"a loss", said.loss, book::mean_loss(step)},
+          Number{"a gradient norm", said.grad_norm, book::gradient_norm(step)},
+          Number{"an auxiliary loss", said.auxiliary_loss.value_or(0),
+                 book::mean_auxiliary_loss(step)},
+          Number{"a number of targets", static_cast<double>(said.targets), targets}}) {
+      if (!differ(reported, found, recorded.run.rounding)) continue;
+      return fmt::format("step {}, of {}, says {} of {:.9g}, and it is {:.9g}", s + 1,
+                         in_words(step.micro_batches.size()), name, reported, found);
+    }
+  }
+  return {};
+}
+
+std::string rate_in_words(const std::vector<double>& ratios) {
+  const auto [least, most] = std::ranges::minmax(ratios);
+  if (most - least <= 1e-6 * std::fabs(most))
+    return fmt::format("learning rate: all changes are {:.6g} times those of the schedule's", most);
+  std::string text;
+  for (const double ratio : ratios)
+    text += fmt::format("{}{:.6g}", text.empty() ? "" : ", ", ratio);
+  return fmt::format("learning rate: the changes of each step are {} times those of the schedule's",
+                     text);
+}
+
+// The part that is wrong, as far as the changes tell.
+std::string part_of(const book::Run& run, const book::Misfit& found) {
+  for (const auto& [part, what, rules] : book::known_mistakes()) {
+    if (book::misfit(run, rules).of_bound <= 1) return fmt::format("{}: {}", part, what);
+  }
+  if (book::misfit(run, {}, found.ratios).of_bound <= 1) return rate_in_words(found.ratios);
+  if (found.vectors != found.matrices) {
+    return fmt::format("weight decay, or what the optimizer is given: only {} are wrong",
+                       found.vectors ? "gains, biases and learned numbers" : "matrices");
+  }
+  if (found.step > 0) return "the moments, or gradients of earlier steps: the first step is right";
+  return "the sum of the gradients, their scale or AdamW's formula";
+}
+
+class StepByTheBook final : public DiagnosisCheck {
+ public:
+  Verdict looks_for() const override { return Verdict::wrong_step; }
+  void run(const Subject& subject, Diagnosis& diagnosis) const override {
+    auto small = shrunk(subject);
+    small.config.vocab_size = std::min(small.config.vocab_size, most_words);
+    for (const auto& [name, plan] : plans_of(small))
+      hold(record_steps(small, plan), name, diagnosis);
+  }
+
+ private:
+  static void hold(const RecordedSteps& recorded, const std::string& name, Diagnosis& diagnosis) {
+    const auto& run = recorded.run;
+    if (!recorded.finite) return diagnosis.left_out(name, "gradients or weights are not finite");
+    if (!recorded.wrong_batch.empty()) {
+      return diagnosis.failed(Verdict::wrong_data, name, 1, 0,
+                              recorded.wrong_batch + " is not what the data give for it");
+    }
+    const auto found = book::misfit(run);
+    if (!(found.of_bound <= 1)) return refuse(run, found, name, diagnosis);
+    if (const auto wrong = wrong_words(recorded); !wrong.empty())
+      return diagnosis.failed(Verdict::wrong_step, name, 1, 0, wrong);
+    diagnosis.passed(
+        name, found.of_bound, 1,
+        fmt::format("steps taken: {}, of {}; each of {} parameters changes as AdamW's "
+                    "formula says of gradients taken anew, but for {:.2g} of the learning rate, "
+                    "{:.2g} of what rounding allows",
+                    run.steps.size(), in_words(run.steps[0].micro_batches.size()),
+                    run.parameters.size(), found.of_rate, found.of_bound));
+  }
+
+  static void refuse(const book::Run& run, const book::Misfit& found, const std::string& name,
+                     Diagnosis& diagnosis) {
+    diagnosis.failed(
+        Verdict::wrong_step, name, found.of_bound, 1,
+        fmt::format("{}; in step {}, of {}, {} changes by {:.6g}, and by the book by {:.6g}",
+                    part_of(run, found), found.step + 1,
+                    in_words(run.steps[0].micro_batches.size()),
+                    run.parameters[found.parameter].name, found.found, found.expected));
+  }
+};
+
+const DiagnosisChecks::Add registered{"step_by_the_book",
+                                      [] { return std::make_unique<StepByTheBook>(); }};
+
+}  // namespace
+}  // namespace lookback

@@ -1,0 +1,44 @@
+#include "apps/train/trainer.h"
+
+namespace lookback {
+
+Schedule schedule_of(const TrainOptions& options) {
+  return {.kind = options.lr_scheduler_type,
+          .peak = options.learning_rate,
+          .warmup_steps = *options.warmup_steps,
+          .total_steps = *options.max_steps,
+          .minimum_ratio = options.min_learning_rate_ratio};
+}
+
+ForwardOptions forward_options_of(const TrainOptions& options, const Llama& llama) {
+  return training_pass(
+      options.attention_storage, llama, options.batch_size, options.block_size,
+      options.gradient_checkpointing ? Activations::recomputed : Activations::kept);
+}
+
+Trainer::Trainer(const Llama& model, const TrainOptions& options, const ForwardOptions& forward)
+    : llama_(model),
+      options_(options),
+      optimizer_(optimized_parameters(model), adamw_options(options)),
+      step_(model, optimizer_, forward, options_.max_grad_norm,
+            options_.no_cuda_graphs ? Repetition::queued : Repetition::captured) {}
+
+double Trainer::learning_rate(std::int64_t step) const {
+  return learning_rate_at(llama_, schedule_of(options_), step);
+}
+
+std::vector<TokenBatch> Trainer::micro_batches(const TokenSource& training,
+                                               std::int64_t step) const {
+  std::vector<TokenBatch> batches;
+  for (std::int64_t i = 0; i < options_.gradient_accumulation_steps; ++i) {
+    batches.push_back(training.training_batch(step, i, options_.batch_size, options_.block_size));
+  }
+  return batches;
+}
+
+StepResults Trainer::take(std::int64_t step, const std::vector<TokenBatch>& batches,
+                          const std::function<void(const StepResults&)>& before_update) {
+  return step_.take(batches, learning_rate(step), before_update);
+}
+
+}  // namespace lookback

@@ -1,0 +1,46 @@
+// How a run steps, as its options say: its micro-batches, the learning rate of each step, the
+// optimizer, and the step itself. TrainingRun trains with it; a diagnosis holds it against the book
+// (apps/diagnosis/step_book.h).
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "apps/train/train_options.h"
+#include "apps/train/train_step.h"
+
+namespace lookback {
+
+// The options' steps are resolved (resolve_steps).
+Schedule schedule_of(const TrainOptions& options);
+
+// How its forward passes go.
+ForwardOptions forward_options_of(const TrainOptions& options, const Llama& llama);
+
+class Trainer {
+ public:
+  // The options' steps are resolved. The arguments outlive it.
+  Trainer(const Llama& model, const TrainOptions& options, const ForwardOptions& forward);
+
+  // Of step `step`, from 0.
+  double learning_rate(std::int64_t step) const;
+  std::vector<TokenBatch> micro_batches(const TokenSource& training, std::int64_t step) const;
+
+  // TrainStep::take() at that step's rate.
+  StepResults take(std::int64_t step, const std::vector<TokenBatch>& batches,
+                   const std::function<void(const StepResults&)>& before_update = {});
+
+  AdamW& adamw() { return optimizer_; }
+  const AdamW& adamw() const { return optimizer_; }
+  // TrainStep::why_not_captured()
+  const std::string& why_not_captured() const { return step_.why_not_captured(); }
+
+ private:
+  const Llama& llama_;
+  const TrainOptions& options_;
+  AdamW optimizer_;
+  TrainStep step_;
+};
+
+}  // namespace lookback
