@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -75,13 +76,21 @@ def chosen_paths(names):
     return chosen
 
 
+def known_classes():
+    classes = (ROOT / "apps/diagnosis/verdict.cpp").read_text()
+    return set(re.findall(r'VerdictClass\{\s*\w+,\s*"([a-z-]+)"', classes))
+
+
 def check(paths):
-    """Whether each can be read and fits; prints those that do not."""
+    """Whether each can be read, fits, and expects what there is; prints those that do not."""
     failures = 0
     for path in paths:
         try:
+            mutant = read_mutant(path)
+            if unknown := sorted(set(mutant.expect) - known_classes()):
+                raise MutantError(f"it expects {', '.join(unknown)}, which is no class")
             with tempfile.TemporaryDirectory(prefix="lookback-mutant-") as overlay:
-                read_mutant(path).write_into(overlay, ROOT)
+                mutant.write_into(overlay, ROOT)
         except MutantError as error:
             print(f"{path.name}: error: {error}")
             failures += 1
