@@ -78,8 +78,8 @@ std::string wrong_number(std::span<const float> values, const Initial& wanted) {
   return {};
 }
 
-// Runs of eight numbers, in 1024ths of the tensor's spread: two of a hundred million that are drawn
-// apart are never equal.
+// Runs of eight numbers, in 1024ths of the tensor's spread: of millions that are drawn apart no two
+// are equal.
 constexpr std::size_t run_length = 8;
 // Of each tensor so many numbers are looked at.
 constexpr std::size_t most_numbers = 1 << 16;
@@ -132,34 +132,41 @@ void report(const std::string& name, const std::string& found, const std::string
     diagnosis.failed(Verdict::not_the_named_model, name, 1, 0, found);
   }
 }
+
 }  // namespace
 
 void hold_to_their_spread(const Llama& llama, Diagnosis& diagnosis) {
-  const std::string name = "initial weights, tensor by tensor";
   Deviation worst;
-  std::string evidence;
-  std::size_t count = 0;
+  std::string tensor_of_worst, wrong;
+  std::size_t random = 0, others = 0;
   each_tensor(llama, [&](const auto& tensor, const Initial& wanted, auto values) {
-    ++count;
-    if (is_random(wanted)) {
-      const auto found = deviation_of(values, spread_of(wanted, llama.config));
-      if (found.errors <= worst.errors) return;
-      worst = found;
-      evidence = fmt::format("{} has {}", tensor, found.what);
-    } else if (const auto wrong = wrong_number(values, wanted); !wrong.empty()) {
-      worst.errors = HUGE_VAL;
-      evidence = fmt::format("{} has {}", tensor, wrong);
+    if (values.empty()) return;
+    if (!is_random(wanted)) {
+      ++others;
+      const auto found = wrong_number(values, wanted);
+      if (wrong.empty() && !found.empty()) wrong = fmt::format("{} has {}", tensor, found);
+      return;
     }
+    ++random;
+    const auto found = deviation_of(values, spread_of(wanted, llama.config));
+    if (found.errors <= worst.errors) return;
+    worst = found;
+    tensor_of_worst = tensor;
   });
+  report("initial gains, biases and learned numbers", wrong,
+         fmt::format("{} tensors have the numbers that they ought to start from", others),
+         diagnosis);
+  const std::string name = "spread of initial weights";
   constexpr double bound = thresholds::errors_of_initial_weights;
   if (!(worst.errors <= bound)) {
     return diagnosis.failed(Verdict::not_the_named_model, name, worst.errors, bound,
-                            fmt::format("{}: {:.3g} standard errors", evidence, worst.errors));
+                            fmt::format("{} has {}: {:.3g} standard errors", tensor_of_worst,
+                                        worst.what, worst.errors));
   }
   diagnosis.passed(name, worst.errors, bound,
-                   fmt::format("each of {} tensors has the mean and the spread, or the number, "
-                               "that it ought to start from, but for {:.2g} standard errors",
-                               count, worst.errors));
+                   fmt::format("each of {} random tensors has the mean and the spread that were "
+                               "asked for, but for {:.2g} standard errors",
+                               random, worst.errors));
 }
 
 void hold_apart(const Llama& llama, Diagnosis& diagnosis) {

@@ -8,6 +8,7 @@
 #include "apps/diagnosis/own_hooks.h"
 #include "apps/train/trainer.h"
 #include "autograd/gradient.h"
+#include "autograd/ops/binary.h"
 #include "autograd/ops/copy_of.h"
 #include "autograd/ops/to_vector.h"
 #include "runtime/random.h"
@@ -88,22 +89,32 @@ std::vector<book::Values> gradients_of(const Llama& llama) {
   return all;
 }
 
-book::MicroBatch evaluated(const Llama& llama, const TokenBatch& batch,
-                           const ForwardOptions& forward) {
-  const auto [ids, targets] = token_tensors(batch);
-  const auto scored = std::ranges::count_if(batch.targets, [](auto t) { return t >= 0; });
-  book::MicroBatch result{.targets = static_cast<double>(scored),
-                          .tokens = static_cast<double>(batch.inputs.size())};
-  const auto loss = llama.loss(ids, targets, {}, forward);
-  result.loss = loss.loss_sum.item();
-  backward(loss.loss_sum);
-  result.gradients = gradients_of(llama);
-  if (!loss.auxiliary.defined()) return result;
-  const auto auxiliary = llama.loss(ids, targets, {}, forward).auxiliary;
-  result.auxiliary_loss = auxiliary.item();
-  backward(auxiliary);
-  result.auxiliary_gradients = gradients_of(llama);
-  return result;
+// The micro-batches of a step, each by itself.
+std::vector<book::MicroBatch> evaluated(const Llama& llama, const std::vector<TokenBatch>& batches,
+                                        const ForwardOptions& forward) {
+  std::vector<book::MicroBatch> all;
+  double targets = 0, tokens = 0;
+  for (const auto& batch : batches) {
+    const auto scored = std::ranges::count_if(batch.targets, [](auto t) { return t >= 0; });
+    all.push_back({.targets = static_cast<double>(scored),
+                   .tokens = static_cast<double>(batch.inputs.size())});
+    targets += all.back().targets;
+    tokens += all.back().tokens;
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto inputs = token_tensors(batches[i]);
+    const auto found = llama.loss(inputs.ids, inputs.targets, {.count_correct = true}, forward);
+    all[i].loss = found.loss_sum.item();
+    all[i].correct = found.correct.item();
+    auto total = found.loss_sum;
+    if (found.auxiliary.defined()) {
+      all[i].auxiliary_loss = found.auxiliary.item();
+      total = total + found.auxiliary * book::auxiliary_weight(all[i], tokens, targets);
+    }
+    backward(total);
+    all[i].gradients = gradients_of(llama);
+  }
+  return all;
 }
 
 bool is_finite(const book::Step& step) {
@@ -113,9 +124,30 @@ bool is_finite(const book::Step& step) {
     });
   };
   return all_finite(step.before) && all_finite(step.after) &&
-         std::ranges::all_of(step.micro_batches, [&](const auto& each) {
-           return all_finite(each.gradients) && all_finite(each.auxiliary_gradients);
-         });
+         std::ranges::all_of(step.micro_batches,
+                             [&](const auto& each) { return all_finite(each.gradients); });
+}
+
+std::vector<TokenBatch> wanted_batches(const TokenSource& source, const TrainOptions& options,
+                                       std::int64_t step) {
+  std::vector<TokenBatch> all;
+  for (std::int64_t i = 0; i < options.gradient_accumulation_steps; ++i)
+    all.push_back(source.training_batch(step, i, options.batch_size, options.block_size));
+  return all;
+}
+
+// Empty: they are equal.
+std::string wrong_one(const std::vector<TokenBatch>& given, const std::vector<TokenBatch>& wanted,
+                      std::int64_t step) {
+  if (given.size() != wanted.size())
+    return fmt::format("step {} has {} micro-batches, not {}", step + 1, given.size(),
+                       wanted.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (given[i].inputs == wanted[i].inputs && given[i].targets == wanted[i].targets) continue;
+    return fmt::format("micro-batch {} of step {} is not what the data give for it", i + 1,
+                       step + 1);
+  }
+  return {};
 }
 
 book::Run run_of(const Llama& llama, const StepPlan& plan) {
@@ -167,17 +199,9 @@ RecordedSteps record_steps(const Subject& subject, const StepPlan& plan) {
     book::Step step{.rate = book_rate(plan.options, s), .before = values_of(*trained)};
     const auto batches = trainer.micro_batches(source, s);
     set_values(*fresh, step.before);
-    for (std::int64_t i = 0; i < plan.options.gradient_accumulation_steps; ++i) {
-      const auto wanted =
-          source.training_batch(s, i, plan.options.batch_size, plan.options.block_size);
-      const auto place = static_cast<std::size_t>(i);
-      if (result.wrong_batch.empty() &&
-          (place >= batches.size() || batches[place].inputs != wanted.inputs ||
-           batches[place].targets != wanted.targets)) {
-        result.wrong_batch = fmt::format("micro-batch {} of step {}", i + 1, s + 1);
-      }
-      step.micro_batches.push_back(evaluated(*fresh, wanted, forward));
-    }
+    const auto wanted = wanted_batches(source, plan.options, s);
+    if (result.wrong_batch.empty()) result.wrong_batch = wrong_one(batches, wanted, s);
+    step.micro_batches = evaluated(*fresh, wanted, forward);
     result.reported.push_back(trainer.take(s, batches).read());
     step.after = values_of(*trained);
     result.finite = result.finite && is_finite(step);

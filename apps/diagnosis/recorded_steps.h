@@ -22,7 +22,7 @@ struct StepPlan {
 struct RecordedSteps {
   book::Run run;
   std::vector<StepMeasures> reported;  // what each step says of itself
-  // The first micro-batch that is not the one of its step and place; empty: there is none.
+  // The first micro-batch that is not the one of its step and place, in words; empty: there is none.
   std::string wrong_batch = {};
   bool finite = true;
 };

@@ -21,6 +21,22 @@ std::vector<reference::Run> runs_of(const reference::Config& config,
   return runs;
 }
 
+double reference_loss(const reference::Config& config, const reference::Weights& weights,
+                      const TokenBatch& batch) {
+  double losses = 0, auxiliary = 0;
+  for (std::int64_t row = 0; row < batch.rows; ++row) {
+    const auto part = [&](const std::vector<std::int64_t>& all) {
+      const auto first = all.begin() + row * batch.columns;
+      return std::vector<std::int64_t>(first, first + batch.columns);
+    };
+    const auto run = reference::run(config, weights, part(batch.inputs));
+    losses += reference::sum_of_losses(run, part(batch.targets));
+    auxiliary += run.auxiliary_loss;
+  }
+  const auto targets = std::ranges::count_if(batch.targets, [](auto t) { return t >= 0; });
+  return losses / static_cast<double>(targets) + auxiliary / static_cast<double>(batch.rows);
+}
+
 double cost_of_run(const reference::Weights& weights, const LlamaConfig& config,
                    std::int64_t tokens) {
   double numbers = 0;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/data/token_source.h"
 #include "apps/diagnosis/as_reference.h"
 #include "nn/llama/llama.h"
 
@@ -13,6 +14,10 @@ namespace lookback {
 // The reference's run of each row of ids [B, T].
 std::vector<reference::Run> runs_of(const reference::Config& config,
                                     const reference::Weights& weights, const Tensor& ids);
+
+// The mean over the batch's valid targets, and the mean over its rows of what routers add.
+double reference_loss(const reference::Config& config, const reference::Weights& weights,
+                      const TokenBatch& batch);
 
 // Multiply-adds of a run, about: a weight each for each token, all positions beside each other.
 double cost_of_run(const reference::Weights& weights, const LlamaConfig& config,

@@ -24,24 +24,22 @@ void add(Values& sum, const Values& values, double times) {
   for (std::size_t i = 0; i < values.size(); ++i) sum[i] += times * values[i];
 }
 
-// What a micro-batch's two gradients are multiplied by before they are added.
-struct Weights {
-  double loss = 1, auxiliary = 1;
-};
-
-Weights weights_of(const Step& step, std::size_t index, Rules::Total total) {
-  const auto& part = step.micro_batches[index];
+// What a micro-batch's gradients are multiplied by before they are added.
+double weight_of(const Step& step, std::size_t index, Rules::Total total) {
   const auto count = static_cast<double>(step.micro_batches.size());
-  const double targets = targets_of(step), share = part.tokens / tokens_of(step);
-  const bool used = !(total == Rules::Total::last && index + 1 != step.micro_batches.size()) &&
-                    !(total == Rules::Total::first && index != 0);
+  const double targets = targets_of(step);
+  const bool is_first = index == 0, is_last = index + 1 == step.micro_batches.size();
   switch (total) {
-    case Rules::Total::over_tokens: return {1 / tokens_of(step), share * targets / tokens_of(step)};
-    case Rules::Total::undivided: return {1, share * targets};
-    case Rules::Total::divided_again: return {1 / targets / count, share / count};
-    case Rules::Total::mean_of_means: return {1 / std::max(part.targets, 1.0) / count, 1 / count};
-    default: return used ? Weights{1 / targets, share} : Weights{0, 0};
+    case Rules::Total::over_targets: break;
+    case Rules::Total::over_tokens: return 1 / tokens_of(step);
+    case Rules::Total::undivided: return 1;
+    case Rules::Total::divided_again: return 1 / targets / count;
+    case Rules::Total::mean_of_means:
+      return 1 / std::max(step.micro_batches[index].targets, 1.0) / count;
+    case Rules::Total::last: return is_last ? 1 / targets : 0;
+    case Rules::Total::first: return is_first ? 1 / targets : 0;
   }
+  return 1 / targets;
 }
 
 struct Gradients {
@@ -55,18 +53,14 @@ Gradients gradients_of(const Step& step, const Rules& rules) {
   for (const auto& values : step.before) result.sums.emplace_back(values.size(), 0.0);
   result.sizes.assign(result.sums.size(), 0.0);
   for (std::size_t i = 0; i < step.micro_batches.size(); ++i) {
-    const auto& part = step.micro_batches[i];
-    const auto weights = weights_of(step, i, rules.total);
-    const auto add_all = [&](const std::vector<Values>& gradients, double weight) {
-      for (std::size_t p = 0; p < gradients.size(); ++p) {
-        double size = 0;
-        for (const double each : gradients[p]) size = std::fmax(size, std::fabs(each));
-        result.sizes[p] += std::fabs(weight) * size;
-        add(result.sums[p], gradients[p], weight);
-      }
-    };
-    add_all(part.gradients, weights.loss);
-    add_all(part.auxiliary_gradients, weights.auxiliary);
+    const auto& gradients = step.micro_batches[i].gradients;
+    const double weight = weight_of(step, i, rules.total);
+    for (std::size_t p = 0; p < gradients.size(); ++p) {
+      double size = 0;
+      for (const double each : gradients[p]) size = std::fmax(size, std::fabs(each));
+      result.sizes[p] += std::fabs(weight) * size;
+      add(result.sums[p], gradients[p], weight);
+    }
   }
   return result;
 }
@@ -320,6 +314,10 @@ const std::vector<Mistake>& known_mistakes() {
       {"scale of the gradients", "a sum that nothing divides", {.total = Rules::Total::undivided}},
   };
   return all;
+}
+
+double auxiliary_weight(const MicroBatch& part, double all_tokens, double all_targets) {
+  return part.tokens / all_tokens * all_targets;
 }
 
 double gradient_norm(const Step& step) { return norm_of(gradients_of(step, {}).sums); }

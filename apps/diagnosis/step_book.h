@@ -19,12 +19,18 @@ namespace lookback::book {
 
 using Values = std::vector<double>;
 
-// Gradients by parameter, as a backward pass leaves them; empty where it leaves none.
+// Summed over its targets; the auxiliary loss is a mean over rows, of models that have one.
 struct MicroBatch {
-  double targets = 0, tokens = 0;
-  double loss = 0, auxiliary_loss = 0;  // summed over targets; a mean over rows
-  std::vector<Values> gradients = {}, auxiliary_gradients = {};  // of these two
+  double targets = 0, tokens = 0, correct = 0;
+  double loss = 0, auxiliary_loss = 0;
+  // Of the loss and, by its weight in the sum over all targets, the auxiliary one: by parameter, as
+  // a backward pass leaves them; empty where it leaves none.
+  std::vector<Values> gradients = {};
 };
+
+// What an auxiliary loss weighs beside the summed loss of its micro-batch, so that it becomes a mean
+// over the rows of all micro-batches: its share of the tokens times the targets of the step.
+double auxiliary_weight(const MicroBatch& part, double all_tokens, double all_targets);
 
 // One step of training, and all that decides it.
 struct Step {

@@ -27,6 +27,13 @@ inline constexpr double rounding = 1e-8;
 inline constexpr double roundings_of_a_layer = 12;
 inline constexpr double format_factor = 8;
 
+// The part of a gradient in doubles that the same in another format holds. Rounding adds noise,
+// which is nearly orthogonal to it; a factor or a use that is missing changes it by tenths.
+// Gradients of less than so much of the largest one's squares are rounding themselves.
+inline constexpr double gradient_in_float32 = 1e-2;
+inline constexpr double gradient_in_bfloat16 = 0.25;
+inline constexpr double gradient_of_rounding = 1e-8;
+
 // A slope of the loss, by a difference quotient in f64, beside that of backward. A loss of a few
 // nats is rounded by 1e-15, which steps of 3e-4 of a weight make 1e-11: a millionth of the slope
 // that counts. A use or a factor that is missing changes a slope by tenths: it is seen in slopes a

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <tuple>
 
-#include "apps/diagnosis/as_reference.h"
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/ladder.h"
+#include "apps/diagnosis/reference_runs.h"
 #include "apps/diagnosis/thresholds.h"
 #include "apps/train/accumulate_gradients.h"
 #include "autograd/gradient.h"
@@ -52,22 +52,6 @@ TokenBatch batch_of(const Subject& subject) {
     batch.targets.push_back(i % 3 == 1 ? ignored_target : draw());
   }
   return batch;
-}
-
-double reference_loss(const reference::Config& config, const reference::Weights& weights,
-                      const TokenBatch& batch) {
-  double losses = 0, auxiliary = 0;
-  for (std::int64_t row = 0; row < batch.rows; ++row) {
-    const auto part = [&](const std::vector<std::int64_t>& all) {
-      const auto first = all.begin() + row * batch.columns;
-      return std::vector<std::int64_t>(first, first + batch.columns);
-    };
-    const auto run = reference::run(config, weights, part(batch.inputs));
-    losses += reference::sum_of_losses(run, part(batch.targets));
-    auxiliary += run.auxiliary_loss;
-  }
-  const auto targets = std::ranges::count_if(batch.targets, [](auto t) { return t >= 0; });
-  return losses / static_cast<double>(targets) + auxiliary / static_cast<double>(batch.rows);
 }
 
 struct OurStep {

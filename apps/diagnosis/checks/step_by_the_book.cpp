@@ -56,8 +56,8 @@ std::vector<Named> plans_of(const Subject& subject) {
 }
 
 bool differ(double a, double b, double rounding) {
-  const double bound = thresholds::step_roundings * rounding * std::max(std::fabs(b), 1.0);
-  return !(std::fabs(a - b) <= bound);
+  const double share = std::max(thresholds::step_roundings * rounding, thresholds::rounding);
+  return !(std::fabs(a - b) <= share * std::max(std::fabs(b), 1.0));
 }
 
 std::string in_words(std::size_t micro_batches) {
@@ -69,8 +69,11 @@ std::string wrong_words(const RecordedSteps& recorded) {
   for (std::size_t s = 0; s < recorded.reported.size(); ++s) {
     const auto& step = recorded.run.steps[s];
     const auto& said = recorded.reported[s];
-    double targets = 0;
-    for (const auto& each : step.micro_batches) targets += each.targets;
+    double targets = 0, correct = 0;
+    for (const auto& each : step.micro_batches) {
+      targets += each.targets;
+      correct += each.correct;
+    }
     struct Number {
       std::string_view name;
       double said, found;
@@ -80,7 +83,8 @@ std::string wrong_words(const RecordedSteps& recorded) {
           Number{"a gradient norm", said.grad_norm, book::gradient_norm(step)},
           Number{"an auxiliary loss", said.auxiliary_loss.value_or(0),
                  book::mean_auxiliary_loss(step)},
-          Number{"a number of targets", static_cast<double>(said.targets), targets}}) {
+          Number{"a number of targets", static_cast<double>(said.targets), targets},
+          Number{"a number of correct tokens", static_cast<double>(said.correct), correct}}) {
       if (!differ(reported, found, recorded.run.rounding)) continue;
       return fmt::format("step {}, of {}, says {} of {:.9g}, and it is {:.9g}", s + 1,
                          in_words(step.micro_batches.size()), name, reported, found);
@@ -129,8 +133,7 @@ class StepByTheBook final : public DiagnosisCheck {
     const auto& run = recorded.run;
     if (!recorded.finite) return diagnosis.left_out(name, "gradients or weights are not finite");
     if (!recorded.wrong_batch.empty()) {
-      return diagnosis.failed(Verdict::wrong_data, name, 1, 0,
-                              recorded.wrong_batch + " is not what the data give for it");
+      return diagnosis.failed(Verdict::wrong_data, name, 1, 0, recorded.wrong_batch);
     }
     const auto found = book::misfit(run);
     if (!(found.of_bound <= 1)) return refuse(run, found, name, diagnosis);

@@ -1,0 +1,172 @@
+// The gradient of a batch of many rows against the second opinion (reference/): one direction of all
+// parameters at once, two points of the loss. Kernels cut many rows into chunks, and what one chunk
+// leaves out shows in no smaller batch. Heads of ten and an odd inner width leave a rest in every
+// vector. Where it is wrong, the same is asked of single parameters.
+#include <algorithm>
+#include <cmath>
+
+#include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/ladder.h"
+#include "apps/diagnosis/reference_runs.h"
+#include "apps/diagnosis/thresholds.h"
+#include "apps/train/accumulate_gradients.h"
+#include "autograd/gradient.h"
+#include "autograd/ops/to_vector.h"
+#include "runtime/random.h"
+
+namespace lookback {
+namespace {
+
+// 2052 rows of 40 numbers: more than any chunk of the kernels has.
+constexpr std::int64_t rows = 2, longest = 1026, most_words = 61;
+constexpr SmallSize size{.layers = 2, .width = 40};
+constexpr std::int64_t inner_width = 61;
+constexpr double affordable = 1.5e9;  // multiply-adds of one loss
+constexpr double step = 1e-4;         // of a weight: the third derivative leaves 1e-8 of itself
+constexpr int most_places = 24;       // parameters that a wrong one is looked for among
+
+struct Parameter {
+  std::string name;
+  reference::NamedValues values;
+  std::vector<double> direction, gradient;
+  double slope = 0;  // by the gradient
+};
+
+class GradientsOfManyRows final : public DiagnosisCheck {
+ public:
+  Verdict looks_for() const override { return Verdict::wrong_gradient; }
+  void run(const Subject& given, Diagnosis& diagnosis) const override {
+    if (!given.config.fault.empty())
+      return diagnosis.not_applicable(name, "a fault's gradient is held against smaller batches");
+    try {
+      auto subject = shrunk(given, size);
+      auto& config = subject.config;
+      config.intermediate_size = inner_width;
+      config.vocab_size = std::min(config.vocab_size, most_words);
+      config.max_position_embeddings = std::min(given.config.max_position_embeddings, longest);
+      const auto llama = subject.fresh_model(DType::f64);
+      disturb(*llama, subject.seed);
+      compare(subject, *llama, diagnosis);
+    } catch (const reference::UnknownToReference& error) {
+      diagnosis.not_applicable(name, error.what());
+    }
+  }
+
+ private:
+  static constexpr const char* name = "gradients of many rows";
+
+  static void compare(const Subject& subject, const Llama& llama, Diagnosis& diagnosis) {
+    const auto config = reference_config(subject.config);
+    auto weights = reference_weights(llama);
+    auto columns = subject.config.max_position_embeddings;
+    while (columns > 16 && rows * cost_of_run(weights, subject.config, columns) > affordable)
+      columns /= 2;
+    const auto batch = batch_of(subject, columns);
+    auto parameters = parameters_of(llama, batch, subject);
+    const auto slope_of = [&](const std::vector<const Parameter*>& some) {
+      return (loss_at(config, weights, batch, some, step) -
+              loss_at(config, weights, batch, some, -step)) /
+             (2 * step);
+    };
+    std::vector<const Parameter*> all;
+    double ours = 0, squares = 0;
+    for (const auto& each : parameters) {
+      all.push_back(&each);
+      ours += each.slope;
+      squares += each.slope * each.slope;
+    }
+    const double theirs = slope_of(all);
+    const double off = std::abs(ours - theirs) / std::sqrt(squares + 1e-300);
+    const auto what = fmt::format("of {} rows of {} tokens", rows, columns);
+    if (off <= thresholds::slope) {
+      return diagnosis.compared(
+          Verdict::wrong_gradient, name, "difference quotients of plain loops over doubles", off,
+          thresholds::slope,
+          fmt::format(
+              "along a random direction of all {} parameters the loss {} changes by {:.6g}, "
+              "and by the gradient {:.6g}",
+              parameters.size(), what, theirs, ours));
+    }
+    diagnosis.failed(Verdict::wrong_gradient, name, off, thresholds::slope,
+                     place_of(parameters, slope_of) + " " + what);
+  }
+
+  // Backward comes from the loss: the last wrong parameter is nearest to where it begins.
+  template <class SlopeOf>
+  static std::string place_of(const std::vector<Parameter>& parameters, const SlopeOf& slope_of) {
+    int looked_at = 0;
+    for (auto each = parameters.rbegin(); each != parameters.rend() && looked_at < most_places;
+         ++each, ++looked_at) {
+      const double theirs = slope_of({&*each});
+      const double largest =
+          std::max({std::abs(theirs), std::abs(each->slope), thresholds::slope_that_counts});
+      if (std::abs(theirs - each->slope) <= thresholds::slope * largest) continue;
+      return fmt::format(
+          "{}: along a random direction the loss changes by {:.6g}, and by the "
+          "gradient {:.6g}, in a batch",
+          each->name, theirs, each->slope);
+    }
+    return "some parameter: along a random direction of all of them the loss changes otherwise "
+           "than "
+           "the gradient says, in a batch";
+  }
+
+  static TokenBatch batch_of(const Subject& subject, std::int64_t columns) {
+    TokenBatch batch{.rows = rows, .columns = columns, .inputs = {}, .targets = {}};
+    RandomStream random(subject.seed, stream_of(RandomUse::diagnosis, 4100));
+    const auto words = static_cast<std::uint64_t>(subject.config.vocab_size);
+    for (std::int64_t i = 0; i < rows * columns; ++i) {
+      batch.inputs.push_back(static_cast<std::int64_t>(random.below(words)));
+      batch.targets.push_back(i % 3 == 1 ? ignored_target
+                                         : static_cast<std::int64_t>(random.below(words)));
+    }
+    return batch;
+  }
+
+  static std::vector<Parameter> parameters_of(const Llama& llama, const TokenBatch& batch,
+                                              const Subject& subject) {
+    const auto named = llama.parameters();
+    clear_gradients(named);
+    const auto measures = accumulate_gradients(llama, {batch}, subject.forward());
+    const auto weights = reference_weights(llama);
+    std::vector<Parameter> all;
+    RandomStream random(subject.seed, stream_of(RandomUse::diagnosis, 4101));
+    for (const auto& each : named) {
+      Parameter parameter{
+          .name = each.name, .values = weights.at(each.name), .direction = {}, .gradient = {}};
+      double squares = 0;
+      for (const double value : parameter.values.values) squares += value * value;
+      const auto count = static_cast<double>(parameter.values.values.size());
+      const double scale = std::sqrt(squares / count) + 1e-2;
+      for (std::size_t i = 0; i < parameter.values.values.size(); ++i)
+        parameter.direction.push_back(scale * random.normal());
+      const auto found = gradient(each.tensor);
+      if (found.defined()) parameter.gradient = to_vector(found);
+      for (std::size_t i = 0; i < parameter.gradient.size(); ++i)
+        parameter.slope += measures.loss_scale * parameter.gradient[i] * parameter.direction[i];
+      all.push_back(std::move(parameter));
+    }
+    clear_gradients(named);
+    return all;
+  }
+
+  static double loss_at(const reference::Config& config, reference::Weights& weights,
+                        const TokenBatch& batch, const std::vector<const Parameter*>& moved,
+                        double distance) {
+    for (const auto* each : moved) {
+      auto values = each->values;
+      for (std::size_t i = 0; i < values.values.size(); ++i)
+        values.values[i] += distance * each->direction[i];
+      weights.set(each->name, values);
+    }
+    const double loss = reference_loss(config, weights, batch);
+    for (const auto* each : moved) weights.set(each->name, each->values);
+    return loss;
+  }
+};
+
+const DiagnosisChecks::Add registered{"gradients_of_many_rows",
+                                      [] { return std::make_unique<GradientsOfManyRows>(); }};
+
+}  // namespace
+}  // namespace lookback
