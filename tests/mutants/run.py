@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -188,7 +189,7 @@ def table_of(results):
 
 
 def run_all(runner, paths):
-    """Prints a line for each as it comes; the results, and how many there are of which kind."""
+    """Prints a line for each, and writes the table, as they come; how many are of which kind."""
     results, tally = [], collections.Counter()
     for path in paths:
         try:
@@ -203,24 +204,25 @@ def run_all(runner, paths):
             tally["errors"] += 1
             continue
         print(line_of(results[-1]), flush=True)
+        if runner.arguments.output:
+            runner.arguments.output.write_text(table_of(results))
         tally["out of scope" if results[-1].mutant.out_of_scope else results[-1].judged()] += 1
-    return results, tally
+    return tally
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # temporary folders go all the same
     arguments = read_arguments()
     paths = chosen_paths(arguments.names)
     if arguments.check:
         return check(paths)
     with tempfile.TemporaryDirectory(prefix="lookback-mutants-") as folder:
         try:
-            results, tally = run_all(Runner(arguments, folder), paths)
+            tally = run_all(Runner(arguments, folder), paths)
         except MutantError as error:
             print(f"error: {error}")
             return 1
     print(f"{len(paths)} mutants: " + ", ".join(f"{n} {what}" for what, n in tally.items()))
-    if arguments.output:
-        arguments.output.write_text(table_of(results))
     return 1 if tally["errors"] else 0
 
 
