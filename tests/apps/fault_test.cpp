@@ -185,7 +185,9 @@ Changes differences(const Outcome& a, const Outcome& b) {
 bool reads_other_rows(const LlamaConfig& config) {
   const auto source = make_built_in_source("stories", 0, BuiltInPart::fresh);
   const auto read = read_by(config, {.training = source, .validation = source});
-  const auto second = [](const TokenSource& each) { return each.training_batch(0, 1, 2, 8).inputs; };
+  const auto second = [](const TokenSource& each) {
+    return each.training_batch(0, 1, 2, 8).inputs;
+  };
   return second(*read.training) != second(*source);
 }
 

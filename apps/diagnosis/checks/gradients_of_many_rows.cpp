@@ -4,6 +4,7 @@
 // every vector. Where it is wrong, the same is asked of single parameters.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/ladder.h"
@@ -36,8 +37,6 @@ class GradientsOfManyRows final : public DiagnosisCheck {
  public:
   Verdict looks_for() const override { return Verdict::wrong_gradient; }
   void run(const Subject& given, Diagnosis& diagnosis) const override {
-    if (!given.config.fault.empty())
-      return diagnosis.not_applicable(name, "a fault's gradient is held against smaller batches");
     try {
       auto subject = shrunk(given, size);
       auto& config = subject.config;
@@ -62,7 +61,15 @@ class GradientsOfManyRows final : public DiagnosisCheck {
     while (columns > 16 && rows * cost_of_run(weights, subject.config, columns) > affordable)
       columns /= 2;
     const auto batch = batch_of(subject, columns);
-    auto parameters = parameters_of(llama, batch, subject);
+    const auto what = fmt::format("of {} rows of {} tokens", rows, columns);
+    const auto [our_loss, parameters] = parameters_of(llama, batch, subject);
+    const double loss = reference_loss(config, weights, batch);
+    if (!(std::abs(our_loss - loss) <= thresholds::rounding * std::abs(loss))) {
+      return diagnosis.compared(
+          Verdict::not_the_named_model, name, "plain loops over doubles",
+          std::abs(our_loss / loss - 1), thresholds::rounding,
+          fmt::format("the loss {} is {:.8g}, and by plain loops {:.8g}", what, our_loss, loss));
+    }
     const auto slope_of = [&](const std::vector<const Parameter*>& some) {
       return (loss_at(config, weights, batch, some, step) -
               loss_at(config, weights, batch, some, -step)) /
@@ -77,7 +84,6 @@ class GradientsOfManyRows final : public DiagnosisCheck {
     }
     const double theirs = slope_of(all);
     const double off = std::abs(ours - theirs) / std::sqrt(squares + 1e-300);
-    const auto what = fmt::format("of {} rows of {} tokens", rows, columns);
     if (off <= thresholds::slope) {
       return diagnosis.compared(
           Verdict::wrong_gradient, name, "difference quotients of plain loops over doubles", off,
@@ -123,8 +129,10 @@ class GradientsOfManyRows final : public DiagnosisCheck {
     return batch;
   }
 
-  static std::vector<Parameter> parameters_of(const Llama& llama, const TokenBatch& batch,
-                                              const Subject& subject) {
+  // The loss, and the parameters.
+  static std::pair<double, std::vector<Parameter>> parameters_of(const Llama& llama,
+                                                                 const TokenBatch& batch,
+                                                                 const Subject& subject) {
     const auto named = llama.parameters();
     clear_gradients(named);
     const auto measures = accumulate_gradients(llama, {batch}, subject.forward());
@@ -147,7 +155,7 @@ class GradientsOfManyRows final : public DiagnosisCheck {
       all.push_back(std::move(parameter));
     }
     clear_gradients(named);
-    return all;
+    return {measures.loss + measures.auxiliary_loss.value_or(0), std::move(all)};
   }
 
   static double loss_at(const reference::Config& config, reference::Weights& weights,

@@ -15,6 +15,8 @@ namespace lookback {
 namespace {
 
 constexpr std::int64_t most_words = 61, rows = 2, longest = 5;
+// Of 32 numbers each: an embedding larger than the chunks in which AdamW goes through tensors.
+constexpr std::int64_t many_words = 1100;
 
 struct Named {
   std::string name;
@@ -123,9 +125,12 @@ class StepByTheBook final : public DiagnosisCheck {
   Verdict looks_for() const override { return Verdict::wrong_step; }
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
     auto small = shrunk(subject);
-    small.config.vocab_size = std::min(small.config.vocab_size, most_words);
-    for (const auto& [name, plan] : plans_of(small))
+    for (const auto& [name, plan] : plans_of(small)) {
+      small.config.vocab_size = plan.dtype == DType::f32
+                                    ? many_words
+                                    : std::min(subject.config.vocab_size, most_words);
       hold(record_steps(small, plan), name, diagnosis);
+    }
   }
 
  private:
