@@ -60,6 +60,7 @@ class GradientsOfManyRows final : public DiagnosisCheck {
     auto columns = subject.config.max_position_embeddings;
     while (columns > 16 && rows * cost_of_run(weights, subject.config, columns) > affordable)
       columns /= 2;
+    columns -= rows * columns % 64 == 0 ? 1 : 0;  // chunks leave a rest
     const auto batch = batch_of(subject, columns);
     const auto what = fmt::format("of {} rows of {} tokens", rows, columns);
     const auto [our_loss, parameters] = parameters_of(llama, batch, subject);
