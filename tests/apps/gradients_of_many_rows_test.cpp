@@ -22,8 +22,8 @@ TEST(GradientsOfManyRows, AreSlopesOfHealthyModels) {
   for (const auto* preset : {"llama", "method1", "method5.4", "mla", "moh", "linear"}) {
     const auto found = result_of("gradients_of_many_rows", small.subject(preset));
     EXPECT_EQ(found.result, CheckResult::Result::passed) << preset << ": " << found.evidence;
-    EXPECT_LT(found.value, 1e-6) << preset;
-    EXPECT_THAT(found.evidence, HasSubstr("of 2 rows of 2")) << preset;
+    EXPECT_LT(found.value, 1e-8) << preset;
+    EXPECT_THAT(found.evidence, HasSubstr("of 2 rows of ")) << preset;
   }
 }
 
