@@ -34,9 +34,10 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/lookback-config-ver
   COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/lookback-config.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/lookback-config-version.cmake DESTINATION ${package_directory})
-foreach(folder runtime kernels autograd nn)
+foreach(folder runtime kernels autograd nn ${lookback_reference_folder})
+  get_filename_component(parent ${folder} DIRECTORY)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}
-    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lookback FILES_MATCHING PATTERN *.h)
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lookback/${parent} FILES_MATCHING PATTERN *.h)
 endforeach()
 if(TARGET lookback)
   install(TARGETS lookback RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -7,6 +7,7 @@
 
 #include "autograd/ops/slice.h"
 #include "autograd/ops/to_vector.h"
+#include "nn/layer/attention_options.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
@@ -46,6 +47,13 @@ double cost_of_run(const reference::Weights& weights, const LlamaConfig& config,
   const auto beside =
       positions * static_cast<double>(config.num_hidden_layers * config.hidden_size * 2);
   return positions * (numbers + beside);
+}
+
+bool has_router(const LlamaConfig& config) {
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    if (!attention_of(config, layer)->gated().empty()) return true;
+  }
+  return false;
 }
 
 double difference_of(const Tensor& ours, std::int64_t row, std::span<const double> theirs) {

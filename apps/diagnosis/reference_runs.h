@@ -23,6 +23,10 @@ double reference_loss(const reference::Config& config, const reference::Weights&
 double cost_of_run(const reference::Weights& weights, const LlamaConfig& config,
                    std::int64_t tokens);
 
+// Whether a layer's attention chooses its heads or experts by token: rounding, or a step of a
+// difference quotient, may turn the choice.
+bool has_router(const LlamaConfig& config);
+
 // The largest |a - b| of row `row` of ours [B, ..], beside the largest |b|; NaN where one is.
 double difference_of(const Tensor& ours, std::int64_t row, std::span<const double> theirs);
 // The largest over all rows of logits [B, T, V].

@@ -40,11 +40,10 @@ double difference(const T* a, const T* b, std::int64_t count) {
   return largest;
 }
 
-}  // namespace
-
-std::optional<SwapDifference> suffix_swap(const Llama& llama, const RunPath& path,
-                                          const Tensor& ids, const Tensor& other,
-                                          const std::vector<std::int64_t>& cuts) {
+// All cuts in one batch.
+std::optional<SwapDifference> first_difference(const Llama& llama, const RunPath& path,
+                                               const Tensor& ids, const Tensor& other,
+                                               const std::vector<std::int64_t>& cuts) {
   const auto kept = on_host(run_along(llama, path, rows_of(ids, other, cuts, Suffix::kept)));
   const auto swapped = on_host(run_along(llama, path, rows_of(ids, other, cuts, Suffix::swapped)));
   const auto tokens = ids.size(1), words = kept.size(2);
@@ -64,6 +63,17 @@ std::optional<SwapDifference> suffix_swap(const Llama& llama, const RunPath& pat
     }
   });
   return first;
+}
+
+}  // namespace
+
+std::optional<SwapDifference> suffix_swap(const Llama& llama, const RunPath& path,
+                                          const Tensor& ids, const Tensor& other,
+                                          const std::vector<std::int64_t>& cuts) {
+  auto found = first_difference(llama, path, ids, other, cuts);
+  if (found && cuts.size() > 1)
+    found->alone = first_difference(llama, path, ids, other, {found->cut}).has_value();
+  return found;
 }
 
 std::vector<std::int64_t> every_cut(std::int64_t tokens) {

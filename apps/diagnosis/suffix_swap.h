@@ -12,6 +12,8 @@ struct SwapDifference {
   std::int64_t target = 0;  // the first position whose logits changed
   std::int64_t cut = 0;     // tokens after this position were changed
   double largest = 0;       // of the differences of its logits
+  // Whether they change in a batch of its own as well: else they change with another sequence.
+  bool alone = true;
 };
 
 // ids [1, T]; for each of `cuts`, `other` [1, T] stands in place of the tokens after it. None: all

@@ -40,6 +40,10 @@ inline constexpr double gradient_of_rounding = 1e-8;
 // thousand times smaller than that.
 inline constexpr double slope = 1e-4;
 inline constexpr double slope_that_counts = 1e-5;
+// Of all parameters together, by steps of 3e-4 of a weight: the loss is rounded by 1e-15, which
+// makes 3e-12, beside slopes of 1e-3 a few billionths. A hundredfold: what one small matrix of many
+// loses is a ten-thousandth of the whole.
+inline constexpr double slope_of_all = 1e-6;
 
 // A step of training against the book, each number by itself: roundings of the weight, of its
 // change, and of a gradient of the size of its tensor's largest, which AdamW divides by its own

@@ -44,6 +44,7 @@ std::set<std::string> without_effect(const Llama& llama) {
   const auto parameters = llama.parameters();
   std::set<std::string> names;
   for (const auto& [name, effect] : llama.effective_values()) {
+    if (!requires_grad(effect)) continue;  // cut off: it has an effect, and no gradient of it
     clear_gradients(parameters);
     backward(effect, ascending(effect), AfterBackward::retain);  // of one effect for several
     const auto parameter = std::ranges::find(parameters, name, &NamedParameter::name);

@@ -16,8 +16,9 @@ grep -q lookback:: "$scratch/readme.cpp"
 cmake --install "$1" --prefix "$scratch/prefix" >"$scratch/install.log"
 cmake -S "$root/tests/package" -B "$scratch/build" -DCMAKE_CXX_COMPILER="$2" \
   -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$scratch/prefix" \
-  -DSOURCES="$root/apps/examples/gradients.cpp;$root/apps/examples/prove_causal.cpp;$scratch/readme.cpp"
+  -DSOURCES="$root/apps/examples/gradients.cpp;$root/apps/examples/prove_causal.cpp;$root/apps/examples/second_opinion.cpp;$scratch/readme.cpp"
 cmake --build "$scratch/build"
 "$scratch/build/readme"
 "$scratch/build/gradients"
 "$scratch/build/prove_causal"
+"$scratch/build/second_opinion"

@@ -2,6 +2,7 @@
 // gradient. Together they make the statement about causality; a difference that a suffix swap or a
 // kernel shows is a finding, and the proof or the kernel names its place.
 #include <algorithm>
+#include <utility>
 
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/gradient_picture.h"
@@ -41,14 +42,16 @@ class Causality final : public DiagnosisCheck {
     const auto kernels = hold_kernels(subject);
     auto shown = swap(subject);
     if (!shown) shown = swap_beside_edges(subject);
+    const auto mixed = shown && !shown->difference.alone ? std::exchange(shown, {}) : std::nullopt;
     const bool looks_ahead =
         kernels.broken && kernels.broken->kind == BrokenContract::Kind::looks_ahead;
-    diagnosis.statement = shown || looks_ahead                ? Statement::refuted
-                          : proof.proved() && !kernels.broken ? Statement::proved
-                                                              : Statement::not_refuted;
+    diagnosis.statement = shown || looks_ahead                          ? Statement::refuted
+                          : proof.proved() && !kernels.broken && !mixed ? Statement::proved
+                                                                        : Statement::not_refuted;
     if (diagnosis.statement == Statement::refuted) diagnosis.leak = place(proof, kernels, shown);
     report_proof(proof, kernels, shown, diagnosis);
     report_kernels(kernels, diagnosis);
+    if (mixed) return report_mixed(*mixed, diagnosis);
     report_swap(subject, proof, shown, diagnosis);
     report_gradient(subject, diagnosis);
   }
@@ -228,6 +231,14 @@ class Causality final : public DiagnosisCheck {
                                  "beside the edges of tiles, in "
                                  "sequences of {} tokens: nothing else changed than is declared",
                                  kernels.changes, kernels.calls, joined(kernels.lengths)));
+  }
+
+  // The sequence alone does not look ahead: it sees another one of its batch.
+  static void report_mixed(const Shown& shown, Diagnosis& diagnosis) {
+    diagnosis.failed(Verdict::rows_mixed, "suffix swap", shown.difference.largest, 0,
+                     fmt::format("logits of position {} change with another sequence of the batch, "
+                                 "and with no later token of their own ({})",
+                                 shown.difference.target, shown.how));
   }
 
   static void report_swap(const Subject& subject, const CausalProof& proof,

@@ -14,7 +14,6 @@
 #include "autograd/gradient.h"
 #include "autograd/ops/to_vector.h"
 #include "kernels/cpu/isa.h"
-#include "nn/layer/attention_options.h"
 
 namespace lookback {
 namespace {
@@ -143,13 +142,6 @@ class NumberFormats final : public DiagnosisCheck {
         fmt::format("the gradient of {} in {} is {:.4g} of the one in doubles, at most "
                     "{:.2g} away from 1 by rounding",
                     where, format.name, 1 - worst, bound));
-  }
-
-  static bool has_router(const LlamaConfig& config) {
-    for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-      if (!attention_of(config, layer)->gated().empty()) return true;
-    }
-    return false;
   }
 
   static double product(const std::vector<double>& a, const std::vector<double>& b) {

@@ -13,11 +13,13 @@
 #include "apps/diagnosis/reference_runs.h"
 #include "apps/diagnosis/tensor_numbers.h"
 #include "apps/diagnosis/thresholds.h"
+#include "apps/diagnosis/weight_scale.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/cat.h"
 #include "autograd/ops/contiguous.h"
 #include "autograd/ops/slice.h"
 #include "autograd/ops/to_vector.h"
+#include "nn/layer/bounded_attention.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
@@ -34,9 +36,9 @@ struct Way {
 };
 
 Tensor decoded(const Llama& llama, const Tensor& ids, AttentionPath path, std::int64_t prompt,
-               std::int64_t chunk) {
+               std::int64_t chunk, const CachePolicy& policy) {
   const auto tokens = ids.size(1);
-  KeyValueCache cache(ids.size(0), tokens, llama.precision.storage);
+  KeyValueCache cache(ids.size(0), tokens, llama.precision.storage, policy);
   std::vector<Tensor> parts;
   for (std::int64_t begin = 0; begin < tokens;) {
     const auto end =
@@ -62,25 +64,44 @@ Way recorded(const std::string& name, const ForwardOptions& options) {
 }
 
 // A prompt, and the tokens behind it one by one or in chunks.
-Way cached(const std::string& name, AttentionPath path, std::int64_t behind, std::int64_t chunk) {
+Way cached(const std::string& name, AttentionPath path, std::int64_t behind, std::int64_t chunk,
+           const CachePolicy& policy = {}) {
   return {name, Verdict::cache_mismatch,
-          [path, behind, chunk](const Llama& llama, const Tensor& ids) {
-            return decoded(llama, ids, path, ids.size(1) - behind, chunk);
+          [path, behind, chunk, policy](const Llama& llama, const Tensor& ids) {
+            return decoded(llama, ids, path, ids.size(1) - behind, chunk, policy);
           }};
+}
+
+// Policies that drop tokens, with room for all of them: of models that can follow them.
+void add_policies(std::vector<Way>& ways, const LlamaConfig& config) {
+  for (const auto kind : cache_policies) {
+    if (kind == CachePolicy::Kind::full) continue;
+    const CachePolicy policy{.kind = kind, .sinks = 4, .recent = 1 << 20, .heavy = 1 << 20};
+    try {
+      check_cache_policy(config, policy);
+    } catch (const Error&) {
+      continue;
+    }
+    ways.push_back(cached(fmt::format("decoding under {}, with room for all", name_of(kind)),
+                          AttentionPath::streaming, 5, 1, policy));
+  }
 }
 
 std::vector<Way> ways_of(const Subject& subject) {
   using enum AttentionPath;
   if (!subject.config.fault.empty()) return {whole("explicit weights", subject.forward())};
   constexpr std::int64_t all = std::numeric_limits<std::int64_t>::max() / 2;
-  return {whole("streaming attention", {.attention = streaming}),
-          recorded("streaming attention in training", {.attention = streaming}),
-          recorded("explicit weights in training, computed again",
-                   {.attention = explicit_weights, .activations = Activations::recomputed}),
-          cached("decoding token by token", streaming, 5, 1),
-          cached("decoding in chunks of seven", streaming, all, 7),
-          cached("decoding with explicit weights", explicit_weights, 5, 2),
-          whole("explicit weights", {.attention = explicit_weights})};
+  std::vector ways{
+      whole("streaming attention", {.attention = streaming}),
+      recorded("streaming attention in training", {.attention = streaming}),
+      recorded("explicit weights in training, computed again",
+               {.attention = explicit_weights, .activations = Activations::recomputed}),
+      cached("decoding token by token", streaming, 5, 1),
+      cached("decoding in chunks of seven", streaming, all, 7),
+      cached("decoding with explicit weights", explicit_weights, 5, 2),
+      whole("explicit weights", {.attention = explicit_weights})};
+  add_policies(ways, subject.config);
+  return ways;
 }
 
 class SecondOpinion final : public DiagnosisCheck {
@@ -91,9 +112,18 @@ class SecondOpinion final : public DiagnosisCheck {
     try {
       const auto config = reference_config(subject.config);
       const auto llama = subject.model(DType::f64);
-      compare(subject, config, *llama, "weights as they are", diagnosis);
+      const auto all = lengths(subject);
+      compare(subject, config, *llama, all, "weights as they are", diagnosis);
       disturb(*llama, subject.seed);
-      compare(subject, config, *llama, "gains and biases disturbed", diagnosis);
+      compare(subject, config, *llama, all, "gains and biases disturbed", diagnosis);
+      // What only large numbers show: a clamp, a score that is left out, a sum that loses its end.
+      const std::vector short_ones(all.begin(), std::min(all.begin() + 3, all.end()));
+      for (const auto& scale : weight_scales()) {
+        if (!scale.scaled) continue;
+        const auto scaled = subject.model(DType::f64);
+        apply(scale, *scaled);
+        compare(subject, config, *scaled, short_ones, scale.name, diagnosis);
+      }
     } catch (const reference::UnknownToReference& error) {
       diagnosis.not_applicable("second opinion", error.what());
     }
@@ -115,11 +145,12 @@ class SecondOpinion final : public DiagnosisCheck {
   }
 
   static void compare(const Subject& subject, const reference::Config& config, const Llama& llama,
-                      const std::string& which, Diagnosis& diagnosis) {
+                      const std::vector<std::int64_t>& lengths, const std::string& which,
+                      Diagnosis& diagnosis) {
     const auto weights = reference_weights(llama);
     double spent = 0, worst = 0;
     std::string compared;
-    for (const auto tokens : lengths(subject)) {
+    for (const auto tokens : lengths) {
       spent += rows * cost_of_run(weights, subject.config, tokens);
       if (spent > affordable && !compared.empty()) break;
       const auto ids = subject.random_ids(rows, tokens, 31);
