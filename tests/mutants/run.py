@@ -121,8 +121,8 @@ class Runner:
             begin = time.monotonic()
             report = self.report_of(mutant, program, overlay)
             seconds = time.monotonic() - begin
-        return Result(mutant, report["verdict"], report["findings"], report["evidence"], compiled,
-                      seconds)
+        place = report["evidence"].replace(str(self.text), self.text.name)
+        return Result(mutant, report["verdict"], report["findings"], place, compiled, seconds)
 
     def report_of(self, mutant, program, folder):
         """report.json of the mutant's program, of its run where it wants one."""
