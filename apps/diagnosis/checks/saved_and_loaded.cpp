@@ -113,12 +113,15 @@ class SavedAndLoaded final : public DiagnosisCheck {
     options.block_size = subject.block_size;
     options.gradient_accumulation_steps = 1;
     const auto going_on = subject.fresh_model();
-    const auto forward = forward_options_of(options, *going_on);
+    auto forward = forward_options_of(options, *going_on);
+    const ModelHooks healthy;  // a known mistake may keep what no file holds
+    forward.hooks = &healthy;
     Trainer trainer(*going_on, options, forward);
     const auto step = [&](Trainer& who, std::int64_t number) {
       who.take(number, who.micro_batches(*subject.data.training, number));
     };
     step(trainer, 0);
+    clear_gradients(going_on->parameters());  // no checkpoint holds what a step left of them
     save_checkpoint(WorkFolder(folder), *going_on, trainer.adamw(),
                     {.step = 1,
                      .seed = subject.seed,

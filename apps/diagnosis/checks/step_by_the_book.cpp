@@ -106,12 +106,14 @@ std::string rate_in_words(const std::vector<double>& ratios) {
                      text);
 }
 
-// The part that is wrong, as far as the changes tell.
-std::string part_of(const book::Run& run, const book::Misfit& found) {
+// The part that is wrong, as far as the changes tell, and what the step says of itself.
+std::string part_of(const RecordedSteps& recorded, const book::Misfit& found) {
+  const auto& run = recorded.run;
   for (const auto& [part, what, rules] : book::known_mistakes()) {
     if (book::misfit(run, rules).of_bound <= 1) return fmt::format("{}: {}", part, what);
   }
   if (book::misfit(run, {}, found.ratios).of_bound <= 1) return rate_in_words(found.ratios);
+  if (const auto wrong = wrong_words(recorded); !wrong.empty()) return wrong;
   if (found.vectors != found.matrices) {
     return fmt::format("weight decay, or what the optimizer is given: only {} are wrong",
                        found.vectors ? "gains, biases and learned numbers" : "matrices");
@@ -141,7 +143,7 @@ class StepByTheBook final : public DiagnosisCheck {
       return diagnosis.failed(Verdict::wrong_data, name, 1, 0, recorded.wrong_batch);
     }
     const auto found = book::misfit(run);
-    if (!(found.of_bound <= 1)) return refuse(run, found, name, diagnosis);
+    if (!(found.of_bound <= 1)) return refuse(recorded, found, name, diagnosis);
     if (const auto wrong = wrong_words(recorded); !wrong.empty())
       return diagnosis.failed(Verdict::wrong_step, name, 1, 0, wrong);
     diagnosis.passed(
@@ -153,12 +155,13 @@ class StepByTheBook final : public DiagnosisCheck {
                     run.parameters.size(), found.of_rate, found.of_bound));
   }
 
-  static void refuse(const book::Run& run, const book::Misfit& found, const std::string& name,
-                     Diagnosis& diagnosis) {
+  static void refuse(const RecordedSteps& recorded, const book::Misfit& found,
+                     const std::string& name, Diagnosis& diagnosis) {
+    const auto& run = recorded.run;
     diagnosis.failed(
         Verdict::wrong_step, name, found.of_bound, 1,
         fmt::format("{}; in step {}, of {}, {} changes by {:.6g}, and by the book by {:.6g}",
-                    part_of(run, found), found.step + 1,
+                    part_of(recorded, found), found.step + 1,
                     in_words(run.steps[0].micro_batches.size()),
                     run.parameters[found.parameter].name, found.found, found.expected));
   }
