@@ -122,7 +122,8 @@ class DataReadBack final : public DiagnosisCheck {
                       "resumed is fed something else",
                       step));
     }
-    diagnosis.passed(name, 0, 0, fmt::format("{} steps, drawn twice, have the same rows", steps));
+    diagnosis.compared(Verdict::wrong_data, name, "the same steps, drawn again", 0, 0,
+                       fmt::format("{} steps, drawn twice, have the same rows", steps));
   }
 
   static void cut_otherwise(const TrainingRows& rows, const std::vector<Rows>& drawn,
@@ -140,8 +141,8 @@ class DataReadBack final : public DiagnosisCheck {
                       differs - again.begin(), rows_of_a_step, cut.micro_steps, cut.rows,
                       two_micro_batches.micro_steps, two_micro_batches.rows));
     }
-    diagnosis.passed(
-        name, 0, 0,
+    diagnosis.compared(
+        Verdict::wrong_data, name, "other cuts of the same step", 0, 0,
         fmt::format("a step of {} rows has the same ones in 1, 2, 4 and 8 micro-batches",
                     rows_of_a_step));
   }

@@ -151,7 +151,7 @@ class SavedAndLoaded final : public DiagnosisCheck {
   static void report(const std::string& name, const std::string& found, const std::string& healthy,
                      Diagnosis& diagnosis) {
     if (found.empty()) {
-      diagnosis.passed(name, 0, 0, healthy);
+      diagnosis.compared(Verdict::paths_disagree, name, "what was saved", 0, 0, healthy);
     } else {
       diagnosis.failed(Verdict::paths_disagree, name, 1, 0, "read back, " + found);
     }

@@ -128,9 +128,8 @@ class StepByTheBook final : public DiagnosisCheck {
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
     auto small = shrunk(subject);
     for (const auto& [name, plan] : plans_of(small)) {
-      small.config.vocab_size = plan.dtype == DType::f32
-                                    ? many_words
-                                    : std::min(subject.config.vocab_size, most_words);
+      small.config.vocab_size =
+          plan.dtype == DType::f32 ? many_words : std::min(subject.config.vocab_size, most_words);
       hold(record_steps(small, plan), name, diagnosis);
     }
   }
@@ -146,8 +145,8 @@ class StepByTheBook final : public DiagnosisCheck {
     if (!(found.of_bound <= 1)) return refuse(recorded, found, name, diagnosis);
     if (const auto wrong = wrong_words(recorded); !wrong.empty())
       return diagnosis.failed(Verdict::wrong_step, name, 1, 0, wrong);
-    diagnosis.passed(
-        name, found.of_bound, 1,
+    diagnosis.compared(
+        Verdict::wrong_step, name, "AdamW by its formula, in doubles", found.of_bound, 1,
         fmt::format("steps taken: {}, of {}; each of {} parameters changes as AdamW's "
                     "formula says of gradients taken anew, but for {:.2g} of the learning rate, "
                     "{:.2g} of what rounding allows",

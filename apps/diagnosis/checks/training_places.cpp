@@ -192,8 +192,8 @@ class TrainingPlaces final : public DiagnosisCheck {
         }
       }
     }
-    diagnosis.passed(name, 0, 0,
-                     fmt::format("{} rows are what stands where they begin", rows_read));
+    diagnosis.compared(Verdict::wrong_data, name, "the tokens of the text", 0, 0,
+                       fmt::format("{} rows are what stands where they begin", rows_read));
   }
 
   static std::vector<std::int64_t> read_in_pieces(const TokenSource& source, std::int64_t first,

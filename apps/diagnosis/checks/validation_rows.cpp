@@ -134,8 +134,8 @@ class ValidationRows final : public DiagnosisCheck {
         return diagnosis.failed(Verdict::wrong_data, name, 1, 0, fault);
       }
     }
-    diagnosis.passed(
-        name, 0, 0,
+    diagnosis.compared(
+        Verdict::wrong_data, name, "the tokens of the text", 0, 0,
         fmt::format(
             "each of {} tokens but the first is scored once, in rows of 7, {} and {} tokens",
             tokens, block_size, uneven));
