@@ -11,7 +11,7 @@ enum class ExitCode : int {
   failure = 1,      // at run time
   usage = 2,        // wrong flags or values
   fault_found = 3,  // a diagnosis found a fault, a reference is not met
-  non_finite = 4,   // a number that is not finite stopped training
+  non_finite = 4,   // a number that is not finite stopped training, or stands in the weights
   // By a signal: 128 and its number, as shells say it.
   hung_up = 129,      // SIGHUP: the terminal is closed
   interrupted = 130,  // SIGINT: Ctrl-C

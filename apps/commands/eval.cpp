@@ -10,9 +10,11 @@
 #include "apps/model/attention_storage.h"
 #include "apps/model/cache_policy_flags.h"
 #include "apps/model/dtype_choice.h"
+#include "apps/model/finite_weights.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/model_warnings.h"
 #include "apps/train/evaluate.h"
+#include "apps/train/non_finite.h"
 #include "apps/train/run_options.h"
 #include "nn/layer/bounded_attention.h"
 
@@ -42,6 +44,7 @@ class Eval final : public Command {
     check_model_folder(directory_);
     if (!dtype_) dtype_ = run ? run->options.dtype : TrainOptions().dtype;
     const auto llama = load_model(directory_, precision_of(*dtype_));
+    check_finite_weights(*llama, directory_);
     const auto policy = cache_.policy(*session.flags);
     check_cache_policy(llama->config, policy);
     warn_of_model(llama->config);
@@ -60,9 +63,14 @@ class Eval final : public Command {
     const auto batch_size = run ? run->options.batch_size : TrainOptions().batch_size;
     auto plan = whole_evaluation(*source, batch_size, *block_size_);
     plan.cache_policy = policy;
-    report(session, *source,
-           evaluate(*llama, *source, plan,
-                    forward_options(storage, *llama, batch_size, *block_size_, Gradients::none)));
+    const auto evaluation =
+        evaluate(*llama, *source, plan,
+                 forward_options(storage, *llama, batch_size, *block_size_, Gradients::none));
+    if (!std::isfinite(evaluation.loss)) {
+      throw NonFiniteError(fmt::format("{}: the loss is not finite; {}", directory_,
+                                       first_non_finite(*llama, *source, plan)));
+    }
+    report(session, *source, evaluation);
     session.note_device();
     return ExitCode::good;
   }

@@ -9,6 +9,7 @@
 #include "apps/cli/command.h"
 #include "apps/model/cache_policy_flags.h"
 #include "apps/model/dtype_choice.h"
+#include "apps/model/finite_weights.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/model_warnings.h"
 #include "apps/model/prompt.h"
@@ -49,6 +50,7 @@ class Generate final : public Command {
     if (!dtype_) dtype_ = run ? run->options.dtype : TrainOptions().dtype;
     if (tokenizer_.empty()) tokenizer_ = tokenizer_of(directory_, run);
     const auto llama = load_model(directory_, precision_of(*dtype_));
+    check_finite_weights(*llama, directory_);
     warn_of_model(llama->config);
     note_missing_checksums(session.console, directory_);
     const auto& config = llama->config;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "apps/data/only_token.h"
 #include "apps/data/open.h"
 #include "apps/data/tokenizer_file.h"
 #include "apps/diagnosis/faults/fault.h"
@@ -196,6 +197,7 @@ class Train final : public Command {
       data.validation = open_evaluation(wanted, split);
     }
     data = read_by(config, data);
+    if (const auto found = only_token(*data.training)) print_warning(*found);
     const auto& tokenizer = data.training->tokenizer();
     if (choice.vocabulary == ModelChoice::Vocabulary::of_data)
       config.vocab_size = tokenizer.vocabulary_size();

@@ -199,6 +199,19 @@ void TokenArray::read(std::int64_t first, std::span<std::int64_t> tokens) const 
   }
 }
 
+std::vector<FilePart> TokenArray::file_parts(std::int64_t begin, std::int64_t end) const {
+  std::vector<FilePart> parts;
+  for (auto piece = pieces_.begin(); piece != pieces_.end();) {
+    const auto first = piece->first;
+    const auto& path = piece->path;
+    std::int64_t all = 0;
+    for (; piece != pieces_.end() && piece->path == path; ++piece) all += piece->count;
+    const auto from = std::max(begin, first), to = std::min(end, first + all);
+    if (from < to) parts.push_back({path, from - first, to - first, all});
+  }
+  return parts;
+}
+
 std::int64_t TokenArray::file_of(std::int64_t token) const {
   const auto behind = std::upper_bound(pieces_.begin(), pieces_.end(), token,
                                        [](std::int64_t t, const Piece& p) { return t < p.first; });

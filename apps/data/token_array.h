@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/data/token_source.h"
 #include "apps/data/tokenizer.h"
 #include "runtime/input_file.h"
 
@@ -51,6 +52,10 @@ class TokenArray {
   // tokens[i] = token first + i; all of them must exist. Throws Error where a file has changed so
   // that they cannot be read any more.
   void read(std::int64_t first, std::span<std::int64_t> tokens) const;
+
+  // Which tokens of which files [begin, end) are, in their order; a text that was cut for validation
+  // is one file.
+  std::vector<FilePart> file_parts(std::int64_t begin, std::int64_t end) const;
 
   // The number of the file that a token lies in, and a file's path.
   std::int64_t file_of(std::int64_t token) const;

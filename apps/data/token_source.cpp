@@ -43,6 +43,10 @@ std::string TokenSource::document_name(std::int64_t document) const {
 
 std::shared_ptr<const TokenSource> TokenSource::fresh_draws(std::uint64_t) const { return nullptr; }
 
+std::shared_ptr<const TokenSource> TokenSource::drawn_from(std::uint64_t seed) const {
+  return fresh_draws(seed);
+}
+
 std::vector<double> TokenSource::nats(const TokenBatch&) const {
   fail("data", "these data know no probabilities: only built-in sources have a floor");
 }

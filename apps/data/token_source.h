@@ -25,6 +25,12 @@ struct TokenBatch {
   std::int64_t scored() const;  // targets that count
 };
 
+// Tokens [begin, end) of the `all` that a file holds.
+struct FilePart {
+  std::string path;
+  std::int64_t begin = 0, end = 0, all = 0;
+};
+
 class TokenSource {
  public:
   virtual ~TokenSource() = default;
@@ -51,6 +57,8 @@ class TokenSource {
                                                                    std::int64_t columns) const;
   virtual std::optional<std::vector<std::int64_t>> tokens_at(std::int64_t first,
                                                              std::int64_t count) const;
+  // Of a source whose tokens lie in files: which of them, file by file; empty: they lie in none.
+  virtual std::vector<FilePart> file_parts() const { return {}; }
 
   // Which document each token of that training batch belongs to, by number: [B, T + 1], a row's
   // inputs and its last target. Here: one that goes on until the tokenizer's document_end().
@@ -71,6 +79,9 @@ class TokenSource {
   // Draws of the same source from another seed, of which neither training nor evaluation can hold
   // any; null where no more can be drawn: files.
   virtual std::shared_ptr<const TokenSource> fresh_draws(std::uint64_t seed) const;
+
+  // The same data with the rows of training drawn from another seed; null where that cannot be had.
+  virtual std::shared_ptr<const TokenSource> drawn_from(std::uint64_t seed) const;
 
   // The exact -ln p(target | its document so far) of every scored target, 0 where ignored: [B, T].
   // Their mean over the targets scored is the floor of a batch of this source. Empty: this source

@@ -63,6 +63,10 @@ std::optional<std::vector<std::int64_t>> WindowSource::tokens_at(std::int64_t fi
   return tokens;
 }
 
+std::vector<FilePart> WindowSource::file_parts() const {
+  return array_->file_parts(first_, first_ + count_);
+}
+
 std::vector<std::int64_t> WindowSource::training_documents(std::int64_t step,
                                                            std::int64_t micro_step,
                                                            std::int64_t rows,

@@ -32,6 +32,7 @@ class WindowSource final : public TokenSource {
                                                            std::int64_t columns) const override;
   std::optional<std::vector<std::int64_t>> tokens_at(std::int64_t first,
                                                      std::int64_t count) const override;
+  std::vector<FilePart> file_parts() const override;
   // A file is a document.
   std::vector<std::int64_t> training_documents(std::int64_t step, std::int64_t micro_step,
                                                std::int64_t rows,
@@ -44,6 +45,9 @@ class WindowSource final : public TokenSource {
   std::optional<std::int64_t> evaluation_rows(std::int64_t columns) const override;
   TokenBatch evaluation_batch(std::int64_t first_row, std::int64_t rows,
                               std::int64_t columns) const override;
+  std::shared_ptr<const TokenSource> drawn_from(std::uint64_t seed) const override {
+    return std::make_shared<WindowSource>(array_, first_, first_ + count_, words_, seed);
+  }
 
  private:
   // Where in the files a training row, of those of its step, begins.

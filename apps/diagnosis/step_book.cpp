@@ -149,9 +149,10 @@ class Follower {
 
  private:
   void take_in(const Step& step, std::size_t p, const Values& gradient, double clipping) {
-    const bool exchanged = rules_.betas == Rules::Betas::exchanged;
-    const double beta1 = exchanged ? run_.beta2 : run_.beta1;
-    const double beta2 = exchanged ? run_.beta1 : run_.beta2;
+    using enum Rules::Betas;
+    const auto betas = rules_.betas;
+    const double beta1 = betas == exchanged || betas == second_in_both ? run_.beta2 : run_.beta1;
+    const double beta2 = betas == exchanged || betas == first_in_both ? run_.beta1 : run_.beta2;
     for (std::size_t i = 0; i < gradient.size(); ++i) {
       double g = clipping * gradient[i];
       if (rules_.clipping == Rules::Clipping::by_element)
@@ -288,6 +289,12 @@ const std::vector<Mistake>& known_mistakes() {
       {"moments",
        "beta1 and beta2 exchanged",
        {.corrections = Rules::Corrections::exchanged, .betas = Rules::Betas::exchanged}},
+      {"moments",
+       "beta1 in the place of beta2",
+       {.corrections = Rules::Corrections::beta1_in_both, .betas = Rules::Betas::first_in_both}},
+      {"moments",
+       "beta2 in the place of beta1",
+       {.corrections = Rules::Corrections::beta2_in_both, .betas = Rules::Betas::second_in_both}},
       {"epsilon", "epsilon under the root", {.epsilon = Rules::Epsilon::under_root}},
       {"epsilon",
        "epsilon added before the correction",

@@ -67,7 +67,7 @@ struct Rules {
   enum class Memory { cleared, never_cleared };
   enum class Clipping { by_norm, none, always, by_element, of_undivided };
   enum class Corrections { both, none, beta1_in_both, beta2_in_both, exchanged, a_step_late };
-  enum class Betas { as_given, exchanged };
+  enum class Betas { as_given, exchanged, first_in_both, second_in_both };
   enum class Decay { of_matrices, none, of_all, of_vectors, in_gradient, without_rate, afterwards };
   enum class Epsilon { behind_root, under_root, before_correction };
   Total total = Total::over_targets;

@@ -106,10 +106,19 @@ inline constexpr double step_to_weights = 10;
 // loss.
 inline constexpr double accumulation_rounding = 1e-8;
 
-// Spans that two independent texts do not share by chance; licenses, headers and verses come back
-// in any text, hence the share.
+// Spans that two independent texts do not share by chance. Fifty tokens of a usual tokenizer are
+// some forty words, 200 bytes: two or three sentences, which nobody writes twice. Of smaller tokens
+// so many as 200 bytes have: fifty bytes are half a sentence, or the beginning of a log's line.
 inline constexpr std::int64_t shared_span_tokens = 50;
+inline constexpr double shared_span_bytes = 200;
+// What training says again and again is its form, and not a text: the prompt of every conversation,
+// licenses, headers. A copy stands there once, or a few times; where all of the training data stand
+// there k times (rare()), so many times k.
+inline constexpr std::int64_t times_of_a_copy = 5;
+// Verses and quotations come back in any text, hence a share; and one of them fills a small one,
+// hence ten spans that do not overlap, 500 tokens, or half of those that validation has.
 inline constexpr double shared_spans = 0.1;
+inline constexpr std::int64_t spans_apart = 10;
 
 // Standard errors by which fresh draws cost more than validation, after training on what both might
 // be: rows of the same source, so without contamination chance alone gets there once in three
@@ -129,7 +138,22 @@ inline constexpr double repeated_rows = 0.5;
 // A probe reads a text at most so often: after so few epochs no text is known by heart.
 inline constexpr double epochs_of_a_probe = 4;
 
+// What chance does once in a billion times, ln 1e9 nats away, counts as not done by chance: a
+// diagnosis asks a few dozen times, and so errs once in ten million diagnoses.
+inline constexpr double nats_of_chance = 20.7;
+// An endless source that draws one of 64 rows again and again (builtin:fixed) is a set to be
+// learned by heart, and not rows that were fed twice by mistake.
+inline constexpr double rows_of_a_set = 1.0 / 64;
+
 // A curve that stands still at a known level: its noise over a few hundred thousand tokens.
 inline constexpr double plateau_nats = 0.03;
+
+// A fresh model costs a tenth of a nat more than guessing, and a step that is too long some more: a
+// nat more means that it is sure of what is wrong.
+inline constexpr double nats_above_guessing = 1;
+// From one line of a run to the next gradient norms fall by tens, as the model learns how frequent
+// tokens are. A norm over nothing enlarges them by 1 / sqrt(rms_norm_eps), 300 to 1000, and over
+// many rows of it by more.
+inline constexpr double first_norm = 1000;
 
 }  // namespace lookback::thresholds

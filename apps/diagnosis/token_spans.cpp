@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 namespace lookback {
 namespace {
@@ -18,7 +19,7 @@ std::uint64_t mixed(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-// look(hash) for every span (Rabin & Karp 1987: the hash of the next follows from that before).
+// look(hash, the place of its last token) for every span (Rabin & Karp 1987: the hash of the next follows from that before).
 template <class Look>
 void for_each_span(const std::vector<std::int64_t>& tokens, std::int64_t span, const Look& look) {
   std::uint64_t leaving = 1;  // prime^span
@@ -36,7 +37,7 @@ void for_each_span(const std::vector<std::int64_t>& tokens, std::int64_t span, c
       const auto gone = tokens[i - static_cast<std::size_t>(span)] + 1;
       hash -= leaving * static_cast<std::uint64_t>(gone);
     }
-    if (length >= span) look(mixed(hash));
+    if (length >= span) look(mixed(hash), static_cast<std::int64_t>(i));
   }
 }
 
@@ -60,21 +61,42 @@ void append(std::vector<std::int64_t>& tokens, const TokenBatch& batch) {
 }  // namespace
 
 void TokenSpans::add(const std::vector<std::int64_t>& tokens) {
-  for_each_span(tokens, span_, [&](std::uint64_t hash) {
+  for_each_span(tokens, span_, [&](std::uint64_t hash, std::int64_t) {
     if (!is_kept(hash)) return;
-    kept_.insert(hash);
+    ++kept_[hash];
     if (kept_.size() <= max_kept) return;
     every_ *= 2;
-    std::erase_if(kept_, [&](auto old) { return !is_kept(old); });
+    std::erase_if(kept_, [&](const auto& old) { return !is_kept(old.first); });
   });
 }
 
-TokenSpans::Shared TokenSpans::look_up(const std::vector<std::int64_t>& tokens) const {
+std::int64_t TokenSpans::rare() const {
+  std::map<std::int64_t, std::int64_t> spans_by_times;
+  std::int64_t all = 0, so_far = 0;
+  for (const auto& [hash, times] : kept_) {
+    spans_by_times[times] += times;
+    all += times;
+  }
+  for (const auto& [times, spans] : spans_by_times) {
+    so_far += spans;
+    if (10 * so_far >= all) return times;
+  }
+  return 0;
+}
+
+TokenSpans::Shared TokenSpans::look_up(const std::vector<std::int64_t>& tokens,
+                                       std::int64_t most) const {
   Shared shared;
-  for_each_span(tokens, span_, [&](std::uint64_t hash) {
+  std::int64_t last_end = -1;
+  for_each_span(tokens, span_, [&](std::uint64_t hash, std::int64_t end) {
     if (!is_kept(hash)) return;
     ++shared.spans;
-    shared.found += kept_.contains(hash);
+    const auto found = kept_.find(hash);
+    if (found == kept_.end() || found->second > most) return;
+    ++shared.found;
+    if (end - span_ < last_end) return;
+    ++shared.apart;
+    last_end = end;
   });
   return shared;
 }

@@ -311,7 +311,7 @@ TEST_F(DiagnosisOfTexts, ValidationThatHoldsTrainingTextIsContaminated) {
   const auto half = subject(training, letters(2, 2000) + training.substr(500, 2000));
   EXPECT_EQ(run_checks(half).verdict(), Verdict::contamination);
   EXPECT_THAT(evidence(half, Verdict::contamination),
-              HasSubstr("% of the spans of 50 tokens in validation stand in the training data"));
+              HasSubstr("% of the spans of 200 tokens in validation stand in the training data"));
 }
 
 TEST_F(DiagnosisOfTexts, AModelThatRepeatsItsTextIsMemorizing) {

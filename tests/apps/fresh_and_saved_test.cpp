@@ -170,6 +170,7 @@ TEST(SavedAndLoaded, AreTheSame) {
   subject.config.tie_word_embeddings = false;
   subject.config.attention_bias = true;
   expect_passed("saved_and_loaded", subject, "biases");
+  // Of a tying that a load parts another check speaks.
   expect_passed("saved_and_loaded", small.subject("llama", "tying_broken_on_load"), "a fault");
 }
 

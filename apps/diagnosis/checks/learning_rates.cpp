@@ -97,10 +97,11 @@ class LearningRates final : public DiagnosisCheck {
       worst = std::fmax(worst, rates.worst.off);
       looked_at += rates.looked_at;
     }
-    diagnosis.passed(name, worst, bound,
-                     fmt::format("the rate of each of {} steps is that of the schedule's formula, "
-                                 "but for {:.2g} of the peak",
-                                 looked_at, worst));
+    diagnosis.compared(
+        Verdict::wrong_step, name, "the formula of the schedule", worst, bound,
+        fmt::format("the rate of each of {} steps is that of the schedule's formula, "
+                    "but for {:.2g} of the peak",
+                    looked_at, worst));
   }
 
   static void frozen(const std::string& name, const TrainOptions& options, Diagnosis& diagnosis) {

@@ -60,13 +60,13 @@ class NumberFormats final : public DiagnosisCheck {
       if (!(in_double <= thresholds::rounding))
         return diagnosis.not_applicable("number formats",
                                         "in doubles the model is not that of the second opinion");
-      const auto gradients = gradients_of(subject, *exact);
+      // Of fresh weights: gradients of trained ones may be sums that cancel but for rounding.
+      const auto gradients = gradients_of(subject, *subject.fresh_model(DType::f64));
       for (const auto& format : formats_here()) {
         std::optional<kernels::HeldIsa> held;
         if (format.isa) held.emplace(*format.isa);
-        const auto llama = subject.model(format.dtype);
-        hold(subject, *llama, format, ids, theirs, diagnosis);
-        hold_gradients(subject, *llama, format, gradients, diagnosis);
+        hold(subject, *subject.model(format.dtype), format, ids, theirs, diagnosis);
+        hold_gradients(subject, *subject.fresh_model(format.dtype), format, gradients, diagnosis);
       }
     } catch (const reference::UnknownToReference& error) {
       diagnosis.not_applicable("number formats", error.what());

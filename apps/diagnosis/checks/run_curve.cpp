@@ -24,6 +24,8 @@ class RunCurveCheck final : public DiagnosisCheck {
     draw(curve, diagnosis);
     name_plateau(subject, curve, diagnosis);
     name_zeros(curve, diagnosis);
+    above_guessing(subject, curve, diagnosis);
+    first_norm(curve, diagnosis);
     below_floor(curve, diagnosis);
     overfitting(curve, diagnosis);
   }
@@ -74,6 +76,32 @@ class RunCurveCheck final : public DiagnosisCheck {
       diagnosis.notes.push_back(fmt::format("the {} is exactly 0 at step {}", what, line.step));
       return;
     }
+  }
+
+  // A model that knows nothing costs ln V.
+  static void above_guessing(const Subject& subject, const RunCurve& curve, Diagnosis& diagnosis) {
+    const double guessing = std::log(static_cast<double>(subject.config.vocab_size));
+    const auto above = [&](const auto& line) {
+      return line.loss > guessing + thresholds::nats_above_guessing;
+    };
+    const auto last = std::find_if(curve.training.rbegin(), curve.training.rend(), above);
+    if (last == curve.training.rend()) return;
+    const auto worst = std::ranges::max_element(curve.training, {}, &RunCurve::Line::loss);
+    diagnosis.notes.push_back(fmt::format(
+        "the training loss stands above ln V = {:.3f}, which guessing costs, until step {} of {} "
+        "({:.4g} at step {}): a learning rate that is too high, or a sum in place of a mean",
+        guessing, last->step, curve.training.back().step, worst->loss, worst->step));
+  }
+
+  static void first_norm(const RunCurve& curve, Diagnosis& diagnosis) {
+    if (curve.training.size() < 2) return;
+    const auto &first = curve.training[0], &second = curve.training[1];
+    if (!(first.grad_norm > thresholds::first_norm * second.grad_norm) || second.grad_norm == 0)
+      return;
+    diagnosis.notes.push_back(fmt::format(
+        "the gradient norm is {:.4g} at step {} and {:.4g} at step {}: something begins where it "
+        "is very steep, such as a row of the embedding that is 0",
+        first.grad_norm, first.step, second.grad_norm, second.step));
   }
 
   static void below_floor(const RunCurve& curve, Diagnosis& diagnosis) {

@@ -60,11 +60,12 @@ class Sampling final : public DiagnosisCheck {
     }
     if (!(worst.of_bound <= 1))
       return diagnosis.failed(Verdict::paths_disagree, name, worst.of_bound, 1, worst.evidence);
-    diagnosis.passed(name, worst.of_bound, 1,
-                     fmt::format("{} draws at three temperatures, under top-k and top-p, follow "
-                                 "the softmax; chi-square is {:.2g} of a bound that chance passes "
-                                 "once in a billion",
-                                 all, worst.of_bound));
+    diagnosis.compared(
+        Verdict::paths_disagree, name, "the softmax over the temperature", worst.of_bound, 1,
+        fmt::format("{} draws at three temperatures, under top-k and top-p, follow "
+                    "the softmax; chi-square is {:.2g} of a bound that chance passes "
+                    "once in a billion",
+                    all, worst.of_bound));
   }
 
   static void greedy(std::uint64_t seed, Diagnosis& diagnosis) {
@@ -115,10 +116,10 @@ class Sampling final : public DiagnosisCheck {
         if (!wrong.empty()) return diagnosis.failed(Verdict::paths_disagree, name, 1, 0, wrong);
       }
     }
-    diagnosis.passed(name, 0, 0,
-                     fmt::format("{} tokens, with a cache and without, are those that the logits "
-                                 "of the whole pass give: the most likely ones, and the sampled",
-                                 new_tokens));
+    diagnosis.compared(Verdict::paths_disagree, name, "the logits of whole passes", 0, 0,
+                       fmt::format("{} tokens, with a cache and without, are those that the logits "
+                                   "of the whole pass give: the most likely ones, and the sampled",
+                                   new_tokens));
   }
 
   // The first that the logits along the same way do not give; empty: all are. Whether a cache gives

@@ -106,12 +106,14 @@ std::string rate_in_words(const std::vector<double>& ratios) {
                      text);
 }
 
-// The part that is wrong, as far as the changes tell.
-std::string part_of(const book::Run& run, const book::Misfit& found) {
+// The part that is wrong, as far as the changes tell, and what the step says of itself.
+std::string part_of(const RecordedSteps& recorded, const book::Misfit& found) {
+  const auto& run = recorded.run;
   for (const auto& [part, what, rules] : book::known_mistakes()) {
     if (book::misfit(run, rules).of_bound <= 1) return fmt::format("{}: {}", part, what);
   }
   if (book::misfit(run, {}, found.ratios).of_bound <= 1) return rate_in_words(found.ratios);
+  if (const auto wrong = wrong_words(recorded); !wrong.empty()) return wrong;
   if (found.vectors != found.matrices) {
     return fmt::format("weight decay, or what the optimizer is given: only {} are wrong",
                        found.vectors ? "gains, biases and learned numbers" : "matrices");
@@ -126,9 +128,8 @@ class StepByTheBook final : public DiagnosisCheck {
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
     auto small = shrunk(subject);
     for (const auto& [name, plan] : plans_of(small)) {
-      small.config.vocab_size = plan.dtype == DType::f32
-                                    ? many_words
-                                    : std::min(subject.config.vocab_size, most_words);
+      small.config.vocab_size =
+          plan.dtype == DType::f32 ? many_words : std::min(subject.config.vocab_size, most_words);
       hold(record_steps(small, plan), name, diagnosis);
     }
   }
@@ -141,11 +142,11 @@ class StepByTheBook final : public DiagnosisCheck {
       return diagnosis.failed(Verdict::wrong_data, name, 1, 0, recorded.wrong_batch);
     }
     const auto found = book::misfit(run);
-    if (!(found.of_bound <= 1)) return refuse(run, found, name, diagnosis);
+    if (!(found.of_bound <= 1)) return refuse(recorded, found, name, diagnosis);
     if (const auto wrong = wrong_words(recorded); !wrong.empty())
       return diagnosis.failed(Verdict::wrong_step, name, 1, 0, wrong);
-    diagnosis.passed(
-        name, found.of_bound, 1,
+    diagnosis.compared(
+        Verdict::wrong_step, name, "AdamW by its formula, in doubles", found.of_bound, 1,
         fmt::format("steps taken: {}, of {}; each of {} parameters changes as AdamW's "
                     "formula says of gradients taken anew, but for {:.2g} of the learning rate, "
                     "{:.2g} of what rounding allows",
@@ -153,12 +154,13 @@ class StepByTheBook final : public DiagnosisCheck {
                     run.parameters.size(), found.of_rate, found.of_bound));
   }
 
-  static void refuse(const book::Run& run, const book::Misfit& found, const std::string& name,
-                     Diagnosis& diagnosis) {
+  static void refuse(const RecordedSteps& recorded, const book::Misfit& found,
+                     const std::string& name, Diagnosis& diagnosis) {
+    const auto& run = recorded.run;
     diagnosis.failed(
         Verdict::wrong_step, name, found.of_bound, 1,
         fmt::format("{}; in step {}, of {}, {} changes by {:.6g}, and by the book by {:.6g}",
-                    part_of(run, found), found.step + 1,
+                    part_of(recorded, found), found.step + 1,
                     in_words(run.steps[0].micro_batches.size()),
                     run.parameters[found.parameter].name, found.found, found.expected));
   }

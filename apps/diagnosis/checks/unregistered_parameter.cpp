@@ -6,6 +6,7 @@
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/step_probe.h"
 #include "apps/diagnosis/thresholds.h"
+#include "apps/diagnosis/zero_weights.h"
 #include "nn/llama/inert_parameters.h"
 
 namespace lookback {
@@ -15,14 +16,6 @@ namespace {
 std::string layer_of(const std::string& name) {
   const std::string prefix = "model.layers.";
   return name.starts_with(prefix) ? name.substr(0, name.find('.', prefix.size())) : "";
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  constexpr std::size_t most = 6;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(most, names.size()); ++i)
-    text += (i == 0 ? "" : ", ") + names[i];
-  return names.size() > most ? fmt::format("{} and {} more", text, names.size() - most) : text;
 }
 
 class UnregisteredParameter final : public DiagnosisCheck {
@@ -42,6 +35,7 @@ class UnregisteredParameter final : public DiagnosisCheck {
         idle.push_back(each.name);
       if (moves && !each.changed && probe.learning_rate > 0) unmoved.push_back(each.name);
     }
+    if (!idle.empty()) leave_out_waiting(subject, idle, diagnosis);
     report("parameters of the optimizer", forgotten, "not given to the optimizer", diagnosis);
     if (subject.block_size >= thresholds::tokens_that_differ) {
       report("gradients by parameter", idle, "no gradient, while others of the layer have one",
@@ -55,6 +49,20 @@ class UnregisteredParameter final : public DiagnosisCheck {
   }
 
  private:
+  // Behind a projection that starts at 0, as in a block that was added to a trained model, gradients
+  // come with the second step.
+  static void leave_out_waiting(const Subject& subject, std::vector<std::string>& idle,
+                                Diagnosis& diagnosis) {
+    const auto zero = zero_weights(subject);
+    const auto waiting =
+        std::erase_if(idle, [&](const auto& name) { return zero.waiting.contains(name); });
+    if (waiting == 0 || !zero.norms.empty()) return;
+    diagnosis.notes.push_back(
+        fmt::format("{} parameters have no gradient at first, as these weights are 0: {}; training "
+                    "moves them from the second step on",
+                    waiting, listed(zero.matrices)));
+  }
+
   static void report(const std::string& name, const std::vector<std::string>& found,
                      const std::string& what, Diagnosis& diagnosis) {
     const auto count = static_cast<double>(found.size());
@@ -62,7 +70,7 @@ class UnregisteredParameter final : public DiagnosisCheck {
       diagnosis.passed(name, count, 0, "0 parameters: " + what);
     } else {
       diagnosis.failed(Verdict::unregistered_parameter, name, count, 0,
-                       fmt::format("{} parameters: {}: {}", found.size(), what, joined(found)));
+                       fmt::format("{} parameters: {}: {}", found.size(), what, listed(found)));
     }
   }
 };
