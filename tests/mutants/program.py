@@ -73,7 +73,7 @@ class Build:
                    for target in self._commands)
 
     def compiled(self, mutant, overlay, jobs):
-        """Writes the mutant's program into the overlay; its path and how many files it took."""
+        """Writes the mutant's program into the overlay; its path."""
         targets = set()
         for change in mutant.changes:
             path = os.path.normpath(self.sources / change.name)
@@ -89,7 +89,7 @@ class Build:
         words = [objects.get(word, word) for word in self._link]
         words[words.index("-o") + 1] = str(program)
         self._run(words, "does not link")
-        return program, len(objects)
+        return program
 
     def _compile(self, target, result, overlay):
         words = list(self._commands[target])

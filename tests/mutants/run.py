@@ -38,7 +38,6 @@ class Result:
     verdict: str
     findings: list
     place: str  # the evidence, which names it
-    compiled: int
     seconds: float  # of the diagnosis, and of the run before it
 
     def judged(self):
@@ -117,12 +116,12 @@ class Runner:
         with tempfile.TemporaryDirectory(prefix=f"{mutant.name}-", dir=self.folder) as folder:
             overlay = pathlib.Path(folder)
             mutant.write_into(overlay, self.build.sources)
-            program, compiled = self.build.compiled(mutant, overlay, self.arguments.jobs)
+            program = self.build.compiled(mutant, overlay, self.arguments.jobs)
             begin = time.monotonic()
             report = self.report_of(mutant, program, overlay)
             seconds = time.monotonic() - begin
         place = report["evidence"].replace(str(self.text), self.text.name)
-        return Result(mutant, report["verdict"], report["findings"], place, compiled, seconds)
+        return Result(mutant, report["verdict"], report["findings"], place, seconds)
 
     def report_of(self, mutant, program, folder):
         """report.json of the mutant's program, of its run where it wants one."""
