@@ -53,8 +53,8 @@ class TokenArray {
   // that they cannot be read any more.
   void read(std::int64_t first, std::span<std::int64_t> tokens) const;
 
-  // Which tokens of which files [begin, end) are, in their order; a text that was cut for validation
-  // is one file.
+  // Which tokens of which files [begin, end) are, in their order; a text that was cut for
+  // validation is one file.
   std::vector<FilePart> file_parts(std::int64_t begin, std::int64_t end) const;
 
   // The number of the file that a token lies in, and a file's path.

@@ -224,6 +224,12 @@ class Witness {
     if (one_position && from->position > to->position)
       return refuse(call, Kind::looks_ahead, *from, *to);
     refuse(call, Kind::undeclared, one_position ? *from : *to, *to);
+    if (one_position) return;
+    found_.broken->changed =
+        source.operand->rank() == 4 && source.dim == 2
+            ? fmt::format("head {} of an input of {} heads", source.place, source.operand->size(2))
+            : fmt::format("place {} of dimension {} of an input {}", source.place, source.dim,
+                          to_string(source.operand->sizes));
   }
 
   void refuse(const WitnessedCall& call, BrokenContract::Kind kind, Position from, Position to) {
@@ -232,6 +238,7 @@ class Witness {
                                    .module = *Scope::current(),
                                    .target = to.position,
                                    .source = from.position,
+                                   .changed = {},
                                    .where = where_};
   }
 
@@ -260,9 +267,8 @@ std::string BrokenContract::describe() const {
           place, target, source, where);
     case Kind::undeclared:
       return fmt::format(
-          "{}: position {} changes with position {}, which its kernel declares not to "
-          "look at ({})",
-          place, target, source, where);
+          "{}: position {} changes with {}, which its kernel declares not to look at there ({})",
+          place, target, changed.empty() ? fmt::format("position {}", source) : changed, where);
     case Kind::not_repeatable:
       return fmt::format("{}: the same call gives other bits ({})", place, where);
   }

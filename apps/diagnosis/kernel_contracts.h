@@ -23,6 +23,7 @@ struct BrokenContract {
   } kind = Kind::undeclared;
   std::string operation, module;
   std::int64_t target = 0, source = 0;  // positions of a sequence
+  std::string changed;                  // what was changed, where it is no position: "head 3"
   std::string where;                    // "130 tokens, evaluation"
 
   // "attention_forward in model.layers.0.self_attn: position 63 changes with position 64 (..)"

@@ -19,7 +19,8 @@ std::uint64_t mixed(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-// look(hash, the place of its last token) for every span (Rabin & Karp 1987: the hash of the next follows from that before).
+// look(hash, the place of its last token) for every span (Rabin & Karp 1987: the hash of the next
+// follows from that before).
 template <class Look>
 void for_each_span(const std::vector<std::int64_t>& tokens, std::int64_t span, const Look& look) {
   std::uint64_t leaving = 1;  // prime^span

@@ -36,8 +36,8 @@ class TrainingRows {
   std::optional<std::int64_t> places_;
 };
 
-// How likely a row of 64 tokens or more of an endless source is the same as another one: a source of
-// one word has one row, and any may be a set of 64 rows, which is found elsewhere
+// How likely a row of 64 tokens or more of an endless source is the same as another one: a source
+// of one word has one row, and any may be a set of 64 rows, which is found elsewhere
 // (checks/memorisation.cpp).
 double equal_rows_by_chance(const TokenSource& source);
 

@@ -155,7 +155,12 @@ TEST_F(DiagnosisChecks, AWeightThatIsNoNumberIsNamed) {
   mlp.up_proj.weight.elements<float>()[7] = std::numeric_limits<float>::quiet_NaN();
   const auto broken = with_weights(subject, *llama);
   EXPECT_EQ(run_checks(broken).verdict(), Verdict::non_finite);
-  EXPECT_THAT(evidence(broken, Verdict::non_finite),
+  EXPECT_EQ(evidence(broken, Verdict::non_finite),
+            "model.layers.1.mlp.up_proj.weight holds nan in row 0 (1 of 2048 numbers)");
+  const auto checks = run_checks(broken).checks;
+  const auto step = std::ranges::find(checks, "numbers of a training step", &CheckResult::name);
+  ASSERT_NE(step, checks.end());
+  EXPECT_THAT(step->evidence,
               ::testing::MatchesRegex("matmul of model.layers.1.mlp in the forward pass wrote nan "
                                       "first .model.layers.1.mlp.up_proj.weight held nan.; its "
                                       "inputs lie in .*, .*"));

@@ -10,6 +10,8 @@
 #include "apps/train/evaluate.h"
 #include "apps/train/token_tensors.h"
 #include "autograd/grad_mode.h"
+#include "autograd/ops/argmax.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -17,7 +19,7 @@ namespace {
 constexpr std::int64_t rows = 5, longest_row = 16;
 
 // The first rows of a source, of which the last one ends early.
-class FirstRows final : public TokenSource {
+class FirstRows : public TokenSource {
  public:
   FirstRows(const TokenSource& all, std::int64_t count) : source_(all), count_(count) {}
   const Tokenizer& tokenizer() const override { return source_.tokenizer(); }
@@ -43,6 +45,36 @@ class FirstRows final : public TokenSource {
   std::int64_t count_;
 };
 
+// What the model finds most likely at each position.
+std::vector<std::int64_t> guesses_of(const Llama& llama, const TokenBatch& batch,
+                                     const ForwardOptions& forward) {
+  const auto guesses = on_host(argmax(llama.logits(token_tensors(batch).ids, forward)));
+  const auto all = guesses.elements<std::int64_t>();
+  return {all.begin(), all.end()};
+}
+
+// The same rows, with every other target the one that the model finds most likely: a fresh model is
+// right about few others.
+class HalfGuessed final : public FirstRows {
+ public:
+  HalfGuessed(const FirstRows& rows_of_source, const Llama& llama, const ForwardOptions& forward)
+      : FirstRows(rows_of_source), llama_(llama), forward_(forward) {}
+  TokenBatch evaluation_batch(std::int64_t first_row, std::int64_t batch_rows,
+                              std::int64_t columns) const override {
+    auto batch = FirstRows::evaluation_batch(first_row, batch_rows, columns);
+    const auto guesses = guesses_of(llama_, batch, forward_);
+    for (std::size_t i = 0; i < guesses.size(); i += 2) {
+      if (batch.targets[i] != ignored_target) batch.targets[i] = guesses[i];
+    }
+    return batch;
+  }
+  bool has_floor() const override { return false; }
+
+ private:
+  const Llama& llama_;
+  ForwardOptions forward_;
+};
+
 // Sums of a source's rows, one row at a time.
 struct ByHand {
   double nats = 0, floor = 0, tokens = 0, correct = 0;
@@ -54,9 +86,10 @@ ByHand by_hand(const Llama& llama, const TokenSource& source, std::int64_t count
   for (std::int64_t row = 0; row < count; ++row) {
     const auto batch = source.evaluation_batch(row, 1, columns);
     const auto [ids, targets] = token_tensors(batch);
-    const auto loss = llama.loss(ids, targets, {.count_correct = true}, forward);
-    sums.nats += loss.loss_sum.item();
-    sums.correct += loss.correct.item();
+    sums.nats += llama.loss(ids, targets, {}, forward).loss_sum.item();
+    const auto guesses = guesses_of(llama, batch, forward);
+    for (std::size_t i = 0; i < guesses.size(); ++i)
+      sums.correct += guesses[i] == batch.targets[i] ? 1 : 0;
     sums.tokens += static_cast<double>(batch.scored());
     if (!source.has_floor()) continue;
     for (const double nats : source.nats(batch)) sums.floor += nats;
@@ -77,7 +110,12 @@ class EvaluationMean final : public DiagnosisCheck {
     const auto llama = small.fresh_model(DType::f64);
     with_and_without_gradients(small, *llama, diagnosis);
     const NoGrad no_grad;
-    means(small, *llama, diagnosis);
+    const auto columns = std::min(longest_row, small.block_size);
+    const auto all = small.data.validation->evaluation_rows(columns).value_or(rows);
+    const FirstRows source(*small.data.validation, std::min(rows, all));
+    means("the mean of an evaluation", small, *llama, source, diagnosis);
+    means("the accuracy of an evaluation", small, *llama,
+          HalfGuessed(source, *llama, small.forward()), diagnosis);
   }
 
  private:
@@ -107,15 +145,14 @@ class EvaluationMean final : public DiagnosisCheck {
     }
   }
 
-  static void means(const Subject& small, const Llama& llama, Diagnosis& diagnosis) {
-    const std::string name = "the mean of an evaluation";
+  static void means(const std::string& name, const Subject& small, const Llama& llama,
+                    const TokenSource& source, Diagnosis& diagnosis) {
     const auto columns = std::min(longest_row, small.block_size);
-    const auto all = small.data.validation->evaluation_rows(columns).value_or(rows);
-    const FirstRows source(*small.data.validation, std::min(rows, all));
+    const auto all = *source.evaluation_rows(columns);
     double largest = 0;
     for (const std::int64_t batch_size : {1, 2, 3, 5}) {
       // All rows, and those of one batch.
-      for (const auto read : {std::min(rows, all), std::min(batch_size, all)}) {
+      for (const auto read : {all, std::min(batch_size, all)}) {
         auto plan = whole_evaluation(source, batch_size, columns);
         if (read == batch_size) plan.batches = 1;
         const auto found = evaluate(llama, source, plan, small.forward());

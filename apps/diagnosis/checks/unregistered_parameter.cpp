@@ -49,8 +49,8 @@ class UnregisteredParameter final : public DiagnosisCheck {
   }
 
  private:
-  // Behind a projection that starts at 0, as in a block that was added to a trained model, gradients
-  // come with the second step.
+  // Behind a projection that starts at 0, as in a block that was added to a trained model,
+  // gradients come with the second step.
   static void leave_out_waiting(const Subject& subject, std::vector<std::string>& idle,
                                 Diagnosis& diagnosis) {
     const auto zero = zero_weights(subject);
