@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "apps/diagnosis/declared_sets.h"
 #include "apps/diagnosis/model_run.h"
@@ -129,7 +130,7 @@ class Witness {
       const std::vector<OperandSlice> some(slices.begin() + static_cast<std::ptrdiff_t>(begin),
                                            slices.begin() + static_cast<std::ptrdiff_t>(end));
       const DeclaredSets declared(call, some);
-      for (std::size_t i = 0; i < some.size() && !found_.broken; ++i) {
+      for (std::size_t i = 0; i < some.size(); ++i) {
         change(some[i], [&] {
           run_again(call, left);
           compare(call, unchanged, declared, some[i], i);
@@ -223,23 +224,32 @@ class Witness {
     const bool one_position = from->position == until->position;
     if (one_position && from->position > to->position)
       return refuse(call, Kind::looks_ahead, *from, *to);
-    refuse(call, Kind::undeclared, one_position ? *from : *to, *to);
-    if (one_position) return;
-    found_.broken->changed =
-        source.operand->rank() == 4 && source.dim == 2
-            ? fmt::format("head {} of an input of {} heads", source.place, source.operand->size(2))
-            : fmt::format("place {} of dimension {} of an input {}", source.place, source.dim,
-                          to_string(source.operand->sizes));
+    refuse(call, Kind::undeclared, one_position ? *from : *to, *to,
+           one_position ? "" : describe(source));
   }
 
-  void refuse(const WitnessedCall& call, BrokenContract::Kind kind, Position from, Position to) {
-    found_.broken = BrokenContract{.kind = kind,
-                                   .operation = std::string(call.slot.name),
-                                   .module = *Scope::current(),
-                                   .target = to.position,
-                                   .source = from.position,
-                                   .changed = {},
-                                   .where = where_};
+  static std::string describe(const OperandSlice& slice) {
+    const auto& input = *slice.operand;
+    if (input.rank() == 4 && slice.dim == 2)
+      return fmt::format("head {} of an input of {} heads", slice.place, input.size(2));
+    return fmt::format("place {} of dimension {} of an input {}", slice.place, slice.dim,
+                       to_string(input.sizes));
+  }
+
+  // Of all that a call breaks: a look ahead first, then the first position.
+  void refuse(const WitnessedCall& call, BrokenContract::Kind kind, Position from, Position to,
+              const std::string& changed = {}) {
+    const auto rank = [](const BrokenContract& broken) {
+      return std::tuple(broken.kind, broken.target, broken.source);
+    };
+    const BrokenContract broken{.kind = kind,
+                                .operation = std::string(call.slot.name),
+                                .module = *Scope::current(),
+                                .target = to.position,
+                                .source = from.position,
+                                .changed = changed,
+                                .where = where_};
+    if (!found_.broken || rank(broken) < rank(*found_.broken)) found_.broken = broken;
   }
 
   const Layers layers_;
