@@ -1,11 +1,27 @@
 #include "runtime/transfer.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "runtime/check.h"
 #include "runtime/device_runtime.h"
+#include "runtime/taint_memory.h"
 
 namespace lookback {
+namespace {
+
+// A proof knows the numbers that the host has made.
+void become_known(const Tensor& from, const Tensor& to) {
+  const auto bytes = static_cast<std::size_t>(from.numel()) * size_of(from.dtype());
+  std::memcpy(to.raw_data(), from.raw_data(), bytes);
+  const auto block = taint_block_of(to.raw_data());
+  const auto first = (static_cast<const std::byte*>(to.raw_data()) - block.data) /
+                     static_cast<std::ptrdiff_t>(size_of(to.dtype()));
+  std::fill_n(block.sets + first, to.numel(), std::uint64_t{0});
+  std::fill_n(block.known + first, to.numel(), std::uint8_t{1});
+}
+
+}  // namespace
 
 void transfer(const Tensor& from, const Tensor& to) {
   const Check check{"transfer"};
@@ -15,13 +31,16 @@ void transfer(const Tensor& from, const Tensor& to) {
         "from {} of {} to {} of {}: they must be equal", from.shape(), from.dtype(), to.shape(),
         to.dtype());
   const auto source = from.device(), target = to.device();
-  check(source.backend != Backend::taint && target.backend != Backend::taint,
-        "elements of the taint device are no numbers");
+  check(source.backend != Backend::taint, "elements of the taint device are no numbers");
   const auto bytes = static_cast<std::size_t>(from.numel()) * size_of(from.dtype());
   if (bytes == 0) return;
   to.storage()->bump_version();
   const bool from_host = is_host_memory(source.backend), to_host = is_host_memory(target.backend);
-  if (from_host && to_host) {
+  if (target.backend == Backend::taint) {
+    check(from_host, "from {} to {}: take it to the CPU first", to_string(source),
+          to_string(target));
+    become_known(from, to);
+  } else if (from_host && to_host) {
     std::memcpy(to.raw_data(), from.raw_data(), bytes);
   } else if (from_host) {
     device_runtime(target.backend)

@@ -9,7 +9,8 @@ namespace lookback {
 
 // The same elements on `device`, contiguous there; `x` itself where it lies there already. x must
 // be contiguous. No gradient flows through it: throws Error for a tensor with a history. Between
-// the host and a GPU; the way to the host waits until the elements have arrived.
+// the host and a GPU; the way to the host waits until the elements have arrived. On the taint
+// device what comes from the host are known constants, and nothing goes back.
 Tensor to_device(const Tensor& x, Device device);
 
 // x without its gradient history, where the host can read it. On the taint device that is x itself.

@@ -34,6 +34,11 @@ inline constexpr double gradient_in_float32 = 1e-2;
 inline constexpr double gradient_in_bfloat16 = 0.25;
 inline constexpr double gradient_of_rounding = 1e-8;
 
+// The same with weights so large that scores are 10^5 to 10^7: each is rounded by 10^-9, and a
+// quotient of sums that nearly cancel, as linear attention's, loses some digits more. What a clamp
+// or a score that is left out changes there is not small.
+inline constexpr double rounding_of_large_scores = 1e-4;
+
 // A slope of the loss, by a difference quotient in f64, beside that of backward. A loss of a few
 // nats is rounded by 1e-15, which steps of 3e-4 of a weight make 1e-11: a millionth of the slope
 // that counts. A use or a factor that is missing changes a slope by tenths: it is seen in slopes a

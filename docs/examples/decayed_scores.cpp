@@ -6,6 +6,7 @@
 #include "autograd/ops/unary.h"
 #include "nn/layer/preset.h"
 #include "nn/score/accumulated_scores.h"
+#include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
@@ -19,7 +20,7 @@ class DecayedScores final : public AccumulatedScores {
 
  private:
   Tensor scales() const override {
-    const auto age = cast(from_values(ages_, {m_}), decay_.dtype());
+    const auto age = to_device(cast(from_values(ages_, {m_}), decay_.dtype()), decay_.device());
     return exp(age * -decay_) * (1 / std::sqrt(head_dim_));
   }
 

@@ -34,7 +34,7 @@ class ProgramOnGpu : public ::testing::Test {
                       {"num_attention_heads", 2},
                       {"num_key_value_heads", 1},
                       {"head_dim", 8},
-                      {"max_position_embeddings", 64},
+                      {"max_position_embeddings", 24},
                       {"rms_norm_eps", 1e-5},
                       {"tie_word_embeddings", false}};
     write_text(config_file_, config.dump());

@@ -24,19 +24,24 @@ class SecondOpinion : public ::testing::Test {
 TEST_F(SecondOpinion, AgreesWithHealthyModels) {
   for (const auto* preset : {"llama", "method1", "method3.2", "stored3", "method5.4", "mla", "moa",
                              "dcmha", "linear", "bigbird"}) {
-    const auto all = opinions(small_.subject(preset));
-    ASSERT_EQ(all.size(), 2U) << preset;
-    for (const auto& each : all) {
+    auto subject = small_.subject(preset);
+    subject.config.max_position_embeddings = 258;
+    const auto all = opinions(subject);
+    ASSERT_EQ(all.size(), 4U) << preset;
+    for (const auto& each : all)
       EXPECT_EQ(each.result, CheckResult::Result::passed) << preset << ": " << each.evidence;
+    for (const auto& each : {all[0], all[1]}) {
       EXPECT_LT(each.value, 1e-12) << preset;
-      EXPECT_THAT(each.evidence, HasSubstr("2, 17, 34, 66, 256 tokens"));
+      EXPECT_THAT(each.evidence, HasSubstr("2, 17, 34, 66, 258 tokens"));
     }
+    // Scores of 10^5 are rounded by 10^-11.
+    EXPECT_LT(all[3].value, 1e-9) << preset << ": " << all[3].evidence;
   }
 }
 
 TEST_F(SecondOpinion, NamesThePlaceOfAnotherModel) {
   const auto heads = opinions(small_.subject("llama", "tiled_key_heads"));
-  ASSERT_EQ(heads.size(), 2U);
+  ASSERT_EQ(heads.size(), 4U);
   EXPECT_EQ(heads[0].finding, Verdict::not_the_named_model);
   EXPECT_THAT(heads[0].evidence, HasSubstr("model.layers.0.self_attn, in its weights: logits of"));
 }

@@ -1,4 +1,5 @@
-// Models small enough to be diagnosed in a moment: 2 layers, D 32, T 32.
+// Models small enough to be diagnosed in a moment: 2 layers, D 32, T 32, and room for the edges of
+// two kinds of tiles.
 #pragma once
 
 #include <filesystem>
@@ -27,7 +28,7 @@ class SmallSubjects {
   SmallSubjects() {
     write_text(config(), R"({"model_type": "llama", "hidden_size": 32, "intermediate_size": 64,
         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "vocab_size": 512, "max_position_embeddings": 256, "tie_word_embeddings": true})");
+        "vocab_size": 512, "max_position_embeddings": 72, "tie_word_embeddings": true})");
   }
 
   std::string config() const { return folder_.path() / "config.json"; }

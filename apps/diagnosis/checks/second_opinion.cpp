@@ -113,16 +113,17 @@ class SecondOpinion final : public DiagnosisCheck {
       const auto config = reference_config(subject.config);
       const auto llama = subject.model(DType::f64);
       const auto all = lengths(subject);
-      compare(subject, config, *llama, all, "weights as they are", diagnosis);
+      compare(subject, config, *llama, {"weights as they are", all}, diagnosis);
       disturb(*llama, subject.seed);
-      compare(subject, config, *llama, all, "gains and biases disturbed", diagnosis);
+      compare(subject, config, *llama, {"gains and biases disturbed", all}, diagnosis);
       // What only large numbers show: a clamp, a score that is left out, a sum that loses its end.
       const std::vector short_ones(all.begin(), std::min(all.begin() + 3, all.end()));
       for (const auto& scale : weight_scales()) {
         if (!scale.scaled) continue;
         const auto scaled = subject.model(DType::f64);
         apply(scale, *scaled);
-        compare(subject, config, *scaled, short_ones, scale.name, diagnosis);
+        compare(subject, config, *scaled,
+                {scale.name, short_ones, thresholds::rounding_of_large_scores}, diagnosis);
       }
     } catch (const reference::UnknownToReference& error) {
       diagnosis.not_applicable("second opinion", error.what());
@@ -130,6 +131,12 @@ class SecondOpinion final : public DiagnosisCheck {
   }
 
  private:
+  struct Trial {
+    std::string weights;
+    std::vector<std::int64_t> lengths;
+    double bound = thresholds::rounding;
+  };
+
   // A few tokens, and a row on either side of each tile of the kernels.
   static std::vector<std::int64_t> lengths(const Subject& subject) {
     const auto most = subject.config.max_position_embeddings;
@@ -145,33 +152,34 @@ class SecondOpinion final : public DiagnosisCheck {
   }
 
   static void compare(const Subject& subject, const reference::Config& config, const Llama& llama,
-                      const std::vector<std::int64_t>& lengths, const std::string& which,
-                      Diagnosis& diagnosis) {
+                      const Trial& trial, Diagnosis& diagnosis) {
     const auto weights = reference_weights(llama);
     double spent = 0, worst = 0;
     std::string compared;
-    for (const auto tokens : lengths) {
+    for (const auto tokens : trial.lengths) {
       spent += rows * cost_of_run(weights, subject.config, tokens);
       if (spent > affordable && !compared.empty()) break;
       const auto ids = subject.random_ids(rows, tokens, 31);
       const auto theirs = runs_of(config, weights, ids);
-      const auto found = difference(subject, llama, ids, theirs, which, diagnosis);
-      if (!found || !same_loss(subject, llama, ids, theirs, which, diagnosis)) return;
+      const auto found = difference(subject, llama, ids, theirs, trial, diagnosis);
+      if (!found || !same_loss(subject, llama, ids, theirs, trial, diagnosis)) return;
       worst = std::fmax(worst, *found);
       compared += fmt::format("{}{}", compared.empty() ? "" : ", ", tokens);
     }
-    diagnosis.passed("second opinion, " + which, worst, thresholds::rounding,
-                     fmt::format("logits of {} rows of {} tokens, {} ways of running them, differ "
-                                 "by {:.2g} of the largest from a model written out in plain loops",
-                                 rows, compared, ways_of(subject).size(), worst));
+    diagnosis.compared(
+        Verdict::paths_disagree, "second opinion, " + trial.weights, "plain loops over doubles",
+        worst, trial.bound,
+        fmt::format("logits of {} rows of {} tokens, {} ways of running them, differ "
+                    "by {:.2g} of the largest from a model written out in plain loops",
+                    rows, compared, ways_of(subject).size(), worst));
   }
 
   // Of the largest logit; nothing where it is a finding, or cannot be told.
   static std::optional<double> difference(const Subject& subject, const Llama& llama,
                                           const Tensor& ids,
                                           const std::vector<reference::Run>& theirs,
-                                          const std::string& which, Diagnosis& diagnosis) {
-    const auto name = "second opinion, " + which;
+                                          const Trial& trial, Diagnosis& diagnosis) {
+    const auto name = "second opinion, " + trial.weights;
     const auto ways = ways_of(subject);
     std::vector<double> off, apart;
     Tensor first;
@@ -185,14 +193,14 @@ class SecondOpinion final : public DiagnosisCheck {
       off.push_back(difference_of_logits(logits, theirs));
       apart.push_back(largest_difference(logits, first) / std::max(largest_number(first), 1e-300));
     }
-    const auto agrees = [](double each) { return each <= thresholds::rounding; };  // NaN does not
+    const auto agrees = [&](double each) { return each <= trial.bound; };  // NaN does not
     if (std::ranges::all_of(off, agrees)) return std::ranges::max(off);
     const auto tokens = ids.size(1);
     if (!std::ranges::all_of(apart, agrees)) {
       const auto wrong = static_cast<std::size_t>(std::ranges::max_element(off) - off.begin());
       const bool others = std::ranges::any_of(off, agrees);
       diagnosis.failed(
-          ways[wrong].alone, name, off[wrong], thresholds::rounding,
+          ways[wrong].alone, name, off[wrong], trial.bound,
           fmt::format("logits of {} tokens by {} differ by {:.2g} of the largest from a model "
                       "written out in plain loops; {}",
                       tokens, ways[wrong].name, off[wrong],
@@ -207,17 +215,16 @@ class SecondOpinion final : public DiagnosisCheck {
     options.trace = &trace;
     llama.logits(ids, options);
     diagnosis.failed(
-        Verdict::not_the_named_model, name, std::ranges::max(off), thresholds::rounding,
+        Verdict::not_the_named_model, name, std::ranges::max(off), trial.bound,
         fmt::format("{}: logits of {} tokens differ by {:.2g} of the largest from the model of the "
                     "config, written out in plain loops; this is where they part first",
-                    first_difference(trace, theirs, thresholds::rounding), tokens,
-                    std::ranges::max(off)));
+                    first_difference(trace, theirs, trial.bound), tokens, std::ranges::max(off)));
     return std::nullopt;
   }
 
   // The loss is that of the logits: each position's, and their sum.
   static bool same_loss(const Subject& subject, const Llama& llama, const Tensor& ids,
-                        const std::vector<reference::Run>& theirs, const std::string& which,
+                        const std::vector<reference::Run>& theirs, const Trial& trial,
                         Diagnosis& diagnosis) {
     if (!subject.config.fault.empty()) return true;  // a fault of the loss has a class of its own
     const auto targets = on_host(next_token_targets(ids));
@@ -238,10 +245,10 @@ class SecondOpinion final : public DiagnosisCheck {
     const auto size = std::max(std::abs(book), 1e-300);
     for (const double each :
          {evaluated.loss_sum.item(), sum_of(evaluated.nats), trained.loss_sum.detach().item()}) {
-      if (std::abs(each - book) <= thresholds::rounding * size) continue;
-      if (std::abs(each - twice) <= thresholds::rounding * size) return true;  // double-softmax
-      diagnosis.failed(Verdict::paths_disagree, "second opinion, " + which,
-                       std::abs(each - book) / size, thresholds::rounding,
+      if (std::abs(each - book) <= trial.bound * size) continue;
+      if (std::abs(each - twice) <= trial.bound * size) return true;  // double-softmax
+      diagnosis.failed(Verdict::paths_disagree, "second opinion, " + trial.weights,
+                       std::abs(each - book) / size, trial.bound,
                        fmt::format("the loss of {} tokens is {:.8g}, and that of their own logits, "
                                    "by -log softmax, {:.8g}: the loss is not one of the logits",
                                    tokens, each, book));
