@@ -15,9 +15,11 @@ class DiagnosisOfTestSubjects : public ::testing::TestWithParam<TestSubject> {};
 
 TEST_P(DiagnosisOfTestSubjects, IsTheirVerdict) {
   const lookback::testing::OneThread one_thread;
-  const auto result = diagnose_with_seeds(GetParam(), 2);
+  // What must not be called wrong is tried more often.
+  const auto seeds = GetParam().expected == Verdict::healthy ? 2 : 1;
+  const auto result = diagnose_with_seeds(GetParam(), seeds);
   EXPECT_EQ(result.right, result.diagnoses) << table_of({result});
-  EXPECT_GE(result.diagnoses, 2);
+  EXPECT_GE(result.diagnoses, seeds);
   EXPECT_FALSE(result.place.empty());
 }
 

@@ -115,8 +115,9 @@ TEST_F(ProgramOnGpu, EvaluatesSamplesInspectsAndDiagnoses) {
   EXPECT_EQ(run({"inspect", model, "--prompt", "line 4", "--output-dir", folder_.path() / "look",
                  "--device", "cuda"}),
             0);
-  EXPECT_EQ(run({"diagnose", model, "--data", data_file_, "--block-size", "12", "--quick",
-                 "--device", "cuda", "--output-dir", folder_.path() / "verdict"}),
+  // The plain model: each step of a variant's ladder would be diagnosed as well.
+  EXPECT_EQ(run({"diagnose", "--config", config_file_, "--data", data_file_, "--block-size", "12",
+                 "--quick", "--device", "cuda", "--output-dir", folder_.path() / "verdict"}),
             0);
   const auto report = json::parse(read_text(folder_.path() / "verdict" / "report.json"));
   EXPECT_EQ(report["statement"], "proved");
