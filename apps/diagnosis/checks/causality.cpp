@@ -305,12 +305,16 @@ class Causality final : public DiagnosisCheck {
     }
     auto last = picture.layers.size();
     while (last > 0 && !(picture.largest_ahead(last - 1) > 0)) --last;
-    diagnosis.failed(
-        diagnosis.findings().empty() ? Verdict::causal_leak : diagnosis.findings().front(),
-        "gradient", ahead, 0,
-        fmt::format("gradients reach later positions; from the input of layer {} on "
-                    "they do not",
-                    last));
+    diagnosis.failed(class_of_gradient(diagnosis), "gradient", ahead, 0,
+                     fmt::format("gradients reach later positions; from the input of layer {} on "
+                                 "they do not",
+                                 last));
+  }
+
+  // Where no value looks ahead, it is the gradient that is wrong.
+  static Verdict class_of_gradient(const Diagnosis& diagnosis) {
+    if (diagnosis.statement == Statement::proved) return Verdict::wrong_gradient;
+    return diagnosis.findings().empty() ? Verdict::causal_leak : diagnosis.findings().front();
   }
 };
 
