@@ -34,12 +34,8 @@ void report(const std::string& name, const Neighbors& found, double equal_by_cha
   const auto evidence =
       fmt::format("{} of {} {}: by chance {:.0f} at most", found.equal, found.pairs, found.names,
                   std::min(bound, static_cast<double>(found.pairs)));
-  const auto equal = static_cast<double>(found.equal);
-  if (equal > bound) {
-    diagnosis.failed(Verdict::wrong_data, name, equal, bound, evidence);
-  } else {
-    diagnosis.passed(name, equal, bound, evidence);
-  }
+  diagnosis.compared(Verdict::wrong_data, name, "what chance makes equal",
+                     static_cast<double>(found.equal), bound, evidence);
 }
 
 class DataReadBack final : public DiagnosisCheck {
