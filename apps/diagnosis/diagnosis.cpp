@@ -68,6 +68,10 @@ std::vector<Verdict> Diagnosis::findings() const {
   }
   std::ranges::sort(found);
   found.erase(std::unique(found.begin(), found.end()), found.end());
+  // Gradients are held against the model that the config names: of another one they say nothing.
+  const auto other_model = std::ranges::find(found, Verdict::not_the_named_model);
+  if (!found.empty() && found.front() == Verdict::wrong_gradient && other_model != found.end())
+    std::rotate(found.begin(), other_model, other_model + 1);
   const bool whole = std::ranges::none_of(checks, is_left_out);
   if (found.empty() && !whole) found.push_back(Verdict::incomplete);
   return found;

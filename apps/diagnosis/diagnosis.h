@@ -70,7 +70,8 @@ struct Diagnosis {
   // A check of something that this subject does not have.
   void not_applicable(std::string check, std::string why);
 
-  // Findings without repetition, in the order of the classes; never `healthy`; `incomplete` alone.
+  // Findings without repetition, in the order of the classes, but for a wrong gradient of another
+  // model, which comes behind that; never `healthy`; `incomplete` alone.
   std::vector<Verdict> findings() const;
   // The first finding, or healthy.
   Verdict verdict() const;

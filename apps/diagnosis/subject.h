@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "apps/data/token_source.h"
 #include "apps/train/run_options.h"
@@ -18,6 +20,8 @@ struct Subject {
   LlamaConfig config;                           // names its fault, where it has one
   std::optional<std::filesystem::path> folder;  // none: fresh weights, from the seed
   std::shared_ptr<const Llama> weights;         // trained in this process, in place of a folder's
+  std::string given_config;                     // a config.json or a built-in's name; empty: none
+  std::vector<std::string> given_presets;       // laid over it
   std::optional<RunOptions> run;                // of the folder, where a run made it
   TrainOptions options;                         // the run's, or the defaults
   TokenData data;                               // what training and validation read

@@ -101,7 +101,10 @@ Subject subject_of(const LlamaConfig& config, ModelChoice::Vocabulary vocabulary
 
 Subject choose_subject(const SubjectChoice& choice) {
   const auto model = model_of(choice);
-  return subject_of(model.config, model.vocabulary, choice);
+  auto subject = subject_of(model.config, model.vocabulary, choice);
+  subject.given_config = choice.config;
+  subject.given_presets = choice.presets;
+  return subject;
 }
 
 }  // namespace lookback

@@ -28,12 +28,6 @@ std::set<std::string> all_weights(const Llama& llama) {
   return names;
 }
 
-std::set<std::string> queries_and_keys(const Llama& llama) {
-  auto names = query_weights(llama);
-  names.merge(key_weights(llama));
-  return names;
-}
-
 }  // namespace
 
 std::set<std::string> query_weights(const Llama& llama) {
@@ -42,6 +36,12 @@ std::set<std::string> query_weights(const Llama& llama) {
 
 std::set<std::string> key_weights(const Llama& llama) {
   return below_attention(llama, &ScoreWeights::keys);
+}
+
+std::set<std::string> queries_and_keys(const Llama& llama) {
+  auto names = query_weights(llama);
+  names.merge(key_weights(llama));
+  return names;
 }
 
 std::vector<WeightScale> weight_scales() {

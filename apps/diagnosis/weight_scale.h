@@ -24,6 +24,9 @@ std::set<std::string> key_weights(const Llama& llama);
 // finite number added to hidden scores is overcome.
 std::vector<WeightScale> weight_scales();
 
+// Queries and keys, by one factor.
+std::set<std::string> queries_and_keys(const Llama& llama);
+
 // Multiplies the parameters in place.
 void apply(const WeightScale& scale, const Llama& llama);
 

@@ -16,6 +16,7 @@
 namespace lookback::tests {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
@@ -30,8 +31,9 @@ struct Changes {
   std::function<TokenBatch(const TokenSource&, std::int64_t, std::int64_t, std::int64_t)>
       evaluated = {};
   std::function<void(TokenBatch&)> fed = {};
-  std::int64_t moved = 0;    // tokens are read from so much further on
-  bool another_seed = true;  // whether there are rows of one
+  std::int64_t moved = 0;     // tokens are read from so much further on
+  bool another_seed = true;   // whether there are rows of one
+  bool shifted_rows = false;  // each row is the first one from a later token on
   std::optional<FilePart> part = {};
 };
 
@@ -55,6 +57,14 @@ class ChangedSource final : public TokenSource {
   TokenBatch training_batch(std::int64_t step, std::int64_t micro_step, std::int64_t rows,
                             std::int64_t columns) const override {
     auto batch = source_->training_batch(step, micro_step, rows, columns);
+    if (changes_.shifted_rows) {
+      const auto longer =
+          source_->training_batch(step, 0, 1, columns + row_of_step(micro_step, rows, rows));
+      for (std::int64_t row = 0; row < rows; ++row) {
+        const auto first = row_of_step(micro_step, rows, row);
+        set_row(batch, row, std::span(longer.inputs).subspan(first, columns + 1));
+      }
+    }
     if (changes_.start) {
       const auto starts = *training_starts(step, micro_step, rows, columns);
       for (std::int64_t row = 0; row < rows; ++row) {
@@ -72,6 +82,8 @@ class ChangedSource final : public TokenSource {
   std::shared_ptr<const TokenSource> drawn_from(std::uint64_t seed) const override {
     return changes_.another_seed ? source_->drawn_from(seed) : source_;
   }
+  bool has_floor() const override { return source_->has_floor(); }
+  std::vector<double> nats(const TokenBatch& batch) const override { return source_->nats(batch); }
   std::vector<FilePart> file_parts() const override {
     return changes_.part ? std::vector{*changes_.part} : source_->file_parts();
   }
@@ -114,8 +126,8 @@ class DiagnosisReadsBack : public ::testing::Test {
 
   static Diagnosis diagnosis_of(const Subject& subject) {
     Diagnosis diagnosis;
-    for (const auto* check : {"data_read_back", "training_places", "tokens_in_files",
-                              "validation_rows", "evaluation_mean"}) {
+    for (const auto* check : {"data_read_back", "training_places", "shared_spans", "even_tokens",
+                              "tokens_in_files", "validation_rows", "evaluation_mean"}) {
       DiagnosisChecks::make(check)->run(subject, diagnosis);
     }
     return diagnosis;
@@ -258,6 +270,54 @@ TEST_F(DiagnosisReadsBack, PlacesThatAreNeverReached) {
               HasSubstr("none begins at token 7: the last token is never fed"));
   EXPECT_THAT(starts([](auto start, auto) { return std::max<std::int64_t>(start, 1); }),
               HasSubstr("none begins at token 0: the first token is never fed"));
+}
+
+TEST_F(DiagnosisReadsBack, RowsThatHangOnOneAnother) {
+  const auto subject = of_text(20000);
+  EXPECT_THAT(trained_on(subject, drawn_by(subject,
+                                           [](RowNumbers row) {
+                                             row.row = 0;
+                                             return row;
+                                           })),
+              HasSubstr("distances from one row to the next: 9999 rows over 10 classes"));
+  const auto places = *subject.data.training->tokens() - 32;
+  const auto all = drawn_by(subject, [](RowNumbers row) { return row; }).start;
+  const auto faults = trained_on(subject, {.start = [=](const RowNumbers& row) {
+                                   const auto first = all({.row = row.row, .columns = row.columns});
+                                   return (first + 100 * row.step + 7 * row.micro_step) % places;
+                                 }});
+  EXPECT_THAT(faults, HasSubstr("distances from one step to the next: 9992 rows over 10 classes"));
+  EXPECT_THAT(faults, HasSubstr("and 9992 begin 0 to 1896 tokens behind it"));
+}
+
+TEST_F(DiagnosisReadsBack, RowsThatAreShiftsOfOneAnother) {
+  for (const auto* name : {"uniform", "markov"}) {
+    EXPECT_THAT(
+        trained_on(of_built_in(name, 96), {.shifted_rows = true}),
+        ContainsRegex("spans that rows of a step share: row [0-9] from position .* share 9[0-9] "
+                      "tokens, whose surprise is [0-9.]+ nats: by chance 3[0-9.]+ at "
+                      "most\n"))
+        << name;
+  }
+}
+
+TEST_F(DiagnosisReadsBack, TokensThatAreSaidToBeEvenAndAreNot) {
+  const auto never = [](std::int64_t token, std::int64_t instead) {
+    return [=](TokenBatch& batch) {
+      std::ranges::replace(batch.inputs, token, instead);
+      std::ranges::replace(batch.targets, token, instead);
+    };
+  };
+  EXPECT_THAT(trained_on(of_built_in("uniform"), {.fed = never(255, 0)}),
+              MatchesRegex("tokens of training data: 1[0-9]+ tokens that cost 5.545 nats each, in "
+                           "256 classes, have a chi-square of [0-9.]+; 0 are one of 255 to 255, "
+                           "where 771 are expected\n"));
+  EXPECT_THAT(trained_on(of_built_in("uniform"), {.fed = never(7, 256)}),
+              HasSubstr("tokens of training data: token 256 is drawn, of 256"));
+  auto many_words = of_built_in("uniform");
+  const auto source = std::make_shared<UniformSource>(5, BuiltInPart::fresh, 500);
+  many_words.data = {.training = source, .validation = source};
+  EXPECT_EQ(faults_of(many_words), "");
 }
 
 TEST_F(DiagnosisReadsBack, TokensThatAreNotThoseOfTheirPlace) {

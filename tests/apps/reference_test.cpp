@@ -28,30 +28,31 @@ std::vector<std::string> names_of_files() {
   return names;
 }
 
+reference::Weights weights_of(const SafetensorsFile& file) {
+  reference::Weights all;
+  for (const auto& name : file.names()) {
+    if (!name.starts_with("param.")) continue;
+    const auto& shape = file.info(name).shape;
+    all.set(name.substr(6), {.shape = {shape.begin(), shape.end()},
+                             .values = lookback::testing::to_doubles(file.load(name))});
+  }
+  return all;
+}
+
+std::vector<std::vector<std::int64_t>> sequences_of(const SafetensorsFile& file) {
+  const auto length = static_cast<std::size_t>(file.info("input_ids").shape[1]);
+  std::vector<std::vector<std::int64_t>> all;
+  for (const double token : lookback::testing::to_doubles(file.load("input_ids"))) {
+    if (all.empty() || all.back().size() == length) all.emplace_back();
+    all.back().push_back(static_cast<std::int64_t>(token));
+  }
+  return all;
+}
+
 class Reference : public ::testing::TestWithParam<std::string> {
  protected:
   std::vector<double> values(const std::string& name) const {
     return lookback::testing::to_doubles(file_.load(name));
-  }
-
-  reference::Weights weights() const {
-    reference::Weights all;
-    for (const auto& name : file_.names()) {
-      if (!name.starts_with("param.")) continue;
-      const auto& shape = file_.info(name).shape;
-      all.set(name.substr(6), {.shape = {shape.begin(), shape.end()}, .values = values(name)});
-    }
-    return all;
-  }
-
-  std::vector<std::vector<std::int64_t>> sequences() const {
-    const auto length = static_cast<std::size_t>(file_.info("input_ids").shape[1]);
-    std::vector<std::vector<std::int64_t>> all;
-    for (const double token : values("input_ids")) {
-      if (all.empty() || all.back().size() == length) all.emplace_back();
-      all.back().push_back(static_cast<std::int64_t>(token));
-    }
-    return all;
   }
 
   // Those of a whole batch are expected at `row` of it.
@@ -90,8 +91,8 @@ class Reference : public ::testing::TestWithParam<std::string> {
 };
 
 TEST_P(Reference, ComputesTheFile) {
-  const auto weights = this->weights();
-  const auto all = sequences();
+  const auto weights = weights_of(file_);
+  const auto all = sequences_of(file_);
   double loss = 0, auxiliary = 0;
   for (std::size_t b = 0; b < all.size(); ++b) {
     const auto run = reference::run(config_, weights, all[b]);
@@ -115,6 +116,37 @@ TEST_P(Reference, ComputesTheFile) {
   }
   expect_near(std::vector{loss}, "out.loss", 0, 1);
   expect_near(std::vector{auxiliary}, "out.auxiliary_loss", 0, 1);
+}
+
+// With the budget of the files that were decoded token by token, and `decode.logits` in place of
+// those of the whole sequence.
+TEST(ReferenceWithABudget, ComputesTheFilesThatDecode) {
+  int compared = 0;
+  for (const auto& path : reference_files()) {
+    const auto file = SafetensorsFile::open(path);
+    if (!file.contains("decode.logits")) continue;
+    const auto cache = nlohmann::json::parse(file.metadata().at("cache"));
+    if (cache.at("name") == "full" || cache.at("prompt") != 1) continue;
+    SCOPED_TRACE(path.string());
+    auto config = reference::read_config(
+        to_json_in_own_keys(parse_llama_config(file.metadata().at("config"), path.string())));
+    config.budget = {.policy = cache.at("name"),
+                     .sinks = cache.at("sinks"),
+                     .recent = cache.at("recent"),
+                     .heavy = cache.at("heavy")};
+    const auto expected = lookback::testing::to_doubles(file.load("decode.logits"));
+    std::vector<double> found;
+    for (const auto& tokens : sequences_of(file)) {
+      const auto run = reference::run(config, weights_of(file), tokens);
+      found.insert(found.end(), run.logits.values().begin(), run.logits.values().end());
+    }
+    ASSERT_EQ(found.size(), expected.size());
+    const double tolerance = file.info("decode.logits").dtype == "F64" ? 1e-11 : 2e-5;
+    for (std::size_t i = 0; i < found.size(); ++i)
+      ASSERT_NEAR(found[i], expected[i], tolerance) << i;
+    ++compared;
+  }
+  EXPECT_GE(compared, 4);
 }
 
 std::string test_name(const ::testing::TestParamInfo<std::string>& instance) {

@@ -69,6 +69,18 @@ TEST(Incomplete, StandsBehindEveryFinding) {
   EXPECT_EQ(diagnosis.evidence(), "all of it");
 }
 
+TEST(WrongGradient, OfAnotherModelStandsBehindThat) {
+  Diagnosis diagnosis;
+  diagnosis.failed(Verdict::wrong_gradient, "a slope", 1, 0, "twice as much");
+  EXPECT_EQ(diagnosis.verdict(), Verdict::wrong_gradient);
+  diagnosis.failed(Verdict::not_the_named_model, "logits", 1, 0, "they differ");
+  EXPECT_EQ(diagnosis.findings(),
+            (std::vector{Verdict::not_the_named_model, Verdict::wrong_gradient}));
+  diagnosis.failed(Verdict::wrong_step, "a step", 1, 0, "no decay");
+  EXPECT_EQ(diagnosis.findings(), (std::vector{Verdict::wrong_step, Verdict::wrong_gradient,
+                                               Verdict::not_the_named_model}));
+}
+
 TEST(Incomplete, IsNotWhatDoesNotApply) {
   Diagnosis diagnosis;
   diagnosis.not_applicable("a check", "there is nothing");

@@ -8,6 +8,7 @@
 
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/ladder.h"
+#include "apps/diagnosis/random_batch.h"
 #include "apps/diagnosis/reference_runs.h"
 #include "apps/diagnosis/thresholds.h"
 #include "apps/train/accumulate_gradients.h"
@@ -40,18 +41,11 @@ std::vector<Way> ways_of(const Subject& subject) {
 }
 
 TokenBatch batch_of(const Subject& subject) {
-  const auto columns = std::min(longest, subject.config.max_position_embeddings);
-  TokenBatch batch{.rows = rows, .columns = columns, .inputs = {}, .targets = {}};
-  RandomStream random(subject.seed, stream_of(RandomUse::diagnosis, 1000));
-  const auto words = std::min(different_tokens, subject.config.vocab_size);
-  for (std::int64_t i = 0; i < rows * columns; ++i) {
-    const auto draw = [&] {
-      return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(words)));
-    };
-    batch.inputs.push_back(draw());
-    batch.targets.push_back(i % 3 == 1 ? ignored_target : draw());
-  }
-  return batch;
+  return random_batch(subject.seed,
+                      {.rows = rows,
+                       .columns = std::min(longest, subject.config.max_position_embeddings),
+                       .words = std::min(different_tokens, subject.config.vocab_size),
+                       .stream = 1000});
 }
 
 struct OurStep {

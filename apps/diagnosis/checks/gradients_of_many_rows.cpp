@@ -1,13 +1,17 @@
-// The gradient of a batch of many rows against the second opinion (reference/): one direction of
-// all parameters at once, four points of the loss. Kernels cut many rows into chunks, and what one
-// chunk leaves out shows in no smaller batch. Heads of ten and an odd inner width leave a rest in
-// every vector. Where it is wrong, the same is asked of single parameters.
+// The gradient of large batches against the second opinion (reference/): one direction of all
+// parameters at once, four points of the loss. Kernels cut many rows, wide rows and large
+// vocabularies into chunks, and what one chunk leaves out shows in no smaller model. Heads of ten
+// and an odd inner width leave a rest in every vector, and limits are such that they act. Where it
+// is wrong, the same is asked of single parameters.
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/ladder.h"
+#include "apps/diagnosis/random_batch.h"
+#include "apps/diagnosis/reached_limits.h"
 #include "apps/diagnosis/reference_runs.h"
 #include "apps/diagnosis/thresholds.h"
 #include "apps/train/accumulate_gradients.h"
@@ -18,15 +22,25 @@
 namespace lookback {
 namespace {
 
-// 2052 rows of 40 numbers: more than any chunk of the kernels has.
-constexpr std::int64_t rows = 2, longest = 1026, most_words = 61;
-constexpr std::int64_t columns_of_routers = 41;
-constexpr SmallSize size{.layers = 2, .width = 40};
+struct Plan {
+  std::string what;
+  SmallSize size;
+  std::int64_t words, positions;  // at least so many, as far as costs allow
+};
+
+// More positions than a product sums up in one piece (4096, kernels/cpu/gemm.cpp), in rows beyond
+// every tile; more columns than any row is cut into; and as many rows of logits as a step of the
+// run has, or 2^24 logits.
+constexpr std::int64_t many_positions = 4104, longest = 1026, most_words = 61;
+// Some chunks of a sum, where all of them are one thread's (kernels/cpu/sum.cpp).
+constexpr std::int64_t hundreds_of_positions = 330;
+constexpr std::int64_t wide = 264, most_logits = 1 << 24, telling_logits = 1 << 20;
+constexpr std::int64_t positions_of_routers = 82, columns_of_routers = 41;
 constexpr std::int64_t inner_width = 61;
 constexpr double affordable = 1.5e9;  // multiply-adds of one loss
-// Of a weight. Where a choice may turn, a hundredth of that: rounding then leaves a millionth.
-constexpr double step_of_most = 3e-4, step_of_routers = 3e-6;
-constexpr int most_places = 24;  // parameters that a wrong one is looked for among
+// Of a weight. Where a choice or a clamp may turn, so much less that few do: rounding then leaves
+// a millionth.
+constexpr double step_of_most = 3e-4, step_where_it_turns = 1e-6;
 
 struct Parameter {
   std::string name;
@@ -39,29 +53,49 @@ class GradientsOfManyRows final : public DiagnosisCheck {
  public:
   Verdict looks_for() const override { return Verdict::wrong_gradient; }
   void run(const Subject& given, Diagnosis& diagnosis) const override {
-    try {
-      auto subject = shrunk(given, size);
-      auto& config = subject.config;
-      config.intermediate_size = inner_width;
-      config.vocab_size = std::min(config.vocab_size, most_words);
-      config.max_position_embeddings = std::min(given.config.max_position_embeddings, longest);
-      const auto llama = subject.fresh_model(DType::f64);
-      disturb(*llama, subject.seed);
-      compare(subject, *llama, diagnosis);
-    } catch (const reference::UnknownToReference& error) {
-      diagnosis.not_applicable(name, error.what());
+    for (const auto& plan : plans_of(given)) {
+      try {
+        compare(given, plan, diagnosis);
+      } catch (const reference::UnknownToReference& error) {
+        diagnosis.not_applicable("gradients of " + plan.what, error.what());
+      }
     }
   }
 
  private:
-  static constexpr const char* name = "gradients of many rows";
+  static std::vector<Plan> plans_of(const Subject& subject) {
+    const auto words = subject.config.vocab_size;
+    std::vector<Plan> plans{
+        {"many rows", {.layers = 2, .width = 40}, std::min(words, most_words), many_positions}};
+    if (subject.config.hidden_size >= wide)
+      plans.push_back({"wide rows", {.layers = 2, .width = wide}, std::min(words, most_words), 18});
+    const auto positions =
+        std::min(subject.options.batch_size * subject.options.block_size, most_logits / words);
+    if (positions * words >= telling_logits)
+      plans.push_back({"many logits", {.layers = 2, .width = 16}, words, positions});
+    return plans;
+  }
 
-  static void compare(const Subject& subject, const Llama& llama, Diagnosis& diagnosis) {
+  static Subject subject_of(const Subject& given, const Plan& plan) {
+    auto subject = shrunk(given, plan.size);
+    auto& config = subject.config;
+    config.intermediate_size = inner_width;
+    config.vocab_size = plan.words;
+    config.max_position_embeddings = std::min(given.config.max_position_embeddings, longest);
+    config = with_reached_limits(config);
+    return subject;
+  }
+
+  static void compare(const Subject& given, const Plan& plan, Diagnosis& diagnosis) {
+    const auto name = "gradients of " + plan.what;
+    const auto subject = subject_of(given, plan);
+    const auto llama = subject.fresh_model(DType::f64);
+    disturb(*llama, subject.seed);
     const auto config = reference_config(subject.config);
-    auto weights = reference_weights(llama);
-    const auto batch = batch_of(subject, columns_of(subject, weights));
-    const auto what = fmt::format("of {} rows of {} tokens", rows, batch.columns);
-    const auto [our_loss, gradients] = gradients_of(llama, batch, subject);
+    auto weights = reference_weights(*llama);
+    const auto batch = batch_of(subject, plan.positions, weights);
+    const auto what = fmt::format("of {} rows of {} tokens", batch.rows, batch.columns);
+    const auto [our_loss, gradients] = gradients_of(*llama, batch, subject);
     const double loss = reference_loss(config, weights, batch);
     if (!(std::abs(our_loss - loss) <= thresholds::rounding * std::abs(loss))) {
       return diagnosis.compared(
@@ -69,9 +103,9 @@ class GradientsOfManyRows final : public DiagnosisCheck {
           std::abs(our_loss / loss - 1), thresholds::rounding,
           fmt::format("the loss {} is {:.8g}, and by plain loops {:.8g}", what, our_loss, loss));
     }
-    const bool routed = has_router(subject.config);
-    const double step = routed ? step_of_routers : step_of_most;
-    const double bound = routed ? thresholds::slope : thresholds::slope_of_all;
+    const bool turns = has_router(subject.config) || has_clamp(subject.config);
+    const double step = turns ? step_where_it_turns : step_of_most;
+    const double bound = turns ? thresholds::slope : thresholds::slope_of_all;
     const auto slope_of = [&](const std::vector<const Parameter*>& some) {
       const auto difference = [&](double distance) {
         return loss_at(config, weights, batch, some, distance) -
@@ -79,15 +113,15 @@ class GradientsOfManyRows final : public DiagnosisCheck {
       };
       return (8 * difference(step) - difference(2 * step)) / (12 * step);  // error step^4
     };
-    // What a router chooses may turn between the points: not along every direction.
-    const int tries = routed ? 3 : 1;
+    // What is chosen or clamped may turn between the points: not along every direction.
+    const int tries = turns ? 3 : 1;
     for (int direction = 0; direction < tries; ++direction) {
       const auto parameters = along(gradients, weights, subject.seed, direction);
       const auto [off, theirs, ours] = error_of(parameters, slope_of);
       if (!(off <= bound) && direction + 1 < tries) continue;
       if (!(off <= bound)) {
         return diagnosis.failed(Verdict::wrong_gradient, name, off, bound,
-                                place_of(parameters, slope_of) + " " + what);
+                                place_of(parameters, slope_of, bound) + " " + what);
       }
       return diagnosis.compared(
           Verdict::wrong_gradient, name, "difference quotients of plain loops over doubles", off,
@@ -98,19 +132,11 @@ class GradientsOfManyRows final : public DiagnosisCheck {
     }
   }
 
-  static std::int64_t columns_of(const Subject& subject, const reference::Weights& weights) {
-    auto columns = subject.config.max_position_embeddings;
-    if (has_router(subject.config)) columns = std::min(columns, columns_of_routers);
-    while (columns > 16 && rows * cost_of_run(weights, subject.config, columns) > affordable)
-      columns /= 2;
-    return columns - (rows * columns % 64 == 0 ? 1 : 0);  // chunks leave a rest
-  }
-
   struct Error {
     double of_all, theirs, ours;
   };
   template <class SlopeOf>
-  static Error error_of(const std::vector<Parameter>& parameters, const SlopeOf& slope_of) {
+  static Error error_of(std::span<const Parameter> parameters, const SlopeOf& slope_of) {
     std::vector<const Parameter*> all;
     double ours = 0, squares = 1e-300;
     for (const auto& each : parameters) {
@@ -122,36 +148,42 @@ class GradientsOfManyRows final : public DiagnosisCheck {
     return {std::abs(ours - theirs) / std::sqrt(squares), theirs, ours};
   }
 
-  // Backward comes from the loss: the last wrong parameter is nearest to where it begins.
+  // Backward comes from the loss: the last wrong parameter is nearest to where it begins. It is
+  // found by halves.
   template <class SlopeOf>
-  static std::string place_of(const std::vector<Parameter>& parameters, const SlopeOf& slope_of) {
-    int looked_at = 0;
-    for (auto each = parameters.rbegin(); each != parameters.rend() && looked_at < most_places;
-         ++each, ++looked_at) {
-      const double theirs = slope_of({&*each});
-      const double largest =
-          std::max({std::abs(theirs), std::abs(each->slope), thresholds::slope_that_counts});
-      if (std::abs(theirs - each->slope) <= thresholds::slope * largest) continue;
-      return fmt::format(
-          "{}: along a random direction the loss changes by {:.6g}, and by the "
-          "gradient {:.6g}, in a batch",
-          each->name, theirs, each->slope);
+  static std::string place_of(std::span<const Parameter> parameters, const SlopeOf& slope_of,
+                              double bound) {
+    while (parameters.size() > 1) {
+      const auto half = parameters.size() / 2;
+      const auto behind = parameters.subspan(half);
+      const bool right = error_of(behind, slope_of).of_all <= bound;
+      parameters = right ? parameters.first(half) : behind;
     }
-    return "some parameter: along a random direction of all of them the loss changes otherwise "
-           "than "
-           "the gradient says, in a batch";
+    const auto [off, theirs, ours] = error_of(parameters, slope_of);
+    return fmt::format(
+        "{}: along a random direction the loss changes by {:.6g}, and by the gradient {:.6g}, in a "
+        "batch",
+        parameters[0].name, theirs, ours);
   }
 
-  static TokenBatch batch_of(const Subject& subject, std::int64_t columns) {
-    TokenBatch batch{.rows = rows, .columns = columns, .inputs = {}, .targets = {}};
-    RandomStream random(subject.seed, stream_of(RandomUse::diagnosis, 4100));
-    const auto words = static_cast<std::uint64_t>(subject.config.vocab_size);
-    for (std::int64_t i = 0; i < rows * columns; ++i) {
-      batch.inputs.push_back(static_cast<std::int64_t>(random.below(words)));
-      batch.targets.push_back(i % 3 == 1 ? ignored_target
-                                         : static_cast<std::int64_t>(random.below(words)));
+  // As long as costs allow: what attention costs grows with a row's length.
+  static TokenBatch batch_of(const Subject& subject, std::int64_t positions,
+                             const reference::Weights& weights) {
+    auto columns = std::min(subject.config.max_position_embeddings, positions);
+    if (has_router(subject.config)) {
+      columns = std::min(columns, columns_of_routers);
+      positions = std::min(positions, positions_of_routers);
     }
-    return batch;
+    const auto rows_of = [&] { return (positions + columns - 1) / columns; };
+    const auto cost = [&] {
+      return static_cast<double>(rows_of()) * cost_of_run(weights, subject.config, columns);
+    };
+    while (columns > 16 && cost() > affordable) columns /= 2;
+    const auto rows = rows_of();
+    columns -= rows * columns % 64 == 0 ? 1 : 0;  // chunks leave a rest
+    return random_batch(
+        subject.seed,
+        {.rows = rows, .columns = columns, .words = subject.config.vocab_size, .stream = 4100});
   }
 
   struct Named {

@@ -105,9 +105,11 @@ class SavedAndLoaded final : public DiagnosisCheck {
            diagnosis);
   }
 
-  // A step, a checkpoint, and the next step, by the run and by one that goes on from there.
+  // Ten steps with checkpoints behind the last three, and the next step, by the run and by one that
+  // goes on from there. Their names have one digit and two.
   static void checkpoint(const Subject& subject, const std::filesystem::path& folder,
                          Diagnosis& diagnosis) {
+    constexpr std::int64_t last = 10, limit = 2;
     auto options = planned_options(subject);
     options.batch_size = 1;
     options.block_size = subject.block_size;
@@ -120,15 +122,20 @@ class SavedAndLoaded final : public DiagnosisCheck {
     const auto step = [&](Trainer& who, std::int64_t number) {
       who.take(number, who.micro_batches(*subject.data.training, number));
     };
-    step(trainer, 0);
+    for (std::int64_t done = 1; done <= last; ++done) {
+      step(trainer, done - 1);
+      if (done <= last - limit - 1) continue;
+      save_checkpoint(WorkFolder(folder), *going_on, trainer.adamw(),
+                      {.step = done,
+                       .seed = subject.seed,
+                       .ties = CheckpointTies{.config = to_json(going_on->config)}},
+                      limit);
+    }
     clear_gradients(going_on->parameters());  // no checkpoint holds what a step left of them
-    save_checkpoint(WorkFolder(folder), *going_on, trainer.adamw(),
-                    {.step = 1,
-                     .seed = subject.seed,
-                     .ties = CheckpointTies{.config = to_json(going_on->config)}},
-                    1);
     const auto written = newest_checkpoint(folder);
     if (!written) return report(name_of_checkpoint, "there is none", "", diagnosis);
+    if (const auto wrong = wrong_checkpoints(folder, *written, last, limit); !wrong.empty())
+      return report(name_of_checkpoint, wrong, "", diagnosis);
     const auto resumed = load_model(written->path, going_on->precision);
     Trainer other(*resumed, options, forward);
     load_optimizer(*written, other.adamw());
@@ -137,8 +144,8 @@ class SavedAndLoaded final : public DiagnosisCheck {
       found = difference_of(moments_of(trainer.adamw()), moments_of(other.adamw()));
     const bool as_saved = found.empty();
     if (as_saved) {
-      step(trainer, 1);
-      step(other, 1);
+      step(trainer, last);
+      step(other, last);
       found = difference_of(tensors_of(*going_on), tensors_of(*resumed));
       if (!found.empty()) found = "after the next step " + found;
     }
@@ -146,6 +153,20 @@ class SavedAndLoaded final : public DiagnosisCheck {
     report(name_of_checkpoint, found,
            "weights and moments are what they were, and so is the next step, to the bit", diagnosis,
            as_saved ? Verdict::wrong_step : Verdict::paths_disagree);
+  }
+
+  // Of the steps up to `last` the newest `limit` are kept, and the newest of them is gone on from.
+  static std::string wrong_checkpoints(const std::filesystem::path& folder,
+                                       const FoundCheckpoint& newest, std::int64_t last,
+                                       std::int64_t limit) {
+    for (auto step = last; step > last - limit; --step) {
+      const auto name = fmt::format("checkpoint-{}", step);
+      if (!std::filesystem::is_directory(folder / name))
+        return fmt::format("{} is not there, one of the newest {}", name, limit);
+    }
+    if (newest.step == last) return {};
+    return fmt::format("the newest checkpoint is said to be that of step {}, and it is that of {}",
+                       newest.step, last);
   }
 
   static constexpr const char* name_of_checkpoint = "a checkpoint that is saved and loaded";

@@ -10,14 +10,12 @@
 
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/kernel_contracts.h"
+#include "apps/diagnosis/model_run.h"
 #include "apps/diagnosis/reference_runs.h"
 #include "apps/diagnosis/tensor_numbers.h"
 #include "apps/diagnosis/thresholds.h"
 #include "apps/diagnosis/weight_scale.h"
 #include "autograd/grad_mode.h"
-#include "autograd/ops/cat.h"
-#include "autograd/ops/contiguous.h"
-#include "autograd/ops/slice.h"
 #include "autograd/ops/to_vector.h"
 #include "nn/layer/bounded_attention.h"
 #include "runtime/transfer.h"
@@ -34,21 +32,6 @@ struct Way {
   Verdict alone;  // the class where this way is the one that differs
   std::function<Tensor(const Llama&, const Tensor& ids)> logits;
 };
-
-Tensor decoded(const Llama& llama, const Tensor& ids, AttentionPath path, std::int64_t prompt,
-               std::int64_t chunk, const CachePolicy& policy) {
-  const auto tokens = ids.size(1);
-  KeyValueCache cache(ids.size(0), tokens, llama.precision.storage, policy);
-  std::vector<Tensor> parts;
-  for (std::int64_t begin = 0; begin < tokens;) {
-    const auto end =
-        std::min(tokens, begin == 0 ? std::max<std::int64_t>(1, prompt) : begin + chunk);
-    parts.push_back(
-        llama.logits(contiguous(slice(ids, 1, begin, end)), {.attention = path, .cache = &cache}));
-    begin = end;
-  }
-  return cat(parts, 1);
-}
 
 Way whole(const std::string& name, const ForwardOptions& options) {
   return {name, Verdict::paths_disagree,
@@ -68,21 +51,31 @@ Way cached(const std::string& name, AttentionPath path, std::int64_t behind, std
            const CachePolicy& policy = {}) {
   return {name, Verdict::cache_mismatch,
           [path, behind, chunk, policy](const Llama& llama, const Tensor& ids) {
-            return decoded(llama, ids, path, ids.size(1) - behind, chunk, policy);
+            return decoded(llama, ids, {.prompt = ids.size(1) - behind, .behind = chunk},
+                           {.attention = path}, policy);
           }};
 }
 
-// Policies that drop tokens, with room for all of them: of models that can follow them.
-void add_policies(std::vector<Way>& ways, const LlamaConfig& config) {
+// The policies that drop tokens, with these sizes: those that the model can follow.
+std::vector<CachePolicy> policies_of(const LlamaConfig& config, CachePolicy policy) {
+  std::vector<CachePolicy> policies;
   for (const auto kind : cache_policies) {
     if (kind == CachePolicy::Kind::full) continue;
-    const CachePolicy policy{.kind = kind, .sinks = 4, .recent = 1 << 20, .heavy = 1 << 20};
+    policy.kind = kind;
     try {
       check_cache_policy(config, policy);
     } catch (const Error&) {
       continue;
     }
-    ways.push_back(cached(fmt::format("decoding under {}, with room for all", name_of(kind)),
+    policies.push_back(policy);
+  }
+  return policies;
+}
+
+void add_policies(std::vector<Way>& ways, const LlamaConfig& config) {
+  for (const auto& policy :
+       policies_of(config, {.sinks = 4, .recent = 1 << 20, .heavy = 1 << 20})) {
+    ways.push_back(cached(fmt::format("decoding under {}, with room for all", name_of(policy.kind)),
                           AttentionPath::streaming, 5, 1, policy));
   }
 }
@@ -115,7 +108,9 @@ class SecondOpinion final : public DiagnosisCheck {
       const auto all = lengths(subject);
       compare(subject, config, *llama, {"weights as they are", all}, diagnosis);
       disturb(*llama, subject.seed);
-      compare(subject, config, *llama, {"gains and biases disturbed", all}, diagnosis);
+      const bool agrees =
+          compare(subject, config, *llama, {"gains and biases disturbed", all}, diagnosis);
+      if (agrees && subject.config.fault.empty()) within_budget(subject, config, *llama, diagnosis);
       // What only large numbers show: a clamp, a score that is left out, a sum that loses its end.
       const std::vector short_ones(all.begin(), std::min(all.begin() + 3, all.end()));
       for (const auto& scale : weight_scales()) {
@@ -131,6 +126,31 @@ class SecondOpinion final : public DiagnosisCheck {
   }
 
  private:
+  // Token by token, with caches that drop what does not fit.
+  static void within_budget(const Subject& subject, reference::Config config, const Llama& llama,
+                            Diagnosis& diagnosis) {
+    const auto tokens = std::min<std::int64_t>(17, subject.config.max_position_embeddings);
+    const auto ids = subject.random_ids(rows, tokens, 33);
+    const auto weights = reference_weights(llama);
+    for (const auto& policy : policies_of(subject.config, {.sinks = 2, .recent = 5, .heavy = 3})) {
+      config.budget = {.policy = std::string(name_of(policy.kind)),
+                       .sinks = static_cast<std::size_t>(policy.sinks),
+                       .recent = static_cast<std::size_t>(policy.recent),
+                       .heavy = static_cast<std::size_t>(policy.heavy)};
+      const auto theirs = runs_of(config, weights, ids);
+      const double off =
+          difference_of_logits(decoded(llama, ids, {}, subject.forward(), policy), theirs);
+      diagnosis.compared(
+          Verdict::cache_mismatch,
+          fmt::format("second opinion, decoding under {}", name_of(policy.kind)),
+          "plain loops over doubles", off, thresholds::rounding,
+          fmt::format("logits of {} rows of {} tokens, decoded with a cache that drops tokens "
+                      "({} sinks, {} recent, {} heavy), differ by {:.2g} of the largest from a "
+                      "model written out in plain loops that drops the same ones",
+                      rows, tokens, policy.sinks, policy.recent, policy.heavy, off));
+    }
+  }
+
   struct Trial {
     std::string weights;
     std::vector<std::int64_t> lengths;
@@ -151,7 +171,8 @@ class SecondOpinion final : public DiagnosisCheck {
     return all;
   }
 
-  static void compare(const Subject& subject, const reference::Config& config, const Llama& llama,
+  // Whether they agree.
+  static bool compare(const Subject& subject, const reference::Config& config, const Llama& llama,
                       const Trial& trial, Diagnosis& diagnosis) {
     const auto weights = reference_weights(llama);
     double spent = 0, worst = 0;
@@ -162,7 +183,7 @@ class SecondOpinion final : public DiagnosisCheck {
       const auto ids = subject.random_ids(rows, tokens, 31);
       const auto theirs = runs_of(config, weights, ids);
       const auto found = difference(subject, llama, ids, theirs, trial, diagnosis);
-      if (!found || !same_loss(subject, llama, ids, theirs, trial, diagnosis)) return;
+      if (!found || !same_loss(subject, llama, ids, theirs, trial, diagnosis)) return false;
       worst = std::fmax(worst, *found);
       compared += fmt::format("{}{}", compared.empty() ? "" : ", ", tokens);
     }
@@ -172,6 +193,7 @@ class SecondOpinion final : public DiagnosisCheck {
         fmt::format("logits of {} rows of {} tokens, {} ways of running them, differ "
                     "by {:.2g} of the largest from a model written out in plain loops",
                     rows, compared, ways_of(subject).size(), worst));
+    return true;
   }
 
   // Of the largest logit; nothing where it is a finding, or cannot be told.

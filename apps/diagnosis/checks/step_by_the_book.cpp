@@ -39,22 +39,27 @@ TrainOptions own_options(const Subject& subject, std::int64_t micro_batches, dou
   return options;
 }
 
-std::vector<Named> plans_of(const Subject& subject) {
-  // Far above the norm of a fresh model's gradients, and far below.
-  constexpr double above = 1e6, below = 1e-3;
-  auto options = planned_options(subject);
-  options.gradient_accumulation_steps = 1;
-  std::vector<Named> plans{
-      {"steps by the book, the run's own options", {.options = options}},
+// `norm`: of the gradients of the run's own steps, over fewer targets. A limit a little above leaves
+// theirs alone, and not the norm of a sum over all targets.
+std::vector<Named> further_plans(const Subject& subject, double norm) {
+  const double above = 1.5 * norm, below = norm / 16;
+  return {
       {"steps by the book, 3 micro-batches", {.options = own_options(subject, 3, above)}},
       {"steps by the book, 7 micro-batches, clipped", {.options = own_options(subject, 7, below)}},
       {"a step by the book in float32, clipped",
        {.options = own_options(subject, 1, below), .dtype = DType::f32, .steps = 1}}};
-  for (auto& [name, plan] : plans) {
-    plan.options.batch_size = rows;
-    plan.options.block_size = std::min(longest, subject.config.max_position_embeddings);
-  }
-  return plans;
+}
+
+Named own_plan(const Subject& subject) {
+  auto options = planned_options(subject);
+  options.gradient_accumulation_steps = 1;
+  return {"steps by the book, the run's own options", {.options = options}};
+}
+
+double largest_norm(const book::Run& run) {
+  double norm = 0;
+  for (const auto& step : run.steps) norm = std::fmax(norm, book::gradient_norm(step));
+  return norm;
 }
 
 bool differ(double a, double b, double rounding) {
@@ -127,14 +132,24 @@ class StepByTheBook final : public DiagnosisCheck {
   Verdict looks_for() const override { return Verdict::wrong_step; }
   void run(const Subject& subject, Diagnosis& diagnosis) const override {
     auto small = shrunk(subject);
-    for (const auto& [name, plan] : plans_of(small)) {
-      small.config.vocab_size =
-          plan.dtype == DType::f32 ? many_words : std::min(subject.config.vocab_size, most_words);
-      hold(record_steps(small, plan), name, diagnosis);
-    }
+    const auto norm = take(small, own_plan(small), diagnosis);
+    if (!norm) return;
+    for (const auto& plan : further_plans(small, *norm)) take(small, plan, diagnosis);
   }
 
  private:
+  // The norm of the steps' gradients, where it is a number.
+  static std::optional<double> take(Subject subject, Named named, Diagnosis& diagnosis) {
+    auto& [name, plan] = named;
+    plan.options.batch_size = rows;
+    plan.options.block_size = std::min(longest, subject.config.max_position_embeddings);
+    subject.config.vocab_size =
+        plan.dtype == DType::f32 ? many_words : std::min(subject.config.vocab_size, most_words);
+    const auto recorded = record_steps(subject, plan);
+    hold(recorded, name, diagnosis);
+    return recorded.finite ? std::optional(largest_norm(recorded.run)) : std::nullopt;
+  }
+
   static void hold(const RecordedSteps& recorded, const std::string& name, Diagnosis& diagnosis) {
     const auto& run = recorded.run;
     if (!recorded.finite) return diagnosis.left_out(name, "gradients or weights are not finite");

@@ -59,8 +59,10 @@ class TrainingPlaces final : public DiagnosisCheck {
     const auto starts = starts_of_run(subject, rows);
     if (!inside(rows, starts, diagnosis)) return;
     if (*rows.places() > 1) {
-      in_tenths(rows, starts, diagnosis);
+      in_tenths("tenths of the training data", "at tokens {} to {}", *rows.places(), starts,
+                diagnosis);
       by_remainder(rows, starts, diagnosis);
+      apart(rows, starts, diagnosis);
     }
     at_both_ends(rows, diagnosis);
     tokens_there(rows, diagnosis);
@@ -97,23 +99,41 @@ class TrainingPlaces final : public DiagnosisCheck {
     return held;
   }
 
-  static void in_tenths(const TrainingRows& rows, const std::vector<std::int64_t>& starts,
-                        Diagnosis& diagnosis) {
-    const auto places = *rows.places(), count = std::min<std::int64_t>(10, places);
+  // `numbers` are below `places`; `words`: what a tenth is called, by its first and last number.
+  static void in_tenths(const std::string& name, std::string_view words, std::int64_t places,
+                        const std::vector<std::int64_t>& numbers, Diagnosis& diagnosis) {
+    const auto count = std::min<std::int64_t>(10, places);
     std::vector<PlaceClass> classes;
     const auto begin_of = [&](std::int64_t i) {
       return i * (places / count) + std::min(i, places % count);
     };
     for (std::int64_t i = 0; i < count; ++i) {
       const auto begin = begin_of(i), end = begin_of(i + 1);
-      classes.push_back({fmt::format("at tokens {} to {}", begin, end - 1), end - begin});
+      classes.push_back({fmt::format(fmt::runtime(words), begin, end - 1), end - begin});
     }
-    for (const auto start : starts) {
+    for (const auto number : numbers) {
       std::int64_t i = count - 1;
-      while (begin_of(i) > start) --i;
+      while (begin_of(i) > number) --i;
       ++classes[static_cast<std::size_t>(i)].rows;
     }
-    report("tenths of the training data", std::move(classes), diagnosis);
+    report(name, std::move(classes), diagnosis);
+  }
+
+  // Where a row begins says nothing of where another one does: all distances come as often.
+  static void apart(const TrainingRows& rows, const std::vector<std::int64_t>& starts,
+                    Diagnosis& diagnosis) {
+    struct Lag {
+      std::string name;
+      std::size_t rows;
+    };
+    const auto places = *rows.places();
+    for (const auto& [name, lag] : {Lag{"distances from one row to the next", 1},
+                                    Lag{"distances from one step to the next", rows_of_a_step}}) {
+      std::vector<std::int64_t> distances;
+      for (std::size_t i = lag; i < starts.size(); ++i)
+        distances.push_back((starts[i] - starts[i - lag] + places) % places);
+      in_tenths(name, "{} to {} tokens behind it", places, distances, diagnosis);
+    }
   }
 
   // Steps of T tokens, or of two, would leave most rows out.

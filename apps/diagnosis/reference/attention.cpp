@@ -156,7 +156,13 @@ std::unique_ptr<Attention> make_attention(const Config& config, const Weights& w
                                                               {"moa", make_mixture_of_experts},
                                                               {"dcmha", make_composed},
                                                               {"linear", make_linear_attention}};
-  const auto found = types.find(config.attention[layer].type);
+  const auto& options = config.attention[layer];
+  const auto found = types.find(options.type);
+  if (config.budget) {
+    if (found != types.end() || options.pattern)
+      throw UnknownToReference("[reference] a cache with a budget is of plain attention alone");
+    return make_bounded(config, weights, layer);
+  }
   if (found == types.end()) return std::make_unique<Attention>(config, weights, layer);
   return found->second(config, weights, layer);
 }

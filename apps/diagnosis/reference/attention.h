@@ -79,6 +79,6 @@ std::unique_ptr<Attention> make_attention(const Config& config, const Weights& w
 // The types that are more than options of the first.
 using MakeAttention = std::unique_ptr<Attention>(const Config&, const Weights&, std::size_t);
 MakeAttention make_latent, make_collaborative, make_overlapping, make_mixture_of_heads,
-    make_mixture_of_experts, make_composed, make_linear_attention;
+    make_mixture_of_experts, make_composed, make_linear_attention, make_bounded;
 
 }  // namespace lookback::reference

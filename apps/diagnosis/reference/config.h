@@ -61,6 +61,12 @@ struct RopeScaling {
   std::optional<double> mscale, mscale_all_dim, attention_factor;
 };
 
+// Which keys decoding keeps, token by token; of no config, but of a way of running a model.
+struct CacheBudget {
+  std::string policy;  // streaming_llm: the first `sinks` and the latest; h2o: `heavy` and latest
+  std::size_t sinks = 0, recent = 0, heavy = 0;
+};
+
 struct Config {
   std::size_t hidden_size = 0, num_hidden_layers = 0, vocab_size = 0;
   std::size_t num_attention_heads = 0, num_key_value_heads = 0, head_dim = 0;
@@ -70,6 +76,7 @@ struct Config {
   std::vector<AttentionConfig> attention;  // of each layer
   std::optional<CrossLayer> cross_layer;
   std::string score_scale;  // of score_accumulation; empty: layers do not add up scores
+  std::optional<CacheBudget> budget = {};
 };
 
 // A model that this second reading has no words for: it cannot be compared.
