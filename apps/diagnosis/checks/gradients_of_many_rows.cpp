@@ -65,10 +65,12 @@ class GradientsOfManyRows final : public DiagnosisCheck {
  private:
   static std::vector<Plan> plans_of(const Subject& subject) {
     const auto words = subject.config.vocab_size;
+    const auto few_words = std::min(words, most_words);
     std::vector<Plan> plans{
-        {"many rows", {.layers = 2, .width = 40}, std::min(words, most_words), many_positions}};
+        {"many rows", {.layers = 2, .width = 40}, few_words, many_positions},
+        {"hundreds of rows", {.layers = 2, .width = 40}, few_words, hundreds_of_positions}};
     if (subject.config.hidden_size >= wide)
-      plans.push_back({"wide rows", {.layers = 2, .width = wide}, std::min(words, most_words), 18});
+      plans.push_back({"wide rows", {.layers = 2, .width = wide}, few_words, 18});
     const auto positions =
         std::min(subject.options.batch_size * subject.options.block_size, most_logits / words);
     if (positions * words >= telling_logits)
