@@ -51,7 +51,9 @@ std::optional<Position> position_of(const TensorView& view, const Shape& place, 
   const auto& sizes = view.sizes;
   const auto rank = sizes.rank();
   if (rank >= 2 && sizes[0] == rows) {
-    const int dim = rank == 2 || sizes[1] == tokens || sizes[2] < sizes[1] ? 1 : 2;
+    // [B, T, ..], [B, H, T, ..] or [B, G, H / G, T, ..].
+    const int by_heads = rank == 5 ? 3 : 2;
+    const int dim = rank == 2 || sizes[1] == tokens || sizes[by_heads] < sizes[1] ? 1 : by_heads;
     return Position{place[0], place[dim] + tokens - sizes[dim]};
   }
   if (rank >= 1 && sizes[0] % rows == 0) {

@@ -22,11 +22,10 @@ struct Copied {
 };
 
 // Calls `kernel` on [rows, tokens, width], as an operation of a model would.
-KernelContracts hold(void (*kernel)(const Copied&)) {
+KernelContracts hold(void (*kernel)(const Copied&), const Shape& shape = {rows, tokens, width}) {
   kernels::Slot<Copied> slot{"copied_forward"};
   slot.at(Backend::cpu) = kernel;
-  const auto x = empty({rows, tokens, width}, DType::f32), y = empty_like(x),
-             scratch = empty_like(x);
+  const auto x = empty(shape, DType::f32), y = empty_like(x), scratch = empty_like(x);
   auto numbers = x.elements<float>();
   for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i) / 7;
   const auto found = hold_calls_to_contracts(
@@ -88,6 +87,23 @@ TEST(KernelContracts, NameAKernelThatReadsWhatItDoesNotDeclare) {
   ASSERT_TRUE(found.broken);
   EXPECT_EQ(found.broken->kind, Kind::undeclared);
   EXPECT_EQ(found.broken->target, 65);
+}
+
+// [B, G, H / G, T, S]: the other head of a group is no other position.
+TEST(KernelContracts, NameTheHeadThatIsReadInPlaceOfAnother) {
+  const auto found = hold(
+      [](const Copied& a) {
+        const auto head = tokens * width;
+        for (std::int64_t i = 0; i < rows * 4 * head; ++i) {
+          const auto other = i / head % 2 == 0 ? i + head : i - head;
+          a.y.as<float>()[i] = a.x.as<float>()[other];
+          a.scratch.as<float>()[i] = 0;
+        }
+      },
+      {rows, 2, 2, tokens, width});
+  ASSERT_TRUE(found.broken);
+  EXPECT_EQ(found.broken->kind, Kind::undeclared);
+  EXPECT_EQ(found.broken->target, 0);
 }
 
 TEST(KernelContracts, NameAKernelThatIsNotRepeatable) {
