@@ -1,6 +1,6 @@
 // The gradient of large batches against the second opinion (reference/): one direction of all
 // parameters at once, four points of the loss. Kernels cut many rows, wide rows and large
-// vocabularies into chunks, and what one chunk leaves out shows in no smaller model. Heads of ten
+// vocabularies into chunks, and what one chunk leaves out shows in no smaller model. Heads of six
 // and an odd inner width leave a rest in every vector, and limits are such that they act. Where it
 // is wrong, the same is asked of single parameters.
 #include <algorithm>
@@ -36,7 +36,7 @@ constexpr std::int64_t many_positions = 4104, longest = 1026, most_words = 61;
 constexpr std::int64_t hundreds_of_positions = 330;
 constexpr std::int64_t wide = 264, most_logits = 1 << 24, telling_logits = 1 << 20;
 constexpr std::int64_t positions_of_routers = 82, columns_of_routers = 41;
-constexpr std::int64_t inner_width = 61;
+constexpr std::int64_t inner_width = 37;
 constexpr double affordable = 1.5e9;  // multiply-adds of one loss
 // Of a weight. Where a choice or a clamp may turn, so much less that few do: rounding then leaves
 // a millionth.
@@ -67,8 +67,8 @@ class GradientsOfManyRows final : public DiagnosisCheck {
     const auto words = subject.config.vocab_size;
     const auto few_words = std::min(words, most_words);
     std::vector<Plan> plans{
-        {"many rows", {.layers = 2, .width = 40}, few_words, many_positions},
-        {"hundreds of rows", {.layers = 2, .width = 40}, few_words, hundreds_of_positions}};
+        {"many rows", {.layers = 2, .width = 24}, few_words, many_positions},
+        {"hundreds of rows", {.layers = 2, .width = 24}, few_words, hundreds_of_positions}};
     if (subject.config.hidden_size >= wide)
       plans.push_back({"wide rows", {.layers = 2, .width = wide}, few_words, 18});
     const auto positions =

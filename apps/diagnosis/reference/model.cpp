@@ -90,8 +90,9 @@ class Forward {
     const auto& attention = *attention_[layer];
     auto own = attention.raw_scores(n);
     if (config_.score_scale.empty()) {
+      const double scale = attention.scale();
       for (auto& head : own) {
-        for (double& s : head.values()) s *= attention.scale();
+        for (double& s : head.values()) s *= scale;
       }
       return own;
     }
