@@ -88,7 +88,7 @@ TEST_F(FieldCases, NormsThatAreZeroAreNamed) {
   EXPECT_EQ(diagnosis.verdict(), Verdict::severed_path) << diagnosis.evidence();
   EXPECT_THAT(
       diagnosis.evidence(),
-      AllOf(HasSubstr("5 norms have gains that are all 0, so that nothing passes them"),
+      AllOf(HasSubstr("5 norms have gains that are all 0, so that nothing passes"),
             HasSubstr("model.layers.0.input_layernorm.weight, "), HasSubstr("needs 1 added")));
   EXPECT_THAT(diagnosis.findings(),
               ::testing::Not(::testing::Contains(Verdict::unregistered_parameter)));

@@ -16,10 +16,12 @@ class NormsThatAreZero final : public DiagnosisCheck {
       return diagnosis.passed(name, count, 0, "no norm has gains that are all 0");
     diagnosis.failed(
         Verdict::severed_path, name, count, 0,
-        fmt::format("{} norms have gains that are all 0, so that nothing passes them and {} "
-                    "parameters get no gradient: {}; a gain begins at 1 (a file that keeps "
-                    "gain - 1, as Gemma's do, needs 1 added)",
-                    zero.norms.size(), zero.waiting.size(), listed(zero.norms)));
+        fmt::format("{}, so that nothing passes and {} parameters get no gradient: {}; a gain "
+                    "begins at 1 (a file that keeps gain - 1, as Gemma's do, needs 1 added)",
+                    zero.norms.size() == 1
+                        ? "a norm has gains that are all 0"
+                        : fmt::format("{} norms have gains that are all 0", zero.norms.size()),
+                    zero.waiting.size(), listed(zero.norms)));
   }
 };
 
