@@ -17,6 +17,7 @@
 #include "apps/model/model_warnings.h"
 #include "apps/train/data_apart.h"
 #include "apps/train/peak_memory.h"
+#include "apps/train/script_flags.h"
 #include "apps/train/training_run.h"
 #include "nn/initialize.h"
 #include "nn/llama/variant_of_weights.h"
@@ -39,6 +40,12 @@ void make_data_absolute(std::string& spec) {
 class Train final : public Command {
  public:
   void declare(Flags& flags) override { options_.declare(flags); }
+
+  std::vector<std::string> translated(std::span<const std::string> arguments) override {
+    auto script = read_script_flags(arguments);
+    notes_ = std::move(script.notes);
+    return std::move(script.arguments);
+  }
 
   void complete(Flags& flags) override {
     if (options_.output_dir.empty()) usage_error("--output-dir is empty: it must name a folder");
@@ -63,6 +70,7 @@ class Train final : public Command {
 
   ExitCode run(const Session& session) override {
     check_flags(*session.flags);
+    for (const auto& note : notes_) session.console.note(note);
     if (!output_) {
       output_.emplace(options_.output_dir,
                       options_.overwrite ? ExistingRun::replaced : ExistingRun::refused);
@@ -247,6 +255,7 @@ class Train final : public Command {
   TrainOptions options_;
   std::optional<OutputFolder> output_;
   std::optional<ResumedRun> resumed_;
+  std::vector<std::string> notes_;  // of what a script said
 };
 
 const AddCommand<Train> registered{"train", "trains a model and writes it to a folder"};
