@@ -10,37 +10,15 @@
 #include <optional>
 
 #include "apps/cli/exit_code.h"
+#include "apps/cli/flags.h"
 #include "apps/data/tokenizer_file.h"
+#include "apps/train/script_argument.h"
 #include "apps/train/script_flag_names.h"
 
 namespace lookback {
 namespace {
 
 namespace fs = std::filesystem;
-
-// One flag of a command line; a toggle that stands alone has no value.
-struct Argument {
-  std::string name;  // with dashes between its words, without those before it
-  std::string as_written;
-  std::optional<std::string> value;
-};
-
-std::string with_dashes(std::string text) {
-  std::replace(text.begin(), text.end(), '_', '-');
-  return text;
-}
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
-std::optional<bool> as_switch(const std::string& word) {
-  const auto text = lower(word);
-  if (text == "true" || text == "yes" || text == "1") return true;
-  if (text == "false" || text == "no" || text == "0") return false;
-  return std::nullopt;
-}
 
 class Translation {
  public:
@@ -62,29 +40,6 @@ class Translation {
   }
 
  private:
-  static std::vector<Argument> taken_apart(std::span<const std::string> arguments) {
-    std::vector<Argument> all;
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-      const auto& text = arguments[i];
-      if (!text.starts_with("--")) {
-        all.push_back({.name = {}, .as_written = text, .value = {}});
-        continue;
-      }
-      const auto equals = text.find('=');
-      Argument argument{with_dashes(text.substr(2, equals - 2)), text.substr(0, equals), {}};
-      if (equals != text.npos) {
-        argument.value = text.substr(equals + 1);
-      } else if (i + 1 < arguments.size() && !is_a_flag(arguments[i + 1])) {
-        argument.value = arguments[++i];
-      }
-      all.push_back(argument);
-    }
-    return all;
-  }
-
-  // A value may begin with a dash, as a negative number does.
-  static bool is_a_flag(const std::string& text) { return text.starts_with("--") || text == "-h"; }
-
   bool has(std::string_view name) const {
     return std::ranges::find(given_, name, &Argument::name) != given_.end();
   }
@@ -104,8 +59,9 @@ class Translation {
     result_.arguments.push_back("--" + name + "=" + value);
   }
   void keep(const Argument& argument) {
-    result_.arguments.push_back(argument.as_written);
-    if (argument.value) result_.arguments.push_back(*argument.value);
+    const auto& [name, as_written, value, joined] = argument;
+    result_.arguments.push_back(joined ? as_written + "=" + *value : as_written);
+    if (value && !joined) result_.arguments.push_back(*value);
   }
   void note(const Argument& argument, const std::string& what) {
     speaks_like_a_script_ = true;
@@ -286,9 +242,8 @@ class Translation {
   }
 
   double peak(const Argument& argument) const {
-    double rate = 0;
-    if (const auto* text = value_of("learning-rate"))
-      std::from_chars(text->data(), text->data() + text->size(), rate);
+    const auto* text = value_of("learning-rate");
+    const double rate = text == nullptr ? 0 : number_in(*text).value_or(0);
     if (!(rate > 0)) {
       usage_error("{}: min_lr is a part of --learning_rate, which is not given",
                   argument.as_written);
@@ -379,10 +334,9 @@ class Translation {
 
   void zero_alone(const Argument& argument) {
     speaks_like_a_script_ = true;
-    double number = 1;
     const auto& text = needed(argument);
-    std::from_chars(text.data(), text.data() + text.size(), number);
-    if (number != 0) usage_error("{} {}: must be 0: it is not here", argument.as_written, text);
+    if (number_in(text) != 0)
+      usage_error("{} {}: must be 0: it is not here", argument.as_written, text);
   }
 
   std::vector<Argument> given_;
