@@ -9,10 +9,13 @@
 #include "apps/data/tokenizer_file.h"
 #include "apps/folder/folder_entries.h"
 #include "apps/folder/work_folder.h"
+#include "apps/model/dtype_choice.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/model_warnings.h"
 #include "apps/train/output_folder.h"
 #include "apps/train/run_entries.h"
+#include "autograd/grad_mode.h"
+#include "autograd/ops/cast.h"
 #include "nn/llama/pool_heads.h"
 #include "nn/precision.h"
 #include "nn/weight_names.h"
@@ -24,6 +27,8 @@ namespace lookback {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr auto generation_config_name = "generation_config.json";
 
 class Convert final : public Command {
  public:
@@ -37,6 +42,8 @@ class Convert final : public Command {
               "as many key and value heads, each made of a group of those there are");
     flags.add_choice("key-value-init", pooled_, {PooledHead::mean, PooledHead::first},
                      "what a new head is made of its group");
+    flags.add_choice("dtype", dtype_, floating_dtypes,
+                     "the weights' number format; without it the one they have, or f32 for f16");
   }
 
   ExitCode run(const Session& session) override {
@@ -85,15 +92,17 @@ class Convert final : public Command {
     output.begin([&](const fs::path& staged) {
       auto config = llama.config;
       if (heads_) config.num_key_value_heads = *heads_;
+      const NoGrad no_grad;
       const auto files = renamed(open_weights(directory_));
       NamedTensors weights;
       for (const auto& [name, tensor, initial] : llama.parameters()) {
         auto weight = files.load(name);
         if (heads_) weight = with_pooled_heads(name, weight, llama.config, *heads_, pooled_);
+        if (dtype_) weight = cast(weight, *dtype_);
         weights.emplace_back(name, weight);
       }
       save_new_model(config, weights, weights.front().second.dtype(), staged);
-      copy_tokenizer(staged);
+      copy_others(staged);
     });
   }
 
@@ -107,22 +116,28 @@ class Convert final : public Command {
     return folder;
   }
 
-  void copy_tokenizer(const fs::path& staged) const {
+  // The tokenizer, and what generation begins and ends with.
+  void copy_others(const fs::path& staged) const {
     const fs::path own = tokenizer_in(directory_);
-    if (own.empty()) return;
-    for (const auto& name : tokenizer_entries()) {
-      const auto from = own.parent_path() / name;
-      if (!exists(from)) continue;
+    if (!own.empty()) copy(tokenizer_entries(), own.parent_path(), staged);
+    copy({generation_config_name}, directory_, staged);
+  }
+
+  static void copy(const std::vector<std::string>& names, const fs::path& from,
+                   const fs::path& staged) {
+    for (const auto& name : names) {
+      if (!exists(from / name)) continue;
       ReplacingFile file(staged / name);
-      file.write(read_file(from, "tokenizer"));
+      file.write(read_file(from / name, "convert"));
       file.commit();
     }
-    record_new_files(staged, tokenizer_entries());
+    record_new_files(staged, names);
   }
 
   std::string directory_, output_dir_, prefix_;
   std::optional<std::int64_t> heads_;
   PooledHead pooled_ = PooledHead::mean;
+  std::optional<DType> dtype_;
 };
 
 const AddCommand<Convert> registered{

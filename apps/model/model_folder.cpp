@@ -73,10 +73,13 @@ void check_model_folder(const fs::path& directory) {
   const Check check{"model"};
   check(fs::is_directory(directory), "{}: is not a folder with {} and {}", directory.string(),
         config_name, weights_name);
+  // An adapter has none, nor has a model in Meta's own format.
+  if (!exists(directory / config_name)) refuse_other_folder(directory);
 }
 
 LlamaConfig read_model_config(const fs::path& path) {
   const auto file = fs::is_directory(path) ? path / config_name : path;
+  if (file != path && !exists(file)) refuse_other_folder(path);
   LlamaConfig config;
   read_with_checksums(file.parent_path(), [&](const FolderChecksums& checksums) {
     config = read_llama_config(file.string());

@@ -79,7 +79,7 @@ constexpr std::array other_formats = {
     OtherFormat{".onnx", "a model of ONNX: take the one that it was made from"},
 };
 
-// What stands in a folder without model.safetensors and without an index.
+// What stands in a folder without model.safetensors and without an index; empty: nothing known.
 std::string what_is_there(const fs::path& directory) {
   const auto names = files_in(directory);
   const auto has = [&](std::string_view name) {
@@ -95,7 +95,10 @@ std::string what_is_there(const fs::path& directory) {
   }
   for (const auto* ending : {".bin", ".pth", ".pt"}) {
     auto pickles = ending_in(names, ending);
-    std::erase(pickles, "training_args.bin");
+    // Tokens are in files *.bin, too.
+    std::erase_if(pickles, [](const auto& name) {
+      return name.ends_with(".bin") && name.find("model") == std::string::npos;
+    });
     if (pickles.empty()) continue;
     return fmt::format("holds {}, pickles of PyTorch, which can run code and are not read: {}",
                        listed_names(pickles), saved_by(directory, "t.AutoModelForCausalLM"));
@@ -104,13 +107,14 @@ std::string what_is_there(const fs::path& directory) {
     const auto found = ending_in(names, ending);
     if (!found.empty()) return fmt::format("holds {}, {}", listed_names(found), what);
   }
-  if (const auto others = ending_in(names, ".safetensors"); !others.empty()) {
+  auto others = ending_in(names, ".safetensors");
+  std::erase(others, weights_name);
+  if (!others.empty()) {
     return fmt::format(
-        "has no {} and no {}, which says what is in {}: fetch it, or name a single "
-        "file {}",
+        "has no {} and no {}, which says what is in {}: fetch it, or name a single file {}",
         weights_name, index_name, listed_names(others), weights_name);
   }
-  return fmt::format("has no {} and no {}: no weights are there", weights_name, index_name);
+  return "";
 }
 
 // Files by the tensors that the index says are in them.
@@ -127,9 +131,8 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   for (const auto& [name, file] : map.items()) {
     const auto named = file.is_string() ? file.get<std::string>() : std::string();
     check(!named.empty() && fs::path(named).filename() == named,
-          "{}: the file of {} is {}: must be "
-          "the name of a file beside the index",
-          path.string(), in_quotes(name), file.dump());
+          "{}: the file of {} is {}: must be the name of a file beside the index", path.string(),
+          in_quotes(name), file.dump());
     files.emplace(name, named);
   }
   return files;
@@ -174,6 +177,9 @@ constexpr std::array other_names = {
     OtherFormat{".weight_packed",
                 "quantized weights (compressed-tensors): take the model that was quantized"},
     OtherFormat{".scales", "quantized weights (MLX or others): take the model that was quantized"},
+    OtherFormat{".attention.wq.weight",
+                "weights in Meta's or Mistral's own format: take the model's folder for "
+                "transformers"},
     OtherFormat{".lora_A.weight",
                 "an adapter beside its model: merge it with peft's "
                 "merge_and_unload, and save what that gives"},
@@ -189,7 +195,14 @@ TensorFiles open_weight_files(const fs::path& directory, const FolderChecksums& 
   if (exists(directory / index_name)) return open_shards(directory, checksums);
   // A link that leads nowhere is said as what it is.
   if (fs::is_symlink(directory / weights_name)) return checksums.open_safetensors(weights_name);
-  fail(operation, "{}: {}", directory.string(), what_is_there(directory));
+  refuse_other_folder(directory);
+  fail(operation, "{}: has no {} and no {}: no weights are there", directory.string(), weights_name,
+       index_name);
+}
+
+void refuse_other_folder(const fs::path& directory) {
+  const auto found = what_is_there(directory);
+  if (!found.empty()) fail(operation, "{}: {}", directory.string(), found);
 }
 
 void refuse_other_names(const TensorFiles& weights, const fs::path& directory) {

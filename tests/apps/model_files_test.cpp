@@ -129,6 +129,19 @@ TEST_F(ModelFiles, SeveralAreReadAsOne) {
   EXPECT_FALSE(exists(out() / "model.safetensors.index.json"));
 }
 
+TEST_F(ModelFiles, ConvertKeepsWhatIsBesideAndTheFormatThatIsAskedFor) {
+  write("generation_config.json", R"({"eos_token_id": 7})");
+  ASSERT_EQ(convert({"--dtype=bfloat16"}).code, 0);
+  EXPECT_EQ(read_text(out() / "generation_config.json"), R"({"eos_token_id": 7})");
+  const auto file = SafetensorsFile::open(out() / "model.safetensors");
+  for (const auto& name : file.names()) EXPECT_EQ(file.info(name).dtype, "BF16");
+  EXPECT_EQ(Json::parse(read_text(out() / "config.json"))["torch_dtype"], "bfloat16");
+  EXPECT_NEAR(loss(out()), expected_, 1e-2);
+  fs::remove_all(out());
+  ASSERT_EQ(convert({"--dtype=float64"}).code, 0);
+  EXPECT_NEAR(loss(out()), expected_, 1e-6);
+}
+
 TEST_F(ModelFiles, AnIndexThatDoesNotFitIsRefused) {
   cut(3);
   const auto index = folder() / "model.safetensors.index.json";
@@ -248,6 +261,7 @@ TEST_F(ModelFiles, WhatAFolderHoldsInsteadIsSaid) {
   refused("tf_model.h5", "weights of TensorFlow");
   refused("flax_model.msgpack", "weights of Flax");
   refused("training_args.bin", "no weights are there");
+  refused("train.bin", "no weights are there");
   refused("gptq_model-4bit-128g.safetensors",
           "has no model.safetensors and no model.safetensors.index.json, which says what is in");
   write("params.json", "{}");
@@ -258,7 +272,10 @@ TEST_F(ModelFiles, WhatAFolderHoldsInsteadIsSaid) {
   write("adapter_config.json", "garbage");
   expect_refused("holds an adapter for its base model");
   fs::remove(folder() / "config.json");
-  expect_refused("adapter");
+  expect_refused("holds an adapter for its base model");
+  expect_error(run_lookback({"train", "--config", folder(), "--data", source() / "tokens.bin",
+                             "--output-dir", out()}),
+               1, "holds an adapter for its base model");
 }
 
 TEST_F(ModelFiles, QuantizedAndAdaptedWeightsAreCalledSo) {
@@ -272,6 +289,7 @@ TEST_F(ModelFiles, QuantizedAndAdaptedWeightsAreCalledSo) {
   named(".qweight", "quantized weights (GPTQ or AWQ)");
   named(".weight.absmax", "quantized weights (bitsandbytes)");
   named(".weight_packed", "quantized weights (compressed-tensors)");
+  named(".attention.wq.weight", "weights in Meta's or Mistral's own format");
   named(".lora_A.weight", "an adapter beside its model");
   set({{"quantization_config", {{"quant_method", "awq"}, {"bits", 4}}}});
   expect_refused("the weights are quantized (AWQ, 4 bits)");

@@ -78,8 +78,10 @@ TEST(ForeignConfig, KeysThatComputeNothingChangeNothing) {
         Json{{"original_max_position_embeddings", 128}, {"vision_config", Json::object()}},
         Json{{"some_new_switch", false}, {"other_thing", nullptr}, {"list", Json::array()}},
         Json{{"rope_scaling", {{"rope_type", "default"}, {"factor", 1.0}}}}}) {
-    EXPECT_EQ(error_of(small(more)), "") << more.dump();
-    if (error_of(small(more)).empty()) EXPECT_EQ(parse(small(more)), plain) << more.dump();
+    const auto error = error_of(small(more));
+    EXPECT_EQ(error, "") << more.dump();
+    if (!error.empty()) continue;
+    EXPECT_EQ(parse(small(more)), plain) << more.dump();
   }
 }
 
