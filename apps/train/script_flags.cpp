@@ -222,7 +222,8 @@ class Translation {
       }
       return add("lr-scheduler-type", "cosine");
     }
-    keep(argument);
+    if (kind != "warmup-stable-decay") return keep(argument);
+    add("lr-scheduler-type", "warmup_stable_decay");
   }
 
   void schedule_numbers(const Argument& argument) {
@@ -231,13 +232,18 @@ class Translation {
     if (!numbers.is_object())
       usage_error("{} {}: must be a JSON object", argument.as_written, *argument.value);
     for (const auto& [key, value] : numbers.items()) {
-      const bool is_rate = key == "min_lr", is_ratio = key == "min_lr_rate";
-      if (!(is_rate || is_ratio) || !value.is_number()) {
-        usage_error("{}: {} is not known here: min_lr_rate or min_lr, each a number, are",
-                    argument.as_written, key);
+      if (key == "num_decay_steps" && value.is_number_integer()) {
+        add("decay-steps", value.dump());
+      } else if ((key == "min_lr_rate" || key == "min_lr_ratio") && value.is_number()) {
+        add("min-learning-rate-ratio", value.dump());
+      } else if (key == "min_lr" && value.is_number()) {
+        add("min-learning-rate-ratio", fmt::format("{}", value.get<double>() / peak(argument)));
+      } else {
+        usage_error(
+            "{}: {} is not known here: min_lr_rate, min_lr and num_decay_steps, each a "
+            "number, are",
+            argument.as_written, key);
       }
-      add("min-learning-rate-ratio",
-          fmt::format("{}", is_ratio ? value.get<double>() : value.get<double>() / peak(argument)));
     }
   }
 

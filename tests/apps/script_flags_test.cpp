@@ -121,6 +121,11 @@ TEST(ScriptFlags, MeanWhatTheyMeanThere) {
       "--learning_rate 2e-3 --lr_scheduler_type cosine_with_min_lr "
       "--lr_scheduler_kwargs {\"min_lr\":5e-4}",
       "--learning-rate 2e-3 --lr-scheduler-type cosine --min-learning-rate-ratio 0.25");
+  expect_same(
+      "--lr_scheduler_type warmup_stable_decay --lr_scheduler_kwargs "
+      "{\"num_decay_steps\":20,\"min_lr_ratio\":0.1}",
+      "--lr-scheduler-type warmup_stable_decay --decay-steps 20 "
+      "--min-learning-rate-ratio 0.1");
   expect_same("--warmup_steps 0 --warmup_ratio 0.1", "--warmup-ratio 0.1");
   expect_same("--warmup_steps 0", "--warmup-steps 0");
   expect_same("--eval_strategy no", "--eval-steps 1000000000");
