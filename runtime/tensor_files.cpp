@@ -18,8 +18,9 @@ std::vector<SafetensorsFile> one(SafetensorsFile file) {
 
 }  // namespace
 
-TensorFiles::TensorFiles(SafetensorsFile file)
-    : TensorFiles(std::string(file.source()), one(std::move(file))) {}
+TensorFiles::TensorFiles(SafetensorsFile file) : TensorFiles(std::string(), one(std::move(file))) {
+  source_ = files_->front().source();
+}
 
 TensorFiles::TensorFiles(std::string source, std::vector<SafetensorsFile> files)
     : source_(std::move(source)),

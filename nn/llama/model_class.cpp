@@ -22,8 +22,15 @@ bool is_stock(std::string_view type) {
   return std::ranges::find(names, type) != names.end();
 }
 
-// LlamaForCausalLM under another name: transformers reads code_llama with it.
-bool is_llama(std::string_view type) { return type == "llama" || type == "code_llama"; }
+constexpr auto llama = "llama";
+
+std::string lower_case(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+// transformers reads code_llama with LlamaForCausalLM, too.
+bool is_llama(const std::string& type) { return lower_case(type) == llama || type == "code_llama"; }
 
 // This program's, and those that checkpoints of the variants have, of which the classes have many
 // names.
@@ -44,9 +51,8 @@ ClassName split(const std::string& name) {
 }
 
 // decapoda's LLaMAForCausalLM is one.
-bool is_llama_class(std::string name) {
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
-  return name == "llama" || name == "lookback";
+bool is_llama_class(const std::string& name) {
+  return lower_case(name) == llama || name == "Lookback";
 }
 
 // The stock model of a class; empty: none.
@@ -60,9 +66,11 @@ std::string stock_type_of_class(const std::string& name) {
 std::vector<std::string> class_names(const json& object) {
   std::vector<std::string> names;
   const auto found = object.find("architectures");
-  if (found == object.end() || !found->is_array()) return names;
-  for (const auto& name : *found) {
-    if (name.is_string()) names.push_back(name.get<std::string>());
+  if (found == object.end()) return names;
+  const auto list = found->is_string() ? json::array({*found}) : *found;
+  if (!list.is_array()) return names;
+  for (const auto& name : list) {
+    if (name.is_string() && name != "") names.push_back(name.get<std::string>());
   }
   return names;
 }
@@ -77,7 +85,7 @@ void refuse_unknown_type(const json& object, const std::string& type, std::strin
     refuse_foreign(where, "model_type", type, *model);
   const auto text = object.find("text_config");
   const bool has_parts = text != object.end() && text->is_object() && !text->empty();
-  fail(operation, "{}: model_type is {}: only Llamas can be read, and {}{}", where, type,
+  fail(operation, "{}: model_type is {}: only llama can be read, and {}{}", where, type,
        fmt::join(StockModels::names(), ", "),
        has_parts ? "; it has parts, of which text_config is that of text" : "");
 }
@@ -85,14 +93,13 @@ void refuse_unknown_type(const json& object, const std::string& type, std::strin
 // The type that a class means: "llama", or a stock model's.
 std::string type_of_class(const std::string& name, std::string_view where) {
   const auto [model, head] = split(name);
-  auto type = is_llama_class(model) ? "llama" : stock_type_of_class(model);
+  auto type = is_llama_class(model) ? llama : stock_type_of_class(model);
   const bool computes_logits = head == with_a_head || head == without_a_head;
   if (!type.empty() && computes_logits) return type;
   if (!type.empty()) {
     fail(operation,
-         "{}: architectures is {}: has another head than {}ForCausalLM, which can be "
-         "read",
-         where, name, model);
+         "{}: architectures is {}: has another head than {}ForCausalLM, which can be read", where,
+         name, model);
   }
   if (const auto* foreign = foreign_model_of_class(model))
     refuse_foreign(where, "architectures", name, *foreign);
@@ -108,12 +115,13 @@ std::string model_type_of(const json& object, std::string_view where) {
   const auto given = object.value("model_type", json());
   auto type = given.is_string() ? given.get<std::string>() : std::string();
   if (is_variant_type(type)) return type;
-  if (!type.empty() && !is_llama(type) && !is_stock(type)) refuse_unknown_type(object, type, where);
+  if (is_llama(type)) type = llama;
+  if (!type.empty() && type != llama && !is_stock(type)) refuse_unknown_type(object, type, where);
   for (const auto& name : class_names(object)) {
     const auto of_class = type_of_class(name, where);
     if (type.empty()) type = of_class;
     // The class LlamaForCausalLM beside another type: transformers reads it by the type.
-    if (of_class == "llama" || of_class == type) continue;
+    if (of_class == llama || of_class == type) continue;
     fail(operation, "{}: model_type is {} and architectures is {}: they must agree", where, type,
          name);
   }

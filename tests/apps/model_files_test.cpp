@@ -192,7 +192,7 @@ TEST_F(ModelFiles, NamesAroundTheNamesAreSaidOnceAndComeOff) {
   for (const auto& [prefix, said] : prefixes) {
     rename([&](const std::string& name) { return prefix + name; });
     const auto refused = eval(folder());
-    expect_error(refused, 1, said);
+    expect_error(refused, 1, "model.safetensors: " + said);
     EXPECT_THAT(refused.err, HasSubstr("--strip-prefix auto --output-dir OUT"));
     EXPECT_LT(refused.err.size(), 400U) << refused.err;
     expect_error(convert(), 1, said);

@@ -189,7 +189,8 @@ TEST(ForeignConfig, ModelsThatAreNoLlamaAreRefusedBeforeTheirKeys) {
   EXPECT_THAT(of_type("", "MiniCPMForCausalLM", {{"scale_emb", 12}}),
               HasSubstr("architectures is MiniCPMForCausalLM: its embeddings, residual stream"));
   EXPECT_THAT(of_type("brand_new", "BrandNewForCausalLM", computes),
-              HasSubstr("model_type is brand_new: only Llamas can be read, and deepseek_v2"));
+              HasSubstr("model_type is brand_new: only llama can be read, and deepseek_v2"));
+  EXPECT_THAT(error_of(with("architectures", "Olmo2ForCausalLM")), HasSubstr("post-norms"));
   EXPECT_THAT(of_type("", "BrandNewForCausalLM", {}), HasSubstr("that class is not known"));
   EXPECT_THAT(of_type("llama", "LlamaForSequenceClassification", {}),
               HasSubstr("has another head than LlamaForCausalLM"));
@@ -201,7 +202,8 @@ TEST(ForeignConfig, NamesOfALlamaAreOne) {
   const auto plain = parse(small());
   for (const auto* name : {"LlamaForCausalLM", "LLaMAForCausalLM", "LlamaModel"})
     EXPECT_EQ(parse(with("architectures", {name})), plain) << name;
-  EXPECT_EQ(parse(with("model_type", "code_llama")), plain);
+  for (const auto* type : {"code_llama", "LLaMA"})
+    EXPECT_EQ(parse(with("model_type", type)), plain) << type;
   EXPECT_EQ(parse(with("architectures", nullptr)), plain);
   // A stock model by its class alone.
   auto mistral = small({{"architectures", {"MistralForCausalLM"}}, {"sliding_window", 7}});
