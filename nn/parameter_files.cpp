@@ -9,6 +9,7 @@
 #include "autograd/ops/to_vector.h"
 #include "kernels/copy.h"
 #include "runtime/device_runtime.h"
+#include "runtime/listed_names.h"
 #include "runtime/parallel.h"
 #include "runtime/transfer.h"
 
@@ -21,7 +22,7 @@ constexpr std::string_view embedding_name = "model.embed_tokens.weight";
 bool is_rotary_table(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
 
 // The file's tensors below the prefix that a model may hold.
-std::vector<std::string> names_below(const SafetensorsFile& file, const std::string& prefix) {
+std::vector<std::string> names_below(const TensorFiles& file, const std::string& prefix) {
   std::vector<std::string> result;
   for (const auto& name : file.names()) {
     if (!name.starts_with(prefix) || is_rotary_table(name)) continue;
@@ -36,8 +37,7 @@ bool same_elements(const Tensor& a, const Tensor& b) {
 }
 
 // A head stored beside a tied model is the embedding once more, or the file is of another model.
-std::optional<std::string> fault_of_tied_head(const SafetensorsFile& file,
-                                              const std::string& prefix) {
+std::optional<std::string> fault_of_tied_head(const TensorFiles& file, const std::string& prefix) {
   const auto embedding = prefix + std::string(embedding_name);
   const auto head = prefix + std::string(head_name);
   if (!file.contains(embedding)) return std::nullopt;
@@ -47,40 +47,43 @@ std::optional<std::string> fault_of_tied_head(const SafetensorsFile& file,
 }
 
 // One line naming everything that does not fit; empty when all does.
-std::string misfits(const std::map<std::string, Tensor>& parameters, const SafetensorsFile& file,
+std::string misfits(const std::map<std::string, Tensor>& parameters, const TensorFiles& file,
                     const std::string& prefix) {
-  std::string missing, unexpected, mis_shaped;
-  const auto append = [](std::string& list, const std::string& item) {
-    list += (list.empty() ? "" : ", ") + item;
-  };
+  std::vector<std::string> missing, unexpected, mis_shaped;
   for (const auto& [name, tensor] : parameters) {
     if (!file.contains(prefix + name)) {
-      append(missing, name);
+      missing.push_back(name);
       continue;
     }
     const auto& sizes = file.info(prefix + name).shape;
     if (std::ranges::equal(sizes, tensor.shape())) continue;
-    append(mis_shaped, fmt::format("{} is ({}{}), must be {}", name, fmt::join(sizes, ", "),
-                                   sizes.size() == 1 ? "," : "", tensor.shape()));
+    mis_shaped.push_back(fmt::format("{} is ({}{}), must be {}", name, fmt::join(sizes, ", "),
+                                     sizes.size() == 1 ? "," : "", tensor.shape()));
   }
   for (const auto& name : names_below(file, prefix)) {
     if (parameters.contains(name)) continue;
     if (name != head_name) {
-      append(unexpected, name);
+      unexpected.push_back(name);
     } else if (const auto fault = fault_of_tied_head(file, prefix)) {
-      append(unexpected, *fault);
+      unexpected.push_back(*fault);
     }
   }
   std::string result;
-  if (!missing.empty()) result += "; missing: " + missing;
-  if (!unexpected.empty()) result += "; unexpected: " + unexpected;
-  if (!mis_shaped.empty()) result += "; mis-shaped: " + mis_shaped;
+  const auto add = [&](std::string_view what, const std::vector<std::string>& names) {
+    if (!names.empty()) result += fmt::format("; {}: {}", what, listed_names(names));
+  };
+  add("missing", missing);
+  add("unexpected", unexpected);
+  add("mis-shaped", mis_shaped);
+  if (prefix.empty() && unexpected.empty() && missing == std::vector{std::string(head_name)}) {
+    result += "; a model whose head is its embedding says tie_word_embeddings in config.json";
+  }
   return result;
 }
 
 }  // namespace
 
-void load_parameters(const std::vector<NamedParameter>& parameters, const SafetensorsFile& file,
+void load_parameters(const std::vector<NamedParameter>& parameters, const TensorFiles& file,
                      const std::string& prefix, const NamesAdvice& advice) {
   std::map<std::string, Tensor> by_name;
   for (const auto& parameter : parameters) by_name.emplace(parameter.name, parameter.tensor);

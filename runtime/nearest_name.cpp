@@ -25,4 +25,9 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return cost.back();
 }
 
+bool is_slip(std::string_view wrong, std::string_view known) {
+  const auto edits = edit_distance(wrong, known);
+  return (edits <= 2 && 3 * edits <= wrong.size()) || 5 * edits <= wrong.size();
+}
+
 }  // namespace lookback

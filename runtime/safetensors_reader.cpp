@@ -14,6 +14,7 @@
 
 #include "runtime/json.h"
 #include "runtime/mapped_range.h"
+#include "runtime/other_content.h"
 #include "runtime/safetensors.h"
 #include "runtime/system_files.h"
 
@@ -233,6 +234,14 @@ Tensor load_half(std::span<const std::byte> bytes, const Shape& shape) {
   return result;
 }
 
+// Whether the file begins as the format says.
+bool has_header(std::span<const std::byte> bytes) {
+  if (bytes.size() <= length_bytes) return false;
+  std::uint64_t header_bytes;
+  std::memcpy(&header_bytes, bytes.data(), length_bytes);
+  return header_bytes <= bytes.size() - length_bytes && bytes[length_bytes] == std::byte{'{'};
+}
+
 }  // namespace
 
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
@@ -260,6 +269,10 @@ SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
 SafetensorsFile SafetensorsFile::parse(std::span<std::byte> bytes,
                                        std::shared_ptr<const void> owner, std::string source) {
   const Check check{operation};
+  if (!has_header(bytes)) {
+    const auto other = other_content({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    check(other.empty(), "{}: {}", source, other);
+  }
   check(bytes.size() >= length_bytes, "{}: has {} bytes: a safetensors file has 8 at least", source,
         bytes.size());
   std::uint64_t header_bytes;

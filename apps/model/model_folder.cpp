@@ -3,12 +3,12 @@
 #include <functional>
 
 #include "apps/folder/replacement.h"
+#include "apps/model/weight_files.h"
 #include "nn/llama/config_file.h"
 #include "nn/llama/variant_of_weights.h"
 #include "nn/parameter_files.h"
 #include "runtime/read_file.h"
 #include "runtime/replacing_file.h"
-#include "runtime/safetensors.h"
 
 namespace lookback {
 namespace {
@@ -16,7 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto config_name = "config.json";
-constexpr auto weights_name = "model.safetensors";
 
 // Another process may be at work in the folder: a run that replaces its model, or another run. What
 // was read without checksums, or does not fit checksums that are not there any more, is read again.
@@ -37,8 +36,9 @@ void read_with_checksums(const fs::path& directory,
   }
 }
 
-void load(const Llama& llama, const FolderChecksums& checksums) {
-  load_parameters(llama.parameters(), checksums.open_safetensors(weights_name), "",
+void load(const Llama& llama, const TensorFiles& weights, const fs::path& directory) {
+  refuse_other_names(weights, directory);
+  load_parameters(llama.parameters(), weights, "",
                   [&](const auto& names) { return variant_advice(llama.config, names); });
 }
 
@@ -73,10 +73,13 @@ void check_model_folder(const fs::path& directory) {
   const Check check{"model"};
   check(fs::is_directory(directory), "{}: is not a folder with {} and {}", directory.string(),
         config_name, weights_name);
+  // An adapter has none, nor has a model in Meta's own format.
+  if (!exists(directory / config_name)) refuse_other_folder(directory);
 }
 
 LlamaConfig read_model_config(const fs::path& path) {
   const auto file = fs::is_directory(path) ? path / config_name : path;
+  if (file != path && !exists(file)) refuse_other_folder(path);
   LlamaConfig config;
   read_with_checksums(file.parent_path(), [&](const FolderChecksums& checksums) {
     config = read_llama_config(file.string());
@@ -85,14 +88,16 @@ LlamaConfig read_model_config(const fs::path& path) {
   return config;
 }
 
-std::unique_ptr<Llama> load_model(const fs::path& directory, Precision precision) {
+std::unique_ptr<Llama> load_model(const fs::path& directory, Precision precision,
+                                  const NamesOfWeights& own_names) {
   check_model_folder(directory);
   std::unique_ptr<Llama> llama;
   read_with_checksums(directory, [&](const FolderChecksums& checksums) {
     const auto config = read_llama_config((directory / config_name).string());
     checksums.check_small_files();
-    llama = std::make_unique<Llama>(config_for_weights(config, weight_names(directory)), precision);
-    load(*llama, checksums);
+    const auto weights = own_names(open_weight_files(directory, checksums));
+    llama = std::make_unique<Llama>(config_for_weights(config, weights.names()), precision);
+    load(*llama, weights, directory);
   });
   return llama;
 }
@@ -106,18 +111,22 @@ void check_model_files(const fs::path& directory) {
   });
 }
 
-SafetensorsFile open_weights(const fs::path& directory) {
-  return FolderChecksums(directory).open_safetensors(weights_name);
+TensorFiles open_weights(const fs::path& directory) {
+  return open_weight_files(directory, FolderChecksums(directory));
 }
 
 std::vector<std::string> weight_names(const fs::path& directory) {
-  return SafetensorsFile::open(directory / weights_name).names();
+  std::vector<std::string> names;
+  read_with_checksums(directory, [&](const FolderChecksums& checksums) {
+    names = open_weight_files(directory, checksums).names();
+  });
+  return names;
 }
 
 void load_weights(const Llama& llama, const fs::path& directory) {
   read_with_checksums(directory, [&](const FolderChecksums& checksums) {
     checksums.check_small_files();
-    load(llama, checksums);
+    load(llama, open_weight_files(directory, checksums), directory);
   });
 }
 

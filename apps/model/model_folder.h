@@ -1,8 +1,9 @@
-// A model on disk: config.json and model.safetensors, as other programs know them, and what they
-// held when we wrote them (folder_checksums.h).
+// A model on disk: config.json and its weights, as other programs know them (weight_files.h), and
+// what they held when we wrote them (folder_checksums.h).
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "apps/cli/console.h"
 #include "apps/model/folder_checksums.h"
 #include "nn/llama/llama.h"
+#include "runtime/tensor_files.h"
 
 namespace lookback {
 
@@ -19,19 +21,22 @@ void check_model_folder(const std::filesystem::path& directory);
 // A config.json, or that of a folder. Throws Error also where it is not what was written.
 LlamaConfig read_model_config(const std::filesystem::path& path);
 
-// Builds the model of DIR/config.json and loads DIR/model.safetensors. Throws Error naming the file
-// and what is wrong: also where a file, or a tensor in it, is not what was written.
-std::unique_ptr<Llama> load_model(const std::filesystem::path& directory, Precision precision);
+// Builds the model of DIR/config.json and loads its weights. Throws Error naming the file
+// and what is wrong: also where a file, or a tensor in it, is not what was written. `own_names` may
+// give the weights the names of a Llama's.
+using NamesOfWeights = std::function<TensorFiles(TensorFiles)>;
+std::unique_ptr<Llama> load_model(const std::filesystem::path& directory, Precision precision,
+                                  const NamesOfWeights& own_names = std::identity{});
 
 // Reads all that a model folder holds. Throws Error where anything is not what was written.
 void check_model_files(const std::filesystem::path& directory);
 
-// DIR/model.safetensors itself; its tensors are checked as they are loaded.
-SafetensorsFile open_weights(const std::filesystem::path& directory);
-// The names of the tensors in DIR/model.safetensors.
+// The weights themselves; they are checked as they are loaded.
+TensorFiles open_weights(const std::filesystem::path& directory);
+// The names that they have.
 std::vector<std::string> weight_names(const std::filesystem::path& directory);
 
-// Fills a model that is there from DIR/model.safetensors, with the same checks of all DIR's files.
+// Fills a model that is there with the weights of a folder, with the same checks of all DIR's files.
 void load_weights(const Llama& llama, const std::filesystem::path& directory);
 
 // A line where damage to the weights would not be noticed.

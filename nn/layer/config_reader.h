@@ -113,8 +113,10 @@ class ConfigReader {
   void refuse_unknown(const std::vector<std::string_view>& known, const Ignored& ignored) const {
     for (const auto& [key, value] : object_.items()) {
       if (std::ranges::find(known, key) != known.end() || ignored(key)) continue;
-      fail(operation, "{}: unknown key {}{}: the nearest is {}", where_, prefix_, in_quotes(key),
-           nearest_name(key, known));
+      const auto meant = name_meant(key, known);
+      fail(operation, "{}: unknown key {}{}: {} {}", where_, prefix_, in_quotes(key),
+           meant.empty() ? "known are" : "the nearest is",
+           meant.empty() ? fmt::format("{}", fmt::join(known, ", ")) : meant);
     }
   }
 

@@ -9,9 +9,12 @@
 #include "nn/layer/config_reader.h"
 #include "nn/llama/config_fields.h"
 #include "nn/llama/config_keys.h"
+#include "nn/llama/foreign_keys.h"
+#include "nn/llama/model_class.h"
 #include "nn/llama/rope_scaling.h"
 #include "nn/llama/stock_model.h"
 #include "nn/llama/variant_keys.h"
+#include "runtime/other_content.h"
 #include "runtime/read_file.h"
 
 namespace lookback {
@@ -32,7 +35,7 @@ std::vector<std::string> known_keys(const StockModel* stock) {
   std::vector<std::string> keys = {"num_key_value_heads",  "head_dim",           "rope_scaling",
                                    "attention_dropout",    "pretraining_tp",     "hidden_act",
                                    "cross_layer_residual", "score_accumulation", "fault",
-                                   "attention_mechanism",  "layer_types"};
+                                   "attention_mechanism",  "layer_types",        "rope_parameters"};
   for (const auto& field : size_fields) keys.emplace_back(field.key);
   for (const auto& field : number_fields) keys.emplace_back(field.key);
   for (const auto& field : switch_fields) keys.emplace_back(field.key);
@@ -47,6 +50,37 @@ bool is_idle(const StockModel* stock, std::string_view key) {
   if (stock == nullptr) return false;
   const auto keys = stock->idle_keys();
   return std::ranges::find(keys, key) != keys.end();
+}
+
+// The keys that change nothing. Throws Error for those that are unknown.
+std::vector<std::string> idle_keys_of(const json& given, const StockModel* stock,
+                                      std::string_view where) {
+  const auto known = known_keys(stock);
+  std::vector<std::string> idle;
+  for (const auto& [key, value] : given.items()) {
+    const bool is_known = std::ranges::find(known, key) != known.end();
+    if (is_ignored(key) || is_idle(stock, key) ||
+        (!is_known && says_nothing(key, given, known, where))) {
+      idle.push_back(key);
+    }
+  }
+  return idle;
+}
+
+// The same with the model_type that it means.
+json with_model_type(json given, std::string_view where) {
+  const auto type = model_type_of(given, where);
+  if (!type.empty()) given["model_type"] = type;
+  return given;
+}
+
+// The keys of which one value alone works, or several that compute the same.
+void require_what_works(const ConfigReader& reader) {
+  reader.require("attention_dropout", 0);
+  std::int64_t parts = 1;  // into which products are cut, for the same sums
+  reader.read("pretraining_tp", parts);
+  const auto* activation = reader.find("hidden_act");
+  if (activation == nullptr || *activation != "swish") reader.require("hidden_act", "silu");
 }
 
 // The same model in keys of a Llama and ours.
@@ -170,14 +204,15 @@ void carry(const LlamaConfig& config, const StockModel* stock, nlohmann::ordered
 }  // namespace
 
 LlamaConfig parse_llama_config(std::string_view text, std::string_view where) {
-  const auto given = parse_json(text, operation, where);
-  if (!given.is_object()) fail(operation, "{}: must hold one JSON object", where);
+  const auto other = other_content(text);
+  if (!other.empty()) fail(operation, "{}: {}", where, other);
+  const auto whole = parse_json(text, operation, where);
+  if (!whole.is_object()) fail(operation, "{}: must hold one JSON object", where);
+  const auto given = with_model_type(whole, where);
   const auto stock = stock_model_of(given);
   if (stock != nullptr) stock->refuse(with_defaults(*stock, given), where);
-  const auto known = known_keys(stock.get());
-  const ConfigReader of_file(given, where, "");
-  of_file.refuse_unknown({known.begin(), known.end()}, is_ignored);
-  check_layers(of_file);
+  const auto idle = idle_keys_of(given, stock.get(), where);
+  check_layers(ConfigReader(given, where, ""));
   const auto object = in_own_keys(stock.get(), given, where);
   const ConfigReader reader(object, where, "");
 
@@ -185,18 +220,13 @@ LlamaConfig parse_llama_config(std::string_view text, std::string_view where) {
   for (const auto& field : size_fields) reader.read(field.key, config.*field.member);
   for (const auto& field : number_fields) reader.read(field.key, config.*field.member, field.least);
   for (const auto& field : switch_fields) reader.read(field.key, config.*field.member);
-  reader.require("attention_dropout", 0);
-  reader.require("pretraining_tp", 1);
-  reader.require("hidden_act", "silu");
+  require_what_works(reader);
   read_heads(reader, where, config);
-  if (const auto* scaling = reader.find("rope_scaling")) {
-    config.rope_scaling = read_rope_scaling(*scaling, where, config);
-  }
+  read_rope(object, where, config);
   read_variant(object, where, config);
   check_rotary_width(config, where);
-  for (const auto& [key, value] : given.items()) {
-    const bool says_nothing = is_ignored(key) || is_idle(stock.get(), key);
-    if (says_nothing && !key.starts_with('_')) config.carried.emplace(key, value.dump());
+  for (const auto& key : idle) {
+    if (!key.starts_with('_')) config.carried.emplace(key, given.at(key).dump());
   }
   return config;
 }

@@ -1,6 +1,7 @@
 // Keys of config.json that say nothing about the computation.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -67,5 +68,77 @@ inline constexpr std::array<std::string_view, 56> ignored_config_keys = {
     "use_bfloat16",
     "use_cache",
 };
+
+// What tools leave behind in the config of a model: transformers' successors and Auto classes,
+// unsloth, nanotron, transformers.js, trl, axolotl, LLaMA-Factory, PEFT, llava. Lengths of texts and
+// the code that attention runs in are among it: they compute nothing.
+inline constexpr std::array<std::string_view, 59> tool_keys = {
+    "attention_implementation",
+    "attn_implementation",
+    "auto_map",
+    "base_model_name_or_path",
+    "base_model_pp_plan",
+    "base_model_tp_plan",
+    "bos_token",
+    "classifier_dropout",
+    "cls_token_id",
+    "custom_pipelines",
+    "default_theta",
+    "eos_token",
+    "eot_token_id",
+    "export_model_type",
+    "flash_attention",
+    "flash_attn",
+    "generation_config",
+    "gradient_checkpointing",
+    "group_size_ratio",
+    "ignore_keys_at_rope_validation",
+    "initializer_factor",
+    "is_llama_config",
+    "keys_to_ignore_at_inference",
+    "license",
+    "mask_token_id",
+    "max_seq_len",
+    "max_seq_length",
+    "max_sequence_length",
+    "mlx_version",
+    "model_max_length",
+    "model_name",
+    "n_ctx",
+    "n_positions",
+    "name",
+    "neuron",
+    "num_labels",
+    "optimum_version",
+    "output_past",
+    "pad_token",
+    "pad_token_to_multiple_of",
+    "pad_to_multiple_of",
+    "pad_vocab_size_multiple",
+    "padding_side",
+    "seq_len",
+    "seq_length",
+    "tokenizer_model_max_length",
+    "tokenizer_name",
+    "tokenizer_padding_side",
+    "train_seq_len",
+    "training_args",
+    "transformers_weights",
+    "unk_token",
+    "unk_token_id",
+    "use_flash_attention",
+    "use_flash_attention_2",
+    "use_flash_attn",
+    "use_memory_efficient_attention",
+    "use_return_dict",
+    "use_sdpa",
+};
+inline constexpr std::array<std::string_view, 2> tool_prefixes = {"unsloth_", "transformers.js"};
+
+inline bool is_tool_key(std::string_view key) {
+  const auto begins = [&](std::string_view prefix) { return key.starts_with(prefix); };
+  return std::ranges::find(tool_keys, key) != tool_keys.end() ||
+         std::ranges::any_of(tool_prefixes, begins);
+}
 
 }  // namespace lookback

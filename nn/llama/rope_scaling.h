@@ -1,4 +1,5 @@
-// The key rope_scaling of config.json.
+// The keys of config.json that say how positions turn: rope_scaling, and rope_parameters, which
+// transformers 5 writes in place of it and of rope_theta.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -8,10 +9,9 @@
 
 namespace lookback {
 
-// Reads its value for a model of these sizes. Throws Error for unknown kinds and keys, for missing
-// keys and for numbers that cannot be.
-RopeScaling read_rope_scaling(const nlohmann::json& value, std::string_view where,
-                              const LlamaConfig& config);
+// Reads both into a config of which sizes and rope_theta are read. Throws Error for unknown kinds and
+// keys, for missing keys and for numbers that cannot be, and where the two disagree.
+void read_rope(const nlohmann::json& object, std::string_view where, LlamaConfig& config);
 
 // What to write for it; null for none.
 nlohmann::ordered_json rope_scaling_json(const RopeScaling& scaling);

@@ -54,7 +54,17 @@ TEST_F(ConfigAsGiven, IsThatOfConfigsAsPeopleHaveThem) {
               "transformers_version": "4.40.1", "use_cache": true)",
            R"("model_type": "llama", "_name_or_path": "x", "head_dim": null)",
            R"("model_type": "llama", "rope_scaling": {"type": "linear", "factor": 4})",
-           R"("model_type": "llama", "rope_scaling": {"rope_type": "yarn", "factor": 4})"}) {
+           R"("model_type": "llama", "rope_scaling": {"rope_type": "yarn", "factor": 4})",
+           R"("model_type": "llama", "rope_scaling": {"type": "linear", "factor": 4,
+              "original_max_position_embeddings": 32, "finetuned": true})",
+           R"("model_type": "llama", "dtype": "float32", "rope_parameters": {"rope_theta": 500.0,
+              "rope_type": "default"})",
+           R"("rope_parameters": {"rope_theta": 500.0, "rope_type": "llama3", "factor": 8.0,
+              "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+              "original_max_position_embeddings": 32})",
+           R"("architectures": ["LLaMAForCausalLM"], "max_sequence_length": 2048, "hidden_act":
+              "swish", "pretraining_tp": 2, "rope_interleaved": false, "sliding_window": null,
+              "unsloth_version": "2024.9", "activation": "swiglu", "auto_map": {"a": "b"})"}) {
     const auto found = result_of(subject("{" + sizes + ", " + more + "}"));
     EXPECT_EQ(found.result, CheckResult::Result::passed) << more << ": " << found.evidence;
   }

@@ -77,7 +77,6 @@ TEST_F(ConvertProgram, WhatItMakesIsTrainedOn) {
 }
 
 TEST_F(ConvertProgram, RefusesWhatCannotBe) {
-  expect_error(convert({}), 2, "--num-key-value-heads is missing");
   expect_error(convert({"--num-key-value-heads=3"}), 2,
                "--num-key-value-heads 3: must divide num_key_value_heads, 2");
   expect_error(convert({"--num-key-value-heads=1", "--key-value-init=last"}), 2,

@@ -119,8 +119,6 @@ TEST(Config, UnknownKeysAreNamedWithTheNearestKnownOne) {
   EXPECT_EQ(error_with("hiden_size", 3),
             "[config] c.json: unknown key \"hiden_size\": the nearest is hidden_size");
   EXPECT_THAT(error_with("rope_scalling", nullptr), HasSubstr("the nearest is rope_scaling"));
-  EXPECT_THAT(error_with("sliding_window", 4096), HasSubstr("unknown key \"sliding_window\""));
-  EXPECT_THAT(error_with("quantization_config", json::object()), HasSubstr("unknown key"));
   EXPECT_THAT(error_with("a\nb", 1), HasSubstr(R"(unknown key "a\nb")"));
 }
 
@@ -155,8 +153,8 @@ TEST(Config, WrongTypesAndValuesAreNamed) {
             "[config] c.json: num_hidden_layers is 65537 (number): must be at most 65536");
   EXPECT_THAT(error_with("attention_dropout", 0.1),
               HasSubstr("attention_dropout is 0.1 (number): must be 0"));
-  EXPECT_THAT(error_with("pretraining_tp", 2),
-              HasSubstr("pretraining_tp is 2 (number): must be 1"));
+  EXPECT_THAT(error_with("pretraining_tp", 0),
+              HasSubstr("pretraining_tp is 0 (number): must be an integer from 1"));
   EXPECT_THAT(error_with("hidden_act", "gelu"),
               HasSubstr("hidden_act is \"gelu\" (string): must be \"silu\""));
 }

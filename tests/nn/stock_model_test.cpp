@@ -217,11 +217,11 @@ TEST(StockModel, WhatItCannotBeIsNamed) {
   EXPECT_THAT(error_of(latent("deepseek_v3", {{"attention_mechanism", window(3)}})),
               HasSubstr("must be absent where model_type is deepseek_v3"));
   EXPECT_THAT(error_of(small("mistral", {{"use_sliding_windw", true}})),
-              HasSubstr("unknown key \"use_sliding_windw\": the nearest is sliding_window"));
+              HasSubstr("unknown key \"use_sliding_windw\" (true (boolean)): no Llama has it"));
   EXPECT_THAT(error_of(small("qwen2", {{"use_sliding_windw", true}})),
               HasSubstr("unknown key \"use_sliding_windw\": the nearest is use_sliding_window"));
   EXPECT_THAT(error_of(small("qwen2", {{"num_local_experts", 8}})),
-              HasSubstr("unknown key \"num_local_experts\""));
+              HasSubstr("num_local_experts is 8 (number): a mixture of experts"));
   EXPECT_THAT(error_of(small("qwen2", {{"use_mrope", true}})), HasSubstr("must be false"));
   EXPECT_THAT(error_of(small("qwen2", {{"max_window_layers", -1}})),
               HasSubstr("max_window_layers is -1 (number): must be an integer of at least 0"));

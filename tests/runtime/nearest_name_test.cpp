@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,17 @@ TEST(NearestName, NamesTheNearest) {
   EXPECT_EQ(nearest_name("trian", known), "train");
   EXPECT_EQ(nearest_name("evaluate", known), "eval");
   EXPECT_EQ(nearest_name("x", std::vector<std::string_view>{}), "");
+}
+
+TEST(NearestName, IsMeantWhereItIsASlip) {
+  const std::vector<std::string> known{"hidden_size", "rope_theta", "fault", "num_attention_heads"};
+  EXPECT_EQ(name_meant("hiden_size", known), "hidden_size");
+  EXPECT_EQ(name_meant("rope_tehta", known), "rope_theta");
+  EXPECT_EQ(name_meant("falt", known), "fault");
+  EXPECT_EQ(name_meant("num_atention_haeds", known), "num_attention_heads");
+  for (const auto* other : {"dtype", "dim", "f", "", "sliding_window", "num_heads"})
+    EXPECT_EQ(name_meant(other, known), "") << other;
+  EXPECT_EQ(name_meant("x", std::vector<std::string>{}), "");
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/tensor_numbers.h"
-#include "apps/model/folder_checksums.h"
+#include "apps/model/model_folder.h"
 #include "autograd/grad_mode.h"
 #include "autograd/scope.h"
 #include "kernels/core/slot.h"
@@ -25,7 +25,7 @@ class BrokenTying final : public DiagnosisCheck {
  private:
   static void file(const std::filesystem::path& folder, Diagnosis& diagnosis) {
     const std::string name = "tied weights in the file";
-    const auto weights = FolderChecksums(folder).open_safetensors("model.safetensors");
+    const auto weights = open_weights(folder);
     const auto names = weights.names();
     const std::set<std::string> all(names.begin(), names.end());
     if (!all.contains(head_name) || !all.contains(embedding_name)) return;

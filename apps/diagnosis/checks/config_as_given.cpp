@@ -140,8 +140,12 @@ json as_json(const std::filesystem::path& path, const LlamaConfig& read) {
   for (const auto& [key, value] : object.items()) {
     const bool has_one_value = key == "attention_dropout" || key == "pretraining_tp";
     const bool nothing = value.is_null() || key.starts_with('_') || read.carried.contains(key);
-    if (key == "model_type" || !(nothing || has_one_value)) kept[key] = value;
+    if (!(nothing || has_one_value)) kept[key] = value;
   }
+  // Where architectures alone says it, too.
+  const auto type = read.carried.find("model_type");
+  if (type != read.carried.end() && json::parse(type->second).is_string())
+    kept["model_type"] = json::parse(type->second);
   return kept;
 }
 

@@ -154,6 +154,8 @@ RopeScaling read_rope_scaling(const json& object) {
   read(object, "mscale", scaling.mscale);
   read(object, "mscale_all_dim", scaling.mscale_all_dim);
   read(object, "attention_factor", scaling.attention_factor);
+  if (scaling.type == "default") return {};
+  if (scaling.type == "linear") scaling.original_positions = 0;  // not looked at
   return scaling;
 }
 
@@ -206,6 +208,16 @@ void read_sizes(const json& object, Config& config) {
   read(object, "attention_bias", config.attention_bias);
 }
 
+// rope_scaling, or what transformers 5 writes in place of it and of rope_theta.
+void read_rotation(const json& object, Config& config) {
+  for (const auto* key : {"rope_scaling", "rope_parameters"}) {
+    const auto found = object.find(key);
+    if (found == object.end() || found->is_null()) continue;
+    config.rope_scaling = read_rope_scaling(*found);
+    read(*found, "rope_theta", config.rope_theta);
+  }
+}
+
 }  // namespace
 
 Config read_config(std::string_view text) {
@@ -225,6 +237,7 @@ Config read_config(std::string_view text) {
                "rms_norm_eps",
                "rope_theta",
                "rope_scaling",
+               "rope_parameters",
                "initializer_range",
                "tie_word_embeddings",
                "attention_bias",
@@ -236,11 +249,10 @@ Config read_config(std::string_view text) {
                "torch_dtype",
                "dtype"},
               "");
-  one_of(object.value("hidden_act", std::string("silu")), {"silu"}, "hidden_act");
+  one_of(object.value("hidden_act", std::string("silu")), {"silu", "swish"}, "hidden_act");
   Config config;
   read_sizes(object, config);
-  if (object.contains("rope_scaling") && !object.at("rope_scaling").is_null())
-    config.rope_scaling = read_rope_scaling(object.at("rope_scaling"));
+  read_rotation(object, config);
   if (object.contains("cross_layer_residual"))
     config.cross_layer = read_cross_layer(object.at("cross_layer_residual"));
   if (object.contains("score_accumulation"))
