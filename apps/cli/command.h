@@ -10,8 +10,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "apps/cli/console.h"
 #include "apps/cli/exit_code.h"
@@ -46,6 +48,10 @@ class Command {
  public:
   virtual ~Command() = default;
   virtual void declare(Flags& flags) = 0;
+  // The arguments as these flags say them: a command may understand those of other programs.
+  virtual std::vector<std::string> translated(std::span<const std::string> arguments) {
+    return {arguments.begin(), arguments.end()};
+  }
   // Once the flags have been read, before the session starts: may set those that were not given.
   virtual void complete(Flags&) {}
   virtual ExitCode run(const Session& session) = 0;

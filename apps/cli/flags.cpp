@@ -15,12 +15,6 @@
 namespace lookback {
 namespace {
 
-std::string with_dashes(std::string_view name) {
-  std::string result(name);
-  std::replace(result.begin(), result.end(), '_', '-');
-  return result;
-}
-
 std::string joined_names(const std::vector<std::string>& names, std::string_view between = ", ") {
   return fmt::format("{}", fmt::join(names, between));
 }
@@ -68,6 +62,12 @@ std::optional<std::string> unless_empty(const std::string& text) {
 }
 
 }  // namespace
+
+std::string with_dashes(std::string_view name) {
+  std::string result(name);
+  std::replace(result.begin(), result.end(), '_', '-');
+  return result;
+}
 
 Flag& Flag::formerly(std::string old_name) {
   help += " (formerly --" + old_name + ")";

@@ -25,6 +25,9 @@
 
 namespace lookback {
 
+// A flag's name as it is declared: - in place of _.
+std::string with_dashes(std::string_view name);
+
 // One flag. The functions read and write the target that was declared.
 struct Flag {
   enum class Kind { text, number, toggle };

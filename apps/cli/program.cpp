@@ -38,7 +38,7 @@ ExitCode run_command(std::string_view version, const std::string& name,
   SessionFlags session_flags;
   command->declare(flags);
   session_flags.declare(flags);
-  flags.parse(arguments);
+  flags.parse(command->translated(arguments));
   if (flags.wants_help()) {
     print(flags.help_text("lookback " + name, "lookback " + name + ": " + found->second.summary));
     return ExitCode::good;

@@ -10,6 +10,7 @@
 #include "apps/data/tokenizer_file.h"
 #include "apps/model/cache_policy_flags.h"
 #include "apps/model/dtype_choice.h"
+#include "apps/model/end_tokens.h"
 #include "apps/model/finite_weights.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/model_warnings.h"
@@ -33,6 +34,8 @@ class Generate final : public Command {
     flags.add("top-k", top_k_, at_least_one, "pick among the k most likely tokens");
     flags.add("top-p", top_p_, share,
               "pick among the most likely tokens that hold this probability");
+    flags.add_toggle("ignore-eos", ignore_eos_,
+                     "goes on behind the end token (eos_token_id of the folder)");
     flags.add_toggle("no-cache", no_cache_, "runs the whole text again for every token");
     cache_.declare(flags);
     flags.add("tokenizer", tokenizer_, "bytes|FILE",
@@ -63,6 +66,13 @@ class Generate final : public Command {
     auto [prompt_tokenizer, tokens] = read_prompt(*prompt_, tokenizer_, config);
     const auto prompt_length = static_cast<std::int64_t>(tokens.size());
 
+    const auto words = prompt_tokenizer->vocabulary_size();
+    if (words < config.vocab_size) {
+      session.console.note(
+          fmt::format("the model has {} rows and the tokenizer {} words: tokens from {} on have no "
+                      "text, and are never picked",
+                      config.vocab_size, words, words));
+    }
     const GenerationOptions options{
         .max_new_tokens = new_tokens_.value_or(std::clamp<std::int64_t>(
             config.max_position_embeddings - prompt_length, 0, default_new_tokens)),
@@ -71,18 +81,23 @@ class Generate final : public Command {
         .sampling = {.temperature = temperature_,
                      .top_k = top_k_.value_or(0),
                      .top_p = top_p_,
-                     .seed = session.seed}};
+                     .words = words,
+                     .seed = session.seed},
+        .end_tokens =
+            ignore_eos_ ? std::vector<std::int64_t>() : end_tokens_of(directory_, config)};
     const auto start = std::chrono::steady_clock::now();
     const auto generation = generate(*llama, tokens, options);
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
-    tokens.insert(tokens.end(), generation.tokens.begin(), generation.tokens.end());
+    const auto last = generation.tokens.end() - (generation.ended ? 1 : 0);
+    tokens.insert(tokens.end(), generation.tokens.begin(), last);  // the end has no text
     const auto text = prompt_tokenizer->decode(tokens);
     const auto count = static_cast<double>(generation.tokens.size());
     session.console.result(text,
                            {{"text", text},
                             {"tokens", generation.tokens},
+                            {"ended_by", generation.ended ? "end_token" : "max_new_tokens"},
                             {"tokens_per_second", seconds > 0 ? count / seconds : 0.0},
                             {"cache_bytes_per_token", generation.cache_bytes_per_token},
                             {"cache_bytes_per_sequence", generation.cache_bytes_per_sequence}});
@@ -98,7 +113,7 @@ class Generate final : public Command {
   std::optional<std::string> prompt_;
   std::optional<std::int64_t> new_tokens_, top_k_;
   double temperature_ = 1, top_p_ = 1;
-  bool no_cache_ = false;
+  bool no_cache_ = false, ignore_eos_ = false;
   CachePolicyFlags cache_;
 };
 

@@ -12,12 +12,15 @@
 #include "apps/data/tokenizer_file.h"
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/model/attention_storage.h"
+#include "apps/model/machine_memory.h"
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/model_warnings.h"
+#include "apps/model/step_memory.h"
 #include "apps/train/data_apart.h"
 #include "apps/train/peak_memory.h"
 #include "apps/train/run_options.h"
+#include "apps/train/script_flags.h"
 #include "apps/train/training_run.h"
 #include "nn/initialize.h"
 #include "nn/llama/variant_of_weights.h"
@@ -40,6 +43,12 @@ void make_data_absolute(std::string& spec) {
 class Train final : public Command {
  public:
   void declare(Flags& flags) override { options_.declare(flags); }
+
+  std::vector<std::string> translated(std::span<const std::string> arguments) override {
+    auto script = read_script_flags(arguments);
+    notes_ = std::move(script.notes);
+    return std::move(script.arguments);
+  }
 
   void complete(Flags& flags) override {
     if (options_.output_dir.empty()) usage_error("--output-dir is empty: it must name a folder");
@@ -64,6 +73,7 @@ class Train final : public Command {
 
   ExitCode run(const Session& session) override {
     check_flags(*session.flags);
+    for (const auto& note : notes_) session.console.note(note);
     if (!output_) {
       output_.emplace(options_.output_dir,
                       options_.overwrite ? ExistingRun::replaced : ExistingRun::refused);
@@ -72,7 +82,9 @@ class Train final : public Command {
     const auto data = open(session, choice);
     resolve_steps(options_, data.training->tokens());
     if (resumed_) note_resolved_steps(*resumed_, *session.flags);
+    check_memory(least_step_bytes(choice.config, precision_of(options_.dtype).storage));
     const Llama llama(choice.config, precision_of(options_.dtype));
+    say_what_is_to_be_done(session, llama, data);
     warn_of_model(choice.config);
     warn_of_kept_weights(choice.config, options_.attention_storage);
     if (!resumed_ && !options_.init_from.empty()) {
@@ -173,6 +185,45 @@ class Train final : public Command {
     static_cast<void>(flags.to_toml());  // what cannot be recorded is refused now
   }
 
+  // Of the machine's own memory; a device says itself what does not fit.
+  void check_memory(std::int64_t needed) const {
+    const auto available = available_bytes();
+    if (default_device().backend != Backend::cpu || !available || needed <= *available) return;
+    fail("train",
+         "a step needs about {} of memory, and {} are free here: a smaller model (--config), a "
+         "smaller --batch-size ({}) or --block-size ({}), or --gradient-checkpointing needs less",
+         size_in_words(needed), size_in_words(*available), options_.batch_size,
+         options_.block_size);
+  }
+
+  static std::string size_in_words(std::int64_t bytes) {
+    const auto number = static_cast<double>(bytes);
+    return number < 1e9 ? fmt::format("{:.3g} MB", number / 1e6)
+                        : fmt::format("{:.3g} GB", number / 1e9);
+  }
+
+  void say_what_is_to_be_done(const Session& session, const Llama& llama, const TokenData& data) {
+    std::int64_t parameters = 0;
+    for (const auto& parameter : llama.parameters()) parameters += parameter.tensor.numel();
+    const auto tokens_of = [](const TokenSource& source) {
+      const auto tokens = source.tokens();
+      return tokens ? fmt::format("{} tokens", *tokens) : std::string("as many as are asked for");
+    };
+    auto text = fmt::format(
+        "{} parameters; to train on: {}; to validate on: {}; {} steps of {} x {} tokens",
+        parameters, tokens_of(*data.training), tokens_of(*data.validation), *options_.max_steps,
+        options_.batch_size * options_.gradient_accumulation_steps, options_.block_size);
+    const auto tokens = options_.batch_size * options_.block_size;
+    const bool keeps_all =
+        !options_.gradient_checkpointing && options_.attention_storage == AttentionStorage::qk;
+    const auto bytes = keeps_all ? step_bytes(llama, tokens) : std::nullopt;
+    if (bytes) {
+      check_memory(*bytes);
+      text += fmt::format("; a step needs about {} of memory", size_in_words(*bytes));
+    }
+    session.console.note(text);
+  }
+
   // Opens the data, and settles with them the vocabulary, the tokenizer and the block size.
   TokenData open(const Session& session, ModelChoice& choice) {
     const auto chosen = data_of(choice.config, {options_.data, options_.validation_data});
@@ -258,6 +309,7 @@ class Train final : public Command {
   TrainOptions options_;
   std::optional<OutputFolder> output_;
   std::optional<ResumedRun> resumed_;
+  std::vector<std::string> notes_;  // of what a script said
 };
 
 const AddCommand<Train> registered{"train", "trains a model and writes it to a folder"};

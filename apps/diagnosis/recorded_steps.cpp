@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "apps/diagnosis/as_reference.h"
 #include "apps/diagnosis/own_hooks.h"
@@ -172,11 +173,18 @@ book::Run run_of(const Llama& llama, const StepPlan& plan) {
 }  // namespace
 
 double book_rate(const TrainOptions& options, std::int64_t step) {
-  const auto kind = options.lr_scheduler_type == ScheduleKind::cosine   ? book::Kind::cosine
-                    : options.lr_scheduler_type == ScheduleKind::linear ? book::Kind::linear
-                                                                        : book::Kind::constant;
-  return book::learning_rate(kind, options.learning_rate, options.min_learning_rate_ratio,
-                             *options.warmup_steps, *options.max_steps, step);
+  static const std::map<ScheduleKind, book::Kind> kinds = {
+      {ScheduleKind::cosine, book::Kind::cosine},
+      {ScheduleKind::linear, book::Kind::linear},
+      {ScheduleKind::constant, book::Kind::constant},
+      {ScheduleKind::warmup_stable_decay, book::Kind::stable}};
+  return book::learning_rate({.kind = kinds.at(options.lr_scheduler_type),
+                              .peak = options.learning_rate,
+                              .minimum_ratio = options.min_learning_rate_ratio,
+                              .warmup = *options.warmup_steps,
+                              .decay = options.decay_steps.value_or(0),
+                              .steps = *options.max_steps},
+                             step);
 }
 
 TrainOptions planned_options(const Subject& subject) {

@@ -341,14 +341,16 @@ double mean_auxiliary_loss(const Step& step) {
   return sum / tokens_of(step);
 }
 
-double learning_rate(Kind kind, double peak, double minimum_ratio, std::int64_t warmup,
-                     std::int64_t steps, std::int64_t step) {
-  const auto done = static_cast<double>(step), leading = static_cast<double>(warmup);
-  if (step < warmup) return peak * ((done + 1) / leading);
+double learning_rate(const Rates& rates, std::int64_t step) {
+  const auto& [kind, peak, minimum_ratio, warmup, decay, steps] = rates;
+  const auto done = static_cast<double>(step);
+  if (step < warmup) return peak * ((done + 1) / static_cast<double>(warmup));
+  auto first = static_cast<double>(warmup);  // step of the fall
+  if (kind == Kind::stable) first = std::fmax(first, static_cast<double>(steps - decay));
+  if (kind == Kind::constant || done < first) return peak;
   // Of the way from the peak to the end, how much is left.
-  const double left = 1 - (done - leading) / (static_cast<double>(steps) - leading);
+  const double left = 1 - (done - first) / (static_cast<double>(steps) - first);
   const double lowest = peak * minimum_ratio;
-  if (kind == Kind::constant) return peak;
   if (kind == Kind::linear) return lowest + (peak - lowest) * left;
   const double half_way = std::sin(std::acos(-1.0) / 2 * left);  // (1 - cos 2x) / 2 = sin^2 x
   return lowest + (peak - lowest) * half_way * half_way;

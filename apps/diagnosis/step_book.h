@@ -104,9 +104,14 @@ double gradient_norm(const Step& step);
 double mean_loss(const Step& step);
 double mean_auxiliary_loss(const Step& step);
 
-enum class Kind { cosine, linear, constant };
-// The learning rate of step `step` (from 0) of `steps`, after `warmup` steps that lead up to it.
-double learning_rate(Kind kind, double peak, double minimum_ratio, std::int64_t warmup,
-                     std::int64_t steps, std::int64_t step);
+enum class Kind { cosine, linear, constant, stable };
+// How the rate goes over a run; `decay`: the last steps, in which a stable one falls.
+struct Rates {
+  Kind kind = Kind::constant;
+  double peak = 0, minimum_ratio = 0;
+  std::int64_t warmup = 0, decay = 0, steps = 1;
+};
+// The learning rate of step `step` (from 0), after `warmup` steps that lead up to the peak.
+double learning_rate(const Rates& rates, std::int64_t step);
 
 }  // namespace lookback::book

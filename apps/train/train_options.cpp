@@ -41,12 +41,16 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("epochs", epochs, at_least_one, "passes over the training data");
   flags.add("learning-rate", learning_rate, non_negative, "its peak");
   flags.add_choice("lr-scheduler-type", lr_scheduler_type,
-                   {ScheduleKind::cosine, ScheduleKind::linear, ScheduleKind::constant},
+                   {ScheduleKind::cosine, ScheduleKind::linear, ScheduleKind::constant,
+                    ScheduleKind::warmup_stable_decay},
                    "after warming up");
   flags.add("warmup-steps", warmup_steps, at_least_zero, "wins over --warmup-ratio");
   flags.add("warmup-ratio", warmup_ratio, zero_to_one, "share of the steps to warm up");
   flags.add("min-learning-rate-ratio", min_learning_rate_ratio, zero_to_one,
             "where the schedule ends, of the peak");
+  flags.add("decay-steps", decay_steps, at_least_one,
+            "of warmup_stable_decay: the last steps, in which the rate falls as a cosine; without "
+            "it a fifth of the run");
   flags.add("weight-decay", weight_decay, non_negative,
             "decoupled; parameters of two or more dimensions");
   flags.add("adam-beta1", adam_beta1, below_one, "decay of the first moment");
@@ -120,6 +124,12 @@ void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_t
   if (!options.warmup_steps) {
     options.warmup_steps =
         static_cast<std::int64_t>(std::ceil(options.warmup_ratio * static_cast<double>(steps)));
+  }
+  const bool stays = options.lr_scheduler_type == ScheduleKind::warmup_stable_decay;
+  if (stays && !options.decay_steps) options.decay_steps = std::max<std::int64_t>(1, steps / 5);
+  if (!stays && options.decay_steps) {
+    usage_error("--decay-steps goes with --lr-scheduler-type warmup_stable_decay, and not with {}",
+                name_of(options.lr_scheduler_type));
   }
   if (!options.eval_steps) options.eval_steps = std::max<std::int64_t>(1, steps / 10);
   if (!options.save_steps) options.save_steps = steps;

@@ -34,6 +34,7 @@ struct TrainOptions {
   std::optional<std::int64_t> warmup_steps = {};
   double warmup_ratio = 0;
   double min_learning_rate_ratio = 0;
+  std::optional<std::int64_t> decay_steps = {};  // of warmup_stable_decay
   double weight_decay = 0.1;
   double adam_beta1 = 0.9, adam_beta2 = 0.95, adam_epsilon = 1e-8;
   double max_grad_norm = 1.0;
@@ -61,10 +62,10 @@ struct TrainOptions {
 AdamWOptions adamw_options(const TrainOptions& options);
 
 // Fills in what was left to the program, from the number of training tokens (none: endless data):
-// max_steps, warmup_steps, eval_steps, save_steps. S = max_steps or epochs x E steps, where an
-// epoch is E = max(1, floor((n - 1) / (T x batch size x accumulation))); W = ceil(warmup_ratio x
-// S); evaluations every max(1, floor(S / 10)) steps. Throws UsageError for endless data without
-// max_steps.
+// max_steps, warmup_steps, decay_steps (a fifth of the run), eval_steps, save_steps. S = max_steps
+// or epochs x E steps, where an epoch is E = max(1, floor((n - 1) / (T x batch size x
+// accumulation))); W = ceil(warmup_ratio x S); evaluations every max(1, floor(S / 10)) steps.
+// Throws UsageError for endless data without max_steps.
 void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_tokens);
 
 // Throws UsageError for a batch of more tokens than any machine holds.

@@ -7,7 +7,8 @@ Schedule schedule_of(const TrainOptions& options) {
           .peak = options.learning_rate,
           .warmup_steps = *options.warmup_steps,
           .total_steps = *options.max_steps,
-          .minimum_ratio = options.min_learning_rate_ratio};
+          .minimum_ratio = options.min_learning_rate_ratio,
+          .decay_steps = options.decay_steps.value_or(0)};
 }
 
 ForwardOptions forward_options_of(const TrainOptions& options, const Llama& llama) {

@@ -1,5 +1,6 @@
 #include "nn/llama/generate.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "autograd/grad_mode.h"
@@ -42,13 +43,15 @@ Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
   Sampler sampler(options.sampling);
   auto context = prompt;
   auto next_input = prompt;
-  while (static_cast<std::int64_t>(result.tokens.size()) < options.max_new_tokens) {
+  while (!result.ended &&
+         static_cast<std::int64_t>(result.tokens.size()) < options.max_new_tokens) {
     const auto length = static_cast<std::int64_t>(next_input.size());
     const auto logits =
         llama.last_logits(to_default_device(from_values(next_input, {1, length})), forward);
     const auto token = sampler.pick(to_vector(logits));
     result.tokens.push_back(token);
     if (options.on_token) options.on_token(token);
+    result.ended = std::ranges::find(options.end_tokens, token) != options.end_tokens.end();
     context.push_back(token);
     next_input = cache ? std::vector<std::int64_t>{token} : context;
   }

@@ -19,12 +19,14 @@ struct GenerationOptions {
   Caching caching = Caching::keys_and_values;
   CachePolicy cache_policy = {};  // of keys_and_values
   SamplingOptions sampling = {};
+  std::vector<std::int64_t> end_tokens = {};  // after any of them nothing more is picked
   // Called with each token as soon as it is picked; may be empty.
   std::function<void(std::int64_t token)> on_token = {};
 };
 
 struct Generation {
-  std::vector<std::int64_t> tokens;  // the new ones
+  std::vector<std::int64_t> tokens;  // the new ones, with the end token where there is one
+  bool ended = false;                // by an end token
   std::size_t cache_bytes_per_token = 0;
   std::size_t cache_bytes_per_sequence = 0;  // of rings, states and budgets
 };

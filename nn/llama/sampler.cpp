@@ -49,6 +49,7 @@ Sampler::Sampler(const SamplingOptions& options)
   check(std::isfinite(options_.temperature) && options_.temperature >= 0,
         "temperature {} must be a number of 0 or more", options_.temperature);
   check(options_.top_k >= 0, "top_k {} must be 0 (all) or more", options_.top_k);
+  check(options_.words >= 0, "words {} must be 0 (all) or more", options_.words);
   check(options_.top_p > 0 && options_.top_p <= 1, "top_p {} must be in (0, 1]", options_.top_p);
 }
 
@@ -57,6 +58,8 @@ std::int64_t Sampler::pick(std::span<const double> logits) {
     if (!std::isnan(logits[i])) continue;
     fail("sampling", "the logit of token {} is not a number: the weights are damaged", i);
   }
+  if (options_.words > 0)
+    logits = logits.first(std::min(logits.size(), static_cast<std::size_t>(options_.words)));
   if (options_.temperature == 0) {
     return std::max_element(logits.begin(), logits.end()) - logits.begin();
   }

@@ -212,10 +212,11 @@ TEST_F(BadInput, OutOfMemory) {
   small_.model["hidden_size"] = 4'000'000;
   small_.model["intermediate_size"] = 4'000'000;
   write_text(small_.config(), small_.model.dump());
-  refused({}, 1, "out of memory", {.largest_memory_bytes = std::size_t{8} << 30});
+  refused({}, 1, "a step needs about 1.54e+06 GB of memory, and ",
+          {.largest_memory_bytes = std::size_t{8} << 30});
   write_text(small_.config(), SmallRun().model.dump());
   // Before there is a tensor, and when there are: what was asked for, and what is in use.
-  refused({"--batch-size=10000000"}, 1,
+  refused({"--batch-size=10000000", "--gradient-checkpointing"}, 1,
           "out of memory: a batch of 10000000 rows of 16 tokens asks for 2560000000 bytes",
           {.largest_memory_bytes = std::size_t{1} << 30});
   refused({"--batch-size=200000"}, 1, " bytes asked for, ",

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tests/apps/small_run.h"
@@ -65,6 +66,48 @@ TEST_F(GenerateProgram, TextIsAllOnStdout) {
   EXPECT_EQ(result.out.size(), 3U + 61U + 1U)
       << "as many bytes as fit 64 positions, and a line break";
   EXPECT_EQ(result.err, "");
+}
+
+TEST_F(GenerateProgram, EndsWithTheEndToken) {
+  const std::vector<std::string> greedy{"--prompt=so", "--temperature=0"};
+  auto on = greedy;
+  on.emplace_back("--ignore-eos");
+  const auto whole = sample(greedy);
+  EXPECT_EQ(whole.at("ended_by"), "max_new_tokens");
+  const auto tokens = whole.at("tokens").get<std::vector<int>>();
+  const auto end = tokens[3];
+  const auto first = std::ranges::find(tokens, end) - tokens.begin();
+  const auto path = small_.run() + "/generation_config.json";
+  for (const auto& ids : {Json(end), Json{1000, end}}) {
+    write_text(path, Json{{"eos_token_id", ids}}.dump());
+    const auto ended = sample(greedy);
+    EXPECT_EQ(ended.at("ended_by"), "end_token");
+    EXPECT_EQ(ended.at("tokens"), std::vector(tokens.begin(), tokens.begin() + first + 1));
+    EXPECT_EQ(ended.at("text").get<std::string>(),
+              whole.at("text").get<std::string>().substr(0, static_cast<std::size_t>(first) + 2));
+    EXPECT_EQ(sample(on).at("tokens"), tokens);
+  }
+  write_text(path, R"({"eos_token_id": null})");
+  EXPECT_EQ(sample(greedy).at("tokens"), tokens);
+  write_text(path, R"({"eos_token_id": "two"})");
+  expect_error(generate(greedy), 1, "must be a number or a list of numbers");
+  write_text(path, "{");
+  expect_error(generate(greedy), 1, "generation_config.json: must hold one JSON object");
+}
+
+TEST(GenerateBeyondTheTokenizer, PicksNoTokenWithoutText) {
+  SmallRun small;
+  small.model["vocab_size"] = 320;
+  small.model["eos_token_id"] = 319;  // of config.json, where nothing else says it
+  write_text(small.config(), small.model.dump());
+  ASSERT_EQ(small.train({"--max-steps=1", "--eval-batches=1"}).code, 0);
+  for (const auto* temperature : {"--temperature=100", "--temperature=0"}) {
+    const auto result = run_lookback(
+        {"generate", small.run(), "--json", "--prompt=so", "--max-new-tokens=60", temperature});
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_THAT(result.err, ::testing::HasSubstr("the model has 320 rows and the tokenizer 256"));
+    for (const int token : SmallRun::json(result).at("tokens")) EXPECT_LT(token, 256);
+  }
 }
 
 TEST_F(GenerateProgram, RefusesWhatMakesNoText) {
@@ -163,9 +206,10 @@ TEST(BenchProgram, RunsAttentionUnderThePatternOfAPreset) {
   // 128 rows that see all, then 128 that see 128 keys each.
   EXPECT_EQ(shape("sliding-window").at("keys_per_query"), (128 * 129 / 2 + 128 * 128) / 256.0);
   EXPECT_EQ(shape("method1").at("keys_per_query"), 128);
-  expect_error(run_lookback({"bench", "attention", "--preset=mla"}), 2,
-               "runs the causal attention, under a preset's pattern: a model of type mla is measured "
-               "by bench train");
+  expect_error(
+      run_lookback({"bench", "attention", "--preset=mla"}), 2,
+      "runs the causal attention, under a preset's pattern: a model of type mla is measured "
+      "by bench train");
 }
 
 TEST(BenchProgram, RefusesABatchThatNothingHolds) {

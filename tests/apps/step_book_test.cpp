@@ -153,7 +153,9 @@ TEST(StepBook, SeesADivisionBesideTheSumWhereNothingIsClipped) {
 
 TEST(StepBook, RatesAreThoseOfClosedForms) {
   const auto rate = [](book::Kind kind, std::int64_t step) {
-    return book::learning_rate(kind, 0.5, 0.1, 4, 12, step);
+    return book::learning_rate(
+        {.kind = kind, .peak = 0.5, .minimum_ratio = 0.1, .warmup = 4, .decay = 4, .steps = 12},
+        step);
   };
   EXPECT_DOUBLE_EQ(rate(book::Kind::cosine, 0), 0.125);
   EXPECT_DOUBLE_EQ(rate(book::Kind::linear, 3), 0.5);
@@ -162,6 +164,8 @@ TEST(StepBook, RatesAreThoseOfClosedForms) {
   EXPECT_DOUBLE_EQ(rate(book::Kind::linear, 8), 0.5 * 0.55);
   EXPECT_DOUBLE_EQ(rate(book::Kind::linear, 10), 0.5 * 0.325);
   EXPECT_DOUBLE_EQ(rate(book::Kind::constant, 11), 0.5);
+  EXPECT_DOUBLE_EQ(rate(book::Kind::stable, 8), 0.5);
+  EXPECT_DOUBLE_EQ(rate(book::Kind::stable, 10), 0.5 * 0.55);
 }
 
 std::vector<CheckResult> results_of(const std::string& check, const Subject& subject) {

@@ -213,8 +213,10 @@ TEST(TrainProgram, PlainLinesWhereThereIsNoTerminal) {
   const SmallRun small;
   const auto result =
       small.train({"--quiet=false", "--logging-steps=3", "--eval-steps=6", "--device=cpu"});
-  EXPECT_THAT(result.err, testing::MatchesRegex("step 3/6  loss [^\n]*\nstep 6/6  loss [^\n]*\n"
-                                                "step 6/6  validation loss [^\n]*\n"));
+  EXPECT_THAT(result.err,
+              testing::MatchesRegex(
+                  "[0-9]+ parameters; [^\n]*\nstep 3/6  loss [^\n]*\nstep 6/6  loss [^\n]*\n"
+                  "step 6/6  validation loss [^\n]*\n"));
   EXPECT_THAT(result.out, testing::StartsWith("6 steps, "));
 }
 

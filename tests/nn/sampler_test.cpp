@@ -47,6 +47,14 @@ TEST(Sampler, TopKAndTopPKeepTheMostLikely) {
   EXPECT_NEAR(shares({.top_p = 1e-9}, some_logits)[2], 1, 1e-9);
 }
 
+TEST(Sampler, LeavesOutTokensWithoutText) {
+  EXPECT_NEAR(shares({.temperature = 0, .words = 2}, some_logits)[1], 1, 1e-9);
+  const auto found = shares({.words = 2}, some_logits);
+  EXPECT_NEAR(found[0], 1.0 / 3, 0.015);
+  EXPECT_EQ(found[2] + found[3], 0);
+  EXPECT_EQ(shares({.words = 9, .seed = 3}, some_logits), shares({.seed = 3}, some_logits));
+}
+
 TEST(Sampler, RepeatsFromItsSeed) {
   EXPECT_EQ(shares({.seed = 7}, some_logits), shares({.seed = 7}, some_logits));
   EXPECT_NE(shares({.seed = 7}, some_logits), shares({.seed = 8}, some_logits));
@@ -56,6 +64,7 @@ TEST(Sampler, RefusesNonsense) {
   EXPECT_THROW(Sampler({.temperature = -1}), Error);
   EXPECT_THROW(Sampler({.temperature = std::nan("")}), Error);
   EXPECT_THROW(Sampler({.top_k = -1}), Error);
+  EXPECT_THROW(Sampler({.words = -1}), Error);
   EXPECT_THROW(Sampler({.top_p = 0}), Error);
   Sampler sampler({});
   const std::vector<double> damaged{0, std::numeric_limits<double>::quiet_NaN()};

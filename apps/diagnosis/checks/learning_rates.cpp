@@ -59,7 +59,8 @@ Rates rates_of(const Llama& llama, const TrainOptions& options) {
 
 std::vector<TrainOptions> short_runs() {
   std::vector<TrainOptions> all;
-  for (const auto kind : {ScheduleKind::cosine, ScheduleKind::linear, ScheduleKind::constant}) {
+  for (const auto kind : {ScheduleKind::cosine, ScheduleKind::linear, ScheduleKind::constant,
+                          ScheduleKind::warmup_stable_decay}) {
     for (const std::int64_t steps : {1, 2, 60}) {
       for (const std::int64_t warmup : {std::int64_t{0}, std::int64_t{1}, std::int64_t{7}, steps}) {
         if (warmup > steps) continue;
@@ -68,6 +69,7 @@ std::vector<TrainOptions> short_runs() {
         options.max_steps = steps;
         options.warmup_steps = warmup;
         options.min_learning_rate_ratio = 0.1;
+        if (kind == ScheduleKind::warmup_stable_decay) options.decay_steps = (steps + 2) / 3;
         all.push_back(options);
       }
     }

@@ -39,8 +39,8 @@ TrainOptions own_options(const Subject& subject, std::int64_t micro_batches, dou
   return options;
 }
 
-// `norm`: of the gradients of the run's own steps, over fewer targets. A limit a little above leaves
-// theirs alone, and not the norm of a sum over all targets.
+// `norm`: of the gradients of the run's own steps, over fewer targets. A limit a little above
+// leaves theirs alone, and not the norm of a sum over all targets.
 std::vector<Named> further_plans(const Subject& subject, double norm) {
   const double above = 1.5 * norm, below = norm / 16;
   return {
