@@ -247,11 +247,12 @@ class Train final : public Command {
     }
     if (choice.vocabulary == ModelChoice::Vocabulary::given)
       wanted.vocabulary_size = config.vocab_size;
-    auto data = open_data(wanted);
+    const auto opened = open_data(wanted);
+    TokenData data = opened;
     if (const auto split = split_of(chosen.validation_split); split != Split::validation) {
       data.validation = open_evaluation(wanted, split);
     }
-    if (!resumed_) options_.data_flags.bin_dtype = data.bin_dtype;
+    if (!resumed_) options_.data_flags.bin_dtype = opened.bin_dtype;
     data = read_by(config, data);
     if (const auto found = only_token(*data.training)) print_warning(*found);
     const auto& tokenizer = data.training->tokenizer();

@@ -191,7 +191,7 @@ void check_length(const TokenSource& source, const std::string& spec, std::strin
 
 bool is_built_in_data(std::string_view spec) { return spec.starts_with(built_in_prefix); }
 
-TokenData open_data(const DataOptions& options) {
+OpenedData open_data(const DataOptions& options) {
   const Check check{"data"};
   check(options.block_size >= 1, "a block size of {}: at least 1 is needed", options.block_size);
   const bool apart = !options.validation_data.empty();
@@ -200,10 +200,10 @@ TokenData open_data(const DataOptions& options) {
   const Opened validation_data =
       apart ? Opened{options.validation_data, options, FilesWanted::validation} : data;
   const Maker maker{options, {&data, &validation_data}};
-  TokenData result = {
-      .training = make_part(maker, data, apart && data.array ? Split::all : Split::train),
-      .validation = make_part(maker, validation_data, apart ? Split::all : Split::validation),
-      .bin_dtype = bare_type_of(data, validation_data)};
+  OpenedData result = {
+      {.training = make_part(maker, data, apart && data.array ? Split::all : Split::train),
+       .validation = make_part(maker, validation_data, apart ? Split::all : Split::validation)},
+      bare_type_of(data, validation_data)};
 
   const auto block = fmt::format("one block (block size {} + 1)", options.block_size);
   check_length(*result.training, data.spec, "training", options.block_size + 1, block);

@@ -46,6 +46,11 @@ class UnsuitableTokenizer : public Error {
   using Error::Error;
 };
 
+struct OpenedData : TokenData {
+  // That of files which do not say it themselves, where all files have the same.
+  std::optional<TokenType> bin_dtype = {};
+};
+
 // Training and validation of a run. Without validation data: of n bytes of text, or tokens of a
 // .bin, the first floor(0.95 n) are for training, the rest for validation; a built-in source
 // validates on fresh sequences. Where names of files say train and validation, these. With
@@ -54,7 +59,7 @@ class UnsuitableTokenizer : public Error {
 // UnsuitableTokenizer, and Error on data that are missing or malformed
 // (token_array.h), have fewer than T + 1 tokens on either side, do not fit the vocabulary, or
 // use two tokenizers.
-TokenData open_data(const DataOptions& options);
+OpenedData open_data(const DataOptions& options);
 
 // Whether a SPEC is a source that the program brings along.
 bool is_built_in_data(std::string_view spec);

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "apps/data/token_type.h"
 #include "apps/data/tokenizer.h"
 
 namespace lookback {
@@ -94,8 +93,6 @@ class TokenSource {
 // What a run reads. Both may be the same object.
 struct TokenData {
   std::shared_ptr<const TokenSource> training, validation;
-  // That of files which do not say it themselves, where all files have the same.
-  std::optional<TokenType> bin_dtype = {};
 };
 
 }  // namespace lookback

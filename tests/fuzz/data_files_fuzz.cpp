@@ -1,5 +1,5 @@
-// libFuzzer's entry: a byte that chooses a reader, and a file. Any bytes at all are tokens, records or
-// a compressed text, or one Error of one line. Built by clang with -DLOOKBACK_FUZZ=ON; run by
+// libFuzzer's entry: a byte that chooses a reader, and a file. Any bytes at all are tokens, records
+// or a compressed text, or one Error of one line. Built by clang with -DLOOKBACK_FUZZ=ON; run by
 // tests/fuzz.sh.
 #include <array>
 #include <cstddef>
