@@ -68,9 +68,11 @@ bool nearly_all(std::int64_t at_one_place, std::int64_t at_the_other) {
 [[noreturn]] void refuse_wide(const InputFile& file, std::string_view type, int bytes,
                               const std::string& wide, std::uint16_t bound) {
   fail("data",
-       "{}: of its 16-bit numbers {} are 0{}, as where a token has {} bytes: --bin-dtype {} reads "
+       "{}: {} 0{}, as where a token has {} bytes: --bin-dtype {} reads "
        "{} .., --bin-dtype uint16 {} ..: say which",
-       file.path(), bytes == 4 ? "every second" : "three of four",
+       file.path(),
+       bytes == 4 ? "every second of its 16-bit numbers is"
+                  : "three of four of its 16-bit numbers are",
        bound == 0 ? "" : fmt::format(" to {}", bound), bytes, type, wide,
        first_tokens<std::uint16_t>(file));
 }
@@ -125,8 +127,7 @@ void check_is_uint16(const InputFile& file) {
       fail("data",
            "{}: of its 16-bit numbers the first of every two is hardly ever above {}, as in wide "
            "numbers with the highest byte first (big-endian): "
-           "array.astype('<u4').tofile('FILE.bin') "
-           "writes tokens that --bin-dtype uint32 reads",
+           "array.astype('<u4').tofile('FILE.bin') writes tokens that --bin-dtype uint32 reads",
            file.path(), bound);
     }
   }

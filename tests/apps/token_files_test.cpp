@@ -105,7 +105,7 @@ TEST_F(TokenFiles, WideTokensAreNotTakenForUint16) {
   for (const std::int64_t size : {2, 4, 90, 256, 32000, 128256, 151936, 262144}) {
     SCOPED_TRACE(size);
     EXPECT_THAT(error_of(write("four.bin", bytes_of(ids<std::uint32_t>(size)))),
-                AllOf(HasSubstr("four.bin: of its 16-bit numbers every second "),
+                AllOf(HasSubstr("four.bin: every second of its 16-bit numbers is 0"),
                       HasSubstr("--bin-dtype uint32 reads "), HasSubstr("--bin-dtype uint16 ")));
     EXPECT_THAT(error_of(write("eight.bin", bytes_of(ids<std::int64_t>(size)))),
                 HasSubstr("where a token has 8 bytes: --bin-dtype int64 reads "));
@@ -278,7 +278,7 @@ TEST(TokenFilesOfARun, AreReadTheSameWayAgain) {
   write_text(bin, bytes_of(std::vector<std::uint32_t>(text.begin(), text.end())));
   const std::vector<string> flags = {"--data", bin, "--json"};
   expect_error(small.train(flags), 1,
-               "four.bin: of its 16-bit numbers every second are 0, as where");
+               "four.bin: every second of its 16-bit numbers is 0, as where");
   expect_error(run_lookback({"diagnose", "--config", small.config(), "--data", bin, "--output-dir",
                              small.path() / "d"}),
                1, "--bin-dtype uint32 reads ");
