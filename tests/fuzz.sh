@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Feeds the readers of files from outside invented bytes, under AddressSanitizer and
 # UndefinedBehaviorSanitizer, until the time is over or something is found:
-#   bash tests/fuzz.sh [SECONDS for each, 60] [safetensors | tokenizer_json | folder_checksums, all] [--build-dir DIR]
+#   bash tests/fuzz.sh [SECONDS for each, 60] [safetensors | tokenizer_json | folder_checksums | data_files, all] [--build-dir DIR]
 # A reader is tests/fuzz/NAME_fuzz.cpp, its format's words NAME.words, and seeds_of_NAME below.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../third_party/build.sh"
 parse_build_dir build-fuzz "$@"
 seconds=${rest[0]:-60}
 names=("${rest[@]:1}")
-[ ${#names[@]} -gt 0 ] || names=(safetensors tokenizer_json folder_checksums)
+[ ${#names[@]} -gt 0 ] || names=(safetensors tokenizer_json folder_checksums data_files)
 for name in "${names[@]}"; do
   [ -f "$root/tests/fuzz/${name}_fuzz.cpp" ] ||
-    { echo "$0: there is no fuzzer $name: safetensors, tokenizer_json and folder_checksums are there" >&2; exit 2; }
+    { echo "$0: there is no fuzzer $name: safetensors, tokenizer_json, folder_checksums and data_files are there" >&2; exit 2; }
 done
 bash "$root/third_party/install_packages.sh" build fuzz
 command -v clang++ >/dev/null || { echo "$0: needs clang++ with libFuzzer" >&2; exit 2; }
@@ -25,6 +25,15 @@ seeds_of_folder_checksums() {
   local sum='"2d06800538d394c2"'
   printf '{"config.json": %s, "model.safetensors": {"header": %s, "tensors": {"w": %s}}}' \
     "$sum" "$sum" "$sum" > "$1/good"
+}
+# The first byte chooses the reader (data_files_fuzz.cpp).
+seeds_of_data_files() {
+  printf '\0LITPKDS\1\0\0\0\0\0\0\0\10\2\0\0\0\0\0\0\0\1\0\2\0' > "$1/packed"
+  printf "\\0\\223NUMPY\\1\\0\\72\\0{'descr': '<u2', 'fortran_order': False, 'shape': (2,), }\\n\\1\\0\\2\\0" > "$1/npy"
+  printf '\1{"text": "one", "more": [1, {"text": null}]}\n{"text": "two"}\n' > "$1/lines"
+  printf '\1[{"text": "one"}, {"text": "two"}]' > "$1/list"
+  { printf '\2'; printf 'so it goes' | gzip -n; } > "$1/gzip"
+  printf '\3\50\265\57\375\44\12\121\0\0so it goes\0\0\0\0' > "$1/zstd"
 }
 seeds_of_tokenizer_json() {
   local token='{"id":5,"content":"<e>","single_word":false,"lstrip":true,"rstrip":true,"normalized":true}'

@@ -31,6 +31,7 @@ class Diagnose final : public Command {
     flags.add("data", choice_.data, "SPEC", "what it trains on; without it the run's, or built-in");
     flags.add("tokenizer", choice_.tokenizer, "bytes|FILE",
               "of a text: FILE.model or FILE.json; without it the folder's own, or bytes");
+    choice_.data_flags.declare(flags);
     flags.add("block-size", choice_.block_size, at_least_one, "tokens of a sequence (64)");
     flags.add_toggle("quick", quick_, "the checks of a minute: the default");
     flags.add_toggle("full", full_, "also trains the probes");
@@ -117,6 +118,10 @@ class Diagnose final : public Command {
     flag("fault", choice_.fault);
     flag("data", choice_.data);
     flag("tokenizer", choice_.tokenizer);
+    if (const auto type = choice_.data_flags.bin_dtype)
+      flag("bin-dtype", std::string(name_of(*type)));
+    if (const auto& field = choice_.data_flags.text_field; field != DataFlags().text_field)
+      flag("text-field", field);
     if (choice_.block_size) flag("block-size", std::to_string(*choice_.block_size));
     text += full_ ? " --full" : " --quick";
     flag("seed", std::to_string(session.seed));

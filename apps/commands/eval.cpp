@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "apps/cli/command.h"
+#include "apps/data/data_flags.h"
 #include "apps/data/open.h"
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/model/attention_storage.h"
@@ -28,6 +29,7 @@ class Eval final : public Command {
     flags.add("data", data_, "SPEC", "without it: the run's own");
     flags.add("tokenizer", tokenizer_, "bytes|FILE",
               "of --data: FILE.model or FILE.json; without it the folder's own, or bytes");
+    data_flags_.declare(flags);
     flags.add_choice("split", split_, {Split::train, Split::validation, Split::all},
                      "part of the data; without it all of --data, or the run's validation");
     flags.add("block-size", block_size_, at_least_one, "tokens of context; without it the run's");
@@ -81,11 +83,15 @@ class Eval final : public Command {
     DataOptions wanted{.data = data_,
                        .tokenizer = tokenizer_,
                        .model_tokenizer = tokenizer_file_of(directory_, run),
+                       .model_without_tokenizer = folder_without_tokenizer(directory_, run),
+                       .bin_dtype = data_flags_.bin_dtype,
+                       .text_field = data_flags_.text_field,
                        .seed = seed,
                        .block_size = *block_size_};
     if (data_.empty()) {
       wanted.data = run->options.data;
       wanted.validation_data = run->options.validation_data;
+      data_flags_.take_those_of_run(wanted, run->options.data_flags);
       wanted.seed = run->seed;
       const auto chosen = data_of(llama.config, {});
       wanted.document_ends = chosen.document_ends;
@@ -137,6 +143,7 @@ class Eval final : public Command {
   std::optional<DType> dtype_;
   std::optional<std::int64_t> block_size_;
   CachePolicyFlags cache_;
+  DataFlags data_flags_;
 };
 
 const AddCommand<Eval> registered{"eval", "measures a model's loss on data"};

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "apps/cli/command.h"
+#include "apps/data/tokenizer_file.h"
 #include "apps/model/cache_policy_flags.h"
 #include "apps/model/dtype_choice.h"
 #include "apps/model/end_tokens.h"
@@ -51,11 +52,16 @@ class Generate final : public Command {
     }
     const auto run = run_options_for_reading(directory_);
     if (!dtype_) dtype_ = run ? run->options.dtype : TrainOptions().dtype;
-    if (tokenizer_.empty()) tokenizer_ = tokenizer_of(directory_, run);
+    std::string without_tokenizer;
+    if (tokenizer_.empty()) {
+      without_tokenizer = folder_without_tokenizer(directory_, run);
+      tokenizer_ = tokenizer_of(directory_, run);
+    }
     const auto llama = load_model(directory_, precision_of(*dtype_));
     check_finite_weights(*llama, directory_);
     warn_of_model(llama->config);
     note_missing_checksums(session.console, directory_);
+    if (!without_tokenizer.empty()) check_reads_bytes(without_tokenizer, llama->config.vocab_size);
     const auto& config = llama->config;
     auto [prompt_tokenizer, tokens] = read_prompt(*prompt_, tokenizer_, config);
     const auto prompt_length = static_cast<std::int64_t>(tokens.size());

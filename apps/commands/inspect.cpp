@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "apps/cli/command.h"
+#include "apps/data/tokenizer_file.h"
 #include "apps/inspect/write_report.h"
 #include "apps/model/attention_storage.h"
 #include "apps/model/dtype_choice.h"
@@ -35,12 +36,17 @@ class Inspect final : public Command {
     const auto run = run_options_for_reading(directory_);
     const auto options = run ? run->options : TrainOptions{};
     if (!dtype_) dtype_ = options.dtype;
-    if (tokenizer_.empty()) tokenizer_ = tokenizer_of(directory_, run);
+    std::string without_tokenizer;
+    if (tokenizer_.empty()) {
+      without_tokenizer = folder_without_tokenizer(directory_, run);
+      tokenizer_ = tokenizer_of(directory_, run);
+    }
     if (!attention_storage_) attention_storage_ = options.attention_storage;
     const auto llama = load_model(directory_, precision_of(*dtype_));
     warn_of_model(llama->config);
     warn_of_kept_weights(llama->config, *attention_storage_);
     note_missing_checksums(session.console, directory_);
+    if (!without_tokenizer.empty()) check_reads_bytes(without_tokenizer, llama->config.vocab_size);
     const auto [prompt_tokenizer, tokens] = read_prompt(*prompt_, tokenizer_, llama->config);
     std::filesystem::path folder = output_dir_;
     if (output_dir_.empty()) folder = std::filesystem::path(directory_) / "inspect";

@@ -19,6 +19,7 @@
 #include "apps/model/step_memory.h"
 #include "apps/train/data_apart.h"
 #include "apps/train/peak_memory.h"
+#include "apps/train/run_options.h"
 #include "apps/train/script_flags.h"
 #include "apps/train/training_run.h"
 #include "nn/initialize.h"
@@ -233,6 +234,9 @@ class Train final : public Command {
         .validation_data = options_.validation_data,
         .tokenizer = resumed_ ? resumed_->tokenizer : options_.tokenizer,
         .model_tokenizer = options_.init_from.empty() ? "" : tokenizer_in(options_.init_from),
+        .model_without_tokenizer = initial_folder_without_tokenizer(),
+        .bin_dtype = options_.data_flags.bin_dtype,
+        .text_field = options_.data_flags.text_field,
         .seed = session.seed,
         .block_size = options_.block_size,
         .document_ends = chosen.document_ends};
@@ -243,10 +247,12 @@ class Train final : public Command {
     }
     if (choice.vocabulary == ModelChoice::Vocabulary::given)
       wanted.vocabulary_size = config.vocab_size;
-    auto data = open_data(wanted);
+    const auto opened = open_data(wanted);
+    TokenData data = opened;
     if (const auto split = split_of(chosen.validation_split); split != Split::validation) {
       data.validation = open_evaluation(wanted, split);
     }
+    if (!resumed_) options_.data_flags.bin_dtype = opened.bin_dtype;
     data = read_by(config, data);
     if (const auto found = only_token(*data.training)) print_warning(*found);
     const auto& tokenizer = data.training->tokenizer();
@@ -254,6 +260,12 @@ class Train final : public Command {
       config.vocab_size = tokenizer.vocabulary_size();
     if (!resumed_) options_.tokenizer = tokenizer.name();
     return data;
+  }
+
+  std::string initial_folder_without_tokenizer() const {
+    const auto& folder = options_.init_from;
+    if (resumed_ || folder.empty() || !tokenizer_in(folder).empty()) return {};
+    return folder_without_tokenizer(folder, read_run_options(folder));
   }
 
   void report(const Session& session, const Llama& llama, const TrainingSummary& summary) const {

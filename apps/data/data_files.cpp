@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "apps/data/split_names.h"
 #include "apps/folder/folder_entries.h"
 #include "runtime/check.h"
 
@@ -51,14 +52,20 @@ std::vector<std::string> files_of_glob(const std::string& pattern) {
 
 }  // namespace
 
-std::vector<std::string> files_of(const std::string& spec) {
+DataFiles data_files(const std::string& spec) {
   std::error_code error;
   const auto status = fs::status(spec, error);
-  if (fs::is_directory(status)) return files_in_folder(spec);
+  if (fs::is_directory(status)) return split_by_name(spec, files_in_folder(spec));
   if (!fs::exists(status) && spec.find_first_of("*?[") != std::string::npos) {
-    return files_of_glob(spec);
+    return split_by_name(spec, files_of_glob(spec));
   }
-  return {spec};
+  return {.training = {spec}};
+}
+
+std::vector<std::string> files_of(const std::string& spec) {
+  auto [files, validation, note] = data_files(spec);
+  files.insert(files.end(), validation.begin(), validation.end());
+  return files;
 }
 
 }  // namespace lookback

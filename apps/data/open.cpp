@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 #include <vector>
 
+#include "apps/cli/console.h"
 #include "apps/data/built_in_source.h"
 #include "apps/data/joined_documents.h"
 #include "apps/data/story_source.h"
@@ -21,29 +23,60 @@ constexpr std::string_view built_in_prefix = "builtin:";
 // In the order of Split.
 constexpr std::array<std::string_view, 3> split_names = {"train", "validation", "all"};
 
+// Which files of a SPEC are meant: those for training, those for validation (or all, where there
+// are none), or both; these with or without a place where the one ends and the other begins.
+enum class FilesWanted { training, validation, all, all_and_cut };
+
 // A SPEC, opened as far as it goes without knowing the vocabulary.
 struct Opened {
   std::string spec;
   std::shared_ptr<const TokenArray> array;     // none: built in
   std::shared_ptr<const Tokenizer> tokenizer;  // none: built in, or a .bin of numbers
+  std::string note;                            // on the files' names
 
-  Opened(std::string what, const DataOptions& options, TextCut cut) : spec(std::move(what)) {
+  Opened(std::string what, const DataOptions& options, FilesWanted wanted) : spec(std::move(what)) {
     const Check check{"data"};
     check(!spec.empty(), "no data: name a file, a folder or builtin:stories");
     if (is_built_in_data(spec)) return;
-    array = std::make_shared<const TokenArray>(files_of(spec));
-    if (is_bin()) {
+    const auto files = data_files(spec);
+    note = files.note;
+    TokenArrayOptions reading{
+        .layout = {.bin_dtype = options.bin_dtype, .vocabulary_size = options.vocabulary_size},
+        .text_field = options.text_field};
+    const auto paths = wanted_files(files, wanted, reading);
+    if (format_of(paths.front()) == TokenFormat::bin) {
       if (!means_own(options.tokenizer, "numbers")) tokenizer = read_tokenizer(options.tokenizer);
+      if (tokenizer) reading.layout.vocabulary_size = tokenizer->vocabulary_size();
+      array = std::make_shared<const TokenArray>(paths, reading);
       return;
     }
     const auto& name = options.tokenizer.empty() ? options.model_tokenizer : options.tokenizer;
     const bool in_bytes = means_own(name, "bytes");
+    if (name.empty()) check_bytes(options);
+    array = std::make_shared<const TokenArray>(paths, reading);
     tokenizer = make_tokenizer(in_bytes ? "bytes" : name, 0);
+    const auto cut =
+        wanted == FilesWanted::all_and_cut ? TextCut::before_validation : TextCut::none;
     if (!in_bytes) array = std::make_shared<const TokenArray>(array->encoded(*tokenizer, cut));
   }
   bool is_bin() const { return array && array->format() == TokenFormat::bin; }
 
  private:
+  static std::vector<std::string> wanted_files(const DataFiles& files, FilesWanted wanted,
+                                               TokenArrayOptions& reading) {
+    if (files.validation.empty() || wanted == FilesWanted::training) return files.training;
+    if (wanted == FilesWanted::validation) return files.validation;
+    auto both = files.training;
+    both.insert(both.end(), files.validation.begin(), files.validation.end());
+    if (wanted == FilesWanted::all_and_cut) reading.training_files = files.training.size();
+    return both;
+  }
+
+  static void check_bytes(const DataOptions& options) {
+    if (options.model_without_tokenizer.empty() || !options.vocabulary_size) return;
+    check_reads_bytes(options.model_without_tokenizer, *options.vocabulary_size);
+  }
+
   // Whether the data's own tokenizer is meant, and not a file's.
   bool means_own(std::string_view name, std::string_view own) const {
     if (is_tokenizer_file(name)) return false;
@@ -56,10 +89,23 @@ struct Opened {
   }
 };
 
+// One line for each SPEC, though it may be opened for both parts.
+void warn_of_names(const std::vector<const Opened*>& opened) {
+  std::set<std::string> notes;
+  for (const auto* data : opened) notes.insert(data->note);
+  notes.erase("");
+  std::ranges::for_each(notes, print_warning);
+}
+
 // Turns what was opened into sources.
 class Maker {
  public:
   Maker(const DataOptions& options, const std::vector<const Opened*>& opened) : options_(options) {
+    warn_of_names(opened);
+    const Check check{"data"};
+    check(!options.bin_dtype || std::ranges::any_of(opened, &Opened::is_bin),
+          "{}: holds no tokens, and --bin-dtype goes with a .bin or .npy: leave it out",
+          opened.front()->spec);
     std::int64_t largest = 0;
     for (const auto* data : opened) {
       if (!data->is_bin()) continue;
@@ -125,6 +171,14 @@ std::shared_ptr<const TokenSource> make_part(const Maker& maker, const Opened& d
                        split == Split::train ? middle : end);
 }
 
+std::optional<TokenType> bare_type_of(const Opened& data, const Opened& validation_data) {
+  if (!data.is_bin())
+    return validation_data.is_bin() ? validation_data.array->bare_type() : std::nullopt;
+  const auto type = data.array->bare_type();
+  if (!validation_data.is_bin() || validation_data.array->bare_type() == type) return type;
+  return std::nullopt;
+}
+
 void check_length(const TokenSource& source, const std::string& spec, std::string_view part,
                   std::int64_t needed, std::string_view reason) {
   const Check check{"data"};
@@ -137,17 +191,19 @@ void check_length(const TokenSource& source, const std::string& spec, std::strin
 
 bool is_built_in_data(std::string_view spec) { return spec.starts_with(built_in_prefix); }
 
-TokenData open_data(const DataOptions& options) {
+OpenedData open_data(const DataOptions& options) {
   const Check check{"data"};
   check(options.block_size >= 1, "a block size of {}: at least 1 is needed", options.block_size);
   const bool apart = !options.validation_data.empty();
-  const Opened data{options.data, options, apart ? TextCut::none : TextCut::before_validation};
+  const Opened data{options.data, options,
+                    apart ? FilesWanted::training : FilesWanted::all_and_cut};
   const Opened validation_data =
-      apart ? Opened{options.validation_data, options, TextCut::none} : data;
+      apart ? Opened{options.validation_data, options, FilesWanted::validation} : data;
   const Maker maker{options, {&data, &validation_data}};
-  TokenData result = {
-      .training = make_part(maker, data, apart && data.array ? Split::all : Split::train),
-      .validation = make_part(maker, validation_data, apart ? Split::all : Split::validation)};
+  OpenedData result = {
+      {.training = make_part(maker, data, apart && data.array ? Split::all : Split::train),
+       .validation = make_part(maker, validation_data, apart ? Split::all : Split::validation)},
+      bare_type_of(data, validation_data)};
 
   const auto block = fmt::format("one block (block size {} + 1)", options.block_size);
   check_length(*result.training, data.spec, "training", options.block_size + 1, block);
@@ -177,8 +233,11 @@ Split split_of(std::string_view name) {
 std::shared_ptr<const TokenSource> open_evaluation(const DataOptions& options, Split split) {
   const bool apart = !options.validation_data.empty();
   const auto part = apart ? Split::all : split;
-  const Opened data{split == Split::validation && apart ? options.validation_data : options.data,
-                    options, part == Split::all ? TextCut::none : TextCut::before_validation};
+  const bool validation_data = split == Split::validation && apart;
+  auto wanted = part == Split::all ? FilesWanted::all : FilesWanted::all_and_cut;
+  if (apart && split != Split::all)
+    wanted = validation_data ? FilesWanted::validation : FilesWanted::training;
+  const Opened data{validation_data ? options.validation_data : options.data, options, wanted};
   const Maker maker{options, {&data}};
   auto source = make_part(maker, data, data.array ? part : split);
   check_length(*source, data.spec, "evaluation", 2, "one to feed and one to score");

@@ -1,8 +1,9 @@
 // From what people write after --data to sources.
 //
-// SPEC: `builtin:NAME`; a text file; a `.bin` of tokens; a folder (its files, hidden ones and
-// sub-folders left out) or a glob of such files, joined in name order. A file that is there is
-// never read as a glob.
+// SPEC: `builtin:NAME`; a text file; records in JSON (records.h); either compressed (.gz, .zst); a
+// `.bin` or `.npy` of tokens (token_layout.h); a folder (its files, hidden ones and sub-folders
+// left out) or a glob of such files, joined in name order, or kept apart where their names say
+// train and validation (split_names.h). A file that is there is never read as a glob.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 
 #include "apps/data/data_files.h"
 #include "apps/data/token_source.h"
+#include "apps/data/token_type.h"
 #include "runtime/error.h"
 
 namespace lookback {
@@ -24,6 +26,11 @@ struct DataOptions {
   // numbers. Built-in data have but one.
   std::string tokenizer{};
   std::string model_tokenizer{};  // the file in the model's folder, where there is one
+  // A model's folder without a tokenizer; empty: it has one, or there is no such folder. Text is
+  // then read in bytes only if its vocabulary is theirs.
+  std::string model_without_tokenizer{};
+  std::optional<TokenType> bin_dtype{};  // of a .bin that does not say it itself
+  std::string text_field = "text";       // of records in JSON
   std::uint64_t seed = 0;
   std::int64_t block_size = 256;  // T
   // The vocabulary of a config that is given, which data must fit into, and which is a .bin's.
@@ -39,13 +46,20 @@ class UnsuitableTokenizer : public Error {
   using Error::Error;
 };
 
+struct OpenedData : TokenData {
+  // That of files which do not say it themselves, where all files have the same.
+  std::optional<TokenType> bin_dtype = {};
+};
+
 // Training and validation of a run. Without validation data: of n bytes of text, or tokens of a
 // .bin, the first floor(0.95 n) are for training, the rest for validation; a built-in source
-// validates on fresh sequences. With them: all of the one and all of the other. Throws
+// validates on fresh sequences. Where names of files say train and validation, these. With
+// validation data: all of the one, without what it has for validation, and all of the other, or
+// what it has for validation. Warns on stderr of what was taken from names. Throws
 // UnsuitableTokenizer, and Error on data that are missing or malformed
 // (token_array.h), have fewer than T + 1 tokens on either side, do not fit the vocabulary, or
 // use two tokenizers.
-TokenData open_data(const DataOptions& options);
+OpenedData open_data(const DataOptions& options);
 
 // Whether a SPEC is a source that the program brings along.
 bool is_built_in_data(std::string_view spec);
@@ -55,7 +69,8 @@ std::string_view name_of(Split split);  // "train", "validation", "all"
 // Throws Error on another name, naming the nearest.
 Split split_of(std::string_view name);
 
-// What `eval --split` goes through: the same parts as above. Of a built-in source `all` is fresh
+// What `eval --split` goes through: the same parts as above; `all` of files that are kept apart is
+// both. Of a built-in source `all` is fresh
 // sequences. Needs two tokens, one to feed and one to score.
 std::shared_ptr<const TokenSource> open_evaluation(const DataOptions& options, Split split);
 

@@ -17,25 +17,29 @@ constexpr std::size_t looked_at_bytes = text_check_bytes - rest_of_character;
 
 constexpr auto decompress = "decompress it first"sv;
 constexpr auto give_text = "--data takes texts (UTF-8) and .bin files of tokens"sv;
-constexpr auto give_tokens =
-    "its tokens as uint16, in a file whose name ends in .bin, would do "
-    "(array.astype('uint16').tofile('FILE.bin'))"sv;
+constexpr auto lfs_mark = "version https://git-lfs.github.com/spec/"sv;
 
 struct BinaryFormat {
   std::size_t position;
   std::string_view mark, name, advice;
 };
 constexpr std::array binary_formats = {
-    BinaryFormat{0, "\x1f\x8b", "compressed by gzip", decompress},
+    BinaryFormat{0, "\x1f\x8b\x08", "compressed by gzip", "its name must end in .gz"},
     BinaryFormat{0, "BZh91AY&SY", "compressed by bzip2", decompress},
     BinaryFormat{0, "\xfd\x37zXZ\0"sv, "compressed by xz", decompress},
-    BinaryFormat{0, "\x28\xb5\x2f\xfd", "compressed by zstd", decompress},
-    BinaryFormat{0, "PK\x03\x04", "a zip archive", "unpack it first, if texts are in it"},
-    BinaryFormat{0, "\x93NUMPY", "a NumPy array", give_tokens},
-    BinaryFormat{8, "{\"", "a safetensors file", "a model is named by its folder, not as data"},
+    BinaryFormat{0, "\x28\xb5\x2f\xfd", "compressed by zstd", "its name must end in .zst"},
+    BinaryFormat{0, "PK\x03\x04", "a zip archive (a model of PyTorch, or .npz, is one too)",
+                 "unpack it first, if texts or arrays are in it"},
+    BinaryFormat{0, "\x80\x02\x8a\x0al\xfc\x9c", "a model of PyTorch", give_text},
+    BinaryFormat{257, "ustar", "a tar archive", "unpack it first, and name the folder"},
+    BinaryFormat{0, "\x93NUMPY", "a NumPy array", "its name must end in .npy"},
+    BinaryFormat{4, "\0\0\0\0{\""sv, "a safetensors file",
+                 "a model is named by its folder, not as data"},
     BinaryFormat{0, "GGUF", "a GGUF model", give_text},
     BinaryFormat{0, "PAR1", "a Parquet file", "its texts, written out as UTF-8, would do"},
     BinaryFormat{0, "ARROW1\0"sv, "an Arrow file", "its texts, written out as UTF-8, would do"},
+    BinaryFormat{0, "\xff\xff\xff\xff\x10\0"sv, "an Arrow stream (datasets.save_to_disk)",
+                 "dataset.to_json('FILE.jsonl') writes its texts"},
     BinaryFormat{0, "%PDF-", "a PDF", "its text would do (pdftotext writes it out)"},
     BinaryFormat{0, "\x89PNG\r\n\x1a\n", "a PNG image", give_text},
     BinaryFormat{0, "\xff\xd8\xff", "a JPEG image", give_text},
@@ -44,11 +48,45 @@ constexpr std::array binary_formats = {
     BinaryFormat{0, "\xfe\xff", "UTF-16", "`iconv -f UTF-16 -t UTF-8` makes it UTF-8"},
 };
 
+std::string_view looked_at(std::span<const std::byte> file) {
+  return {reinterpret_cast<const char*>(file.data()), std::min(file.size(), looked_at_bytes)};
+}
+
+void check_no_lfs_pointer(std::string_view bytes, const std::string& path) {
+  const Check check{"data"};
+  check(!bytes.starts_with(lfs_mark),
+        "{}: is a Git LFS pointer, not the file that it stands for: `git lfs pull` fetches that",
+        path);
+}
+
+// Of tokens, the upper bytes of small ones are control characters.
+bool reads_as_text(std::string_view bytes) {
+  constexpr std::size_t enough = 32;
+  return bytes.size() >= enough && std::ranges::none_of(bytes, [](unsigned char c) {
+           return c < ' ' && c != '\t' && c != '\n' && c != '\r';
+         });
+}
+
 }  // namespace
 
+void check_is_no_other_format(std::span<const std::byte> beginning, const std::string& path) {
+  constexpr std::size_t shortest_mark = 3;
+  const auto bytes = looked_at(beginning);
+  check_no_lfs_pointer(bytes, path);
+  for (const auto& [position, mark, name, advice] : binary_formats) {
+    if (mark.size() < shortest_mark || bytes.size() < position) continue;
+    if (!bytes.substr(position).starts_with(mark)) continue;
+    fail("data", "{}: is {}, not tokens: {}; --bin-dtype uint16 reads it as tokens all the same",
+         path, name, advice);
+  }
+  const Check check{"data"};
+  check(!reads_as_text(bytes) || first_not_utf8(beginning),
+        "{}: is text, not tokens: give it a name that ends in .txt", path);
+}
+
 void check_is_text(std::span<const std::byte> file, const std::string& path) {
-  const std::string_view bytes{reinterpret_cast<const char*>(file.data()),
-                               std::min(file.size(), looked_at_bytes)};
+  const auto bytes = looked_at(file);
+  check_no_lfs_pointer(bytes, path);
   const auto zero = bytes.find('\0');
   const bool has_zero = zero != std::string_view::npos;
   for (const auto& [position, mark, name, advice] : binary_formats) {

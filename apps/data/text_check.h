@@ -18,6 +18,10 @@ inline constexpr std::size_t text_check_bytes = (std::size_t{64} << 10) + 3;
 // has one, in whatever 8-bit encoding, and binary data are hardly ever without.
 void check_is_text(std::span<const std::byte> file, const std::string& path);
 
+// The same of a file that is named as tokens, by its first text_check_bytes: a known binary format,
+// or text. Marks of one and two bytes count for nothing: tokens may begin with any.
+void check_is_no_other_format(std::span<const std::byte> beginning, const std::string& path);
+
 // Where the first byte lies that makes it no UTF-8; none: it is UTF-8. Another encoding is no
 // error: bytes are what is trained on.
 std::optional<std::size_t> first_not_utf8(std::span<const std::byte> file);

@@ -1,14 +1,13 @@
 #include "apps/data/token_array.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cstring>
 #include <map>
 #include <utility>
 
 #include "apps/cli/console.h"
 #include "apps/data/text_check.h"
+#include "apps/data/text_file.h"
 #include "runtime/check.h"
 
 namespace lookback {
@@ -16,21 +15,16 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "token files are read as they lie");
 
-constexpr std::size_t header_numbers = 256;
-constexpr std::size_t header_size = header_numbers * sizeof(std::int32_t);
-
-struct HeaderKind {
-  std::int32_t magic, version;
-  std::size_t width;
-};
-constexpr std::array header_kinds = {HeaderKind{20240520, 1, 2}, HeaderKind{20240801, 7, 4}};
-
-// Calls body(const Token* tokens) with the type that is `width` bytes wide.
+// Calls body(const Token* tokens) with the type that they have.
 template <class Body>
-void with_tokens(const std::byte* data, std::size_t width, const Body& body) {
-  if (width == 1) return body(reinterpret_cast<const std::uint8_t*>(data));
-  if (width == 2) return body(reinterpret_cast<const std::uint16_t*>(data));
-  body(reinterpret_cast<const std::uint32_t*>(data));
+void with_tokens(const std::byte* data, TokenType type, const Body& body) {
+  switch (type) {
+    case TokenType::uint8: return body(reinterpret_cast<const std::uint8_t*>(data));
+    case TokenType::uint16: return body(reinterpret_cast<const std::uint16_t*>(data));
+    case TokenType::uint32: return body(reinterpret_cast<const std::uint32_t*>(data));
+    case TokenType::int32: return body(reinterpret_cast<const std::int32_t*>(data));
+    case TokenType::int64: return body(reinterpret_cast<const std::int64_t*>(data));
+  }
 }
 
 std::vector<std::byte> first_bytes(const InputFile& file, std::size_t most) {
@@ -52,109 +46,166 @@ std::size_t start_of_character(std::string_view text, std::size_t at) {
   return at;
 }
 
+struct TokenRange {
+  std::int64_t least, most;
+};
+// In a form that compilers turn into vector instructions.
+template <class Token>
+TokenRange range_of(const Token* tokens, std::int64_t count) {
+  Token least = *tokens, most = *tokens;
+  for (std::int64_t i = 0; i < count; ++i) {
+    least = std::min(least, tokens[i]);
+    most = std::max(most, tokens[i]);
+  }
+  return {static_cast<std::int64_t>(least), static_cast<std::int64_t>(most)};
+}
+
+// Of the ends of documents in a text, those in its part (begin, end], counted from `begin`.
+std::vector<std::int64_t> ends_within(std::span<const std::int64_t> ends, std::size_t begin,
+                                      std::size_t end) {
+  std::vector<std::int64_t> within;
+  for (const auto document_end : ends) {
+    const auto at = static_cast<std::size_t>(document_end);
+    if (begin < at && at <= end) within.push_back(static_cast<std::int64_t>(at - begin));
+  }
+  return within;
+}
+
 }  // namespace
 
 TokenFormat format_of(const std::string& path) {
-  return path.ends_with(".bin") ? TokenFormat::bin : TokenFormat::text;
+  return path.ends_with(".bin") || path.ends_with(".npy") ? TokenFormat::bin : TokenFormat::text;
 }
 
-TokenArray::TokenArray(const std::vector<std::string>& paths) {
+// One line, however many files there are.
+void TokenArray::warn_of_encoding() const {
+  if (kind_ == TokenFormat::bin) return;
+  for (const auto& piece : pieces_) {
+    const auto at = piece.file ? first_not_utf8(first_bytes(*piece.file, text_check_bytes))
+                               : first_not_utf8(std::as_bytes(std::span(*piece.text)));
+    if (!at) continue;
+    return print_warning(fmt::format(
+        "{}: byte {} is not UTF-8 (latin-1?): convert it, or prompt the model in the same encoding",
+        piece.path, *at));
+  }
+}
+
+TokenArray::TokenArray(const std::vector<std::string>& paths, const TokenArrayOptions& options) {
   const Check check{"data"};
   check(!paths.empty(), "there is no file to read");
   kind_ = format_of(paths.front());
-  std::optional<std::pair<std::string, std::size_t>> not_utf8;
-  for (const auto& path : paths) {
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const auto& path = paths[i];
     check(format_of(path) == kind_,
           "{} and {}: text and .bin cannot be joined; name files of one kind", paths.front(), path);
     const auto file = std::make_shared<const InputFile>(path, "data");
     check(file->size() > 0, "{}: is empty", path);
-    if (kind_ == TokenFormat::text) {
-      const auto beginning = first_bytes(*file, text_check_bytes);
-      check_is_text(beginning, path);
-      const auto at = first_not_utf8(beginning);
-      if (at && !not_utf8) not_utf8 = {path, *at};
-    }
-    append(kind_ == TokenFormat::bin ? open_bin(file) : piece_of(file, 0, 1));
+    if (i == options.training_files) validation_first_ = count_;
+    append(kind_ == TokenFormat::bin ? piece_of(file, token_layout(*file, options.layout))
+                                     : open_text(file, options.text_field));
   }
-  validation_first_ = share_for_training(count_);
-  if (!not_utf8) return;
-  // One line, however many files there are.
-  print_warning(fmt::format(
-      "{}: byte {} is not UTF-8 (latin-1?): convert it, or prompt the model in the same encoding",
-      not_utf8->first, not_utf8->second));
+  if (!options.training_files) validation_first_ = start_of_validation(share_for_training(count_));
+  warn_of_encoding();
 }
 
 void TokenArray::append(Piece piece) {
   if (piece.count == 0) return;  // a text of nothing but what its tokenizer drops
   piece.first = count_;
+  piece.first_document = document_count_;
   count_ += piece.count;
+  document_count_ += piece.documents();
   pieces_.push_back(std::move(piece));
 }
 
+std::int64_t TokenArray::Piece::documents() const {
+  if (document_ends.empty()) return 1;
+  return std::ssize(document_ends) + (document_ends.back() < count ? 1 : 0);
+}
+
 TokenArray::Piece TokenArray::piece_of(std::shared_ptr<const InputFile> file,
-                                       std::size_t header_bytes, std::size_t width) {
-  const auto bytes = file->size() - header_bytes;
+                                       const TokenLayout& layout) {
+  const auto bytes = file->size() - layout.header_bytes;
   return {.path = file->path(),
           .file = file,
-          .header_bytes = header_bytes,
-          .width = width,
-          .count = static_cast<std::int64_t>(bytes / width),
+          .layout = layout,
+          .count = static_cast<std::int64_t>(bytes / bytes_of(layout.type)),
           .bytes = static_cast<std::int64_t>(bytes)};
 }
 
-TokenArray::Piece TokenArray::open_bin(std::shared_ptr<const InputFile> file) {
-  const Check check{"data"};
-  std::array<std::int32_t, 3> header{};
-  const auto beginning = first_bytes(*file, sizeof header);
-  std::memcpy(header.data(), beginning.data(), beginning.size());
-  for (const auto& header_kind : header_kinds) {
-    if (header[0] != header_kind.magic) continue;
-    check(file->size() >= header_size,
-          "{}: {} bytes are too few for the header of {} int32 that its first number {} announces",
-          file->path(), file->size(), header_numbers, header[0]);
-    check(header[1] == header_kind.version,
-          "{}: header {} of version {} is not known: version {} is", file->path(), header[0],
-          header[1], header_kind.version);
-    const auto body = file->size() - header_size;
-    check(header[2] > 0 && static_cast<std::size_t>(header[2]) * header_kind.width == body,
-          "{}: the header says {} tokens of {} bytes, but {} bytes follow it", file->path(),
-          header[2], header_kind.width, body);
-    return piece_of(file, header_size, header_kind.width);
+TokenArray::Piece TokenArray::open_text(const std::shared_ptr<const InputFile>& file,
+                                        const std::string& text_field) {
+  if (is_encoded_text(file->path())) {
+    auto [text, ends] = read_encoded_text(*file, text_field);
+    const auto bytes = std::ssize(text);
+    return {.path = file->path(),
+            .text = std::make_shared<const std::string>(std::move(text)),
+            .document_ends = std::move(ends),
+            .count = bytes,
+            .bytes = bytes};
   }
-  check(file->size() % 2 == 0, "{}: an odd number of bytes ({}) cannot be tokens of two bytes each",
-        file->path(), file->size());
-  return piece_of(file, 0, 2);
+  check_is_text(first_bytes(*file, text_check_bytes), file->path());
+  return piece_of(file, {.header_bytes = 0, .type = TokenType::uint8});
+}
+
+std::int64_t TokenArray::start_of_validation(std::int64_t cut) const {
+  if (cut >= count_) return cut;
+  const auto piece = piece_with(cut);
+  const auto& ends = piece->document_ends;
+  const auto next = std::ranges::lower_bound(ends, cut - piece->first);
+  return next == ends.end() || piece->first + *next == count_ ? cut : piece->first + *next;
 }
 
 TokenArray::Piece TokenArray::encode(const std::string& path, std::string_view text,
+                                     std::span<const std::int64_t> document_ends,
                                      const Tokenizer& tokenizer) {
-  const auto tokens = tokenizer.encode(text);
-  return {
-      .path = path,
-      .file = nullptr,
-      .encoded = std::make_shared<const std::vector<std::uint32_t>>(tokens.begin(), tokens.end()),
-      .width = sizeof(std::uint32_t),
-      .count = std::ssize(tokens),
-      .bytes = std::ssize(text)};
+  std::vector<std::uint32_t> all;
+  std::vector<std::int64_t> ends;
+  const auto end_token = tokenizer.document_end();
+  const auto add = [&](std::string_view document) {
+    const auto tokens = tokenizer.encode(document);
+    all.insert(all.end(), tokens.begin(), tokens.end());
+  };
+  std::size_t begin = 0;
+  for (const auto document_end : document_ends) {
+    const auto end = static_cast<std::size_t>(document_end);
+    add(text.substr(begin, end - begin - (end_token ? 1 : 0)));  // without its line break
+    if (end_token) all.push_back(static_cast<std::uint32_t>(*end_token));
+    const auto tokens = std::ssize(all);
+    if (tokens > (ends.empty() ? 0 : ends.back())) ends.push_back(tokens);
+    begin = end;
+  }
+  if (begin < text.size()) add(text.substr(begin));
+  const auto count = std::ssize(all);
+  return {.path = path,
+          .encoded = std::make_shared<const std::vector<std::uint32_t>>(std::move(all)),
+          .document_ends = std::move(ends),
+          .count = count,
+          .bytes = std::ssize(text)};
 }
 
 TokenArray TokenArray::encoded(const Tokenizer& tokenizer, TextCut cut) const {
   TokenArray result;
   for (const auto& piece : pieces_) {
-    std::string text(static_cast<std::size_t>(piece.bytes), '\0');
-    piece.file->read(0, std::as_writable_bytes(std::span(text)));
+    std::string read;
+    if (piece.file) {
+      read.resize(static_cast<std::size_t>(piece.bytes));
+      piece.file->read(0, std::as_writable_bytes(std::span(read)));
+    }
+    const std::string_view text = piece.file ? read : *piece.text;
     auto middle = text.size();
     if (cut == TextCut::before_validation) {
       const auto before = std::clamp<std::int64_t>(validation_first_ - piece.first, 0, piece.count);
       middle = start_of_character(text, static_cast<std::size_t>(before));
     }
-    const auto training = std::string_view(text).substr(0, middle);
-    const auto validation = std::string_view(text).substr(middle);
-    if (!training.empty()) {
-      result.append(encode(piece.path, training, tokenizer));
+    const auto add = [&](std::size_t begin, std::size_t end) {
+      const auto ends = ends_within(piece.document_ends, begin, end);
+      result.append(encode(piece.path, text.substr(begin, end - begin), ends, tokenizer));
+    };
+    if (middle > 0) {
+      add(0, middle);
       result.validation_first_ = result.count_;
     }
-    if (!validation.empty()) result.append(encode(piece.path, validation, tokenizer));
+    if (middle < text.size()) add(middle, text.size());
   }
   return result;
 }
@@ -162,13 +213,16 @@ TokenArray TokenArray::encoded(const Tokenizer& tokenizer, TextCut cut) const {
 template <class Body>
 void TokenArray::Piece::each_part(std::int64_t from, std::int64_t to, const Body& body) const {
   if (encoded) return body(from, encoded->data() + from, to - from);
-  constexpr std::int64_t most = std::int64_t{1} << 18;  // tokens: a megabyte at most
+  if (text)
+    return body(from, reinterpret_cast<const std::uint8_t*>(text->data()) + from, to - from);
+  constexpr std::int64_t most = std::int64_t{1} << 18;  // tokens: two megabytes at most
+  const auto width = bytes_of(layout.type);
   std::vector<std::byte> part(static_cast<std::size_t>(std::min(to - from, most)) * width);
   for (; from < to; from += most) {
     const auto length = std::min(to - from, most);
     const auto read = std::span(part).first(static_cast<std::size_t>(length) * width);
-    file->read(header_bytes + static_cast<std::size_t>(from) * width, read);
-    with_tokens(part.data(), width, [&](const auto* tokens) { body(from, tokens, length); });
+    file->read(layout.header_bytes + static_cast<std::size_t>(from) * width, read);
+    with_tokens(part.data(), layout.type, [&](const auto* tokens) { body(from, tokens, length); });
   }
 }
 
@@ -177,7 +231,7 @@ std::optional<std::int64_t> TokenArray::text_bytes(std::int64_t begin, std::int6
   std::int64_t bytes = 0;
   for (const auto& piece : pieces_) {
     const auto from = std::max(begin, piece.first), to = std::min(end, piece.first + piece.count);
-    if (from < to) bytes += piece.width == 1 ? to - from : piece.bytes;
+    if (from < to) bytes += piece.encoded ? piece.bytes : to - from;
   }
   return bytes;
 }
@@ -186,7 +240,7 @@ void TokenArray::read(std::int64_t first, std::span<std::int64_t> tokens) const 
   const Check check{"data"};
   check(0 <= first && first + std::ssize(tokens) <= count_, "tokens {} to {} of {}", first,
         first + std::ssize(tokens), count_);
-  for (auto piece = pieces_.begin() + file_of(first); !tokens.empty(); ++piece) {
+  for (auto piece = piece_with(first); !tokens.empty(); ++piece) {
     const auto skip = first - piece->first;
     const auto part = tokens.first(
         static_cast<std::size_t>(std::min<std::int64_t>(std::ssize(tokens), piece->count - skip)));
@@ -212,44 +266,79 @@ std::vector<FilePart> TokenArray::file_parts(std::int64_t begin, std::int64_t en
   return parts;
 }
 
-std::int64_t TokenArray::file_of(std::int64_t token) const {
-  const auto behind = std::upper_bound(pieces_.begin(), pieces_.end(), token,
-                                       [](std::int64_t t, const Piece& p) { return t < p.first; });
-  return behind - pieces_.begin() - 1;
+std::vector<TokenArray::Piece>::const_iterator TokenArray::piece_with(std::int64_t token) const {
+  return std::ranges::upper_bound(pieces_, token, {}, &Piece::first) - 1;
 }
 
-const std::string& TokenArray::path(std::int64_t file) const {
-  return pieces_[static_cast<std::size_t>(file)].path;
+std::int64_t TokenArray::document_of(std::int64_t token) const {
+  const auto piece = piece_with(token);
+  const auto& ends = piece->document_ends;
+  return piece->first_document +
+         (std::ranges::upper_bound(ends, token - piece->first) - ends.begin());
+}
+
+std::string TokenArray::document_name(std::int64_t document) const {
+  const auto& piece =
+      *(std::ranges::upper_bound(pieces_, document, {}, &Piece::first_document) - 1);
+  if (piece.document_ends.empty()) return piece.path;
+  return fmt::format("{}, record {}", piece.path, document - piece.first_document + 1);
 }
 
 std::optional<std::int64_t> TokenArray::closing_token() const {
-  std::map<std::int64_t, std::int64_t> files_with;
-  for (const auto& piece : pieces_) {
+  std::map<std::int64_t, std::int64_t> documents_with;
+  const auto is_of_most = [&](std::int64_t end) {
     std::int64_t last = 0;
-    read(piece.first + piece.count - 1, {&last, 1});
-    if (2 * ++files_with[last] > std::ssize(pieces_)) return last;
+    read(end - 1, {&last, 1});
+    return 2 * ++documents_with[last] > document_count_;
+  };
+  for (const auto& piece : pieces_) {
+    for (std::int64_t i = 0; i < piece.documents(); ++i) {
+      const auto& ends = piece.document_ends;
+      const bool listed = i < std::ssize(ends);
+      const auto end = piece.first + (listed ? ends[static_cast<std::size_t>(i)] : piece.count);
+      if (!is_of_most(end)) continue;
+      std::int64_t closing = 0;
+      read(end - 1, {&closing, 1});
+      return closing;
+    }
   }
   return std::nullopt;
 }
 
+std::optional<TokenType> TokenArray::bare_type() const {
+  std::optional<TokenType> type;
+  for (const auto& piece : pieces_) {
+    if (kind_ != TokenFormat::bin || piece.layout.said_by == TokenLayout::Source::file ||
+        type.value_or(piece.layout.type) != piece.layout.type)
+      return std::nullopt;
+    type = piece.layout.type;
+  }
+  return type;
+}
+
 std::int64_t TokenArray::largest_token() const {
-  std::int64_t largest = 0;
+  TokenRange all{0, 0};
   for (const auto& piece : pieces_) {
     piece.each_part(0, piece.count, [&](std::int64_t, const auto* tokens, std::int64_t length) {
-      largest = std::max<std::int64_t>(largest, *std::max_element(tokens, tokens + length));
+      const auto [least, most] = range_of(tokens, length);
+      all = {std::min(all.least, least), std::max(all.most, most)};
     });
   }
-  return largest;
+  if (all.least < 0) check_vocabulary(all.most + 1);
+  return all.most;
 }
 
 void TokenArray::check_vocabulary(std::int64_t vocabulary_size) const {
+  // A negative token is larger than any other.
+  const auto is_outside = [&](std::int64_t token) {
+    return static_cast<std::uint64_t>(token) >= static_cast<std::uint64_t>(vocabulary_size);
+  };
   for (const auto& piece : pieces_) {
     piece.each_part(
         0, piece.count, [&](std::int64_t begin, const auto* tokens, std::int64_t length) {
-          if (*std::max_element(tokens, tokens + length) < vocabulary_size) return;
-          const auto* wrong = std::find_if(tokens, tokens + length, [&](std::int64_t token) {
-            return token >= vocabulary_size;
-          });
+          const auto [least, most] = range_of(tokens, length);
+          if (!is_outside(least) && !is_outside(most)) return;
+          const auto* wrong = std::find_if(tokens, tokens + length, is_outside);
           fail("data",
                "{}: token {} at position {} is outside the vocabulary of {}: ids go up to {}",
                piece.path, *wrong, begin + (wrong - tokens), vocabulary_size, vocabulary_size - 1);

@@ -59,6 +59,20 @@ std::string tokenizer_in(const fs::path& directory) {
   return {};
 }
 
+void check_reads_bytes(const fs::path& directory, std::int64_t vocabulary_size) {
+  if (vocabulary_size == ByteTokenizer().vocabulary_size()) return;
+  const bool in_parts =
+      fs::exists(directory / "vocab.json") && fs::exists(directory / "merges.txt");
+  fail(
+      "data",
+      "{}: vocab_size is {} and the folder has no tokenizer.model or tokenizer.json{}: --tokenizer "
+      "FILE.model or FILE.json names its tokenizer (bytes, where text is read in bytes)",
+      directory.string(), vocabulary_size,
+      in_parts ? " (of vocab.json and merges.txt, AutoTokenizer.from_pretrained(..)."
+                 "save_pretrained(..) of transformers makes one)"
+               : "");
+}
+
 void write_tokenizer(const std::string& path, const fs::path& directory) {
   const auto beside = fs::path(path).parent_path() / config_name;
   const auto config =

@@ -1,6 +1,7 @@
 // Trained tokenizers, as files.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -20,6 +21,9 @@ std::shared_ptr<const Tokenizer> read_tokenizer(const std::string& path);
 // A model folder's own tokenizer, tokenizer.model or else tokenizer.json; of a checkpoint, that of
 // its run. Empty: none.
 std::string tokenizer_in(const std::filesystem::path& directory);
+
+// Throws Error for a model folder without a tokenizer whose vocabulary is not that of bytes.
+void check_reads_bytes(const std::filesystem::path& directory, std::int64_t vocabulary_size);
 
 // Makes a tokenizer file the tokenizer of a model folder, under the name that other programs look
 // for. The tokenizer_config.json that lies beside it comes along; where there is none, one is

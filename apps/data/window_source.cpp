@@ -75,7 +75,7 @@ std::vector<std::int64_t> WindowSource::training_documents(std::int64_t step,
   documents.reserve(static_cast<std::size_t>(rows * (columns + 1)));
   for (std::int64_t row = 0; row < rows; ++row) {
     const auto start = training_start(step, row_of_step(micro_step, rows, row), columns);
-    for (std::int64_t t = 0; t <= columns; ++t) documents.push_back(array_->file_of(start + t));
+    for (std::int64_t t = 0; t <= columns; ++t) documents.push_back(array_->document_of(start + t));
   }
   return documents;
 }

@@ -33,14 +33,16 @@ class WindowSource final : public TokenSource {
   std::optional<std::vector<std::int64_t>> tokens_at(std::int64_t first,
                                                      std::int64_t count) const override;
   std::vector<FilePart> file_parts() const override;
-  // A file is a document.
+  // A file is a document, or a record in one.
   std::vector<std::int64_t> training_documents(std::int64_t step, std::int64_t micro_step,
                                                std::int64_t rows,
                                                std::int64_t columns) const override;
-  std::string document_name(std::int64_t document) const override { return array_->path(document); }
-  // What more than half of the files end with; in a text only white space and control characters
-  // count, as letters and full stops stand within documents too. A .bin in the words of a tokenizer
-  // with a document_end(): that.
+  std::string document_name(std::int64_t document) const override {
+    return array_->document_name(document);
+  }
+  // What more than half of the documents end with; in a text only white space and control
+  // characters count, as letters and full stops stand within documents too. A .bin in the words of
+  // a tokenizer with a document_end(): that.
   std::optional<std::int64_t> separator() const override;
   std::optional<std::int64_t> evaluation_rows(std::int64_t columns) const override;
   TokenBatch evaluation_batch(std::int64_t first_row, std::int64_t rows,

@@ -62,4 +62,12 @@ Tensor Subject::random_ids(std::int64_t rows, std::int64_t columns, std::uint64_
   return to_default_device(ids);
 }
 
+Subject with_usual_weights(const Subject& subject) {
+  auto usual = subject;
+  usual.config.initializer_range = LlamaConfig().initializer_range;
+  usual.folder.reset();
+  usual.weights.reset();
+  return usual;
+}
+
 }  // namespace lookback

@@ -43,4 +43,9 @@ struct Subject {
   Tensor random_ids(std::int64_t rows, std::int64_t columns, std::uint64_t stream = 0) const;
 };
 
+// The subject with fresh weights of the usual size, whatever its initializer_range: of larger ones
+// a loss bends more than a difference quotient bears, and attention is sharper than bfloat16 bears;
+// of none at all nothing can be made large.
+Subject with_usual_weights(const Subject& subject);
+
 }  // namespace lookback

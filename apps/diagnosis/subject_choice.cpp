@@ -26,12 +26,18 @@ void open(Subject& subject, const SubjectChoice& choice, ModelChoice::Vocabulary
   const auto& spec = choice.data;
   DataOptions wanted{.data = spec,
                      .tokenizer = choice.tokenizer,
+                     .bin_dtype = choice.data_flags.bin_dtype,
+                     .text_field = choice.data_flags.text_field,
                      .seed = subject.seed,
                      .block_size = subject.block_size};
-  if (subject.folder) wanted.model_tokenizer = tokenizer_file_of(*subject.folder, subject.run);
+  if (subject.folder) {
+    wanted.model_tokenizer = tokenizer_file_of(*subject.folder, subject.run);
+    wanted.model_without_tokenizer = folder_without_tokenizer(*subject.folder, subject.run);
+  }
   if (spec.empty() && subject.run) {
     wanted.data = subject.run->options.data;
     wanted.validation_data = subject.run->options.validation_data;
+    choice.data_flags.take_those_of_run(wanted, subject.run->options.data_flags);
     wanted.seed = subject.run->seed;
   }
   if (wanted.data.empty() && vocabulary == ModelChoice::Vocabulary::of_data) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/data/data_flags.h"
 #include "apps/diagnosis/subject.h"
 #include "apps/model/model_choice.h"
 
@@ -15,7 +16,8 @@ struct SubjectChoice {
   std::vector<std::string> presets = {"llama"};
   std::string fault;      // laid over either; empty: none
   std::string tokenizer;  // bytes or a file, for text; empty: the folder's own, or bytes
-  std::string data;       // SPEC; empty: the run's own, else builtin:stories, or random tokens
+  DataFlags data_flags;
+  std::string data;  // SPEC; empty: the run's own, else builtin:stories, or random tokens
   std::optional<std::int64_t> block_size;
   Effort effort = Effort::quick;
   std::uint64_t seed = 0;

@@ -118,6 +118,12 @@ std::string tokenizer_file_of(const fs::path& directory, const std::optional<Run
   return own.empty() && run ? run->options.tokenizer : own;
 }
 
+std::string folder_without_tokenizer(const fs::path& directory,
+                                     const std::optional<RunOptions>& run) {
+  const bool known = (run && !run->options.tokenizer.empty()) || !tokenizer_in(directory).empty();
+  return known ? std::string() : directory.string();
+}
+
 std::string tokenizer_of(const fs::path& directory, const std::optional<RunOptions>& run) {
   if (auto file = tokenizer_file_of(directory, run); !file.empty()) return file;
   return run && !run->options.tokenizer.empty() ? run->options.tokenizer : "bytes";

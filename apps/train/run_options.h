@@ -35,6 +35,11 @@ std::optional<RunOptions> run_options_for_reading(const std::filesystem::path& d
 std::string tokenizer_file_of(const std::filesystem::path& directory,
                               const std::optional<RunOptions>& run);
 
+// The folder, where it has no tokenizer and is of no run, which would name its tokenizer; else
+// empty.
+std::string folder_without_tokenizer(const std::filesystem::path& directory,
+                                     const std::optional<RunOptions>& run);
+
 // What text is read and written with for a model folder: that file, the run's tokenizer, or bytes.
 std::string tokenizer_of(const std::filesystem::path& directory,
                          const std::optional<RunOptions>& run);

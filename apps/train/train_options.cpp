@@ -22,14 +22,17 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("preset", presets, "NAME", "a variant laid over the config (`lookback presets`)");
   flags.add("fault", fault, "NAME", "a known mistake: see `lookback presets --faults`");
   flags.add("init-from", init_from, "DIR", "start from the weights of a model folder");
-  flags.add("data", data, "SPEC",
-            "builtin:stories|uniform|markov|fixed, a text, a .bin of tokens, a folder or glob");
+  flags.add(
+      "data", data, "SPEC",
+      "builtin:stories|uniform|markov|fixed, a text, JSONL, a .bin or .npy of tokens, a folder "
+      "or glob");
   flags.add("validation-data", validation_data, "SPEC",
             "without it: the last 5 % of texts and tokens, fresh built-in data");
   flags.add(
       "tokenizer", tokenizer, "bytes|FILE",
       "for text and .bin: FILE.model (SentencePiece) or FILE.json (byte-level BPE); without it "
       "that of --init-from, or bytes; built-in data bring their own words");
+  data_flags.declare(flags);
   flags.add("batch-size", batch_size, at_least_one, "sequences per micro-step");
   flags.add("gradient-accumulation-steps", gradient_accumulation_steps, micro_steps_rule,
             "micro-steps per step");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/cli/flags.h"
+#include "apps/data/data_flags.h"
 #include "apps/model/attention_storage.h"
 #include "nn/adamw.h"
 #include "nn/schedule.h"
@@ -21,6 +22,7 @@ struct TrainOptions {
 
   std::string data = {}, validation_data = {};
   std::string tokenizer = {};  // empty: the data's own
+  DataFlags data_flags = {};
   std::int64_t batch_size = 8;
   std::int64_t gradient_accumulation_steps = 1;
   std::int64_t block_size = 256;

@@ -27,14 +27,12 @@ string error_of(const string& content) {
 
 TEST(TextCheck, KnownFormatsAreNamed) {
   const std::vector<std::pair<string, string>> all = {
-      {"\x1f\x8b\x08\x01", "is compressed by gzip, not a text: decompress it first"},
+      {"\x1f\x8b\x08\x01", "is compressed by gzip, not a text: its name must end in .gz"},
       {"BZh91AY&SY\xff\x01", "is compressed by bzip2"},
       {"\xfd\x37zXZ\0\1"s, "is compressed by xz"},
       {"\x28\xb5\x2f\xfd\x04", "is compressed by zstd"},
       {"PK\x03\x04\x14", "is a zip archive"},
-      {"\x93NUMPY\x01\0"s,
-       "is a NumPy array, not a text: its tokens as uint16, in a file whose "
-       "name ends in .bin, would do"},
+      {"\x93NUMPY\x01\0"s, "is a NumPy array, not a text: its name must end in .npy"},
       {"\x40\0\0\0\0\0\0\0{\"weight\":{}}"s, "is a safetensors file"},
       {"GGUF\3\0\0\0"s, "is a GGUF model"},
       {"PAR1\x15\0"s, "is a Parquet file"},

@@ -106,9 +106,9 @@ TEST_F(TokenizerData, FilesAreEncodedOneByOne) {
   EXPECT_EQ(tokens_of(*whole), expected);
 
   const TokenArray array = TokenArray(files_of(spec)).encoded(*tokenizer_, TextCut::none);
-  EXPECT_EQ(array.file_of(first - 1), 0);
-  EXPECT_EQ(array.file_of(first), 1);
-  EXPECT_EQ(array.path(1), path("docs/b.txt"));
+  EXPECT_EQ(array.document_of(first - 1), 0);
+  EXPECT_EQ(array.document_of(first), 1);
+  EXPECT_EQ(array.document_name(1), path("docs/b.txt"));
   EXPECT_EQ(array.text_bytes(0, array.size()), 8 + 13 + 60);
 
   // 76 of 81 bytes are for training: the cut lies in the third file.

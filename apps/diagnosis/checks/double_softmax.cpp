@@ -84,7 +84,7 @@ class DoubleSoftmax final : public DiagnosisCheck {
   }
 
   static std::unique_ptr<Llama> with_large_scores(const Subject& subject) {
-    auto llama = subject.fresh_model();
+    auto llama = with_usual_weights(subject).fresh_model();
     auto scaled = query_weights(*llama);
     scaled.merge(key_weights(*llama));
     for (const auto& [name, parameter, initial] : llama->parameters()) {

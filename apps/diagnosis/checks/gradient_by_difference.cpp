@@ -83,7 +83,7 @@ class GradientByDifference final : public DiagnosisCheck {
   Verdict looks_for() const override { return Verdict::wrong_gradient; }
   void run(const Subject& given, Diagnosis& diagnosis) const override {
     try {
-      auto subject = shrunk(given, size);
+      auto subject = shrunk(with_usual_weights(given), size);
       subject.config.vocab_size = std::min(subject.config.vocab_size, most_words);
       const auto llama = subject.fresh_model(DType::f64);
       disturb(*llama, subject.seed);

@@ -79,7 +79,7 @@ class GradientsOfManyRows final : public DiagnosisCheck {
   }
 
   static Subject subject_of(const Subject& given, const Plan& plan) {
-    auto subject = shrunk(given, plan.size);
+    auto subject = shrunk(with_usual_weights(given), plan.size);
     auto& config = subject.config;
     config.intermediate_size = inner_width;
     config.vocab_size = plan.words;

@@ -175,10 +175,11 @@ class NumberFormats final : public DiagnosisCheck {
   // with few.
   static std::vector<GradientBatch> batches_of(const Subject& subject) {
     const auto columns = std::min(subject.block_size, most_tokens);
+    const auto fresh = with_usual_weights(subject);
     std::vector<GradientBatch> batches{
-        {"", subject, subject.data.training->training_batch(0, 0, rows, columns)}};
+        {"", fresh, subject.data.training->training_batch(0, 0, rows, columns)}};
     if (!subject.config.fault.empty()) return batches;
-    auto small = shrunk(subject);
+    auto small = shrunk(fresh);
     small.config.vocab_size = std::min(small.config.vocab_size, most_words);
     small.config.intermediate_size = inner_width;
     const auto add = [&](const std::string& name, std::int64_t count, std::int64_t length) {

@@ -1,9 +1,11 @@
-// Tokens of a text in bytes, and of a .bin, against the bytes of their files, read as they lie: at
-// the beginning and at the end of what each part has of a file.
+// Tokens of a text in bytes, of a .bin and of a .npy against the bytes of their files, read as they
+// lie: at the beginning and at the end of what each part has of a file.
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 
+#include "apps/data/text_file.h"
 #include "apps/data/token_array.h"
 #include "apps/diagnosis/diagnosis_check.h"
 
@@ -13,20 +15,37 @@ namespace {
 constexpr std::int64_t tokens_read = 64;
 constexpr std::size_t files_read = 16;
 
-// How a file's tokens lie in it; width 0: in no way that can be read without a tokenizer.
+// How a file's tokens lie in it; width 0: in no way that can be read here: with a tokenizer, or
+// compressed, or as records.
 struct Layout {
   std::int64_t header_bytes = 0, width = 0;
 };
 
+// Of llm.c, of a packed chunk, of NumPy, or none.
+std::int64_t header_bytes_of(const std::string& path) {
+  std::array<unsigned char, 12> start{};
+  std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(start.data()), start.size());
+  const auto number = [&](std::size_t at, std::size_t bytes) {
+    std::int64_t value = 0;
+    for (auto i = bytes; i-- > 0;) value = value * 256 + start[at + i];
+    return value;
+  };
+  const std::string mark(start.begin(), start.begin() + 7);
+  if (mark == "LITPKDS") return 24;
+  if (mark.substr(0, 6) == "\x93NUMPY")
+    return start[6] == 1 ? 10 + number(8, 2) : 12 + number(8, 4);
+  return number(0, 4) == 20240520 || number(0, 4) == 20240801 ? 1024 : 0;
+}
+
 Layout layout_of(const FilePart& part, const TokenSource& source) {
-  constexpr std::int64_t header = 1024;
+  if (format_of(part.path) == TokenFormat::text) {
+    const bool as_it_lies = source.tokenizer().name() == "bytes" && !is_encoded_text(part.path);
+    return {0, as_it_lies ? 1 : 0};
+  }
   const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(part.path));
-  if (format_of(part.path) == TokenFormat::text)
-    return {0, source.tokenizer().name() == "bytes" ? 1 : 0};
-  for (const std::int64_t width : {2, 4}) {
-    for (const auto in_front : {std::int64_t{0}, header}) {
-      if (in_front + part.all * width == bytes) return {in_front, width};
-    }
+  const auto header = header_bytes_of(part.path);
+  for (const std::int64_t width : {1, 2, 4, 8}) {
+    if (header + part.all * width == bytes) return {header, width};
   }
   return {};
 }
