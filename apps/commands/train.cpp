@@ -73,7 +73,6 @@ class Train final : public Command {
 
   ExitCode run(const Session& session) override {
     check_flags(*session.flags);
-    for (const auto& note : notes_) session.console.note(note);
     if (!output_) {
       output_.emplace(options_.output_dir,
                       options_.overwrite ? ExistingRun::replaced : ExistingRun::refused);
@@ -84,7 +83,7 @@ class Train final : public Command {
     if (resumed_) note_resolved_steps(*resumed_, *session.flags);
     check_memory(least_step_bytes(choice.config, precision_of(options_.dtype).storage));
     const Llama llama(choice.config, precision_of(options_.dtype));
-    say_what_is_to_be_done(session, llama, data);
+    const auto intent = what_is_to_be_done(llama, data);
     warn_of_model(choice.config);
     warn_of_kept_weights(choice.config, options_.attention_storage);
     if (!resumed_ && !options_.init_from.empty()) {
@@ -99,6 +98,8 @@ class Train final : public Command {
     }
     TrainingRun training(llama, data, options_, *output_, session);
     if (resumed_) resume(training, session);
+    for (const auto& note : notes_) session.console.note(note);
+    session.console.note(intent);
     session.note_device();
     const auto summary = training.run();
     report(session, llama, summary);
@@ -202,7 +203,8 @@ class Train final : public Command {
                         : fmt::format("{:.3g} GB", number / 1e9);
   }
 
-  void say_what_is_to_be_done(const Session& session, const Llama& llama, const TokenData& data) {
+  // Throws where it does not fit into memory.
+  std::string what_is_to_be_done(const Llama& llama, const TokenData& data) const {
     std::int64_t parameters = 0;
     for (const auto& parameter : llama.parameters()) parameters += parameter.tensor.numel();
     const auto tokens_of = [](const TokenSource& source) {
@@ -221,7 +223,7 @@ class Train final : public Command {
       check_memory(*bytes);
       text += fmt::format("; a step needs about {} of memory", size_in_words(*bytes));
     }
-    session.console.note(text);
+    return text;
   }
 
   // Opens the data, and settles with them the vocabulary, the tokenizer and the block size.

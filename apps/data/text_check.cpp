@@ -63,7 +63,7 @@ void check_no_lfs_pointer(std::string_view bytes, const std::string& path) {
 bool reads_as_text(std::string_view bytes) {
   constexpr std::size_t enough = 32;
   return bytes.size() >= enough && std::ranges::none_of(bytes, [](unsigned char c) {
-           return c < ' ' && c != '\t' && c != '\n' && c != '\r';
+           return c == 0x7f || (c < ' ' && c != '\t' && c != '\n' && c != '\r');
          });
 }
 

@@ -36,7 +36,8 @@ TensorFiles open_weights(const std::filesystem::path& directory);
 // The names that they have.
 std::vector<std::string> weight_names(const std::filesystem::path& directory);
 
-// Fills a model that is there with the weights of a folder, with the same checks of all DIR's files.
+// Fills a model that is there with the weights of a folder, with the same checks of all DIR's
+// files.
 void load_weights(const Llama& llama, const std::filesystem::path& directory);
 
 // A line where damage to the weights would not be noticed.

@@ -20,8 +20,8 @@ TensorFiles open_weight_files(const std::filesystem::path& directory,
 // Throws Error where a folder holds an adapter, or weights in another format alone.
 void refuse_other_folder(const std::filesystem::path& directory);
 
-// Throws Error for names that no model here has: of quantized weights, of adapters, and those that a
-// wrapper is around, with the command that takes it off.
+// Throws Error for names that no model here has: of quantized weights, of adapters, and those that
+// a wrapper is around, with the command that takes it off.
 void refuse_other_names(const TensorFiles& weights, const std::filesystem::path& directory);
 
 }  // namespace lookback

@@ -70,8 +70,8 @@ inline constexpr std::array<std::string_view, 56> ignored_config_keys = {
 };
 
 // What tools leave behind in the config of a model: transformers' successors and Auto classes,
-// unsloth, nanotron, transformers.js, trl, axolotl, LLaMA-Factory, PEFT, llava. Lengths of texts and
-// the code that attention runs in are among it: they compute nothing.
+// unsloth, nanotron, transformers.js, trl, axolotl, LLaMA-Factory, PEFT, llava. Lengths of texts
+// and the code that attention runs in are among it: they compute nothing.
 inline constexpr std::array<std::string_view, 59> tool_keys = {
     "attention_implementation",
     "attn_implementation",

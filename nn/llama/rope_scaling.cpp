@@ -174,7 +174,7 @@ void read_theta(const json& value, std::string_view where, std::string_view key,
 
 void read_rope(const json& object, std::string_view where, LlamaConfig& config) {
   const ConfigReader reader(object, where, "");
-  Rotation rotation{.has_theta = reader.find(theta) != nullptr};
+  Rotation rotation{.scalings = {}, .has_theta = reader.find(theta) != nullptr};
   for (const auto* key : {"rope_scaling", "rope_parameters"}) {
     const auto* value = reader.find(key);
     if (value == nullptr) continue;

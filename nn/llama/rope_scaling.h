@@ -9,8 +9,8 @@
 
 namespace lookback {
 
-// Reads both into a config of which sizes and rope_theta are read. Throws Error for unknown kinds and
-// keys, for missing keys and for numbers that cannot be, and where the two disagree.
+// Reads both into a config of which sizes and rope_theta are read. Throws Error for unknown kinds
+// and keys, for missing keys and for numbers that cannot be, and where the two disagree.
 void read_rope(const nlohmann::json& object, std::string_view where, LlamaConfig& config);
 
 // What to write for it; null for none.

@@ -303,7 +303,7 @@ TEST_F(ModelFiles, ConvertIsWholeOrNotAtAll) {
   EXPECT_EQ(result.code, 1);
   EXPECT_FALSE(exists(out()));
   EXPECT_NEAR(loss(folder()), expected_, 1e-6);
-  expect_error(run_lookback({"convert", folder(), "--output-dir", folder()}), 1,
+  expect_error(run_lookback({"convert", folder(), "--output-dir", folder(), "--quiet"}), 1,
                "is there already: choose a new folder");
 }
 

@@ -141,9 +141,10 @@ TEST_F(SplitRun, OfATextAndInAResumedRun) {
       run_lookback({"train", "--resume", "--output-dir", small_.run(), "--max-steps", "8"}).code,
       0);
   write_text(folder() / "dev.txt", text_.substr(0, 301));
-  expect_error(run_lookback({"train", "--resume", "--quiet", "--output-dir", small_.run(),
-                             "--max-steps", "9"}),
-               1, "dev.txt: is not what the run was trained on");
+  const auto refused = run_lookback(
+      {"train", "--resume", "--quiet", "--output-dir", small_.run(), "--max-steps", "9"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("dev.txt: is not what the run was trained on"));
 }
 
 class ModelWithoutTokenizer : public testing::Test {
@@ -176,7 +177,9 @@ TEST_F(ModelWithoutTokenizer, IsNotReadInBytesUnlessItsVocabularyIsThat) {
        "16", "--output-dir", small_.path() / "new"}};
   for (const auto& command : commands) {
     SCOPED_TRACE(command.front());
-    expect_error(run_lookback(command), 1, says);
+    auto quiet = command;
+    quiet.emplace_back("--quiet");
+    expect_error(run_lookback(quiet), 1, says);
     auto in_bytes = command;
     in_bytes.insert(in_bytes.end(), {"--tokenizer", "bytes"});
     const bool judges =
@@ -187,7 +190,9 @@ TEST_F(ModelWithoutTokenizer, IsNotReadInBytesUnlessItsVocabularyIsThat) {
   }
   write_text(std::filesystem::path(folder) / "vocab.json", "{}");
   write_text(std::filesystem::path(folder) / "merges.txt", "");
-  expect_error(run_lookback(commands.front()), 1, "of vocab.json and merges.txt, AutoTokenizer");
+  auto quiet = commands.front();
+  quiet.emplace_back("--quiet");
+  expect_error(run_lookback(quiet), 1, "of vocab.json and merges.txt, AutoTokenizer");
   // A run of ours says itself that it reads bytes, and tokens need no tokenizer.
   EXPECT_EQ(run_lookback({"eval", small_.run()}).code, 0);
   EXPECT_EQ(

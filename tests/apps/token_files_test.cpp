@@ -285,7 +285,7 @@ TEST(TokenFilesOfARun, AreReadTheSameWayAgain) {
   const auto wide = small.train({"--data", bin, "--bin-dtype", "uint32", "--json"});
   ASSERT_EQ(wide.code, 0) << wide.err;
   EXPECT_THAT(read_text(std::filesystem::path(small.run()) / "options.toml"),
-              HasSubstr("bin-dtype = \"uint32\""));
+              HasSubstr("bin_dtype = \"uint32\""));
   const auto loss = SmallRun::json(wide).at("validation_loss").get<double>();
   const auto again = run_lookback({"eval", small.run(), "--json"});
   EXPECT_EQ(SmallRun::json(again).at("loss").get<double>(), loss) << again.err;
