@@ -216,8 +216,8 @@ class Train final : public Command {
         parameters, tokens_of(*data.training), tokens_of(*data.validation), *options_.max_steps,
         options_.batch_size * options_.gradient_accumulation_steps, options_.block_size);
     const auto tokens = options_.batch_size * options_.block_size;
-    const bool keeps_all =
-        !options_.gradient_checkpointing && options_.attention_storage == AttentionStorage::qk;
+    const bool keeps_all = llama.config.fault.empty() && !options_.gradient_checkpointing &&
+                           options_.attention_storage == AttentionStorage::qk;
     const auto bytes = keeps_all ? step_bytes(llama, tokens) : std::nullopt;
     if (bytes) {
       check_memory(*bytes);
