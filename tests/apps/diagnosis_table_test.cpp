@@ -15,11 +15,10 @@ class DiagnosisOfTestSubjects : public ::testing::TestWithParam<TestSubject> {};
 
 TEST_P(DiagnosisOfTestSubjects, IsTheirVerdict) {
   const lookback::testing::OneThread one_thread;
-  // What must not be called wrong is tried more often.
-  const auto seeds = GetParam().expected == Verdict::healthy ? 2 : 1;
-  const auto result = diagnose_with_seeds(GetParam(), seeds);
+  // Fifty seeds take hours: `lookback diagnose --table --seeds 50`.
+  const auto result = diagnose_with_seeds(GetParam(), 1);
   EXPECT_EQ(result.right, result.diagnoses) << table_of({result});
-  EXPECT_GE(result.diagnoses, seeds);
+  EXPECT_EQ(result.diagnoses, GetParam().expected == Verdict::healthy ? 2 : 1);
   EXPECT_FALSE(result.place.empty());
 }
 
