@@ -81,7 +81,9 @@ class Train final : public Command {
     const auto data = open(session, choice);
     resolve_steps(options_, data.training->tokens());
     if (resumed_) note_resolved_steps(*resumed_, *session.flags);
-    check_memory(least_step_bytes(choice.config, precision_of(options_.dtype).storage));
+    check_memory(least_step_bytes(choice.config, precision_of(options_.dtype).storage),
+                 "weights, their gradients and AdamW's moments alone need",
+                 "only a smaller model (--config)");
     const Llama llama(choice.config, precision_of(options_.dtype));
     const auto intent = what_is_to_be_done(llama, data);
     warn_of_model(choice.config);
@@ -187,14 +189,12 @@ class Train final : public Command {
   }
 
   // Of the machine's own memory; a device says itself what does not fit.
-  void check_memory(std::int64_t needed) const {
+  static void check_memory(std::int64_t needed, const std::string& by,
+                           const std::string& what_needs_less) {
     const auto available = available_bytes();
     if (default_device().backend != Backend::cpu || !available || needed <= *available) return;
-    fail("train",
-         "a step needs about {} of memory, and {} are free here: a smaller model (--config), a "
-         "smaller --batch-size ({}) or --block-size ({}), or --gradient-checkpointing needs less",
-         size_in_words(needed), size_in_words(*available), options_.batch_size,
-         options_.block_size);
+    fail("train", "{} {} of memory, and {} are free here: {} needs less", by, size_in_words(needed),
+         size_in_words(*available), what_needs_less);
   }
 
   static std::string size_in_words(std::int64_t bytes) {
@@ -220,7 +220,10 @@ class Train final : public Command {
                            options_.attention_storage == AttentionStorage::qk;
     const auto bytes = keeps_all ? step_bytes(llama, tokens) : std::nullopt;
     if (bytes) {
-      check_memory(*bytes);
+      check_memory(*bytes, "a step needs about",
+                   fmt::format("a smaller model (--config), a smaller --batch-size ({}) or "
+                               "--block-size ({}), or --gradient-checkpointing",
+                               options_.batch_size, options_.block_size));
       text += fmt::format("; a step needs about {} of memory", size_in_words(*bytes));
     }
     return text;

@@ -77,12 +77,14 @@ bool nearly_all(std::int64_t at_one_place, std::int64_t at_the_other) {
        first_tokens<std::uint16_t>(file));
 }
 
-// The upper 16 bits of 1.0 to 500,000, in 32 and in 64 bits, stand at the last place of a group.
+// The upper 16 bits of 3e-5 to 500,000, of either sign, in 32 and in 64 bits, stand at the last
+// place of a group: of tokens, or of what was never tokens.
 void check_integers(const InputFile& file, const std::vector<std::uint16_t>& numbers) {
-  constexpr std::uint16_t least = 0x3F80, most = 0x4900;
+  constexpr std::uint16_t least = 0x3800, most = 0x4900, without_sign = 0x7FFF;
   Counts real{}, other{};
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    const bool is_real = least <= numbers[i] && numbers[i] <= most;
+    const auto size = numbers[i] & without_sign;
+    const bool is_real = least <= size && size <= most;
     real[i % group] += is_real ? 1 : 0;
     other[i % group] += is_real || numbers[i] == 0 ? 0 : 1;
   }

@@ -212,7 +212,7 @@ TEST_F(BadInput, OutOfMemory) {
   small_.model["hidden_size"] = 4'000'000;
   small_.model["intermediate_size"] = 4'000'000;
   write_text(small_.config(), small_.model.dump());
-  refused({}, 1, "a step needs about 1.54e+06 GB of memory, and ",
+  refused({}, 1, "AdamW's moments alone need 1.54e+06 GB of memory, and ",
           {.largest_memory_bytes = std::size_t{8} << 30});
   write_text(small_.config(), SmallRun().model.dump());
   // Before there is a tensor, and when there are: what was asked for, and what is in use.

@@ -131,6 +131,10 @@ TEST(ScriptFlags, MeanWhatTheyMeanThere) {
   expect_same("--eval_strategy no", "--eval-steps 1000000000");
   expect_same("--eval_strategy epoch --save_strategy no", "");
   expect_same("--resume_from_checkpoint false", "");
+  expect_same(
+      "--eval_on_start --hub_strategy every_save --logging_nan_inf_filter True "
+      "--save_only_model False --use_liger_kernel --data_seed 3",
+      "");
   expect_same("--overwrite_output_dir False", "");
   expect_same(
       "--fp16 False --push_to_hub false --validation_split_percentage 5 "
@@ -180,6 +184,8 @@ TEST(ScriptFlags, RefuseWhatIsNotHere) {
            {"--lr_scheduler_kwargs {\"min_lr\":1e-5}", "--learning_rate, which is not given"},
            {"--lr_scheduler_kwargs [", "JSON object"},
            {"--streaming", "leave it out"},
+           {"--neftune_noise_alpha 5", "not here"},
+           {"--optim_args x=1", "--adam_beta1"},
            {"--deepspeed ds.json", "one process"},
            {"--train_file", "needs a value"}}) {
     EXPECT_THAT(refusal_of(line), AllOf(HasSubstr("--"), HasSubstr(word))) << line;

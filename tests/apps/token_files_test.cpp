@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 
 #include "apps/data/open.h"
@@ -148,6 +149,15 @@ TEST_F(TokenFiles, OtherNumbersAreNoTokens) {
     swapped.push_back(__builtin_bswap32(id));
   }
   EXPECT_THAT(error_of(write("real.bin", bytes_of(real))), HasSubstr("floating-point"));
+  // What was never tokens: weights, of either sign and well below 1.
+  std::vector<float> weights;
+  std::vector<double> wide_weights;
+  for (int i = 1; i < 400; ++i) {
+    weights.push_back(static_cast<float>(std::sin(i) / 3));
+    wide_weights.push_back(std::cos(i) / 50);
+  }
+  EXPECT_THAT(error_of(write("real.bin", bytes_of(weights))), HasSubstr("floating-point"));
+  EXPECT_THAT(error_of(write("real.bin", bytes_of(wide_weights))), HasSubstr("floating-point"));
   EXPECT_THAT(error_of(write("swapped.bin", bytes_of(swapped))), HasSubstr("highest byte first"));
   std::vector<std::uint16_t> bytes;
   for (const auto id : ids<std::uint16_t>(256))
