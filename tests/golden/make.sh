@@ -306,3 +306,4 @@ stock deepseek-v3 deepseek_v3 --seed 7 --rope-scaling "$yarn"
 
 "$python" "$here/tokenizers/make.py" "$folder/tokenizers"
 "$python" "$here/tokenizers/make_sentencepiece.py" "$folder/tokenizers"
+"$python" "$here/tokenizers/make_llama.py" "$folder/tokenizers"
