@@ -41,6 +41,10 @@ constexpr std::array binaries = {
     Beginning{"\x1f\x8b", compressed},
     Beginning{"\x28\xb5\x2f\xfd", compressed},
     Beginning{"BZh", compressed},
+    Beginning{
+        "IQ== 0\n",
+        "is a vocabulary of tiktoken, not of SentencePiece: take the tokenizer.json of the same "
+        "model"},
     Beginning{"\xfd"
               "7zXZ",
               compressed},

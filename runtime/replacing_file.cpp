@@ -76,6 +76,11 @@ void ReplacingFile::write(std::span<const std::byte> bytes) {
   if (const int error = file_.write(bytes)) refuse(target_, "cannot be written", error);
 }
 
+void ReplacingFile::write_beginning(std::span<const std::byte> bytes) {
+  if (lseek(file_.get(), 0, SEEK_SET) != 0) refuse(target_, "cannot be written", errno);
+  write(bytes);
+}
+
 void ReplacingFile::commit() {
   if (const int error = file_.sync()) refuse(target_, "cannot be written", error);
   if (const int error = file_.close()) refuse(target_, "cannot be written", error);

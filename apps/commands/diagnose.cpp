@@ -125,6 +125,8 @@ class Diagnose final : public Command {
       flag("bin-dtype", std::string(name_of(*type)));
     if (const auto& field = choice_.data_flags.text_field; field != DataFlags().text_field)
       flag("text-field", field);
+    if (const auto choice = choice_.data_flags.add_bos; choice != AddBos::automatic)
+      flag("add-bos", std::string(name_of(choice)));
     if (choice_.block_size) flag("block-size", std::to_string(*choice_.block_size));
     text += full_ ? " --full" : " --quick";
     flag("seed", std::to_string(session.seed));

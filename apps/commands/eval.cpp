@@ -69,6 +69,10 @@ class Eval final : public Command {
     }
     const auto source = open(*llama, run, session.seed);
     if (run && !data_.empty()) check_language(run->options.tokenizer, *source);
+    if (!data_.empty() && !session.flags->given("add-bos") && source->scored_bytes()) {
+      for (const auto& note : tokenizer_notes(source->tokenizer(), {}, TextKind::data))
+        session.console.note(note);
+    }
     const auto storage = run ? run->options.attention_storage : TrainOptions().attention_storage;
     warn_of_kept_weights(llama->config, storage);
     const auto batch_size = run ? run->options.batch_size : TrainOptions().batch_size;
@@ -95,10 +99,9 @@ class Eval final : public Command {
                        .tokenizer = tokenizer_,
                        .model_tokenizer = tokenizer_file_of(directory_, run),
                        .model_without_tokenizer = folder_without_tokenizer(directory_, run),
-                       .bin_dtype = data_flags_.bin_dtype,
-                       .text_field = data_flags_.text_field,
                        .seed = seed,
                        .block_size = *block_size_};
+    data_flags_.set(wanted);
     if (data_.empty()) {
       wanted.data = run->options.data;
       wanted.validation_data = run->options.validation_data;

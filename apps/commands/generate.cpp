@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "apps/cli/command.h"
+#include "apps/data/document_start.h"
+#include "apps/data/tokenizer_config.h"
 #include "apps/data/tokenizer_file.h"
 #include "apps/model/cache_policy_flags.h"
 #include "apps/model/dtype_choice.h"
@@ -40,6 +42,10 @@ class Generate final : public Command {
     cache_.declare(flags);
     flags.add("tokenizer", tokenizer_, "bytes|FILE",
               "or FILE.model, FILE.json, stories; without it the folder's own, or bytes");
+    add_bos_flag(
+        flags, add_bos_,
+        "whether the tokenizer's first token (<s>) stands in front of the prompt; auto: as "
+        "its files say, or as in the run's training");
     flags.add_choice("dtype", dtype_, floating_dtypes, "number format; without it the run's");
   }
 
@@ -63,7 +69,9 @@ class Generate final : public Command {
     note_missing_checksums(session.console, directory_);
     if (!without_tokenizer.empty()) check_reads_bytes(without_tokenizer, llama->config.vocab_size);
     const auto& config = llama->config;
-    auto [prompt_tokenizer, tokens] = read_prompt(*prompt_, tokenizer_, config);
+    auto [prompt_tokenizer, in_front, tokens] =
+        read_prompt(*prompt_, tokenizer_, config, add_bos_of(add_bos_, run));
+    note_prompt(session, *prompt_tokenizer, in_front);
     const auto prompt_length = static_cast<std::int64_t>(tokens.size());
 
     const auto words = prompt_tokenizer->vocabulary_size();
@@ -92,7 +100,7 @@ class Generate final : public Command {
 
     const auto last = generation.tokens.end() - (generation.ended ? 1 : 0);
     tokens.insert(tokens.end(), generation.tokens.begin(), last);  // the end has no text
-    const auto text = prompt_tokenizer->decode(tokens);
+    const auto text = prompt_tokenizer->decode(std::span(tokens).subspan(in_front.size()));
     const auto count = static_cast<double>(generation.tokens.size());
     session.console.result(text,
                            {{"text", text},
@@ -106,6 +114,18 @@ class Generate final : public Command {
   }
 
  private:
+  void note_prompt(const Session& session, const Tokenizer& tokenizer,
+                   const std::vector<std::int64_t>& in_front) const {
+    if (!session.flags->given("add-bos")) {
+      for (const auto& note : tokenizer_notes(tokenizer, in_front, TextKind::prompt))
+        session.console.note(note);
+    }
+    if (has_chat_template(directory_)) {
+      session.console.note(
+          "the folder has a chat template, which is not run: the prompt is read as it stands");
+    }
+  }
+
   static constexpr NumberRule share{.min = 0, .min_is = NumberRule::Bound::excluded, .max = 1};
 
   std::string directory_, tokenizer_;
@@ -114,6 +134,7 @@ class Generate final : public Command {
   std::optional<std::int64_t> new_tokens_, top_k_;
   double temperature_ = 1, top_p_ = 1;
   bool no_cache_ = false, ignore_eos_ = false;
+  AddBos add_bos_ = AddBos::automatic;
   CachePolicyFlags cache_;
 };
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "apps/cli/command.h"
+#include "apps/data/document_start.h"
 #include "apps/data/tokenizer_file.h"
 #include "apps/inspect/write_report.h"
 #include "apps/model/attention_storage.h"
@@ -27,6 +28,10 @@ class Inspect final : public Command {
               "where inspect.safetensors and report.html go; without it DIR/inspect");
     flags.add("tokenizer", tokenizer_, "bytes|FILE",
               "or FILE.model, FILE.json, stories; without it the folder's own, or bytes");
+    add_bos_flag(
+        flags, add_bos_,
+        "whether the tokenizer's first token (<s>) stands in front of the prompt; auto: as "
+        "its files say, or as in the run's training");
     flags.add_choice("dtype", dtype_, floating_dtypes, "number format; without it the run's");
     add_attention_storage_flag(flags, attention_storage_);
   }
@@ -47,7 +52,12 @@ class Inspect final : public Command {
     warn_of_kept_weights(llama->config, *attention_storage_);
     note_missing_checksums(session.console, directory_);
     if (!without_tokenizer.empty()) check_reads_bytes(without_tokenizer, llama->config.vocab_size);
-    const auto [prompt_tokenizer, tokens] = read_prompt(*prompt_, tokenizer_, llama->config);
+    const auto [prompt_tokenizer, in_front, tokens] =
+        read_prompt(*prompt_, tokenizer_, llama->config, add_bos_of(add_bos_, run));
+    if (!session.flags->given("add-bos")) {
+      for (const auto& note : tokenizer_notes(*prompt_tokenizer, in_front, TextKind::prompt))
+        session.console.note(note);
+    }
     std::filesystem::path folder = output_dir_;
     if (output_dir_.empty()) folder = std::filesystem::path(directory_) / "inspect";
     make_folder(folder);
@@ -84,6 +94,7 @@ class Inspect final : public Command {
   }
 
   std::string directory_, tokenizer_, output_dir_;
+  AddBos add_bos_ = AddBos::automatic;
   std::optional<DType> dtype_;
   std::optional<AttentionStorage> attention_storage_;
   std::optional<std::string> prompt_;

@@ -110,6 +110,10 @@ class Train final : public Command {
     TrainingRun training(llama, data, options_, *output_, session);
     if (resumed_) resume(training, session);
     for (const auto& note : notes_) session.console.note(note);
+    if (!resumed_ && !session.flags->given("add-bos") && data.training->scored_bytes()) {
+      for (const auto& note : tokenizer_notes(data.training->tokenizer(), {}, TextKind::data))
+        session.console.note(note);
+    }
     session.console.note(intent);
     session.note_device();
     const auto summary = training.run();
@@ -267,13 +271,12 @@ class Train final : public Command {
         .tokenizer = resumed_ ? resumed_->tokenizer : options_.tokenizer,
         .model_tokenizer = options_.init_from.empty() ? "" : tokenizer_in(options_.init_from),
         .model_without_tokenizer = initial_folder_without_tokenizer(),
-        .bin_dtype = options_.data_flags.bin_dtype,
-        .text_field = options_.data_flags.text_field,
         .seed = session.seed,
         .block_size = options_.block_size,
         .order = {options_.data_order,
                   options_.batch_size * options_.gradient_accumulation_steps},
         .document_ends = chosen.document_ends};
+    options_.data_flags.set(wanted);
     auto& config = choice.config;
     if (options_.block_size > config.max_position_embeddings) {
       usage_error("--block-size {}: must be at most max_position_embeddings={} of the config",

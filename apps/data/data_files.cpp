@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include "apps/data/data_mixture.h"
@@ -15,6 +16,7 @@ namespace lookback {
 namespace {
 
 namespace fs = std::filesystem;
+using std::string_view_literals::operator""sv;
 
 // Nothing that cannot be looked at is one: a link to itself, what is closed to this user.
 bool is_file(const fs::path& path) {
@@ -22,12 +24,20 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
+// What `tokenize` writes of a .bin beside it (token_description.h).
+bool is_description(std::string_view path) {
+  constexpr auto ending = ".json"sv;
+  if (!path.ends_with(".bin.json")) return false;
+  return is_file(path.substr(0, path.size() - ending.size()));
+}
+
 std::vector<std::string> files_in_folder(const std::string& folder) {
   const Check check{"data"};
   std::vector<std::string> files;
   for (const auto& name : names_in(folder, "data")) {
     const auto path = fs::path(folder) / name;
-    if (!name.starts_with('.') && is_file(path)) files.push_back(path.string());
+    if (!name.starts_with('.') && is_file(path) && !is_description(path.string()))
+      files.push_back(path.string());
   }
   check(!files.empty(),
         "{}: there is no file in this folder (those of sub-folders are left out: a glob, {}, names "
@@ -42,7 +52,8 @@ std::vector<std::string> files_of_glob(const std::string& pattern) {
   std::vector<std::string> files;
   if (glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0) {
     for (std::size_t i = 0; i < found.gl_pathc; ++i) {
-      if (is_file(found.gl_pathv[i])) files.emplace_back(found.gl_pathv[i]);
+      if (const std::string path = found.gl_pathv[i]; is_file(path) && !is_description(path))
+        files.push_back(path);
     }
   }
   globfree(&found);

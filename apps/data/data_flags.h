@@ -13,9 +13,11 @@ namespace lookback {
 struct DataFlags {
   std::optional<TokenType> bin_dtype = {};
   std::string text_field = DataOptions().text_field;
+  AddBos add_bos = AddBos::automatic;
 
   void declare(Flags& flags);
-  // What a run says of its own data, where these flags say nothing.
+  // What these say, and of a run's own data what the run says, where they say nothing.
+  void set(DataOptions& options) const;
   void take_those_of_run(DataOptions& options, const DataFlags& of_run) const;
 };
 

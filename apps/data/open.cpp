@@ -9,10 +9,12 @@
 #include "apps/cli/console.h"
 #include "apps/data/built_in_source.h"
 #include "apps/data/data_mixture.h"
+#include "apps/data/document_start.h"
 #include "apps/data/joined_documents.h"
 #include "apps/data/mixed_source.h"
 #include "apps/data/story_source.h"
 #include "apps/data/token_array.h"
+#include "apps/data/token_description.h"
 #include "apps/data/tokenizer_file.h"
 #include "apps/data/window_source.h"
 #include "runtime/check.h"
@@ -39,6 +41,9 @@ struct Opened {
   Opened(std::string what, const DataOptions& options, FilesWanted wanted) : spec(std::move(what)) {
     const Check check{"data"};
     check(!spec.empty(), "no data: name a file, a folder or builtin:stories");
+    const bool adds_first = options.add_bos == AddBos::yes;
+    check(!adds_first || !is_built_in_data(spec),
+          "{}: has its own first tokens, and --add-bos goes with text: leave it out", spec);
     if (is_built_in_data(spec)) return;
     const auto files = data_files(spec);
     note = files.note;
@@ -47,7 +52,9 @@ struct Opened {
         .text_field = options.text_field};
     const auto paths = wanted_files(files, wanted, reading);
     if (format_of(paths.front()) == TokenFormat::bin) {
+      check(!adds_first, "{}: holds tokens, and --add-bos goes with text: leave it out", spec);
       if (!means_own(options.tokenizer, "numbers")) tokenizer = read_tokenizer(options.tokenizer);
+      check_described(paths, options);
       if (tokenizer) reading.layout.vocabulary_size = tokenizer->vocabulary_size();
       array = std::make_shared<const TokenArray>(paths, reading);
       return;
@@ -59,7 +66,9 @@ struct Opened {
     tokenizer = make_tokenizer(in_bytes ? "bytes" : name, 0);
     const auto cut =
         wanted == FilesWanted::all_and_cut ? TextCut::before_validation : TextCut::none;
-    if (!in_bytes) array = std::make_shared<const TokenArray>(array->encoded(*tokenizer, cut));
+    const auto in_front = tokens_in_front(*tokenizer, options.add_bos, TextKind::data);
+    if (!in_bytes)
+      array = std::make_shared<const TokenArray>(array->encoded(*tokenizer, cut, in_front));
   }
   bool is_bin() const { return array && array->format() == TokenFormat::bin; }
 
@@ -72,6 +81,15 @@ struct Opened {
     both.insert(both.end(), files.validation.begin(), files.validation.end());
     if (wanted == FilesWanted::all_and_cut) reading.training_files = files.training.size();
     return both;
+  }
+
+  // Against the tokenizer that is named, or else the model's own.
+  void check_described(const std::vector<std::string>& paths, const DataOptions& options) const {
+    const auto known = tokenizer || options.model_tokenizer.empty()
+                           ? tokenizer
+                           : read_tokenizer(options.model_tokenizer);
+    if (!known) return;
+    for (const auto& path : paths) check_tokenizer_of(path, *known);
   }
 
   static void check_bytes(const DataOptions& options) {

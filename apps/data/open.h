@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "apps/data/data_files.h"
+#include "apps/data/document_start.h"
 #include "apps/data/token_source.h"
 #include "apps/data/token_type.h"
 #include "apps/data/window_order.h"
@@ -34,6 +35,7 @@ struct DataOptions {
   std::string model_without_tokenizer{};
   std::optional<TokenType> bin_dtype{};  // of a .bin that does not say it itself
   std::string text_field = "text";       // of records in JSON
+  AddBos add_bos = AddBos::automatic;    // of text
   std::uint64_t seed = 0;
   std::int64_t block_size = 256;  // T
   // The vocabulary of a config that is given, which data must fit into, and which is a .bin's.

@@ -19,11 +19,11 @@ using namespace std::string_view_literals;
 
 constexpr std::size_t most_names = 10;  // that an error lists
 
-// Where in a text a byte stands.
-std::string place_of(std::string_view text, std::size_t byte) {
+// Where in a text, behind some lines, a byte stands.
+std::string place_of(std::string_view text, std::size_t byte, std::int64_t lines_before) {
   const auto before = text.substr(0, byte);
   const auto line_begin = before.rfind('\n') + 1;  // 0 where there is none
-  return fmt::format("line {}, column {}", std::ranges::count(before, '\n') + 1,
+  return fmt::format("line {}, column {}", lines_before + std::ranges::count(before, '\n') + 1,
                      byte - line_begin + 1);
 }
 
@@ -44,12 +44,14 @@ class RecordReader final : public nlohmann::json_sax<json> {
   // Records at nesting depth `level`: 0 of a line, 1 of a list. `begin`: the byte of `text` that
   // the JSON begins with.
   RecordReader(std::string_view text, std::size_t begin, const std::string& path,
-               const std::string& field, std::size_t level, Documents& documents)
+               const std::string& field, std::size_t level, std::int64_t lines_before,
+               Documents& documents)
       : text_(text),
         begin_(begin),
         path_(path),
         field_(field),
         level_(level),
+        lines_before_(lines_before),
         documents_(documents) {}
 
   bool null() override { return other("null"); }
@@ -101,7 +103,8 @@ class RecordReader final : public nlohmann::json_sax<json> {
     }
     if (at < text_.size() && static_cast<unsigned char>(text_[at]) >= 0x80)
       byte = fmt::format(" (byte 0x{:02X})", static_cast<unsigned char>(text_[at]));
-    fail("data", "{}: {}: is no JSON: {}{}", path_, place_of(text_, at), reason_of(what), byte);
+    fail("data", "{}: {}: is no JSON: {}{}", path_, place_of(text_, at, lines_before_),
+         reason_of(what), byte);
   }
 
  private:
@@ -134,7 +137,7 @@ class RecordReader final : public nlohmann::json_sax<json> {
 
   // Of a list, the record by its number: where it stands is not known any more.
   [[noreturn]] void refuse(const std::string& why) const {
-    const auto place = level_ == 0 ? place_of(text_, begin_)
+    const auto place = level_ == 0 ? place_of(text_, begin_, lines_before_)
                                    : fmt::format("record {}", documents_.ends.size() + 1);
     fail("data", "{}: {}: {}", path_, place, why);
   }
@@ -144,6 +147,7 @@ class RecordReader final : public nlohmann::json_sax<json> {
   const std::string& path_;
   const std::string& field_;
   std::size_t level_, depth_ = 0;
+  std::int64_t lines_before_;
   Documents& documents_;
   string_t key_;
   std::optional<std::string> found_;
@@ -156,7 +160,8 @@ bool holds_records(std::string_view path) {
   return path.ends_with(".jsonl") || path.ends_with(".json") || path.ends_with(".ndjson");
 }
 
-Documents read_records(std::string_view text, const std::string& path, const std::string& field) {
+Documents read_records(std::string_view text, const std::string& path, const std::string& field,
+                       std::int64_t lines_before) {
   constexpr auto space = " \t\r\n"sv, mark = "\xef\xbb\xbf"sv;
   Documents documents;
   auto begin = text.starts_with(mark) ? mark.size() : 0;
@@ -164,10 +169,10 @@ Documents read_records(std::string_view text, const std::string& path, const std
   const Check check{"data"};
   const auto nul = std::min(text.find('\0'), text.size());
   check(nul == text.size(), "{}: {}: a byte is NUL, which JSON never has", path,
-        place_of(text, nul));
+        place_of(text, nul, lines_before));
   if (const auto first = text.find_first_not_of(space, begin);
-      first != text.npos && text[first] == '[') {
-    RecordReader reader(text, first, path, field, 1, documents);
+      lines_before == 0 && first != text.npos && text[first] == '[') {
+    RecordReader reader(text, first, path, field, 1, lines_before, documents);
     json::sax_parse(text.begin() + static_cast<std::ptrdiff_t>(first), text.end(), &reader);
     begin = text.size();
   }
@@ -175,12 +180,12 @@ Documents read_records(std::string_view text, const std::string& path, const std
     const auto end = std::min(text.find('\n', begin), text.size());
     const auto line = text.substr(begin, end - begin);
     if (line.find_first_not_of(space) != line.npos) {
-      RecordReader reader(text, begin, path, field, 0, documents);
+      RecordReader reader(text, begin, path, field, 0, lines_before, documents);
       json::sax_parse(line, &reader);
     }
     begin = end + 1;
   }
-  check(!documents.ends.empty(), "{}: holds no record", path);
+  check(!documents.ends.empty() || lines_before > 0, "{}: holds no record", path);
   return documents;
 }
 

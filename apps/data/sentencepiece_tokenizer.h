@@ -11,11 +11,16 @@
 
 namespace lookback {
 
-// Reads a .model file. Its ids are SentencePiece's own for the whole text, without a token for its
-// beginning or its end; control symbols written out in a text (<s>) are text. document_end() is the
-// model's end-of-sentence piece. Bytes that are no UTF-8 become U+FFFD. Long texts are encoded in
-// pieces on all threads, where that changes no token. Throws Error for a file that is none, and in
-// a build without SentencePiece (the portable one).
+// Reads a .model file and what stands beside it (tokenizer_config.h). The ids are those of
+// transformers' AutoTokenizer for these files, without a token for a text's beginning or end: its
+// fast tokenizer, which differs from its slow one and from SentencePiece in what notes() says.
+// Where no file beside it speaks of Llama's class, a model keeps its own normalization and space in
+// front. Control symbols, user-defined ones and added tokens are found in a text wherever they
+// stand (<s>, <|im_start|>); all between is SentencePiece's, each part by itself. document_end() is
+// the eos_token of the tokenizer_config.json beside it, or else the model's end-of-sentence piece.
+// Bytes that are no UTF-8 become U+FFFD. Long texts are encoded in pieces on all threads, where
+// that changes no token. Throws Error for a file that is none, for what tokens_beside() refuses,
+// and in a build without SentencePiece (the portable one).
 std::shared_ptr<const Tokenizer> read_sentencepiece_tokenizer(const std::string& path);
 
 }  // namespace lookback

@@ -8,6 +8,7 @@
 #include "apps/cli/console.h"
 #include "apps/data/text_check.h"
 #include "apps/data/text_file.h"
+#include "apps/data/token_cache.h"
 #include "runtime/check.h"
 
 namespace lookback {
@@ -155,36 +156,10 @@ std::int64_t TokenArray::start_of_validation(std::int64_t cut) const {
   return next == ends.end() || piece->first + *next == count_ ? cut : piece->first + *next;
 }
 
-TokenArray::Piece TokenArray::encode(const std::string& path, std::string_view text,
-                                     std::span<const std::int64_t> document_ends,
-                                     const Tokenizer& tokenizer) {
-  std::vector<std::uint32_t> all;
-  std::vector<std::int64_t> ends;
-  const auto end_token = tokenizer.document_end();
-  const auto add = [&](std::string_view document) {
-    const auto tokens = tokenizer.encode(document);
-    all.insert(all.end(), tokens.begin(), tokens.end());
-  };
-  std::size_t begin = 0;
-  for (const auto document_end : document_ends) {
-    const auto end = static_cast<std::size_t>(document_end);
-    add(text.substr(begin, end - begin - (end_token ? 1 : 0)));  // without its line break
-    if (end_token) all.push_back(static_cast<std::uint32_t>(*end_token));
-    const auto tokens = std::ssize(all);
-    if (tokens > (ends.empty() ? 0 : ends.back())) ends.push_back(tokens);
-    begin = end;
-  }
-  if (begin < text.size()) add(text.substr(begin));
-  const auto count = std::ssize(all);
-  return {.path = path,
-          .encoded = std::make_shared<const std::vector<std::uint32_t>>(std::move(all)),
-          .document_ends = std::move(ends),
-          .count = count,
-          .bytes = std::ssize(text)};
-}
-
-TokenArray TokenArray::encoded(const Tokenizer& tokenizer, TextCut cut) const {
+TokenArray TokenArray::encoded(const Tokenizer& tokenizer, TextCut cut,
+                               const std::vector<std::int64_t>& in_front) const {
   TokenArray result;
+  result.in_front_ = in_front;
   for (const auto& piece : pieces_) {
     std::string read;
     if (piece.file) {
@@ -198,8 +173,19 @@ TokenArray TokenArray::encoded(const Tokenizer& tokenizer, TextCut cut) const {
       middle = start_of_character(text, static_cast<std::size_t>(before));
     }
     const auto add = [&](std::size_t begin, std::size_t end) {
-      const auto ends = ends_within(piece.document_ends, begin, end);
-      result.append(encode(piece.path, text.substr(begin, end - begin), ends, tokenizer));
+      const auto& ends = piece.document_ends;
+      const bool begins_document =
+          begin == 0 || std::ranges::binary_search(ends, static_cast<std::int64_t>(begin));
+      auto [tokens, token_ends] =
+          cached_encoding(text.substr(begin, end - begin), ends_within(ends, begin, end), tokenizer,
+                          {.in_front = in_front, .begins_document = begins_document});
+      const auto count = std::ssize(tokens);
+      result.append(
+          {.path = piece.path,
+           .encoded = std::make_shared<const std::vector<std::uint32_t>>(std::move(tokens)),
+           .document_ends = std::move(token_ends),
+           .count = count,
+           .bytes = static_cast<std::int64_t>(end - begin)});
     };
     if (middle > 0) {
       add(0, middle);
@@ -303,6 +289,10 @@ std::optional<std::int64_t> TokenArray::closing_token() const {
     }
   }
   return std::nullopt;
+}
+
+bool TokenArray::stands_in_front(std::int64_t token) const {
+  return std::ranges::find(in_front_, token) != in_front_.end();
 }
 
 std::optional<TokenType> TokenArray::bare_type() const {

@@ -44,8 +44,9 @@ class TokenArray {
   // The same texts, files in bytes until now, in the tokens of `tokenizer`: each document by
   // itself, and none across the cut. Behind a record stands the tokenizer's document_end(), if it
   // has one, in place of the line break. A character is never cut: the part for validation then
-  // begins with all of it.
-  TokenArray encoded(const Tokenizer& tokenizer, TextCut cut) const;
+  // begins with all of it. In front of each document stand the tokens `in_front`.
+  TokenArray encoded(const Tokenizer& tokenizer, TextCut cut,
+                     const std::vector<std::int64_t>& in_front = {}) const;
 
   TokenFormat format() const { return kind_; }
   std::int64_t size() const { return count_; }
@@ -63,6 +64,9 @@ class TokenArray {
   // Which tokens of which files [begin, end) are, in their order; a text that was cut for
   // validation is one file.
   std::vector<FilePart> file_parts(std::int64_t begin, std::int64_t end) const;
+
+  // Whether encoded() put this token in front of documents: it stands for no text.
+  bool stands_in_front(std::int64_t token) const;
 
   // The type that all files have which do not say it themselves; none: there are none, or they
   // differ, or a file that says it has another.
@@ -103,8 +107,6 @@ class TokenArray {
   TokenArray() = default;
   static Piece piece_of(std::shared_ptr<const InputFile> file, const TokenLayout& layout);
   Piece open_text(const std::shared_ptr<const InputFile>& file, const std::string& text_field);
-  static Piece encode(const std::string& path, std::string_view text,
-                      std::span<const std::int64_t> document_ends, const Tokenizer& tokenizer);
   std::vector<Piece>::const_iterator piece_with(std::int64_t token) const;
   std::int64_t start_of_validation(std::int64_t cut) const;
   void append(Piece piece);
@@ -114,6 +116,7 @@ class TokenArray {
   std::vector<Piece> pieces_;
   std::int64_t count_ = 0, document_count_ = 0;
   std::int64_t validation_first_ = 0;
+  std::vector<std::int64_t> in_front_;
 };
 
 }  // namespace lookback

@@ -27,6 +27,8 @@ class Tokenizer {
   // The token that closes a document, where there is one: a place to stop generating, and a place
   // to start from without a prompt.
   virtual std::optional<std::int64_t> document_end() const { return std::nullopt; }
+  // What of its files is read in a way that must be said, in lines.
+  virtual std::vector<std::string> notes() const { return {}; }
 
  protected:
   // The one error of decode().

@@ -1,10 +1,11 @@
 #include "apps/data/tokenizer_file.h"
 
-#include <array>
 #include <nlohmann/json.hpp>
 
 #include "apps/data/json_tokenizer.h"
+#include "apps/data/sentencepiece/model_file.h"
 #include "apps/data/sentencepiece_tokenizer.h"
+#include "apps/data/tokenizer_config.h"
 #include "runtime/check.h"
 #include "runtime/read_file.h"
 #include "runtime/replacing_file.h"
@@ -19,15 +20,28 @@ constexpr std::string_view sentencepiece_ending = ".model", json_ending = ".json
 constexpr std::string_view config_name = "tokenizer_config.json";
 
 // The same ids as ours: the whole text, no token in front of it or behind it.
-Json config_for(std::string_view path) {
-  if (path.ends_with(sentencepiece_ending)) {
-    return {{"tokenizer_class", "LlamaTokenizer"},
-            {"add_bos_token", false},
-            {"add_eos_token", false},
-            {"legacy", true},
+Json config_for(std::string_view path, std::string_view content) {
+  if (!path.ends_with(sentencepiece_ending)) {
+    return {{"tokenizer_class", "PreTrainedTokenizerFast"},
             {"clean_up_tokenization_spaces", false}};
   }
-  return {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
+  Json config{
+      {"add_bos_token", false}, {"add_eos_token", false}, {"clean_up_tokenization_spaces", false}};
+  const auto model = sentencepiece_model::read_model_file(content);
+  if (!model.keeps_text()) return config;
+  config["tokenizer_class"] = "LlamaTokenizer";
+  config["legacy"] = true;
+  if (!model.adds_space) config["add_prefix_space"] = false;
+  return config;
+}
+
+bool can_be_read(const fs::path& tokenizer) {
+  try {
+    read_tokenizer(tokenizer.string());
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 void write_file(const fs::path& path, std::string_view content) {
@@ -49,10 +63,12 @@ std::shared_ptr<const Tokenizer> read_tokenizer(const std::string& path) {
 
 std::string tokenizer_in(const fs::path& directory) {
   const auto folder = fs::absolute(directory / "").parent_path();
-  for (const auto ending : {sentencepiece_ending, json_ending}) {
-    const auto path = folder / fmt::format("tokenizer{}", ending);
-    if (fs::exists(path)) return path.string();
+  const auto model = folder / "tokenizer.model", json = folder / "tokenizer.json";
+  if (fs::exists(json)) {
+    const bool other = fs::exists(model) && !can_be_read(json) && can_be_read(model);
+    return (other ? model : json).string();
   }
+  if (fs::exists(model)) return model.string();
   if (folder.filename().string().starts_with("checkpoint-")) {
     return tokenizer_in(folder.parent_path());
   }
@@ -74,12 +90,15 @@ void check_reads_bytes(const fs::path& directory, std::int64_t vocabulary_size) 
 }
 
 void write_tokenizer(const std::string& path, const fs::path& directory) {
-  const auto beside = fs::path(path).parent_path() / config_name;
-  const auto config =
-      fs::exists(beside) ? read_file(beside, "tokenizer") : config_for(path).dump(2) + "\n";
-  const auto ending = fs::path(path).extension().string();
-  write_file(directory / ("tokenizer" + ending), read_file(path, "tokenizer"));
-  write_file(directory / config_name, config);
+  const auto content = read_file(path, "tokenizer");
+  write_file(directory / ("tokenizer" + fs::path(path).extension().string()), content);
+  const auto folder = fs::path(path).parent_path();
+  for (const auto& name : tokenizer_config_files()) {
+    if (fs::exists(folder / name))
+      write_file(directory / name, read_file(folder / name, "tokenizer"));
+  }
+  if (!fs::exists(folder / config_name))
+    write_file(directory / config_name, config_for(path, content).dump(2) + "\n");
 }
 
 }  // namespace lookback

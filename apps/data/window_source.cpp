@@ -117,6 +117,7 @@ std::optional<std::int64_t> WindowSource::scored_bytes() const {
   if (!all || count_ == 0) return all;
   std::int64_t token = 0;
   array_->read(first_, {&token, 1});
+  if (array_->stands_in_front(token)) return all;
   const auto scored = *all - std::ssize(words_->decode({&token, 1}));
   // A text of bytes that are no UTF-8 may be shorter than what stands for its first token.
   return scored > 0 ? std::optional(scored) : std::nullopt;

@@ -26,10 +26,9 @@ void open(Subject& subject, const SubjectChoice& choice, ModelChoice::Vocabulary
   const auto& spec = choice.data;
   DataOptions wanted{.data = spec,
                      .tokenizer = choice.tokenizer,
-                     .bin_dtype = choice.data_flags.bin_dtype,
-                     .text_field = choice.data_flags.text_field,
                      .seed = subject.seed,
                      .block_size = subject.block_size};
+  choice.data_flags.set(wanted);
   if (subject.folder) {
     wanted.model_tokenizer = tokenizer_file_of(*subject.folder, subject.run);
     wanted.model_without_tokenizer = folder_without_tokenizer(*subject.folder, subject.run);

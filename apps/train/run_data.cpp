@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "apps/data/token_description.h"
 #include "apps/data/tokenizer_file.h"
 #include "runtime/check.h"
-#include "runtime/read_file.h"
 
 namespace lookback {
 namespace {
@@ -24,7 +24,7 @@ std::vector<std::int64_t> next_tokens(const TokenData& data, const TrainOptions&
 std::optional<Checksum> tokenizer_checksum(const TokenData& data) {
   const std::string name(data.training->tokenizer().name());
   if (!is_tokenizer_file(name)) return std::nullopt;
-  return checksum_of(read_file(name, "tokenizer"));
+  return lookback::tokenizer_checksum(name);
 }
 
 std::string count_text(const std::optional<std::int64_t>& count) {

@@ -18,8 +18,9 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 5> run_files = {
     "config.json", "model.safetensors", checksums_name, "options.toml", "metrics.jsonl"};
 // Of a run where there is one; alone they may be the user's.
-constexpr std::array<std::string_view, 3> tokenizer_files = {"tokenizer.model", "tokenizer.json",
-                                                             "tokenizer_config.json"};
+constexpr std::array<std::string_view, 6> tokenizer_files = {
+    "tokenizer.model",         "tokenizer.json",    "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"};
 constexpr std::string_view checkpoint_prefix = "checkpoint-";
 constexpr std::array<std::string_view, 4> checkpoint_files = {
     "config.json", "model.safetensors", "optimizer.safetensors", "trainer_state.json"};

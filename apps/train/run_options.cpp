@@ -5,6 +5,7 @@
 #include "apps/cli/console.h"
 #include "apps/cli/session.h"
 #include "apps/cli/toml.h"
+#include "apps/data/tokenizer_config.h"
 #include "apps/data/tokenizer_file.h"
 #include "apps/folder/replacement.h"
 #include "apps/model/folder_checksums.h"
@@ -113,9 +114,19 @@ std::string tokenizer_file_of(const fs::path& directory, const std::optional<Run
   if (run && !is_tokenizer_file(run->options.tokenizer)) return {};
   auto own = tokenizer_in(directory);
   if (const fs::path file = own; !own.empty()) {
-    FolderChecksums(file.parent_path()).check_file(file.filename().string());
+    const FolderChecksums checksums(file.parent_path());
+    checksums.check_file(file.filename().string());
+    for (const auto& name : tokenizer_config_files()) {
+      if (exists(file.parent_path() / name)) checksums.check_file(name);
+    }
   }
   return own.empty() && run ? run->options.tokenizer : own;
+}
+
+AddBos add_bos_of(AddBos asked, const std::optional<RunOptions>& run) {
+  if (asked != AddBos::automatic || !run || !is_tokenizer_file(run->options.tokenizer))
+    return asked;
+  return run->options.data_flags.add_bos == AddBos::yes ? AddBos::yes : AddBos::no;
 }
 
 std::string folder_without_tokenizer(const fs::path& directory,

@@ -35,6 +35,10 @@ std::optional<RunOptions> run_options_for_reading(const std::filesystem::path& d
 std::string tokenizer_file_of(const std::filesystem::path& directory,
                               const std::optional<RunOptions>& run);
 
+// What stands in front of a prompt where nobody says it: of a run what stood in front of the
+// documents it was trained on.
+AddBos add_bos_of(AddBos asked, const std::optional<RunOptions>& run);
+
 // The folder, where it has no tokenizer and is of no run, which would name its tokenizer; else
 // empty.
 std::string folder_without_tokenizer(const std::filesystem::path& directory,

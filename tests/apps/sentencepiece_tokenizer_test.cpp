@@ -9,6 +9,7 @@
 #include "apps/data/tokenizer_file.h"
 #include "runtime/check.h"
 #include "runtime/read_file.h"
+#include "tests/apps/no_sentencepiece.h"
 #include "tests/paths.h"
 
 namespace lookback {
@@ -24,13 +25,7 @@ using Tokens = std::vector<std::int64_t>;
 class SentencePiece : public ::testing::Test {
  protected:
   void SetUp() override {
-    try {
-      read_tokenizer(file("bpe.model"));
-    } catch (const Error& error) {
-      const std::string why = error.what();
-      if (why.find("has no SentencePiece") != std::string::npos) GTEST_SKIP() << why;
-      throw;
-    }
+    if (const auto why = tests::no_sentencepiece(file("bpe.model"))) GTEST_SKIP() << *why;
   }
 
   static std::string file(const std::string& name) {

@@ -1,0 +1,144 @@
+// lookback tokenize: text to a .bin of tokens
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "apps/cli/command.h"
+#include "apps/cli/progress.h"
+#include "apps/data/data_files.h"
+#include "apps/data/document_start.h"
+#include "apps/data/encode_documents.h"
+#include "apps/data/open.h"
+#include "apps/data/record_parts.h"
+#include "apps/data/token_array.h"
+#include "apps/data/token_writer.h"
+#include "apps/data/tokenizer_file.h"
+#include "runtime/check.h"
+
+namespace lookback {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Tokenize final : public Command {
+ public:
+  void declare(Flags& flags) override {
+    flags.add_positional({.placeholder = "DATA",
+                          .help = "text as train reads it: a file, a folder, a glob, records of "
+                                  "JSON, .gz and .zst of these",
+                          .target = &data_});
+    flags.add("tokenizer", tokenizer_, "FILE",
+              "FILE.model or FILE.json, or a model's folder that has one");
+    flags.add("output", output_, "X.bin", "where the tokens go, and what they are to X.bin.json");
+    flags.add("text-field", text_field_, "NAME",
+              "where records of JSON (.jsonl, .json) have their text");
+    add_bos_flag(
+        flags, add_bos_,
+        "whether the tokenizer's first token (<s>) stands in front of each document; auto: "
+        "no");
+    flags.add_toggle("overwrite", overwrite_, "replaces an output that is there");
+  }
+
+  ExitCode run(const Session& session) override {
+    check_flags();
+    const auto tokenizer = read_tokenizer(tokenizer_);
+    const auto in_front = tokens_in_front(*tokenizer, add_bos_, TextKind::data);
+    const auto files = files_of(data_);
+    if (!session.flags->given("add-bos")) {
+      for (const auto& note : tokenizer_notes(*tokenizer, in_front, TextKind::data))
+        session.console.note(note);
+    }
+    TokenWriter writer(output_, *tokenizer);
+    write_files(session.console, files, *tokenizer, in_front, writer);
+    writer.commit();
+    const auto& written = writer.description();
+    session.console.summary(fmt::format("{} tokens ({}) of {} documents are in {}", written.tokens,
+                                        name_of(written.dtype), written.documents, output_),
+                            {{"tokens", written.tokens},
+                             {"documents", written.documents},
+                             {"dtype", name_of(written.dtype)},
+                             {"tokenizer", written.tokenizer},
+                             {"tokenizer_checksum", to_string(written.tokenizer_checksum)},
+                             {"output", output_}});
+    return ExitCode::good;
+  }
+
+ private:
+  void check_flags() {
+    if (data_.empty()) usage_error("DATA is missing: a text file, a folder or a glob of them");
+    if (is_built_in_data(data_))
+      usage_error("{}: is no text: built-in data have tokens of their own", data_);
+    if (tokenizer_.empty()) usage_error("--tokenizer is missing: FILE.model or FILE.json");
+    if (fs::is_directory(tokenizer_)) {
+      const auto own = tokenizer_in(tokenizer_);
+      if (own.empty()) {
+        usage_error("--tokenizer {}: the folder has no tokenizer.model and no tokenizer.json",
+                    tokenizer_);
+      }
+      tokenizer_ = own;
+    }
+    if (!is_tokenizer_file(tokenizer_))
+      usage_error("--tokenizer {}: must be FILE.model or FILE.json", tokenizer_);
+    if (!output_.ends_with(".bin"))
+      usage_error("--output {}: must end in .bin, by which tokens are known",
+                  output_.empty() ? "is missing" : output_);
+    if (!overwrite_ && fs::exists(output_))
+      fail("output", "{}: is there already: --overwrite replaces it", output_);
+  }
+
+  // One file after another, and of lines of records a part after another: memory holds one of these
+  // and its tokens.
+  void write_files(const Console& console, const std::vector<std::string>& files,
+                   const Tokenizer& tokenizer, const std::vector<std::int64_t>& in_front,
+                   TokenWriter& writer) const {
+    std::int64_t all = 0, done = 0;
+    for (const auto& file : files) all += static_cast<std::int64_t>(fs::file_size(file));
+    Progress progress(console, all);
+    const auto start = std::chrono::steady_clock::now();
+    for (const auto& file : files) {
+      if (format_of(file) == TokenFormat::bin)
+        fail("tokenize", "{}: holds tokens already: name text", file);
+      write_file(file, tokenizer, in_front, writer);
+      done += static_cast<std::int64_t>(fs::file_size(file));
+      const auto seconds =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      const auto text = fmt::format("{}: {} tokens so far", file, writer.description().tokens);
+      progress.show(done, text,
+                    seconds * static_cast<double>(all - done) / static_cast<double>(done));
+      if (files.size() > 1) progress.plain_line(text);
+    }
+  }
+
+  void write_file(const std::string& file, const Tokenizer& tokenizer,
+                  const std::vector<std::int64_t>& in_front, TokenWriter& writer) const {
+    if (holds_lines_of_records(file)) {
+      each_part_of_records(file, text_field_, [&](const Documents& part) {
+        const auto encoded =
+            encode_documents(part.text, part.ends, tokenizer, {.in_front = in_front});
+        writer.add(encoded.tokens);
+        writer.end_documents(std::ssize(encoded.document_ends));
+      });
+      return;
+    }
+    constexpr std::int64_t at_once = std::int64_t{1} << 18;
+    const auto tokens =
+        TokenArray({file}, {.text_field = text_field_}).encoded(tokenizer, TextCut::none, in_front);
+    std::vector<std::int64_t> block;
+    for (std::int64_t first = 0; first < tokens.size(); first += at_once) {
+      block.resize(static_cast<std::size_t>(std::min(at_once, tokens.size() - first)));
+      tokens.read(first, block);
+      writer.add(std::vector<std::uint32_t>(block.begin(), block.end()));
+    }
+    if (tokens.size() > 0) writer.end_documents(tokens.document_of(tokens.size() - 1) + 1);
+  }
+
+  std::string data_, tokenizer_, output_, text_field_ = DataOptions().text_field;
+  AddBos add_bos_ = AddBos::automatic;
+  bool overwrite_ = false;
+};
+
+const AddCommand<Tokenize> registered{"tokenize", "writes the tokens of a text to a file"};
+
+}  // namespace
+}  // namespace lookback
