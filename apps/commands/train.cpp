@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "apps/cli/size_text.h"
 #include "apps/data/data_mixture.h"
 #include "apps/data/only_token.h"
 #include "apps/data/open.h"
@@ -20,6 +21,7 @@
 #include "apps/model/step_memory.h"
 #include "apps/train/data_apart.h"
 #include "apps/train/document_separation.h"
+#include "apps/train/free_space.h"
 #include "apps/train/peak_memory.h"
 #include "apps/train/run_options.h"
 #include "apps/train/script_flags.h"
@@ -95,6 +97,7 @@ class Train final : public Command {
     const Llama llama(choice.config, precision_of(options_.dtype));
     const auto intent = what_is_to_be_done(llama, data);
     if (options_.no_cross_document_attention) check_documents(llama, data);
+    warn_of_disk(llama);
     warn_of_model(choice.config);
     warn_of_kept_weights(choice.config, options_.attention_storage);
     if (!resumed_ && !options_.init_from.empty()) {
@@ -160,7 +163,9 @@ class Train final : public Command {
   }
 
   void resume(TrainingRun& training, const Session& session) {
-    from_checkpoint([&] { load_optimizer(resumed_->checkpoint, training.adamw()); });
+    from_checkpoint([&] {
+      load_optimizer(resumed_->checkpoint, training.adamw(), resumed_->state.spikes.left_out);
+    });
     const auto found = training.resume(*resumed_);
     if (const auto device = to_string(session.device); device != resumed_->device) {
       resumed_->changes.push_back({"device", device, resumed_->device});
@@ -217,8 +222,8 @@ class Train final : public Command {
                            const std::string& what_needs_less) {
     const auto available = available_bytes();
     if (default_device().backend != Backend::cpu || !available || needed <= *available) return;
-    fail("train", "{} {} of memory, and {} are free here: {} needs less", by, size_in_words(needed),
-         size_in_words(*available), what_needs_less);
+    fail("train", "{} {} of memory, and {} are free here: {} needs less", by, size_text(needed),
+         size_text(*available), what_needs_less);
   }
 
   static void check_documents(const Llama& llama, const TokenData& data) {
@@ -226,12 +231,6 @@ class Train final : public Command {
     for (const auto* source : {data.training.get(), data.validation.get()})
       separation.check(*source);
     if (const auto none = separation.no_end_of(*data.validation)) print_warning(*none);
-  }
-
-  static std::string size_in_words(std::int64_t bytes) {
-    const auto number = static_cast<double>(bytes);
-    return number < 1e9 ? fmt::format("{:.3g} MB", number / 1e6)
-                        : fmt::format("{:.3g} GB", number / 1e9);
   }
 
   // Throws where it does not fit into memory.
@@ -255,9 +254,18 @@ class Train final : public Command {
                    fmt::format("a smaller model (--config), a smaller --batch-size ({}) or "
                                "--block-size ({}), or --gradient-checkpointing",
                                options_.batch_size, options_.block_size));
-      text += fmt::format("; a step needs about {} of memory", size_in_words(*bytes));
+      text += fmt::format("; a step needs about {} of memory", size_text(*bytes));
     }
     return text;
+  }
+
+  // Throws where not even one checkpoint finds room.
+  void warn_of_disk(const Llama& llama) const {
+    const auto done = resumed_ ? resumed_->state.step : 0;
+    const auto warning =
+        check_free_space(llama, options_, std::max<std::int64_t>(0, *options_.max_steps - done),
+                         options_.overwrite ? EarlierFiles::go : EarlierFiles::stay);
+    if (!warning.empty()) print_warning(warning);
   }
 
   // Opens the data, and settles with them the vocabulary, the tokenizer and the block size.
@@ -330,7 +338,13 @@ class Train final : public Command {
         text += fmt::format(", floor {:.4f}", *evaluation->floor);
       }
     }
-    session.console.summary(text + "; the model is in " + options_.output_dir, object);
+    auto what = std::string("the model");
+    if (const auto& best = summary.best) {
+      object["best_step"] = best->step;
+      what = fmt::format("the model after step {}, the best,", best->step);
+    }
+    session.console.summary(fmt::format("{}; {} is in {}", text, what, options_.output_dir),
+                            object);
     if (summary.ended_by == 0) return;
     print_error(
         fmt::format("{} after step {} of {}: the model and checkpoint-{} are in {}; "
