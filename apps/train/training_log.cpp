@@ -114,6 +114,7 @@ void TrainingLog::write_evaluation(const Evaluation& evaluation, const Json& lea
     text += fmt::format(", of the model after step {}", *best_step);
   }
   if (!learned.empty()) line["learned"] = learned;
+  line["peak_bytes"] = peak_bytes_here();
   files_->append(line);
   progress_.line(text);
   logged_.evaluation = evaluation;

@@ -40,8 +40,8 @@ class TrainingLog {
 
   // A line about the steps since the last standing one; none where all of them were left out.
   void write_steps(double learning_rate, RunLog::Line kind);
-  // A line about an evaluation, with the values of learned weights and scales; `best_step`: of
-  // the model of that step, which is not the last one.
+  // A line about an evaluation, with the values of learned weights and scales and the most memory
+  // so far; `best_step`: of the model of that step, which is not the last one.
   void write_evaluation(const Evaluation& evaluation, const nlohmann::ordered_json& learned,
                         std::optional<std::int64_t> best_step = {});
   // A line about a spike in step `step`, from 1.
