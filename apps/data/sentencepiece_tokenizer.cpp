@@ -186,7 +186,8 @@ void SentencePieceTokenizer::encode_part(std::string_view text, bool is_first, W
                                          Ids& ids) const {
   if (!cuts_.at_words) {
     const auto found = ids_of(text);
-    append_joined(ids, std::span(found).subspan(static_cast<std::size_t>(is_first ? 0 : dropped_)),
+    const auto dropped = is_first ? 0 : std::min(dropped_, std::ssize(found));
+    append_joined(ids, std::span(found).subspan(static_cast<std::size_t>(dropped)),
                   processor_.unk_id());
     return;
   }
