@@ -46,6 +46,12 @@ std::optional<std::string> fault_of_tied_head(const TensorFiles& file, const std
                      embedding_name);
 }
 
+std::map<std::string, Tensor> tensors_by_name(const std::vector<NamedParameter>& parameters) {
+  std::map<std::string, Tensor> by_name;
+  for (const auto& parameter : parameters) by_name.emplace(parameter.name, parameter.tensor);
+  return by_name;
+}
+
 // One line naming everything that does not fit; empty when all does.
 std::string misfits(const std::map<std::string, Tensor>& parameters, const TensorFiles& file,
                     const std::string& prefix) {
@@ -83,15 +89,18 @@ std::string misfits(const std::map<std::string, Tensor>& parameters, const Tenso
 
 }  // namespace
 
+void check_parameters(const std::vector<NamedParameter>& parameters, const TensorFiles& file,
+                      const std::string& prefix, const NamesAdvice& advice) {
+  const auto problems = misfits(tensors_by_name(parameters), file, prefix);
+  if (problems.empty()) return;
+  fail("load", "{} does not fit the model{}{}", file.source(), problems,
+       advice ? advice(names_below(file, prefix)) : "");
+}
+
 void load_parameters(const std::vector<NamedParameter>& parameters, const TensorFiles& file,
                      const std::string& prefix, const NamesAdvice& advice) {
-  std::map<std::string, Tensor> by_name;
-  for (const auto& parameter : parameters) by_name.emplace(parameter.name, parameter.tensor);
-  const auto problems = misfits(by_name, file, prefix);
-  if (!problems.empty()) {
-    fail("load", "{} does not fit the model{}{}", file.source(), problems,
-         advice ? advice(names_below(file, prefix)) : "");
-  }
+  check_parameters(parameters, file, prefix, advice);
+  const auto by_name = tensors_by_name(parameters);
   const std::vector<std::pair<std::string, Tensor>> all(by_name.begin(), by_name.end());
   const auto load = [&](std::int64_t begin, std::int64_t end) {
     for (auto i = begin; i < end; ++i) {

@@ -21,6 +21,10 @@ using NamesAdvice = std::function<std::string(const std::vector<std::string>& na
 void load_parameters(const std::vector<NamedParameter>& parameters, const TensorFiles& file,
                      const std::string& prefix = "", const NamesAdvice& advice = {});
 
+// The same checks alone: nothing is filled.
+void check_parameters(const std::vector<NamedParameter>& parameters, const TensorFiles& file,
+                      const std::string& prefix = "", const NamesAdvice& advice = {});
+
 // Writes them whole or not at all, in the parameters' dtype.
 SafetensorsChecksums save_parameters(const std::vector<NamedParameter>& parameters,
                                      const std::string& path);

@@ -22,6 +22,8 @@ enum class RandomUse : std::uint8_t {
   diagnosis = 5,          // index: by caller
   fixed_data = 6,         // index: the sequence
   attention_pattern = 7,  // index: (layer, head)
+  source_choice = 8,      // index: the step
+  data_order = 9,         // index: the epoch
 };
 
 // `index` below 2^56.

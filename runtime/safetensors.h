@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,6 +28,9 @@ struct SafetensorsInfo {
   std::size_t begin_bytes = 0;      // in the data behind the header
   std::size_t end_bytes = 0;
 };
+
+// What a tensor of that dtype is loaded as; none: it cannot be loaded.
+std::optional<DType> loaded_dtype(const SafetensorsInfo& info);
 
 // Of every byte of a file: what stands before the data, and each tensor.
 struct SafetensorsChecksums {
@@ -89,6 +93,18 @@ using SafetensorsMetadata = std::map<std::string, std::string>;
 // Returns what SafetensorsFile::expect() knows the file again by.
 SafetensorsChecksums write_safetensors(const std::filesystem::path& path,
                                        const NamedTensors& tensors,
+                                       SafetensorsMetadata metadata = {});
+
+// A tensor that is made when its turn to be written comes, and not kept: more than memory holds may
+// be written so. What is made must have this dtype and shape.
+struct TensorToWrite {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape = {};
+  std::function<Tensor()> make;
+};
+SafetensorsChecksums write_safetensors(const std::filesystem::path& path,
+                                       const std::vector<TensorToWrite>& tensors,
                                        SafetensorsMetadata metadata = {});
 
 }  // namespace lookback

@@ -330,6 +330,11 @@ void SafetensorsFile::check_bytes(const std::string& name, std::span<const std::
        advice_to_reader_);
 }
 
+std::optional<DType> loaded_dtype(const SafetensorsInfo& info) {
+  const auto* type = find_type(info.dtype);
+  return type == nullptr ? std::nullopt : type->loads_as;
+}
+
 Tensor SafetensorsFile::load(const std::string& name) const {
   const auto& entry = info(name);
   const auto* type = find_type(entry.dtype);

@@ -23,34 +23,37 @@ std::string_view file_dtype(DType dtype) {
   return "";
 }
 
-std::size_t bytes_of(const Tensor& tensor) {
-  return static_cast<std::size_t>(tensor.numel()) * size_of(tensor.dtype());
+std::size_t bytes_of(const TensorToWrite& tensor) {
+  return static_cast<std::size_t>(tensor.shape.numel()) * size_of(tensor.dtype);
 }
 
-std::vector<const NamedTensors::value_type*> in_file_order(const std::string& path,
-                                                           const NamedTensors& tensors) {
+using InFileOrder = std::vector<const TensorToWrite*>;
+
+InFileOrder in_file_order(const std::string& path, const std::vector<TensorToWrite>& tensors) {
   const Check check{operation};
-  std::vector<const NamedTensors::value_type*> order;
-  for (const auto& named : tensors) {
-    const auto& [name, tensor] = named;
-    check(name != "__metadata__", "{}: a tensor must not be called __metadata__", path);
-    check(tensor.defined() && tensor.backend() != Backend::taint && tensor.is_contiguous(),
-          "{}: tensor {} must be defined, contiguous and not on the taint device", path,
-          in_quotes(name));
-    order.push_back(&named);
+  InFileOrder order;
+  for (const auto& tensor : tensors) {
+    check(tensor.name != "__metadata__", "{}: a tensor must not be called __metadata__", path);
+    order.push_back(&tensor);
   }
-  std::ranges::sort(order, {}, &NamedTensors::value_type::first);
-  const auto twice = std::ranges::adjacent_find(order, {}, &NamedTensors::value_type::first);
-  if (twice != order.end()) fail(operation, "{}: two tensors {}", path, in_quotes((*twice)->first));
+  std::ranges::sort(order, {}, &TensorToWrite::name);
+  const auto twice = std::ranges::adjacent_find(order, {}, &TensorToWrite::name);
+  if (twice != order.end()) fail(operation, "{}: two tensors {}", path, in_quotes((*twice)->name));
   std::ranges::stable_sort(order, std::ranges::greater{},
-                           [](const auto* named) { return size_of(named->second.dtype()); });
+                           [](const auto* tensor) { return size_of(tensor->dtype); });
   return order;
+}
+
+void check_writable(const std::string& path, const std::string& name, const Tensor& tensor) {
+  const Check check{operation};
+  check(tensor.defined() && tensor.backend() != Backend::taint && tensor.is_contiguous(),
+        "{}: tensor {} must be defined, contiguous and not on the taint device", path,
+        in_quotes(name));
 }
 
 // The header with its length in front. The data begin at a multiple of 8, so that every tensor is
 // aligned in a mapped file.
-std::string header_of(const std::string& path,
-                      const std::vector<const NamedTensors::value_type*>& order,
+std::string header_of(const std::string& path, const InFileOrder& order,
                       SafetensorsMetadata metadata) {
   metadata.emplace("format", "pt");
   // Appended: an ordered object looks through all its names when it is asked for one.
@@ -58,14 +61,14 @@ std::string header_of(const std::string& path,
   auto& entries = header.get_ref<nlohmann::ordered_json::object_t&>();
   entries.emplace_back("__metadata__", metadata);
   std::size_t position = 0;
-  for (const auto* named : order) {
-    const auto& [name, tensor] = *named;
-    const auto end = position + bytes_of(tensor);
+  for (const auto* tensor : order) {
+    const auto& shape = tensor->shape;
+    const auto end = position + bytes_of(*tensor);
     entries.emplace_back(
-        name, nlohmann::ordered_json{{"dtype", file_dtype(tensor.dtype())},
-                                     {"shape", std::vector<std::int64_t>(tensor.shape().begin(),
-                                                                         tensor.shape().end())},
-                                     {"data_offsets", {position, end}}});
+        tensor->name,
+        nlohmann::ordered_json{{"dtype", file_dtype(tensor->dtype)},
+                               {"shape", std::vector<std::int64_t>(shape.begin(), shape.end())},
+                               {"data_offsets", {position, end}}});
     position = end;
   }
   std::string text;
@@ -95,21 +98,37 @@ Checksum write_tensor(ReplacingFile& file, std::span<const std::byte> bytes) {
 
 SafetensorsChecksums write_safetensors(const std::filesystem::path& path,
                                        const NamedTensors& tensors, SafetensorsMetadata metadata) {
+  std::vector<TensorToWrite> all;
+  for (const auto& [name, tensor] : tensors) {
+    check_writable(path.string(), name, tensor);
+    all.push_back({name, tensor.dtype(), tensor.shape(), [&tensor = tensor] { return tensor; }});
+  }
+  return write_safetensors(path, all, std::move(metadata));
+}
+
+SafetensorsChecksums write_safetensors(const std::filesystem::path& path,
+                                       const std::vector<TensorToWrite>& tensors,
+                                       SafetensorsMetadata metadata) {
+  const Check check{operation};
   const auto order = in_file_order(path.string(), tensors);
   const auto header = header_of(path.string(), order, std::move(metadata));
   SafetensorsChecksums checksums{.header = checksum_of(header)};
   ReplacingFile file(path);
   file.write(header);
-  for (const auto* named : order) {
-    const auto& [name, device_tensor] = *named;
-    const auto bytes = bytes_of(device_tensor);
+  for (const auto* each : order) {
+    const auto made = each->make();
+    check_writable(path.string(), each->name, made);
+    check(made.dtype() == each->dtype && made.shape() == each->shape,
+          "{}: tensor {} is {} {}, announced as {} {}", path.string(), in_quotes(each->name),
+          name_of(made.dtype()), made.shape(), name_of(each->dtype), each->shape);
+    const auto bytes = bytes_of(*each);
     if (bytes == 0) {
-      checksums.tensors.emplace(name, checksum_of(std::span<const std::byte>{}));
+      checksums.tensors.emplace(each->name, checksum_of(std::span<const std::byte>{}));
       continue;
     }
-    const auto tensor = on_host(device_tensor);
+    const auto tensor = on_host(made);
     const auto* data = static_cast<const std::byte*>(tensor.raw_data());
-    checksums.tensors.emplace(name, write_tensor(file, {data, bytes}));
+    checksums.tensors.emplace(each->name, write_tensor(file, {data, bytes}));
   }
   file.commit();
   return checksums;

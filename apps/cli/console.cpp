@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "apps/data/byte_pair/characters.h"
+#include "apps/data/json_tokenizer/characters.h"
 #include "runtime/check.h"
 
 namespace lookback {
@@ -75,10 +75,10 @@ void draw(std::string_view text) {
 std::string printable(std::string_view text) {
   std::string result;
   while (!text.empty()) {
-    auto valid = text.substr(0, byte_pair::valid_bytes(text));
+    auto valid = text.substr(0, json_tokenizer::valid_bytes(text));
     text.remove_prefix(valid.size());
     while (!valid.empty()) {
-      const auto [code, bytes] = byte_pair::first_character(valid);
+      const auto [code, bytes] = json_tokenizer::first_character(valid);
       const auto written = valid.substr(0, bytes);
       valid.remove_prefix(bytes);
       if (is_kept(code, valid)) {
@@ -88,7 +88,7 @@ std::string printable(std::string_view text) {
       }
     }
     if (text.empty()) break;
-    text.remove_prefix(byte_pair::invalid_bytes(text));
+    text.remove_prefix(json_tokenizer::invalid_bytes(text));
     result += replacement;
   }
   return result;

@@ -49,8 +49,10 @@ class Convert final : public Command {
   ExitCode run(const Session& session) override {
     if (output_dir_.empty()) usage_error("--output-dir is missing: it must name a new folder");
     const auto own_names = [this](TensorFiles weights) { return renamed(std::move(weights)); };
-    // Reading it checks names, shapes and checksums; what is written comes from the files as it is.
-    const auto llama = load_model(directory_, precision_of(DType::f32), own_names);
+    // Names and shapes are checked before, checksums while each weight goes from file to file: a
+    // model may be larger than memory.
+    const auto llama =
+        model_without_weights(directory_, precision_of(DType::f32), own_names);
     const auto& config = llama->config;
     const auto reason = heads_ ? reason_against_pooling(config, *heads_) : std::string();
     if (!reason.empty()) usage_error("--num-key-value-heads {}: {}", *heads_, reason);
@@ -94,16 +96,24 @@ class Convert final : public Command {
       if (heads_) config.num_key_value_heads = *heads_;
       const NoGrad no_grad;
       const auto files = renamed(open_weights(directory_));
-      NamedTensors weights;
-      for (const auto& [name, tensor, initial] : llama.parameters()) {
-        auto weight = files.load(name);
-        if (heads_) weight = with_pooled_heads(name, weight, llama.config, *heads_, pooled_);
-        if (dtype_) weight = cast(weight, *dtype_);
-        weights.emplace_back(name, weight);
+      std::vector<TensorToWrite> weights;
+      // Of the new model names and shapes alone: its memory is never touched.
+      for (const auto& [name, tensor, initial] : Llama(config, llama.precision).parameters()) {
+        const auto own_dtype = loaded_dtype(files.info(name)).value_or(DType::f32);
+        weights.push_back({.name = name,
+                           .dtype = dtype_.value_or(own_dtype),
+                           .shape = tensor.shape(),
+                           .make = [&, name = name] { return made(files, llama.config, name); }});
       }
-      save_new_model(config, weights, weights.front().second.dtype(), staged);
+      save_new_model(config, weights, weights.front().dtype, staged);
       copy_others(staged);
     });
+  }
+
+  Tensor made(const TensorFiles& files, const LlamaConfig& config, const std::string& name) const {
+    auto weight = files.load(name);
+    if (heads_) weight = with_pooled_heads(name, weight, config, *heads_, pooled_);
+    return dtype_ ? cast(weight, *dtype_) : weight;
   }
 
   // What a killed process left there counts for nothing.

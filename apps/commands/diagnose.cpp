@@ -37,6 +37,7 @@ class Diagnose final : public Command {
     flags.add_toggle("full", full_, "also trains the probes");
     flags.add_toggle("table", table_, "diagnoses every preset and every fault on small models");
     flags.add("seeds", seeds_, at_least_one, "of --table: from 0 on");
+    flags.add("subject", subjects_, "NAME", "of --table: this preset or fault alone; repeatable");
     flags.add("output-dir", output_dir_, "DIR", "where the reports go");
   }
 
@@ -63,7 +64,9 @@ class Diagnose final : public Command {
 
  private:
   void check_flags(const Flags& flags) const {
-    if (flags.given("seeds") && !table_) usage_error("--seeds goes with --table");
+    for (const auto* of_table : {"seeds", "subject"}) {
+      if (flags.given(of_table) && !table_) usage_error("--{} goes with --table", of_table);
+    }
     if (table_) return;
     if (quick_ && full_) usage_error("--quick and --full exclude each other");
     if (choice_.folder.empty() && choice_.config.empty()) {
@@ -87,7 +90,7 @@ class Diagnose final : public Command {
     std::vector<TestSubjectResult> results;
     auto listed = nlohmann::ordered_json::array();
     bool all_right = true;
-    for (const auto& test : all_test_subjects()) {
+    for (const auto& test : test_subjects(subjects_)) {
       const auto result = diagnose_with_seeds(test, seeds_);
       session.console.note(fmt::format("{}: {} of {} {}", test.name, result.right, result.diagnoses,
                                        name_of(test.expected)));
@@ -157,6 +160,7 @@ class Diagnose final : public Command {
   SubjectChoice choice_;
   bool quick_ = false, full_ = false, table_ = false;
   std::int64_t seeds_ = 1;
+  std::vector<std::string> subjects_;  // empty: all
   std::string output_dir_ = "diagnosis";
 };
 

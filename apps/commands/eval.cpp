@@ -5,7 +5,9 @@
 #include <optional>
 
 #include "apps/cli/command.h"
+#include "apps/cli/console.h"
 #include "apps/data/data_flags.h"
+#include "apps/data/data_mixture.h"
 #include "apps/data/open.h"
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/model/attention_storage.h"
@@ -14,6 +16,7 @@
 #include "apps/model/finite_weights.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/model_warnings.h"
+#include "apps/train/document_separation.h"
 #include "apps/train/evaluate.h"
 #include "apps/train/non_finite.h"
 #include "apps/train/run_options.h"
@@ -33,8 +36,14 @@ class Eval final : public Command {
     flags.add_choice("split", split_, {Split::train, Split::validation, Split::all},
                      "part of the data; without it all of --data, or the run's validation");
     flags.add("block-size", block_size_, at_least_one, "tokens of context; without it the run's");
+    flags.add_toggle("no-cross-document-attention", documents_apart_,
+                     "documents do not see each other; without it as in the run");
     flags.add_choice("dtype", dtype_, floating_dtypes, "number format; without it the run's");
     cache_.declare(flags);
+  }
+
+  std::vector<std::string> translated(std::span<const std::string> arguments) override {
+    return with_whole_mixtures(arguments);
   }
 
   ExitCode run(const Session& session) override {
@@ -69,6 +78,8 @@ class Eval final : public Command {
     const auto batch_size = run ? run->options.batch_size : TrainOptions().batch_size;
     auto plan = whole_evaluation(*source, batch_size, *block_size_);
     plan.cache_policy = policy;
+    plan.documents_apart = documents_apart_ || (run && run->options.no_cross_document_attention);
+    if (plan.documents_apart) warn_of_documents(*source, *llama);
     const auto evaluation =
         evaluate(*llama, *source, plan,
                  forward_options(storage, *llama, batch_size, *block_size_, Gradients::none));
@@ -104,6 +115,12 @@ class Eval final : public Command {
     }
     wanted.vocabulary_size = llama.config.vocab_size;
     return open_evaluation(wanted, *split_);
+  }
+
+  static void warn_of_documents(const TokenSource& source, const Llama& llama) {
+    const DocumentSeparation separation(llama);
+    separation.check(source);
+    if (const auto none = separation.no_end_of(source)) print_warning(*none);
   }
 
   // Ids of the stories' words mean something else to a model of bytes. (Numbers may be anything: a
@@ -145,6 +162,7 @@ class Eval final : public Command {
   std::optional<Split> split_;
   std::optional<DType> dtype_;
   std::optional<std::int64_t> block_size_;
+  bool documents_apart_ = false;
   CachePolicyFlags cache_;
   DataFlags data_flags_;
 };

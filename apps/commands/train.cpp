@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "apps/data/data_mixture.h"
 #include "apps/data/only_token.h"
 #include "apps/data/open.h"
 #include "apps/data/tokenizer_file.h"
@@ -18,6 +19,7 @@
 #include "apps/model/model_warnings.h"
 #include "apps/model/step_memory.h"
 #include "apps/train/data_apart.h"
+#include "apps/train/document_separation.h"
 #include "apps/train/peak_memory.h"
 #include "apps/train/run_options.h"
 #include "apps/train/script_flags.h"
@@ -37,7 +39,13 @@ void make_absolute(std::string& path) {
 }
 
 void make_data_absolute(std::string& spec) {
-  if (!is_built_in_data(spec)) make_absolute(spec);
+  auto parts = parts_of_mixture(spec);
+  for (auto& part : parts) make_absolute(part.spec);
+  if (!parts.empty()) {
+    spec = spec_of(parts);
+  } else if (!is_built_in_data(spec)) {
+    make_absolute(spec);
+  }
 }
 
 class Train final : public Command {
@@ -45,7 +53,7 @@ class Train final : public Command {
   void declare(Flags& flags) override { options_.declare(flags); }
 
   std::vector<std::string> translated(std::span<const std::string> arguments) override {
-    auto script = read_script_flags(arguments);
+    auto script = read_script_flags(with_whole_mixtures(arguments));
     notes_ = std::move(script.notes);
     return std::move(script.arguments);
   }
@@ -86,6 +94,7 @@ class Train final : public Command {
                  "only a smaller model (--config)");
     const Llama llama(choice.config, precision_of(options_.dtype));
     const auto intent = what_is_to_be_done(llama, data);
+    if (options_.no_cross_document_attention) check_documents(llama, data);
     warn_of_model(choice.config);
     warn_of_kept_weights(choice.config, options_.attention_storage);
     if (!resumed_ && !options_.init_from.empty()) {
@@ -187,9 +196,20 @@ class Train final : public Command {
     if (options_.config.empty())
       usage_error("--config is missing: smoke, tiny, 124m or a config.json");
     check_batch(options_.batch_size, options_.block_size);
+    check_order();
     check_data_apart("--data", options_.data, options_.output_dir);
     check_data_apart("--validation-data", options_.validation_data, options_.output_dir);
     static_cast<void>(flags.to_toml());  // what cannot be recorded is refused now
+  }
+
+  void check_order() const {
+    if (options_.data_order == DataOrder::drawn) return;
+    if (is_built_in_data(options_.data)) {
+      usage_error("--data-order shuffled: {} has no end, so it has no epochs either", options_.data);
+    }
+    if (!parts_of_mixture(options_.data).empty()) {
+      usage_error("--data-order shuffled: goes with one source: rows of a mixture are drawn");
+    }
   }
 
   // Of the machine's own memory; a device says itself what does not fit.
@@ -199,6 +219,13 @@ class Train final : public Command {
     if (default_device().backend != Backend::cpu || !available || needed <= *available) return;
     fail("train", "{} {} of memory, and {} are free here: {} needs less", by, size_in_words(needed),
          size_in_words(*available), what_needs_less);
+  }
+
+  static void check_documents(const Llama& llama, const TokenData& data) {
+    const DocumentSeparation separation(llama);
+    for (const auto* source : {data.training.get(), data.validation.get()})
+      separation.check(*source);
+    if (const auto none = separation.no_end_of(*data.validation)) print_warning(*none);
   }
 
   static std::string size_in_words(std::int64_t bytes) {
@@ -246,6 +273,8 @@ class Train final : public Command {
         .model_without_tokenizer = initial_folder_without_tokenizer(),
         .seed = session.seed,
         .block_size = options_.block_size,
+        .order = {options_.data_order,
+                  options_.batch_size * options_.gradient_accumulation_steps},
         .document_ends = chosen.document_ends};
     options_.data_flags.set(wanted);
     auto& config = choice.config;

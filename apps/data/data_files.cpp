@@ -7,6 +7,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "apps/data/data_mixture.h"
 #include "apps/data/split_names.h"
 #include "apps/folder/folder_entries.h"
 #include "runtime/check.h"
@@ -74,6 +75,12 @@ DataFiles data_files(const std::string& spec) {
 }
 
 std::vector<std::string> files_of(const std::string& spec) {
+  std::vector<std::string> all;
+  for (const auto& part : parts_of_mixture(spec)) {
+    const auto of_part = files_of(part.spec);
+    all.insert(all.end(), of_part.begin(), of_part.end());
+  }
+  if (!all.empty()) return all;
   auto [files, validation, note] = data_files(spec);
   files.insert(files.end(), validation.begin(), validation.end());
   return files;

@@ -19,7 +19,8 @@ struct DataFiles {
 // Throws Error where there is no file.
 DataFiles data_files(const std::string& spec);
 
-// All files that data_files() has to be read, those for training first.
+// All files that data_files() has to be read, those for training first; of a mixture those of its
+// sources, one after the other.
 std::vector<std::string> files_of(const std::string& spec);
 
 }  // namespace lookback

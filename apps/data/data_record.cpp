@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <utility>
 
 #include "apps/data/data_files.h"
+#include "apps/data/data_mixture.h"
 #include "apps/data/open.h"
 #include "runtime/check.h"
 #include "runtime/input_file.h"
@@ -67,6 +69,27 @@ void check_file(const DataFileRecord& recorded, const std::string& path, DataChe
         path, recorded.bytes, advice);
 }
 
+struct WeightedFile {
+  std::string path;
+  std::optional<double> weight = {};  // of the source that begins with it
+};
+
+std::vector<WeightedFile> weighted_files_of(const std::string& spec) {
+  std::vector<WeightedFile> files;
+  const auto append = [&](const std::string& source, std::optional<double> weight) {
+    for (const auto& path : files_of(source))
+      files.push_back({path, std::exchange(weight, std::nullopt)});
+  };
+  const auto parts = parts_of_mixture(spec);
+  if (parts.empty()) append(spec, std::nullopt);
+  for (const auto& [source, weight] : parts) append(source, weight);
+  return files;
+}
+
+std::string weight_in_words(const std::optional<double>& weight) {
+  return weight ? fmt::format("a weight of {}", *weight) : std::string("no weight");
+}
+
 }  // namespace
 
 DataFileRecord record_of_file(const std::string& path) {
@@ -77,7 +100,10 @@ DataFileRecord record_of_file(const std::string& path) {
 DataRecord record_of_data(const std::string& spec) {
   if (is_built_in_data(spec)) return {.built_in = spec};
   DataRecord record;
-  for (const auto& path : files_of(spec)) record.files.push_back(record_of_file(path));
+  for (const auto& [path, weight] : weighted_files_of(spec)) {
+    record.files.push_back(record_of_file(path));
+    record.files.back().weight = weight;
+  }
   return record;
 }
 
@@ -89,19 +115,25 @@ void check_data(const DataRecord& recorded, const std::string& spec, DataCheck d
       "{}: the run was trained on {}", spec,
       recorded.files.empty() ? recorded.built_in : fmt::format("{} files", recorded.files.size()));
   if (built_in) return;
-  const auto paths = files_of(spec);
-  check(paths.size() == recorded.files.size(),
+  const auto files = weighted_files_of(spec);
+  check(files.size() == recorded.files.size(),
         "{}: is not what the run was trained on ({} files, it had {}): put the data back as they "
         "were, or start a new run with --init-from",
-        spec, paths.size(), recorded.files.size());
-  for (std::size_t i = 0; i < paths.size(); ++i) check_file(recorded.files[i], paths[i], depth);
+        spec, files.size(), recorded.files.size());
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const auto& [path, weight] = files[i];
+    check(weight == recorded.files[i].weight, "{}: has {}, in the run it had {}: must be the same",
+          path, weight_in_words(weight), weight_in_words(recorded.files[i].weight));
+    check_file(recorded.files[i], path, depth);
+  }
 }
 
 OrderedJson to_json(const DataRecord& record) {
   if (record.files.empty()) return record.built_in;
   auto files = OrderedJson::array();
-  for (const auto& [bytes, sample, all] : record.files) {
+  for (const auto& [bytes, sample, all, weight] : record.files) {
     files.push_back({{"bytes", bytes}, {"sample", to_string(sample)}, {"all", to_string(all)}});
+    if (weight) files.back()["weight"] = *weight;
   }
   return files;
 }
@@ -118,9 +150,13 @@ DataRecord parse_data_record(const Json& value, std::string_view source) {
     const bool fits = file.is_object() && has("bytes", &Json::is_number_integer) &&
                       has("sample", &Json::is_string) && has("all", &Json::is_string);
     check(fits, "{}: a data file must have bytes, a sample and all", source);
+    const auto weight = file.find("weight");
+    check(weight == file.end() || weight->is_number(), "{}: the weight of a data file is no number",
+          source);
     record.files.push_back({.bytes = file.at("bytes").get<std::int64_t>(),
                             .sample = parse_checksum(file.at("sample").get<std::string>()),
                             .all = parse_checksum(file.at("all").get<std::string>())});
+    if (weight != file.end()) record.files.back().weight = weight->get<double>();
   }
   return record;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,8 @@ struct DataFileRecord {
   // longer than that, of all its bytes.
   Checksum sample = {};
   Checksum all = {};
+  // Of a source of a mixture, at its first file: its weight.
+  std::optional<double> weight = {};
   friend bool operator==(const DataFileRecord&, const DataFileRecord&) = default;
 };
 

@@ -74,7 +74,8 @@ void DataWatch::check_file(File& file, const DataFileRecord& recorded,
         file.path));
     return;
   }
-  const auto now = record_of_file(file.path);
+  auto now = record_of_file(file.path);
+  now.weight = recorded.weight;
   if (now == recorded) {  // touched, or copied anew
     file.place = place;
     return;

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/exit_code.h"
-#include "apps/data/byte_pair/json_value.h"
+#include "apps/data/json_tokenizer/json_value.h"
 #include "apps/data/tokenizer_config.h"
 #include "apps/data/tokenizer_file.h"
 #include "runtime/json.h"
@@ -16,7 +16,7 @@ namespace lookback {
 namespace {
 
 namespace fs = std::filesystem;
-using byte_pair::JsonValue;
+using json_tokenizer::JsonValue;
 using Use = DocumentStart::Use;
 
 // Those that a template puts before the text: {"single": [{"SpecialToken": {"id": "<s>"}},
@@ -51,7 +51,7 @@ void add_processor(DocumentStart& start, const JsonValue& processor) {
 }
 
 std::optional<DocumentStart> start_of_template(const std::string& path) {
-  const auto json = parse_json(read_file(path, byte_pair::operation), byte_pair::operation, path);
+  const auto json = parse_json(read_file(path, json_tokenizer::operation), json_tokenizer::operation, path);
   const auto processor = JsonValue(json, path).find("post_processor");
   if (!processor) return std::nullopt;
   DocumentStart start{.use = Use::by_itself};

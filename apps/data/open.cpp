@@ -8,8 +8,10 @@
 
 #include "apps/cli/console.h"
 #include "apps/data/built_in_source.h"
+#include "apps/data/data_mixture.h"
 #include "apps/data/document_start.h"
 #include "apps/data/joined_documents.h"
+#include "apps/data/mixed_source.h"
 #include "apps/data/story_source.h"
 #include "apps/data/token_array.h"
 #include "apps/data/token_description.h"
@@ -154,8 +156,8 @@ class Maker {
                                              std::int64_t end) const {
     const auto tokenizer =
         data.tokenizer ? data.tokenizer : make_tokenizer("numbers", bin_vocabulary_);
-    return fitting(
-        data, std::make_shared<WindowSource>(data.array, begin, end, tokenizer, options_.seed));
+    return fitting(data, std::make_shared<WindowSource>(data.array, begin, end, tokenizer,
+                                                        options_.seed, options_.order));
   }
 
  private:
@@ -205,6 +207,60 @@ void check_length(const TokenSource& source, const std::string& spec, std::strin
         tokens.value_or(0), part, reason, needed);
 }
 
+// The validation parts of a mixture's sources, in their order, or validation data of their own.
+OpenedData open_mixture(const DataOptions& options, const std::vector<WeightedSpec>& parts) {
+  std::vector<WeightedSource> training, validation;
+  OpenedData result;
+  auto one = options;
+  for (const auto& [spec, weight] : parts) {
+    one.data = spec;
+    if (!options.validation_data.empty()) {
+      training.push_back({open_evaluation(one, Split::train), weight});
+      continue;
+    }
+    const auto opened = open_data(one);
+    training.push_back({opened.training, weight});
+    validation.push_back({opened.validation, weight});
+    result.bin_dtype = opened.bin_dtype;
+  }
+  result.training = std::make_shared<MixedSource>(std::move(training), options.seed);
+  result.validation = validation.empty()
+                          ? open_evaluation(one, Split::validation)
+                          : std::make_shared<MixedSource>(std::move(validation), options.seed);
+  return result;
+}
+
+std::shared_ptr<const TokenSource> open_mixture_for_evaluation(
+    DataOptions options, Split split, std::string DataOptions::*spec,
+    const std::vector<WeightedSpec>& parts) {
+  std::vector<WeightedSource> sources;
+  for (const auto& part : parts) {
+    options.*spec = part.spec;
+    sources.push_back({open_evaluation(options, split), part.weight});
+  }
+  return std::make_shared<MixedSource>(std::move(sources), options.seed);
+}
+
+void check_same_words(const TokenSource& training, const std::string& data,
+                      const TokenSource& validation, const std::string& validation_data) {
+  const Check check{"data"};
+  const auto& ours = training.tokenizer();
+  const auto& theirs = validation.tokenizer();
+  check(ours.name() == theirs.name() && ours.vocabulary_size() == theirs.vocabulary_size(),
+        "training data {} use the tokenizer {} ({} tokens), validation data {} use {} ({} tokens): "
+        "they must use the same",
+        data, ours.name(), ours.vocabulary_size(), validation_data, theirs.name(),
+        theirs.vocabulary_size());
+}
+
+// Of a run's data: the last token of a row has a target, too.
+void check_lengths(const TokenData& data, const DataOptions& options,
+                   const std::string& validation_data) {
+  const auto block = fmt::format("one block (block size {} + 1)", options.block_size);
+  check_length(*data.training, options.data, "training", options.block_size + 1, block);
+  check_length(*data.validation, validation_data, "validation", options.block_size + 1, block);
+}
+
 }  // namespace
 
 bool is_built_in_data(std::string_view spec) { return spec.starts_with(built_in_prefix); }
@@ -213,6 +269,21 @@ OpenedData open_data(const DataOptions& options) {
   const Check check{"data"};
   check(options.block_size >= 1, "a block size of {}: at least 1 is needed", options.block_size);
   const bool apart = !options.validation_data.empty();
+  if (const auto parts = parts_of_mixture(options.data); !parts.empty()) {
+    const auto mixed = open_mixture(options, parts);
+    const auto& validation_spec = apart ? options.validation_data : options.data;
+    check_lengths(mixed, options, validation_spec);
+    check_same_words(*mixed.training, options.data, *mixed.validation, validation_spec);
+    return mixed;
+  }
+  if (!parts_of_mixture(options.validation_data).empty()) {
+    auto one = options;
+    const OpenedData mixed{{.training = open_evaluation(one, Split::train),
+                            .validation = open_evaluation(one, Split::validation)}};
+    check_lengths(mixed, options, options.validation_data);
+    check_same_words(*mixed.training, options.data, *mixed.validation, options.validation_data);
+    return mixed;
+  }
   const Opened data{options.data, options,
                     apart ? FilesWanted::training : FilesWanted::all_and_cut};
   const Opened validation_data =
@@ -222,18 +293,8 @@ OpenedData open_data(const DataOptions& options) {
       {.training = make_part(maker, data, apart && data.array ? Split::all : Split::train),
        .validation = make_part(maker, validation_data, apart ? Split::all : Split::validation)},
       bare_type_of(data, validation_data)};
-
-  const auto block = fmt::format("one block (block size {} + 1)", options.block_size);
-  check_length(*result.training, data.spec, "training", options.block_size + 1, block);
-  check_length(*result.validation, validation_data.spec, "validation", options.block_size + 1,
-               block);
-  const auto& ours = result.training->tokenizer();
-  const auto& theirs = result.validation->tokenizer();
-  check(ours.name() == theirs.name() && ours.vocabulary_size() == theirs.vocabulary_size(),
-        "training data {} use the tokenizer {} ({} tokens), validation data {} use {} ({} tokens): "
-        "they must use the same",
-        data.spec, ours.name(), ours.vocabulary_size(), validation_data.spec, theirs.name(),
-        theirs.vocabulary_size());
+  check_lengths(result, options, validation_data.spec);
+  check_same_words(*result.training, data.spec, *result.validation, validation_data.spec);
   return result;
 }
 
@@ -252,10 +313,13 @@ std::shared_ptr<const TokenSource> open_evaluation(const DataOptions& options, S
   const bool apart = !options.validation_data.empty();
   const auto part = apart ? Split::all : split;
   const bool validation_data = split == Split::validation && apart;
+  const auto spec = validation_data ? &DataOptions::validation_data : &DataOptions::data;
+  if (const auto parts = parts_of_mixture(options.*spec); !parts.empty())
+    return open_mixture_for_evaluation(options, split, spec, parts);
   auto wanted = part == Split::all ? FilesWanted::all : FilesWanted::all_and_cut;
   if (apart && split != Split::all)
     wanted = validation_data ? FilesWanted::validation : FilesWanted::training;
-  const Opened data{validation_data ? options.validation_data : options.data, options, wanted};
+  const Opened data{options.*spec, options, wanted};
   const Maker maker{options, {&data}};
   auto source = make_part(maker, data, data.array ? part : split);
   check_length(*source, data.spec, "evaluation", 2, "one to feed and one to score");

@@ -3,7 +3,9 @@
 // SPEC: `builtin:NAME`; a text file; records in JSON (records.h); either compressed (.gz, .zst); a
 // `.bin` or `.npy` of tokens (token_layout.h); a folder (its files, hidden ones and sub-folders
 // left out) or a glob of such files, joined in name order, or kept apart where their names say
-// train and validation (split_names.h). A file that is there is never read as a glob.
+// train and validation (split_names.h). A file that is there is never read as a glob. Several of
+// these with weights (data_mixture.h): rows of training are drawn from each in proportion to its
+// weight; the validation parts of all stand behind each other.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +18,7 @@
 #include "apps/data/document_start.h"
 #include "apps/data/token_source.h"
 #include "apps/data/token_type.h"
+#include "apps/data/window_order.h"
 #include "runtime/error.h"
 
 namespace lookback {
@@ -38,6 +41,7 @@ struct DataOptions {
   // The vocabulary of a config that is given, which data must fit into, and which is a .bin's.
   // Without it data bring their own; a .bin's is then its largest token + 1.
   std::optional<std::int64_t> vocabulary_size{};
+  WindowOrder order{};  // of training, in files
   // False: documents whose ends are not marked (joined_documents.h; built-in sources only).
   bool document_ends = true;
 };

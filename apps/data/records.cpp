@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "apps/data/byte_pair/characters.h"
+#include "apps/data/json_tokenizer/characters.h"
 #include "runtime/check.h"
 #include "runtime/json.h"
 
@@ -99,7 +99,7 @@ class RecordReader final : public nlohmann::json_sax<json> {
     std::string byte;
     // The library stops behind the character that is none.
     if (what.find("UTF-8") != what.npos) {
-      at = begin_ + byte_pair::valid_bytes(text_.substr(begin_));
+      at = begin_ + json_tokenizer::valid_bytes(text_.substr(begin_));
     }
     if (at < text_.size() && static_cast<unsigned char>(text_[at]) >= 0x80)
       byte = fmt::format(" (byte 0x{:02X})", static_cast<unsigned char>(text_[at]));

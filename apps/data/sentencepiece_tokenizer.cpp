@@ -29,8 +29,8 @@ std::shared_ptr<const Tokenizer> read_sentencepiece_tokenizer(const std::string&
 #include <unordered_map>
 #include <vector>
 
-#include "apps/data/byte_pair/added_tokens.h"
-#include "apps/data/byte_pair/characters.h"
+#include "apps/data/json_tokenizer/added_tokens.h"
+#include "apps/data/json_tokenizer/characters.h"
 #include "apps/data/sentencepiece/model_file.h"
 #include "apps/data/sentencepiece/parts.h"
 #include "apps/data/sentencepiece/spaces.h"
@@ -44,8 +44,8 @@ namespace lookback {
 namespace {
 
 using namespace sentencepiece_model;
-using byte_pair::AddedToken;
-using byte_pair::AddedTokenFinder;
+using json_tokenizer::AddedToken;
+using json_tokenizer::AddedTokenFinder;
 using Ids = std::vector<int>;
 using Before = Spaces::Before;
 
@@ -231,7 +231,10 @@ class SentencePieceTokenizer::Encoding {
 
   void add(std::string_view text) {
     by_.raw_->split(
-        text, [&](std::string_view part) { add_between(part, part.data() == text.data()); },
+        {text},
+        [&](json_tokenizer::Piece part) {
+          add_between(part.text, part.text.data() == text.data());
+        },
         [this](std::int64_t token) { add_token(token); });
   }
 
@@ -261,10 +264,10 @@ class SentencePieceTokenizer::Encoding {
 
   void split_again(std::string_view text, bool space) {
     by_.normalized_->split(
-        text,
-        [&](std::string_view part) {
-          if (!space || part.data() != text.data()) return add_text(part);
-          kept_.push_back(std::string(" ").append(part));
+        {text},
+        [&](json_tokenizer::Piece part) {
+          if (!space || part.text.data() != text.data()) return add_text(part.text);
+          kept_.push_back(std::string(" ").append(part.text));
           add_text(kept_.back());
         },
         [this](std::int64_t token) { add_token(token); });
@@ -283,23 +286,9 @@ class SentencePieceTokenizer::Encoding {
   std::deque<std::string> kept_;
 };
 
-// As SentencePiece reads what is no UTF-8: U+FFFD for each such byte.
-std::string as_utf8(std::string_view text) {
-  std::string valid;
-  while (!text.empty()) {
-    const auto good = byte_pair::valid_bytes(text);
-    valid += text.substr(0, good);
-    text.remove_prefix(good);
-    const auto bad = text.empty() ? 0 : byte_pair::invalid_bytes(text);
-    for (std::size_t i = 0; i < bad; ++i) valid += "\xef\xbf\xbd";
-    text.remove_prefix(bad);
-  }
-  return valid;
-}
-
 std::vector<std::int64_t> SentencePieceTokenizer::encode(std::string_view text) const {
   std::string valid;
-  if (byte_pair::valid_bytes(text) < text.size()) text = valid = as_utf8(text);
+  if (json_tokenizer::valid_bytes(text) < text.size()) text = valid = json_tokenizer::in_utf8(text);
   Encoding encoding(*this);
   encoding.add(text);
   return encode_parts(encoding.parts);

@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include "apps/data/byte_pair/characters.h"
+#include "apps/data/json_tokenizer/characters.h"
 #include "runtime/check.h"
 
 namespace lookback {
@@ -103,7 +103,7 @@ void check_is_text(std::span<const std::byte> file, const std::string& path) {
 std::optional<std::size_t> first_not_utf8(std::span<const std::byte> file) {
   const auto seen = file.first(std::min(file.size(), text_check_bytes));
   const auto valid =
-      byte_pair::valid_bytes({reinterpret_cast<const char*>(seen.data()), seen.size()});
+      json_tokenizer::valid_bytes({reinterpret_cast<const char*>(seen.data()), seen.size()});
   if (valid >= std::min(file.size(), looked_at_bytes)) return std::nullopt;
   return valid;
 }

@@ -22,6 +22,9 @@ struct TokenBatch {
   std::vector<std::int64_t> inputs;    // [B, T]; 0 where a row has ended
   std::vector<std::int64_t> targets;   // [B, T]; ignored_target where a row has ended
 
+  std::int64_t filling = 0;  // inputs behind the end of a row that are no tokens of it
+
+  std::int64_t fed() const { return rows * columns - filling; }
   std::int64_t scored() const;  // targets that count
 };
 
@@ -65,7 +68,13 @@ class TokenSource {
   virtual std::vector<std::int64_t> training_documents(std::int64_t step, std::int64_t micro_step,
                                                        std::int64_t rows,
                                                        std::int64_t columns) const;
+  // The same of evaluation rows. What stands behind a row's last token is of its last document.
+  virtual std::vector<std::int64_t> evaluation_documents(std::int64_t first_row, std::int64_t rows,
+                                                         std::int64_t columns) const;
   virtual std::string document_name(std::int64_t document) const;
+  // How many documents are told apart without a token that closes them, by files and records; none:
+  // no more than the tokens say.
+  virtual std::optional<std::int64_t> documents() const { return std::nullopt; }
   // The token that closes documents, where one does.
   virtual std::optional<std::int64_t> separator() const { return tokenizer().document_end(); }
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
-#include "apps/data/byte_pair/json_value.h"
+#include "apps/data/json_tokenizer/json_value.h"
 #include "runtime/check.h"
 #include "runtime/json.h"
 #include "runtime/read_file.h"
@@ -15,10 +15,10 @@ namespace lookback {
 namespace {
 
 namespace fs = std::filesystem;
-using byte_pair::AddedToken;
-using byte_pair::JsonValue;
-using byte_pair::operation;
-using byte_pair::shown;
+using json_tokenizer::AddedToken;
+using json_tokenizer::JsonValue;
+using json_tokenizer::operation;
+using json_tokenizer::shown;
 
 constexpr std::string_view config_name = "tokenizer_config.json",
                            special_name = "special_tokens_map.json",

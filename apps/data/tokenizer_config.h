@@ -7,14 +7,14 @@
 #include <string_view>
 #include <vector>
 
-#include "apps/data/byte_pair/added_tokens.h"
+#include "apps/data/json_tokenizer/added_tokens.h"
 
 namespace lookback {
 
 struct TokenizerConfig {
   struct Special {
     std::string role;  // "bos_token"
-    byte_pair::AddedToken token;
+    json_tokenizer::AddedToken token;
   };
 
   std::string path = {};  // of tokenizer_config.json, for errors
@@ -25,7 +25,7 @@ struct TokenizerConfig {
   // A null is kept as a token without content.
   std::vector<Special> special = {};
   // With the ids that the files say, in their order, and which file says so.
-  std::vector<byte_pair::AddedToken> added = {};
+  std::vector<json_tokenizer::AddedToken> added = {};
   std::string added_path = {};
 
   // Whether the class is Llama's own, or CodeLlama's or Gemma's, which do as Llama's does.

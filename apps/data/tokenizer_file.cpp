@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "apps/data/byte_pair_tokenizer.h"
+#include "apps/data/json_tokenizer.h"
 #include "apps/data/sentencepiece/model_file.h"
 #include "apps/data/sentencepiece_tokenizer.h"
 #include "apps/data/tokenizer_config.h"
@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view sentencepiece_ending = ".model", byte_pair_ending = ".json";
+constexpr std::string_view sentencepiece_ending = ".model", json_ending = ".json";
 constexpr std::string_view config_name = "tokenizer_config.json";
 
 // The same ids as ours: the whole text, no token in front of it or behind it.
@@ -53,12 +53,12 @@ void write_file(const fs::path& path, std::string_view content) {
 }  // namespace
 
 bool is_tokenizer_file(std::string_view name) {
-  return name.ends_with(sentencepiece_ending) || name.ends_with(byte_pair_ending);
+  return name.ends_with(sentencepiece_ending) || name.ends_with(json_ending);
 }
 
 std::shared_ptr<const Tokenizer> read_tokenizer(const std::string& path) {
   if (path.ends_with(sentencepiece_ending)) return read_sentencepiece_tokenizer(path);
-  return read_byte_pair_tokenizer(path);
+  return read_json_tokenizer(path);
 }
 
 std::string tokenizer_in(const fs::path& directory) {

@@ -11,12 +11,13 @@ namespace lookback {
 
 WindowSource::WindowSource(std::shared_ptr<const TokenArray> tokens, std::int64_t begin,
                            std::int64_t end, std::shared_ptr<const Tokenizer> tokenizer,
-                           std::uint64_t seed)
+                           std::uint64_t seed, WindowOrder order)
     : array_(std::move(tokens)),
       first_(begin),
       count_(end - begin),
       words_(std::move(tokenizer)),
-      run_seed_(seed) {
+      run_seed_(seed),
+      order_(order) {
   const Check check{"data"};
   check(0 <= begin && begin <= end && end <= array_->size(), "tokens {} to {} of {}", begin, end,
         array_->size());
@@ -38,9 +39,21 @@ std::int64_t WindowSource::training_start(std::int64_t step, std::int64_t row,
   const Check check{"data"};
   check(count_ > columns, "{} tokens are fewer than one block: {} inputs and a target", count_,
         columns);
+  if (order_.order == DataOrder::shuffled) return shuffled_start(step, row, columns);
   auto random = training_row_numbers(run_seed_, step, row);
   return first_ +
          static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(count_ - columns)));
+}
+
+std::int64_t WindowSource::shuffled_start(std::int64_t step, std::int64_t row,
+                                          std::int64_t columns) const {
+  const auto windows = (count_ - 1) / columns;
+  const auto place = step * order_.rows_of_step + row;
+  const auto epoch = static_cast<std::uint64_t>(place / windows);
+  const auto window =
+      permuted(static_cast<std::uint64_t>(place % windows), static_cast<std::uint64_t>(windows),
+               run_seed_, stream_of(RandomUse::data_order, epoch));
+  return first_ + static_cast<std::int64_t>(window) * columns;
 }
 
 std::optional<std::vector<std::int64_t>> WindowSource::training_starts(std::int64_t step,
@@ -78,6 +91,25 @@ std::vector<std::int64_t> WindowSource::training_documents(std::int64_t step,
     for (std::int64_t t = 0; t <= columns; ++t) documents.push_back(array_->document_of(start + t));
   }
   return documents;
+}
+
+std::vector<std::int64_t> WindowSource::evaluation_documents(std::int64_t first_row,
+                                                             std::int64_t rows,
+                                                             std::int64_t columns) const {
+  const auto count = std::min(rows, *evaluation_rows(columns) - first_row);
+  std::vector<std::int64_t> documents;
+  for (std::int64_t row = 0; row < count; ++row) {
+    for (std::int64_t t = 0; t <= columns; ++t) {
+      const auto token = std::min((first_row + row) * columns + t, count_ - 1);
+      documents.push_back(array_->document_of(first_ + token));
+    }
+  }
+  return documents;
+}
+
+std::optional<std::int64_t> WindowSource::documents() const {
+  if (count_ == 0) return 0;
+  return array_->document_of(first_ + count_ - 1) - array_->document_of(first_) + 1;
 }
 
 std::optional<std::int64_t> WindowSource::scored_bytes() const {

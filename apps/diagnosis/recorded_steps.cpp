@@ -189,6 +189,8 @@ double book_rate(const TrainOptions& options, std::int64_t step) {
 
 TrainOptions planned_options(const Subject& subject) {
   auto options = subject.options;
+  // Its batches have no documents. What becomes of those is not a matter of the step.
+  options.no_cross_document_attention = false;
   if (!options.max_steps) options.max_steps = steps_of_no_run;
   resolve_steps(options, std::nullopt);
   return options;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/exit_code.h"
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/diagnosis/ladder.h"
@@ -12,6 +13,7 @@
 #include "apps/model/model_choice.h"
 #include "nn/layer/attention_options.h"
 #include "nn/layer/preset.h"
+#include "runtime/nearest_name.h"
 
 namespace lookback {
 namespace {
@@ -72,6 +74,22 @@ std::vector<TestSubject> all_test_subjects() {
   for (const auto& name : Faults::names()) {
     all.push_back({name, host_of(name), Faults::make(name)->verdict()});
   }
+  return all;
+}
+
+std::vector<TestSubject> test_subjects(const std::vector<std::string>& names) {
+  auto all = all_test_subjects();
+  if (names.empty()) return all;
+  std::vector<std::string> known;
+  for (const auto& test : all) known.push_back(test.name);
+  for (const auto& name : names) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    usage_error("--subject {}: no preset and no fault of the table; the nearest is {}", name,
+                nearest_name(name, known));
+  }
+  std::erase_if(all, [&](const TestSubject& test) {
+    return std::ranges::find(names, test.name) == names.end();
+  });
   return all;
 }
 

@@ -21,6 +21,10 @@ struct TestSubject {
 // then every fault in the first model that can have it.
 std::vector<TestSubject> all_test_subjects();
 
+// Those of these names, in the order of all; no names: all. Throws UsageError for a name that none
+// has.
+std::vector<TestSubject> test_subjects(const std::vector<std::string>& names);
+
 // A test subject as a subject with sequences of 32 tokens of builtin:stories. Trained: after 50
 // steps.
 enum class Weights { fresh, trained };

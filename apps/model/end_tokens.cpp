@@ -34,9 +34,13 @@ std::vector<std::int64_t> end_tokens_of(const std::filesystem::path& directory,
     if (!object.is_object()) fail("model", "{}: must hold one JSON object", path.string());
     if (object.contains(key)) return ids_of(object.at(key), path.string());
   }
+  return end_tokens_of(config, (directory / "config.json").string());
+}
+
+std::vector<std::int64_t> end_tokens_of(const LlamaConfig& config, const std::string& where) {
   const auto found = config.carried.find(key);
   if (found == config.carried.end()) return {};
-  return ids_of(json::parse(found->second), (directory / "config.json").string());
+  return ids_of(json::parse(found->second), where);
 }
 
 }  // namespace lookback

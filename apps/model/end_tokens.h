@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "nn/layer/config.h"
@@ -14,5 +15,8 @@ namespace lookback {
 // and for ids that are no numbers.
 std::vector<std::int64_t> end_tokens_of(const std::filesystem::path& directory,
                                         const LlamaConfig& config);
+
+// eos_token_id of config.json alone; `where` names it in errors.
+std::vector<std::int64_t> end_tokens_of(const LlamaConfig& config, const std::string& where);
 
 }  // namespace lookback

@@ -42,6 +42,28 @@ void load(const Llama& llama, const TensorFiles& weights, const fs::path& direct
                   [&](const auto& names) { return variant_advice(llama.config, names); });
 }
 
+void check_fit(const Llama& llama, const TensorFiles& weights, const fs::path& directory) {
+  refuse_other_names(weights, directory);
+  check_parameters(llama.parameters(), weights, "",
+                   [&](const auto& names) { return variant_advice(llama.config, names); });
+}
+
+// The model of a folder, after `with_weights` has had it and them.
+std::unique_ptr<Llama> model_of(
+    const fs::path& directory, Precision precision, const NamesOfWeights& own_names,
+    const std::function<void(const Llama&, const TensorFiles&, const fs::path&)>& with_weights) {
+  check_model_folder(directory);
+  std::unique_ptr<Llama> llama;
+  read_with_checksums(directory, [&](const FolderChecksums& checksums) {
+    const auto config = read_llama_config((directory / config_name).string());
+    checksums.check_small_files();
+    const auto weights = own_names(open_weight_files(directory, checksums));
+    llama = std::make_unique<Llama>(config_for_weights(config, weights.names()), precision);
+    with_weights(*llama, weights, directory);
+  });
+  return llama;
+}
+
 // None where they are damaged: they are about to be written anew. Throws Error where the disk or
 // the system fails.
 FileChecksums checksums_so_far(const fs::path& directory) {
@@ -90,16 +112,12 @@ LlamaConfig read_model_config(const fs::path& path) {
 
 std::unique_ptr<Llama> load_model(const fs::path& directory, Precision precision,
                                   const NamesOfWeights& own_names) {
-  check_model_folder(directory);
-  std::unique_ptr<Llama> llama;
-  read_with_checksums(directory, [&](const FolderChecksums& checksums) {
-    const auto config = read_llama_config((directory / config_name).string());
-    checksums.check_small_files();
-    const auto weights = own_names(open_weight_files(directory, checksums));
-    llama = std::make_unique<Llama>(config_for_weights(config, weights.names()), precision);
-    load(*llama, weights, directory);
-  });
-  return llama;
+  return model_of(directory, precision, own_names, load);
+}
+
+std::unique_ptr<Llama> model_without_weights(const fs::path& directory, Precision precision,
+                                             const NamesOfWeights& own_names) {
+  return model_of(directory, precision, own_names, check_fit);
 }
 
 void check_model_files(const fs::path& directory) {
@@ -152,7 +170,8 @@ FileChecksums write_model_files(const Llama& llama, const fs::path& directory) {
   return checksums;
 }
 
-void save_new_model(const LlamaConfig& config, const NamedTensors& weights, DType dtype,
+void save_new_model(const LlamaConfig& config, const std::vector<TensorToWrite>& weights,
+                    DType dtype,
                     const fs::path& directory) {
   FileChecksums checksums;
   checksums[weights_name] = write_safetensors(directory / weights_name, weights);

@@ -28,6 +28,11 @@ using NamesOfWeights = std::function<TensorFiles(TensorFiles)>;
 std::unique_ptr<Llama> load_model(const std::filesystem::path& directory, Precision precision,
                                   const NamesOfWeights& own_names = std::identity{});
 
+// The same model, as its weights fit it, but none of them loaded: fresh memory.
+std::unique_ptr<Llama> model_without_weights(const std::filesystem::path& directory,
+                                             Precision precision,
+                                             const NamesOfWeights& own_names = std::identity{});
+
 // Reads all that a model folder holds. Throws Error where anything is not what was written.
 void check_model_files(const std::filesystem::path& directory);
 
@@ -51,7 +56,8 @@ void save_model(const Llama& llama, const std::filesystem::path& directory);
 FileChecksums write_model_files(const Llama& llama, const std::filesystem::path& directory);
 
 // A new folder's model, of weights that stand in no Llama. `dtype`: what config.json calls theirs.
-void save_new_model(const LlamaConfig& config, const NamedTensors& weights, DType dtype,
+void save_new_model(const LlamaConfig& config, const std::vector<TensorToWrite>& weights,
+                    DType dtype,
                     const std::filesystem::path& directory);
 
 }  // namespace lookback

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "apps/cli/exit_code.h"
+#include "apps/data/data_mixture.h"
 #include "apps/train/run_entries.h"
 
 namespace lookback {
@@ -26,6 +27,10 @@ bool matches_a_file_of_run(const std::string& pattern, const fs::path& output_di
 void check_data_apart(std::string_view flag, const std::string& spec,
                       const std::string& output_dir) {
   if (spec.empty() || spec.starts_with("builtin:")) return;
+  if (const auto parts = parts_of_mixture(spec); !parts.empty()) {
+    for (const auto& part : parts) check_data_apart(flag, part.spec, output_dir);
+    return;
+  }
   constexpr auto advice = "keep the data, or the run, in another folder";
   std::error_code ignored;
   const auto status = fs::status(spec, ignored);

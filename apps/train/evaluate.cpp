@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "apps/train/document_separation.h"
 #include "apps/train/token_tensors.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/slice.h"
@@ -57,12 +58,34 @@ Scores scores_within_budget(const Llama& llama, const TokenTensors& batch,
   return all;
 }
 
-void add_batch(Sums& sums, const Llama& llama, const TokenSource& source, const TokenBatch& batch,
-               const ForwardOptions& forward, const CachePolicy& policy) {
+Scores scores_by(const EvaluationPlan& plan, const Llama& llama, const TokenBatch& batch,
+                 const ForwardOptions& forward) {
   const auto tensors = token_tensors(batch);
-  const auto scores = policy.kind == CachePolicy::Kind::full
-                          ? scores_of(llama, tensors, forward)
-                          : scores_within_budget(llama, tensors, forward, policy);
+  return plan.cache_policy.kind == CachePolicy::Kind::full
+             ? scores_of(llama, tensors, forward)
+             : scores_within_budget(llama, tensors, forward, plan.cache_policy);
+}
+
+// Of a batch whose documents are cut apart, each number where the whole batch has it.
+Scores scores_of_documents(const EvaluationPlan& plan, const Llama& llama,
+                           const std::vector<DocumentRows>& documents, std::size_t tokens,
+                           const ForwardOptions& forward) {
+  Scores all{.nats = std::vector<double>(tokens)};
+  for (const auto& rows : documents) {
+    const auto scores = scores_by(plan, llama, rows.batch, forward);
+    all.tokens += scores.tokens;
+    all.correct += scores.correct;
+    auto row = scores.nats.begin();
+    for (const auto& [place, length] : rows.parts) {
+      std::copy_n(row, length, all.nats.begin() + place);
+      row += rows.batch.columns;
+    }
+  }
+  return all;
+}
+
+void add_batch(Sums& sums, const TokenSource& source, const TokenBatch& batch,
+               const Scores& scores) {
   sums.tokens += scores.tokens;
   sums.correct += scores.correct;
   const auto floor = source.has_floor() ? source.nats(batch) : std::vector<double>{};
@@ -88,8 +111,14 @@ Evaluation evaluate(const Llama& llama, const TokenSource& source, const Evaluat
   std::int64_t batch = 0;
   for (std::int64_t row = 0; row < all && (!plan.batches || batch < *plan.batches); ++batch) {
     const auto count = std::min(plan.batch_size, all - row);
-    add_batch(sums, llama, source, source.evaluation_batch(row, count, plan.block_size), forward,
-              plan.cache_policy);
+    const auto whole = source.evaluation_batch(row, count, plan.block_size);
+    const auto scores =
+        plan.documents_apart
+            ? scores_of_documents(plan, llama,
+                                  DocumentSeparation(llama).evaluation(source, row, whole),
+                                  whole.inputs.size(), forward)
+            : scores_by(plan, llama, whole, forward);
+    add_batch(sums, source, whole, scores);
     row += count;
   }
   const Check check{"evaluation"};

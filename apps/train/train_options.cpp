@@ -25,7 +25,7 @@ void TrainOptions::declare(Flags& flags) {
   flags.add(
       "data", data, "SPEC",
       "builtin:stories|uniform|markov|fixed, a text, JSONL, a .bin or .npy of tokens, a folder "
-      "or glob");
+      "or glob; several with weights: a.txt:0.7 b.jsonl:0.3");
   flags.add("validation-data", validation_data, "SPEC",
             "without it: the last 5 % of texts and tokens, fresh built-in data");
   flags.add(
@@ -37,6 +37,11 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("gradient-accumulation-steps", gradient_accumulation_steps, micro_steps_rule,
             "micro-steps per step");
   flags.add("block-size", block_size, at_least_one, "tokens of a training sequence, less one");
+  flags.add_choice("data-order", data_order, {DataOrder::drawn, DataOrder::shuffled},
+                   "of files: drawn: a sequence begins anywhere; shuffled: each window once per "
+                   "epoch, in an order of (seed, epoch)");
+  flags.add_toggle("no-cross-document-attention", no_cross_document_attention,
+                   "documents of one row do not see each other, and each begins at position 0");
   flags.add("max-steps", max_steps, at_least_one, "optimizer steps; wins over --epochs");
   flags.add("epochs", epochs, at_least_one, "passes over the training data");
   flags.add("learning-rate", learning_rate, non_negative, "its peak");

@@ -26,6 +26,8 @@ struct TrainOptions {
   std::int64_t batch_size = 8;
   std::int64_t gradient_accumulation_steps = 1;
   std::int64_t block_size = 256;
+  DataOrder data_order = DataOrder::drawn;
+  bool no_cross_document_attention = false;
 
   std::optional<std::int64_t> max_steps = {};
   std::int64_t epochs = 1;

@@ -1,5 +1,7 @@
 #include "apps/train/trainer.h"
 
+#include "apps/train/document_separation.h"
+
 namespace lookback {
 
 Schedule schedule_of(const TrainOptions& options) {
@@ -22,7 +24,10 @@ Trainer::Trainer(const Llama& model, const TrainOptions& options, const ForwardO
       options_(options),
       optimizer_(optimized_parameters(model), adamw_options(options)),
       step_(model, optimizer_, forward, options_.max_grad_norm,
-            options_.no_cuda_graphs ? Repetition::queued : Repetition::captured) {}
+            // Batches of another shape in each step cannot be captured.
+            options_.no_cuda_graphs || options_.no_cross_document_attention
+                ? Repetition::queued
+                : Repetition::captured) {}
 
 double Trainer::learning_rate(std::int64_t step) const {
   return learning_rate_at(llama_, schedule_of(options_), step);
@@ -31,8 +36,14 @@ double Trainer::learning_rate(std::int64_t step) const {
 std::vector<TokenBatch> Trainer::micro_batches(const TokenSource& training,
                                                std::int64_t step) const {
   std::vector<TokenBatch> batches;
+  const auto rows = options_.batch_size, columns = options_.block_size;
   for (std::int64_t i = 0; i < options_.gradient_accumulation_steps; ++i) {
-    batches.push_back(training.training_batch(step, i, options_.batch_size, options_.block_size));
+    if (!options_.no_cross_document_attention) {
+      batches.push_back(training.training_batch(step, i, rows, columns));
+      continue;
+    }
+    for (auto& part : DocumentSeparation(llama_).training(training, step, i, rows, columns))
+      batches.push_back(std::move(part.batch));
   }
   return batches;
 }

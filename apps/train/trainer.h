@@ -25,6 +25,7 @@ class Trainer {
 
   // Of step `step`, from 0.
   double learning_rate(std::int64_t step) const;
+  // Where documents are kept apart, those that one micro-batch becomes stand together.
   std::vector<TokenBatch> micro_batches(const TokenSource& training, std::int64_t step) const;
 
   // TrainStep::take() at that step's rate.

@@ -169,6 +169,7 @@ void TrainingRun::stop(const PendingStep& broken, const StepMeasures& measures) 
 void TrainingRun::evaluate_model() {
   auto plan = whole_evaluation(*data_.validation, options_.batch_size, options_.block_size);
   if (state_.step < total_steps()) plan.batches = options_.eval_batches;
+  plan.documents_apart = options_.no_cross_document_attention;
   const auto evaluation = evaluate(llama_, *data_.validation, plan, forward_);
   if (!std::isfinite(evaluation.loss)) {
     throw NonFiniteError(fmt::format(

@@ -144,6 +144,8 @@ TEST(Diagnose, BadInputGetsOneLineAndNoReport) {
       {{model, "--config", "smoke"}, 2, "give one of them"},
       {{model, "--preset", "method1"}, 2, "a folder's config names its variant"},
       {{model, "--seeds", "3"}, 2, "--seeds goes with --table"},
+      {{model, "--subject", "llama"}, 2, "--subject goes with --table"},
+      {{"--table", "--subject", "alibbi"}, 2, "--subject alibbi: no preset and no fault"},
       {{}, 2, "which model?"}};
   for (const auto& [given, exit_code, message] : cases) {
     std::vector<std::string> arguments{"diagnose"};

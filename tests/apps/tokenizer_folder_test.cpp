@@ -60,7 +60,7 @@ class TokenizerFolder : public ::testing::Test {
 };
 
 TEST_F(TokenizerFolder, GivesTheIdsOfTransformers) {
-  const auto reference = Json::parse(read_file(golden("llama.json"), "test"));
+  const auto reference = Json::parse(read_file(golden("expected-folders.json"), "test"));
   const auto& texts = reference.at("texts");
   for (const auto& entry : reference.at("folders")) {
     clear();

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "apps/data/byte_pair_tokenizer.h"
+#include "apps/data/json_tokenizer.h"
 #include "runtime/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t count) {
@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
     if (std::string_view(error.what()).find('\n') != std::string_view::npos) std::abort();
   };
   try {
-    const auto tokenizer = parse_byte_pair_tokenizer(input.substr(0, end), "fuzz");
+    const auto tokenizer = parse_json_tokenizer(input.substr(0, end), "fuzz");
     const auto tokens = tokenizer->encode(text);
     for (const auto token : tokens) {
       if (token < 0 || token >= tokenizer->vocabulary_size()) std::abort();
@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
     of_one_line(error);
   }
   try {  // the text is a tokenizer_config.json too
-    parse_byte_pair_tokenizer(input.substr(0, end), "fuzz", text);
+    parse_json_tokenizer(input.substr(0, end), "fuzz", text);
   } catch (const Error& error) {
     of_one_line(error);
   }

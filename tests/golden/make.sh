@@ -304,6 +304,7 @@ stock qwen3 qwen3 --bias --seed 5 --key use_sliding_window=true sliding_window=3
 stock deepseek-v2 deepseek_v2 --bias --seed 6 --key q_lora_rank=null
 stock deepseek-v3 deepseek_v3 --seed 7 --rope-scaling "$yarn"
 
-"$python" "$here/tokenizers/make.py" "$folder/tokenizers"
+"$python" -B "$here/tokenizers/make.py" "$folder/tokenizers"
+"$python" -B "$here/tokenizers/make_characters.py" "$folder/tokenizers"
 "$python" "$here/tokenizers/make_sentencepiece.py" "$folder/tokenizers"
 "$python" "$here/tokenizers/make_llama.py" "$folder/tokenizers"

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "apps/data/byte_pair/json_value.h"
+#include "apps/data/json_tokenizer/json_value.h"
 
 namespace lookback::sentencepiece_model {
 namespace {
 
 using Before = Spaces::Before;
-using byte_pair::shown;
+using json_tokenizer::shown;
 
 bool as_llama(const TokenizerConfig& config) {
   if (!config.tokenizer_class.empty()) return config.is_of_llama();
@@ -33,8 +33,9 @@ Spaces spaces_of(const ModelFile& model, const TokenizerConfig& config) {
   return spaces;
 }
 
-std::vector<std::string> differences_of_slow(const ModelFile& model, const TokenizerConfig& config,
-                                             const std::vector<byte_pair::AddedToken>& tokens) {
+std::vector<std::string> differences_of_slow(
+    const ModelFile& model, const TokenizerConfig& config,
+    const std::vector<json_tokenizer::AddedToken>& tokens) {
   std::vector<std::string> lines;
   if (!as_llama(config) || is_gemma(config)) return lines;
   const auto spaces = spaces_of(model, config);
@@ -42,7 +43,7 @@ std::vector<std::string> differences_of_slow(const ModelFile& model, const Token
   if (!model.keeps_text()) lines.push_back("the model's own normalization is left out");
   if (spaces.normalizes_tokens && adds_space != model.adds_space)
     lines.push_back(adds_space ? "a space is put in front" : "no space is put in front");
-  const auto normalized = std::ranges::find(tokens, true, &byte_pair::AddedToken::normalized);
+  const auto normalized = std::ranges::find(tokens, true, &json_tokenizer::AddedToken::normalized);
   if (spaces.normalizes_tokens && adds_space && normalized != tokens.end()) {
     lines.push_back(fmt::format("{} is found behind a space, or where a text begins, alone",
                                 shown(normalized->content)));
@@ -51,7 +52,7 @@ std::vector<std::string> differences_of_slow(const ModelFile& model, const Token
     lines.push_back(
         fmt::format("a space is put behind {}", shown(model.user_defined.front().text)));
   }
-  const auto alone = std::ranges::find(tokens, true, &byte_pair::AddedToken::single_word);
+  const auto alone = std::ranges::find(tokens, true, &json_tokenizer::AddedToken::single_word);
   if (alone != tokens.end())
     lines.push_back(
         fmt::format("{} is found where no letter stands beside it, alone", shown(alone->content)));

@@ -28,6 +28,6 @@ Spaces spaces_of(const ModelFile& model, const TokenizerConfig& config);
 
 // In what its slow tokenizer (use_fast=False) differs from that; empty: in nothing known.
 std::vector<std::string> differences_of_slow(const ModelFile& model, const TokenizerConfig& config,
-                                             const std::vector<byte_pair::AddedToken>& tokens);
+                                             const std::vector<json_tokenizer::AddedToken>& tokens);
 
 }  // namespace lookback::sentencepiece_model

@@ -4,14 +4,14 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "apps/data/byte_pair/json_value.h"
+#include "apps/data/json_tokenizer/json_value.h"
 #include "runtime/check.h"
 
 namespace lookback::sentencepiece_model {
 namespace {
 
-using byte_pair::AddedToken;
-using byte_pair::shown;
+using json_tokenizer::AddedToken;
+using json_tokenizer::shown;
 
 class TokenList {
  public:
@@ -42,12 +42,12 @@ class TokenList {
 
 void check_id(const AddedToken& token, std::int64_t expected, const Pieces& pieces,
               const std::string& path) {
-  const Check check{byte_pair::operation};
+  const Check check{json_tokenizer::operation};
   if (token.id == expected) return;
   check(expected < pieces.count, "{}: {} has the id {}, which is {} in the model: {} is the next",
         path, shown(token.content), token.id,
         token.id < pieces.count ? shown(pieces.text_of(token.id)) : "behind a gap", expected);
-  fail(byte_pair::operation, "{}: {} has the id {}, in the model {}: both must be the same", path,
+  fail(json_tokenizer::operation, "{}: {} has the id {}, in the model {}: both must be the same", path,
        shown(token.content), token.id, expected);
 }
 

@@ -23,7 +23,7 @@ struct Pieces {
 // ids, and the special tokens they name: as transformers' fast tokenizer puts them together, where
 // the first of equals counts and a token that the model lacks gets the next free id. Throws Error
 // where a file says another id than that.
-std::vector<byte_pair::AddedToken> tokens_beside(const Pieces& pieces,
+std::vector<json_tokenizer::AddedToken> tokens_beside(const Pieces& pieces,
                                                  const TokenizerConfig& config);
 
 }  // namespace lookback::sentencepiece_model

@@ -31,9 +31,14 @@ class FirstMicroBatchOnly final : public TokenSource {
                                                std::int64_t columns) const override {
     return whole_->training_documents(step, 0, rows, columns);
   }
+  std::vector<std::int64_t> evaluation_documents(std::int64_t first_row, std::int64_t rows,
+                                                 std::int64_t columns) const override {
+    return whole_->evaluation_documents(first_row, rows, columns);
+  }
   std::string document_name(std::int64_t document) const override {
     return whole_->document_name(document);
   }
+  std::optional<std::int64_t> documents() const override { return whole_->documents(); }
   std::optional<std::int64_t> separator() const override { return whole_->separator(); }
   std::optional<std::int64_t> evaluation_rows(std::int64_t columns) const override {
     return whole_->evaluation_rows(columns);

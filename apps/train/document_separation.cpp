@@ -1,0 +1,70 @@
+#include "apps/train/document_separation.h"
+
+#include <algorithm>
+
+#include "apps/cli/exit_code.h"
+#include "apps/model/end_tokens.h"
+
+namespace lookback {
+namespace {
+
+constexpr auto flag = "--no-cross-document-attention";
+
+bool has_router(const Llama& llama) {
+  return std::ranges::any_of(llama.model.layers,
+                             [](const auto& layer) { return layer->needs().auxiliary_loss; });
+}
+
+}  // namespace
+
+DocumentSeparation::DocumentSeparation(const Llama& llama)
+    : config_end_tokens_(end_tokens_of(llama.config, "config.json")),
+      filling_(has_router(llama) ? RowFilling::none : RowFilling::allowed) {}
+
+std::vector<DocumentRows> DocumentSeparation::training(const TokenSource& source, std::int64_t step,
+                                                       std::int64_t micro_step, std::int64_t rows,
+                                                       std::int64_t columns) const {
+  return documents_apart(source.training_batch(step, micro_step, rows, columns),
+                         source.training_documents(step, micro_step, rows, columns),
+                         closing_tokens(source), filling_);
+}
+
+std::vector<DocumentRows> DocumentSeparation::evaluation(const TokenSource& source,
+                                                         std::int64_t first_row,
+                                                         const TokenBatch& batch) const {
+  return documents_apart(batch, source.evaluation_documents(first_row, batch.rows, batch.columns),
+                         closing_tokens(source), filling_);
+}
+
+void DocumentSeparation::check(const TokenSource& source) const {
+  if (!closing_tokens(source).empty() || source.documents().value_or(1) > 1) return;
+  usage_error(
+      "{}: nothing says where documents end: the data are one file, and the tokenizer {} has no "
+      "end token{}. A folder of files, records (.jsonl), or a --tokenizer with an end token says "
+      "it",
+      flag, source.tokenizer().name(),
+      source.tokenizer().name() == "numbers" ? ", nor has the config an eos_token_id" : "");
+}
+
+std::optional<std::string> DocumentSeparation::no_end_of(const TokenSource& source) const {
+  constexpr std::int64_t rows = 64, columns = 1024;
+  const auto batch = source.evaluation_batch(0, rows, columns);
+  for (const auto& part : evaluation(source, 0, batch)) {
+    for (const auto& [place, length] : part.parts) {
+      const bool ends_with_row =
+          (place + length) % columns == 0 ||
+          batch.targets[static_cast<std::size_t>(place + length)] == ignored_target;
+      if (!ends_with_row) return std::nullopt;
+    }
+  }
+  return fmt::format("{}: no document ends within the first {} tokens for evaluation", flag,
+                     batch.scored());
+}
+
+std::vector<std::int64_t> DocumentSeparation::closing_tokens(const TokenSource& source) const {
+  if (const auto end = source.tokenizer().document_end()) return {*end};
+  if (source.tokenizer().name() != "numbers") return {};
+  return config_end_tokens_;
+}
+
+}  // namespace lookback
