@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "runtime/check.h"
@@ -28,6 +29,18 @@ std::string duration_text(double seconds) {
   const auto hours = whole / 3600, minutes = whole / 60 % 60;
   if (hours > 0) return fmt::format("{}:{:02}:{:02}", hours, minutes, whole % 60);
   return fmt::format("{}:{:02}", minutes, whole % 60);
+}
+
+std::string rough_duration_text(double seconds) {
+  struct Unit {
+    const char* name;
+    double seconds;
+  };
+  constexpr std::array units = {Unit{"days", 86400}, Unit{"hours", 3600}, Unit{"minutes", 60}};
+  for (const auto& [name, length] : units) {
+    if (seconds >= 3 * length) return fmt::format("about {:.0f} {}", seconds / length, name);
+  }
+  return fmt::format("about {:.0f} seconds", seconds);
 }
 
 std::string bar_text(std::int64_t done, std::int64_t total, std::string_view text, int columns) {
@@ -56,11 +69,13 @@ void Progress::clear() {
   drawn_ = false;
 }
 
-void Progress::show(std::int64_t done, std::string_view text, double seconds_left) {
+void Progress::show(std::int64_t done, std::string_view text, double seconds_left,
+                    std::string_view at_the_end) {
   const auto now = std::chrono::steady_clock::now();
   if (form_ != Form::bar || now < next_drawing_) return;
   next_drawing_ = now + drawing_interval;
-  const auto whole = fmt::format("{}  {} left", text, duration_text(seconds_left));
+  const auto whole = fmt::format("{}  {} left{}{}", text, duration_text(seconds_left),
+                                 at_the_end.empty() ? "" : "  ", at_the_end);
   draw(std::string(clear_line) + bar_text(done, total_, whole, terminal_columns()));
   drawn_ = true;
 }

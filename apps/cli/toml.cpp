@@ -29,6 +29,21 @@ std::string without_comment(const std::string& line) {
   return line;
 }
 
+// How many more [ than ] stand in a line, outside of quotes.
+int open_brackets(const std::string& line) {
+  char quote = 0;
+  int open = 0;
+  for (const char c : line) {
+    if (quote == 0 && (c == '[' || c == ']')) open += c == '[' ? 1 : -1;
+    if (quote == 0 && (c == '"' || c == '\'')) {
+      quote = c;
+    } else if (c == quote) {
+      quote = 0;
+    }
+  }
+  return open;
+}
+
 // The reader passes over a line that is no option.
 void check_line(const std::string& path, int number, const std::string& line) {
   const auto first = line.find_first_not_of(" \t\r");
@@ -53,24 +68,39 @@ std::vector<CLI::ConfigItem> items_of(const std::string& path, const std::string
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> read_toml(const std::string& path) {
+std::vector<TomlList> read_toml_lists(const std::string& path) {
   std::istringstream file(read_file(path, "options"));
   std::string line, text;
   for (int number = 1; std::getline(file, line); ++number) {
-    const auto option = without_comment(line);
+    auto option = without_comment(line);
     check_line(path, number, option);
+    const int first = number;
+    while (open_brackets(option) > 0) {
+      if (!std::getline(file, line))
+        usage_error("{}: line {}: a list that does not end", path, first);
+      option += " " + without_comment(line);
+      ++number;
+    }
     text += option + "\n";
   }
-  std::vector<std::pair<std::string, std::string>> result;
+  std::vector<TomlList> result;
   std::set<std::string> seen;
   for (const auto& item : items_of(path, text)) {
     if (!item.parents.empty()) {
       usage_error("{}: {}: options stand in no table and have no dot in their name", path,
                   item.fullname());
     }
-    if (item.inputs.size() != 1) usage_error("{}: {} must have one value", path, item.name);
     if (!seen.insert(item.name).second) usage_error("{}: {} stands twice", path, item.name);
-    result.emplace_back(item.name, item.inputs.front());
+    result.push_back({item.name, item.inputs});
+  }
+  return result;
+}
+
+std::vector<std::pair<std::string, std::string>> read_toml(const std::string& path) {
+  std::vector<std::pair<std::string, std::string>> result;
+  for (const auto& [key, values] : read_toml_lists(path)) {
+    if (values.size() != 1) usage_error("{}: {} must have one value", path, key);
+    result.emplace_back(key, values.front());
   }
   return result;
 }

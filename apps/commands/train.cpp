@@ -2,11 +2,11 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "apps/cli/size_text.h"
 #include "apps/data/data_mixture.h"
 #include "apps/data/only_token.h"
 #include "apps/data/open.h"
@@ -18,8 +18,11 @@
 #include "apps/model/model_folder.h"
 #include "apps/model/model_warnings.h"
 #include "apps/model/step_memory.h"
+#include "apps/sweep/sweep_run.h"
+#include "apps/train/absolute_paths.h"
 #include "apps/train/data_apart.h"
 #include "apps/train/document_separation.h"
+#include "apps/train/free_space.h"
 #include "apps/train/peak_memory.h"
 #include "apps/train/run_options.h"
 #include "apps/train/script_flags.h"
@@ -30,23 +33,6 @@
 
 namespace lookback {
 namespace {
-
-namespace fs = std::filesystem;
-
-// As a path is found from any folder.
-void make_absolute(std::string& path) {
-  if (!path.empty()) path = fs::absolute(path).lexically_normal().string();
-}
-
-void make_data_absolute(std::string& spec) {
-  auto parts = parts_of_mixture(spec);
-  for (auto& part : parts) make_absolute(part.spec);
-  if (!parts.empty()) {
-    spec = spec_of(parts);
-  } else if (!is_built_in_data(spec)) {
-    make_absolute(spec);
-  }
-}
 
 class Train final : public Command {
  public:
@@ -60,16 +46,22 @@ class Train final : public Command {
 
   void complete(Flags& flags) override {
     if (options_.output_dir.empty()) usage_error("--output-dir is empty: it must name a folder");
-    make_paths_absolute();
+    make_paths_absolute(options_);
+    if (options_.sweep.empty() && options_.sweep_jobs)
+      usage_error("--sweep-jobs goes with --sweep: one run is trained at a time");
     if (options_.verify_data && !options_.resume) {
       usage_error("--verify-data compares the data with those of a run: it goes with --resume");
     }
-    if (!options_.resume) return;
-    if (options_.overwrite) {
+    if (options_.resume && options_.overwrite) {
       usage_error(
           "--resume goes on with the run in --output-dir, --overwrite replaces it: only one "
           "of them");
     }
+    if (!options_.sweep.empty()) {
+      sweep_ = sweep_of(flags);
+      return;
+    }
+    if (!options_.resume) return;
     output_.emplace(options_.output_dir, ExistingRun::resumed);  // before anything there is read
     resumed_ = settings_of_run(flags, options_);
     resumed_->checkpoint = find_checkpoint(options_);
@@ -80,6 +72,7 @@ class Train final : public Command {
   }
 
   ExitCode run(const Session& session) override {
+    if (sweep_) return run_sweep(*sweep_, session);
     check_flags(*session.flags);
     if (!output_) {
       output_.emplace(options_.output_dir,
@@ -95,6 +88,7 @@ class Train final : public Command {
     const Llama llama(choice.config, precision_of(options_.dtype));
     const auto intent = what_is_to_be_done(llama, data);
     if (options_.no_cross_document_attention) check_documents(llama, data);
+    warn_of_disk(llama);
     warn_of_model(choice.config);
     warn_of_kept_weights(choice.config, options_.attention_storage);
     if (!resumed_ && !options_.init_from.empty()) {
@@ -122,6 +116,17 @@ class Train final : public Command {
   }
 
  private:
+  Sweep sweep_of(const Flags& flags) const {
+    Sweep sweep{.file = options_.sweep,
+                .output_dir = options_.output_dir,
+                .points = read_sweep_points(options_.sweep, flags),
+                .jobs = options_.sweep_jobs.value_or(1)};
+    if (options_.resume) sweep.existing = ExistingRun::resumed;
+    if (options_.overwrite) sweep.existing = ExistingRun::replaced;
+    if (options_.verify_data) sweep.resume_arguments.emplace_back("--verify-data");
+    return sweep;
+  }
+
   ModelChoice chosen_model() const {
     auto choice = choose_model(options_.config, options_.presets, options_.fault);
     if (!options_.init_from.empty()) {
@@ -160,7 +165,9 @@ class Train final : public Command {
   }
 
   void resume(TrainingRun& training, const Session& session) {
-    from_checkpoint([&] { load_optimizer(resumed_->checkpoint, training.adamw()); });
+    from_checkpoint([&] {
+      load_optimizer(resumed_->checkpoint, training.adamw(), resumed_->state.spikes.left_out);
+    });
     const auto found = training.resume(*resumed_);
     if (const auto device = to_string(session.device); device != resumed_->device) {
       resumed_->changes.push_back({"device", device, resumed_->device});
@@ -179,15 +186,6 @@ class Train final : public Command {
                      : fmt::format("{} is the last of {} steps: nothing is left to do; a larger "
                                    "--max-steps trains on",
                                    resumed_->checkpoint.path.string(), steps));
-  }
-
-  void make_paths_absolute() {
-    if (!is_built_in_config(options_.config)) make_absolute(options_.config);
-    make_absolute(options_.init_from);
-    make_absolute(options_.output_dir);
-    if (is_tokenizer_file(options_.tokenizer)) make_absolute(options_.tokenizer);
-    make_data_absolute(options_.data);
-    make_data_absolute(options_.validation_data);
   }
 
   void check_flags(const Flags& flags) {
@@ -217,8 +215,8 @@ class Train final : public Command {
                            const std::string& what_needs_less) {
     const auto available = available_bytes();
     if (default_device().backend != Backend::cpu || !available || needed <= *available) return;
-    fail("train", "{} {} of memory, and {} are free here: {} needs less", by, size_in_words(needed),
-         size_in_words(*available), what_needs_less);
+    fail("train", "{} {} of memory, and {} are free here: {} needs less", by, size_text(needed),
+         size_text(*available), what_needs_less);
   }
 
   static void check_documents(const Llama& llama, const TokenData& data) {
@@ -226,12 +224,6 @@ class Train final : public Command {
     for (const auto* source : {data.training.get(), data.validation.get()})
       separation.check(*source);
     if (const auto none = separation.no_end_of(*data.validation)) print_warning(*none);
-  }
-
-  static std::string size_in_words(std::int64_t bytes) {
-    const auto number = static_cast<double>(bytes);
-    return number < 1e9 ? fmt::format("{:.3g} MB", number / 1e6)
-                        : fmt::format("{:.3g} GB", number / 1e9);
   }
 
   // Throws where it does not fit into memory.
@@ -255,9 +247,18 @@ class Train final : public Command {
                    fmt::format("a smaller model (--config), a smaller --batch-size ({}) or "
                                "--block-size ({}), or --gradient-checkpointing",
                                options_.batch_size, options_.block_size));
-      text += fmt::format("; a step needs about {} of memory", size_in_words(*bytes));
+      text += fmt::format("; a step needs about {} of memory", size_text(*bytes));
     }
     return text;
+  }
+
+  // Throws where not even one checkpoint finds room.
+  void warn_of_disk(const Llama& llama) const {
+    const auto done = resumed_ ? resumed_->state.step : 0;
+    const auto warning =
+        check_free_space(llama, options_, std::max<std::int64_t>(0, *options_.max_steps - done),
+                         options_.overwrite ? EarlierFiles::go : EarlierFiles::stay);
+    if (!warning.empty()) print_warning(warning);
   }
 
   // Opens the data, and settles with them the vocabulary, the tokenizer and the block size.
@@ -330,7 +331,13 @@ class Train final : public Command {
         text += fmt::format(", floor {:.4f}", *evaluation->floor);
       }
     }
-    session.console.summary(text + "; the model is in " + options_.output_dir, object);
+    auto what = std::string("the model");
+    if (const auto& best = summary.best) {
+      object["best_step"] = best->step;
+      what = fmt::format("the model after step {}, the best,", best->step);
+    }
+    session.console.summary(fmt::format("{}; {} is in {}", text, what, options_.output_dir),
+                            object);
     if (summary.ended_by == 0) return;
     print_error(
         fmt::format("{} after step {} of {}: the model and checkpoint-{} are in {}; "
@@ -345,6 +352,7 @@ class Train final : public Command {
   }
 
   TrainOptions options_;
+  std::optional<Sweep> sweep_;
   std::optional<OutputFolder> output_;
   std::optional<ResumedRun> resumed_;
   std::vector<std::string> notes_;  // of what a script said

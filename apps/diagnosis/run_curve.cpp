@@ -29,7 +29,7 @@ void read_line(std::int64_t step, const Json& line, RunCurve& curve) {
                                 .accuracy = number("validation_accuracy"),
                                 .floor = optional_number(line, "floor"),
                                 .floor_error = optional_number(line, "floor_error")});
-  } else {
+  } else if (line.contains("loss")) {
     curve.training.push_back({.step = step,
                               .loss = number("loss"),
                               .accuracy = number("accuracy"),

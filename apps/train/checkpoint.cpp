@@ -99,16 +99,17 @@ void save_checkpoint(const WorkFolder& work, const Llama& llama, const AdamW& op
     if (complete.ties) complete.ties->files = std::move(files);
     write_state(folder / state_name, complete);
   });
-  remove_oldest_checkpoints(work, state.step, limit);
+  remove_oldest_checkpoints(work, state.step, limit, kept_checkpoints(state));
 }
 
-void remove_oldest_checkpoints(const WorkFolder& work, std::int64_t newest_step,
-                               std::int64_t limit) {
+void remove_oldest_checkpoints(const WorkFolder& work, std::int64_t newest_step, std::int64_t limit,
+                               const std::vector<std::int64_t>& kept) {
   auto checkpoints = checkpoints_of(work.parent());
   std::erase_if(checkpoints, [&](const auto& each) { return each.first > newest_step; });
   const auto extra = static_cast<std::int64_t>(checkpoints.size()) - limit;
   for (std::int64_t i = 0; i < extra; ++i) {
-    work.discard(checkpoint_name(checkpoints[static_cast<std::size_t>(i)].first));
+    const auto step = checkpoints[static_cast<std::size_t>(i)].first;
+    if (std::ranges::find(kept, step) == kept.end()) work.discard(checkpoint_name(step));
   }
 }
 
@@ -155,7 +156,8 @@ LlamaConfig load_config(const FoundCheckpoint& checkpoint, const TrainerState& s
   return read_model_config(checkpoint.path);
 }
 
-void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer) {
+void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer,
+                    std::int64_t updates_left_out) {
   const Check check{"checkpoint"};
   const auto file = FolderChecksums(checkpoint.path).open_safetensors(optimizer_name);
   for (const auto& name : file.names()) {
@@ -164,13 +166,14 @@ void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer) {
           in_quotes(name), first_prefix, second_prefix);
   }
   const auto step = file.metadata().find("step");
-  const auto wanted = std::to_string(checkpoint.step);
+  const auto updates = checkpoint.step - updates_left_out;
+  const auto wanted = std::to_string(updates);
   const auto written = step == file.metadata().end() ? "missing" : in_quotes(step->second);
   check(written == in_quotes(wanted), "{}: the step in its metadata is {}: must be {}",
         file.source(), written, in_quotes(wanted));
   load_parameters(named(optimizer, &AdamW::State::first_moment), file, std::string(first_prefix));
   load_parameters(named(optimizer, &AdamW::State::second_moment), file, std::string(second_prefix));
-  optimizer.resume_after(checkpoint.step);
+  optimizer.resume_after(updates);
 }
 
 }  // namespace lookback

@@ -17,14 +17,15 @@ namespace lookback {
 // Writes RUN/checkpoint-N, for the RUN that `work` belongs to, with config.json, model.safetensors,
 // optimizer.safetensors (each moment as "first_moment." or "second_moment." and the parameter's
 // name) and trainer_state.json. The folder appears whole or not at all. When it is on the disk the
-// oldest beyond `limit` are removed; what cannot be removed is a warning.
+// oldest beyond `limit` are removed, but for those that the state keeps; what cannot be removed is
+// a warning.
 void save_checkpoint(const WorkFolder& work, const Llama& llama, const AdamW& optimizer,
                      const TrainerState& state, std::int64_t limit);
 
 // Removes the oldest beyond `limit`; those newer than newest_step, which a resumed run could not go
-// on from, do not count.
-void remove_oldest_checkpoints(const WorkFolder& work, std::int64_t newest_step,
-                               std::int64_t limit);
+// on from, do not count, and those of the steps `kept` stay.
+void remove_oldest_checkpoints(const WorkFolder& work, std::int64_t newest_step, std::int64_t limit,
+                               const std::vector<std::int64_t>& kept = {});
 
 struct FoundCheckpoint {
   std::filesystem::path path;
@@ -37,9 +38,11 @@ std::optional<FoundCheckpoint> newest_checkpoint(const std::filesystem::path& ru
 
 // Throw Error, naming the file and what is wrong there, for a file that does not fit: the state
 // must be that of the folder's step, the moments those of the optimizer's parameters after that
-// step, and every file and tensor what was written, where the checkpoint says what that was.
+// step, less the updates that were left out, and every file and tensor what was written, where the
+// checkpoint says what that was.
 TrainerState load_trainer_state(const FoundCheckpoint& checkpoint);
 LlamaConfig load_config(const FoundCheckpoint& checkpoint, const TrainerState& state);
-void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer);
+void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer,
+                    std::int64_t updates_left_out = 0);
 
 }  // namespace lookback

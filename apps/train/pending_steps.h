@@ -22,6 +22,8 @@ class PendingSteps {
 
   void add(PendingStep step) { steps_.push_back(std::move(step)); }
 
+  bool empty() const { return steps_.empty(); }
+
   // Whether numbers come later than the step that they are of.
   bool on_gpu() const;
 

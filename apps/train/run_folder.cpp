@@ -6,6 +6,7 @@
 #include "apps/data/tokenizer_file.h"
 #include "apps/inspect/write_report.h"
 #include "apps/model/model_folder.h"
+#include "apps/train/free_space.h"
 #include "apps/train/read_run_history.h"
 #include "apps/train/run_entries.h"
 #include "apps/train/run_options.h"
@@ -75,6 +76,7 @@ void RunFolder::save_model() { lookback::save_model(llama_, output_.work().paren
 
 void RunFolder::save_checkpoint(const AdamW& optimizer, TrainerState& state, TrainingLog& log) {
   for (const auto& line : run_data_.changes()) print_warning(line);
+  check_room_for_checkpoint(llama_, output_.path(), state.step);
   state.instruction_set = kernels::isa_description();
   state.ties = {.settings = settings_of(*session_.flags),
                 .config = to_json(llama_.config, llama_.precision.storage),
@@ -85,16 +87,28 @@ void RunFolder::save_checkpoint(const AdamW& optimizer, TrainerState& state, Tra
   lookback::save_checkpoint(output_.work(), llama_, optimizer, state, options_.save_total_limit);
 }
 
-void RunFolder::remove_old_checkpoints(std::int64_t newest_step) {
-  remove_oldest_checkpoints(output_.work(), newest_step, options_.save_total_limit);
+void RunFolder::remove_old_checkpoints(const TrainerState& state) {
+  remove_oldest_checkpoints(output_.work(), state.step, options_.save_total_limit,
+                            kept_checkpoints(state));
 }
 
-void RunFolder::write_report(const ForwardOptions& forward, const OptimizerView& optimizer) {
+void RunFolder::load_checkpoint_weights(std::int64_t step) {
+  load_weights(llama_, output_.path() / checkpoint_name(step));
+}
+
+TrainerState RunFolder::load_checkpoint_optimizer(std::int64_t step, AdamW& optimizer) {
+  const FoundCheckpoint checkpoint{.path = output_.path() / checkpoint_name(step), .step = step};
+  auto state = load_trainer_state(checkpoint);
+  load_optimizer(checkpoint, optimizer, state.spikes.left_out);
+  return state;
+}
+
+void RunFolder::write_report(std::int64_t step, const ForwardOptions& forward,
+                             const OptimizerView& optimizer) {
   const auto columns = std::min(options_.block_size, max_inspected_tokens);
   const auto batch = data_.validation->evaluation_batch(0, 1, columns);
   const auto inspection = inspect(llama_, batch.inputs, forward, optimizer);
   const auto reports = output_.work().parent() / "inspect";
-  const auto step = optimizer.steps_taken;
   lookback::write_report(reports / fmt::format("step-{}", step), inspection,
                          {.name = fmt::format("{} after step {}", options_.output_dir, step),
                           .llama = llama_,

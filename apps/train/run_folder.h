@@ -31,12 +31,17 @@ class RunFolder {
 
   void save_model();
   // checkpoint-N, behind all lines of metrics.jsonl before it. Completes the state: data, settings
-  // and lines that the checkpoint belongs to.
+  // and lines that the checkpoint belongs to. Throws Error where the disk has no room for it.
   void save_checkpoint(const AdamW& optimizer, TrainerState& state, TrainingLog& log);
-  // The oldest beyond --save-total-limit.
-  void remove_old_checkpoints(std::int64_t newest_step);
+  // The oldest beyond --save-total-limit, but for those that the state keeps.
+  void remove_old_checkpoints(const TrainerState& state);
+  // The weights of checkpoint-`step` take the place of the model's.
+  void load_checkpoint_weights(std::int64_t step);
+  // Its moments, and what it remembers; likewise.
+  TrainerState load_checkpoint_optimizer(std::int64_t step, AdamW& optimizer);
   // A report on the model, inspect/step-N, from the first tokens of the validation data.
-  void write_report(const ForwardOptions& forward, const OptimizerView& optimizer);
+  void write_report(std::int64_t step, const ForwardOptions& forward,
+                    const OptimizerView& optimizer);
 
   // What ended the run, and how to go on from what the folder holds.
   std::string with_resume_command(const std::string& problem) const;

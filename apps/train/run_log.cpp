@@ -90,14 +90,17 @@ RunLog::RunLog(const fs::path& folder, const LoggedRun& earlier)
   for (std::string line; std::getline(lines, line);) {
     const auto object = Json::parse(line);
     recorder_.add(object);
-    if (step_of(object) > earlier.step) events_.append(step_of(object), scalars_of(object));
+    const auto scalars = scalars_of(object);
+    if (step_of(object) > earlier.step && !scalars.empty())
+      events_.append(step_of(object), scalars);
   }
 }
 
 void RunLog::append(const Json& line, Line kind) {
   if (kind == Line::standing) recorder_.add(line);
   metrics_.append(line.dump() + "\n");
-  events_.append(step_of(line), scalars_of(line));
+  if (const auto scalars = scalars_of(line); !scalars.empty())
+    events_.append(step_of(line), scalars);
 }
 
 void RunLog::sync() {

@@ -8,10 +8,11 @@
 namespace lookback {
 namespace {
 
-// How long, how often and on what: nothing that decides what a step computes. (`attention-storage`
+// How long, how often and on what, and what becomes of steps that went wrong: nothing that decides
+// what a step computes. (`attention-storage`
 // and `gradient-checkpointing` trade memory for time; `attention-storage` and `tf32`, as another
 // device, change last bits.)
-constexpr std::array<std::string_view, 14> free_to_change = {"max-steps",
+constexpr std::array<std::string_view, 16> free_to_change = {"max-steps",
                                                              "epochs",
                                                              "eval-steps",
                                                              "eval-batches",
@@ -19,6 +20,8 @@ constexpr std::array<std::string_view, 14> free_to_change = {"max-steps",
                                                              "save-total-limit",
                                                              "logging-steps",
                                                              "inspect-every",
+                                                             "load-best-model-at-end",
+                                                             "on-spike",
                                                              "gradient-checkpointing",
                                                              "attention-storage",
                                                              "threads",

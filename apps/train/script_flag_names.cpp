@@ -37,8 +37,6 @@ const FlagWords& idle_flags() {
       {"include-num-input-tokens-seen", nothing},
       {"attn-implementation", nothing},
       {"log-level", nothing},
-      {"metric-for-best-model", nothing},
-      {"greater-is-better", nothing},
       {"gradient-checkpointing-kwargs", nothing},
       {"keep-linebreaks", "line breaks are kept"},
       {"group-by-length", nothing},
@@ -110,9 +108,6 @@ const FlagWords& switches_that_are_off() {
       {"fp16-full-eval", "float16 is not evaluated in"},
       {"streaming", "files are mapped, and nothing is fetched: leave it out"},
       {"push-to-hub", "nothing is sent anywhere: upload --output_dir yourself"},
-      {"load-best-model-at-end",
-       "the model at the end is that of the last step; `lookback eval` of "
-       "a checkpoint tells whether an earlier one was better"},
       {"auto-find-batch-size", "choose --per_device_train_batch_size"},
       {"adafactor", "the optimizer is AdamW"}};
   return flags;

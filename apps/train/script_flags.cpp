@@ -127,6 +127,9 @@ class Translation {
         {"overwrite-output-dir", &Translation::overwrite},
         {"resume-from-checkpoint", &Translation::resume},
         {"label-smoothing-factor", &Translation::zero_alone},
+        {"load-best-model-at-end", &Translation::own_switch},
+        {"metric-for-best-model", &Translation::metric},
+        {"greater-is-better", &Translation::greater_is_better},
         {"gradient-checkpointing", &Translation::own_switch},
         {"tf32", &Translation::own_switch}};
     return all;
@@ -276,6 +279,23 @@ class Translation {
       return note(argument, "one evaluation is made all the same, at the end");
     }
     if (word == "epoch") note(argument, otherwise + "; --" + flag + " says how many steps");
+  }
+
+  void metric(const Argument& argument) {
+    if (!is_on("load-best-model-at-end")) return note(argument, "no model is chosen by it");
+    speaks_like_a_script_ = true;
+    if (const auto& name = needed(argument); name != "eval_loss" && name != "loss") {
+      usage_error("{} {}: must be eval_loss: the best model is that of the lowest validation loss",
+                  argument.as_written, name);
+    }
+  }
+  void greater_is_better(const Argument& argument) {
+    if (!is_on("load-best-model-at-end")) return note(argument, "no model is chosen by it");
+    speaks_like_a_script_ = true;
+    if (switched(argument)) {
+      usage_error("{}: must be False: the best model is that of the lowest validation loss",
+                  argument.as_written);
+    }
   }
 
   void optimizer(const Argument& argument) {

@@ -79,6 +79,15 @@ void TrainOptions::declare(Flags& flags) {
             "steps between checkpoints; without it one at the end");
   flags.add("save-total-limit", save_total_limit, at_least_one,
             "checkpoints that are kept, the newest");
+  flags.add_toggle("load-best-model-at-end", load_best_model_at_end,
+                   "the model at the end is that of the checkpoint with the lowest validation "
+                   "loss, which is kept beside the newest; --save-steps is then --eval-steps, or a "
+                   "multiple of it");
+  flags.add_choice("on-spike", on_spike,
+                   {OnSpike::warn, OnSpike::stop, OnSpike::skip, OnSpike::back},
+                   "a loss or gradient far above those before: say so; end the run; leave that "
+                   "update out; go back to the last checkpoint's weights. One that is not finite "
+                   "ends the run with warn and stop");
   flags.add("inspect-every", inspect_every, at_least_one,
             "steps between looks at the start of the validation data, as `lookback inspect` takes "
             "them: OUTPUT_DIR/inspect/step-N; without it none");
@@ -96,6 +105,15 @@ void TrainOptions::declare(Flags& flags) {
   flags.add_toggle("overwrite", overwrite, "replaces a run that --output-dir holds")
       .not_saved_to_options();
   flags.add("options", options_file, "FILE.toml", "values of flags; those on the command line win")
+      .not_saved_to_options();
+  flags
+      .add("sweep", sweep, "FILE.toml",
+           "trains every combination of the values that it lists for flags, each in a folder of "
+           "its own in --output-dir")
+      .not_saved_to_options();
+  flags
+      .add("sweep-jobs", sweep_jobs, at_least_one,
+           "of a sweep: runs at once, which share the threads out; without it 1")
       .not_saved_to_options();
 }
 
@@ -137,7 +155,20 @@ void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_t
                 name_of(options.lr_scheduler_type));
   }
   if (!options.eval_steps) options.eval_steps = std::max<std::int64_t>(1, steps / 10);
-  if (!options.save_steps) options.save_steps = steps;
+  if (options.on_spike == OnSpike::back && !options.save_steps) {
+    usage_error(
+        "--on-spike back goes back to a checkpoint: --save-steps must say how often one is "
+        "written");
+  }
+  if (!options.save_steps) {
+    options.save_steps = options.load_best_model_at_end ? *options.eval_steps : steps;
+  }
+  if (options.load_best_model_at_end && *options.save_steps % *options.eval_steps != 0) {
+    usage_error(
+        "--save-steps {} must be a multiple of --eval-steps {}, so that each checkpoint has "
+        "the loss that --load-best-model-at-end chooses by",
+        *options.save_steps, *options.eval_steps);
+  }
 }
 
 void check_batch(std::int64_t batch_size, std::int64_t block_size) {

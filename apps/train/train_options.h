@@ -9,6 +9,7 @@
 #include "apps/cli/flags.h"
 #include "apps/data/data_flags.h"
 #include "apps/model/attention_storage.h"
+#include "apps/train/spikes.h"
 #include "nn/adamw.h"
 #include "nn/schedule.h"
 
@@ -51,12 +52,16 @@ struct TrainOptions {
   std::optional<std::int64_t> save_steps = {};
   std::int64_t save_total_limit = 3;
   std::optional<std::int64_t> inspect_every = {};
+  bool load_best_model_at_end = false;
+  OnSpike on_spike = OnSpike::warn;
 
   std::string output_dir = "run";
   bool overwrite = false;
   bool resume = false;
   bool verify_data = false;
   std::string options_file = {};
+  std::string sweep = {};  // a file; empty: one run
+  std::optional<std::int64_t> sweep_jobs = {};
 
   void declare(Flags& flags);
 };
@@ -67,7 +72,9 @@ AdamWOptions adamw_options(const TrainOptions& options);
 // max_steps, warmup_steps, decay_steps (a fifth of the run), eval_steps, save_steps. S = max_steps
 // or epochs x E steps, where an epoch is E = max(1, floor((n - 1) / (T x batch size x
 // accumulation))); W = ceil(warmup_ratio x S); evaluations every max(1, floor(S / 10)) steps.
-// Throws UsageError for endless data without max_steps.
+// Where the best model is loaded at the end, a checkpoint stands beside each evaluation, or beside
+// every n-th. Throws UsageError for endless data without max_steps, for checkpoints that stand
+// beside no evaluation, and where there would be none to go back to.
 void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_tokens);
 
 // Throws UsageError for a batch of more tokens than any machine holds.

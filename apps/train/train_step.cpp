@@ -20,7 +20,7 @@ TrainStep::TrainStep(const Llama& model, AdamW& optimizer, const ForwardOptions&
       norm_so_far_(zeros({}, DType::f64, parameters_.at(0).tensor.device())) {}
 
 StepResults TrainStep::take(const std::vector<TokenBatch>& batches, double learning_rate,
-                            const std::function<void(const StepResults&)>& before_update) {
+                            const BeforeUpdate& before_update) {
   if (!fill_inputs(batches)) captured_ = nullptr;
   if (!warm_ || before_update || !may_capture_) {
     warm_ = true;
@@ -56,9 +56,12 @@ bool TrainStep::fill_inputs(const std::vector<TokenBatch>& batches) {
 }
 
 StepResults TrainStep::queue(const std::vector<TokenBatch>& batches, double learning_rate,
-                             const std::function<void(const StepResults&)>& before_update) {
+                             const BeforeUpdate& before_update) {
   const auto results = queue_gradients(llama_, batches, inputs_, forward_);
-  if (before_update) before_update(results);
+  if (before_update && before_update(results) == Update::left_out) {
+    clear_gradients(parameters_);
+    return results;
+  }
   optimizer_.begin_step(learning_rate, results.loss_scale);
   queue_update(results);
   return results;

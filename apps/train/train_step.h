@@ -34,6 +34,11 @@ namespace lookback {
 // Whether a device that queues its kernels captures the step once and launches that from then on.
 enum class Repetition { captured, queued };
 
+// What becomes of a step whose gradients are there: one that is left out changes neither weights
+// nor moments.
+enum class Update { made, left_out };
+using BeforeUpdate = std::function<Update(const StepResults&)>;
+
 class TrainStep {
  public:
   // The arguments outlive it. Faults of a model are always queued: they ask for numbers on the way.
@@ -46,7 +51,7 @@ class TrainStep {
   // nor is the first one; from then on steps whose batches have the shapes of the captured one are
   // launched.
   StepResults take(const std::vector<TokenBatch>& batches, double learning_rate,
-                   const std::function<void(const StepResults&)>& before_update = {});
+                   const BeforeUpdate& before_update = {});
 
   bool is_captured() const { return captured_ != nullptr; }
   // Why steps are queued though they were to be captured: memory did not suffice, in the words of
@@ -56,7 +61,7 @@ class TrainStep {
  private:
   bool fill_inputs(const std::vector<TokenBatch>& batches);
   StepResults queue(const std::vector<TokenBatch>& batches, double learning_rate,
-                    const std::function<void(const StepResults&)>& before_update);
+                    const BeforeUpdate& before_update);
   void queue_update(const StepResults& results);
   void try_to_capture(const std::vector<TokenBatch>& batches);
   bool launch();

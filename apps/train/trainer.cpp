@@ -49,7 +49,7 @@ std::vector<TokenBatch> Trainer::micro_batches(const TokenSource& training,
 }
 
 StepResults Trainer::take(std::int64_t step, const std::vector<TokenBatch>& batches,
-                          const std::function<void(const StepResults&)>& before_update) {
+                          const BeforeUpdate& before_update) {
   return step_.take(batches, learning_rate(step), before_update);
 }
 

@@ -3,7 +3,6 @@
 // (apps/diagnosis/step_book.h).
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,7 +29,7 @@ class Trainer {
 
   // TrainStep::take() at that step's rate.
   StepResults take(std::int64_t step, const std::vector<TokenBatch>& batches,
-                   const std::function<void(const StepResults&)>& before_update = {});
+                   const BeforeUpdate& before_update = {});
 
   AdamW& adamw() { return optimizer_; }
   const AdamW& adamw() const { return optimizer_; }

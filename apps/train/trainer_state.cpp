@@ -50,6 +50,13 @@ class StateReader {
     return value.get<Number>();
   }
 
+  bool flag(const std::string& key) {
+    const auto& value = at(key);
+    check_(value.is_boolean(), "{}: {}{} is {}: must be true or false", where_, prefix_, key,
+           value.dump());
+    return value.get<bool>();
+  }
+
   std::string text(const std::string& key) {
     const auto& value = at(key);
     check_(value.is_string(), "{}: {}{} is {}: must be a string", where_, prefix_, key,
@@ -65,6 +72,13 @@ class StateReader {
     check_(fits, "{}: {}{} is {}: must be an object of strings", where_, prefix_, key,
            values.dump());
     return values.get<std::map<std::string, std::string>>();
+  }
+
+  std::vector<double> numbers(const std::string& key) {
+    const auto& values = at(key);
+    const bool fits = values.is_array() && std::ranges::all_of(values, &Json::is_number);
+    check_(fits, "{}: {}{} is {}: must be a list of numbers", where_, prefix_, key, values.dump());
+    return values.get<std::vector<double>>();
   }
 
   StateReader inside(const std::string& key) { return {at(key), where_, prefix_ + key + "."}; }
@@ -106,6 +120,33 @@ OrderedJson json_of(const CheckpointTies& ties) {
   return object;
 }
 
+OrderedJson json_of(const SpikeHistory& spikes) {
+  return {{"losses", spikes.losses},
+          {"grad_norms", spikes.grad_norms},
+          {"steps_since_spike", spikes.steps_since_spike},
+          {"any_spike", spikes.any_spike},
+          {"left_out_lately", spikes.left_out_lately},
+          {"left_out", spikes.left_out}};
+}
+
+SpikeHistory read_spikes(StateReader spikes) {
+  SpikeHistory history{.losses = spikes.numbers("losses"),
+                       .grad_norms = spikes.numbers("grad_norms"),
+                       .steps_since_spike = spikes.number<std::int64_t>("steps_since_spike"),
+                       .any_spike = spikes.flag("any_spike"),
+                       .left_out_lately = spikes.number<std::int64_t>("left_out_lately"),
+                       .left_out = spikes.number<std::int64_t>("left_out")};
+  spikes.refuse_others();
+  return history;
+}
+
+BestModel read_best(StateReader best) {
+  const BestModel model{.step = best.number<std::int64_t>("step"),
+                        .loss = best.number<double>("loss")};
+  best.refuse_others();
+  return model;
+}
+
 CheckpointTies read_ties(StateReader& all, const std::string& file) {
   CheckpointTies ties{.config = all.at("config").dump()};
   ties.settings = with_current_keys(all.texts("settings"));
@@ -126,6 +167,13 @@ CheckpointTies read_ties(StateReader& all, const std::string& file) {
 
 }  // namespace
 
+std::vector<std::int64_t> kept_checkpoints(const TrainerState& state) {
+  std::vector<std::int64_t> steps;
+  if (state.best) steps.push_back(state.best->step);
+  if (state.way_back) steps.push_back(*state.way_back);
+  return steps;
+}
+
 std::string to_json(const TrainerState& state) {
   OrderedJson object{{"step", state.step},
                      {"tokens", state.tokens},
@@ -142,7 +190,11 @@ std::string to_json(const TrainerState& state) {
                      {"training_tokens", nullptr},
                      {"next_tokens", state.next_tokens}};
   if (const auto& sum = state.unlogged.auxiliary_loss) object["unlogged"]["auxiliary_loss"] = *sum;
+  if (const auto count = state.unlogged.left_out; count > 0) object["unlogged"]["left_out"] = count;
   if (state.training_tokens) object["training_tokens"] = *state.training_tokens;
+  object["spikes"] = json_of(state.spikes);
+  if (const auto& best = state.best) object["best"] = {{"step", best->step}, {"loss", best->loss}};
+  if (state.way_back) object["way_back"] = *state.way_back;
   if (state.ties) object.update(json_of(*state.ties));
   return sealed_text(object);
 }
@@ -166,10 +218,15 @@ TrainerState read_trainer_state(const std::filesystem::path& path) {
   if (unlogged.has("auxiliary_loss")) {
     state.unlogged.auxiliary_loss = unlogged.number<double>("auxiliary_loss");
   }
+  if (unlogged.has("left_out")) state.unlogged.left_out = unlogged.number<std::int64_t>("left_out");
   unlogged.refuse_others();
   if (!all.at("training_tokens").is_null()) {
     state.training_tokens = all.number<std::int64_t>("training_tokens");
   }
+  // Earlier versions had none of these.
+  if (all.has("spikes")) state.spikes = read_spikes(all.inside("spikes"));
+  if (all.has("best")) state.best = read_best(all.inside("best"));
+  if (all.has("way_back")) state.way_back = all.number<std::int64_t>("way_back");
   // Without a checksum it is of the time before there were any, and has none of these keys.
   if (sealed) state.ties = read_ties(all, path.string());
   all.refuse_others();

@@ -11,6 +11,7 @@
 #include "apps/model/folder_checksums.h"
 #include "apps/train/logged_lines.h"
 #include "apps/train/run_settings.h"
+#include "apps/train/spikes.h"
 
 namespace lookback {
 
@@ -20,6 +21,13 @@ struct UnloggedSteps {
   std::optional<double> auxiliary_loss = {};  // likewise; none: the model has none, or no step was
   double seconds = 0;
   std::int64_t steps = 0, tokens = 0, targets = 0, correct = 0;
+  std::int64_t left_out = 0;  // of the steps: those whose update was, in none of the sums
+};
+
+// The evaluation with the lowest loss of those that stand beside a checkpoint.
+struct BestModel {
+  std::int64_t step = 0;
+  double loss = 0;
 };
 
 // What a checkpoint belongs to: it does not go on with anything else.
@@ -43,9 +51,16 @@ struct TrainerState {
   std::optional<std::int64_t> training_tokens = {};
   std::vector<std::int64_t> next_tokens = {};
   std::string instruction_set = {};  // of the CPU that the run was on
+  SpikeHistory spikes = {};
+  std::optional<BestModel> best = {};  // of --load-best-model-at-end
+  // The checkpoint that --on-spike back goes back to, by its step.
+  std::optional<std::int64_t> way_back = {};
   // None: of a checkpoint from before there were any.
   std::optional<CheckpointTies> ties = {};
 };
+
+// The checkpoints that stay whatever the limit, by their steps.
+std::vector<std::int64_t> kept_checkpoints(const TrainerState& state);
 
 std::string to_json(const TrainerState& state);
 

@@ -31,12 +31,21 @@ class TrainingLog {
   void add_seconds(double seconds);
   // The numbers of a step: the next line tells about it.
   void add_step(const StepMeasures& measures);
+  // A step whose update was left out: it took its time, and its loss counts nowhere.
+  void add_left_out_step(const StepMeasures& measures);
   void show_progress();
+  // Once, when some steps of this process are measured: how long the others will take. To be called
+  // when no step is pending.
+  void note_time_left();
 
-  // A line about the steps since the last standing one.
+  // A line about the steps since the last standing one; none where all of them were left out.
   void write_steps(double learning_rate, RunLog::Line kind);
-  // A line about an evaluation, with the values of learned weights and scales.
-  void write_evaluation(const Evaluation& evaluation, const nlohmann::ordered_json& learned);
+  // A line about an evaluation, with the values of learned weights and scales and the most memory
+  // so far; `best_step`: of the model of that step, which is not the last one.
+  void write_evaluation(const Evaluation& evaluation, const nlohmann::ordered_json& learned,
+                        std::optional<std::int64_t> best_step = {});
+  // A line about a spike in step `step`, from 1.
+  void write_spike(std::int64_t step, const nlohmann::ordered_json& spike, RunLog::Line kind);
   // A line on stderr alone.
   void say(std::string_view line) { progress_.line(line); }
 
@@ -54,6 +63,13 @@ class TrainingLog {
   LoggedRun logged_;  // its loss and evaluation are the last ones
   std::optional<RunLog> files_;
   StepMeasures last_step_;
+  // From where the time left is measured: behind the first step, which allocates.
+  struct Measured {
+    std::int64_t step = 0, tokens = 0;
+    double seconds = 0;
+  };
+  std::optional<Measured> measured_from_;
+  bool time_left_is_said_ = false;
 };
 
 }  // namespace lookback

@@ -7,6 +7,7 @@
 #include "apps/cli/error_message.h"
 #include "apps/train/non_finite.h"
 #include "autograd/grad_mode.h"
+#include "autograd/ops/copy_of.h"
 #include "autograd/ops/to_vector.h"
 
 namespace lookback {
@@ -52,6 +53,12 @@ std::vector<std::string> TrainingRun::resume(const ResumedRun& run) {
   log_.resume(earlier);
   state_ = before;
   resumed_ = &run;
+  if (!options_.load_best_model_at_end) state_.best.reset();
+  if (options_.on_spike != OnSpike::back) {
+    state_.way_back.reset();
+  } else if (!state_.way_back) {
+    state_.way_back = state_.step;
+  }
   if (!before.ties || earlier.known_by == before.ties->metrics) return {};
   const auto lines = before.ties->metrics.count;
   return {fmt::format(
@@ -65,8 +72,7 @@ std::vector<std::string> TrainingRun::resume(const ResumedRun& run) {
 TrainingSummary TrainingRun::run() {
   try {
     // One that was killed after its last step had old checkpoints left to remove.
-    if (resumed_ != nullptr && state_.step == total_steps())
-      folder_.remove_old_checkpoints(state_.step);
+    if (resumed_ != nullptr && state_.step == total_steps()) folder_.remove_old_checkpoints(state_);
     train();
   } catch (const NonFiniteError&) {
     throw;
@@ -79,7 +85,8 @@ TrainingSummary TrainingRun::run() {
           .steps = state_.step,
           .loss = log_.written().loss,
           .evaluation = log_.written().evaluation,
-          .tokens_per_second = log_.tokens_per_second()};
+          .tokens_per_second = log_.tokens_per_second(),
+          .best = state_.step < total_steps() ? std::nullopt : state_.best};
 }
 
 void TrainingRun::train() {
@@ -92,8 +99,10 @@ void TrainingRun::train() {
     const bool logs = at_multiple_of(options_.logging_steps);
     const bool evaluates = at_multiple_of(*options_.eval_steps);
     const bool inspects = options_.inspect_every && state_.step % *options_.inspect_every == 0;
-    const bool saves = at_multiple_of(*options_.save_steps) || interrupted || asked_for_checkpoint;
+    const bool saves_in_turn = at_multiple_of(*options_.save_steps);
+    const bool saves = saves_in_turn || interrupted || asked_for_checkpoint;
     if (logs || evaluates || inspects || saves) read_steps();
+    if (pending_.empty()) log_.note_time_left();
     if (logs || interrupted) {
       log_.write_steps(trainer_.learning_rate(state_.step - 1),
                        logs ? RunLog::Line::standing : RunLog::Line::of_interrupt);
@@ -102,6 +111,9 @@ void TrainingRun::train() {
     // Before the checkpoint: a run that is killed in between then writes this report once more, and
     // not never.
     if (inspects) write_report();
+    // Not to one that a signal asked for: a run that goes on would go back to another one than a
+    // run that was never interrupted.
+    if (saves_in_turn && options_.on_spike == OnSpike::back) state_.way_back = state_.step;
     if (saves) folder_.save_checkpoint(trainer_.adamw(), state_, log_);
     if (asked_for_checkpoint) {
       log_.say(fmt::format("checkpoint-{} is written, as a signal asked for", state_.step));
@@ -114,9 +126,13 @@ void TrainingRun::take_step() {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   auto batches = trainer_.micro_batches(*data_.training, state_.step);
-  if (state_.step == first_step()) {
-    const auto begin_run = [&](const StepResults& results) { begin(results, batches); };
-    state_.tokens += trainer_.take(state_.step, batches, begin_run).tokens;
+  const bool first = state_.step == first_step();
+  if (first || looks_first()) {
+    const auto look = [&](const StepResults& results) {
+      const PendingStep step{results, batches, state_.step};
+      return first ? begin(step) : take_in(step, results.read());
+    };
+    state_.tokens += trainer_.take(state_.step, batches, look).tokens;
   } else {
     const bool said_before = !trainer_.why_not_captured().empty();
     const auto results = trainer_.take(state_.step, batches);
@@ -131,63 +147,86 @@ void TrainingRun::take_step() {
     if (!pending_.on_gpu()) read_steps();
   }
   ++state_.step;
+  state_.spikes.left_out = state_.step - trainer_.adamw().steps_taken();
   log_.add_seconds(std::chrono::duration<double>(Clock::now() - start).count());
   log_.show_progress();
 }
 
 // The first step is waited for before it changes a weight, so that what cannot even start leaves
 // nothing behind.
-void TrainingRun::begin(const StepResults& first_results, const std::vector<TokenBatch>& batches) {
-  pending_.add({first_results, batches, state_.step});
-  read_steps();
+Update TrainingRun::begin(const PendingStep& first) {
+  const auto measures = first.results.read();
+  const auto spike = spike_in(measures, state_.spikes);
+  if (spike && ends_run(*spike)) stop(*spike, first);
   interrupt_.emplace();
   folder_.begin(log_.written());
   log_.open(folder_.path());
+  return take_in(first, measures);
 }
 
 void TrainingRun::read_steps() {
   log_.add_seconds(pending_.read([&](const PendingStep& each, const StepMeasures& measures) {
-    if (!measures.finite()) stop(each, measures);
-    log_.add_step(measures);
+    static_cast<void>(take_in(each, measures));
   }));
 }
 
-void TrainingRun::stop(const PendingStep& broken, const StepMeasures& measures) {
-  const bool loss_is_finite = std::isfinite(measures.loss);
-  const auto where = first_non_finite(llama_, broken.batches);
-  auto kept = fmt::format("{} keeps the last model that was evaluated", options_.output_dir);
-  if (broken.step == first_step()) {
-    kept = resumed_ == nullptr ? "nothing was written" : "nothing was changed";
-  } else if (loss_is_finite) {
-    folder_.save_model();
-    kept = fmt::format("{} keeps the model before this step", options_.output_dir);
-  }
-  throw NonFiniteError(fmt::format("step {}: the {} is not finite; {}; {}", broken.step + 1,
-                                   loss_is_finite ? "gradient norm" : "loss", where, kept));
+Update TrainingRun::take_in(const PendingStep& step, const StepMeasures& measures) {
+  if (const auto spike = spike_in(measures, state_.spikes))
+    return meet_spike(*spike, step, measures);
+  log_.add_step(measures);
+  add_step(state_.spikes, measures, false);
+  return Update::made;
 }
 
 void TrainingRun::evaluate_model() {
-  auto plan = whole_evaluation(*data_.validation, options_.batch_size, options_.block_size);
-  if (state_.step < total_steps()) plan.batches = options_.eval_batches;
-  plan.documents_apart = options_.no_cross_document_attention;
-  const auto evaluation = evaluate(llama_, *data_.validation, plan, forward_);
-  if (!std::isfinite(evaluation.loss)) {
-    throw NonFiniteError(fmt::format(
-        "step {}: the validation loss is not finite; {}; {} keeps the last model whose loss was",
-        state_.step, first_non_finite(llama_, *data_.validation, plan), options_.output_dir));
-  }
+  auto whole = whole_evaluation(*data_.validation, options_.batch_size, options_.block_size);
+  whole.documents_apart = options_.no_cross_document_attention;
+  auto part = whole;
+  part.batches = options_.eval_batches;
+  const bool last = state_.step == total_steps();
+  const bool chooses = options_.load_best_model_at_end && at_multiple_of(*options_.save_steps);
+  // The last model is held against the earlier ones on the rows that those were measured on.
+  const auto evaluation = evaluated(last && !chooses ? whole : part);
+  if (chooses && (!state_.best || evaluation.loss < state_.best->loss))
+    state_.best = BestModel{state_.step, evaluation.loss};
+  if (chooses && last) return end_with_best_model(whole);
   log_.write_evaluation(evaluation, learned_numbers(llama_));
   folder_.save_model();
 }
 
+Evaluation TrainingRun::evaluated(const EvaluationPlan& plan) const {
+  const auto evaluation = evaluate(llama_, *data_.validation, plan, forward_);
+  if (std::isfinite(evaluation.loss)) return evaluation;
+  throw NonFiniteError(fmt::format(
+      "step {}: the validation loss is not finite; {}; {} keeps the last model whose loss was",
+      state_.step, first_non_finite(llama_, *data_.validation, plan), options_.output_dir));
+}
+
+// The folder's model is then the best one; the checkpoint that follows is of the last step, as the
+// run goes on from there when it is made longer.
+void TrainingRun::end_with_best_model(const EvaluationPlan& plan) {
+  const NoGrad no_grad;
+  const auto best = state_.best->step;
+  std::vector<Tensor> of_last_step;
+  if (best != state_.step) {
+    for (const auto& parameter : llama_.parameters())
+      of_last_step.push_back(copy_of(parameter.tensor));
+    folder_.load_checkpoint_weights(best);
+  }
+  log_.write_evaluation(evaluated(plan), learned_numbers(llama_), best);
+  folder_.save_model();
+  for (std::size_t i = 0; i < of_last_step.size(); ++i)
+    copy_into(of_last_step[i], llama_.parameters()[i].tensor);
+}
+
 void TrainingRun::write_report() {
-  OptimizerView view{.steps_taken = state_.step,
+  const auto& adamw = trainer_.adamw();
+  OptimizerView view{.steps_taken = adamw.steps_taken(),
                      .options = adamw_options(options_),
                      .learning_rate = trainer_.learning_rate(state_.step - 1),
                      .origin = fmt::format("the optimizer after step {}", state_.step)};
-  for (const auto& [name, first, second] : trainer_.adamw().states())
-    view.moments[name] = {first, second};
-  folder_.write_report(forward_, view);
+  for (const auto& [name, first, second] : adamw.states()) view.moments[name] = {first, second};
+  folder_.write_report(state_.step, forward_, view);
 }
 
 bool TrainingRun::at_multiple_of(std::int64_t interval) const {

@@ -19,6 +19,8 @@ struct TrainingSummary {
   double loss = 0;                            // of the last line of metrics.jsonl
   std::optional<Evaluation> evaluation = {};  // the last one
   double tokens_per_second = 0;               // while training
+  // Of --load-best-model-at-end, at the end: the one whose weights the folder holds.
+  std::optional<BestModel> best = {};
 };
 
 class TrainingRun {
@@ -39,23 +41,36 @@ class TrainingRun {
   // then the last one that was evaluated. From then on Ctrl-C, SIGTERM and SIGHUP end the run after
   // the step, with a checkpoint (until then they end the program: nothing is lost), and SIGUSR1 and
   // SIGUSR2 ask for a checkpoint.
-  // Throws NonFiniteError when a loss or a gradient is not finite. The folder then keeps the last
-  // good model: the one before that step where its loss was finite, else the one it held. Other
-  // errors say how to go on, once there is a checkpoint.
+  // What is done about a spike (spikes.h) is the options' on_spike. Throws NonFiniteError where it
+  // ends the run, as every loss or gradient does that is not finite and may not be left out. The
+  // folder then keeps the last good model: the one before that step where its loss was finite, else
+  // the one it held. Other errors say how to go on, once there is a checkpoint.
   TrainingSummary run();
 
  private:
   void train();
   void take_step();
-  void begin(const StepResults& first_results, const std::vector<TokenBatch>& batches);
+  Update begin(const PendingStep& first);
   void read_steps();
+  // Takes in the numbers of a step, and says whether its update is made, where it is not yet.
+  Update take_in(const PendingStep& step, const StepMeasures& measures);
+  Update meet_spike(const Spike& spike, const PendingStep& step, const StepMeasures& measures);
+  void leave_out(const Spike& spike, const PendingStep& step, const StepMeasures& measures);
+  void write_spike(const Spike& spike, std::int64_t step, const std::string& done,
+                   RunLog::Line kind = RunLog::Line::standing);
+  bool ends_run(const Spike& spike) const;
+  [[noreturn]] void stop(const Spike& spike, const PendingStep& broken);
+  std::string keep_good_model(const Spike& spike, const PendingStep& broken);
+  Evaluation evaluated(const EvaluationPlan& plan) const;
   void evaluate_model();
+  void end_with_best_model(const EvaluationPlan& plan);
   void write_report();
-  [[noreturn]] void stop(const PendingStep& broken, const StepMeasures& measures);
 
   std::int64_t total_steps() const { return *options_.max_steps; }
   std::int64_t first_step() const { return resumed_ == nullptr ? 0 : resumed_->state.step; }
   bool at_multiple_of(std::int64_t interval) const;
+  // Whether a step's numbers are looked at before its update: a GPU is then waited for.
+  bool looks_first() const { return options_.on_spike != OnSpike::warn; }
 
   const Llama& llama_;
   const TokenData& data_;

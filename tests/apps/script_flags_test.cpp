@@ -111,6 +111,9 @@ TEST(ScriptFlags, MeanWhatTheyMeanThere) {
   expect_same("--num_train_epochs=2", "--epochs 2");
   expect_same("--bf16", "--dtype bfloat16");
   expect_same("--bf16 false", "");
+  expect_same(
+      "--load_best_model_at_end True --metric_for_best_model eval_loss --greater_is_better False",
+      "--load-best-model-at-end");
   expect_same("--bf16 --torch_dtype float32", "--dtype bfloat16");
   expect_same("--torch_dtype auto", "");
   expect_same("--torch_dtype float32", "--dtype float32");
@@ -172,7 +175,8 @@ TEST(ScriptFlags, RefuseWhatIsNotHere) {
            {"--config_overrides n_embd=8", "config.json"},
            {"--num_train_epochs 0.5", "whole number"},
            {"--do_eval", "lookback eval"},
-           {"--load_best_model_at_end", "lookback eval"},
+           {"--load_best_model_at_end --metric_for_best_model accuracy", "eval_loss"},
+           {"--load_best_model_at_end --greater_is_better True", "lowest validation loss"},
            {"--optim adafactor", "AdamW"},
            {"--label_smoothing_factor 0.1", "must be 0"},
            {"--validation_split_percentage 10", "5 percent"},

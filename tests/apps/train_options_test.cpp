@@ -51,6 +51,11 @@ TEST(Progress, TellsDurationsAndShares) {
   EXPECT_EQ(duration_text(754), "12:34");
   EXPECT_EQ(duration_text(10800), "3:00:00");
   EXPECT_EQ(duration_text(-1), "0:00");
+  EXPECT_EQ(rough_duration_text(0), "about 0 seconds");
+  EXPECT_EQ(rough_duration_text(179), "about 179 seconds");
+  EXPECT_EQ(rough_duration_text(754), "about 13 minutes");
+  EXPECT_EQ(rough_duration_text(10800), "about 3 hours");
+  EXPECT_EQ(rough_duration_text(5 * 86400), "about 5 days");
   EXPECT_EQ(bar_text(0, 4, "x", 80), "[>               ]   0%  x");
   EXPECT_EQ(bar_text(3, 4, "x", 80), "[============>   ]  75%  x");
   EXPECT_EQ(bar_text(4, 4, "x", 80), "[================] 100%  x");

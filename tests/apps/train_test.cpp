@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <numbers>
+#include <optional>
 #include <set>
 
 #include "tests/apps/event_reader.h"
@@ -218,6 +220,21 @@ TEST(TrainProgram, PlainLinesWhereThereIsNoTerminal) {
                   "[0-9]+ parameters; [^\n]*\nstep 3/6  loss [^\n]*\nstep 6/6  loss [^\n]*\n"
                   "step 6/6  validation loss [^\n]*\n"));
   EXPECT_THAT(result.out, testing::StartsWith("6 steps, "));
+}
+
+TEST(TrainProgram, SaysHowLongItWillTake) {
+  using Clock = std::chrono::steady_clock;
+  const SmallRun small;
+  std::optional<Clock::time_point> begun;
+  const auto measured = [&] {
+    if (!begun && fs::exists(fs::path(small.run()) / "metrics.jsonl")) begun = Clock::now();
+    return begun && Clock::now() - *begun > std::chrono::milliseconds(3500);
+  };
+  const auto result = small.train({"--quiet=false", "--max-steps=100000000",
+                                   "--logging-steps=100000000", "--eval-steps=100000000"},
+                                  {.kill_when = measured});
+  EXPECT_THAT(result.err, testing::ContainsRegex("\nabout [0-9]+ [a-z]+ for the remaining [0-9]+ "
+                                                 "steps at [0-9]+ tokens/s; [^\n]*\n$"));
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 //                                   opendir or mmap. HOW is the number of an error; short: half is
 //                                   written; kill, kill-after: the process is killed in place of
 //                                   the call, or behind it
+//   LOOKBACK_CALLS_FREE=BYTES,..    the free bytes that its file system is said to have, call by call;
+//                                   the last number stands for all later ones
 //   LOOKBACK_CALLS_NOTE=file        gets a line CALL PATH for each that failed; where K is 0, for
 //                                   each that could
 //
@@ -23,6 +25,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -37,6 +41,7 @@ enum class Fate { goes_on, fails, falls_short, dies, dies_after };
 
 int record_file = -1, note_file = -1, failing_number = 0, failing_error = 0, calls_so_far = 0;
 bool later_ones_fail = false;
+const char* free_bytes = nullptr;  // those still to be said
 Fate failing_fate = Fate::fails;
 char* paths_of_descriptors[max_descriptors];
 
@@ -65,6 +70,7 @@ __attribute__((constructor)) void begin() {
   record_file = file_of_variable("LOOKBACK_CALLS_RECORD");
   note_file = file_of_variable("LOOKBACK_CALLS_NOTE");
   if (const char* what = getenv("LOOKBACK_CALLS_FAIL")) read_failure(what);
+  free_bytes = getenv("LOOKBACK_CALLS_FREE");
 }
 
 bool counts(const char* path) {
@@ -153,9 +159,32 @@ int on_path(const char* call, const char* path, const Call& carry_out) {
   return behind(fate, result);
 }
 
+// The next of the free bytes that are to be said; -1: the truth.
+long long free_bytes_to_say(const char* path) {
+  if (free_bytes == nullptr || !counts(path)) return -1;
+  const auto bytes = atoll(free_bytes);
+  if (const char* comma = strchr(free_bytes, ',')) free_bytes = comma + 1;
+  return bytes;
+}
+
 }  // namespace
 
 extern "C" {
+
+int statvfs(const char* path, struct statvfs* found) noexcept {
+  struct statfs truth;
+  if (statfs(path, &truth) != 0) return -1;
+  memset(found, 0, sizeof *found);
+  found->f_bsize = found->f_frsize = static_cast<unsigned long>(truth.f_frsize);
+  found->f_blocks = truth.f_blocks;
+  found->f_bfree = truth.f_bfree;
+  found->f_bavail = truth.f_bavail;
+  if (const auto bytes = free_bytes_to_say(path); bytes >= 0) {
+    found->f_frsize = 1;
+    found->f_bfree = found->f_bavail = static_cast<unsigned long>(bytes);
+  }
+  return 0;
+}
 
 #define LOOKBACK_MODE(flags, mode)                 \
   mode_t mode = 0;                                 \
