@@ -156,9 +156,8 @@ class Maker {
                                              std::int64_t end) const {
     const auto tokenizer =
         data.tokenizer ? data.tokenizer : make_tokenizer("numbers", bin_vocabulary_);
-    return fitting(
-        data, std::make_shared<WindowSource>(data.array, begin, end, tokenizer, options_.seed,
-                                             options_.order));
+    return fitting(data, std::make_shared<WindowSource>(data.array, begin, end, tokenizer,
+                                                        options_.seed, options_.order));
   }
 
  private:

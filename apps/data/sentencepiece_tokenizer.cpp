@@ -186,7 +186,8 @@ void SentencePieceTokenizer::encode_part(std::string_view text, bool is_first, W
                                          Ids& ids) const {
   if (!cuts_.at_words) {
     const auto found = ids_of(text);
-    append_joined(ids, std::span(found).subspan(static_cast<std::size_t>(is_first ? 0 : dropped_)),
+    const auto dropped = is_first ? 0 : std::min(dropped_, std::ssize(found));
+    append_joined(ids, std::span(found).subspan(static_cast<std::size_t>(dropped)),
                   processor_.unk_id());
     return;
   }
@@ -231,7 +232,7 @@ class SentencePieceTokenizer::Encoding {
   void add(std::string_view text) {
     by_.raw_->split(
         {text},
-        [&](const json_tokenizer::Piece& part) {
+        [&](json_tokenizer::Piece part) {
           add_between(part.text, part.text.data() == text.data());
         },
         [this](std::int64_t token) { add_token(token); });
@@ -264,7 +265,7 @@ class SentencePieceTokenizer::Encoding {
   void split_again(std::string_view text, bool space) {
     by_.normalized_->split(
         {text},
-        [&](const json_tokenizer::Piece& part) {
+        [&](json_tokenizer::Piece part) {
           if (!space || part.text.data() != text.data()) return add_text(part.text);
           kept_.push_back(std::string(" ").append(part.text));
           add_text(kept_.back());
@@ -285,23 +286,9 @@ class SentencePieceTokenizer::Encoding {
   std::deque<std::string> kept_;
 };
 
-// As SentencePiece reads what is no UTF-8: U+FFFD for each such byte.
-std::string as_utf8(std::string_view text) {
-  std::string valid;
-  while (!text.empty()) {
-    const auto good = json_tokenizer::valid_bytes(text);
-    valid += text.substr(0, good);
-    text.remove_prefix(good);
-    const auto bad = text.empty() ? 0 : json_tokenizer::invalid_bytes(text);
-    for (std::size_t i = 0; i < bad; ++i) valid += "\xef\xbf\xbd";
-    text.remove_prefix(bad);
-  }
-  return valid;
-}
-
 std::vector<std::int64_t> SentencePieceTokenizer::encode(std::string_view text) const {
   std::string valid;
-  if (json_tokenizer::valid_bytes(text) < text.size()) text = valid = as_utf8(text);
+  if (json_tokenizer::valid_bytes(text) < text.size()) text = valid = json_tokenizer::in_utf8(text);
   Encoding encoding(*this);
   encoding.add(text);
   return encode_parts(encoding.parts);

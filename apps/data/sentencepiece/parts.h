@@ -11,9 +11,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "apps/data/json_tokenizer/characters.h"
+
 namespace lookback::sentencepiece_model {
 
-inline constexpr std::string_view space_mark = "\xe2\x96\x81";  // U+2581: SentencePiece's space
+using json_tokenizer::space_mark;
 
 // Part of a text, or a token that was found in it.
 struct Part {

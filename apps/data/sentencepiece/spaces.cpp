@@ -33,8 +33,9 @@ Spaces spaces_of(const ModelFile& model, const TokenizerConfig& config) {
   return spaces;
 }
 
-std::vector<std::string> differences_of_slow(const ModelFile& model, const TokenizerConfig& config,
-                                             const std::vector<json_tokenizer::AddedToken>& tokens) {
+std::vector<std::string> differences_of_slow(
+    const ModelFile& model, const TokenizerConfig& config,
+    const std::vector<json_tokenizer::AddedToken>& tokens) {
   std::vector<std::string> lines;
   if (!as_llama(config) || is_gemma(config)) return lines;
   const auto spaces = spaces_of(model, config);
