@@ -14,7 +14,7 @@ namespace lookback {
 // Whether a tokenizer's name is a file's: it ends in .model or .json.
 bool is_tokenizer_file(std::string_view name);
 
-// FILE.model: SentencePiece. FILE.json: Hugging Face's tokenizer.json with byte-level BPE. Throws
+// FILE.model: SentencePiece. FILE.json: Hugging Face's tokenizer.json with BPE or Unigram. Throws
 // Error naming the file and what would be right.
 std::shared_ptr<const Tokenizer> read_tokenizer(const std::string& path);
 

@@ -30,7 +30,7 @@ void TrainOptions::declare(Flags& flags) {
             "without it: the last 5 % of texts and tokens, fresh built-in data");
   flags.add(
       "tokenizer", tokenizer, "bytes|FILE",
-      "for text and .bin: FILE.model (SentencePiece) or FILE.json (byte-level BPE); without it "
+      "for text and .bin: FILE.model (SentencePiece) or FILE.json (BPE, Unigram); without it "
       "that of --init-from, or bytes; built-in data bring their own words");
   data_flags.declare(flags);
   flags.add("batch-size", batch_size, at_least_one, "sequences per micro-step");

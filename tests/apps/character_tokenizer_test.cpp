@@ -146,6 +146,16 @@ TEST(CharacterTokenizer, TheBestPathWins) {
   EXPECT_THAT(parsed(file)->encode("x<unk>y"), ElementsAre(0));
 }
 
+TEST(CharacterTokenizer, AnUnknownCharacterIsTenBelowTheLowestScore) {
+  auto file = small_unigram();
+  file["model"]["vocab"] = json::parse(R"([["<unk>", 0.0], ["x", 0.0], ["xb", -5.0], ["c", -5.0],
+                                           ["d", -5.0], ["cd", -0.5]])");
+  // xb c d: -15; x, unknown, cd: -15.5.
+  EXPECT_THAT(parsed(file)->encode("xbcd"), ElementsAre(2, 3, 4));
+  file["model"]["vocab"][5][1] = 0.5;
+  EXPECT_THAT(parsed(file)->encode("xbcd"), ElementsAre(1, 0, 5));
+}
+
 TEST(CharacterTokenizer, TheFirstSpaceStandsWhereTheTextBegins) {
   auto file = small_unigram();
   file["pre_tokenizer"] = {
