@@ -248,7 +248,7 @@ void Flags::take(std::vector<std::string> values) {
   if (targets != nullptr) *targets = std::move(values);
 }
 
-const Flag& Flags::find_saved(const std::string& path, const std::string& key) const {
+const Flag& Flags::saved_flag(const std::string& path, const std::string& key) const {
   const auto* flag = find(key);
   if (flag != nullptr && flag->saved_to_options == Flag::SavedToOptions::yes) return *flag;
   std::vector<std::string> known;
@@ -262,7 +262,7 @@ const Flag& Flags::find_saved(const std::string& path, const std::string& key) c
 
 void Flags::read_toml(const std::string& path) {
   for (const auto& option : lookback::read_toml(path)) {
-    const auto& flag = find_saved(path, option.first);
+    const auto& flag = saved_flag(path, option.first);
     in_file(path, [&] { set(flag, option.second); });
   }
 }
@@ -271,7 +271,7 @@ std::vector<Flags::Difference> Flags::complete_from(const std::string& path,
                                                     const std::set<std::string>& left_out) {
   std::map<std::string, std::string> values;
   for (const auto& [key, value] : lookback::read_toml(path)) {
-    values.emplace(find_saved(path, key).name, value);
+    values.emplace(saved_flag(path, key).name, value);
   }
   std::vector<Difference> differences;
   for (const auto& flag : flags_) {

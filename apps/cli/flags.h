@@ -125,6 +125,9 @@ class Flags {
   std::vector<std::pair<std::string, std::string>> saved_values() const;
   // The same as TOML that read_toml takes.
   std::string to_toml() const;
+  // The flag that a key of such a file sets. Throws UsageError, naming the nearest, where there is
+  // none.
+  const Flag& saved_flag(const std::string& path, const std::string& key) const;
 
   std::string help_text(const std::string& command, const std::string& summary) const;
 
@@ -135,7 +138,6 @@ class Flags {
 
  private:
   const Flag* find(std::string_view name) const;
-  const Flag& find_saved(const std::string& path, const std::string& key) const;
   bool is_flag(std::string_view argument) const;
   std::vector<std::string> names() const;
   std::vector<std::string> joined(std::span<const std::string> arguments) const;

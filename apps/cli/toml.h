@@ -13,6 +13,14 @@ namespace lookback {
 // twice.
 std::vector<std::pair<std::string, std::string>> read_toml(const std::string& path);
 
+// The same where a key may have a list, `key = [a, b]`, also over several lines; a value that is no
+// list is a list of one.
+struct TomlList {
+  std::string key;
+  std::vector<std::string> values;
+};
+std::vector<TomlList> read_toml_lists(const std::string& path);
+
 enum class TomlType { text, plain };
 
 // One line with its line break. Throws Error for text that no one-line string of read_toml can hold

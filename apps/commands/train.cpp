@@ -2,7 +2,6 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,6 +16,8 @@
 #include "apps/model/model_folder.h"
 #include "apps/model/model_warnings.h"
 #include "apps/model/step_memory.h"
+#include "apps/sweep/sweep_run.h"
+#include "apps/train/absolute_paths.h"
 #include "apps/train/data_apart.h"
 #include "apps/train/peak_memory.h"
 #include "apps/train/run_options.h"
@@ -28,17 +29,6 @@
 
 namespace lookback {
 namespace {
-
-namespace fs = std::filesystem;
-
-// As a path is found from any folder.
-void make_absolute(std::string& path) {
-  if (!path.empty()) path = fs::absolute(path).lexically_normal().string();
-}
-
-void make_data_absolute(std::string& spec) {
-  if (!is_built_in_data(spec)) make_absolute(spec);
-}
 
 class Train final : public Command {
  public:
@@ -52,16 +42,22 @@ class Train final : public Command {
 
   void complete(Flags& flags) override {
     if (options_.output_dir.empty()) usage_error("--output-dir is empty: it must name a folder");
-    make_paths_absolute();
+    make_paths_absolute(options_);
+    if (options_.sweep.empty() && options_.sweep_jobs)
+      usage_error("--sweep-jobs goes with --sweep: one run is trained at a time");
     if (options_.verify_data && !options_.resume) {
       usage_error("--verify-data compares the data with those of a run: it goes with --resume");
     }
-    if (!options_.resume) return;
-    if (options_.overwrite) {
+    if (options_.resume && options_.overwrite) {
       usage_error(
           "--resume goes on with the run in --output-dir, --overwrite replaces it: only one "
           "of them");
     }
+    if (!options_.sweep.empty()) {
+      sweep_ = sweep_of(flags);
+      return;
+    }
+    if (!options_.resume) return;
     output_.emplace(options_.output_dir, ExistingRun::resumed);  // before anything there is read
     resumed_ = settings_of_run(flags, options_);
     resumed_->checkpoint = find_checkpoint(options_);
@@ -72,6 +68,7 @@ class Train final : public Command {
   }
 
   ExitCode run(const Session& session) override {
+    if (sweep_) return run_sweep(*sweep_, session);
     check_flags(*session.flags);
     if (!output_) {
       output_.emplace(options_.output_dir,
@@ -109,6 +106,17 @@ class Train final : public Command {
   }
 
  private:
+  Sweep sweep_of(const Flags& flags) const {
+    Sweep sweep{.file = options_.sweep,
+                .output_dir = options_.output_dir,
+                .points = read_sweep_points(options_.sweep, flags),
+                .jobs = options_.sweep_jobs.value_or(1)};
+    if (options_.resume) sweep.existing = ExistingRun::resumed;
+    if (options_.overwrite) sweep.existing = ExistingRun::replaced;
+    if (options_.verify_data) sweep.resume_arguments.emplace_back("--verify-data");
+    return sweep;
+  }
+
   ModelChoice chosen_model() const {
     auto choice = choose_model(options_.config, options_.presets, options_.fault);
     if (!options_.init_from.empty()) {
@@ -166,15 +174,6 @@ class Train final : public Command {
                      : fmt::format("{} is the last of {} steps: nothing is left to do; a larger "
                                    "--max-steps trains on",
                                    resumed_->checkpoint.path.string(), steps));
-  }
-
-  void make_paths_absolute() {
-    if (!is_built_in_config(options_.config)) make_absolute(options_.config);
-    make_absolute(options_.init_from);
-    make_absolute(options_.output_dir);
-    if (is_tokenizer_file(options_.tokenizer)) make_absolute(options_.tokenizer);
-    make_data_absolute(options_.data);
-    make_data_absolute(options_.validation_data);
   }
 
   void check_flags(const Flags& flags) {
@@ -313,6 +312,7 @@ class Train final : public Command {
   }
 
   TrainOptions options_;
+  std::optional<Sweep> sweep_;
   std::optional<OutputFolder> output_;
   std::optional<ResumedRun> resumed_;
   std::vector<std::string> notes_;  // of what a script said

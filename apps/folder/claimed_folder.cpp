@@ -108,6 +108,11 @@ bool ClaimedFolder::in_place() const {
          here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 
+bool is_claimed(const fs::path& folder) {
+  const FileDescriptor descriptor(folder, O_RDONLY | O_DIRECTORY);
+  return descriptor.is_open() && descriptor.lock() == EWOULDBLOCK;
+}
+
 void ClaimedFolder::check_in_place() const {
   if (in_place()) return;
   fail("output", "{}: is no longer the folder that this run writes to: it was moved or removed",

@@ -42,4 +42,8 @@ class ClaimedFolder {
   MadeFolders made_;  // behind the lock: they are removed while it is held
 };
 
+// Whether a process has it. (Asking takes the lock for a moment: only of a folder with a work folder,
+// work_folder.h, which a process that has just begun has not made yet.)
+bool is_claimed(const std::filesystem::path& folder);
+
 }  // namespace lookback

@@ -75,18 +75,26 @@ function legendBar(low, high, ...names) {
   return [low, bar, high];
 }
 
+// A number that was written with all its digits, or with its unit.
+const isWrittenNumber = (value) => /^[-+]?\d[\d.:]*( [kMGT]?B)?$/.test(value);
+
 function tableOf(columns, rows) {
+  const isNumber = (value) => typeof value === "object" || isWrittenNumber(value);
+  const heading = (name, i) => element("th", {
+    scope: "col", class: rows.length > 0 && rows.every((row) => isNumber(row[i])) ? "number" : null,
+  }, name);
   const cell = (value) => {
     if (value !== null && typeof value === "object") {
       return element("td", { class: "number" }, formatted(value.n));
     }
+    if (isWrittenNumber(value)) return element("td", { class: "number" }, value);
     const place = /^[\w./-]+:\d+$/.test(value) || /^[\w-]+(\.[\w-]+)+$/.test(value);
     if (value === "failed") return element("td", { class: "bad" }, value);
     return element("td", { class: place ? "place" : value.length > 40 ? "long" : null }, value);
   };
   return element("div", { class: "scroller tall", tabindex: "0", role: "group", "aria-label": "table" },
     element("table", {},
-      element("thead", {}, element("tr", {}, ...columns.map((name) => element("th", { scope: "col" }, name)))),
+      element("thead", {}, element("tr", {}, ...columns.map(heading))),
       element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell))))));
 }
 

@@ -33,6 +33,17 @@ Json numbers(const std::vector<double>& values) {
   return array;
 }
 
+// Places on an axis: steps and tokens are counts, which no digit may be missing of.
+Json places(const std::vector<double>& values) {
+  constexpr double most = 1e15;
+  auto array = Json::array();
+  for (const double value : values) {
+    const bool whole = std::floor(value) == value && std::abs(value) < most;
+    array.push_back(whole ? Json(static_cast<std::int64_t>(value)) : number(value));
+  }
+  return array;
+}
+
 // As JSON that stands inside a <script> and is ASCII, whatever bytes the strings hold.
 std::string dumped(const Json& object) {
   auto text = object.dump(-1, ' ', true, Json::error_handler_t::replace);
@@ -147,6 +158,34 @@ void HtmlReport::chart(const ReportChart& chart) {
        {"bridged", chart.gaps == ReportChart::Gaps::bridged},
        {"form", chart.kind == ReportChart::Kind::bars ? "bar" : "line"},
        {"scale", chart.scale == ReportChart::Scale::logarithmic ? "logarithmic" : "linear"}}));
+}
+
+void HtmlReport::curves(const ReportCurves& curves) {
+  auto pictures = Json::array();
+  for (const auto& picture : curves.pictures) {
+    auto lines = Json::array();
+    for (const auto& line : picture.lines) {
+      auto x = Json::array();
+      for (const auto& axis : line.x) {
+        Check{"report"}(axis.size() == line.y.size(), "curve {}: {} places for {} values",
+                        line.name, axis.size(), line.y.size());
+        x.push_back(places(axis));
+      }
+      lines.push_back({{"group", line.group},
+                       {"name", line.name},
+                       {"thin", line.stroke == ReportCurves::Stroke::thin},
+                       {"x", std::move(x)},
+                       {"y", numbers(line.y)}});
+    }
+    pictures.push_back({{"name", picture.name}, {"lines", std::move(lines)}});
+  }
+  add(dumped({{"kind", "curves"},
+              {"title", curves.title},
+              {"yTitle", curves.y_title},
+              {"xTitles", curves.x_titles},
+              {"groups", curves.groups},
+              {"references", curves.references},
+              {"pictures", std::move(pictures)}}));
 }
 
 void HtmlReport::heat_map(const ReportHeatMap& map) {

@@ -40,6 +40,28 @@ struct ReportChart {
   Gaps gaps = Gaps::shown;
 };
 
+// Lines that have places of their own on the x axis. They are of groups (runs), which the reader
+// shows and hides; which picture is shown, and over which x axis, is chosen on the page.
+struct ReportCurves {
+  enum class Stroke { strong, thin };
+  struct Line {
+    std::size_t group = 0;
+    std::string name = {};                    // behind the group's, where it has several
+    std::vector<std::vector<double>> x = {};  // by axis, each as long as y; NaN: not known there
+    std::vector<double> y = {};
+    Stroke stroke = Stroke::strong;
+  };
+  struct Picture {
+    std::string name = {};
+    std::vector<Line> lines = {};
+  };
+  std::string title = {}, y_title = {};
+  std::vector<std::string> x_titles = {};
+  std::vector<std::string> groups = {};
+  std::vector<std::size_t> references = {};  // groups that others are held against, drawn dashed
+  std::vector<Picture> pictures = {};
+};
+
 // causal: column s > row t is the future, where only 0 is allowed; it is drawn apart.
 enum class ReportMapRule { none, causal };
 
@@ -89,7 +111,8 @@ struct ReportFlow {
   std::vector<Edge> edges = {};
 };
 
-// Cells that say "failed" are marked.
+// Cells that say "failed" are marked. A text that is a number, alone or with a unit of bytes, stands
+// as numbers do.
 struct ReportTable {
   using Cell = std::variant<std::string, double, std::int64_t>;
   std::string title = {};
@@ -127,6 +150,7 @@ class HtmlReport {
   // Names with their values.
   void facts(const std::vector<std::pair<std::string, std::string>>& pairs);
   void chart(const ReportChart& chart);
+  void curves(const ReportCurves& curves);
   void heat_map(const ReportHeatMap& map);
   void map_grid(const ReportMapGrid& grid);
   void flow(const ReportFlow& flow);

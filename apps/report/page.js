@@ -5,6 +5,7 @@ const panels = {
   facts: (panel) => element("dl", { class: "facts" }, ...panel.facts.flatMap(([name, value]) =>
     [element("dt", {}, name), element("dd", {}, value)])),
   chart: chartPanel,
+  curves: curvesPanel,
   heatMap: heatMapPanel,
   mapGrid: mapGridPanel,
   flow: flowPanel,

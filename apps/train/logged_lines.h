@@ -10,7 +10,8 @@ namespace lookback {
 
 struct LoggedLines {
   std::int64_t count = 0;
-  Checksum checksum = {};  // their times left out: all else is the same in runs that are alike
+  Checksum checksum =
+      {};  // their times and memory left out: all else is the same in runs that are alike
   friend bool operator==(const LoggedLines&, const LoggedLines&) = default;
 };
 

@@ -92,6 +92,15 @@ void TrainOptions::declare(Flags& flags) {
       .not_saved_to_options();
   flags.add("options", options_file, "FILE.toml", "values of flags; those on the command line win")
       .not_saved_to_options();
+  flags
+      .add("sweep", sweep, "FILE.toml",
+           "trains every combination of the values that it lists for flags, each in a folder of "
+           "its own in --output-dir")
+      .not_saved_to_options();
+  flags
+      .add("sweep-jobs", sweep_jobs, at_least_one,
+           "of a sweep: runs at once, which share the threads out; without it 1")
+      .not_saved_to_options();
 }
 
 AdamWOptions adamw_options(const TrainOptions& options) {

@@ -55,6 +55,8 @@ struct TrainOptions {
   bool resume = false;
   bool verify_data = false;
   std::string options_file = {};
+  std::string sweep = {};  // a file; empty: one run
+  std::optional<std::int64_t> sweep_jobs = {};
 
   void declare(Flags& flags);
 };

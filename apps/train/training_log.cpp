@@ -63,7 +63,8 @@ void TrainingLog::write_steps(double learning_rate, RunLog::Line kind) {
   if (kind == RunLog::Line::standing) state_.unlogged = {};
 }
 
-void TrainingLog::write_evaluation(const Evaluation& evaluation, const Json& learned) {
+void TrainingLog::write_evaluation(const Evaluation& evaluation, const Json& learned,
+                                   std::int64_t peak_bytes) {
   Json line{{"step", state_.step},
             {"validation_loss", evaluation.loss},
             {"validation_accuracy", evaluation.accuracy}};
@@ -75,6 +76,7 @@ void TrainingLog::write_evaluation(const Evaluation& evaluation, const Json& lea
     text += fmt::format(", floor {:.4f}", *evaluation.floor);
   }
   if (!learned.empty()) line["learned"] = learned;
+  line["peak_bytes"] = peak_bytes;
   files_->append(line);
   progress_.line(text);
   logged_.evaluation = evaluation;

@@ -6,6 +6,7 @@
 
 #include "apps/cli/error_message.h"
 #include "apps/train/non_finite.h"
+#include "apps/train/peak_memory.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/to_vector.h"
 
@@ -175,7 +176,7 @@ void TrainingRun::evaluate_model() {
         "step {}: the validation loss is not finite; {}; {} keeps the last model whose loss was",
         state_.step, first_non_finite(llama_, *data_.validation, plan), options_.output_dir));
   }
-  log_.write_evaluation(evaluation, learned_numbers(llama_));
+  log_.write_evaluation(evaluation, learned_numbers(llama_), peak_bytes_on(default_device()));
   folder_.save_model();
 }
 

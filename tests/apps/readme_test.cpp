@@ -56,5 +56,7 @@ TEST(Readme, ItsCommandsWork) { run_commands_of("README.md"); }
 
 TEST(Readme, TheCommandsOfTheTourOfInspectWork) { run_commands_of("docs/inspecting-gradients.md"); }
 
+TEST(Readme, TheCommandsThatCompareRunsWork) { run_commands_of("docs/comparing-runs.md"); }
+
 }  // namespace
 }  // namespace lookback::tests

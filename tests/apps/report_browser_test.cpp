@@ -35,8 +35,8 @@ TEST_F(ReportInABrowser, DrawsEveryPanelAtBothWidthsInBothSchemes) {
       EXPECT_THAT(result.console, IsEmpty());
       EXPECT_EQ(result.told.at("width"), std::to_string(width));
       EXPECT_EQ(result.told.at("errors"), "0");
-      // Two charts, two heat maps, four small maps, two large ones and their difference.
-      EXPECT_EQ(result.told.at("canvases"), "11");
+      // Two charts, curves, two heat maps, four small maps, two large ones and their difference.
+      EXPECT_EQ(result.told.at("canvases"), "12");
       EXPECT_EQ(result.told.at("blank"), "0");
       EXPECT_EQ(result.told.at("arcs"), "2");
       EXPECT_EQ(result.told.at("overflow"), "0") << "wider than its window of " << width;
@@ -83,6 +83,46 @@ TEST_F(ReportInABrowser, WorksWithTheKeyboard) {
   EXPECT_EQ(result.told.at("fed"), "layer 0 gives half");
   EXPECT_EQ(result.told.at("leaf"), "7");
   EXPECT_EQ(result.told.at("open"), "2");
+}
+
+// A name hides its lines, also with the keyboard; other axes and pictures are drawn at once.
+TEST_F(ReportInABrowser, CurvesAreChosenAndHidden) {
+  auto html = sample_report().html();
+  const std::string end = "</body>";
+  html.insert(html.rfind(end), R"(<script>window.addEventListener("load", () => {
+    const told = document.documentElement.dataset;
+    const figure = document.querySelector(".choices").closest("figure");
+    const chart = () => Chart.getChart(figure.querySelector("canvas"));
+    const labels = () => chart().data.datasets.map((set) => set.label).join("|");
+    const points = () => chart().data.datasets.map((set) => set.data.length).join("|");
+    told.first = points();
+    const [one, other] = figure.querySelectorAll(".groups button");
+    other.click();
+    told.left = labels();
+    told.pressed = other.getAttribute("aria-pressed");
+    other.click();
+    const choose = (at, index) => {
+      const select = figure.querySelectorAll("select")[at];
+      select.selectedIndex = index;
+      select.dispatchEvent(new Event("change"));
+    };
+    choose(1, 1);
+    told.tokens = chart().data.datasets.map((set) => set.data.at(-1).x).join("|");
+    choose(2, 1);
+    told.half = points();
+    choose(0, 1);
+    told.none = points();
+  });</script>)");
+  write_text(page(), html);
+  const auto result = render(page(), 1280, ColorScheme::light);
+  ASSERT_TRUE(result.rendered);
+  EXPECT_THAT(result.console, IsEmpty());
+  EXPECT_EQ(result.told.at("first"), "2|1|2") << "without what is not a number";
+  EXPECT_EQ(result.told.at("left"), "one run|floor");
+  EXPECT_EQ(result.told.at("pressed"), "false");
+  EXPECT_EQ(result.told.at("tokens"), "10|20|30");
+  EXPECT_EQ(result.told.at("half"), "1|1") << "behind 15 tokens";
+  EXPECT_EQ(result.told.at("none"), "") << "infinity is not drawn";
 }
 
 // What the tests above rely on: an error and an empty canvas are seen.

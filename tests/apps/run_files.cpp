@@ -27,7 +27,7 @@ std::string each_line(const std::string& text, const Change& change) {
 std::string without_times(const std::string& text) {
   auto object = json::parse(text, nullptr, false);
   if (!object.is_object()) return text + "\n";
-  for (const auto* key : {"seconds", "tokens_per_second"}) object.erase(key);
+  for (const auto* key : {"seconds", "tokens_per_second", "peak_bytes"}) object.erase(key);
   if (object.contains("unlogged")) object["unlogged"].erase("seconds");
   return object.dump() + "\n";
 }

@@ -59,6 +59,16 @@ inline HtmlReport sample_report() {
                 .series = {{"small", {1e-6, 1e-4, 1e-2, 1}}},
                 .kind = ReportChart::Kind::bars,
                 .scale = ReportChart::Scale::logarithmic});
+  report.curves({.title = "curves",
+                 .y_title = "nats",
+                 .x_titles = {"step", "tokens"},
+                 .groups = {"one run", hostile, "floor"},
+                 .references = {2},
+                 .pictures = {{"both",
+                               {{0, "", {{1, 2, 3}, {10, 20, nan}}, {3, nan, 1}},
+                                {1, hostile, {{2}, {20}}, {2}, ReportCurves::Stroke::thin},
+                                {2, "", {{0, 3}, {0, 30}}, {0.5, 0.5}}}},
+                              {"one alone", {{0, "", {{1}, {10}}, {infinity}}}}}});
   report.section("maps", "Maps", "Cells that are red.");
   report.heat_map({.title = "shares",
                    .row_title = "layer",

@@ -6,7 +6,7 @@ from pathlib import Path
 from cases import Failure
 
 # What no two runs share, at any depth: how long they took.
-TIMES = ("seconds", "tokens_per_second")
+TIMES = ("seconds", "tokens_per_second", "peak_bytes")
 
 
 def tree(folder):
