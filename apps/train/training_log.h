@@ -35,8 +35,8 @@ class TrainingLog {
 
   // A line about the steps since the last standing one.
   void write_steps(double learning_rate, RunLog::Line kind);
-  // A line about an evaluation, with the values of learned weights and scales and the most memory so
-  // far.
+  // A line about an evaluation, with the values of learned weights and scales and the most memory
+  // that training has taken so far.
   void write_evaluation(const Evaluation& evaluation, const nlohmann::ordered_json& learned,
                         std::int64_t peak_bytes);
   // A line on stderr alone.

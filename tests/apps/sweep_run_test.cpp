@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <map>
 #include <thread>
 
@@ -32,7 +33,8 @@ class SweepRuns : public testing::Test {
   }
   std::map<std::string, json> runs(const ProgramResult& result) const {
     std::map<std::string, json> all;
-    for (const auto& each : SmallRun::json(result).at("runs")) all[each.at("name")] = each;
+    for (const auto& each : SmallRun::json(result).at("runs"))
+      all.emplace(each.at("name").get<std::string>(), each);
     return all;
   }
 
@@ -110,7 +112,7 @@ TEST_F(SweepRuns, ASignalEndsThemAllAndResumeGoesOn) {
   std::map<std::string, std::int64_t> steps;
   for (const auto& [name, each] : all) {
     EXPECT_EQ(each.at("state"), "stopped");
-    steps[name] = each.at("step");
+    steps[name] = each.at("step").get<std::int64_t>();
     EXPECT_TRUE(fs::exists(run(name) / ("checkpoint-" + std::to_string(steps[name]))));
   }
   const auto most = std::max(steps.at("seed=1"), steps.at("seed=2")) + 2;
