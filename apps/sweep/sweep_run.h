@@ -26,8 +26,8 @@ struct Sweep {
 // Trains all points; one that fails is named and the others go on. A signal that ends a run of
 // train ends all that are going on in the same way, with a checkpoint. Writes
 // OUTPUT_DIR/report.html and report.json over the runs that are there. Returns good where all runs
-// have ended, the signal's code where one came before that, and else failure. Throws Error where the folder is another's, or holds runs
-// that may not be touched.
+// have ended, the signal's code where one came before that, and else failure. Throws Error where
+// the folder is another's, or holds runs that may not be touched.
 ExitCode run_sweep(const Sweep& sweep, const Session& session);
 
 }  // namespace lookback
