@@ -53,6 +53,15 @@ void check_line(const std::string& path, int number, const std::string& line) {
               line.substr(first, most), line.size() - first > most ? "..." : "");
 }
 
+// The key of a line, without the quotes that it may stand in.
+std::string key_of(const std::string& option) {
+  constexpr auto around = " \t\r\"'";
+  const auto key = option.substr(0, option.find('='));
+  const auto first = key.find_first_not_of(around);
+  if (first == key.npos) return {};
+  return key.substr(first, key.find_last_not_of(around) + 1 - first);
+}
+
 std::vector<CLI::ConfigItem> items_of(const std::string& path, const std::string& text) {
   CLI::ConfigTOML reader;
   reader.comment('\0');
@@ -71,6 +80,7 @@ std::vector<CLI::ConfigItem> items_of(const std::string& path, const std::string
 std::vector<TomlList> read_toml_lists(const std::string& path) {
   std::istringstream file(read_file(path, "options"));
   std::string line, text;
+  std::set<std::string> seen;  // the reader joins two lines of one key
   for (int number = 1; std::getline(file, line); ++number) {
     auto option = without_comment(line);
     check_line(path, number, option);
@@ -81,16 +91,16 @@ std::vector<TomlList> read_toml_lists(const std::string& path) {
       option += " " + without_comment(line);
       ++number;
     }
+    const auto key = key_of(option);
+    if (!key.empty() && !seen.insert(key).second) usage_error("{}: {} stands twice", path, key);
     text += option + "\n";
   }
   std::vector<TomlList> result;
-  std::set<std::string> seen;
   for (const auto& item : items_of(path, text)) {
     if (!item.parents.empty()) {
       usage_error("{}: {}: options stand in no table and have no dot in their name", path,
                   item.fullname());
     }
-    if (!seen.insert(item.name).second) usage_error("{}: {} stands twice", path, item.name);
     result.push_back({item.name, item.inputs});
   }
   return result;

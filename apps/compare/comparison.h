@@ -49,8 +49,8 @@ void write_comparison(const Comparison& comparison, const std::filesystem::path&
 // The page with curves and tables.
 void write_comparison_page(const Comparison& comparison, const std::filesystem::path& path);
 
-// The numbers of the page: "runs" (each with its curves), "comparable", "best", "notes"; what is not
-// known is null. summary: without the curves.
+// The numbers of the page: "runs" (each with its curves), "comparable", "best", "notes"; what is
+// not known is null. summary: without the curves.
 enum class ComparisonDetail { summary, curves };
 nlohmann::ordered_json comparison_json(const Comparison& comparison, ComparisonDetail detail);
 

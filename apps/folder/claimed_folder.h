@@ -42,8 +42,8 @@ class ClaimedFolder {
   MadeFolders made_;  // behind the lock: they are removed while it is held
 };
 
-// Whether a process has it. (Asking takes the lock for a moment: only of a folder with a work folder,
-// work_folder.h, which a process that has just begun has not made yet.)
+// Whether a process has it. Asking takes the lock for a moment, in which no run can begin there: it
+// is for folders that have a work folder (work_folder.h), of a run that is at work or was killed.
 bool is_claimed(const std::filesystem::path& folder);
 
 }  // namespace lookback

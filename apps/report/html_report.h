@@ -111,8 +111,8 @@ struct ReportFlow {
   std::vector<Edge> edges = {};
 };
 
-// Cells that say "failed" are marked. A text that is a number, alone or with a unit of bytes, stands
-// as numbers do.
+// Cells that say "failed" are marked. A text that is a number, alone or with a unit of bytes,
+// stands as numbers do.
 struct ReportTable {
   using Cell = std::variant<std::string, double, std::int64_t>;
   std::string title = {};

@@ -16,8 +16,8 @@ struct PointPlan {
 };
 
 // kept: it has ended with just these flags. replaced: as it was asked for, or, of a resumed sweep,
-// where a run with these flags has no whole checkpoint to go on from. Throws Error for a folder that
-// cannot be read.
+// where a run with these flags has no whole checkpoint to go on from. Throws Error for a folder
+// that cannot be read.
 PointPlan plan_point(const Sweep& sweep, const SweepPoint& point);
 
 // Of all points. Throws Error where a point's folder holds a run that is neither to be resumed nor

@@ -76,8 +76,9 @@ class SweepRun {
     const auto at_once = std::min(sweep_.jobs, std::max<std::int64_t>(std::ssize(waiting_), 1));
     threads_ = std::max<std::int64_t>(1, session_.threads / at_once);
     if (!waiting_.empty()) {
-      say("{} runs are to be trained, {} at once with {} {} each, in {}", waiting_.size(), at_once,
-          threads_, threads_ == 1 ? "thread" : "threads", claimed_.path().string());
+      say("{} of {} runs to train, {} at once with {} {} each, in {}", waiting_.size(),
+          plans.size(), at_once, threads_, threads_ == 1 ? "thread" : "threads",
+          claimed_.path().string());
     }
   }
 

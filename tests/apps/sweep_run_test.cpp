@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <map>
 #include <thread>
 
@@ -32,7 +33,8 @@ class SweepRuns : public testing::Test {
   }
   std::map<std::string, json> runs(const ProgramResult& result) const {
     std::map<std::string, json> all;
-    for (const auto& each : SmallRun::json(result).at("runs")) all[each.at("name")] = each;
+    for (const auto& each : SmallRun::json(result).at("runs"))
+      all.emplace(each.at("name").get<std::string>(), each);
     return all;
   }
 
@@ -57,14 +59,15 @@ TEST_F(SweepRuns, AreTheRunsThatTrainWouldMake) {
 }
 
 TEST_F(SweepRuns, OneThatFailsIsNamedAndTheOthersGoOn) {
-  const auto result = sweep("block_size = [65, 16]\n", {"--json"});
+  const auto result = sweep("tokenizer = [\"none/tokenizer.json\", \"bytes\"]\n", {"--json"});
   EXPECT_EQ(result.code, 1);
-  EXPECT_THAT(result.err, HasSubstr("lookback: error: 1 of 2 runs failed: block-size=65; "));
+  EXPECT_THAT(result.err,
+              HasSubstr("lookback: error: 1 of 2 runs failed: tokenizer=tokenizer.json; "));
   const auto told = SmallRun::json(result);
   ASSERT_THAT(told.at("failed"), SizeIs(1));
-  EXPECT_EQ(told.at("failed")[0].at("exit_code"), 2);
+  EXPECT_EQ(told.at("failed")[0].at("exit_code"), 1);
   EXPECT_THAT(told.at("failed")[0].at("error").get<std::string>(),
-              HasSubstr("--block-size 65: must be at most max_position_embeddings=64"));
+              HasSubstr("none/tokenizer.json: cannot be read"));
   ASSERT_THAT(told.at("runs"), SizeIs(1));
   EXPECT_EQ(told.at("runs")[0].at("state"), "ended");
 }
@@ -109,7 +112,7 @@ TEST_F(SweepRuns, ASignalEndsThemAllAndResumeGoesOn) {
   std::map<std::string, std::int64_t> steps;
   for (const auto& [name, each] : all) {
     EXPECT_EQ(each.at("state"), "stopped");
-    steps[name] = each.at("step");
+    steps[name] = each.at("step").get<std::int64_t>();
     EXPECT_TRUE(fs::exists(run(name) / ("checkpoint-" + std::to_string(steps[name]))));
   }
   const auto most = std::max(steps.at("seed=1"), steps.at("seed=2")) + 2;

@@ -73,8 +73,8 @@ TEST(TrainProgram, WritesMetricsAsPromised) {
   const auto lines = SmallRun::metrics(small.run());
   ASSERT_EQ(lines.size(), 4U);
   const auto &evaluation = lines[0], &first = lines[1], &second = lines[2], &last = lines[3];
-  EXPECT_EQ(keys_of(evaluation),
-            (std::set<std::string>{"step", "validation_loss", "validation_accuracy"}));
+  EXPECT_EQ(keys_of(evaluation), (std::set<std::string>{"step", "validation_loss",
+                                                        "validation_accuracy", "peak_bytes"}));
   EXPECT_EQ(evaluation.at("step"), 3);
   EXPECT_EQ(keys_of(first), training_keys);
   EXPECT_EQ(first.at("step"), 4);
