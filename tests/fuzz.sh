@@ -46,6 +46,13 @@ seeds_of_tokenizer_json() {
     "$token" "$bytes" "$model" > "$1/gpt2"
   printf '{"normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"Sequence","pretokenizers":[%s,%s,%s]},"model":%s}\0ab é 12' \
     "$split" "$digits" "$bytes" "$model" > "$1/sequence"
+  local space='{"type":"Metaspace","replacement":"_","prepend_scheme":"first","split":false}'
+  local replace='{"type":"Replace","pattern":{"String":" "},"content":"_"}'
+  local decoder='{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":"_","start":1,"stop":0}]}'
+  printf '{"added_tokens":[%s],"normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"_"},%s]},"pre_tokenizer":%s,"decoder":%s,"model":{"type":"BPE","byte_fallback":true,"fuse_unk":true,"unk_token":"b","vocab":{"a":0,"b":1,"_":2,"_a":3,"<0x0A>":4},"merges":["_ a"]}}\0 a\na <e>' \
+    "$token" "$replace" "$space" "$decoder" > "$1/characters"
+  printf '{"normalizer":{"type":"Sequence","normalizers":[{"type":"NFKD"},{"type":"Strip","strip_left":true,"strip_right":true},{"type":"Lowercase"},{"type":"StripAccents"}]},"pre_tokenizer":{"type":"WhitespaceSplit"},"model":{"type":"Unigram","unk_id":0,"byte_fallback":true,"vocab":[["u",0],["a",-1],["ab",-1.5],["<0x0A>",-2]]}}\0a b\nab' \
+    > "$1/unigram"
 }
 
 cmake -S "$root" -B "$build_dir" --log-level=NOTICE -DCMAKE_CXX_COMPILER=clang++ \

@@ -148,12 +148,12 @@ TEST(CharacterTokenizer, TheBestPathWins) {
 
 TEST(CharacterTokenizer, AnUnknownCharacterIsTenBelowTheLowestScore) {
   auto file = small_unigram();
-  file["model"]["vocab"] = json::parse(R"([["<unk>", 0.0], ["x", 0.0], ["xb", -5.0], ["c", -5.0],
-                                           ["d", -5.0], ["cd", -0.5]])");
-  // xb c d: -15; x, unknown, cd: -15.5.
-  EXPECT_THAT(parsed(file)->encode("xbcd"), ElementsAre(2, 3, 4));
-  file["model"]["vocab"][5][1] = 0.5;
-  EXPECT_THAT(parsed(file)->encode("xbcd"), ElementsAre(1, 0, 5));
+  file["model"]["vocab"] = json::parse(
+      R"([["<unk>", 0.0], ["x", 0.0], ["xbc", -5.0], ["d", -5.0], ["cd", 4.5]])");
+  // xbc, d: -10; x, an unknown b at -15, cd: -10.5.
+  EXPECT_THAT(parsed(file)->encode("xbcd"), ElementsAre(2, 3));
+  file["model"]["vocab"][4][1] = 5.5;
+  EXPECT_THAT(parsed(file)->encode("xbcd"), ElementsAre(1, 0, 4));
 }
 
 TEST(CharacterTokenizer, TheFirstSpaceStandsWhereTheTextBegins) {

@@ -44,6 +44,7 @@ class EncodingMemories {
     return taken;
   }
   void give_back(std::unique_ptr<EncodingMemory> memory) {
+    memory->word = {};  // a text that is one word needs 16 bytes and more for each of its own
     const std::scoped_lock lock(mutex_);
     free_.push_back(std::move(memory));
   }
