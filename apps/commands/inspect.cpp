@@ -39,15 +39,15 @@ class Inspect final : public Command {
   ExitCode run(const Session& session) override {
     if (!prompt_) usage_error("--prompt is missing: the text that the model is shown");
     const auto run = run_options_for_reading(directory_);
-    if (!dtype_) dtype_ = run ? run->options.dtype : TrainOptions().dtype;
+    TrainOptions options;
+    if (run) options = run->options;
+    if (!dtype_) dtype_ = options.dtype;
     std::string without_tokenizer;
     if (tokenizer_.empty()) {
       without_tokenizer = folder_without_tokenizer(directory_, run);
       tokenizer_ = tokenizer_of(directory_, run);
     }
-    if (!attention_storage_) {
-      attention_storage_ = run ? run->options.attention_storage : TrainOptions().attention_storage;
-    }
+    if (!attention_storage_) attention_storage_ = options.attention_storage;
     const auto llama = load_model(directory_, precision_of(*dtype_));
     warn_of_model(llama->config);
     warn_of_kept_weights(llama->config, *attention_storage_);
