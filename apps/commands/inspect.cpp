@@ -39,7 +39,8 @@ class Inspect final : public Command {
   ExitCode run(const Session& session) override {
     if (!prompt_) usage_error("--prompt is missing: the text that the model is shown");
     const auto run = run_options_for_reading(directory_);
-    const auto options = run ? run->options : TrainOptions{};
+    TrainOptions options;
+    if (run) options = run->options;
     if (!dtype_) dtype_ = options.dtype;
     std::string without_tokenizer;
     if (tokenizer_.empty()) {
