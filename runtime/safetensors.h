@@ -103,8 +103,8 @@ struct TensorToWrite {
   Shape shape = {};
   std::function<Tensor()> make;
 };
-SafetensorsChecksums write_safetensors(const std::filesystem::path& path,
-                                       const std::vector<TensorToWrite>& tensors,
-                                       SafetensorsMetadata metadata = {});
+SafetensorsChecksums stream_safetensors(const std::filesystem::path& path,
+                                        const std::vector<TensorToWrite>& tensors,
+                                        SafetensorsMetadata metadata = {});
 
 }  // namespace lookback

@@ -103,12 +103,12 @@ SafetensorsChecksums write_safetensors(const std::filesystem::path& path,
     check_writable(path.string(), name, tensor);
     all.push_back({name, tensor.dtype(), tensor.shape(), [&tensor = tensor] { return tensor; }});
   }
-  return write_safetensors(path, all, std::move(metadata));
+  return stream_safetensors(path, all, std::move(metadata));
 }
 
-SafetensorsChecksums write_safetensors(const std::filesystem::path& path,
-                                       const std::vector<TensorToWrite>& tensors,
-                                       SafetensorsMetadata metadata) {
+SafetensorsChecksums stream_safetensors(const std::filesystem::path& path,
+                                        const std::vector<TensorToWrite>& tensors,
+                                        SafetensorsMetadata metadata) {
   const Check check{operation};
   const auto order = in_file_order(path.string(), tensors);
   const auto header = header_of(path.string(), order, std::move(metadata));

@@ -174,7 +174,7 @@ void save_new_model(const LlamaConfig& config, const std::vector<TensorToWrite>&
                     DType dtype,
                     const fs::path& directory) {
   FileChecksums checksums;
-  checksums[weights_name] = write_safetensors(directory / weights_name, weights);
+  checksums[weights_name] = stream_safetensors(directory / weights_name, weights);
   checksums[config_name] = write_config(config, dtype, directory);
   write_checksums(directory, checksums);
 }
