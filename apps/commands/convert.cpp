@@ -51,8 +51,7 @@ class Convert final : public Command {
     const auto own_names = [this](TensorFiles weights) { return renamed(std::move(weights)); };
     // Names and shapes are checked before, checksums while each weight goes from file to file: a
     // model may be larger than memory.
-    const auto llama =
-        model_without_weights(directory_, precision_of(DType::f32), own_names);
+    const auto llama = model_without_weights(directory_, precision_of(DType::f32), own_names);
     const auto& config = llama->config;
     const auto reason = heads_ ? reason_against_pooling(config, *heads_) : std::string();
     if (!reason.empty()) usage_error("--num-key-value-heads {}: {}", *heads_, reason);

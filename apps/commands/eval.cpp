@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "apps/cli/command.h"
-#include "apps/cli/console.h"
 #include "apps/data/data_flags.h"
 #include "apps/data/data_mixture.h"
 #include "apps/data/open.h"
@@ -79,7 +78,7 @@ class Eval final : public Command {
     auto plan = whole_evaluation(*source, batch_size, *block_size_);
     plan.cache_policy = policy;
     plan.documents_apart = documents_apart_ || (run && run->options.no_cross_document_attention);
-    if (plan.documents_apart) warn_of_documents(*source, *llama);
+    if (documents_apart_) DocumentSeparation(*llama).check(*source);
     const auto evaluation =
         evaluate(*llama, *source, plan,
                  forward_options(storage, *llama, batch_size, *block_size_, Gradients::none));
@@ -115,12 +114,6 @@ class Eval final : public Command {
     }
     wanted.vocabulary_size = llama.config.vocab_size;
     return open_evaluation(wanted, *split_);
-  }
-
-  static void warn_of_documents(const TokenSource& source, const Llama& llama) {
-    const DocumentSeparation separation(llama);
-    separation.check(source);
-    if (const auto none = separation.no_end_of(source)) print_warning(*none);
   }
 
   // Ids of the stories' words mean something else to a model of bytes. (Numbers may be anything: a

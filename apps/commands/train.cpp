@@ -203,7 +203,8 @@ class Train final : public Command {
   void check_order() const {
     if (options_.data_order == DataOrder::drawn) return;
     if (is_built_in_data(options_.data)) {
-      usage_error("--data-order shuffled: {} has no end, so it has no epochs either", options_.data);
+      usage_error("--data-order shuffled: {} has no end, so it has no epochs either",
+                  options_.data);
     }
     if (!parts_of_mixture(options_.data).empty()) {
       usage_error("--data-order shuffled: goes with one source: rows of a mixture are drawn");
@@ -221,9 +222,8 @@ class Train final : public Command {
 
   static void check_documents(const Llama& llama, const TokenData& data) {
     const DocumentSeparation separation(llama);
-    for (const auto* source : {data.training.get(), data.validation.get()})
-      separation.check(*source);
-    if (const auto none = separation.no_end_of(*data.validation)) print_warning(*none);
+    separation.check(*data.training);
+    if (const auto none = separation.no_end_in(*data.training)) print_warning(*none);
   }
 
   // Throws where it does not fit into memory.
@@ -274,8 +274,7 @@ class Train final : public Command {
         .model_without_tokenizer = initial_folder_without_tokenizer(),
         .seed = session.seed,
         .block_size = options_.block_size,
-        .order = {options_.data_order,
-                  options_.batch_size * options_.gradient_accumulation_steps},
+        .order = {options_.data_order, options_.batch_size * options_.gradient_accumulation_steps},
         .document_ends = chosen.document_ends};
     options_.data_flags.set(wanted);
     auto& config = choice.config;

@@ -3,12 +3,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <optional>
 #include <set>
-#include <sstream>
 
 #include "apps/cli/exit_code.h"
 #include "apps/data/open.h"
@@ -27,14 +25,17 @@ std::optional<WeightedSpec> weighted(const std::string& word) {
   return part;
 }
 
-// A path may hold spaces: it is a mixture only if each word has its weight.
-std::vector<WeightedSpec> weighted_words(const std::string& spec) {
+// A path may hold spaces: a part goes on until a word has a weight, and it is a mixture only if the
+// last word has one.
+std::vector<WeightedSpec> weighted_parts(const std::string& spec) {
   std::vector<WeightedSpec> parts;
-  std::istringstream words(spec);
-  for (std::string word; words >> word;) {
-    const auto part = weighted(word);
-    if (!part) return {};
+  for (std::size_t begin = 0, end = 0; begin < spec.size(); ++end) {
+    end = std::min(spec.find(' ', end), spec.size());
+    const auto part = weighted(spec.substr(begin, end - begin));
+    if (!part && end == spec.size()) return {};
+    if (!part) continue;
     parts.push_back(*part);
+    begin = end + 1;
   }
   return parts;
 }
@@ -42,7 +43,7 @@ std::vector<WeightedSpec> weighted_words(const std::string& spec) {
 }  // namespace
 
 std::vector<WeightedSpec> parts_of_mixture(const std::string& spec) {
-  auto parts = weighted_words(spec);
+  auto parts = weighted_parts(spec);
   std::set<std::string> seen;
   for (const auto& [name, weight] : parts) {
     if (!(weight > 0) || !std::isfinite(weight)) {
@@ -59,13 +60,7 @@ std::vector<WeightedSpec> parts_of_mixture(const std::string& spec) {
 
 std::string spec_of(const std::vector<WeightedSpec>& parts) {
   std::vector<std::string> words;
-  for (const auto& [name, weight] : parts) {
-    if (std::ranges::any_of(name, [](unsigned char c) { return std::isspace(c) != 0; })) {
-      usage_error("{}: has spaces in its path, which a mixture cannot take: give it a link without",
-                  name);
-    }
-    words.push_back(fmt::format("{}:{}", name, weight));
-  }
+  for (const auto& [name, weight] : parts) words.push_back(fmt::format("{}:{}", name, weight));
   return fmt::format("{}", fmt::join(words, " "));
 }
 
@@ -73,7 +68,7 @@ std::vector<std::string> with_whole_mixtures(std::span<const std::string> argume
   std::vector<std::string> result;
   const auto continues = [&](const std::string& word) {
     return result.size() >= 2 && result[result.size() - 2] == "--data" &&
-           !weighted_words(result.back()).empty() && weighted(word);
+           !weighted_parts(result.back()).empty() && weighted(word);
   };
   for (const auto& word : arguments) {
     if (continues(word)) {

@@ -15,7 +15,6 @@ struct WeightedSpec {
 // Of a SPEC of one source: empty. Throws UsageError for weights that are not positive and finite,
 // for a built-in source among them, and for a source that is named twice.
 std::vector<WeightedSpec> parts_of_mixture(const std::string& spec);
-// Throws UsageError for a path with spaces, which would end it.
 std::string spec_of(const std::vector<WeightedSpec>& parts);
 
 // The same command line with the words of a mixture, `--data a:0.7 b:0.3`, in one.

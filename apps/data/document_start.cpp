@@ -19,8 +19,9 @@ namespace fs = std::filesystem;
 using json_tokenizer::JsonValue;
 using Use = DocumentStart::Use;
 
-// Those that a template puts before the text: {"single": [{"SpecialToken": {"id": "<s>"}},
-// {"Sequence": {"id": "A"}}], "special_tokens": {"<s>": {"ids": [1]}}}
+// Those that a template puts before the text:
+// {"single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}],
+//  "special_tokens": {"<s>": {"ids": [1]}}}
 void add_template(DocumentStart& start, const JsonValue& processor) {
   const auto single = processor.member("single", "a template has one for a single text");
   const auto known = processor.member("special_tokens", "a template has its tokens' ids");
@@ -51,7 +52,8 @@ void add_processor(DocumentStart& start, const JsonValue& processor) {
 }
 
 std::optional<DocumentStart> start_of_template(const std::string& path) {
-  const auto json = parse_json(read_file(path, json_tokenizer::operation), json_tokenizer::operation, path);
+  const auto json =
+      parse_json(read_file(path, json_tokenizer::operation), json_tokenizer::operation, path);
   const auto processor = JsonValue(json, path).find("post_processor");
   if (!processor) return std::nullopt;
   DocumentStart start{.use = Use::by_itself};

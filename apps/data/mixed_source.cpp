@@ -118,11 +118,12 @@ std::vector<std::int64_t> MixedSource::evaluation_documents(std::int64_t first_r
                                                             std::int64_t rows,
                                                             std::int64_t columns) const {
   std::vector<std::int64_t> documents;
-  each_part(first_row, rows, columns, [&](std::size_t part, std::int64_t begin, std::int64_t count) {
-    const auto first = first_document(part);
-    for (const auto each : parts_[part].source->evaluation_documents(begin, count, columns))
-      documents.push_back(first + each);
-  });
+  each_part(
+      first_row, rows, columns, [&](std::size_t part, std::int64_t begin, std::int64_t count) {
+        const auto first = first_document(part);
+        for (const auto each : parts_[part].source->evaluation_documents(begin, count, columns))
+          documents.push_back(first + each);
+      });
   return documents;
 }
 
@@ -159,10 +160,11 @@ TokenBatch MixedSource::evaluation_batch(std::int64_t first_row, std::int64_t ro
   check(0 <= first_row && first_row < all, "evaluation row {} of {}", first_row, all);
   auto batch = empty_batch(std::min(rows, all - first_row), columns);
   std::int64_t filled = 0;
-  each_part(first_row, rows, columns, [&](std::size_t part, std::int64_t begin, std::int64_t count) {
-    copy_rows(parts_[part].source->evaluation_batch(begin, count, columns), batch, filled);
-    filled += count;
-  });
+  each_part(
+      first_row, rows, columns, [&](std::size_t part, std::int64_t begin, std::int64_t count) {
+        copy_rows(parts_[part].source->evaluation_batch(begin, count, columns), batch, filled);
+        filled += count;
+      });
   return batch;
 }
 

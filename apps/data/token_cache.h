@@ -1,9 +1,9 @@
 // What was encoded once, kept for the next start: in the user's cache folder.
 //
-// $XDG_CACHE_HOME/lookback/tokens, or else ~/.cache/lookback/tokens. A file's name is the checksum of
-// all that its tokens depend on: the text, where its documents end, the tokenizer and what stands
-// beside it, the tokens in front. Nothing in it is believed without its checksum; a file that is
-// damaged, cannot be read or cannot be written changes nothing but how long a start takes.
+// $XDG_CACHE_HOME/lookback/tokens, or else ~/.cache/lookback/tokens. A file's name is the checksum
+// of all that its tokens depend on: the text, where its documents end, the tokenizer and what
+// stands beside it, the tokens in front. Nothing in it is believed without its checksum; a file
+// that is damaged, cannot be read or cannot be written changes nothing but how long a start takes.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct TokenCacheLimits {
   std::int64_t most_bytes = std::int64_t{4} << 30;
 };
 
-// The variable LOOKBACK_TOKEN_CACHE: `off`, or how many bytes may be kept. Throws Error on any other
-// value.
+// The variable LOOKBACK_TOKEN_CACHE: `off`, or how many bytes may be kept. Throws Error on any
+// other value.
 TokenCacheLimits token_cache_limits();
 
 // Where the files lie; none: neither variable names a folder.

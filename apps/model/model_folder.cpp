@@ -171,8 +171,7 @@ FileChecksums write_model_files(const Llama& llama, const fs::path& directory) {
 }
 
 void save_new_model(const LlamaConfig& config, const std::vector<TensorToWrite>& weights,
-                    DType dtype,
-                    const fs::path& directory) {
+                    DType dtype, const fs::path& directory) {
   FileChecksums checksums;
   checksums[weights_name] = stream_safetensors(directory / weights_name, weights);
   checksums[config_name] = write_config(config, dtype, directory);

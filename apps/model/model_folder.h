@@ -57,7 +57,6 @@ FileChecksums write_model_files(const Llama& llama, const std::filesystem::path&
 
 // A new folder's model, of weights that stand in no Llama. `dtype`: what config.json calls theirs.
 void save_new_model(const LlamaConfig& config, const std::vector<TensorToWrite>& weights,
-                    DType dtype,
-                    const std::filesystem::path& directory);
+                    DType dtype, const std::filesystem::path& directory);
 
 }  // namespace lookback

@@ -46,19 +46,13 @@ void DocumentSeparation::check(const TokenSource& source) const {
       source.tokenizer().name() == "numbers" ? ", nor has the config an eos_token_id" : "");
 }
 
-std::optional<std::string> DocumentSeparation::no_end_of(const TokenSource& source) const {
-  constexpr std::int64_t rows = 64, columns = 1024;
-  const auto batch = source.evaluation_batch(0, rows, columns);
-  for (const auto& part : evaluation(source, 0, batch)) {
-    for (const auto& [place, length] : part.parts) {
-      const bool ends_with_row =
-          (place + length) % columns == 0 ||
-          batch.targets[static_cast<std::size_t>(place + length)] == ignored_target;
-      if (!ends_with_row) return std::nullopt;
-    }
-  }
-  return fmt::format("{}: no document ends within the first {} tokens for evaluation", flag,
-                     batch.scored());
+std::optional<std::string> DocumentSeparation::no_end_in(const TokenSource& source) const {
+  constexpr std::int64_t rows = 64, longest_row = 1024;
+  const auto columns = std::min(longest_row, source.tokens().value_or(longest_row + 1) - 1);
+  std::int64_t parts = 0;
+  for (const auto& each : training(source, 0, 0, rows, columns)) parts += each.batch.rows;
+  if (parts > rows) return std::nullopt;
+  return fmt::format("{}: no document ends in the first {} rows of {} tokens", flag, rows, columns);
 }
 
 std::vector<std::int64_t> DocumentSeparation::closing_tokens(const TokenSource& source) const {

@@ -27,8 +27,8 @@ class DocumentSeparation {
 
   // Throws UsageError where nothing says where the source's documents end.
   void check(const TokenSource& source) const;
-  // What must be said of a source in whose first rows of evaluation no document ends.
-  std::optional<std::string> no_end_of(const TokenSource& source) const;
+  // What must be said of a source in whose first rows of training no document ends.
+  std::optional<std::string> no_end_in(const TokenSource& source) const;
 
  private:
   std::vector<std::int64_t> closing_tokens(const TokenSource& source) const;

@@ -14,7 +14,7 @@ struct EvaluationPlan {
   std::int64_t batch_size = 8;  // rows at a time
   std::int64_t block_size = 256;
   std::optional<std::int64_t> batches = {};  // none: all there are
-  bool documents_apart = false;  // no document sees another
+  bool documents_apart = false;              // no document sees another
   // What a cache keeps of a row that is read token by token; full: rows are read as a whole.
   CachePolicy cache_policy = {};
 };

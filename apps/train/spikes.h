@@ -28,7 +28,7 @@ std::string_view name_of(OnSpike kind);
 
 // What a run remembers of its steps for the next one.
 struct SpikeHistory {
-  std::vector<double> losses = {}, grad_norms = {};  // of the last N that counted, oldest first
+  std::vector<double> losses, grad_norms;  // of the last N that counted, oldest first
   std::int64_t steps_since_spike = 0;
   bool any_spike = false;
   // Updates left out since N steps on end were without a spike.

@@ -28,10 +28,9 @@ void TrainOptions::declare(Flags& flags) {
       "or glob; several with weights: a.txt:0.7 b.jsonl:0.3");
   flags.add("validation-data", validation_data, "SPEC",
             "without it: the last 5 % of texts and tokens, fresh built-in data");
-  flags.add(
-      "tokenizer", tokenizer, "bytes|FILE",
-      "for text and .bin: FILE.model (SentencePiece) or FILE.json (BPE, Unigram); without it "
-      "that of --init-from, or bytes; built-in data bring their own words");
+  flags.add("tokenizer", tokenizer, "bytes|FILE",
+            "for text and .bin: FILE.model (SentencePiece) or FILE.json (BPE, Unigram); without it "
+            "that of --init-from, or bytes; built-in data bring their own words");
   data_flags.declare(flags);
   flags.add("batch-size", batch_size, at_least_one, "sequences per micro-step");
   flags.add("gradient-accumulation-steps", gradient_accumulation_steps, micro_steps_rule,

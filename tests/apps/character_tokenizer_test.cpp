@@ -148,8 +148,8 @@ TEST(CharacterTokenizer, TheBestPathWins) {
 
 TEST(CharacterTokenizer, AnUnknownCharacterIsTenBelowTheLowestScore) {
   auto file = small_unigram();
-  file["model"]["vocab"] = json::parse(
-      R"([["<unk>", 0.0], ["x", 0.0], ["xbc", -5.0], ["d", -5.0], ["cd", 4.5]])");
+  file["model"]["vocab"] =
+      json::parse(R"([["<unk>", 0.0], ["x", 0.0], ["xbc", -5.0], ["d", -5.0], ["cd", 4.5]])");
   // xbc, d: -10; x, an unknown b at -15, cd: -10.5.
   EXPECT_THAT(parsed(file)->encode("xbcd"), ElementsAre(2, 3));
   file["model"]["vocab"][4][1] = 5.5;

@@ -33,8 +33,8 @@ class SweepRuns : public testing::Test {
   }
   std::map<std::string, json> runs(const ProgramResult& result) const {
     std::map<std::string, json> all;
-    for (const auto& each : SmallRun::json(result).at("runs"))
-      all.emplace(each.at("name").get<std::string>(), each);
+    const auto told = SmallRun::json(result);
+    for (const auto& each : told.at("runs")) all.emplace(each.at("name").get<std::string>(), each);
     return all;
   }
 

@@ -9,8 +9,8 @@
 //                                   opendir or mmap. HOW is the number of an error; short: half is
 //                                   written; kill, kill-after: the process is killed in place of
 //                                   the call, or behind it
-//   LOOKBACK_CALLS_FREE=BYTES,..    the free bytes that its file system is said to have, call by call;
-//                                   the last number stands for all later ones
+//   LOOKBACK_CALLS_FREE=BYTES,..    the free bytes that its file system is said to have, call by
+//                                   call; the last number stands for all later ones
 //   LOOKBACK_CALLS_NOTE=file        gets a line CALL PATH for each that failed; where K is 0, for
 //                                   each that could
 //

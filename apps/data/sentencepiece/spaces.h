@@ -12,8 +12,8 @@ namespace lookback::sentencepiece_model {
 struct Spaces {
   // Whether the model's own normalization runs, or a text is kept, but for a space in front.
   enum class Normalization { own, none };
-  // Of what a space is put in front: of nothing, of a text's first part where that begins with none,
-  // or of each part. (Parts lie between tokens that are found as they stand.)
+  // Of what a space is put in front: of nothing, of a text's first part where that begins with
+  // none, or of each part. (Parts lie between tokens that are found as they stand.)
   enum class Before { nothing, first_part, each_part };
 
   Normalization normalization = Normalization::own;
@@ -22,8 +22,8 @@ struct Spaces {
   bool normalizes_tokens = false;
 };
 
-// As transformers' fast tokenizer of Llama's class does it, where a config speaks of it (a class, or
-// `legacy` or `add_prefix_space`); else as the model says.
+// As transformers' fast tokenizer of Llama's class does it, where a config speaks of it (a class,
+// or `legacy` or `add_prefix_space`); else as the model says.
 Spaces spaces_of(const ModelFile& model, const TokenizerConfig& config);
 
 // In what its slow tokenizer (use_fast=False) differs from that; empty: in nothing known.

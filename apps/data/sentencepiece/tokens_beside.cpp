@@ -47,8 +47,8 @@ void check_id(const AddedToken& token, std::int64_t expected, const Pieces& piec
   check(expected < pieces.count, "{}: {} has the id {}, which is {} in the model: {} is the next",
         path, shown(token.content), token.id,
         token.id < pieces.count ? shown(pieces.text_of(token.id)) : "behind a gap", expected);
-  fail(json_tokenizer::operation, "{}: {} has the id {}, in the model {}: both must be the same", path,
-       shown(token.content), token.id, expected);
+  fail(json_tokenizer::operation, "{}: {} has the id {}, in the model {}: both must be the same",
+       path, shown(token.content), token.id, expected);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The tokens that stand in a text as they are, of a SentencePiece model in a folder of transformers.
+// The tokens that stand in a text as they are, of a SentencePiece model in a folder of
+// transformers.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,6 @@ struct Pieces {
 // the first of equals counts and a token that the model lacks gets the next free id. Throws Error
 // where a file says another id than that.
 std::vector<json_tokenizer::AddedToken> tokens_beside(const Pieces& pieces,
-                                                 const TokenizerConfig& config);
+                                                      const TokenizerConfig& config);
 
 }  // namespace lookback::sentencepiece_model
