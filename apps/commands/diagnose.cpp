@@ -44,8 +44,9 @@ class Diagnose final : public Command {
   ExitCode run(const Session& session) override {
     check_flags(*session.flags);
     if (table_) {
+      const auto tests = test_subjects(subjects_);
       session.note_device();
-      return diagnose_all(session);
+      return diagnose_all(session, tests);
     }
     choice_.effort = full_ ? Effort::full : Effort::quick;
     choice_.seed = session.seed;
@@ -86,11 +87,11 @@ class Diagnose final : public Command {
   }
 
   // One line per test, on stderr while it goes on.
-  ExitCode diagnose_all(const Session& session) const {
+  ExitCode diagnose_all(const Session& session, const std::vector<TestSubject>& tests) const {
     std::vector<TestSubjectResult> results;
     auto listed = nlohmann::ordered_json::array();
     bool all_right = true;
-    for (const auto& test : test_subjects(subjects_)) {
+    for (const auto& test : tests) {
       const auto result = diagnose_with_seeds(test, seeds_);
       session.console.note(fmt::format("{}: {} of {} {}", test.name, result.right, result.diagnoses,
                                        name_of(test.expected)));

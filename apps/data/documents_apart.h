@@ -6,8 +6,9 @@
 // the model. Each target stays with the input before it: the last token of a document is still
 // asked for the first of the next one, from its own document alone.
 //
-// Rows of about the same length stand together in one batch, and shorter ones are filled up behind
-// their end, where no target counts: no position sees what comes later.
+// Parts of the same length stand together in one batch. None is filled up to the length of others:
+// what attention sums over has the same order only in rows of the same length, so that the bits of
+// a document are those that it has alone.
 #pragma once
 
 #include <cstdint>
@@ -18,25 +19,16 @@
 
 namespace lookback {
 
-// Where in the whole batch a row was: `length` tokens from `place` = row * T + column on.
-struct DocumentPart {
-  std::int64_t place = 0, length = 0;
-};
-
 struct DocumentRows {
-  TokenBatch batch;                 // [N, L], L the longest part's length
-  std::vector<DocumentPart> parts;  // [N]
+  TokenBatch batch;                  // [N, L]
+  std::vector<std::int64_t> places;  // [N]: where in the whole batch, row * T + column, each began
 };
 
-// Whether rows may be filled up: a router's losses count all positions of a row.
-enum class RowFilling { allowed, none };
-
-// All inputs of the batch but those behind a row's last target, each once. `documents`: the number
-// of each token's document, [B, T + 1] (TokenSource::training_documents). `closing`: tokens that
-// are the last of theirs. A batch without a target comes back as it is.
+// All inputs of the batch but those behind a row's last target, each once; the longest parts first.
+// `documents`: the number of each token's document, [B, T + 1] (TokenSource::training_documents).
+// `closing`: tokens that are the last of theirs. A batch without a target comes back as it is.
 std::vector<DocumentRows> documents_apart(const TokenBatch& whole,
                                           std::span<const std::int64_t> documents,
-                                          std::span<const std::int64_t> closing,
-                                          RowFilling filling);
+                                          std::span<const std::int64_t> closing);
 
 }  // namespace lookback

@@ -22,9 +22,6 @@ struct TokenBatch {
   std::vector<std::int64_t> inputs;    // [B, T]; 0 where a row has ended
   std::vector<std::int64_t> targets;   // [B, T]; ignored_target where a row has ended
 
-  std::int64_t filling = 0;  // inputs behind the end of a row that are no tokens of it
-
-  std::int64_t fed() const { return rows * columns - filling; }
   std::int64_t scored() const;  // targets that count
 };
 

@@ -27,7 +27,7 @@ double share_of(std::int64_t targets) {
 // What the mean over a micro-batch's sequences weighs in the sum over all targets: its share of the
 // tokens fed in times those.
 double auxiliary_weight(const TokenBatch& batch, const StepResults& all) {
-  return static_cast<double>(batch.fed() * all.targets) /
+  return static_cast<double>(batch.rows * batch.columns * all.targets) /
          static_cast<double>(std::max<std::int64_t>(all.tokens, 1));
 }
 
@@ -96,7 +96,7 @@ StepResults expected_results(const std::vector<TokenBatch>& micro_batches) {
   StepResults result;
   for (const auto& batch : micro_batches) {
     result.targets += batch.scored();
-    result.tokens += batch.fed();
+    result.tokens += batch.rows * batch.columns;
   }
   result.loss_scale = share_of(result.targets);
   return result;

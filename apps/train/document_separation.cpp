@@ -10,30 +10,24 @@ namespace {
 
 constexpr auto flag = "--no-cross-document-attention";
 
-bool has_router(const Llama& llama) {
-  return std::ranges::any_of(llama.model.layers,
-                             [](const auto& layer) { return layer->needs().auxiliary_loss; });
-}
-
 }  // namespace
 
 DocumentSeparation::DocumentSeparation(const Llama& llama)
-    : config_end_tokens_(end_tokens_of(llama.config, "config.json")),
-      filling_(has_router(llama) ? RowFilling::none : RowFilling::allowed) {}
+    : config_end_tokens_(end_tokens_of(llama.config, "config.json")) {}
 
 std::vector<DocumentRows> DocumentSeparation::training(const TokenSource& source, std::int64_t step,
                                                        std::int64_t micro_step, std::int64_t rows,
                                                        std::int64_t columns) const {
   return documents_apart(source.training_batch(step, micro_step, rows, columns),
                          source.training_documents(step, micro_step, rows, columns),
-                         closing_tokens(source), filling_);
+                         closing_tokens(source));
 }
 
 std::vector<DocumentRows> DocumentSeparation::evaluation(const TokenSource& source,
                                                          std::int64_t first_row,
                                                          const TokenBatch& batch) const {
   return documents_apart(batch, source.evaluation_documents(first_row, batch.rows, batch.columns),
-                         closing_tokens(source), filling_);
+                         closing_tokens(source));
 }
 
 void DocumentSeparation::check(const TokenSource& source) const {

@@ -34,7 +34,6 @@ class DocumentSeparation {
   std::vector<std::int64_t> closing_tokens(const TokenSource& source) const;
 
   std::vector<std::int64_t> config_end_tokens_;
-  RowFilling filling_;
 };
 
 }  // namespace lookback

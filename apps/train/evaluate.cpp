@@ -76,8 +76,8 @@ Scores scores_of_documents(const EvaluationPlan& plan, const Llama& llama,
     all.tokens += scores.tokens;
     all.correct += scores.correct;
     auto row = scores.nats.begin();
-    for (const auto& [place, length] : rows.parts) {
-      std::copy_n(row, length, all.nats.begin() + place);
+    for (const auto place : rows.places) {
+      std::copy_n(row, rows.batch.columns, all.nats.begin() + place);
       row += rows.batch.columns;
     }
   }

@@ -18,6 +18,13 @@ nlohmann::ordered_json number_or_word(double value) {
   return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
 }
 
+std::string what_follows(const std::string& done, bool is_last_told) {
+  if (done == "skip") return "the update of this step is left out";
+  if (done != "warn") return fmt::format("the run goes {}, and on behind this step", done);
+  return is_last_told ? "the run goes on, and metrics.jsonl alone has more of these"
+                      : "the run goes on";
+}
+
 }  // namespace
 
 bool TrainingRun::ends_run(const Spike& spike) const {
@@ -72,12 +79,11 @@ void TrainingRun::write_spike(const Spike& spike, std::int64_t step, const std::
   details["rows"] = to_json(places);
   log_.write_spike(step + 1, details, kind);
   if (kind != RunLog::Line::standing) return;  // an error says the same
-  const auto what_follows = done == "warn" ? std::string("the run goes on")
-                            : done == "skip"
-                                ? std::string("the update of this step is left out")
-                                : fmt::format("the run goes {}, and on behind this step", done);
+  constexpr int most_told = 5;
+  if (done == "warn" && spikes_told_ == most_told) return;
+  ++spikes_told_;
   print_warning(fmt::format("step {}: {}; {}; {}", step + 1, in_words(spike, state_.spikes),
-                            what_follows, in_words(places)));
+                            what_follows(done, spikes_told_ == most_told), in_words(places)));
 }
 
 void TrainingRun::stop(const Spike& spike, const PendingStep& broken) {

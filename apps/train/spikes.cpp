@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t window = 128, least_steps = 64;
 constexpr std::int64_t most_left_out = 10;
 constexpr double deviations = 10, deviation_of_normal = 1.4826;
-constexpr double least_rise_of_loss = 0.5, least_rise_of_norm = 2;  // nats; of the median
+constexpr double least_rise_of_loss = 0.5, least_rise_of_norm = 9;  // nats; of the median
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + std::ssize(values) / 2;

@@ -4,7 +4,7 @@
 // For the loss and for the norm of the gradient, each by itself, with x_i of the last N = 128 steps
 // that counted, m their median and s = 1.4826 median |x_i - m| (of normal numbers the standard
 // deviation):
-//   bound = m + max(10 s, a)      a = 0.5 nats for the loss, 2 m for the norm
+//   bound = m + max(10 s, a)      a = 0.5 nats for the loss, 9 m for the norm
 // Medians, for a mean and a standard deviation grow with each spike until the next one is none. Ten
 // of s, for both have long tails. At least a, for s is nearly 0 where numbers hardly move. As long
 // as fewer than 64 steps have counted, only what is not finite is a spike.

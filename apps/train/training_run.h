@@ -81,6 +81,7 @@ class TrainingRun {
   PendingSteps pending_;
   TrainingLog log_;
   RunFolder folder_;
+  int spikes_told_ = 0;                      // on stderr
   std::optional<InterruptWatch> interrupt_;  // once the folder is begun
   const ResumedRun* resumed_ = nullptr;
 };

@@ -47,47 +47,35 @@ std::vector<std::int64_t> one_document(const TokenBatch& batch) {
   return std::vector<std::int64_t>(static_cast<std::size_t>(batch.rows * (batch.columns + 1)), 0);
 }
 
-std::vector<DocumentRows> cut(const TokenBatch& batch, RowFilling filling = RowFilling::allowed) {
+std::vector<DocumentRows> cut(const TokenBatch& batch) {
   const std::vector<std::int64_t> ends = {closing};
-  return documents_apart(batch, one_document(batch), ends, filling);
+  return documents_apart(batch, one_document(batch), ends);
 }
 
 TEST(DocumentsApart, EveryInputAndTargetIsThereOnce) {
-  for (const auto filling : {RowFilling::allowed, RowFilling::none}) {
-    for (const std::uint64_t every : {2U, 7U, 40U, 1000U}) {
-      const auto whole = random_rows(5, 33, every, every);
-      std::multiset<std::int64_t> places;
-      std::int64_t fed = 0, scored = 0;
-      for (const auto& [batch, parts] : cut(whole, filling)) {
-        ASSERT_EQ(batch.rows, std::ssize(parts));
-        EXPECT_LE(batch.rows * batch.columns, whole.rows * whole.columns);
-        EXPECT_TRUE(filling == RowFilling::allowed || batch.filling == 0);
-        fed += batch.fed();
-        scored += batch.scored();
-        for (std::size_t row = 0; row < parts.size(); ++row) {
-          for (std::int64_t t = 0; t < batch.columns; ++t) {
-            const auto at =
-                row * static_cast<std::size_t>(batch.columns) + static_cast<std::size_t>(t);
-            const auto [place, length] = parts[row];
-            if (t >= length) {
-              EXPECT_EQ(batch.targets[at], ignored_target);
-              continue;
-            }
-            places.insert(place + t);
-            const auto from = static_cast<std::size_t>(place + t);
-            EXPECT_EQ(batch.inputs[at], whole.inputs[from]);
-            EXPECT_EQ(batch.targets[at], whole.targets[from]);
-            // A part ends with the token that closes its document, or with its row.
-            const bool ends = batch.inputs[at] == closing || (place + t + 1) % 33 == 0;
-            EXPECT_EQ(ends, t + 1 == length) << place + t;
-          }
-        }
+  for (const std::uint64_t every : {2U, 7U, 40U, 1000U}) {
+    const auto whole = random_rows(5, 33, every, every);
+    std::set<std::int64_t> seen, lengths;
+    std::int64_t fed = 0, scored = 0;
+    for (const auto& [batch, places] : cut(whole)) {
+      ASSERT_EQ(batch.rows, std::ssize(places));
+      EXPECT_TRUE(lengths.insert(batch.columns).second) << "two batches of one length";
+      fed += batch.rows * batch.columns;
+      scored += batch.scored();
+      for (std::size_t i = 0; i < batch.inputs.size(); ++i) {
+        const auto t = static_cast<std::int64_t>(i) % batch.columns;
+        const auto place = places[i / static_cast<std::size_t>(batch.columns)] + t;
+        seen.insert(place);
+        EXPECT_EQ(batch.inputs[i], whole.inputs[static_cast<std::size_t>(place)]);
+        EXPECT_EQ(batch.targets[i], whole.targets[static_cast<std::size_t>(place)]);
+        // A part ends with the token that closes its document, or with its row.
+        const bool ends = batch.inputs[i] == closing || (place + 1) % 33 == 0;
+        EXPECT_EQ(ends, t + 1 == batch.columns) << place;
       }
-      EXPECT_EQ(std::ssize(places), 5 * 33);
-      EXPECT_EQ(std::set(places.begin(), places.end()).size(), places.size());
-      EXPECT_EQ(fed, whole.fed());
-      EXPECT_EQ(scored, whole.scored());
     }
+    EXPECT_EQ(std::ssize(seen), 5 * 33);
+    EXPECT_EQ(fed, 5 * 33);
+    EXPECT_EQ(scored, 5 * 33);
   }
 }
 
@@ -95,7 +83,7 @@ TEST(DocumentsApart, FilesEndDocumentsToo) {
   auto whole = empty_batch(1, 6);
   set_row(whole, 0, std::vector<std::int64_t>{5, 6, 7, 8, 9, 10, 11});
   const std::vector<std::int64_t> documents = {3, 3, 4, 4, 4, 5, 5};
-  const auto rows = documents_apart(whole, documents, {}, RowFilling::none);
+  const auto rows = documents_apart(whole, documents, {});
   ASSERT_EQ(rows.size(), 3U);
   EXPECT_THAT(rows[0].batch.inputs, ElementsAre(7, 8, 9));
   EXPECT_THAT(rows[0].batch.targets, ElementsAre(8, 9, 10));
@@ -117,19 +105,6 @@ TEST(DocumentsApart, WhatHasNoTargetIsLeftOut) {
   EXPECT_EQ(untouched[0].batch.inputs.size(), 8U);
 }
 
-// Few documents of very different lengths are not all filled up to the longest.
-TEST(DocumentsApart, FillingCostsLessThanPasses) {
-  auto whole = empty_batch(1, 1000);
-  std::vector<std::int64_t> sequence(1001, 5), documents(1001, 0);
-  set_row(whole, 0, sequence);
-  for (std::size_t t = 0; t < documents.size(); ++t) documents[t] = t < 600 ? 0 : t / 10;
-  const auto rows = documents_apart(whole, documents, {}, RowFilling::allowed);
-  ASSERT_EQ(rows.size(), 2U);
-  EXPECT_EQ(rows[0].batch.rows, 1);
-  EXPECT_EQ(rows[1].batch.rows, 40);
-  EXPECT_EQ(rows[1].batch.filling, 0);
-}
-
 std::vector<std::string> names_of_healthy_presets() {
   std::vector<std::string> names;
   for (const auto& [name, preset] : presets())
@@ -142,6 +117,9 @@ class DocumentsApartOf : public ::testing::TestWithParam<std::string> {
   static std::unique_ptr<Llama> model(DType dtype) {
     auto base = lookback::testing::small_config();
     base.max_position_embeddings = 128;
+    base.hidden_size = 64;
+    base.head_dim = 16;
+    base.intermediate_size = 96;
     return lookback::testing::make_variant(
         lookback::testing::preset_variant(base, GetParam()).config, dtype);
   }
@@ -153,18 +131,16 @@ TEST_P(DocumentsApartOf, LogitsAreThoseOfEachDocumentAlone) {
   const NoGrad no_grad;
   const auto llama = model(DType::f32);
   const auto whole = random_rows(3, 100, 12, 5);
-  for (const auto& [batch, parts] : cut(whole)) {
-    const auto together = llama->logits(token_tensors(batch).ids);
-    const auto words = together.size(2);
-    const auto values = to_vector(together);
-    for (std::size_t row = 0; row < parts.size(); ++row) {
-      const auto [place, length] = parts[row];
-      const auto from = whole.inputs.begin() + place;
+  for (const auto& [batch, places] : cut(whole)) {
+    const auto together = to_vector(llama->logits(token_tensors(batch).ids));
+    const auto words = llama->config.vocab_size, length = batch.columns;
+    for (std::size_t row = 0; row < places.size(); ++row) {
+      const auto from = whole.inputs.begin() + places[row];
       const auto alone = to_vector(
           llama->logits(from_values(std::vector<std::int64_t>(from, from + length), {1, length})));
-      const auto* found = values.data() + row * static_cast<std::size_t>(batch.columns * words);
+      const auto* found = together.data() + row * static_cast<std::size_t>(length * words);
       ASSERT_EQ(std::memcmp(found, alone.data(), alone.size() * sizeof(double)), 0)
-          << "a document of " << length << " tokens in rows of " << batch.columns;
+          << "a document of " << length << " tokens, one of " << batch.rows;
     }
   }
 }
@@ -173,15 +149,15 @@ TEST_P(DocumentsApartOf, LogitsAreThoseOfEachDocumentAlone) {
 TEST_P(DocumentsApartOf, GradientsAreTheSumOfEachDocumentsOwn) {
   const OneThread one_thread;
   const auto llama = model(DType::f64);
-  const auto whole = random_rows(2, 24, 8, 9);
+  const auto whole = random_rows(2, 24, 4, 9);
   std::vector<TokenBatch> packed, alone;
-  for (auto& rows : cut(whole)) packed.push_back(std::move(rows.batch));
-  for (const auto& rows : cut(whole, RowFilling::none)) {
-    for (const auto& [place, length] : rows.parts) {
-      auto& batch = alone.emplace_back(empty_batch(1, length));
-      std::copy_n(whole.inputs.begin() + place, length, batch.inputs.begin());
-      std::copy_n(whole.targets.begin() + place, length, batch.targets.begin());
+  for (auto& [batch, places] : cut(whole)) {
+    for (const auto place : places) {
+      auto& one = alone.emplace_back(empty_batch(1, batch.columns));
+      std::copy_n(whole.inputs.begin() + place, batch.columns, one.inputs.begin());
+      std::copy_n(whole.targets.begin() + place, batch.columns, one.targets.begin());
     }
+    packed.push_back(std::move(batch));
   }
   ASSERT_LT(packed.size(), alone.size());
   const auto gradients = [&](const std::vector<TokenBatch>& batches) {
