@@ -27,6 +27,13 @@ std::string what_follows(const std::string& done, bool is_last_told) {
 
 }  // namespace
 
+std::optional<Spike> TrainingRun::spike_of(const StepMeasures& measures) const {
+  auto spike = spike_in(measures, state_.spikes);
+  const bool is_clipped =
+      spike && spike->is_finite() && spike->what == Spike::norm && options_.max_grad_norm > 0;
+  return is_clipped && options_.on_spike == OnSpike::warn ? std::nullopt : spike;
+}
+
 bool TrainingRun::ends_run(const Spike& spike) const {
   switch (options_.on_spike) {
     case OnSpike::warn: return !spike.is_finite();

@@ -49,19 +49,19 @@ std::string_view name_of(OnSpike kind) {
 bool Spike::is_finite() const { return std::isfinite(value); }
 
 std::optional<Spike> spike_in(const StepMeasures& measures, const SpikeHistory& history) {
-  if (!std::isfinite(measures.loss)) return Spike{.what = "loss", .value = measures.loss};
+  if (!std::isfinite(measures.loss)) return Spike{.what = Spike::loss, .value = measures.loss};
   if (!std::isfinite(measures.grad_norm))
-    return Spike{.what = "gradient norm", .value = measures.grad_norm};
+    return Spike{.what = Spike::norm, .value = measures.grad_norm};
   if (history.losses.size() < least_steps) return std::nullopt;
   const auto loss = center_of(history.losses), norm = center_of(history.grad_norms);
   const auto bound_of_loss =
       loss.median + std::max(deviations * loss.deviation, least_rise_of_loss);
   if (measures.loss > bound_of_loss)
-    return Spike{.what = "loss", .value = measures.loss, .bound = bound_of_loss};
+    return Spike{.what = Spike::loss, .value = measures.loss, .bound = bound_of_loss};
   const auto bound_of_norm =
       norm.median + std::max(deviations * norm.deviation, least_rise_of_norm * norm.median);
   if (measures.grad_norm > bound_of_norm)
-    return Spike{.what = "gradient norm", .value = measures.grad_norm, .bound = bound_of_norm};
+    return Spike{.what = Spike::norm, .value = measures.grad_norm, .bound = bound_of_norm};
   return std::nullopt;
 }
 

@@ -39,7 +39,9 @@ struct SpikeHistory {
 };
 
 struct Spike {
-  std::string_view what;        // "loss", "gradient norm"
+  static constexpr std::string_view loss = "loss", norm = "gradient norm";
+
+  std::string_view what;        // loss, norm
   double value = 0, bound = 0;  // no bound where the value is not finite
   bool is_finite() const;
 };

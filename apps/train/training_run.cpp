@@ -156,7 +156,7 @@ void TrainingRun::take_step() {
 // nothing behind.
 Update TrainingRun::begin(const PendingStep& first) {
   const auto measures = first.results.read();
-  const auto spike = spike_in(measures, state_.spikes);
+  const auto spike = spike_of(measures);
   if (spike && ends_run(*spike)) stop(*spike, first);
   interrupt_.emplace();
   folder_.begin(log_.written());
@@ -171,8 +171,7 @@ void TrainingRun::read_steps() {
 }
 
 Update TrainingRun::take_in(const PendingStep& step, const StepMeasures& measures) {
-  if (const auto spike = spike_in(measures, state_.spikes))
-    return meet_spike(*spike, step, measures);
+  if (const auto spike = spike_of(measures)) return meet_spike(*spike, step, measures);
   log_.add_step(measures);
   add_step(state_.spikes, measures, false);
   return Update::made;

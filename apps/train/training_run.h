@@ -54,6 +54,8 @@ class TrainingRun {
   void read_steps();
   // Takes in the numbers of a step, and says whether its update is made, where it is not yet.
   Update take_in(const PendingStep& step, const StepMeasures& measures);
+  // Of those that on_spike asks for: a norm that is clipped is not worth a warning.
+  std::optional<Spike> spike_of(const StepMeasures& measures) const;
   Update meet_spike(const Spike& spike, const PendingStep& step, const StepMeasures& measures);
   void leave_out(const Spike& spike, const PendingStep& step, const StepMeasures& measures);
   void write_spike(const Spike& spike, std::int64_t step, const std::string& done,
