@@ -210,7 +210,7 @@ void check_length(const TokenSource& source, const std::string& spec, std::strin
 // The validation parts of a mixture's sources, in their order, or validation data of their own.
 OpenedData open_mixture(const DataOptions& options, const std::vector<WeightedSpec>& parts) {
   std::vector<WeightedSource> training, validation;
-  OpenedData result;
+  OpenedData result{{}, options.bin_dtype};
   auto one = options;
   for (const auto& [spec, weight] : parts) {
     one.data = spec;
@@ -221,7 +221,7 @@ OpenedData open_mixture(const DataOptions& options, const std::vector<WeightedSp
     const auto opened = open_data(one);
     training.push_back({opened.training, weight});
     validation.push_back({opened.validation, weight});
-    result.bin_dtype = opened.bin_dtype;
+    if (opened.bin_dtype) result.bin_dtype = opened.bin_dtype;
   }
   result.training = std::make_shared<MixedSource>(std::move(training), options.seed);
   result.validation = validation.empty()
@@ -277,9 +277,9 @@ OpenedData open_data(const DataOptions& options) {
     return mixed;
   }
   if (!parts_of_mixture(options.validation_data).empty()) {
-    auto one = options;
-    const OpenedData mixed{{.training = open_evaluation(one, Split::train),
-                            .validation = open_evaluation(one, Split::validation)}};
+    const OpenedData mixed{{.training = open_evaluation(options, Split::train),
+                            .validation = open_evaluation(options, Split::validation)},
+                           options.bin_dtype};
     check_lengths(mixed, options, options.validation_data);
     check_same_words(*mixed.training, options.data, *mixed.validation, options.validation_data);
     return mixed;

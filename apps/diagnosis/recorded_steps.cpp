@@ -189,8 +189,6 @@ double book_rate(const TrainOptions& options, std::int64_t step) {
 
 TrainOptions planned_options(const Subject& subject) {
   auto options = subject.options;
-  // Its batches have no documents. What becomes of those is not a matter of the step.
-  options.no_cross_document_attention = false;
   if (!options.max_steps) options.max_steps = steps_of_no_run;
   resolve_steps(options, std::nullopt);
   return options;
@@ -200,16 +198,18 @@ RecordedSteps record_steps(const Subject& subject, const StepPlan& plan) {
   const auto trained = subject.fresh_model(plan.dtype), fresh = subject.fresh_model(plan.dtype);
   disturb(*trained, subject.seed);
   const UnequalTargets source(subject);
+  auto options = plan.options;
+  options.no_cross_document_attention = false;  // the source has no documents to be kept apart
   const HooksOfForward hooks(trained->model.hooks());
-  auto forward = forward_options_of(plan.options, *trained);
+  auto forward = forward_options_of(options, *trained);
   forward.hooks = &hooks;
-  Trainer trainer(*trained, plan.options, forward);
+  Trainer trainer(*trained, options, forward);
   RecordedSteps result{.run = run_of(*trained, plan), .reported = {}};
   for (std::int64_t s = 0; s < plan.steps; ++s) {
-    book::Step step{.rate = book_rate(plan.options, s), .before = values_of(*trained)};
+    book::Step step{.rate = book_rate(options, s), .before = values_of(*trained)};
     const auto batches = trainer.micro_batches(source, s);
     set_values(*fresh, step.before);
-    const auto wanted = wanted_batches(source, plan.options, s);
+    const auto wanted = wanted_batches(source, options, s);
     if (result.wrong_batch.empty()) result.wrong_batch = wrong_one(batches, wanted, s);
     step.micro_batches = evaluated(*fresh, wanted, forward);
     result.reported.push_back(trainer.take(s, batches).read());

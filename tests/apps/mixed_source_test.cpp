@@ -137,6 +137,35 @@ TEST_F(MixtureOfTwo, TrainsResumesAndEvaluates) {
   EXPECT_EQ(resume("0.7").code, 0);
 }
 
+// What is said of one .bin is not lost because the other one says it itself.
+TEST_F(MixtureOfTwo, TheTypeOfTokensIsKeptForAResume) {
+  const auto tokens = [](int first) {
+    std::vector<std::uint32_t> all;
+    for (int i = 0; i < 2000; ++i) all.push_back(static_cast<std::uint32_t>(first + i % 50));
+    return std::string(reinterpret_cast<const char*>(all.data()), all.size() * sizeof all[0]);
+  };
+  write_text(path("bare.bin"), tokens(3));
+  std::vector<std::int32_t> header(256, 0);
+  header[0] = 20240801;
+  header[1] = 7;
+  header[2] = 2000;
+  write_text(path("own.bin"), std::string(reinterpret_cast<const char*>(header.data()),
+                                          header.size() * sizeof header[0]) +
+                                  tokens(60));
+  const auto mixed = path("bare.bin") + ":1 " + path("own.bin") + ":1";
+  for (const auto& validation : {std::string(), path("bare.bin")}) {
+    std::vector<std::string> flags = {"--data", mixed, "--bin-dtype", "uint32", "--overwrite"};
+    if (!validation.empty()) flags.insert(flags.end(), {"--validation-data", validation});
+    const auto run = small.train(flags);
+    ASSERT_EQ(run.code, 0) << run.err;
+    EXPECT_THAT(read_text(small.run() + "/options.toml"), HasSubstr("bin_dtype = \"uint32\""));
+    EXPECT_EQ(run_lookback(
+                  {"train", "--resume", "--output-dir", small.run(), "--max-steps", "8", "--quiet"})
+                  .code,
+              0);
+  }
+}
+
 TEST_F(MixtureOfTwo, WhatCannotBeMixed) {
   expect_error(small.train({"--data", spec("1", "2") + " builtin:stories:1"}), 2,
                "builtin:stories: a built-in source brings its own words");

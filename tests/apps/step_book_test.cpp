@@ -213,6 +213,10 @@ TEST(StepByTheBook, IsKeptByUnusualOptions) {
   subject.options.gradient_accumulation_steps = 7;
   expect_passed("step_by_the_book", subject, "warm-up to the last step");
   subject = small.subject("llama");
+  subject.options.no_cross_document_attention = true;
+  expect_passed("step_by_the_book", subject, "documents kept apart");
+  expect_passed("saved_and_loaded", subject, "documents kept apart");
+  subject = small.subject("llama");
   subject.config.vocab_size = 2;
   subject.config.max_position_embeddings = 1;
   subject.config.num_hidden_layers = 1;
