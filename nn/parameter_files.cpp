@@ -38,8 +38,8 @@ bool same_elements(const Tensor& a, const Tensor& b) {
 
 // A head stored beside a tied model is the embedding once more, or the file is of another model.
 std::optional<std::string> fault_of_tied_head(const TensorFiles& file, const std::string& prefix) {
-  const auto embedding = prefix + std::string(embedding_name);
-  const auto head = prefix + std::string(head_name);
+  const auto embedding = fmt::format("{}{}", prefix, embedding_name);
+  const auto head = fmt::format("{}{}", prefix, head_name);
   if (!file.contains(embedding)) return std::nullopt;
   if (same_elements(file.load(embedding), file.load(head))) return std::nullopt;
   return fmt::format("{} differs from {}, but config.json says tie_word_embeddings", head_name,
@@ -117,11 +117,10 @@ void load_parameters(const std::vector<NamedParameter>& parameters, const Tensor
   parallel_for(count, on_host ? 1 : std::max<std::int64_t>(1, count), load);
 }
 
-SafetensorsChecksums save_parameters(const std::vector<NamedParameter>& parameters,
-                                     const std::string& path) {
+NamedTensors named_tensors(const std::vector<NamedParameter>& parameters) {
   NamedTensors tensors;
   for (const auto& parameter : parameters) tensors.emplace_back(parameter.name, parameter.tensor);
-  return write_safetensors(path, tensors);
+  return tensors;
 }
 
 }  // namespace lookback

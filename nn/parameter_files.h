@@ -25,8 +25,7 @@ void load_parameters(const std::vector<NamedParameter>& parameters, const Tensor
 void check_parameters(const std::vector<NamedParameter>& parameters, const TensorFiles& file,
                       const std::string& prefix = "", const NamesAdvice& advice = {});
 
-// Writes them whole or not at all, in the parameters' dtype.
-SafetensorsChecksums save_parameters(const std::vector<NamedParameter>& parameters,
-                                     const std::string& path);
+// What write_safetensors() takes of them: the parameters' own tensors.
+NamedTensors named_tensors(const std::vector<NamedParameter>& parameters);
 
 }  // namespace lookback

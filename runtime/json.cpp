@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/check.h"
+#include "runtime/other_content.h"
 
 namespace lookback {
 namespace {
@@ -27,11 +28,19 @@ std::string reason_of(const json::exception& error) {
   return plain;
 }
 
+// A pointer of Git LFS, a page of a server: called what it is, whatever file it stands for.
+void refuse_other_content(std::string_view text, std::string_view operation,
+                          std::string_view source) {
+  const auto other = other_content(text);
+  if (!other.empty()) fail(operation, "{}: {}", source, other);
+}
+
 // What the library lets pass. It looks at the text apart from the library's own reading: a callback
 // of json::parse costs time in the square of an object's members.
 class StrictReading final : public nlohmann::json_sax<json> {
  public:
-  StrictReading(std::string_view what, std::string_view where) : operation_(what), source_(where) {}
+  StrictReading(std::string_view json_text, std::string_view what, std::string_view where)
+      : text_(json_text), operation_(what), source_(where) {}
 
   bool null() override { return true; }
   bool boolean(bool) override { return true; }
@@ -54,6 +63,7 @@ class StrictReading final : public nlohmann::json_sax<json> {
   }
 
   bool parse_error(std::size_t, const std::string&, const json::exception& error) override {
+    refuse_other_content(text_, operation_, source_);
     fail(operation_, "{}: {}", source_, reason_of(error));
   }
 
@@ -70,7 +80,7 @@ class StrictReading final : public nlohmann::json_sax<json> {
     return true;
   }
 
-  std::string_view operation_, source_;
+  std::string_view text_, operation_, source_;
   std::vector<std::set<std::string>> names_;  // of the objects and lists that are open
 };
 
@@ -79,9 +89,10 @@ class StrictReading final : public nlohmann::json_sax<json> {
 json parse_json(std::string_view text, std::string_view operation, std::string_view source) {
   // The library takes a NUL byte for the end of the text.
   if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    refuse_other_content(text, operation, source);
     fail(operation, "{}: byte {} is NUL: JSON holds none", source, nul);
   }
-  StrictReading strict(operation, source);
+  StrictReading strict(text, operation, source);
   json::sax_parse(text, &strict);
   return json::parse(text);
 }

@@ -61,7 +61,7 @@ ReplacingFile::ReplacingFile(fs::path destination) : target_(std::move(destinati
   }
   for (int attempt = 0;; ++attempt) {
     temporary_ = temporary_of(target_);
-    temporary_ += "." + std::to_string(getpid()) + "-" + std::to_string(attempt) + ".partial";
+    temporary_ += fmt::format(".{}-{}.partial", getpid(), attempt);
     file_ = FileDescriptor(temporary_, O_WRONLY | O_CREAT | O_EXCL);
     if (file_.is_open()) return;
     if (file_.open_error() != EEXIST) refuse(target_, "cannot be created", file_.open_error());
@@ -74,11 +74,6 @@ ReplacingFile::~ReplacingFile() {
 
 void ReplacingFile::write(std::span<const std::byte> bytes) {
   if (const int error = file_.write(bytes)) refuse(target_, "cannot be written", error);
-}
-
-void ReplacingFile::write_beginning(std::span<const std::byte> bytes) {
-  if (lseek(file_.get(), 0, SEEK_SET) != 0) refuse(target_, "cannot be written", errno);
-  write(bytes);
 }
 
 void ReplacingFile::commit() {

@@ -35,8 +35,6 @@ class ReplacingFile {
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
-  // Over the first bytes that were written: a header that says how much follows. The last write.
-  void write_beginning(std::span<const std::byte> bytes);
   // Once, after the last write.
   void commit();
 

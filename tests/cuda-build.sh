@@ -36,7 +36,7 @@ if ! command -v nvcc >/dev/null; then
   exit 0
 fi
 configure "$build_dir" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLOOKBACK_PORTABLE=ON \
-  -DLOOKBACK_TESTS=$tests -DLOOKBACK_WERROR=ON "-DLOOKBACK_CUDA_ARCHITECTURES=$architectures"
+  -DLOOKBACK_TESTS=$tests -DLOOKBACK_WERROR=ON -DLOOKBACK_CUDA_OPTIMIZED=ON "-DLOOKBACK_CUDA_ARCHITECTURES=$architectures"
 cmake --build "$build_dir" --target "${targets[@]}"
 
 program="$build_dir/bin/lookback"

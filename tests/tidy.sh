@@ -4,7 +4,7 @@
 #   bash tests/tidy.sh [--all] [--build-dir DIR]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../third_party/build.sh"
-parse_build_dir build "$@"
+parse_build_dir build-tidy "$@"
 everything=no
 for argument in "${rest[@]}"; do
   [ "$argument" = --all ] || { echo "$0: unknown option $argument (there is --all)" >&2; exit 2; }
@@ -12,7 +12,7 @@ for argument in "${rest[@]}"; do
 done
 bash "$root/third_party/install_packages.sh" build test tidy
 cd "$root"
-configure "$build_dir" --preset release -DLOOKBACK_TESTS=ON
+configure "$build_dir" --preset release -DLOOKBACK_TESTS=ON -DLOOKBACK_PRECOMPILED_HEADERS=OFF
 
 folders=(runtime kernels autograd nn apps tests third_party)
 find "${folders[@]}" \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' \) -print0 |

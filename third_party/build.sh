@@ -40,15 +40,18 @@ has_gpu() {
 }
 
 # configure DIR [CMake options]: with the GPU's part, where the CUDA toolkit is, unless an option
-# says otherwise.
+# says otherwise. Where no GPU is in sight its kernels are compiled, and not optimized.
 configure() {
   local directory=$1 options=()
   shift
   if command -v ccache >/dev/null; then
-    options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
+    # Precompiled headers are cached only where the times of files do not count.
+    local ccache="env;CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime;ccache"
+    options+=("-DCMAKE_CXX_COMPILER_LAUNCHER=$ccache" "-DCMAKE_CUDA_COMPILER_LAUNCHER=$ccache")
   fi
   if [ -n "${CI:-}" ]; then options+=(-DLOOKBACK_WERROR=ON); fi
   options+=(-DLOOKBACK_CUDA=ON "-DLOOKBACK_CUDA_ARCHITECTURES=$(cuda_architecture)")
+  if has_gpu; then options+=(-DLOOKBACK_CUDA_OPTIMIZED=ON); else options+=(-DLOOKBACK_CUDA_OPTIMIZED=OFF); fi
   (cd "$root" && cmake -B "$directory" --log-level=WARNING "${options[@]}" "$@") >&2
 }
 

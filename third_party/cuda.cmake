@@ -4,8 +4,12 @@
 # LOOKBACK_CUDA=OFF leaves it out though it is there. LOOKBACK_CUDA_ARCHITECTURES: what code is made
 # for: all (80 and 90a), or a list of them. 80 is machine code of sm_80 and the PTX it was made from,
 # which the driver compiles for newer GPUs; 90a is machine code for 9.0, which runs nowhere else.
+#
+# LOOKBACK_CUDA_OPTIMIZED=OFF: the kernels compile and link in a third of the time, and are slow. Where
+# they are used the program says so.
 
 option(LOOKBACK_CUDA "Build for GPUs too, where the CUDA toolkit is found" ON)
+option(LOOKBACK_CUDA_OPTIMIZED "Optimize kernels of the GPU" ON)
 set(LOOKBACK_CUDA_ARCHITECTURES all CACHE STRING "all, or a list of 80 and 90a")
 set(lookback_cuda "")
 
@@ -75,6 +79,11 @@ function(lookback_add_cuda)
   set(code_size -lineinfo -Xfatbin=-compress-all)
   if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 13.0)
     list(APPEND code_size --compress-mode=size)
+  endif()
+  if(NOT LOOKBACK_CUDA_OPTIMIZED)
+    set(code_size -Xfatbin=-compress-all -Xcicc=-O1 -Xptxas=-O0)
+    set_property(SOURCE kernels/cuda/toolkit/cuda_runtime.cpp APPEND PROPERTY
+      COMPILE_DEFINITIONS LOOKBACK_CUDA_UNOPTIMIZED)
   endif()
   target_compile_options(lookback_gpu PRIVATE
     "$<$<COMPILE_LANGUAGE:CXX>:${lookback_compile_options}>"

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "apps/cli/command.h"
 #include "apps/cli/progress.h"
@@ -13,6 +14,7 @@
 #include "apps/data/record_parts.h"
 #include "apps/data/token_array.h"
 #include "apps/data/token_writer.h"
+#include "apps/data/tokenizer_config.h"
 #include "apps/data/tokenizer_file.h"
 #include "runtime/check.h"
 
@@ -45,12 +47,23 @@ class Tokenize final : public Command {
     const auto tokenizer = read_tokenizer(tokenizer_);
     const auto in_front = tokens_in_front(*tokenizer, add_bos_, TextKind::data);
     const auto files = files_of(data_);
+    for (const auto& file : files) {
+      if (format_of(file) == TokenFormat::bin)
+        fail("tokenize", "{}: holds tokens already: name text", file);
+    }
     if (!session.flags->given("add-bos")) {
       for (const auto& note : tokenizer_notes(*tokenizer, in_front, TextKind::data))
         session.console.note(note);
     }
-    TokenWriter writer(output_, *tokenizer);
-    write_files(session.console, files, *tokenizer, in_front, writer);
+    TokenWriter writer(output_, *tokenizer, {files, settings(in_front)});
+    try {
+      write_files(session.console, files, *tokenizer, in_front, writer);
+    } catch (const Error& error) {
+      writer.keep();
+      if (!writer.is_saved()) throw;
+      throw Error(fmt::format("{}; {} has what was done before: the same command goes on there",
+                              error.what(), writer.partial()));
+    }
     writer.commit();
     const auto& written = writer.description();
     session.console.summary(fmt::format("{} tokens ({}) of {} documents are in {}", written.tokens,
@@ -87,18 +100,30 @@ class Tokenize final : public Command {
       fail("output", "{}: is there already: --overwrite replaces it", output_);
   }
 
+  // What the tokens depend on beside the texts.
+  Checksum settings(const std::vector<std::int64_t>& in_front) const {
+    RunningChecksum sum;
+    sum.add(to_string(checksum_of_tokenizer(tokenizer_)));
+    sum.add(std::as_bytes(std::span(in_front)));
+    sum.add(text_field_);
+    return sum.value();
+  }
+
   // One file after another, and of lines of records a part after another: memory holds one of these
   // and its tokens.
   void write_files(const Console& console, const std::vector<std::string>& files,
                    const Tokenizer& tokenizer, const std::vector<std::int64_t>& in_front,
                    TokenWriter& writer) const {
+    if (writer.is_saved()) {
+      console.note(fmt::format("goes on behind the {} tokens of {}", writer.description().tokens,
+                               writer.partial()));
+    }
+    const std::span left = std::span(files).subspan(static_cast<std::size_t>(writer.files_done()));
     std::int64_t all = 0, done = 0;
-    for (const auto& file : files) all += static_cast<std::int64_t>(fs::file_size(file));
+    for (const auto& file : left) all += static_cast<std::int64_t>(fs::file_size(file));
     Progress progress(console, all);
     const auto start = std::chrono::steady_clock::now();
-    for (const auto& file : files) {
-      if (format_of(file) == TokenFormat::bin)
-        fail("tokenize", "{}: holds tokens already: name text", file);
+    for (const auto& file : left) {
       write_file(file, tokenizer, in_front, writer);
       done += static_cast<std::int64_t>(fs::file_size(file));
       const auto seconds =
@@ -113,12 +138,15 @@ class Tokenize final : public Command {
   void write_file(const std::string& file, const Tokenizer& tokenizer,
                   const std::vector<std::int64_t>& in_front, TokenWriter& writer) const {
     if (holds_lines_of_records(file)) {
+      auto parts_before = writer.parts_done();
       each_part_of_records(file, text_field_, [&](const Documents& part) {
+        if (parts_before-- > 0) return;
         const auto encoded =
             encode_documents(part.text, part.ends, tokenizer, {.in_front = in_front});
         writer.add(encoded.tokens);
-        writer.end_documents(std::ssize(encoded.document_ends));
+        writer.end_part(std::ssize(encoded.document_ends));
       });
+      writer.end_file(0);
       return;
     }
     constexpr std::int64_t at_once = std::int64_t{1} << 18;
@@ -130,7 +158,7 @@ class Tokenize final : public Command {
       tokens.read(first, block);
       writer.add(std::vector<std::uint32_t>(block.begin(), block.end()));
     }
-    if (tokens.size() > 0) writer.end_documents(tokens.document_of(tokens.size() - 1) + 1);
+    writer.end_file(tokens.size() > 0 ? tokens.document_of(tokens.size() - 1) + 1 : 0);
   }
 
   std::string data_, tokenizer_, output_, text_field_ = DataOptions().text_field;

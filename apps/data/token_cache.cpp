@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view ending = ".tokens";
 // A new one where the ids of a tokenizer, or the form of the files, change.
-constexpr std::string_view version = "lookback tokens 1";
+constexpr std::string_view version = "lookback tokens 2";
 
 template <class Number>
 std::span<const std::byte> bytes_of(const std::vector<Number>& numbers) {
@@ -43,13 +43,7 @@ std::string key_of(std::string_view text, std::span<const std::int64_t> ends,
                    const Tokenizer& tokenizer, const EncodingOptions& options) {
   RunningChecksum sum;
   sum.add(version);
-  const fs::path file(tokenizer.name());
-  add_numbers(sum, std::span<const char>(read_file(file, "tokenizer")));
-  for (const auto& name : tokenizer_config_files()) {
-    const auto beside = file.parent_path() / name;
-    if (fs::exists(beside)) add_numbers(sum, std::span<const char>(read_file(beside, "tokenizer")));
-    sum.add(std::string_view("\0", 1));
-  }
+  sum.add(to_string(checksum_of_tokenizer(tokenizer.name())));
   add_numbers(sum, std::span<const std::int64_t>(options.in_front));
   sum.add(options.begins_document ? "begins" : "goes on");
   add_numbers(sum, ends);

@@ -196,4 +196,17 @@ std::vector<std::string> tokenizer_config_files() {
           std::string(template_name)};
 }
 
+Checksum checksum_of_tokenizer(const std::filesystem::path& file) {
+  RunningChecksum sum;
+  const auto add = [&](const std::filesystem::path& path) {
+    sum.add(to_string(checksum_of(read_file(path, "tokenizer"))));
+  };
+  add(file);
+  for (const auto& name : tokenizer_config_files()) {
+    if (const auto beside = file.parent_path() / name; exists(beside)) add(beside);
+    sum.add(name);
+  }
+  return sum.value();
+}
+
 }  // namespace lookback

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/data/json_tokenizer/added_tokens.h"
+#include "runtime/checksum.h"
 
 namespace lookback {
 
@@ -47,5 +48,8 @@ bool has_chat_template(const std::filesystem::path& folder);
 
 // The names of these files.
 std::vector<std::string> tokenizer_config_files();
+
+// Of a tokenizer's file and of what stands beside it. Throws Error where one cannot be read.
+Checksum checksum_of_tokenizer(const std::filesystem::path& file);
 
 }  // namespace lookback

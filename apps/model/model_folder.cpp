@@ -158,15 +158,20 @@ void save_model(const Llama& llama, const fs::path& directory) {
   auto checksums = checksums_so_far(directory);
   const bool replaces = checksums.erase(weights_name) + checksums.erase(config_name) > 0;
   if (replaces) write_checksums(directory, checksums);
-  checksums.merge(write_model_files(llama, directory));
+  checksums.merge(write_model_files(contents_of(llama), directory));
   write_checksums(directory, checksums);
 }
 
-FileChecksums write_model_files(const Llama& llama, const fs::path& directory) {
+ModelContents contents_of(const Llama& llama) {
+  return {.config = llama.config,
+          .dtype = llama.precision.storage,
+          .weights = named_tensors(llama.parameters())};
+}
+
+FileChecksums write_model_files(const ModelContents& model, const fs::path& directory) {
   FileChecksums checksums;
-  checksums[weights_name] =
-      save_parameters(llama.parameters(), (directory / weights_name).string());
-  checksums[config_name] = write_config(llama.config, llama.precision.storage, directory);
+  checksums[weights_name] = write_safetensors(directory / weights_name, model.weights);
+  checksums[config_name] = write_config(model.config, model.dtype, directory);
   return checksums;
 }
 

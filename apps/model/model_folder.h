@@ -52,8 +52,17 @@ void note_missing_checksums(const Console& console, const std::filesystem::path&
 // has a checksum has its own.
 void save_model(const Llama& llama, const std::filesystem::path& directory);
 
+// What these files hold. `weights` by name, in the model's dtype.
+struct ModelContents {
+  LlamaConfig config = {};
+  DType dtype = DType::f32;  // what config.json calls theirs
+  NamedTensors weights = {};
+};
+// The weights are the model's own tensors: they change with it.
+ModelContents contents_of(const Llama& llama);
+
 // The two files alone, for a folder that keeps their checksums elsewhere.
-FileChecksums write_model_files(const Llama& llama, const std::filesystem::path& directory);
+FileChecksums write_model_files(const ModelContents& model, const std::filesystem::path& directory);
 
 // A new folder's model, of weights that stand in no Llama. `dtype`: what config.json calls theirs.
 void save_new_model(const LlamaConfig& config, const std::vector<TensorToWrite>& weights,

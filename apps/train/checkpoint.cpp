@@ -54,15 +54,6 @@ std::vector<std::int64_t> begun_checkpoints(const fs::path& run) {
   return steps;
 }
 
-SafetensorsChecksums write_optimizer(const fs::path& path, const AdamW& optimizer) {
-  NamedTensors tensors;
-  for (const auto& [name, first_moment, second_moment] : optimizer.states()) {
-    tensors.emplace_back(std::string(first_prefix) + name, first_moment);
-    tensors.emplace_back(std::string(second_prefix) + name, second_moment);
-  }
-  return write_safetensors(path, tensors, {{"step", std::to_string(optimizer.steps_taken())}});
-}
-
 void write_state(const fs::path& path, const TrainerState& state) {
   ReplacingFile file(path);
   file.write(to_json(state));
@@ -89,13 +80,26 @@ std::vector<NamedParameter> named(const AdamW& optimizer, Tensor AdamW::State::*
 
 }  // namespace
 
-void save_checkpoint(const WorkFolder& work, const Llama& llama, const AdamW& optimizer,
-                     const TrainerState& state, std::int64_t limit) {
+CheckpointContents contents_of(const Llama& llama, const AdamW& optimizer, TrainerState state) {
+  CheckpointContents contents{.model = contents_of(llama),
+                              .updates = optimizer.steps_taken(),
+                              .state = std::move(state)};
+  for (const auto& [name, first_moment, second_moment] : optimizer.states()) {
+    contents.moments.emplace_back(fmt::format("{}{}", first_prefix, name), first_moment);
+    contents.moments.emplace_back(fmt::format("{}{}", second_prefix, name), second_moment);
+  }
+  return contents;
+}
+
+void save_checkpoint(const WorkFolder& work, const CheckpointContents& checkpoint,
+                     std::int64_t limit) {
+  const auto& state = checkpoint.state;
   // One of this name, of an earlier attempt, is not whole: a resumed run would be past it.
   work.put_folder(checkpoint_name(state.step), [&](const fs::path& folder) {
     auto complete = state;
-    auto files = write_model_files(llama, folder);
-    files[optimizer_name] = write_optimizer(folder / optimizer_name, optimizer);
+    auto files = write_model_files(checkpoint.model, folder);
+    files[optimizer_name] = write_safetensors(folder / optimizer_name, checkpoint.moments,
+                                              {{"step", std::to_string(checkpoint.updates)}});
     if (complete.ties) complete.ties->files = std::move(files);
     write_state(folder / state_name, complete);
   });

@@ -8,19 +8,28 @@
 #include <vector>
 
 #include "apps/folder/work_folder.h"
+#include "apps/model/model_folder.h"
 #include "apps/train/trainer_state.h"
 #include "nn/adamw.h"
 #include "nn/llama/llama.h"
 
 namespace lookback {
 
+struct CheckpointContents {
+  ModelContents model = {};
+  NamedTensors moments = {};  // "first_moment." or "second_moment." and the parameter's name
+  std::int64_t updates = 0;   // that the optimizer has made
+  TrainerState state = {};
+};
+// The tensors are those of model and optimizer themselves: they change with the next step.
+CheckpointContents contents_of(const Llama& llama, const AdamW& optimizer, TrainerState state);
+
 // Writes RUN/checkpoint-N, for the RUN that `work` belongs to, with config.json, model.safetensors,
-// optimizer.safetensors (each moment as "first_moment." or "second_moment." and the parameter's
-// name) and trainer_state.json. The folder appears whole or not at all. When it is on the disk the
-// oldest beyond `limit` are removed, but for those that the state keeps; what cannot be removed is
-// a warning.
-void save_checkpoint(const WorkFolder& work, const Llama& llama, const AdamW& optimizer,
-                     const TrainerState& state, std::int64_t limit);
+// optimizer.safetensors and trainer_state.json. The folder appears whole or not at all. When it is
+// on the disk the oldest beyond `limit` are removed, but for those that the state keeps; what
+// cannot be removed is a warning.
+void save_checkpoint(const WorkFolder& work, const CheckpointContents& checkpoint,
+                     std::int64_t limit);
 
 // Removes the oldest beyond `limit`; those newer than newest_step, which a resumed run could not go
 // on from, do not count, and those of the steps `kept` stay.

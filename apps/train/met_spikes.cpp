@@ -67,6 +67,7 @@ void TrainingRun::leave_out(const Spike& spike, const PendingStep& step,
     write_spike(spike, step.step, "skip");
   } else {
     const auto checkpoint = *state_.way_back;
+    folder_.finish_checkpoint();
     folder_.load_checkpoint_weights(checkpoint);
     auto before = folder_.load_checkpoint_optimizer(checkpoint, trainer_.adamw());
     write_spike(spike, step.step, fmt::format("back to {}", checkpoint_name(checkpoint)));
@@ -116,7 +117,8 @@ std::string TrainingRun::keep_good_model(const Spike& spike, const PendingStep& 
   folder_.save_model();
   if (!looks_first())
     return fmt::format("{} keeps the model before this step", options_.output_dir);
-  folder_.save_checkpoint(trainer_.adamw(), state_, log_);
+  folder_.begin_checkpoint(trainer_.adamw(), state_, log_);
+  folder_.finish_checkpoint();
   return fmt::format(
       "{} keeps the model and {} before this step; `{} --on-spike skip` goes on "
       "behind it",

@@ -74,7 +74,8 @@ void RunFolder::begin_new(const LoggedRun& earlier) {
 
 void RunFolder::save_model() { lookback::save_model(llama_, output_.work().parent()); }
 
-void RunFolder::save_checkpoint(const AdamW& optimizer, TrainerState& state, TrainingLog& log) {
+void RunFolder::begin_checkpoint(const AdamW& optimizer, TrainerState& state, TrainingLog& log) {
+  finish_checkpoint();
   for (const auto& line : run_data_.changes()) print_warning(line);
   check_room_for_checkpoint(llama_, output_.path(), state.step);
   state.instruction_set = kernels::isa_description();
@@ -84,7 +85,17 @@ void RunFolder::save_checkpoint(const AdamW& optimizer, TrainerState& state, Tra
   run_data_.describe(state);
   // No checkpoint without the lines before it.
   log.sync();
-  lookback::save_checkpoint(output_.work(), llama_, optimizer, state, options_.save_total_limit);
+  const auto& work = output_.work();
+  if (!saver_) saver_.emplace(work, options_.save_total_limit);
+  saver_->save(contents_of(llama_, optimizer, state));
+}
+
+void RunFolder::look_after_checkpoint() {
+  if (saver_) saver_->look();
+}
+
+void RunFolder::finish_checkpoint() {
+  if (saver_) saver_->wait();
 }
 
 void RunFolder::remove_old_checkpoints(const TrainerState& state) {
@@ -119,8 +130,12 @@ void RunFolder::write_report(std::int64_t step, const ForwardOptions& forward,
   sync_folder(output_.path());
 }
 
-// The look for a checkpoint may fail from the same cause, which is the one to tell.
-std::string RunFolder::with_resume_command(const std::string& problem) const {
+// What is done here may fail from the same cause, which is the one to tell.
+std::string RunFolder::with_resume_command(const std::string& problem) {
+  try {
+    finish_checkpoint();
+  } catch (const std::exception&) {
+  }
   const auto command = resume_command(options_.output_dir);
   std::error_code ignored;
   const auto folder = fs::status(output_.path(), ignored);

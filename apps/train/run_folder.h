@@ -1,11 +1,13 @@
 // What a run keeps in its output folder (CLI.md's `train`), and when it appears there.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/cli/command.h"
 #include "apps/inspect/inspection.h"
+#include "apps/train/checkpoint_saver.h"
 #include "apps/train/output_folder.h"
 #include "apps/train/resume.h"
 #include "apps/train/run_data.h"
@@ -30,12 +32,17 @@ class RunFolder {
   const std::filesystem::path& path() const { return output_.path(); }
 
   void save_model();
-  // checkpoint-N, behind all lines of metrics.jsonl before it. Completes the state: data, settings
-  // and lines that the checkpoint belongs to. Throws Error where the disk has no room for it.
-  void save_checkpoint(const AdamW& optimizer, TrainerState& state, TrainingLog& log);
+  // Begins checkpoint-N, behind all lines of metrics.jsonl before it. Completes the state: data,
+  // settings and lines that the checkpoint belongs to. Throws Error where the disk has no room for
+  // it.
+  void begin_checkpoint(const AdamW& optimizer, TrainerState& state, TrainingLog& log);
+  // Throw what went wrong with the one that was begun, where it has failed meanwhile, and when it
+  // is written.
+  void look_after_checkpoint();
+  void finish_checkpoint();
   // The oldest beyond --save-total-limit, but for those that the state keeps.
   void remove_old_checkpoints(const TrainerState& state);
-  // The weights of checkpoint-`step` take the place of the model's.
+  // The weights of checkpoint-`step`, which is finished, take the place of the model's.
   void load_checkpoint_weights(std::int64_t step);
   // Its moments, and what it remembers; likewise.
   TrainerState load_checkpoint_optimizer(std::int64_t step, AdamW& optimizer);
@@ -43,8 +50,9 @@ class RunFolder {
   void write_report(std::int64_t step, const ForwardOptions& forward,
                     const OptimizerView& optimizer);
 
-  // What ended the run, and how to go on from what the folder holds.
-  std::string with_resume_command(const std::string& problem) const;
+  // What ended the run, and how to go on from what the folder holds, when a checkpoint that was
+  // begun is written or has failed.
+  std::string with_resume_command(const std::string& problem);
 
  private:
   void begin_new(const LoggedRun& earlier);
@@ -57,6 +65,7 @@ class RunFolder {
   const Session& session_;
   RunData run_data_;
   const ResumedRun* resumed_ = nullptr;
+  std::optional<CheckpointSaver> saver_;  // from the first checkpoint on
 };
 
 }  // namespace lookback

@@ -114,12 +114,15 @@ void TrainingRun::train() {
     // Not to one that a signal asked for: a run that goes on would go back to another one than a
     // run that was never interrupted.
     if (saves_in_turn && options_.on_spike == OnSpike::back) state_.way_back = state_.step;
-    if (saves) folder_.save_checkpoint(trainer_.adamw(), state_, log_);
+    folder_.look_after_checkpoint();
+    if (saves) folder_.begin_checkpoint(trainer_.adamw(), state_, log_);
     if (asked_for_checkpoint) {
+      folder_.finish_checkpoint();
       log_.say(fmt::format("checkpoint-{} is written, as a signal asked for", state_.step));
     }
   }
   if (interrupted) folder_.save_model();
+  folder_.finish_checkpoint();
 }
 
 void TrainingRun::take_step() {
@@ -210,6 +213,7 @@ void TrainingRun::end_with_best_model(const EvaluationPlan& plan) {
   if (best != state_.step) {
     for (const auto& parameter : llama_.parameters())
       of_last_step.push_back(copy_of(parameter.tensor));
+    folder_.finish_checkpoint();
     folder_.load_checkpoint_weights(best);
   }
   log_.write_evaluation(evaluated(plan), learned_numbers(llama_), best);

@@ -14,6 +14,7 @@
 #include "nn/llama/rope_scaling.h"
 #include "nn/llama/stock_model.h"
 #include "nn/llama/variant_keys.h"
+#include "runtime/json.h"
 #include "runtime/other_content.h"
 #include "runtime/read_file.h"
 

@@ -6,6 +6,8 @@
 
 #include "nn/layer/config_reader.h"
 #include "nn/llama/config_keys.h"
+#include "runtime/json.h"
+#include "runtime/nearest_name.h"
 
 namespace lookback {
 namespace {

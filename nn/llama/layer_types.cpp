@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "nn/layer/config_reader.h"
+#include "runtime/nearest_name.h"
 
 namespace lookback {
 namespace {

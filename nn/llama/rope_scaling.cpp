@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nn/layer/config_reader.h"
+#include "runtime/json.h"
 
 namespace lookback {
 namespace {

@@ -1,6 +1,7 @@
 #include "nn/llama/variant_keys.h"
 
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "nn/layer/attention_options.h"
 #include "nn/layer/config_reader.h"
@@ -9,6 +10,7 @@
 #include "nn/layer/residual_scheme.h"
 #include "nn/layer/score_scheme.h"
 #include "nn/llama/layer_types.h"
+#include "runtime/json.h"
 
 namespace lookback {
 namespace {

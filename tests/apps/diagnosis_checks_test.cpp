@@ -285,7 +285,7 @@ TEST_F(DiagnosisChecks, TyingIsLookedAtInTheFile) {
   auto parameters = llama->parameters();
   auto head = zeros(llama->model.embed_tokens.weight.shape(), DType::f32);
   parameters.push_back({"lm_head.weight", head, Initial::normal()});
-  save_parameters(parameters, *subject.folder / "model.safetensors");
+  write_safetensors(*subject.folder / "model.safetensors", named_tensors(parameters));
   remove_checksums(*subject.folder);
   EXPECT_EQ(run_checks(subject).verdict(), Verdict::broken_tying);
   EXPECT_THAT(evidence(subject, Verdict::broken_tying),

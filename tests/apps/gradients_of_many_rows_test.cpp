@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/reached_limits.h"
 #include "nn/llama/config_file.h"

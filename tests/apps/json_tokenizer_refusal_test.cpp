@@ -289,6 +289,19 @@ TEST(JsonTokenizerRefusal, PatternsThatTakeForever) {
   }
 }
 
+TEST(JsonTokenizerRefusal, WhatTheFileHoldsInsteadIsSaid) {
+  const std::vector<std::pair<std::string, std::string>> contents = {
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1842767\n",
+       "is a Git LFS pointer, not the file itself"},
+      {"<!doctype html>\n<html>Sign in</html>", "is a web page"},
+      {std::string("PK\x03\x04\0\0\x08\x08", 8), "is a pickle of PyTorch"},
+      {"IQ== 0\nIg== 1\n", "is a vocabulary of tiktoken"}};
+  for (const auto& [text, said] : contents)
+    EXPECT_THAT(error_of_text(text), StartsWith("[tokenizer] t.json: " + said));
+  // A text that is JSON stands for itself.
+  EXPECT_THAT(error_of_text(R"({"error": "gone"})"), HasSubstr("model"));
+}
+
 // Each of its steps back takes as long as a line: the search is given up by time as well.
 TEST(JsonTokenizerRefusal, PatternsWhoseEveryStepIsLong) {
   auto file = gpt2();

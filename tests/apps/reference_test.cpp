@@ -15,15 +15,13 @@
 namespace lookback::tests {
 namespace {
 
-// The files of models without a fault: the reference makes none.
+// The files of models without a fault: the reference makes none. Nor has it the old names of
+// parameters, which loading translates. By their names: a file is not read to name its test.
 std::vector<std::string> names_of_files() {
   std::vector<std::string> names;
   for (const auto& path : reference_files()) {
-    const auto file = SafetensorsFile::open(path);
     const auto name = path.stem().string();
-    const auto healthy = !nlohmann::json::parse(file.metadata().at("config")).contains("fault");
-    const bool old_names = name.starts_with("older-");  // of parameters, which loading translates
-    if (healthy && !old_names && file.contains("out.logits")) names.push_back(name);
+    if (!name.starts_with("fault-") && !name.starts_with("older-")) names.push_back(name);
   }
   return names;
 }

@@ -12,6 +12,7 @@
 #include "apps/data/record_parts.h"
 #include "apps/data/token_array.h"
 #include "apps/data/token_cache.h"
+#include "apps/data/token_writer.h"
 #include "apps/data/tokenizer_file.h"
 #include "runtime/check.h"
 #include "runtime/checksum.h"
@@ -22,6 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Json = nlohmann::json;
 using Tokens = std::vector<std::int64_t>;
 
@@ -169,6 +171,133 @@ TEST_F(Tokenize, WhatIsWrongIsOneLineAndWritesNothing) {
   ASSERT_EQ(tokenize(small_.text()).code, 0);
   expect_error(tokenize(small_.text()), 1, "is there already");
   EXPECT_EQ(tokenize(small_.text(), {"--overwrite"}).code, 0);
+}
+
+// After what stopped the work: a record that is none, in the second of three files.
+class TokenizeGoesOn : public Tokenize {
+ protected:
+  TokenizeGoesOn() {
+    fs::create_directory(texts_);
+    write_text(texts_ / "a.txt", "one text of some words");
+    write_text(texts_ / "b.jsonl", records_);
+    write_text(texts_ / "c.txt", "and the last one");
+    EXPECT_EQ(tokenize(texts_).code, 0);
+    whole_ = read_text(output());
+    described_ = read_text(output() + ".json");
+    fs::remove(output());
+    fs::remove(output() + ".json");
+    write_text(texts_ / "b.jsonl", records_ + "{\"text\": 3}\n");
+    expect_error(tokenize(texts_, {"--quiet"}), 1,
+                 "line 3, column 1: \"text\" is a number: it must be a text; " + partial() +
+                     " has what was done before");
+    EXPECT_TRUE(fs::exists(partial()));
+    write_text(texts_ / "b.jsonl", records_);
+  }
+
+  std::string partial() const { return output() + ".partial"; }
+  // Tokenizes, and says whether that went on behind what was there.
+  bool goes_on() {
+    const auto result = tokenize(texts_);
+    EXPECT_EQ(result.code, 0) << result.err;
+    EXPECT_FALSE(fs::exists(partial()));
+    EXPECT_FALSE(fs::exists(partial() + ".json"));
+    return result.err.find("goes on behind the ") != std::string::npos;
+  }
+  void expect_whole() const {
+    EXPECT_EQ(read_text(output()), whole_);
+    EXPECT_EQ(read_text(output() + ".json"), described_);
+  }
+
+  const std::string records_ = "{\"text\": \"two\"}\n{\"text\": \"more words\"}\n";
+  fs::path texts_ = small_.path() / "texts";
+  std::string whole_, described_;
+};
+
+TEST_F(TokenizeGoesOn, BehindTheFilesThatAreDone) {
+  // Tokens that were written after what was saved do not count.
+  write_text(partial(), read_text(partial()) + "xyz");
+  EXPECT_TRUE(goes_on());
+  expect_whole();
+}
+
+TEST_F(TokenizeGoesOn, NotWhereAFileThatIsDoneIsAnother) {
+  const auto path = texts_ / "a.txt";
+  const auto time = fs::last_write_time(path);
+  write_text(path, "two text of some words");
+  fs::last_write_time(path, time);
+  EXPECT_FALSE(goes_on());
+  EXPECT_NE(read_text(output()), whole_);
+}
+
+TEST_F(TokenizeGoesOn, NotWithOtherFilesFlagsOrTokenizer) {
+  const auto left = read_text(partial()), beside = read_text(partial() + ".json");
+  const auto put_back = [&] {
+    fs::remove(output());
+    write_text(partial(), left);
+    write_text(partial() + ".json", beside);
+  };
+  write_text(texts_ / "0.txt", "one more");
+  EXPECT_FALSE(goes_on());
+  fs::remove(texts_ / "0.txt");
+  put_back();
+  EXPECT_THAT(tokenize(texts_, {"--text-field=body"}).err, Not(HasSubstr("goes on behind")));
+  put_back();
+  write_text(tokenizer_file(), read_text(tokenizer_file()) + " ");
+  EXPECT_FALSE(goes_on());
+  EXPECT_EQ(read_text(output()), whole_);
+}
+
+TEST_F(TokenizeGoesOn, NotBehindWhatIsDamaged) {
+  const auto left = read_text(partial()), beside = read_text(partial() + ".json");
+  const auto from = [&](const std::string& tokens, const std::string& progress) {
+    fs::remove(output());
+    write_text(partial(), tokens);
+    write_text(partial() + ".json", progress);
+    const bool result = goes_on();
+    expect_whole();
+    return result;
+  };
+  EXPECT_TRUE(from(left, beside));
+  EXPECT_FALSE(from(left.substr(0, left.size() - 1), beside));
+  EXPECT_FALSE(from("", beside));
+  EXPECT_FALSE(from(left, beside.substr(0, beside.size() / 2)));
+  EXPECT_FALSE(from(left, "[]"));
+  EXPECT_FALSE(from(left, "{}"));
+}
+
+TEST_F(TokenizeGoesOn, WhileNobodyElseWritesTheFile) {
+  const TokenWriter other(output(), tokenizer(), {{(texts_ / "a.txt").string()}, {}});
+  expect_error(tokenize(texts_, {"--quiet"}), 1,
+               "tokens.bin.partial: another process is writing it");
+}
+
+// As a process that is killed leaves it: nothing was kept on purpose.
+TEST_F(Tokenize, IsSavedPartByPart) {
+  const TokenWork work = {{small_.text(), tokenizer_file()}, {}};
+  const std::vector<std::uint32_t> tokens = {3, 1, 4};
+  const std::chrono::milliseconds always{0};
+  {
+    TokenWriter writer(output(), tokenizer(), work, always);
+    EXPECT_FALSE(writer.is_saved());
+    writer.add(tokens);
+    writer.end_file(2);
+    writer.add(tokens);
+    writer.end_part(5);
+    writer.add(tokens);
+  }
+  TokenWriter writer(output(), tokenizer(), work, always);
+  EXPECT_TRUE(writer.is_saved());
+  EXPECT_EQ(writer.files_done(), 1);
+  EXPECT_EQ(writer.parts_done(), 1);
+  EXPECT_EQ(writer.description().tokens, 6);
+  EXPECT_EQ(writer.description().documents, 7);
+  writer.commit();
+  EXPECT_EQ(written(), (Tokens{3, 1, 4, 3, 1, 4}));
+}
+
+TEST_F(Tokenize, LeavesNothingOfWorkThatHasNotBegun) {
+  { TokenWriter writer(output(), tokenizer(), {{small_.text()}, {}}); }
+  EXPECT_FALSE(fs::exists(output() + ".partial"));
 }
 
 class TokenCache : public ::testing::Test {

@@ -1,11 +1,12 @@
-"""How fast the Python library `tokenizers` encodes on one thread, and files for our own benchmark.
+"""How fast the Python libraries encode, and files for our own benchmark.
 
-    python3 tokenizer_speed.py FOLDER TEXT...
-    LOOKBACK_TOKENIZERS=FOLDER build/bin/lookback_bench --benchmark_filter=Tokenizer
+    python3 tokenizer_speed.py FOLDER TEXT... [MODEL.model...]
+    OMP_NUM_THREADS=1 LOOKBACK_TOKENIZERS=FOLDER build/bin/lookback_bench --benchmark_filter=Tokenizer
 
-Trains one tokenizer of 32,000 words of each family on the texts, writes FOLDER/NAME.json and
-FOLDER/text.txt, and prints millions of bytes per second of processor time: line by line, which is
-the library's faster way, and the whole text at once. The better of three each.
+Trains one tokenizer of each family on the texts, writes FOLDER/NAME.json, FOLDER/NAME.model and
+FOLDER/text.txt, and prints millions of bytes per second: line by line, which is the libraries'
+faster way, and the whole text at once, the better of three each. `tokenizers` on one thread;
+SentencePiece on one and on as many as the machine has, of its own models and of those named.
 """
 import os
 
@@ -13,8 +14,11 @@ os.environ["RAYON_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import pathlib
+import shutil
 import sys
 import time
+
+import sentencepiece
 
 from tokenizers import (Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers)
 
@@ -58,16 +62,43 @@ def best_speed(size, path, encode):
     speeds = []
     for _ in range(3):
         tokenizer = Tokenizer.from_file(path)
-        start = time.process_time()
+        start = time.perf_counter()
         encode(tokenizer)
-        speeds.append(size / (time.process_time() - start) / 1e6)
+        speeds.append(size / (time.perf_counter() - start) / 1e6)
     return max(speeds)
+
+
+def train_sentencepiece(folder, kind):
+    """With Llama's settings for BPE, and T5's for Unigram."""
+    llama = {"byte_fallback": True, "split_digits": True, "normalization_rule_name": "identity",
+             "remove_extra_whitespaces": False}
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(folder / "text.txt"), model_prefix=str(folder / f"sp-{kind}"), model_type=kind,
+        vocab_size=8000, minloglevel=2, **(llama if kind == "bpe" else {}))
+    (folder / f"sp-{kind}.vocab").unlink()
+
+
+def print_sentencepiece(path, text, lines):
+    size = len(text.encode())
+    for threads in sorted({1, os.cpu_count()}):
+        speeds = []
+        for _ in range(3):
+            used = sentencepiece.SentencePieceProcessor(model_file=str(path))
+            start = time.perf_counter()
+            used.encode(lines, num_threads=threads)
+            speeds.append(size / (time.perf_counter() - start) / 1e6)
+        print(f"{path.name}: by line on {threads} threads {max(speeds):.2f} MB/s", flush=True)
+    used = sentencepiece.SentencePieceProcessor(model_file=str(path))
+    start = time.perf_counter()
+    used.encode(text)
+    print(f"{path.name}: whole {size / (time.perf_counter() - start) / 1e6:.2f} MB/s", flush=True)
 
 
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    text = "".join(pathlib.Path(name).read_text() for name in sys.argv[2:])
+    models = [name for name in sys.argv[2:] if name.endswith(".model")]
+    text = "".join(pathlib.Path(name).read_text() for name in sys.argv[2:] if name not in models)
     (folder / "text.txt").write_text(text)
     lines = text.splitlines(keepends=True)
     gpt2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -82,7 +113,13 @@ def main():
         tokenizer.save(path)
         by_line = best_speed(size, path, lambda used: used.encode_batch_fast(lines, add_special_tokens=False))
         whole = best_speed(size, path, lambda used: used.encode(text, add_special_tokens=False))
-        print(f"{name}: by line {by_line:.2f} MB/s, whole {whole:.2f} MB/s", flush=True)
+        print(f"{name}.json: by line {by_line:.2f} MB/s, whole {whole:.2f} MB/s", flush=True)
+    for name in models:
+        shutil.copy(name, folder)
+    for kind in ("bpe", "unigram"):
+        train_sentencepiece(folder, kind)
+    for path in sorted(folder.glob("*.model")):
+        print_sentencepiece(path, text, lines)
 
 
 main()

@@ -33,7 +33,7 @@ std::vector<std::vector<double>> values_of(const Llama& llama) {
 
 TEST_F(ParameterFiles, RoundTrip) {
   const auto saved = make_llama(small_config(), DType::f32, 1);
-  save_parameters(saved->parameters(), path_);
+  write_safetensors(path_, named_tensors(saved->parameters()));
   const auto loaded = make_llama(small_config(), DType::f32, 2);
   EXPECT_NE(values_of(*saved), values_of(*loaded));
   load_parameters(loaded->parameters(), SafetensorsFile::open(path_));
@@ -45,7 +45,7 @@ TEST_F(ParameterFiles, RoundTrip) {
 
 TEST_F(ParameterFiles, AllMisfitsStandInOneErrorAndNothingChanges) {
   auto config = small_config();
-  save_parameters(make_llama(config)->parameters(), path_);
+  write_safetensors(path_, named_tensors(make_llama(config)->parameters()));
   config.vocab_size = 14;
   config.num_hidden_layers = 1;
   config.attention_bias = true;

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "nn/layer/attention_options.h"
 #include "nn/llama/config_file.h"
 #include "runtime/check.h"

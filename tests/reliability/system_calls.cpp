@@ -82,6 +82,21 @@ const char* path_of(int descriptor) {
   return known ? paths_of_descriptors[descriptor] : nullptr;
 }
 
+// While one lives, other threads wait to make one: calls and their records are in one order. (A
+// mutex of the C library may not be there yet.)
+class Turn {
+ public:
+  Turn() {
+    while (__atomic_test_and_set(&taken_, __ATOMIC_ACQUIRE)) syscall(SYS_sched_yield);
+  }
+  ~Turn() { __atomic_clear(&taken_, __ATOMIC_RELEASE); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  static inline bool taken_ = false;
+};
+
 // A path that may be relative to an open folder.
 const char* path_at(int folder, const char* name, char* buffer) {
   if (name[0] == '/') return name;
@@ -121,6 +136,7 @@ void die() {
 Fate fate_of(const char* call, const char* path) {
   if (strcmp(call, failing_call) != 0 || !counts(path)) return Fate::goes_on;
   if (strstr(path, fails_at) == nullptr) return Fate::goes_on;
+  const Turn turn;
   ++calls_so_far;
   const bool is_it =
       later_ones_fail ? calls_so_far >= failing_number : calls_so_far == failing_number;
@@ -140,6 +156,7 @@ Result behind(Fate fate, Result result) {
 int opened(const char* path, int flags, mode_t mode) {
   const auto fate = fate_of("open", path);
   if (fate == Fate::fails) return -1;
+  const Turn turn;
   const auto file = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags, mode));
   if (file < 0 || file >= max_descriptors || !counts(path)) return behind(fate, file);
   free(paths_of_descriptors[file]);
@@ -154,6 +171,7 @@ template <class Call>
 int on_path(const char* call, const char* path, const Call& carry_out) {
   const auto fate = fate_of(call, path);
   if (fate == Fate::fails) return -1;
+  const Turn turn;
   const int result = carry_out();
   if (result == 0 && counts(path)) record_path(call, 0, path);
   return behind(fate, result);
@@ -238,6 +256,7 @@ ssize_t write(int file, const void* bytes, size_t count) {
   const auto fate = fate_of("write", path);
   if (fate == Fate::fails) return -1;
   if (fate == Fate::falls_short && count > 1) count /= 2;
+  const Turn turn;
   const ssize_t written = syscall(SYS_write, file, bytes, count);
   if (written > 0 && counts(path)) {
     const auto end = syscall(SYS_lseek, file, 0, SEEK_CUR);
@@ -270,6 +289,7 @@ int fsync(int file) {
 int ftruncate(int file, off_t bytes) noexcept {
   const auto fate = fate_of("ftruncate", path_of(file));
   if (fate == Fate::fails) return -1;
+  const Turn turn;
   const int result = static_cast<int>(syscall(SYS_ftruncate, file, bytes));
   if (const char* path = path_of(file); result == 0 && counts(path)) {
     record_path("truncate", bytes, path);
@@ -305,6 +325,7 @@ int unlinkat(int folder, const char* name, int flags) noexcept {
 int rename(const char* from, const char* to) noexcept {
   const auto fate = fate_of("rename", to);
   if (fate == Fate::fails) return -1;
+  const Turn turn;
   const int result = static_cast<int>(syscall(SYS_rename, from, to));
   if (result == 0 && (counts(from) || counts(to))) {
     record_path("from", 0, from);

@@ -40,9 +40,9 @@ std::vector<std::string> differences_of_slow(
   if (!as_llama(config) || is_gemma(config)) return lines;
   const auto spaces = spaces_of(model, config);
   const bool adds_space = spaces.before != Before::nothing;
-  if (!model.keeps_text()) lines.push_back("the model's own normalization is left out");
+  if (!model.keeps_text()) lines.emplace_back("the model's own normalization is left out");
   if (spaces.normalizes_tokens && adds_space != model.adds_space)
-    lines.push_back(adds_space ? "a space is put in front" : "no space is put in front");
+    lines.emplace_back(adds_space ? "a space is put in front" : "no space is put in front");
   const auto normalized = std::ranges::find(tokens, true, &json_tokenizer::AddedToken::normalized);
   if (spaces.normalizes_tokens && adds_space && normalized != tokens.end()) {
     lines.push_back(fmt::format("{} is found behind a space, or where a text begins, alone",
@@ -57,7 +57,7 @@ std::vector<std::string> differences_of_slow(
     lines.push_back(
         fmt::format("{} is found where no letter stands beside it, alone", shown(alone->content)));
   if (!spaces.normalizes_tokens)
-    lines.push_back("a text that begins with a space gets no second one");
+    lines.emplace_back("a text that begins with a space gets no second one");
   return lines;
 }
 

@@ -2,6 +2,7 @@
 // same config, the same bits, and the same next step.
 #include <algorithm>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "apps/diagnosis/diagnosis_check.h"
 #include "apps/diagnosis/ladder.h"
@@ -125,11 +126,10 @@ class SavedAndLoaded final : public DiagnosisCheck {
     for (std::int64_t done = 1; done <= last; ++done) {
       step(trainer, done - 1);
       if (done <= last - limit - 1) continue;
-      save_checkpoint(WorkFolder(folder), *going_on, trainer.adamw(),
-                      {.step = done,
-                       .seed = subject.seed,
-                       .ties = CheckpointTies{.config = to_json(going_on->config)}},
-                      limit);
+      const TrainerState state{.step = done,
+                               .seed = subject.seed,
+                               .ties = CheckpointTies{.config = to_json(going_on->config)}};
+      save_checkpoint(WorkFolder(folder), contents_of(*going_on, trainer.adamw(), state), limit);
     }
     clear_gradients(going_on->parameters());  // no checkpoint holds what a step left of them
     const auto written = newest_checkpoint(folder);

@@ -28,6 +28,13 @@ constexpr int min_capability_major = 8;
 // The architectures of this build: "80 90a".
 constexpr std::string_view built_for = LOOKBACK_BUILT_FOR;
 
+#ifdef LOOKBACK_CUDA_UNOPTIMIZED
+constexpr std::string_view effort =
+    ", with kernels that are not optimized (built where no GPU was in sight: build the program anew)";
+#else
+constexpr std::string_view effort = "";
+#endif
+
 device::ComputeCapability capability_of(int index) {
   device::ComputeCapability found;
   check_cuda("cudaDeviceGetAttribute",
@@ -203,9 +210,9 @@ class CudaRuntime final : public DeviceRuntime {
   std::string describe(int index) const override {
     cudaDeviceProp properties{};
     check_cuda("cudaGetDeviceProperties", cudaGetDeviceProperties(&properties, index));
-    return fmt::format("{}, sm_{}{}, {:.1f} GiB", properties.name, properties.major,
+    return fmt::format("{}, sm_{}{}, {:.1f} GiB{}", properties.name, properties.major,
                        properties.minor,
-                       static_cast<double>(properties.totalGlobalMem) / double{1 << 30});
+                       static_cast<double>(properties.totalGlobalMem) / double{1 << 30}, effort);
   }
 
   std::string describe_code(int index) const override {

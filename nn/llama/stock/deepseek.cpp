@@ -1,6 +1,7 @@
 // DeepSeek-V2 and V3 (DeepSeek-AI 2024) with dense MLPs in all layers: multi-head latent attention.
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "nn/layer/attention_options.h"
 #include "nn/layer/config_reader.h"

@@ -1,4 +1,6 @@
 // Mistral (Jiang et al. 2023): every layer looks at the last sliding_window tokens, or at all.
+#include <nlohmann/json.hpp>
+
 #include "nn/llama/stock/sliding_windows.h"
 #include "nn/llama/stock_model.h"
 

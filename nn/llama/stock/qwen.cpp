@@ -1,5 +1,7 @@
 // Qwen2 (Yang et al. 2024) has biases on queries, keys and values; Qwen3 (Yang et al. 2025) norms
 // queries and keys head by head in their place. Both may have a window on the last layers.
+#include <nlohmann/json.hpp>
+
 #include "nn/layer/config_reader.h"
 #include "nn/llama/stock/sliding_windows.h"
 #include "nn/llama/stock_model.h"

@@ -1,5 +1,7 @@
 #include "nn/llama/stock/sliding_windows.h"
 
+#include <nlohmann/json.hpp>
+
 #include "nn/layer/attention_options.h"
 #include "nn/layer/config_reader.h"
 

@@ -1,5 +1,6 @@
-// Bytes of text per second that tokenizer.json files encode, on one thread: every X.json of the
-// folder LOOKBACK_TOKENIZERS with its text.txt, as tests/bench/tokenizer_speed.py makes them.
+// Bytes of text per second that tokenizers encode, on OMP_NUM_THREADS threads: every X.json and
+// X.model of the folder LOOKBACK_TOKENIZERS with its text.txt, as tests/bench/tokenizer_speed.py
+// makes them.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -7,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-#include "apps/data/json_tokenizer.h"
+#include "apps/data/tokenizer_file.h"
 #include "runtime/read_file.h"
 
 namespace lookback {
@@ -17,7 +18,7 @@ namespace {
 void encode(benchmark::State& state, const std::string& path, const std::string& text) {
   for (auto _ : state) {
     state.PauseTiming();
-    const auto tokenizer = read_json_tokenizer(path);
+    const auto tokenizer = read_tokenizer(path);
     state.ResumeTiming();
     benchmark::DoNotOptimize(tokenizer->encode(text));
   }
@@ -29,12 +30,13 @@ const bool registered = [] {
   if (folder == nullptr) return false;
   const auto text = read_file(std::filesystem::path(folder) / "text.txt", "bench");
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() != ".json") continue;
     const auto path = entry.path().string();
+    if (!is_tokenizer_file(path)) continue;
     benchmark::RegisterBenchmark(
-        ("Tokenizer/" + entry.path().stem().string()).c_str(),
+        ("Tokenizer/" + entry.path().filename().string()).c_str(),
         [path, text](benchmark::State& state) { encode(state, path, text); })
-        ->Unit(benchmark::kMillisecond);
+        ->Unit(benchmark::kMillisecond)
+        ->UseRealTime();
   }
   return true;
 }();
