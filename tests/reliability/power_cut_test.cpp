@@ -115,8 +115,8 @@ class PowerCut : public testing::Test {
 // What a run that went on behind a checkpoint must keep of it, for ever.
 struct Saved {
   Tree files;                   // of the checkpoint, by path in the run
-  std::string metrics, events;  // all that was written when the checkpoint got its name
-  std::size_t promised_from;    // a moment at which the run was behind it
+  std::string metrics, events;  // all that was written by its step
+  std::size_t promised_from;    // a moment from which it cannot be lost
 };
 
 std::string events_of(const Tree& tree) {
@@ -127,14 +127,42 @@ std::string events_of(const Tree& tree) {
   return all;
 }
 
+// The first lines of metrics.jsonl: those up to a step.
+std::string lines_up_to(const std::string& metrics, std::int64_t step) {
+  std::string lines;
+  std::istringstream all(metrics);
+  for (std::string line; std::getline(all, line);) {
+    if (nlohmann::json::parse(line).at("step") <= step) lines += line + "\n";
+  }
+  return lines;
+}
+
+// The moment at which the run writes its first line of a later step; changes(): there is none.
+std::size_t end_of_step(const DiskModel& disk, std::int64_t step) {
+  for (std::size_t at = 0;; ++at) {
+    at = disk.next_write("metrics.jsonl", at);
+    if (at == disk.changes()) return at;
+    const auto lines = content(disk.after_kill(at + 1), "metrics.jsonl");
+    if (lines_up_to(lines, step) != lines) return at;
+  }
+}
+
+// When a power cut cannot undo this change any more.
+std::size_t durable_from(const DiskModel& disk, std::size_t change) {
+  auto moment = change + 1;
+  while (moment < disk.changes() && std::ranges::count(disk.open_at(moment), change) > 0) ++moment;
+  return moment;
+}
+
+// A checkpoint is written while the run goes on: what it stands for is what was written by its step.
 Saved saved_at(const DiskModel& disk, std::int64_t step) {
   const auto name = checkpoint_name(step);
-  const auto moment = disk.named(name) + 1;
-  const auto tree = disk.after_kill(moment);
-  return {.files = below(tree, name + "/"),
-          .metrics = content(tree, "metrics.jsonl"),
-          .events = events_of(tree),
-          .promised_from = disk.next_write("metrics.jsonl", moment) + 1};
+  const auto named = disk.named(name);
+  const auto by_then = disk.after_kill(end_of_step(disk, step));
+  return {.files = below(disk.after_kill(named + 1), name + "/"),
+          .metrics = content(by_then, "metrics.jsonl"),
+          .events = events_of(by_then),
+          .promised_from = durable_from(disk, named)};
 }
 
 class CutChecker {
@@ -208,6 +236,11 @@ TEST_F(PowerCut, WhatARunWasBehindIsThere) {
   ASSERT_TRUE(same(disk.after_kill(disk.changes()), whole)) << "the record is what happened";
   std::map<std::int64_t, Saved> saved;
   for (const auto step : {2, 4, 6}) saved[step] = saved_at(disk, step);
+  // Nothing older goes before.
+  for (const auto step : {2, 4}) {
+    EXPECT_LE(saved[step + 2].promised_from,
+              disk.named(fmt::format(".lookback/{}-removed-0", checkpoint_name(step))) + 1);
+  }
   CutChecker check(saved, whole);
   ASSERT_NO_THROW(for_each_power_cut(disk, std::ref(check)));
   EXPECT_GT(check.trees(), 300U);
@@ -231,11 +264,7 @@ TEST_F(PowerCut, AResumedRunKeepsWhatItWentOnFrom) {
   static_cast<void>(recorded({}, {"--save-total-limit=9"}));
   fs::remove_all(fs::path(small_.run()) / "checkpoint-6");
   const auto before = tree_of(small_.run());
-  std::string lines;  // up to step 4
-  std::istringstream all(content(before, "metrics.jsonl"));
-  for (std::string line; std::getline(all, line);) {
-    if (nlohmann::json::parse(line).at("step") <= 4) lines += line + "\n";
-  }
+  const auto lines = lines_up_to(content(before, "metrics.jsonl"), 4);
   const auto disk = recorded(before, {"--resume", "--save-total-limit=1"});
   std::map<std::int64_t, Saved> saved;
   for (const auto step : {2, 4}) {
