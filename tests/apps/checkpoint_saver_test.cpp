@@ -5,7 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <stdlib.h>
 
+#include <cerrno>
+
+#include "tests/apps/small_run.h"
 #include "tests/nn/small_llama.h"
 #include "tests/paths.h"
 
@@ -95,12 +99,41 @@ TEST_F(CheckpointSaving, ThatFailsIsToldOnce) {
 
 // A signal that the thread took would interrupt its system calls, and not the training's.
 TEST_F(CheckpointSaving, LeavesTheSignalsOfItsCallerAsTheyWere) {
-  sigset_t before, after;
-  pthread_sigmask(SIG_SETMASK, nullptr, &before);
+  sigset_t term, after;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  pthread_sigmask(SIG_UNBLOCK, &term, nullptr);
   CheckpointSaver saver(work_, limit);
   saver.save(contents(1));
   pthread_sigmask(SIG_SETMASK, nullptr, &after);
-  EXPECT_EQ(sigismember(&before, SIGTERM), sigismember(&after, SIGTERM));
+  EXPECT_EQ(sigismember(&after, SIGTERM), 0);
+}
+
+// Where the disk is full when checkpoint-N is put in its place: after the last step no later one
+// would tell of it.
+ProgramResult train_without(const SmallRun& small, int step) {
+  return small.train({"--save-steps=2"}, {.in_child = [&small, step] {
+                       const auto library = program().parent_path() / "system_calls.so";
+                       const auto failing = fmt::format("rename:1:{}:checkpoint-{}", ENOSPC, step);
+                       setenv("LD_PRELOAD", library.c_str(), 1);
+                       setenv("LOOKBACK_CALLS_BELOW", small.path().c_str(), 1);
+                       setenv("LOOKBACK_CALLS_FAIL", failing.c_str(), 1);
+                     }});
+}
+
+TEST(CheckpointRun, EndsWithTheErrorOfItsLastCheckpoint) {
+  const SmallRun small;
+  const auto result = train_without(small, 6);
+  expect_error(result, 1, "No space left on device");
+  EXPECT_THAT(result.err, ::testing::HasSubstr("goes on from checkpoint-4"));
+  ASSERT_EQ(run_lookback({"train", "--resume", "--output-dir", small.run(), "--quiet"}).code, 0);
+  EXPECT_TRUE(fs::exists(fs::path(small.run()) / "checkpoint-6"));
+}
+
+TEST(CheckpointRun, EndsBehindACheckpointThatFails) {
+  const SmallRun small;
+  expect_error(train_without(small, 2), 1, "No space left on device");
+  EXPECT_FALSE(fs::exists(fs::path(small.run()) / "checkpoint-2"));
 }
 
 }  // namespace
