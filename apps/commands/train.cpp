@@ -315,6 +315,7 @@ class Train final : public Command {
                                   {"floor", nullptr},
                                   {"floor_error", nullptr},
                                   {"tokens_per_second", summary.tokens_per_second},
+                                  {"checkpoint_seconds", summary.checkpoint_seconds},
                                   {"parameters", count},
                                   {"peak_bytes", peak_resident_bytes()},
                                   {"output_dir", options_.output_dir}};

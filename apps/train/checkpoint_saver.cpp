@@ -31,6 +31,19 @@ class SignalsHeldBack {
   sigset_t before_ = {};
 };
 
+class AddedSeconds {
+ public:
+  explicit AddedSeconds(double& sum) : sum_(sum) {}
+  ~AddedSeconds() { sum_ += std::chrono::duration<double>(Clock::now() - begin_).count(); }
+  AddedSeconds(const AddedSeconds&) = delete;
+  AddedSeconds& operator=(const AddedSeconds&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double& sum_;
+  Clock::time_point begin_ = Clock::now();
+};
+
 std::int64_t bytes_of(const NamedTensors& tensors) {
   std::int64_t bytes = 0;
   for (const auto& [name, tensor] : tensors)
@@ -57,6 +70,7 @@ CheckpointSaver::~CheckpointSaver() {
 
 void CheckpointSaver::save(CheckpointContents checkpoint) {
   wait();
+  const AddedSeconds waited(seconds_waited_);
   const auto copied = bytes_of(checkpoint.model.weights) + bytes_of(checkpoint.moments);
   if (const auto free = free_memory_(); free && 2 * copied > *free)
     return save_checkpoint(work_, checkpoint, limit_);
@@ -75,6 +89,7 @@ void CheckpointSaver::look() {
 }
 
 void CheckpointSaver::wait() {
+  const AddedSeconds waited(seconds_waited_);
   if (writing_.valid()) writing_.get();
 }
 

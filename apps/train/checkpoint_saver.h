@@ -36,10 +36,14 @@ class CheckpointSaver {
   // Returns when it is on the disk.
   void wait();
 
+  // How long the caller has waited in these functions.
+  double seconds_waited() const { return seconds_waited_; }
+
  private:
   const WorkFolder& work_;
   std::int64_t limit_;
   FreeMemory free_memory_;
+  double seconds_waited_ = 0;
   std::future<void> writing_;
 };
 

@@ -40,6 +40,8 @@ class RunFolder {
   // is written.
   void look_after_checkpoint();
   void finish_checkpoint();
+  // How long the run has waited for checkpoints.
+  double checkpoint_seconds() const { return saver_ ? saver_->seconds_waited() : 0; }
   // The oldest beyond --save-total-limit, but for those that the state keeps.
   void remove_old_checkpoints(const TrainerState& state);
   // The weights of checkpoint-`step`, which is finished, take the place of the model's.

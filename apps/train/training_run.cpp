@@ -86,6 +86,7 @@ TrainingSummary TrainingRun::run() {
           .loss = log_.written().loss,
           .evaluation = log_.written().evaluation,
           .tokens_per_second = log_.tokens_per_second(),
+          .checkpoint_seconds = folder_.checkpoint_seconds(),
           .best = state_.step < total_steps() ? std::nullopt : state_.best};
 }
 

@@ -28,7 +28,7 @@ struct Part {
 struct Cuts {
   bool before_lines = false, before_spaces = false;
   bool at_words = false;  // at every such place: the pieces of a word are those of its text alone
-  std::size_t part_bytes() const { return std::size_t{1} << (at_words ? 16 : 20); }
+  std::size_t part_bytes() const { return std::size_t{1} << (at_words ? 16 : 14); }
 };
 
 // Where the first cut is that leaves at least so many bytes, or where the text ends.
