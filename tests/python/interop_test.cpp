@@ -72,7 +72,12 @@ TEST(PythonInterop, ATokenizerWrittenToAFolderOpensInTransformers) {
     const auto opened =
         run_python("open_tokenizer.py", {folder.path(), folder.path() / "texts.json"});
     const auto tokenizer = read_tokenizer(file);
+    const string version = run_python("config_keys.py")["version"];
     for (std::size_t i = 0; i < texts.size(); ++i) {
+      // From 5 on a Llama's SentencePiece model without tokenizer_config.json puts no second space
+      // in front (docs/data.md).
+      if (version.starts_with("5.") && file.ends_with(".model") && texts[i].starts_with(' '))
+        continue;
       const auto tokens = tokenizer->encode(texts[i]);
       EXPECT_EQ(opened["ids"][i], json(tokens)) << name << ": " << texts[i];
       EXPECT_EQ(opened["decoded"][i], tokenizer->decode(tokens)) << name << ": " << texts[i];
@@ -97,6 +102,9 @@ TEST(PythonInterop, EveryKindOfModelOpensInTransformers) {
     config.rope_scaling = {.kind = kind,
                            .factor = kind == RopeScaling::Kind::none ? 1.0 : 4.0,
                            .original_max_position_embeddings = 16};
+    // That version counts rotations by max_position_embeddings, whatever original_.. says.
+    if (kind == RopeScaling::Kind::yarn && run_python("config_keys.py")["version"] == "4.47.1")
+      continue;
     const auto dtype = kind == RopeScaling::Kind::linear ? DType::f64 : DType::f32;
     const Llama llama(config, precision_of(dtype));
     initialize(llama.parameters(), 0.2, 5);

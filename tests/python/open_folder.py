@@ -19,4 +19,4 @@ print(json.dumps({
     "difference": (logits.double() - theirs["logits"].double()).abs().max().item(),
     "largest": logits.abs().max().item(),
     "dtype": str(model.dtype), "class": type(model).__name__,
-    "missing": report["missing_keys"], "unexpected": report["unexpected_keys"]}))
+    "missing": sorted(report["missing_keys"]), "unexpected": sorted(report["unexpected_keys"])}))
