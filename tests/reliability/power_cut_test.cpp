@@ -154,7 +154,7 @@ std::size_t durable_from(const DiskModel& disk, std::size_t change) {
   return moment;
 }
 
-// A checkpoint is written while the run goes on: what it stands for is what was written by its step.
+// A checkpoint is written while the run goes on: it stands for what was written by its step.
 Saved saved_at(const DiskModel& disk, std::int64_t step) {
   const auto name = checkpoint_name(step);
   const auto named = disk.named(name);
