@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-#include <vector>
 
 #include "apps/cli/command.h"
 #include "apps/model/attention_storage.h"

@@ -81,9 +81,8 @@ std::vector<NamedParameter> named(const AdamW& optimizer, Tensor AdamW::State::*
 }  // namespace
 
 CheckpointContents contents_of(const Llama& llama, const AdamW& optimizer, TrainerState state) {
-  CheckpointContents contents{.model = contents_of(llama),
-                              .updates = optimizer.steps_taken(),
-                              .state = std::move(state)};
+  CheckpointContents contents{
+      .model = contents_of(llama), .updates = optimizer.steps_taken(), .state = std::move(state)};
   for (const auto& [name, first_moment, second_moment] : optimizer.states()) {
     contents.moments.emplace_back(fmt::format("{}{}", first_prefix, name), first_moment);
     contents.moments.emplace_back(fmt::format("{}{}", second_prefix, name), second_moment);

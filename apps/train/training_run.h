@@ -19,7 +19,7 @@ struct TrainingSummary {
   double loss = 0;                            // of the last line of metrics.jsonl
   std::optional<Evaluation> evaluation = {};  // the last one
   double tokens_per_second = 0;               // while training
-  double checkpoint_seconds = 0;  // that the run waited for checkpoints
+  double checkpoint_seconds = 0;              // that the run waited for checkpoints
   // Of --load-best-model-at-end, at the end: the one whose weights the folder holds.
   std::optional<BestModel> best = {};
 };

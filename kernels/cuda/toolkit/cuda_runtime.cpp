@@ -30,7 +30,8 @@ constexpr std::string_view built_for = LOOKBACK_BUILT_FOR;
 
 #ifdef LOOKBACK_CUDA_UNOPTIMIZED
 constexpr std::string_view effort =
-    ", with kernels that are not optimized (built where no GPU was in sight: build the program anew)";
+    ", with kernels that are not optimized (built where no GPU was in sight: build the program "
+    "anew)";
 #else
 constexpr std::string_view effort = "";
 #endif
