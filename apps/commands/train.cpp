@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -110,7 +111,10 @@ class Train final : public Command {
     }
     session.console.note(intent);
     session.note_device();
+    const auto start = std::chrono::steady_clock::now();
     const auto summary = training.run();
+    note_waiting(session.console, summary.checkpoint_seconds,
+                 std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     report(session, llama, summary);
     return summary.ended_by == 0 ? ExitCode::good : ended_by(summary.ended_by);
   }
@@ -315,7 +319,6 @@ class Train final : public Command {
                                   {"floor", nullptr},
                                   {"floor_error", nullptr},
                                   {"tokens_per_second", summary.tokens_per_second},
-                                  {"checkpoint_seconds", summary.checkpoint_seconds},
                                   {"parameters", count},
                                   {"peak_bytes", peak_resident_bytes()},
                                   {"output_dir", options_.output_dir}};
@@ -344,6 +347,14 @@ class Train final : public Command {
                     "`{}` goes on\n",
                     word_for(summary.ended_by), summary.steps, *options_.max_steps, summary.steps,
                     options_.output_dir, resume_command(options_.output_dir)));
+  }
+
+  // Of a run that is long enough to tell something of others.
+  static void note_waiting(const Console& console, double waited, double seconds) {
+    constexpr double least_seconds = 10;
+    if (seconds < least_seconds || waited == 0) return;
+    console.note(fmt::format("waited {:.3f} s of {:.1f} s ({:.2f} %) for checkpoints", waited,
+                             seconds, 100 * waited / seconds));
   }
 
   static std::string_view word_for(int signal) {
