@@ -5,7 +5,7 @@
 # for: all (80 and 90a), or a list of them. 80 is machine code of sm_80 and the PTX it was made from,
 # which the driver compiles for newer GPUs; 90a is machine code for 9.0, which runs nowhere else.
 #
-# LOOKBACK_CUDA_OPTIMIZED=OFF: the kernels compile and link in a third of the time, and are slow. Where
+# LOOKBACK_CUDA_OPTIMIZED=OFF: the kernels compile and link in half of the time, and are slow. Where
 # they are used the program says so.
 
 option(LOOKBACK_CUDA "Build for GPUs too, where the CUDA toolkit is found" ON)

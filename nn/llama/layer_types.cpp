@@ -1,5 +1,7 @@
 #include "nn/llama/layer_types.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "nn/layer/config_reader.h"

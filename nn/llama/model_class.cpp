@@ -1,5 +1,7 @@
 #include "nn/llama/model_class.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>

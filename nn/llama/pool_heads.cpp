@@ -1,5 +1,7 @@
 #include "nn/llama/pool_heads.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
