@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/check.h"
+#include "runtime/json.h"
 #include "runtime/read_file.h"
 
 namespace lookback {
@@ -30,7 +31,7 @@ std::vector<std::int64_t> end_tokens_of(const std::filesystem::path& directory,
                                         const LlamaConfig& config) {
   const auto path = directory / "generation_config.json";
   if (std::filesystem::exists(path)) {
-    const auto object = json::parse(read_file(path, "model"), nullptr, false);
+    const auto object = parse_json(read_file(path, "model"), "model", path.string());
     if (!object.is_object()) fail("model", "{}: must hold one JSON object", path.string());
     if (object.contains(key)) return ids_of(object.at(key), path.string());
   }

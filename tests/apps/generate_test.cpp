@@ -92,7 +92,11 @@ TEST_F(GenerateProgram, EndsWithTheEndToken) {
   write_text(path, R"({"eos_token_id": "two"})");
   expect_error(generate(greedy), 1, "must be a number or a list of numbers");
   write_text(path, "{");
+  expect_error(generate(greedy), 1, "generation_config.json: parse error at line 1");
+  write_text(path, "[]");
   expect_error(generate(greedy), 1, "generation_config.json: must hold one JSON object");
+  write_text(path, "version https://git-lfs.github.com/spec/v1\n");
+  expect_error(generate(greedy), 1, "generation_config.json: is a Git LFS pointer");
 }
 
 TEST(GenerateBeyondTheTokenizer, PicksNoTokenWithoutText) {
