@@ -1,7 +1,11 @@
 #include "apps/data/tokenizer_file.h"
 
-#include <nlohmann/json.hpp>
+#include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "apps/cli/console.h"
 #include "apps/data/json_tokenizer.h"
 #include "apps/data/sentencepiece/model_file.h"
 #include "apps/data/sentencepiece_tokenizer.h"
@@ -35,13 +39,28 @@ Json config_for(std::string_view path, std::string_view content) {
   return config;
 }
 
-bool can_be_read(const fs::path& tokenizer) {
+// Why a tokenizer cannot be read; empty: it can.
+std::string problem_of(const fs::path& tokenizer) {
   try {
     read_tokenizer(tokenizer.string());
-    return true;
-  } catch (const Error&) {
-    return false;
+    return {};
+  } catch (const Error& error) {
+    return error.what();
   }
+}
+
+// A command asks for its folder's tokenizer more than once.
+void warn_once(const std::string& text) {
+  static std::set<std::string> said;
+  if (said.insert(text).second) print_warning(text);
+}
+
+bool stands_in_for(const fs::path& model, const fs::path& json) {
+  if (!fs::exists(model)) return false;
+  const auto problem = problem_of(json);
+  if (problem.empty() || !problem_of(model).empty()) return false;
+  warn_once(fmt::format("{}; {} is read in its place", problem, model.filename().string()));
+  return true;
 }
 
 void write_file(const fs::path& path, std::string_view content) {
@@ -64,10 +83,7 @@ std::shared_ptr<const Tokenizer> read_tokenizer(const std::string& path) {
 std::string tokenizer_in(const fs::path& directory) {
   const auto folder = fs::absolute(directory / "").parent_path();
   const auto model = folder / "tokenizer.model", json = folder / "tokenizer.json";
-  if (fs::exists(json)) {
-    const bool other = fs::exists(model) && !can_be_read(json) && can_be_read(model);
-    return (other ? model : json).string();
-  }
+  if (fs::exists(json)) return (stands_in_for(model, json) ? model : json).string();
   if (fs::exists(model)) return model.string();
   if (folder.filename().string().starts_with("checkpoint-")) {
     return tokenizer_in(folder.parent_path());

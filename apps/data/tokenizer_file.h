@@ -19,7 +19,8 @@ bool is_tokenizer_file(std::string_view name);
 std::shared_ptr<const Tokenizer> read_tokenizer(const std::string& path);
 
 // A model folder's own tokenizer, as transformers takes it: tokenizer.json, or tokenizer.model
-// where the first is not there or cannot be read; of a checkpoint, that of its run. Empty: none.
+// where the first is not there or, which a warning says, cannot be read; of a checkpoint, that of
+// its run. Empty: none.
 std::string tokenizer_in(const std::filesystem::path& directory);
 
 // Throws Error for a model folder without a tokenizer whose vocabulary is not that of bytes.

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "apps/data/document_start.h"
@@ -139,8 +140,14 @@ TEST_F(TokenizerFolder, WrongIdsAreRefusedInOneLine) {
 TEST_F(TokenizerFolder, TokenizerJsonComesFirst) {
   EXPECT_EQ(tokenizer_in(model_folder()), model());
   const auto json = model_folder() / "tokenizer.json";
-  write_text(json, "{}");  // cannot be read
+  write_text(json, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n");
+  testing::internal::CaptureStderr();
   EXPECT_EQ(tokenizer_in(model_folder()), model());
+  EXPECT_EQ(tokenizer_in(model_folder()), model());
+  const auto said = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, testing::AllOf(HasSubstr("tokenizer.json: is a Git LFS pointer"),
+                                   HasSubstr("tokenizer.model is read in its place")));
+  EXPECT_EQ(std::ranges::count(said, '\n'), 1) << "said once";
   fs::copy_file(golden("gpt2.json"), json, fs::copy_options::overwrite_existing);
   EXPECT_EQ(tokenizer_in(model_folder()), json.string());
   write_text(model(), "IQ== 0\nIg== 1\nIw== 2\n");
