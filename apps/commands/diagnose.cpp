@@ -101,6 +101,7 @@ class Diagnose final : public Command {
                         {"right", result.right},
                         {"verdicts", result.verdicts},
                         {"place", result.place},
+                        {"misses", result.misses},
                         {"seconds", result.seconds}});
       all_right &= result.right == result.diagnoses;
       results.push_back(result);

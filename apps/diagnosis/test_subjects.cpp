@@ -62,6 +62,11 @@ std::string place_of(const Diagnosis& diagnosis) {
   return diagnosis.leak ? describe(*diagnosis.leak) : diagnosis.evidence();
 }
 
+std::string miss_of(const Diagnosis& diagnosis, std::int64_t seed, Weights weights) {
+  return fmt::format("seed {}, {}: {}: {}", seed, weights == Weights::fresh ? "fresh" : "trained",
+                     name_of(diagnosis.verdict()), place_of(diagnosis));
+}
+
 }  // namespace
 
 std::vector<TestSubject> all_test_subjects() {
@@ -119,7 +124,11 @@ TestSubjectResult diagnose_with_seeds(const TestSubject& test, std::int64_t seed
       const std::chrono::duration<double> taken = Clock::now() - start;
       result.seconds = std::max(result.seconds, taken.count());
       ++result.diagnoses;
-      if (diagnosis.verdict() == test.expected) ++result.right;
+      if (diagnosis.verdict() == test.expected) {
+        ++result.right;
+      } else {
+        result.misses.push_back(miss_of(diagnosis, seed, weights));
+      }
       ++result.verdicts[std::string(name_of(diagnosis.verdict()))];
       if (result.place.empty()) result.place = place_of(diagnosis);
     }
@@ -135,6 +144,10 @@ std::string table_of(const std::vector<TestSubjectResult>& results) {
     text += fmt::format("| {} | {} | {} of {} | {} | {:.2f} |\n", result.test.name,
                         name_of(result.test.expected), result.right, result.diagnoses, result.place,
                         result.seconds);
+  }
+  for (const auto& result : results) {
+    for (const auto& miss : result.misses)
+      text += fmt::format("\n{}, {}\n", result.test.name, miss);
   }
   return text;
 }

@@ -36,11 +36,12 @@ struct TestSubjectResult {
   std::int64_t diagnoses = 0, right = 0;
   std::map<std::string, std::int64_t> verdicts = {};  // by name
   std::string place = {};                             // where the first one pointed to
+  std::vector<std::string> misses = {};               // "seed 3, trained: rows-mixed: EVIDENCE"
   double seconds = 0;                                 // the slowest diagnosis
 };
 TestSubjectResult diagnose_with_seeds(const TestSubject& test, std::int64_t seeds);
 
-// The results as a Markdown table.
+// The results as a Markdown table, and below it the misses.
 std::string table_of(const std::vector<TestSubjectResult>& results);
 
 }  // namespace lookback

@@ -2,7 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "apps/diagnosis/diagnosis_check.h"
+#include "apps/diagnosis/test_subjects.h"
 #include "tests/apps/small_subject.h"
 
 namespace lookback::tests {
@@ -26,6 +29,16 @@ TEST(GradientByDifference, IsThatOfBackward) {
       EXPECT_EQ(found.result, CheckResult::Result::passed) << preset << ": " << found.evidence;
       EXPECT_LT(found.value, 2e-5) << preset;
     }
+  }
+}
+
+// Two experts of a token are nearly equal: with steps of 3e-4 the choice turns along either of the
+// first two directions.
+TEST(GradientByDifference, TriesSmallerStepsWhereAChoiceTurns) {
+  for (const auto& [preset, seed] : {std::pair{"moa", 10}, {"moa", 26}, {"moh", 14}, {"moh", 21}}) {
+    const auto subject = subject_of_test(test_subjects({preset}).at(0), seed, Weights::fresh);
+    const auto found = slopes_of(subject);
+    EXPECT_EQ(found.result, CheckResult::Result::passed) << preset << ": " << found.evidence;
   }
 }
 

@@ -3,6 +3,7 @@
 // repeated tokens and ignored targets; every way that training can take is held against it. The
 // model is the subject's kind, small, with gains and biases that are not at their start.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <tuple>
 
@@ -22,8 +23,11 @@ namespace {
 constexpr std::int64_t rows = 2, longest = 19;
 constexpr std::int64_t different_tokens = 7, most_words = 61;
 constexpr SmallSize size{.layers = 3, .width = 32};
-// Of a weight, on average. Four points: the fifth derivative leaves 1e-14 of itself.
-constexpr double step = 3e-4;
+// Of a weight, on average. Four points: the fifth derivative leaves 1e-14 of itself. A choice or a
+// clamp may change sides between two points, and where two experts are nearly equal it does so
+// along nearly every direction: others are tried, with steps that a hundredth as many choices lie
+// within. The smallest leaves 1e-9 of rounding: thresholds::slope of a slope_that_counts.
+constexpr std::array steps_tried = {3e-4, 3e-4, 3e-5, 3e-6, 3e-6};
 
 struct Way {
   std::string name;
@@ -112,9 +116,8 @@ class GradientByDifference final : public DiagnosisCheck {
     double worst = 0;
     std::vector<Wrong> wrong;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
-      // A choice or a clamp may change sides between two points: not along both directions.
       Wrong found{.parameter = parameters[i].name};
-      for (std::uint64_t direction = 0; direction < 2; ++direction) {
+      for (std::uint64_t direction = 0; direction < steps_tried.size(); ++direction) {
         found.slope = slope_along(config, weights, batch, parameters[i].name, i, steps,
                                   subject.seed, direction);
         std::tie(found.off, found.way) = error_of(found.slope);
@@ -139,10 +142,12 @@ class GradientByDifference final : public DiagnosisCheck {
                            const std::vector<OurStep>& steps, std::uint64_t seed,
                            std::uint64_t number) {
     const auto kept = weights.at(parameter);
+    const double step = steps_tried[number];
     double squares = 0;
     for (const double value : kept.values) squares += value * value;
     const double scale = std::sqrt(squares / static_cast<double>(kept.values.size())) + 1e-2;
-    RandomStream random(seed, stream_of(RandomUse::diagnosis, 2000 + 2 * index + number));
+    RandomStream random(
+        seed, stream_of(RandomUse::diagnosis, 2000 + steps_tried.size() * index + number));
     std::vector<double> direction;
     for (std::size_t i = 0; i < kept.values.size(); ++i)
       direction.push_back(scale * random.normal());
