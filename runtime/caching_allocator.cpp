@@ -47,7 +47,7 @@ std::byte* CachingAllocator::allocate(std::size_t bytes) {
   books_.peak_bytes = std::max(books_.peak_bytes, books_.live_bytes);
 #ifndef NDEBUG
   // So that what a block held before is not taken for what a kernel has written.
-  if (reuse == BlockReuse::by_size_class) poison(block, size);
+  if (reuse_ == BlockReuse::by_size_class) poison(block, size);
 #endif
   return block;
 }
