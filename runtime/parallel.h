@@ -4,17 +4,20 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <exception>
 #include <vector>
+
+#include "runtime/thread_team.h"
 
 namespace lookback {
 
+// Of work that this thread hands out: what it has set, or OMP_NUM_THREADS, or one per core that
+// this process may use (usable_cores.h).
 int num_threads();
-// Throws Error when count < 1.
+// For this thread alone. Throws Error when count < 1.
 void set_num_threads(int count);
 
 // Calls body(begin, end) for [0, count) cut into chunks of `chunk`; chunks may run at the same time
-// and in any order. The first exception thrown by a body is rethrown here.
+// and in any order. Of the exceptions that bodies throw, that of the first chunk is rethrown here.
 template <class Body>
 void parallel_for(std::int64_t count, std::int64_t chunk, const Body& body) {
   const std::int64_t chunks = (count + chunk - 1) / chunk;
@@ -22,17 +25,13 @@ void parallel_for(std::int64_t count, std::int64_t chunk, const Body& body) {
     if (count > 0) body(std::int64_t{0}, count);
     return;
   }
-  std::exception_ptr failure;
-#pragma omp parallel for schedule(dynamic)
-  for (std::int64_t c = 0; c < chunks; ++c) {
-    try {
-      body(c * chunk, std::min(count, (c + 1) * chunk));
-    } catch (...) {
-#pragma omp critical(lookback_parallel_failure)
-      if (!failure) failure = std::current_exception();
-    }
-  }
-  if (failure) std::rethrow_exception(failure);
+  const auto run = [count, chunk, &body](std::int64_t c) {
+    body(c * chunk, std::min(count, (c + 1) * chunk));
+  };
+  ThreadTeam::instance().work_on(
+      chunks, num_threads() - 1,
+      [](const void* work, std::int64_t c) { (*static_cast<const decltype(run)*>(work))(c); },
+      &run);
 }
 
 // Sum over chunks of body(begin, end), added up in the order of the chunks.

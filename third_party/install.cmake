@@ -22,9 +22,6 @@ add_library(lookback::lookback ALIAS lookback_library)
 
 set(package_directory ${CMAKE_INSTALL_LIBDIR}/cmake/lookback)
 set(package_targets lookback_archive lookback_library)
-if(LOOKBACK_PORTABLE)
-  list(APPEND package_targets lookback_openmp)
-endif()
 install(TARGETS ${package_targets} EXPORT lookback ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT lookback NAMESPACE lookback:: FILE lookback-targets.cmake
   DESTINATION ${package_directory})

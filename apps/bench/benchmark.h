@@ -23,6 +23,8 @@ struct BenchOptions {
   AttentionStorage attention_storage = AttentionStorage::qk;
   bool gradient_checkpointing = false;
   bool no_cuda_graphs = false;
+  bool profile = false;    // of train
+  std::string trace = {};  // of a profile: a file; empty: none
 };
 
 using Benchmark = nlohmann::ordered_json (*)(const BenchOptions&, const Session&);

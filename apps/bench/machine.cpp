@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/benchmark.h"
-#include "apps/bench/limits.h"
+#include "apps/profile/machine_limits.h"
 #include "runtime/device_runtime.h"
 
 namespace lookback {

@@ -19,8 +19,8 @@ void name_files_that_shrink();
 // Throws Error where the limit of the stack (ulimit -s) is too small to work in.
 void check_stack_limit();
 
-// Throws Error where the system does not let this process have `count` threads: OpenMP, which makes
-// them later, ends the process then in words of its own.
+// Throws Error where the system does not let this process have `count` threads: work would go on
+// with those that there are (runtime/thread_team.h), slower than was asked for.
 void check_threads(int count);
 
 }  // namespace lookback

@@ -58,9 +58,16 @@ class Bench final : public Command {
                      "queues each kernel of a GPU's step by itself");
     flags.add("steps", options_.steps, at_least_one,
               "steps (tokens, for decode) that are measured");
+    flags.add_toggle("profile", options_.profile,
+                     "of train: times every operation of --steps more steps, by module");
+    flags.add("trace", options_.trace, "FILE.json",
+              "of a profile: every call on a line of time, for ui.perfetto.dev");
   }
 
   ExitCode run(const Session& session) override {
+    if (options_.profile && what_ != "train") usage_error("--profile goes with bench train alone");
+    if (!options_.trace.empty() && !options_.profile)
+      usage_error("--trace goes with --profile: it holds the calls that a profile times");
     const auto object = Benchmarks::all().at(what_)(options_, session);
     std::string text;
     write_lines(object, "", text);

@@ -27,6 +27,7 @@
 #include "apps/train/peak_memory.h"
 #include "apps/train/run_options.h"
 #include "apps/train/script_flags.h"
+#include "apps/train/step_profile.h"
 #include "apps/train/training_run.h"
 #include "nn/initialize.h"
 #include "nn/llama/variant_of_weights.h"
@@ -198,6 +199,7 @@ class Train final : public Command {
     if (options_.config.empty())
       usage_error("--config is missing: smoke, tiny, 124m or a config.json");
     check_batch(options_.batch_size, options_.block_size);
+    static_cast<void>(read_step_range(options_.profile_steps));
     check_order();
     check_data_apart("--data", options_.data, options_.output_dir);
     check_data_apart("--validation-data", options_.validation_data, options_.output_dir);

@@ -4,6 +4,8 @@
 #include <fstream>
 #include <string>
 
+#include "runtime/control_groups.h"
+
 namespace lookback {
 namespace {
 
@@ -32,15 +34,6 @@ std::optional<std::int64_t> of_the_system(const fs::path& root) {
   return (*available + swap) * 1024;
 }
 
-// The path of the second version's group: "0::/a/b".
-std::string group_of_process(const fs::path& root) {
-  std::ifstream file(root / "proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("0::/")) return line.substr(4);
-  }
-  return {};
-}
-
 // Of the group and of all that it lies in; what is used and could be given back counts as free.
 std::optional<std::int64_t> of_groups(const fs::path& root) {
   std::optional<std::int64_t> least;
@@ -58,13 +51,10 @@ std::optional<std::int64_t> of_groups(const fs::path& root) {
     const auto left = std::max<std::int64_t>(0, *most - *now + inactive);
     least = std::min(least.value_or(left), left);
   };
-  const auto base = root / "sys/fs/cgroup";
-  for (fs::path group = group_of_process(root);; group = group.parent_path()) {
-    const auto folder = base / group;
-    take(folder / "memory.max", folder / "memory.current", folder / "memory.stat", "inactive_file");
-    if (group.empty() || group == group.parent_path()) break;
-  }
-  const auto first = base / "memory";  // the first version's
+  each_control_group(root, [&](const fs::path& group) {
+    take(group / "memory.max", group / "memory.current", group / "memory.stat", "inactive_file");
+  });
+  const auto first = first_version_group(root, "memory");
   take(first / "memory.limit_in_bytes", first / "memory.usage_in_bytes", first / "memory.stat",
        "total_inactive_file");
   return least;

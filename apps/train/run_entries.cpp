@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 5> run_files = {
     "config.json", "model.safetensors", checksums_name, "options.toml", "metrics.jsonl"};
 // Of a run where there is one; alone they may be the user's.
+constexpr std::array<std::string_view, 2> profile_files = {"profile.json", "trace.json"};
 constexpr std::array<std::string_view, 6> tokenizer_files = {
     "tokenizer.model",         "tokenizer.json",    "tokenizer_config.json",
     "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"};
@@ -41,6 +42,10 @@ bool is_of_run(const fs::path& entry) {
 
 bool is_of_tokenizer(const fs::path& entry) {
   return is_one_of(tokenizer_files, entry.filename().string()) && !is_own_folder(entry);
+}
+
+bool is_of_profile(const fs::path& entry) {
+  return is_one_of(profile_files, entry.filename().string()) && !is_own_folder(entry);
 }
 
 bool is_of_report(const fs::path& entry) {
@@ -76,7 +81,9 @@ std::vector<std::string> run_entries(const fs::path& folder) {
   std::vector<std::string> of_run, beside_it;
   for (const auto& name : names_in(folder)) {
     if (is_of_run(folder / name)) of_run.push_back(name);
-    if (is_of_tokenizer(folder / name) || is_of_looks(folder / name)) beside_it.push_back(name);
+    const auto entry = folder / name;
+    if (is_of_tokenizer(entry) || is_of_looks(entry) || is_of_profile(entry))
+      beside_it.push_back(name);
   }
   if (!of_run.empty()) of_run.insert(of_run.end(), beside_it.begin(), beside_it.end());
   return of_run;
@@ -92,12 +99,14 @@ bool is_written_by_run(const fs::path& path, const fs::path& folder) {
   if (inside.empty() || *inside.begin() == "..") return false;
   const auto& first = *inside.begin();
   if (inside.has_parent_path()) return first == looks_folder || step_of_checkpoint(first);
-  return is_one_of(run_files, first) || is_one_of(tokenizer_files, first) || is_event_file(first);
+  return is_one_of(run_files, first) || is_one_of(tokenizer_files, first) ||
+         is_one_of(profile_files, first) || is_event_file(first);
 }
 
 std::vector<fs::path> example_paths_of_run() {
   std::vector<fs::path> paths = {"events.out.tfevents.1700000000.host.1"};
   paths.insert(paths.end(), run_files.begin(), run_files.end());
+  paths.insert(paths.end(), profile_files.begin(), profile_files.end());
   for (const auto name : look_files) paths.push_back(fs::path(looks_folder) / "step-1" / name);
   for (const auto name : checkpoint_files) paths.push_back(fs::path(checkpoint_name(1)) / name);
   return paths;

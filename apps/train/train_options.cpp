@@ -90,6 +90,12 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("inspect-every", inspect_every, at_least_one,
             "steps between looks at the start of the validation data, as `lookback inspect` takes "
             "them: OUTPUT_DIR/inspect/step-N; without it none");
+  flags
+      .add(
+          "profile-steps", profile_steps, "A:B",
+          "times every operation of steps A to B: OUTPUT_DIR/profile.json by module, trace.json on "
+          "a line of time; a GPU's steps are then queued as with --no-cuda-graphs")
+      .not_saved_to_options();
   flags.add("output-dir", output_dir, "DIR", "where the model and everything about the run goes");
   flags
       .add_toggle("resume", resume,

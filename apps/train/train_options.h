@@ -52,6 +52,7 @@ struct TrainOptions {
   std::optional<std::int64_t> save_steps = {};
   std::int64_t save_total_limit = 3;
   std::optional<std::int64_t> inspect_every = {};
+  std::string profile_steps = {};  // "A:B"; empty: none
   bool load_best_model_at_end = false;
   OnSpike on_spike = OnSpike::warn;
 

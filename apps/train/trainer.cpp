@@ -24,8 +24,10 @@ Trainer::Trainer(const Llama& model, const TrainOptions& options, const ForwardO
       options_(options),
       optimizer_(optimized_parameters(model), adamw_options(options)),
       step_(model, optimizer_, forward, options_.max_grad_norm,
-            // Batches of another shape in each step cannot be captured.
-            options_.no_cuda_graphs || options_.no_cross_document_attention
+            // Batches of another shape in each step cannot be captured, and no kernel of a
+            // captured step is seen.
+            options_.no_cuda_graphs || options_.no_cross_document_attention ||
+                    !options_.profile_steps.empty()
                 ? Repetition::queued
                 : Repetition::captured) {}
 

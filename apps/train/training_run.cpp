@@ -37,7 +37,8 @@ TrainingRun::TrainingRun(const Llama& model, const TokenData& data, const TrainO
       state_{.seed = session.seed},
       pending_(session.device),
       log_(session.console, state_, total_steps()),
-      folder_(output_folder, model, data, options, session) {}
+      folder_(output_folder, model, data, options, session),
+      profile_(read_step_range(options.profile_steps), model) {}
 
 std::vector<std::string> TrainingRun::resume(const ResumedRun& run) {
   const Check check{"resume"};
@@ -94,7 +95,7 @@ void TrainingRun::train() {
   CheckpointWatch checkpoint_wish;
   bool interrupted = false;
   while (state_.step < total_steps() && !interrupted) {
-    take_step();
+    profile_.run(state_.step + 1, [this] { take_step(); });
     interrupted = interrupt_->requested() && state_.step < total_steps();
     const bool asked_for_checkpoint = checkpoint_wish.take();
     const bool logs = at_multiple_of(options_.logging_steps);
@@ -104,6 +105,9 @@ void TrainingRun::train() {
     const bool saves = saves_in_turn || interrupted || asked_for_checkpoint;
     if (logs || evaluates || inspects || saves) read_steps();
     if (pending_.empty()) log_.note_time_left();
+    const bool ends = interrupted || state_.step == total_steps();
+    if (profile_.has_steps() && (ends || !profile_.times(state_.step + 1)))
+      log_.say(profile_.write(folder_.path()));
     if (logs || interrupted) {
       log_.write_steps(trainer_.learning_rate(state_.step - 1),
                        logs ? RunLog::Line::standing : RunLog::Line::of_interrupt);

@@ -8,6 +8,7 @@
 #include "apps/cli/interrupt.h"
 #include "apps/train/pending_steps.h"
 #include "apps/train/run_folder.h"
+#include "apps/train/step_profile.h"
 #include "apps/train/trainer.h"
 #include "apps/train/training_log.h"
 
@@ -84,6 +85,7 @@ class TrainingRun {
   PendingSteps pending_;
   TrainingLog log_;
   RunFolder folder_;
+  StepProfile profile_;
   int spikes_told_ = 0;                      // on stderr
   std::optional<InterruptWatch> interrupt_;  // once the folder is begun
   const ResumedRun* resumed_ = nullptr;

@@ -51,7 +51,7 @@ struct ExpertLinearBackward {
       const auto each = empty({rows * slots, inputs},
                               slots == 1 ? x_dtype : accumulator_of(slopes.dtype()), dy.device());
       multiply_chosen(each, reshape(slopes, {rows * slots, outputs}),
-                      product_operand(weight.get(), products), reshape(chosen, {rows * slots, 1}));
+                      weight_operand(weight.get(), products), reshape(chosen, {rows * slots, 1}));
       const auto dx = slots == 1 ? each : sum(reshape(each, {rows, slots, inputs}), {1});
       result[0] = reshape(cast(dx, x_dtype), x_shape);
     }
@@ -96,7 +96,7 @@ Tensor expert_linear(const Tensor& x, const Tensor& given_weight, const Tensor& 
   shape.push_back(outputs);
   const auto y = empty(shape, weight.dtype(), x.device());
   multiply_chosen(y.alias({chosen.size(0), slots * outputs}, {slots * outputs, 1}), operand,
-                  transposed_each(product_operand(weight, products)), chosen);
+                  transposed_each(weight_operand(weight, products)), chosen);
   return record<ExpertLinearBackward>(y, {x, given_weight, experts}, [&] {
     return ExpertLinearBackward{operand, weight, chosen, x.shape(), x.dtype(), products};
   });

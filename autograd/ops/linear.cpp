@@ -24,7 +24,7 @@ struct LinearBackward {
     std::vector<Tensor> result(3);
     if (needed[0]) {
       result[0] = empty(x_shape, x_dtype, dy.device());
-      multiply_into(as_rows(result[0]), dy_operand, product_operand(weight.get(), products));
+      multiply_into(as_rows(result[0]), dy_operand, weight_operand(weight.get(), products));
     }
     if (needed[1]) {
       result[1] = empty({dy.size(1), x_shape[-1]}, dy.dtype(), dy.device());
@@ -60,7 +60,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Product
   shape[-1] = weight.size(0);
   const auto y = empty(shape, weight.dtype(), x.device());
   const auto y_rows = as_rows(y);
-  multiply_into(y_rows, operand, transposed_matrix(product_operand(matrix, products)));
+  multiply_into(y_rows, operand, transposed_matrix(weight_operand(matrix, products)));
   if (bias.defined()) kernels::add_forward(y.backend(), {.a = y_rows, .b = bias, .y = y_rows});
   return record<LinearBackward>(y, {x, weight, bias}, [&] {
     return LinearBackward{operand, matrix, x.shape(), x.dtype(), products};

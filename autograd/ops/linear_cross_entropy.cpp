@@ -80,7 +80,7 @@ CrossEntropyResult linear_cross_entropy(const Tensor& x, const Tensor& weight,
   check_arguments(x, weight, given_targets, products, options);
   const auto targets = contiguous(given_targets);
   const auto rows = product_operand(as_rows(x), products);
-  const auto matrix = product_operand(as_rows(weight), products);
+  const auto matrix = weight_operand(as_rows(weight), products);
   const auto dtype = accumulator_of(x.dtype());
   const auto fresh = [&](const Shape& shape, DType type) { return empty(shape, type, x.device()); };
   const bool needs_dx = grad_enabled() && requires_grad(x);

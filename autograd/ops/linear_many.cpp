@@ -29,7 +29,7 @@ struct LinearManyBackward {
       const auto dy_operand = product_operand(dy, products);
       if (needed[0]) {
         operands.push_back(dy_operand);
-        operands.push_back(product_operand(weights[i].get(), products));
+        operands.push_back(weight_operand(weights[i].get(), products));
       }
       if (needed[1 + i]) {
         result[1 + i] = empty({dy.size(1), x_shape[-1]}, dy.dtype(), dy.device());
@@ -88,7 +88,7 @@ std::vector<Tensor> linear_many(const Tensor& x, const std::vector<Tensor>& weig
     shape[-1] = weights[i].size(0);
     outputs.push_back(empty(shape, x.dtype(), x.device()));
     const auto y = as_rows(outputs[i]);
-    multiply_into(y, x_operand, transposed_matrix(product_operand(matrices[i], products)));
+    multiply_into(y, x_operand, transposed_matrix(weight_operand(matrices[i], products)));
     if (biases.empty() || !biases[i].defined()) continue;
     kernels::add_forward(y.backend(), {.a = y, .b = biases[i], .y = y});
   }

@@ -35,7 +35,7 @@ struct LinearSumBackward {
       const auto& [x, weight, x_shape, x_dtype] = terms[i];
       if (needed[i]) {
         result[i] = empty(x_shape, x_dtype, dy.device());
-        multiply_into(as_rows(result[i]), dy_operand, product_operand(weight.get(), products),
+        multiply_into(as_rows(result[i]), dy_operand, weight_operand(weight.get(), products),
                       alpha);
       }
       if (needed[count + i]) {
@@ -93,7 +93,7 @@ Tensor linear_sum(const std::vector<LinearTerm>& terms, const Tensor& bias, doub
     operands.push_back(product_operand(as_rows(x), products));
     saved.push_back({operands.back(), weight, x.shape(), x.dtype()});
     arguments.a.emplace_back(operands.back());
-    operands.push_back(product_operand(weight, products));
+    operands.push_back(weight_operand(weight, products));
     arguments.b.emplace_back(transposed_matrix(operands.back()));
     inputs[i] = x;
     inputs[terms.size() + i] = terms[i].weight;

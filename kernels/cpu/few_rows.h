@@ -3,11 +3,14 @@
 // (tile_product.h), bit for bit:
 //
 //   s = 0; for p < k: s = a[i, p] * b[p, j] + s;   c[i, j] = alpha * s + (0 or c[i, j])
+//
+// Of operands in bfloat16 the sums are those of the same numbers in float32.
 #pragma once
 
 #include <cstdint>
 
 #include "kernels/cpu/gemm_arguments.h"
+#include "runtime/dtype.h"
 
 namespace lookback::kernels {
 
@@ -19,5 +22,6 @@ bool few_rows_are_fused();
 
 // `a` must lie as rows (Layout::as_is); k: one piece (gemm_pieces.h).
 void few_rows_product(const Gemm<float>& product);
+void few_rows_product(const Gemm<BFloat16, float>& product);
 
 }  // namespace lookback::kernels

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/core/tile_size.h"
+#include "kernels/cpu/few_rows.h"
 #include "kernels/cpu/gemm_pieces.h"
 #include "runtime/parallel.h"
 
@@ -109,11 +110,35 @@ std::int64_t gather(const T* x, std::int64_t stride, Layout layout, std::int64_t
   return to_stride;
 }
 
+// The columns of a product of few rows that need no panels: b is read where it lies. Returns how
+// many there are.
+std::int64_t few_rows_in_place(const Gemm<BFloat16, float>& p) {
+  const bool can = p.m < rows_at_once && p.a_layout == Layout::as_is && p.k > 0;
+  auto piece = p;
+  piece.n = can ? columns_of_few_rows(p.n) : 0;
+  if (piece.n == 0) return 0;
+  const auto depth = piece_depth<float>(p.k);
+  for (std::int64_t k = 0; k < p.k; k += depth) {
+    piece.k = std::min(depth, p.k - k);
+    piece.a = p.a + k;
+    piece.b = operand_at(p.b, p.b_stride, p.b_layout, k, 0);
+    few_rows_product(piece);
+    piece.into = Into::sum;
+  }
+  return piece.n;
+}
+
 // A product of at most panel_rows x panel_columns outputs.
 template <class T, class Sum>
-void block_product(const Gemm<T, Sum>& p) {
+void block_product(Gemm<T, Sum> p) {
   constexpr bool convert = !std::is_same_v<T, Sum>;
-  if constexpr (!convert) {
+  if constexpr (convert) {
+    const auto done = few_rows_in_place(p);
+    p.n -= done;
+    if (p.n == 0) return;
+    p.b = operand_at(p.b, p.b_stride, p.b_layout, 0, done);
+    p.c += done;
+  } else {
     const bool far_apart = p.a_layout == Layout::transposed &&
                            p.a_stride * static_cast<std::int64_t>(sizeof(T)) >= far_apart_bytes;
     if (!far_apart || p.n == 1) return tile_product(p);

@@ -18,6 +18,10 @@ constexpr std::int64_t round_up(std::int64_t a, std::int64_t step) {
 inline constexpr std::int64_t rows_at_once = 4;
 constexpr std::int64_t filled_rows(std::int64_t rows) { return round_up(rows, rows_at_once); }
 
+// Of a product with fewer rows than that, how many columns, from the first, few_rows_product()
+// (few_rows.h) sums as the register kernel does.
+std::int64_t columns_of_few_rows(std::int64_t n);
+
 // Columns of the widest tile: a multiple of every instruction set's column_step.
 inline constexpr std::int64_t widest_tile = 528;
 

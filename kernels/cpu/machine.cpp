@@ -1,13 +1,12 @@
 #include "kernels/cpu/machine.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <chrono>
 #include <memory>
 
 #include "kernels/cpu/isa.h"
 #include "runtime/parallel.h"
+#include "runtime/usable_cores.h"
 
 #include "kernels/cpu/simd_targets.h"
 
@@ -94,18 +93,16 @@ double best_rate(const Run& run) {
   return best;
 }
 
-// run(sink) on every thread; the sum of what they return.
+// run(sink) once for every thread; the sum of what they return.
 template <class Run>
 double on_all_threads(const Run& run) {
-  double work = 0;
-#pragma omp parallel reduction(+ : work)
-  {
+  return parallel_sum<double>(num_threads(), 1, [&](std::int64_t, std::int64_t) {
     float sink = 0;
-    work += run(&sink);
+    const double work = run(&sink);
     volatile float kept = sink;
     static_cast<void>(kept);
-  }
-  return work;
+    return work;
+  });
 }
 
 #if HWY_ARCH_X86
@@ -161,8 +158,7 @@ double measure_triad_gbps() {
   float* b = a + count;
   float* c = b + count;
   const auto on_chunks = [&](const auto& body) {
-#pragma omp parallel for schedule(static)
-    for (std::int64_t begin = 0; begin < count; begin += chunk) body(begin);
+    parallel_for(count, chunk, [&](std::int64_t begin, std::int64_t) { body(begin); });
   };
   on_chunks([&](std::int64_t begin) {
     std::fill_n(a + begin, chunk, 0.0F);
@@ -181,7 +177,7 @@ Machine measure_machine() {
   return {.fma_gflops = measure_fma_gflops(),
           .bf16_gflops = measure_bf16_gflops(),
           .triad_gbps = measure_triad_gbps(),
-          .cores = omp_get_num_procs(),
+          .cores = usable_cores(),
           .isa = isa_description()};
 }
 

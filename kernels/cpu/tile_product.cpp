@@ -91,12 +91,8 @@ void few_rows_in_pieces(const Gemm<float>& p) {
   }
 }
 
-// Without fused multiply-adds, and in the columns behind the last whole step, Eigen does not sum in
-// one chain of them.
 void short_product(const Gemm<float>& p) {
-  const auto step = chosen_tile_kernels().column_step;
-  const bool one_chain = product_isa() != Isa::baseline && few_rows_are_fused();
-  const auto in_one_chain = one_chain ? p.n / step * step : 0;
+  const auto in_one_chain = columns_of_few_rows(p.n);
   if (in_one_chain > 0) {
     auto first = p;
     first.n = in_one_chain;
@@ -133,6 +129,14 @@ void product(const Gemm<T>& p) {
 }
 
 }  // namespace
+
+// Without fused multiply-adds, and in the columns behind the last whole step, Eigen does not sum in
+// one chain of them.
+std::int64_t columns_of_few_rows(std::int64_t n) {
+  const auto step = chosen_tile_kernels().column_step;
+  const bool one_chain = product_isa() != Isa::baseline && few_rows_are_fused();
+  return one_chain ? n / step * step : 0;
+}
 
 void tile_product(const Gemm<float>& p) { product(p); }
 void tile_product(const Gemm<double>& p) { product(p); }

@@ -5,6 +5,7 @@
 
 #include "autograd/grad_mode.h"
 #include "autograd/ops/to_vector.h"
+#include "autograd/rounded_weights.h"
 #include "nn/layer/attention_dtype.h"
 #include "nn/layer/bounded_attention.h"
 #include "runtime/transfer.h"
@@ -30,6 +31,7 @@ Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
                     const GenerationOptions& options) {
   check_request(llama.config, prompt, options);
   const NoGrad no_grad;
+  const RoundedWeights rounded_weights;
   Generation result;
   std::optional<KeyValueCache> cache;
   ForwardOptions forward;

@@ -3,12 +3,13 @@
 
     python3 compare.py --program BUILD/bin/lookback --python INTERPRETER_WITH_TORCH
         [--pairs 3] [--steps 8] [--threads N]
-        [--only gemm|smoke|tiny|124m|variants|mechanisms|patterns]...
+        [--only gemm|smoke|tiny|124m|company|variants|mechanisms|patterns]...
 
 The yardstick is torch_step.py beside this file. Prints Markdown tables; figures of different runs
 do not belong side by side.
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -17,7 +18,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-WORKLOADS = ["gemm", "smoke", "tiny", "124m", "variants", "mechanisms", "patterns"]
+WORKLOADS = ["gemm", "smoke", "tiny", "124m", "company", "variants", "mechanisms", "patterns"]
 BATCH_SIZE, BLOCK_SIZE = 4, 256
 # Preset, batch and block size, on llama-smoke.
 VARIANTS = [("llama", 4, 256), ("method1", 4, 256), ("method2", 4, 256), ("method3.2", 4, 256),
@@ -126,6 +127,30 @@ def compare_step(o, name):
         print(f"| {label} | {x / scale:.0f} | {y / scale:.0f} | {x / y:.2f} |")
 
 
+@contextlib.contextmanager
+def busy_processes(count):
+    """So many that each keep a core busy, for as long as the block runs."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def compare_company(o):
+    """The speed beside two busy processes a core, of which a fair share is a third of the quiet."""
+    quiet = train_step(o, "smoke")
+    with busy_processes(2 * len(os.sched_getaffinity(0))):
+        beside = train_step(o, "smoke")
+    print("\n| llama-smoke, f32, tokens per second | quiet | beside two busy processes a core | share |")
+    print("| --- | ---: | ---: | ---: |")
+    for name, alone, shared in zip(["Lookback", "PyTorch"], quiet, beside):
+        x, y = median(alone, "tokens_per_second"), median(shared, "tokens_per_second")
+        print(f"| {name} | {x:.0f} | {y:.0f} | {y / x:.2f} |")
+
+
 def compare_variants(o):
     print("\n| llama-smoke, f32 | Lookback tokens/s | PyTorch tokens/s | ratio "
           "| Lookback MB | PyTorch MB | ratio |")
@@ -197,15 +222,11 @@ def compare_patterns(o):
 def main():
     o = options()
     print(f"{cpu_name()}, {o.threads} threads, medians of {o.pairs} runs of each in turn.")
+    by_name = {"gemm": compare_gemm, "company": compare_company, "variants": compare_variants,
+               "mechanisms": compare_mechanisms, "patterns": compare_patterns}
     for workload in o.only:
-        if workload == "gemm":
-            compare_gemm(o)
-        elif workload == "variants":
-            compare_variants(o)
-        elif workload == "mechanisms":
-            compare_mechanisms(o)
-        elif workload == "patterns":
-            compare_patterns(o)
+        if workload in by_name:
+            by_name[workload](o)
         else:
             compare_step(o, workload)
 

@@ -1,5 +1,6 @@
 #include "autograd/ops/detail/product_operands.h"
 
+#include "autograd/rounded_weights.h"
 #include "kernels/copy.h"
 #include "kernels/matmul.h"
 
@@ -10,6 +11,11 @@ Tensor product_operand(const Tensor& matrix, Products products) {
   const auto rounded = empty(matrix.shape(), DType::bf16, matrix.device());
   kernels::copy_forward(matrix.backend(), {.x = matrix, .y = rounded});
   return rounded;
+}
+
+Tensor weight_operand(const Tensor& weight, Products products) {
+  if (products == Products::native || weight.dtype() == DType::bf16) return weight;
+  return RoundedWeights::copy_of(weight);
 }
 
 Tensor transposed_matrix(const Tensor& matrix) {

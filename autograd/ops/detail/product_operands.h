@@ -8,6 +8,8 @@ namespace lookback {
 
 // A matrix as an operand of a product: itself, or a copy rounded to bfloat16 where it is not.
 Tensor product_operand(const Tensor& matrix, Products products);
+// The same of a weight, whose copy may be kept (rounded_weights.h).
+Tensor weight_operand(const Tensor& weight, Products products);
 
 // The matrix with its dimensions exchanged: a view without gradient history, for kernels.
 Tensor transposed_matrix(const Tensor& matrix);

@@ -1,4 +1,4 @@
-#include "apps/bench/limits.h"
+#include "apps/profile/machine_limits.h"
 
 #include <algorithm>
 #include <chrono>
@@ -71,6 +71,11 @@ double gflops_limit(Device device, Products products) {
 
 double gbps_limit(Device device) {
   return device.backend == Backend::cpu ? kernels::measure_triad_gbps() : copy_gbps(device);
+}
+
+MachineLimits machine_limits(const Llama& llama) {
+  const auto device = llama.model.norm.weight.device();
+  return {.gflops = gflops_limit(device, llama.precision.products), .gbps = gbps_limit(device)};
 }
 
 }  // namespace lookback

@@ -1,8 +1,9 @@
-// What the device of a session can do at most: what benchmarks are held against.
+// What the device of a session can do at most: what benchmarks and profiles are held against.
 #pragma once
 
-#include "apps/cli/command.h"
 #include "autograd/ops/products.h"
+#include "nn/llama/llama.h"
+#include "runtime/device.h"
 
 namespace lookback {
 
@@ -12,5 +13,11 @@ double gflops_limit(Device device, Products products);
 
 // Of memory, read and written, in GB/s: the CPU's triad, a GPU's large copy.
 double gbps_limit(Device device);
+
+// Both, of a model's products.
+struct MachineLimits {
+  double gflops = 0, gbps = 0;
+};
+MachineLimits machine_limits(const Llama& llama);
 
 }  // namespace lookback
