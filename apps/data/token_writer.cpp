@@ -13,6 +13,7 @@
 
 #include "apps/data/data_record.h"
 #include "apps/data/record_parts.h"
+#include "apps/data/text_parts.h"
 #include "runtime/check.h"
 #include "runtime/json.h"
 #include "runtime/read_file.h"
@@ -57,6 +58,7 @@ void append(std::vector<std::byte>& bytes, std::span<const std::uint32_t> tokens
 nlohmann::json identity(const TokenWork& work, const TokenDescription& description) {
   return {{"version", version},
           {"part_bytes", record_part_bytes},
+          {"text_part_bytes", text_part_bytes},
           {"files", work.files},
           {"dtype", name_of(description.dtype)},
           {"settings", to_string(work.settings)}};

@@ -88,6 +88,12 @@ class NormalForm final : public NormalizerStep {
     return true;
   }
 
+  // The letter behind may be joined with a mark that follows it.
+  bool keeps(Seam& seam, MatchMemory& /*memory*/) const override {
+    if ((form_ & UTF8PROC_COMPOSE) != 0) seam.letter_follows = false;
+    return is_inert(seam.behind);
+  }
+
  private:
   int form_;
 };
