@@ -122,8 +122,9 @@ class JsonTokenizer final : public Tokenizer {
   mutable EncodingMemories memories_;
 };
 
-// Whether words end at every seam before this character, in the order in which encoding goes.
-bool JsonTokenizer::parts_before(char behind) const {
+// Whether words end at every seam before this character, in the order in which encoding goes. What
+// breaks down here does so again with a text.
+bool JsonTokenizer::parts_before(char behind) const try {
   MatchMemory memory;
   Seam seam{.behind = std::string(1, behind)};
   if (!raw_tokens_.keeps(seam) || !normalizer_.keeps(seam, memory) ||
@@ -131,6 +132,8 @@ bool JsonTokenizer::parts_before(char behind) const {
     return false;
   const auto at = pre_tokenizer_.at(seam, memory);
   return at == AtSeam::parted || (at == AtSeam::kept && model_->parts_at(seam));
+} catch (const Error&) {
+  return false;
 }
 
 // One text on its way to tokens, or what is behind a seam at `first_byte`.

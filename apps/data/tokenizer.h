@@ -29,8 +29,8 @@ class Tokenizer {
   // to start from without a prompt.
   virtual std::optional<std::int64_t> document_end() const { return std::nullopt; }
   // For texts that are too long for memory: the last place in `text`, a whole one or part of one,
-  // where it can be cut, so that encode() of what comes before and encode_rest() of what comes after
-  // give what encode() of both does. None: it has no such place.
+  // where it can be cut, so that encode() of what comes before and encode_rest() of what comes
+  // after give what encode() of both does. None: it has no such place.
   virtual std::optional<std::size_t> last_cut(std::string_view /*text*/) const {
     return std::nullopt;
   }

@@ -7,6 +7,7 @@
 
 #include "apps/data/json_tokenizer/characters.h"
 #include "apps/data/json_tokenizer/pattern_shape.h"
+#include "apps/data/json_tokenizer/replacement.h"
 #include "apps/data/json_tokenizer/seam.h"
 #include "runtime/check.h"
 #include "tests/apps/long_text.h"
@@ -65,21 +66,24 @@ json random_normalizer(Random& random) {
   const auto replace = [](const char* kind, const char* pattern, const char* content) {
     return json{{"type", "Replace"}, {"pattern", {{kind, pattern}}}, {"content", content}};
   };
-  const std::vector<json> all = {nullptr,
-                                 {{"type", "NFC"}},
-                                 {{"type", "NFKD"}},
-                                 {{"type", "Lowercase"}},
-                                 {{"type", "StripAccents"}},
-                                 {{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}},
-                                 {{"type", "Prepend"}, {"prepend", "x"}},
-                                 replace("String", " ", "_"),
-                                 replace("String", "  ", "_"),
-                                 replace("String", "b c", "bc"),
-                                 replace("String", "b", ""),
-                                 replace("String", "\u0301", "a b"),
-                                 replace("Regex", " {2,}", " "),
-                                 replace("Regex", " {2,}", "_"),
-                                 replace("Regex", R"(\s+(?!\S))", "_")};
+  const std::vector<json> all = {
+      nullptr,
+      {{"type", "NFC"}},
+      {{"type", "NFKD"}},
+      {{"type", "Lowercase"}},
+      {{"type", "StripAccents"}},
+      {{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}},
+      {{"type", "Prepend"}, {"prepend", "x"}},
+      replace("String", " ", "_"),
+      replace("String", "  ", "_"),
+      replace("String", "b c", "bc"),
+      replace("String", "b", ""),
+      replace("String", "\u0301", "a b"),
+      replace("Regex", " {2,}", " "),
+      replace("Regex", " {2,}", "_"),
+      replace("Regex", R"(\s+(?!\S))", "_"),
+      {{"type", "Sequence"},
+       {"normalizers", {replace("String", " ", "\u0301"), {{"type", "NFC"}}}}}};
   if (below(random, 3) > 0) return one_of(random, all);
   auto steps = json::array();
   for (int i = 0; i < 3; ++i)
@@ -116,6 +120,15 @@ TEST(TextCuts, ReachAcrossNothingThatAPatternOrANormalizerSees) {
   EXPECT_GT(can_be_cut, 70);
 }
 
+// A letter that a mark makes longer, at the start of a text.
+TEST(TextCuts, OfATextThatIsComposedTwice) {
+  auto described = golden_tokenizer("gpt2.json");
+  described["normalizer"] = {{"type", "Sequence"},
+                             {"normalizers", {{{"type", "NFC"}}, {{"type", "NFC"}}}}};
+  const auto tokenizer = tokenizer_of(described);
+  EXPECT_EQ(tokenizer->encode("e\u0301"), tokenizer->encode("\u00e9"));
+}
+
 // With marks in place of spaces, and in front.
 TEST(TextCuts, OfWordsThatBeginWithMarks) {
   Random random(7);
@@ -131,6 +144,7 @@ TEST(TextCuts, OfWordsThatBeginWithMarks) {
                        {"replacement", below(random, 3) > 0 ? "\u2581" : "_"},
                        {"prepend_scheme", one_of(random, schemes)},
                        {"split", below(random, 2) == 0}});
+      if (below(random, 4) == 0) steps.push_back({{"type", "WhitespaceSplit"}});
       described["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", steps}};
       if (below(random, 2) == 0) described["normalizer"] = random_normalizer(random);
       SCOPED_TRACE(described["normalizer"].dump().substr(0, 200) + steps.dump());
@@ -140,13 +154,20 @@ TEST(TextCuts, OfWordsThatBeginWithMarks) {
     }
   }
   EXPECT_GT(cuts, 1000);
+  // Words of three characters, wherever marks are.
+  auto described = golden_tokenizer("llama2.json");
+  described["pre_tokenizer"] = {{"type", "Split"},
+                                {"pattern", {{"Regex", ".{3}"}}},
+                                {"behavior", "Isolated"},
+                                {"invert", false}};
+  EXPECT_EQ(expect_same_in_parts(*tokenizer_of(described), "ab cd ef gh ij kl"), 0u);
 }
 
 TEST(TextCuts, AreBesideNoAddedTokenThatSeesThem) {
   Random random(4);
-  const std::vector<std::string> contents = {"ab", " ab", "b c",    "cd",      " ",
-                                             "  ", "\n",  ".",      "<s>",     "<a> ",
-                                             "c",  " c",  "\u2581", "\u2581c", "b\nc"};
+  const std::vector<std::string> contents = {"ab",     " ab",     "b c",  "cd",        " ",  "  ",
+                                             "\n",     ".",       "<s>",  "<a> ",      "c",  " c",
+                                             "\u2581", "\u2581c", "b\nc", "b c\u0301", " c."};
   for (const auto* file : {"gpt2.json", "llama2.json", "llama3.json", "t5.json"}) {
     std::size_t cuts = 0;
     for (int i = 0; i < 200; ++i) {
@@ -213,10 +234,33 @@ TEST(TextCuts, ArePossibleWithThePatternsOfKnownTokenizers) {
   EXPECT_EQ(shape_of(R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+)"), "letters ");
   EXPECT_EQ(shape_of(" {2,}"), "behind");
   EXPECT_EQ(shape_of(R"(\p{N}*)"), "empty ");
+  // What is no white space is not like the end of a text.
+  EXPECT_TRUE(shape_at(R"(\p{L}+(?!\S))", {.behind = "\n"}));
+  EXPECT_FALSE(shape_at(R"(\p{L}+(?!\S))", {.behind = "_"}));
   for (const auto* unknown :
        {"a b", ".+", R"(\w+\s)", "(?:a| )+", "a? {0,2}", R"(\bab)", "^a", "a$", "(?=a)b", "(?<=a)b",
         "(?!a)b", "(?>ab)", R"((a)\1)", R"(\Ga)", "a{,2}", "(?:[a-z]?[^a-z]?){2}", "(?s:a)"})
     EXPECT_EQ(shape_of(unknown), "unknown") << unknown;
+}
+
+// What stands behind a seam before a space after a Replace; none: that cannot be told.
+std::string behind_replaced(const char* kind, const char* pattern, const char* content) {
+  const json step = {{"pattern", {{kind, pattern}}}, {"content", content}};
+  Seam seam{.behind = " "};
+  return Replacement(JsonValue(step, "tokenizer.json")).keeps(seam) ? seam.behind : "none";
+}
+
+TEST(TextCuts, AreKeptByAReplaceThatTouchesNoLetterAndAllThatIsBehind) {
+  EXPECT_EQ(behind_replaced("String", " ", "\u2581"), "\u2581");
+  EXPECT_EQ(behind_replaced("String", "``", "ab"), " ");
+  EXPECT_EQ(behind_replaced("Regex", " {2,}", " "), " ");
+  EXPECT_EQ(behind_replaced("Regex", "[0-9]+", "0"), " ");
+  EXPECT_EQ(behind_replaced("Regex", " {2,}", "_"), "none");
+  EXPECT_EQ(behind_replaced("Regex", "[x-z]", "0"), "none");
+  EXPECT_EQ(behind_replaced("String", "x", "0"), "none");
+  EXPECT_EQ(behind_replaced("String", "  ", "_"), "none");
+  EXPECT_EQ(behind_replaced("String", " ", ""), "none");
+  EXPECT_EQ(behind_replaced("String", " ", "ab"), "none");
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ class TokenizeLong : public testing::Test {
   }
 
   ProgramResult tokenize(const ProgramOptions& options = {}) const {
-    return run_lookback({"tokenize", text_, "--tokenizer", tokenizer_, "--output", output_},
-                        options);
+    return run_lookback(
+        {"tokenize", text_, "--tokenizer", tokenizer_, "--output", output_, "--json"}, options);
   }
 
   const TemporaryDirectory folder_{folder_in_memory()};

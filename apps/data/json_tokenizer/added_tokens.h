@@ -39,8 +39,8 @@ class AddedTokenFinder {
   using Token = std::function<void(std::int64_t)>;
   // Calls `between` and `token` for what a piece (valid UTF-8) is made of, in order.
   void split(Piece piece, const PieceSink& between, const Token& token) const;
-  // Whether the same is found in a text that is cut at the seam, and no token reaches across or ends
-  // there.
+  // Whether the same is found in a text that is cut at the seam, and no token reaches across it or
+  // ends there.
   bool keeps(const Seam& seam) const;
 
  private:

@@ -20,7 +20,7 @@ class NormalizerStep {
   // Writes the changed text, which may be empty, to `out`, and piece.at_start for it; false where
   // nothing changes.
   virtual bool apply(Piece& piece, std::string& out, MatchMemory& memory) const = 0;
-  // Whether a text that is cut at the seam becomes what it becomes in one piece, with the seam where
+  // Whether a text that is cut at the seam becomes what it becomes in one piece, with the seam as
   // `seam`, which is changed as the text is, then says. False where that cannot be told.
   virtual bool keeps(Seam& seam, MatchMemory& memory) const = 0;
 };

@@ -13,9 +13,10 @@
 
 namespace lookback::json_tokenizer {
 
-// What becomes of a text that is cut at a seam, beside what it is split into in one piece: it cannot
-// be told; the same, but for another cut at the seam, unless there is one; the same, which is cut
-// there, so that whatever follows finds the same.
+// What becomes of a text that is cut at a seam, beside what it is split into in one piece.
+//   unknown: it cannot be told
+//   kept: the same, but for another cut at the seam, unless there is one
+//   parted: the same, which is cut there, so that whatever follows finds the same
 enum class AtSeam { unknown, kept, parted };
 
 class PreTokenizerStep {

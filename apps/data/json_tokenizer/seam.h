@@ -1,8 +1,9 @@
 // Where a text may be cut so that its parts have, one after another, the tokens of the whole.
 //
 // A seam is a place before one character, a space or a line break, that stands between letters:
-// "of| the". So little happens there that each step of a tokenizer can say what it does to it: before
-// every step and after, a letter stands before the seam and one character, which is known, behind.
+// "of| the". So little happens there that each step of a tokenizer can say what it does to it:
+// before every step and after, a letter stands before the seam, and one character, which is known,
+// behind.
 // Where a step cannot say so, there are no seams.
 #pragma once
 
