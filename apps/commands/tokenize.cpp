@@ -12,6 +12,8 @@
 #include "apps/data/encode_documents.h"
 #include "apps/data/open.h"
 #include "apps/data/record_parts.h"
+#include "apps/data/text_file.h"
+#include "apps/data/text_parts.h"
 #include "apps/data/token_array.h"
 #include "apps/data/token_writer.h"
 #include "apps/data/tokenizer_config.h"
@@ -109,8 +111,8 @@ class Tokenize final : public Command {
     return sum.value();
   }
 
-  // One file after another, and of lines of records a part after another: memory holds one of these
-  // and its tokens.
+  // One file after another, and of lines of records and plain text a part after another: memory
+  // holds one of these and its tokens.
   void write_files(const Console& console, const std::vector<std::string>& files,
                    const Tokenizer& tokenizer, const std::vector<std::int64_t>& in_front,
                    TokenWriter& writer) const {
@@ -149,6 +151,7 @@ class Tokenize final : public Command {
       writer.end_file(0);
       return;
     }
+    if (!is_encoded_text(file)) return write_text(file, tokenizer, in_front, writer);
     constexpr std::int64_t at_once = std::int64_t{1} << 18;
     const auto tokens =
         TokenArray({file}, {.text_field = text_field_}).encoded(tokenizer, TextCut::none, in_front);
@@ -159,6 +162,24 @@ class Tokenize final : public Command {
       writer.add(std::vector<std::uint32_t>(block.begin(), block.end()));
     }
     writer.end_file(tokens.size() > 0 ? tokens.document_of(tokens.size() - 1) + 1 : 0);
+  }
+
+  static void write_text(const std::string& file, const Tokenizer& tokenizer,
+                         const std::vector<std::int64_t>& in_front, TokenWriter& writer) {
+    const TokenArray checked({file});  // it is text
+    auto parts_before = writer.parts_done();
+    each_part_of_text(file, tokenizer, [&](const TextPart& part) {
+      if (parts_before-- > 0) return;
+      const bool is_first = part.first_byte == 0;
+      const auto found = part.encoded(tokenizer);
+      std::vector<std::uint32_t> tokens;
+      tokens.reserve(found.size() + in_front.size());
+      if (is_first) tokens.assign(in_front.begin(), in_front.end());
+      tokens.insert(tokens.end(), found.begin(), found.end());
+      writer.add(tokens);
+      if (!part.is_last) return writer.end_part(is_first ? 1 : 0);
+      writer.end_file(is_first && !tokens.empty() ? 1 : 0);
+    });
   }
 
   std::string data_, tokenizer_, output_, text_field_ = DataOptions().text_field;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/data/encode_parts.h"
 #include "apps/data/json_tokenizer/added_tokens.h"
 #include "apps/data/json_tokenizer/byte_letters.h"
 #include "apps/data/json_tokenizer/characters.h"
@@ -17,6 +18,7 @@
 #include "apps/data/json_tokenizer/model.h"
 #include "apps/data/json_tokenizer/normalizer.h"
 #include "apps/data/json_tokenizer/pre_tokenizer.h"
+#include "apps/data/json_tokenizer/seam.h"
 #include "runtime/check.h"
 #include "runtime/json.h"
 #include "runtime/read_file.h"
@@ -25,6 +27,9 @@ namespace lookback {
 namespace {
 
 using namespace json_tokenizer;
+
+// Long enough that words come again in a part, and short beside a long text.
+constexpr std::size_t part_bytes = std::size_t{1} << 16;
 
 // Those that are looked for in the text as it is (no normalizer), or in the normalized text.
 AddedTokenFinder finder_of(const std::vector<AddedToken>& tokens, const Normalizer* normalizer,
@@ -61,6 +66,8 @@ class JsonTokenizer final : public Tokenizer {
         added_(read_added_tokens(file.find("added_tokens"), *model_)),
         raw_tokens_(finder_of(added_, nullptr, path_)),
         normalized_tokens_(finder_of(added_, &normalizer_, path_)) {
+    for (const char behind : seam_characters)
+      if (parts_before(behind)) seams_.allow(behind);
     model_->visit([this](const std::string& token, std::int64_t id) {
       auto bytes = is_over_bytes() ? bytes_of(token) : std::nullopt;
       add_text(id, bytes ? *std::move(bytes) : token);
@@ -72,7 +79,14 @@ class JsonTokenizer final : public Tokenizer {
   std::string_view name() const override { return path_; }
   std::int64_t vocabulary_size() const override { return size_; }
   std::optional<std::int64_t> document_end() const override { return end_; }
-  std::vector<std::int64_t> encode(std::string_view text) const override;
+  std::vector<std::int64_t> encode(std::string_view text) const override {
+    return encode_rest(text, 0);
+  }
+  std::optional<std::size_t> last_cut(std::string_view text) const override {
+    return seams_.last(text);
+  }
+  std::vector<std::int64_t> encode_rest(std::string_view text,
+                                        std::size_t first_byte) const override;
   std::string decode(std::span<const std::int64_t> tokens) const override {
     return text_of(tokens, Place::whole_text);
   }
@@ -91,6 +105,8 @@ class JsonTokenizer final : public Tokenizer {
     size_ = std::max(size_, id + 1);
   }
   std::string text_of(std::span<const std::int64_t> tokens, Place place) const;
+  bool parts_before(char behind) const;
+  std::vector<std::int64_t> encode_part(std::string_view text, std::size_t first_byte) const;
 
   std::string path_;
   PreTokenizer pre_tokenizer_;
@@ -99,17 +115,32 @@ class JsonTokenizer final : public Tokenizer {
   Decoder decoder_;
   std::vector<AddedToken> added_;
   AddedTokenFinder raw_tokens_, normalized_tokens_;
+  Seams seams_;
   std::unordered_map<std::int64_t, std::string> text_of_;
   std::int64_t size_ = 0;
   std::optional<std::int64_t> end_;
   mutable EncodingMemories memories_;
 };
 
-// One text on its way to tokens.
+// Whether words end at every seam before this character, in the order in which encoding goes. What
+// breaks down here does so again with a text.
+bool JsonTokenizer::parts_before(char behind) const try {
+  MatchMemory memory;
+  Seam seam{.behind = std::string(1, behind)};
+  if (!raw_tokens_.keeps(seam) || !normalizer_.keeps(seam, memory) ||
+      !normalized_tokens_.keeps(seam))
+    return false;
+  const auto at = pre_tokenizer_.at(seam, memory);
+  return at == AtSeam::parted || (at == AtSeam::kept && model_->parts_at(seam));
+} catch (const Error&) {
+  return false;
+}
+
+// One text on its way to tokens, or what is behind a seam at `first_byte`.
 class JsonTokenizer::Encoding {
  public:
-  Encoding(const JsonTokenizer& used, std::string_view whole)
-      : by_(used), text_(whole), lease_(used.memories_) {
+  Encoding(const JsonTokenizer& used, std::string_view part, std::size_t first_byte)
+      : by_(used), text_(part), first_byte_(first_byte), lease_(used.memories_) {
     tokens.reserve(text_.size() / 4);
   }
 
@@ -123,8 +154,11 @@ class JsonTokenizer::Encoding {
       std::string buffer;
       by_.normalized_tokens_.split(by_.normalizer_.normalized(piece, buffer, match), split, token);
     };
-    const bool begins_text = characters.data() == text_.data() && !characters.empty();
-    by_.raw_tokens_.split({characters, begins_text ? first_character(characters).bytes : 0},
+    const bool is_first = characters.data() == text_.data() && !characters.empty();
+    const bool begins_text = is_first && first_byte_ == 0;
+    by_.raw_tokens_.split({.text = characters,
+                           .at_start = begins_text ? first_character(characters).bytes : 0,
+                           .goes_on = is_first && first_byte_ > 0},
                           normalize, token);
   }
 
@@ -154,10 +188,11 @@ class JsonTokenizer::Encoding {
     const auto* begin = text_.data();
     const bool is_inside = std::greater_equal<>{}(word.data(), begin) &&
                            std::less<>{}(word.data(), begin + text_.size());
-    const auto place = is_inside
-                           ? fmt::format("at byte {} of the text",
-                                         static_cast<std::size_t>(word.data() - begin) + unknown)
-                           : fmt::format("in the word {}", shown(word));
+    const auto place =
+        is_inside
+            ? fmt::format("at byte {} of the text",
+                          first_byte_ + static_cast<std::size_t>(word.data() - begin) + unknown)
+            : fmt::format("in the word {}", shown(word));
     if (by_.is_over_bytes()) {
       const auto byte = static_cast<unsigned char>(word[unknown]);
       fail(operation, "{}: the byte 0x{:02x} {} has no token: model.vocab lacks its letter {}",
@@ -173,16 +208,33 @@ class JsonTokenizer::Encoding {
 
   const JsonTokenizer& by_;
   std::string_view text_;
+  std::size_t first_byte_;
   EncodingMemories::Lease lease_;
 };
 
-std::vector<std::int64_t> JsonTokenizer::encode(std::string_view text) const {
+// Long texts in parts, on all threads.
+std::vector<std::int64_t> JsonTokenizer::encode_rest(std::string_view text,
+                                                     std::size_t first_byte) const {
+  if (text.size() < 4 * part_bytes) return encode_part(text, first_byte);
+  std::vector<std::size_t> ends;
+  for (std::size_t begin = 0; begin < text.size(); begin = ends.back()) {
+    const auto next = begin + part_bytes;
+    ends.push_back(next < text.size() ? seams_.first(text, next).value_or(text.size())
+                                      : text.size());
+  }
+  return encode_parts(ends, [&](std::size_t begin, std::size_t end) {
+    return encode_part(text.substr(begin, end - begin), first_byte + begin);
+  });
+}
+
+std::vector<std::int64_t> JsonTokenizer::encode_part(std::string_view text,
+                                                     std::size_t first_byte) const {
   std::string repaired;
   if (!is_over_bytes() && valid_bytes(text) < text.size()) {
     repaired = in_utf8(text);
     text = repaired;
   }
-  Encoding encoding(*this, text);
+  Encoding encoding(*this, text, first_byte);
   while (!text.empty()) {
     const auto valid = valid_bytes(text);
     if (valid > 0) encoding.add_characters(text.substr(0, valid));

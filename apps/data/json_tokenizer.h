@@ -27,7 +27,8 @@ namespace lookback {
 // Unicode's tables are those of PCRE2 and utf8proc; the library brings its own. Where one is newer
 // than the other, characters that came in between may get other ids: rare scripts, some emoji.
 // Encoding takes O(n log n). One tokenizer may be used by several threads; words are remembered
-// from one text to the next.
+// from one text to the next. A long text is encoded on all threads, in parts whose ids are those of
+// the whole, if the file's steps let that be shown (json_tokenizer/seam.h); else on one.
 
 // Throws Error that names the file, the key, what is wrong and what would be right.
 std::shared_ptr<const Tokenizer> read_json_tokenizer(const std::string& path);

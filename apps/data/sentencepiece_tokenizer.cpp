@@ -31,6 +31,7 @@ std::shared_ptr<const Tokenizer> read_sentencepiece_tokenizer(const std::string&
 
 #include "apps/data/json_tokenizer/added_tokens.h"
 #include "apps/data/json_tokenizer/characters.h"
+#include "apps/data/json_tokenizer/seam.h"
 #include "apps/data/sentencepiece/model_file.h"
 #include "apps/data/sentencepiece/parts.h"
 #include "apps/data/sentencepiece/spaces.h"
@@ -71,7 +72,14 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::int64_t vocabulary_size() const override { return size_; }
   std::optional<std::int64_t> document_end() const override { return end_; }
   std::vector<std::string> notes() const override { return notes_; }
-  std::vector<std::int64_t> encode(std::string_view text) const override;
+  std::vector<std::int64_t> encode(std::string_view text) const override {
+    return encode_rest(text, 0);
+  }
+  std::optional<std::size_t> last_cut(std::string_view text) const override {
+    return seams_.last(text);
+  }
+  std::vector<std::int64_t> encode_rest(std::string_view text,
+                                        std::size_t first_byte) const override;
   std::string decode(std::span<const std::int64_t> tokens) const override;
   std::string text_of(std::int64_t token) const override;
 
@@ -81,6 +89,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   void load(const std::string& bytes);
   void read_tokens(const TokenizerConfig& config);
   void find_cuts();
+  void find_seams();
   void checked(const sentencepiece::util::Status& status) const {
     if (!status.ok()) fail("tokenizer", "{}: {}", path_, status.ToString());
   }
@@ -106,6 +115,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::unordered_map<std::int64_t, std::string> text_of_added_;
   std::optional<AddedTokenFinder> raw_, normalized_;
   Cuts cuts_;
+  json_tokenizer::Seams seams_;
   std::ptrdiff_t dropped_ = 0;  // pieces in front of a text, where its normalization puts some
   std::int64_t size_ = 0;
   std::optional<std::int64_t> end_;
@@ -122,6 +132,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::string& path) : path_(
     load(without_normalization(std::move(bytes)));
   read_tokens(config);
   find_cuts();
+  find_seams();
 }
 
 void SentencePieceTokenizer::load(const std::string& bytes) {
@@ -182,6 +193,21 @@ void SentencePieceTokenizer::find_cuts() {
   }
 }
 
+// Of the places where a text is cut for the threads, those that no token beside the model sees, and
+// behind which no unknown piece stands, which would be joined with one before.
+void SentencePieceTokenizer::find_seams() {
+  if (std::ranges::any_of(added_, &AddedToken::normalized)) return;
+  for (const char behind : json_tokenizer::seam_characters) {
+    const std::string first(1, behind);
+    const bool is_cut = behind == ' ' ? cuts_.before_spaces : cuts_.before_lines;
+    if (!is_cut || !raw_->keeps({.behind = first})) continue;
+    WordMemory memory;
+    Ids ids;
+    encode_part(first + "x", false, memory, ids);
+    if (!ids.empty() && ids.front() != processor_.unk_id()) seams_.allow(behind);
+  }
+}
+
 void SentencePieceTokenizer::encode_part(std::string_view text, bool is_first, WordMemory& memory,
                                          Ids& ids) const {
   if (!cuts_.at_words) {
@@ -229,11 +255,14 @@ class SentencePieceTokenizer::Encoding {
  public:
   explicit Encoding(const SentencePieceTokenizer& used) : by_(used) {}
 
-  void add(std::string_view text) {
+  // A whole text, or the rest of one.
+  void add(std::string_view text, bool is_rest) {
     by_.raw_->split(
         {text},
         [&](json_tokenizer::Piece part) {
-          add_between(part.text, part.text.data() == text.data());
+          const bool is_at_start = part.text.data() == text.data();
+          if (is_at_start && is_rest) return add_text(part.text, false);
+          add_between(part.text, is_at_start);
         },
         [this](std::int64_t token) { add_token(token); });
   }
@@ -286,11 +315,12 @@ class SentencePieceTokenizer::Encoding {
   std::deque<std::string> kept_;
 };
 
-std::vector<std::int64_t> SentencePieceTokenizer::encode(std::string_view text) const {
+std::vector<std::int64_t> SentencePieceTokenizer::encode_rest(std::string_view text,
+                                                              std::size_t first_byte) const {
   std::string valid;
   if (json_tokenizer::valid_bytes(text) < text.size()) text = valid = json_tokenizer::in_utf8(text);
   Encoding encoding(*this);
-  encoding.add(text);
+  encoding.add(text, first_byte > 0);
   return encode_parts(encoding.parts);
 }
 

@@ -13,6 +13,7 @@
 
 #include "apps/data/data_record.h"
 #include "apps/data/record_parts.h"
+#include "apps/data/text_parts.h"
 #include "runtime/check.h"
 #include "runtime/json.h"
 #include "runtime/read_file.h"
@@ -57,6 +58,7 @@ void append(std::vector<std::byte>& bytes, std::span<const std::uint32_t> tokens
 nlohmann::json identity(const TokenWork& work, const TokenDescription& description) {
   return {{"version", version},
           {"part_bytes", record_part_bytes},
+          {"text_part_bytes", text_part_bytes},
           {"files", work.files},
           {"dtype", name_of(description.dtype)},
           {"settings", to_string(work.settings)}};
@@ -124,6 +126,7 @@ bool TokenWriter::go_on() {
     description_ = description;
     files_done_ = files;
     parts_done_ = parts;
+    tokens_done_ = description.tokens;
   } catch (const nlohmann::json::exception&) {
     return false;
   } catch (const Error&) {
@@ -160,6 +163,7 @@ void TokenWriter::add(std::span<const std::uint32_t> tokens) {
 void TokenWriter::end_part(std::int64_t documents) {
   description_.documents += documents;
   ++parts_done_;
+  tokens_done_ = description_.tokens;
   save_in_time();
 }
 
@@ -167,6 +171,7 @@ void TokenWriter::end_file(std::int64_t documents) {
   description_.documents += documents;
   ++files_done_;
   parts_done_ = 0;
+  tokens_done_ = description_.tokens;
   save_in_time();
 }
 
@@ -194,7 +199,7 @@ void TokenWriter::save() {
                   {"files_done", files_done_},
                   {"parts_done", parts_done_},
                   {"contents", contents},
-                  {"tokens", description_.tokens},
+                  {"tokens", tokens_done_},
                   {"documents", description_.documents}};
   ReplacingFile beside(progress_path());
   beside.write(left.dump(2) + "\n");

@@ -66,6 +66,7 @@ class TokenWriter {
   TokenDescription description_;
   FileDescriptor file_;
   std::int64_t files_done_ = 0, parts_done_ = 0;
+  std::int64_t tokens_done_ = 0;    // of these
   std::vector<Checksum> contents_;  // of the first files
   bool is_saved_ = false, is_committed_ = false;
   std::chrono::milliseconds between_saves_;

@@ -1,6 +1,7 @@
 // Between text and token ids.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -27,6 +28,17 @@ class Tokenizer {
   // The token that closes a document, where there is one: a place to stop generating, and a place
   // to start from without a prompt.
   virtual std::optional<std::int64_t> document_end() const { return std::nullopt; }
+  // For texts that are too long for memory: the last place in `text`, a whole one or part of one,
+  // where it can be cut, so that encode() of what comes before and encode_rest() of what comes
+  // after give what encode() of both does. None: it has no such place.
+  virtual std::optional<std::size_t> last_cut(std::string_view /*text*/) const {
+    return std::nullopt;
+  }
+  // Of what begins at such a place, byte `first_byte` of the whole.
+  virtual std::vector<std::int64_t> encode_rest(std::string_view text,
+                                                std::size_t /*first_byte*/) const {
+    return encode(text);
+  }
   // What of its files is read in a way that must be said, in lines.
   virtual std::vector<std::string> notes() const { return {}; }
 

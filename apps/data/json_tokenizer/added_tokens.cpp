@@ -29,6 +29,14 @@ bool stands_alone(std::string_view before, std::string_view after) {
          (after.empty() || !is_word(first_character(after).code));
 }
 
+// Whether a letter stands in it directly before `behind`.
+bool reaches_across(std::string_view content, std::string_view behind) {
+  for (auto at = content.find(behind, 1); at != std::string_view::npos;
+       at = content.find(behind, at + 1))
+    if (is_seam_letter(last_character(content.substr(0, at)).code)) return true;
+  return false;
+}
+
 }  // namespace
 
 std::vector<AddedToken> read_added_tokens(const std::optional<JsonValue>& list,
@@ -112,6 +120,17 @@ void AddedTokenFinder::split(Piece piece, const PieceSink& between, const Token&
     done = end;
   }
   if (done < text.size()) between(piece.part(done, text.size()));
+}
+
+// White space that a token takes along ends before the letters of the seam.
+bool AddedTokenFinder::keeps(const Seam& seam) const {
+  return std::ranges::none_of(tokens_, [&](const AddedToken& token) {
+    const std::string_view content = token.content;
+    const bool ends_there = is_seam_letter(last_character(content).code);
+    // It would see the letter before it in the whole text alone.
+    const bool is_word_there = token.single_word && content.starts_with(seam.behind);
+    return ends_there || is_word_there || reaches_across(content, seam.behind);
+  });
 }
 
 }  // namespace lookback::json_tokenizer

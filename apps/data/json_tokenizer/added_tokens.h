@@ -13,6 +13,7 @@
 #include "apps/data/json_tokenizer/json_value.h"
 #include "apps/data/json_tokenizer/model.h"
 #include "apps/data/json_tokenizer/piece.h"
+#include "apps/data/json_tokenizer/seam.h"
 #include "apps/data/json_tokenizer/token_trie.h"
 
 namespace lookback::json_tokenizer {
@@ -38,6 +39,9 @@ class AddedTokenFinder {
   using Token = std::function<void(std::int64_t)>;
   // Calls `between` and `token` for what a piece (valid UTF-8) is made of, in order.
   void split(Piece piece, const PieceSink& between, const Token& token) const;
+  // Whether the same is found in a text that is cut at the seam, and no token reaches across it or
+  // ends there.
+  bool keeps(const Seam& seam) const;
 
  private:
   const AddedToken* longest_at(std::string_view text) const;

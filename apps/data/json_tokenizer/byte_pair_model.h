@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "apps/data/json_tokenizer/characters.h"
 #include "apps/data/json_tokenizer/flat_map.h"
 #include "apps/data/json_tokenizer/model.h"
 
@@ -25,6 +26,9 @@ class BytePairModel final : public Model {
   std::size_t encode(std::string_view word, WordMemory& memory,
                      std::vector<std::int64_t>& tokens) const override;
   std::size_t first_part(std::string_view word) const override;
+  bool parts_at(const Seam& seam) const override {
+    return cuts_at_spaces_ && seam.behind == space_mark;
+  }
   std::size_t size() const override { return ids_.size(); }
   std::optional<std::int64_t> find(const std::string& token) const override;
   void visit(const Visitor& visitor) const override;

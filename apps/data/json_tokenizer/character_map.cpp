@@ -79,6 +79,12 @@ class CharacterMap final : public NormalizerStep {
     return true;
   }
 
+  bool keeps(Seam& seam, MatchMemory& memory) const override {
+    // A grapheme cluster of the next letter and marks may become anything.
+    if (!std::exchange(seam.letter_follows, false)) return false;
+    return is_inert(seam.behind) && keeps_character_by_character(*this, seam, memory);
+  }
+
  private:
   static std::size_t cluster_at_start(std::string_view text) {
     auto last = first_character(text);

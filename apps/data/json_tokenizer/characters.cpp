@@ -56,6 +56,10 @@ void append_character(std::string& text, char32_t code) {
   text.append(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(count));
 }
 
+bool is_one_character(std::string_view text) {
+  return !text.empty() && read_character(text).bytes == text.size();
+}
+
 Character first_character(std::string_view text) { return read_character(text); }
 
 Character last_character(std::string_view text) {

@@ -27,6 +27,8 @@ struct Character {
 Character first_character(std::string_view text);
 Character last_character(std::string_view text);
 
+bool is_one_character(std::string_view text);
+
 // Appends a character, a code point of Unicode.
 void append_character(std::string& text, char32_t code);
 

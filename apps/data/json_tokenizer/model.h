@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "apps/data/json_tokenizer/json_value.h"
+#include "apps/data/json_tokenizer/seam.h"
 
 namespace lookback::json_tokenizer {
 
@@ -52,6 +53,8 @@ class Model {
   // How many bytes at the start of a word, which is not empty, get the tokens that they would get
   // by themselves; so does the rest.
   virtual std::size_t first_part(std::string_view word) const { return word.size(); }
+  // Whether a word is in such parts that one begins at every seam.
+  virtual bool parts_at(const Seam& /*seam*/) const { return false; }
 
   // How many tokens the vocabulary has, a token's id, and each token as the file writes it.
   virtual std::size_t size() const = 0;

@@ -85,7 +85,17 @@ class NormalForm final : public NormalizerStep {
     out = in_form(piece.text, form_);
     piece.at_start =
         std::min(out.size(), in_form(piece.text.substr(0, piece.at_start), form_).size());
+    // A mark that follows may have made another character of the first, of more bytes.
+    while (piece.at_start < out.size() &&
+           (static_cast<unsigned char>(out[piece.at_start]) & 0xc0) == 0x80)
+      ++piece.at_start;
     return true;
+  }
+
+  // The letter behind may be joined with a mark that follows it.
+  bool keeps(Seam& seam, MatchMemory& /*memory*/) const override {
+    if ((form_ & UTF8PROC_COMPOSE) != 0) seam.letter_follows = false;
+    return is_inert(seam.behind);
   }
 
  private:

@@ -1,8 +1,10 @@
 #include "apps/data/json_tokenizer/normalizer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "apps/data/json_tokenizer/character_map.h"
+#include "apps/data/json_tokenizer/characters.h"
 #include "apps/data/json_tokenizer/normal_forms.h"
 #include "apps/data/json_tokenizer/text_changes.h"
 
@@ -28,6 +30,26 @@ void Normalizer::read_step(const JsonValue& description) {
                      : type == "Prepend"      ? read_prepend(description)
                                               : normal_form(type));
   }
+}
+
+bool keeps_character_by_character(const NormalizerStep& step, Seam& seam, MatchMemory& memory) {
+  std::string changed;
+  const auto becomes = [&](std::string_view character) {
+    Piece piece{character};
+    return step.apply(piece, changed, memory) ? std::string(changed) : std::string(character);
+  };
+  for (std::string_view rest = seam_letters(); !rest.empty();) {
+    const auto bytes = first_character(rest).bytes;
+    const auto letter = becomes(rest.substr(0, bytes));
+    if (!is_one_character(letter) || !is_seam_letter(first_character(letter).code)) return false;
+    rest.remove_prefix(bytes);
+  }
+  seam.behind = becomes(seam.behind);
+  return is_one_character(seam.behind);
+}
+
+bool Normalizer::keeps(Seam& seam, MatchMemory& memory) const {
+  return std::ranges::all_of(steps_, [&](const auto& step) { return step->keeps(seam, memory); });
 }
 
 Piece Normalizer::normalized(Piece piece, std::string& buffer, MatchMemory& memory) const {

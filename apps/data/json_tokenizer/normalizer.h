@@ -10,6 +10,7 @@
 #include "apps/data/json_tokenizer/json_value.h"
 #include "apps/data/json_tokenizer/pattern.h"
 #include "apps/data/json_tokenizer/piece.h"
+#include "apps/data/json_tokenizer/seam.h"
 
 namespace lookback::json_tokenizer {
 
@@ -19,7 +20,14 @@ class NormalizerStep {
   // Writes the changed text, which may be empty, to `out`, and piece.at_start for it; false where
   // nothing changes.
   virtual bool apply(Piece& piece, std::string& out, MatchMemory& memory) const = 0;
+  // Whether a text that is cut at the seam becomes what it becomes in one piece, with the seam as
+  // `seam`, which is changed as the text is, then says. False where that cannot be told.
+  virtual bool keeps(Seam& seam, MatchMemory& memory) const = 0;
 };
+
+// keeps() of a step that changes each character by itself, or grapheme clusters: whether every
+// letter of seams stays one, and what the character behind the seam becomes is one, too.
+bool keeps_character_by_character(const NormalizerStep& step, Seam& seam, MatchMemory& memory);
 
 class Normalizer {
  public:
@@ -29,6 +37,8 @@ class Normalizer {
 
   // A piece, valid UTF-8, as the steps leave it: itself, or a view of `buffer`.
   Piece normalized(Piece piece, std::string& buffer, MatchMemory& memory) const;
+  // As a step does.
+  bool keeps(Seam& seam, MatchMemory& memory) const;
 
  private:
   void read_step(const JsonValue& description);

@@ -54,7 +54,8 @@ MatchMemory::MatchMemory()
   if (stack_) pcre2_jit_stack_assign(context_.get(), nullptr, stack_.get());
 }
 
-Pattern::Pattern(std::string_view written, std::string where) : place_(std::move(where)) {
+Pattern::Pattern(std::string_view written, std::string where)
+    : place_(std::move(where)), written_(written) {
   const auto pattern = in_pcre2_syntax(written, place_);
   const std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(
       given(pcre2_compile_context_create(nullptr)), pcre2_compile_context_free);

@@ -36,6 +36,9 @@ class Pattern {
   // regular expression. `where`, the file and the key, is kept for errors of matching.
   Pattern(std::string_view written, std::string where);
 
+  // As it was written.
+  const std::string& written() const { return written_; }
+
   // The key "pattern" of a step: {"Regex": ".."} or {"String": ".."}.
   static Pattern read(const JsonValue& step);
 
@@ -65,7 +68,7 @@ class Pattern {
 
  private:
   std::shared_ptr<const pcre2_real_code_8> code_;
-  std::string place_;
+  std::string place_, written_;
 };
 
 }  // namespace lookback::json_tokenizer

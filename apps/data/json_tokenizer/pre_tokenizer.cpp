@@ -54,6 +54,12 @@ void PreTokenizer::read_sequence(const JsonValue& description) {
   for (std::size_t i = 0; i < count; ++i) read_step(list.element(i));
 }
 
+AtSeam PreTokenizer::at(Seam& seam, MatchMemory& memory) const {
+  for (const auto& step : steps_)
+    if (const auto result = step->at(seam, memory); result != AtSeam::kept) return result;
+  return AtSeam::kept;
+}
+
 void PreTokenizer::split_from(std::size_t step, Piece piece, MatchMemory& memory,
                               const PieceSink& word) const {
   if (step == steps_.size()) return word(piece);

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "apps/data/json_tokenizer/characters.h"
+#include "apps/data/json_tokenizer/pattern_shape.h"
+
 namespace lookback::json_tokenizer {
 
 Replacement::Replacement(const JsonValue& description)
@@ -23,6 +26,24 @@ void Replacement::find_all(std::string_view text, MatchMemory& memory, const Fou
     found(begin, begin + literal_.size());
     begin = text.find(literal_, begin + literal_.size());
   }
+}
+
+// No match may hold a letter: then none reaches across the seam.
+bool Replacement::keeps(Seam& seam) const {
+  bool begins_there = false;
+  if (pattern_) {
+    const auto shape = shape_at(pattern_->written(), seam);
+    if (!shape || shape->may_be_empty || shape->matches_letters) return false;
+    begins_there = shape->may_begin_behind;
+  } else {
+    if (holds_seam_letter(literal_)) return false;
+    begins_there = literal_.starts_with(seam.behind);
+  }
+  if (!begins_there || content_ == seam.behind) return true;
+  // A longer match would be found in some places and not in others.
+  if (literal_ != seam.behind) return false;
+  seam.behind = content_;
+  return is_one_character(seam.behind);
 }
 
 std::size_t Replacement::apply(std::string_view text, std::size_t at_start, MatchMemory& memory,

@@ -7,6 +7,7 @@
 
 #include "apps/data/json_tokenizer/json_value.h"
 #include "apps/data/json_tokenizer/pattern.h"
+#include "apps/data/json_tokenizer/seam.h"
 
 namespace lookback::json_tokenizer {
 
@@ -20,6 +21,9 @@ class Replacement {
   // byte of its match does.
   std::size_t apply(std::string_view text, std::size_t at_start, MatchMemory& memory,
                     std::string& out) const;
+
+  // As a step of a normalizer does (normalizer.h).
+  bool keeps(Seam& seam) const;
 
  private:
   template <class Found>

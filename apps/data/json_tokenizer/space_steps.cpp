@@ -11,6 +11,9 @@ namespace {
 
 class PrefixSpace final : public PreTokenizerStep {
  public:
+  AtSeam at(Seam& seam, MatchMemory& /*memory*/) const override {
+    return seam.behind == " " ? AtSeam::kept : AtSeam::unknown;
+  }
   void split(Piece piece, MatchMemory& /*memory*/, const PieceSink& sink) const override {
     if (piece.text.starts_with(' ')) return sink(piece);
     std::string with_space;
@@ -23,6 +26,9 @@ class PrefixSpace final : public PreTokenizerStep {
 
 class WhiteSpaceSplit final : public PreTokenizerStep {
  public:
+  AtSeam at(Seam& seam, MatchMemory& /*memory*/) const override {
+    return is_white_space(first_character(seam.behind).code) ? AtSeam::parted : AtSeam::kept;
+  }
   void split(Piece piece, MatchMemory& /*memory*/, const PieceSink& sink) const override {
     const auto text = piece.text;
     std::size_t begin = 0;
@@ -45,6 +51,13 @@ class Metaspace final : public PreTokenizerStep {
  public:
   Metaspace(std::string mark, Prepend prepend, bool splits)
       : mark_(std::move(mark)), prepend_(prepend), splits_(splits) {}
+
+  AtSeam at(Seam& seam, MatchMemory& /*memory*/) const override {
+    if (seam.behind != " " && seam.behind != mark_)
+      return prepend_ == Prepend::always ? AtSeam::unknown : AtSeam::kept;
+    seam.behind = mark_;
+    return splits_ ? AtSeam::parted : AtSeam::kept;
+  }
 
   void split(Piece piece, MatchMemory& /*memory*/, const PieceSink& sink) const override {
     std::string marked;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "apps/data/json_tokenizer/characters.h"
+#include "apps/data/json_tokenizer/pattern_shape.h"
 #include "apps/data/json_tokenizer/pattern_syntax.h"
 
 namespace lookback::json_tokenizer {
@@ -94,6 +96,27 @@ void SplitStep::split(Piece piece, MatchMemory& memory, const PieceSink& sink) c
   });
   if (done < piece.text.size()) merging.add(done, piece.text.size(), inverted_);
   merging.flush();
+}
+
+// Then the one before a seam is in a match, which ends there.
+bool SplitStep::matches_every_letter(MatchMemory& memory) const {
+  for (std::string_view rest = seam_letters(); !rest.empty();) {
+    const auto letter = rest.substr(0, first_character(rest).bytes);
+    Pattern::Range found{0, 0};
+    if (!pattern_.find(letter, 0, memory, found) || found.begin != 0 || found.end != letter.size())
+      return false;
+    rest.remove_prefix(letter.size());
+  }
+  return true;
+}
+
+// No match reaches across. Where matches are not joined with what is beside them, one that ends at
+// the seam is a cut; joined or not, what lies between matches may go on across it.
+AtSeam SplitStep::at(Seam& seam, MatchMemory& memory) const {
+  const auto shape = shape_at(pattern_.written(), seam);
+  if (!shape || shape->may_be_empty) return AtSeam::unknown;
+  return behavior_ == Behavior::isolated && matches_every_letter(memory) ? AtSeam::parted
+                                                                         : AtSeam::kept;
 }
 
 }  // namespace lookback::json_tokenizer

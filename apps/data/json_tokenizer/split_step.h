@@ -23,8 +23,10 @@ class SplitStep final : public PreTokenizerStep {
       : pattern_(std::move(pattern)), behavior_(behavior), inverted_(inverted == Inverted::yes) {}
 
   void split(Piece piece, MatchMemory& memory, const PieceSink& sink) const override;
+  AtSeam at(Seam& seam, MatchMemory& memory) const override;
 
  private:
+  bool matches_every_letter(MatchMemory& memory) const;
   class Merging;
 
   Pattern pattern_;

@@ -31,6 +31,9 @@ bool change_characters(Piece& piece, std::string& out, const Change& change) {
 
 class Lowercase final : public NormalizerStep {
  public:
+  bool keeps(Seam& seam, MatchMemory& memory) const override {
+    return keeps_character_by_character(*this, seam, memory);
+  }
   bool apply(Piece& piece, std::string& out, MatchMemory& /*memory*/) const override {
     return change_characters(piece, out, [](char32_t code, std::string& changed) {
       constexpr char32_t i_with_dot = 0x130, dot_above = 0x307;  // the one that becomes two
@@ -47,6 +50,9 @@ class Lowercase final : public NormalizerStep {
 
 class StripAccents final : public NormalizerStep {
  public:
+  bool keeps(Seam& seam, MatchMemory& memory) const override {
+    return keeps_character_by_character(*this, seam, memory);
+  }
   bool apply(Piece& piece, std::string& out, MatchMemory& /*memory*/) const override {
     return change_characters(piece, out, [](char32_t code, std::string& changed) {
       if (!is_mark(code)) append_character(changed, code);
@@ -58,8 +64,11 @@ class Strip final : public NormalizerStep {
  public:
   Strip(bool left, bool right) : left_(left), right_(right) {}
 
+  // Letters on both sides keep white space from being taken away, but for the one behind the seam.
+  bool keeps(Seam& /*seam*/, MatchMemory& /*memory*/) const override { return true; }
+
   bool apply(Piece& piece, std::string& out, MatchMemory& /*memory*/) const override {
-    const auto begin = left_ ? white_space_at_start(piece.text) : 0;
+    const auto begin = left_ && !piece.goes_on ? white_space_at_start(piece.text) : 0;
     const auto end =
         piece.text.size() - (right_ ? white_space_at_end(piece.text.substr(begin)) : 0);
     if (begin == 0 && end == piece.text.size()) return false;
@@ -77,6 +86,10 @@ class Replace final : public NormalizerStep {
  public:
   explicit Replace(Replacement replacement) : replacement_(std::move(replacement)) {}
 
+  bool keeps(Seam& seam, MatchMemory& /*memory*/) const override {
+    return replacement_.keeps(seam);
+  }
+
   bool apply(Piece& piece, std::string& out, MatchMemory& memory) const override {
     out.clear();
     piece.at_start = replacement_.apply(piece.text, piece.at_start, memory, out);
@@ -91,7 +104,10 @@ class Prepend final : public NormalizerStep {
  public:
   explicit Prepend(std::string prefix) : prefix_(std::move(prefix)) {}
 
+  bool keeps(Seam& /*seam*/, MatchMemory& /*memory*/) const override { return true; }
+
   bool apply(Piece& piece, std::string& out, MatchMemory& /*memory*/) const override {
+    if (piece.goes_on) return false;
     out.clear();
     out.reserve(prefix_.size() + piece.text.size());
     out += prefix_;
