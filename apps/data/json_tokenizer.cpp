@@ -143,6 +143,10 @@ class JsonTokenizer::Encoding {
       : by_(used), text_(part), first_byte_(first_byte), lease_(used.memories_) {
     tokens.reserve(text_.size() / 4);
   }
+  // A text that is one word needs 16 bytes and more for each of its own.
+  ~Encoding() { lease_.memory().word = {}; }
+  Encoding(const Encoding&) = delete;
+  Encoding& operator=(const Encoding&) = delete;
 
   // Whole characters of UTF-8.
   void add_characters(std::string_view characters) {

@@ -32,6 +32,7 @@ std::shared_ptr<const Tokenizer> read_sentencepiece_tokenizer(const std::string&
 #include "apps/data/json_tokenizer/added_tokens.h"
 #include "apps/data/json_tokenizer/characters.h"
 #include "apps/data/json_tokenizer/seam.h"
+#include "apps/data/memory_pool.h"
 #include "apps/data/sentencepiece/model_file.h"
 #include "apps/data/sentencepiece/parts.h"
 #include "apps/data/sentencepiece/spaces.h"
@@ -120,6 +121,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::int64_t size_ = 0;
   std::optional<std::int64_t> end_;
   std::vector<std::string> notes_;
+  mutable MemoryPool<WordMemory> memories_;
 };
 
 SentencePieceTokenizer::SentencePieceTokenizer(const std::string& path) : path_(path) {
@@ -229,16 +231,15 @@ std::vector<std::int64_t> SentencePieceTokenizer::encode_parts(
     const std::vector<Part>& parts) const {
   std::vector<Ids> encoded(parts.size());
   const auto count = std::ssize(parts);
-  // So many that no thread waits long, and no fewer than it takes to meet words again.
-  const std::int64_t least = cuts_.at_words ? 8 : 1;
-  const auto chunk = std::max(least, count / (8 * num_threads()));
+  // So many that no thread waits long.
+  const auto chunk = std::max<std::int64_t>(1, count / (8 * num_threads()));
   parallel_for(count, chunk, [&](std::int64_t begin, std::int64_t end) {
-    WordMemory memory;
+    MemoryPool<WordMemory>::Lease lease(memories_);
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       if (parts[i].token) {
         encoded[i] = {static_cast<int>(*parts[i].token)};
       } else {
-        encode_part(parts[i].text, parts[i].is_first, memory, encoded[i]);
+        encode_part(parts[i].text, parts[i].is_first, lease.memory(), encoded[i]);
       }
     }
   });

@@ -40,7 +40,8 @@ const std::vector<int>& WordMemory::of(
     std::string_view word, const std::function<std::vector<int>(std::string_view)>& encode) {
   constexpr std::size_t longest = 64, most = 1 << 18;
   if (const auto known = seen_.find(word); known != seen_.end()) return known->second;
-  if (word.size() > longest || seen_.size() >= most) return last_ = encode(word);
+  if (word.size() > longest) return last_ = encode(word);
+  if (seen_.size() >= most) seen_.clear();  // words that come often come again soon
   return seen_.emplace(word, encode(word)).first->second;
 }
 
