@@ -11,19 +11,9 @@ namespace {
 // 0: the process's.
 thread_local int threads_of_this_thread = 0;
 
-// OMP_NUM_THREADS: "4", or "4,2" of nested work, whose first counts. 0: it says nothing.
-int threads_of_environment() {
-  const char* text = std::getenv("OMP_NUM_THREADS");
-  constexpr long most = 1 << 20;
-  char* end = nullptr;
-  const long count = text == nullptr ? 0 : std::strtol(text, &end, 10);
-  const bool is_number = count > 0 && count <= most && (*end == '\0' || *end == ',');
-  return is_number ? static_cast<int>(count) : 0;
-}
-
 int threads_of_process() {
   static const int count = [] {
-    const int wanted = threads_of_environment();
+    const int wanted = threads_said_by(std::getenv("OMP_NUM_THREADS"));
     return wanted > 0 ? wanted : usable_cores();
   }();
   return count;

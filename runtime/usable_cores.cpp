@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <thread>
@@ -48,6 +49,14 @@ int usable_cores(const fs::path& root) {
   if (quota_file >> quota && period_file >> period && quota > 0 && period > 0)
     cores = std::min(cores, cores_worth(quota, period));
   return cores;
+}
+
+int threads_said_by(const char* omp_num_threads) {
+  constexpr long most = 1 << 20;
+  char* end = nullptr;
+  const long count = omp_num_threads == nullptr ? 0 : std::strtol(omp_num_threads, &end, 10);
+  const bool is_number = count > 0 && count <= most && (*end == '\0' || *end == ',');
+  return is_number ? static_cast<int>(count) : 0;
 }
 
 }  // namespace lookback

@@ -10,4 +10,8 @@ namespace lookback {
 // but in tests.
 int usable_cores(const std::filesystem::path& root = "/");
 
+// What OMP_NUM_THREADS says, by which people and batch systems have long set the threads of a
+// process: "4", or "4,2" with those of nested work. 0: nothing, or no such number.
+int threads_said_by(const char* omp_num_threads);
+
 }  // namespace lookback

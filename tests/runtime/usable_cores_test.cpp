@@ -80,5 +80,14 @@ TEST_F(UsableCores, WhatCannotBeReadLimitsNothing) {
   }
 }
 
+TEST(ThreadsSaidBy, OmpNumThreads) {
+  EXPECT_EQ(threads_said_by("3"), 3);
+  EXPECT_EQ(threads_said_by("4,2"), 4);
+  EXPECT_EQ(threads_said_by(" 5"), 5);
+  for (const auto* none : {"", "0", "-2", "two", "3x", "3 ", "99999999999999999999", ",2"})
+    EXPECT_EQ(threads_said_by(none), 0) << none;
+  EXPECT_EQ(threads_said_by(nullptr), 0);
+}
+
 }  // namespace
 }  // namespace lookback::tests
