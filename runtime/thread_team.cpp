@@ -3,11 +3,12 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <csignal>
 #include <exception>
 #include <limits>
 #include <thread>
 #include <utility>
+
+#include "runtime/signals_held_back.h"
 
 namespace lookback {
 namespace {
@@ -29,22 +30,6 @@ bool spin_until(const Condition& condition) {
   } while (Clock::now() < end);
   return false;
 }
-
-// Signals are for the threads of the program, which know what to do with them.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_ = {};
-};
 
 // Never destroyed: its threads may still look at it while the process ends.
 std::atomic<ThreadTeam*>& team() {
@@ -90,7 +75,7 @@ std::exception_ptr ThreadTeam::work_together(std::uint32_t chunks, int helpers, 
 // Without enough of them the work takes longer, and is the same.
 void ThreadTeam::have_threads(int count) {
   if (threads_ >= count) return;
-  const SignalsBlocked blocked;
+  const SignalsHeldBack held_back;
   try {
     while (threads_ < count) {
       std::thread([this, number = threads_ + 1] { help(number); }).detach();

@@ -1,7 +1,5 @@
 #include "apps/train/checkpoint_saver.h"
 
-#include <signal.h>
-
 #include <chrono>
 #include <exception>
 
@@ -10,26 +8,11 @@
 #include "autograd/grad_mode.h"
 #include "autograd/ops/copy_of.h"
 #include "runtime/parallel.h"
+#include "runtime/signals_held_back.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
 namespace {
-
-// Signals are for the thread that trains: a thread has the mask of the one that starts it.
-class SignalsHeldBack {
- public:
-  SignalsHeldBack() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsHeldBack() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsHeldBack(const SignalsHeldBack&) = delete;
-  SignalsHeldBack& operator=(const SignalsHeldBack&) = delete;
-
- private:
-  sigset_t before_ = {};
-};
 
 class AddedSeconds {
  public:

@@ -7,9 +7,11 @@
 // Of operands in bfloat16 the sums are those of the same numbers in float32.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/cpu/gemm_arguments.h"
+#include "kernels/cpu/gemm_pieces.h"
 #include "runtime/dtype.h"
 
 namespace lookback::kernels {
@@ -23,5 +25,19 @@ bool few_rows_are_fused();
 // `a` must lie as rows (Layout::as_is); k: one piece (gemm_pieces.h).
 void few_rows_product(const Gemm<float>& product);
 void few_rows_product(const Gemm<BFloat16, float>& product);
+
+// The same of all of k, piece by piece.
+template <class T>
+void few_rows_in_pieces(const Gemm<T, float>& product) {
+  const auto depth = piece_depth<float>(product.k);
+  auto piece = product;
+  for (std::int64_t k = 0; k < product.k; k += depth) {
+    piece.k = std::min(depth, product.k - k);
+    piece.a = product.a + k;
+    piece.b = operand_at(product.b, product.b_stride, product.b_layout, k, 0);
+    few_rows_product(piece);
+    piece.into = Into::sum;
+  }
+}
 
 }  // namespace lookback::kernels

@@ -114,18 +114,10 @@ std::int64_t gather(const T* x, std::int64_t stride, Layout layout, std::int64_t
 // many there are.
 std::int64_t few_rows_in_place(const Gemm<BFloat16, float>& p) {
   const bool can = p.m < rows_at_once && p.a_layout == Layout::as_is && p.k > 0;
-  auto piece = p;
-  piece.n = can ? columns_of_few_rows(p.n) : 0;
-  if (piece.n == 0) return 0;
-  const auto depth = piece_depth<float>(p.k);
-  for (std::int64_t k = 0; k < p.k; k += depth) {
-    piece.k = std::min(depth, p.k - k);
-    piece.a = p.a + k;
-    piece.b = operand_at(p.b, p.b_stride, p.b_layout, k, 0);
-    few_rows_product(piece);
-    piece.into = Into::sum;
-  }
-  return piece.n;
+  auto columns = p;
+  columns.n = can ? columns_of_few_rows(p.n) : 0;
+  if (columns.n > 0) few_rows_in_pieces(columns);
+  return columns.n;
 }
 
 // A product of at most panel_rows x panel_columns outputs.

@@ -79,18 +79,6 @@ void filled_product(const Gemm<T>& p) {
 // Fewer rows than Eigen takes at once.
 void short_product(const Gemm<double>& p) { filled_product(p); }
 
-void few_rows_in_pieces(const Gemm<float>& p) {
-  const auto depth = piece_depth<float>(p.k);
-  auto piece = p;
-  for (std::int64_t k = 0; k < p.k; k += depth) {
-    piece.k = std::min(depth, p.k - k);
-    piece.a = p.a + k;
-    piece.b = operand_at(p.b, p.b_stride, p.b_layout, k, 0);
-    few_rows_product(piece);
-    piece.into = Into::sum;
-  }
-}
-
 void short_product(const Gemm<float>& p) {
   const auto in_one_chain = columns_of_few_rows(p.n);
   if (in_one_chain > 0) {
