@@ -42,7 +42,7 @@ struct Piece {
 std::vector<Piece> pieces_of(const Groups& groups) {
   constexpr std::int64_t fewest = 64, most = 256, enough = 16;
   const auto all = static_cast<std::int64_t>(groups.choices.size());
-  const auto size = std::clamp(filled_rows(ceil_div(all, enough)), fewest, most);
+  const auto size = std::clamp(ceil_div(all, enough), fewest, most);
   std::vector<Piece> pieces;
   for (std::size_t e = 0; e + 1 < groups.begins.size(); ++e) {
     for (auto begin = groups.begins[e]; begin < groups.begins[e + 1]; begin += size) {

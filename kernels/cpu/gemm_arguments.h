@@ -31,17 +31,15 @@ struct Gemm {
   double alpha = 1.0;
 };
 
-// One instruction set's single-threaded products, as Eigen computes them: what the bits of a row
-// depend on is for the callers to fix (tile_product.cpp).
-struct TileKernels {
-  void (*f32)(const Gemm<float>&);
-  void (*f64)(const Gemm<double>&);
+// One instruction set's single-threaded products in f64, as Eigen computes them: what the bits of a
+// row depend on is for the callers to fix (products/double_tile.cpp).
+struct EigenKernels {
+  void (*multiply)(const Gemm<double>&);
   // Columns of the result that are summed in one way: tiles that begin at multiples of it have the
   // bits of the whole.
   std::int64_t column_step;
   // Sums over k go in pieces of this depth, one after the other; the last may be less.
-  std::int64_t (*f32_depth)(std::int64_t k);
-  std::int64_t (*f64_depth)(std::int64_t k);
+  std::int64_t (*depth)(std::int64_t k);
 };
 
 }  // namespace lookback::kernels

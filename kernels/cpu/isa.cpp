@@ -16,13 +16,13 @@
 namespace lookback::kernels {
 
 namespace baseline {
-TileKernels tile_kernels();
+EigenKernels eigen_kernels();
 }
 namespace avx2 {
-TileKernels tile_kernels();
+EigenKernels eigen_kernels();
 }
 namespace avx512 {
-TileKernels tile_kernels();
+EigenKernels eigen_kernels();
 }
 
 namespace {
@@ -147,21 +147,21 @@ std::string isa_description() {
   return fmt::format("{} (vectors: {})", name_of(product_isa()), hwy::TargetName(vector_target));
 }
 
-TileKernels tile_kernels_of(Isa isa) {
-  if (!supports(isa)) fail("tile_kernels", "this processor cannot run {}", name_of(isa));
+EigenKernels eigen_kernels_of(Isa isa) {
+  if (!supports(isa)) fail("eigen_kernels", "this processor cannot run {}", name_of(isa));
   switch (isa) {
-    case Isa::avx2: return avx2::tile_kernels();
-    case Isa::avx512: return avx512::tile_kernels();
+    case Isa::avx2: return avx2::eigen_kernels();
+    case Isa::avx512: return avx512::eigen_kernels();
     case Isa::baseline: break;
   }
-  return baseline::tile_kernels();
+  return baseline::eigen_kernels();
 }
 
-const TileKernels& chosen_tile_kernels() {
-  static const TileKernels of_baseline = tile_kernels_of(Isa::baseline);
-  static const TileKernels of_avx2 = supports(Isa::avx2) ? tile_kernels_of(Isa::avx2) : of_baseline;
-  static const TileKernels of_avx512 =
-      supports(Isa::avx512) ? tile_kernels_of(Isa::avx512) : of_baseline;
+const EigenKernels& chosen_eigen_kernels() {
+  static const EigenKernels of_baseline = eigen_kernels_of(Isa::baseline);
+  static const EigenKernels of_avx2 = supports(Isa::avx2) ? eigen_kernels_of(Isa::avx2) : of_baseline;
+  static const EigenKernels of_avx512 =
+      supports(Isa::avx512) ? eigen_kernels_of(Isa::avx512) : of_baseline;
   switch (product_isa()) {
     case Isa::avx2: return of_avx2;
     case Isa::avx512: return of_avx512;

@@ -37,9 +37,9 @@ class HeldIsa {
 // kernels picked. Two runs with the same text, build and inputs give the same bits.
 std::string isa_description();
 
-// The products of the chosen set.
-const TileKernels& chosen_tile_kernels();
-// The products of any supported set, for tests and benchmarks.
-TileKernels tile_kernels_of(Isa isa);
+// The products in f64 of the chosen set.
+const EigenKernels& chosen_eigen_kernels();
+// Those of any supported set, for tests.
+EigenKernels eigen_kernels_of(Isa isa);
 
 }  // namespace lookback::kernels

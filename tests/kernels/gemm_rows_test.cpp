@@ -7,9 +7,9 @@
 #include <random>
 #include <vector>
 
-#include "kernels/cpu/few_rows.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/gemm_pieces.h"
+#include "kernels/cpu/products/float_panels.h"
 #include "runtime/check.h"
 
 namespace lookback::kernels {
@@ -196,14 +196,16 @@ TYPED_TEST(GemmRows, AreTheSameBeyondATile) {
       {50}, {40}, 1030, {{0, 1}, {513, 17}, {511, 2}, {1029, 1}});
 }
 
-// A column step that no tile could begin at would silently give up what the tests above compare.
-TEST(GemmRows, TilesBeginAtMultiplesOfTheColumnStep) {
+// What no tile could begin at would silently give up what the tests above compare.
+TEST(GemmRows, TilesBeginWherePanelsDo) {
   for (const auto isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
     if (!supports(isa)) continue;
-    const auto step = tile_kernels_of(isa).column_step;
-    ASSERT_GT(step, 0) << name_of(isa);
-    EXPECT_EQ(step % few_rows_columns, 0) << name_of(isa);
-    EXPECT_EQ(widest_tile % step, 0) << name_of(isa);
+    SCOPED_TRACE(std::string(name_of(isa)));
+    const HeldIsa held(isa);
+    const auto panel = float_panel_sizes();
+    EXPECT_EQ(tile_steps<float>().rows % panel.rows, 0);
+    EXPECT_EQ(tile_steps<float>().columns % panel.columns, 0);
+    EXPECT_EQ(tile_steps<double>().columns % eigen_kernels_of(isa).column_step, 0);
   }
 }
 

@@ -1,4 +1,4 @@
-#include "kernels/cpu/few_rows.h"
+#include "kernels/cpu/products/few_rows.h"
 
 #include <algorithm>
 #include <vector>
@@ -6,7 +6,7 @@
 #include "kernels/cpu/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/cpu/few_rows.cpp"
+#define HWY_TARGET_INCLUDE "kernels/cpu/products/few_rows.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 

@@ -1,2 +1,0 @@
-#define LOOKBACK_TILE_ISA avx2
-#include "kernels/cpu/tile_product.h"

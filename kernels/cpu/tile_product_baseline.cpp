@@ -1,2 +1,0 @@
-#define LOOKBACK_TILE_ISA baseline
-#include "kernels/cpu/tile_product.h"
