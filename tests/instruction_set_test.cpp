@@ -15,7 +15,7 @@ class SupportedInstructionSet : public ::testing::Environment {
   void SetUp() override {
     const char* requested = std::getenv("LOOKBACK_ISA");
     if (requested == nullptr) return;
-    for (const auto isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+    for (const auto isa : every_isa) {
       if (name_of(isa) == requested && !supports(isa)) {
         GTEST_SKIP() << "this processor has no " << requested;
       }

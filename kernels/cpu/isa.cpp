@@ -27,11 +27,8 @@ EigenKernels eigen_kernels();
 
 namespace {
 
-constexpr std::array<Isa, 3> all_sets{Isa::baseline, Isa::avx2, Isa::avx512};
-
 // AMD's processors up to family 25 (Zen 4) have 256-bit multipliers: on Zen 4 Eigen's AVX2 build
-// was the faster or an equal one, and with few-row products clearly faster. Elsewhere wider is
-// better.
+// was the faster or an equal one. Elsewhere wider is better.
 bool prefers_avx2() {
   unsigned eax = 0;
   unsigned ebx = 0;
@@ -45,6 +42,7 @@ bool prefers_avx2() {
 }
 
 Isa choose_by_family() {
+  if (supports(Isa::avx512bf16)) return Isa::avx512bf16;
   if (supports(Isa::avx512) && !prefers_avx2()) return Isa::avx512;
   return supports(Isa::avx2) ? Isa::avx2 : Isa::baseline;
 }
@@ -52,7 +50,7 @@ Isa choose_by_family() {
 const char* requested() { return std::getenv("LOOKBACK_ISA"); }
 
 const Isa* known_set(std::string_view name) {
-  for (const auto& isa : all_sets) {
+  for (const auto& isa : every_isa) {
     if (name_of(isa) == name) return &isa;
   }
   return nullptr;
@@ -63,7 +61,8 @@ Isa choose() {
   if (name == nullptr || *name == '\0') return choose_by_family();
   const Isa* isa = known_set(name);
   if (isa == nullptr) {
-    fail("LOOKBACK_ISA", "\"{}\" is no instruction set; known: baseline, avx2, avx512", name);
+    fail("LOOKBACK_ISA", "\"{}\" is no instruction set; known: baseline, avx2, avx512, avx512bf16",
+         name);
   }
   if (!supports(*isa)) fail("LOOKBACK_ISA", "this processor cannot run {}", name);
   return *isa;
@@ -71,7 +70,7 @@ Isa choose() {
 
 std::int64_t targets_above(Isa isa) {
   constexpr std::int64_t above_avx2 = HWY_AVX3 | HWY_AVX3_DL;
-  if (isa == Isa::avx512) return 0;
+  if (isa >= Isa::avx512) return 0;
   return isa == Isa::avx2 ? above_avx2 : above_avx2 | HWY_AVX2 | HWY_SSE4 | HWY_SSSE3;
 }
 
@@ -105,6 +104,7 @@ std::string_view name_of(Isa isa) {
     case Isa::baseline: return "baseline";
     case Isa::avx2: return "avx2";
     case Isa::avx512: return "avx512";
+    case Isa::avx512bf16: return "avx512bf16";
   }
   return "";
 }
@@ -113,13 +113,14 @@ std::string_view name_of(Isa isa) {
 bool supports(Isa isa) {
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  const bool avx512 =
+      avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
+      __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512bw") != 0;
   switch (isa) {
     case Isa::baseline: return true;
     case Isa::avx2: return avx2;
-    case Isa::avx512:
-      return avx2 && __builtin_cpu_supports("avx512f") != 0 &&
-             __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-             __builtin_cpu_supports("avx512bw") != 0;
+    case Isa::avx512: return avx512;
+    case Isa::avx512bf16: return avx512 && __builtin_cpu_supports("avx512bf16") != 0;
   }
   return false;
 }
@@ -130,9 +131,11 @@ Isa product_isa() {
   return held == nullptr ? chosen : *held;
 }
 
+bool multiplies_pairs() { return product_isa() == Isa::avx512bf16; }
+
 HeldIsa::HeldIsa(Isa isa) {
   if (!supports(isa)) fail("isa", "this processor cannot run {}", name_of(isa));
-  held_set = &all_sets[static_cast<std::size_t>(isa)];
+  held_set = &every_isa[static_cast<std::size_t>(isa)];
   hwy::DisableTargets(targets_above(isa));
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
@@ -152,22 +155,21 @@ EigenKernels eigen_kernels_of(Isa isa) {
   switch (isa) {
     case Isa::avx2: return avx2::eigen_kernels();
     case Isa::avx512: return avx512::eigen_kernels();
+    case Isa::avx512bf16: return prefers_avx2() ? avx2::eigen_kernels() : avx512::eigen_kernels();
     case Isa::baseline: break;
   }
   return baseline::eigen_kernels();
 }
 
 const EigenKernels& chosen_eigen_kernels() {
-  static const EigenKernels of_baseline = eigen_kernels_of(Isa::baseline);
-  static const EigenKernels of_avx2 = supports(Isa::avx2) ? eigen_kernels_of(Isa::avx2) : of_baseline;
-  static const EigenKernels of_avx512 =
-      supports(Isa::avx512) ? eigen_kernels_of(Isa::avx512) : of_baseline;
-  switch (product_isa()) {
-    case Isa::avx2: return of_avx2;
-    case Isa::avx512: return of_avx512;
-    case Isa::baseline: break;
-  }
-  return of_baseline;
+  static const auto of_each = [] {
+    std::array<EigenKernels, every_isa.size()> kernels{};
+    for (const auto isa : every_isa) {
+      if (supports(isa)) kernels[static_cast<std::size_t>(isa)] = eigen_kernels_of(isa);
+    }
+    return kernels;
+  }();
+  return of_each[static_cast<std::size_t>(product_isa())];
 }
 
 }  // namespace lookback::kernels

@@ -198,7 +198,7 @@ TYPED_TEST(GemmRows, AreTheSameBeyondATile) {
 
 // What no tile could begin at would silently give up what the tests above compare.
 TEST(GemmRows, TilesBeginWherePanelsDo) {
-  for (const auto isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+  for (const auto isa : every_isa) {
     if (!supports(isa)) continue;
     SCOPED_TRACE(std::string(name_of(isa)));
     const HeldIsa held(isa);

@@ -259,7 +259,7 @@ TEST(Gemm, BatchAddsTheTermsOfOneResult) {
 }
 
 TEST(Gemm, EveryInstructionSetOfThisMachineAgrees) {
-  for (const auto isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+  for (const auto isa : every_isa) {
     if (!supports(isa)) {
       EXPECT_THROW(HeldIsa{isa}, Error);
       continue;
@@ -274,6 +274,9 @@ TEST(Gemm, EveryInstructionSetOfThisMachineAgrees) {
         Problem<double, double> twice(67, 49, 130, a_layout, b_layout, Into::overwrite, 1.0, 1);
         gemm(twice.product);
         twice.expect_right();
+        Problem<BFloat16, float> rounded(67, 49, 131, a_layout, b_layout, Into::sum, 2.0, 1);
+        gemm(rounded.product);
+        rounded.expect_right();
       }
     }
   }

@@ -1,8 +1,10 @@
 #include "kernels/cpu/products/few_rows.h"
 
 #include <algorithm>
+#include <bit>
 #include <vector>
 
+#include "kernels/cpu/isa.h"
 #include "kernels/cpu/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -16,7 +18,7 @@ namespace {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-#if HWY_TARGET == HWY_SCALAR
+#if HWY_MAX_BYTES < 32
 
 constexpr bool is_fused = false;
 void few_rows(const Gemm<float>&) {}
@@ -56,13 +58,37 @@ HWY_INLINE Sums load_two_rows(const T* b, std::int64_t stride) {
   return hn::Combine(d, block_of(b + 4 * stride), block_of(b));
 }
 
-// sums += a[0] y, of what the lanes hold: one float, or two numbers in bfloat16, the first of which
-// is the lower half.
+// How products are added up: number by number, or in bfloat16 two neighbors along k at once
+// (float_panels.h). Then `a` holds them as one element, the first in the lower half.
+enum class By : std::uint8_t { numbers, pairs };
+template <By by>
+constexpr std::int64_t of_element = by == By::pairs ? 2 : 1;
+HWY_INLINE float pair_of(BFloat16 first, BFloat16 second) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(first.bits) |
+                              static_cast<std::uint32_t>(second.bits) << 16);
+}
+
+// sums += x y of two numbers in bfloat16 a lane.
+HWY_INLINE Sums add_pairs(Sums x, Sums y, Sums sums) {
+#if HWY_TARGET <= HWY_AVX3
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sums.raw) : "v"(x.raw), "v"(y.raw));
+#else
+  static_cast<void>(x);
+  static_cast<void>(y);
+#endif
+  return sums;
+}
+
+// sums += a y, of what the lanes hold: one float, or two numbers in bfloat16, the first of which is
+// the lower half.
+template <By by>
 HWY_INLINE Sums add_lanes(const float* a, Sums y, Sums sums, const float* /*b*/) {
   return hn::MulAdd(hn::Set(Columns(), a[0]), y, sums);
 }
+template <By by>
 HWY_INLINE Sums add_lanes(const float* a, Sums y, Sums sums, const BFloat16* /*b*/) {
   const Columns d;
+  if constexpr (by == By::pairs) return add_pairs(hn::Set(d, a[0]), y, sums);
   const hn::RebindToUnsigned<Columns> words;
   const auto both = hn::BitCast(words, y);
   const auto first = hn::BitCast(d, hn::ShiftLeft<16>(both));
@@ -73,9 +99,9 @@ HWY_INLINE Sums add_lanes(const float* a, Sums y, Sums sums, const BFloat16* /*b
 
 // sums += a[0 .. block) times a block of each of `lanes` rows of a transposed b: transposed in
 // registers, added in the order of a.
-template <class T>
+template <By by, class T>
 HWY_INLINE Sums add_block(const float* a, const T* b, std::int64_t stride, Sums sums) {
-  constexpr std::int64_t of_lane = block<T> / 4;
+  constexpr std::int64_t of_lane = block<T> / 4 / of_element<by>;
   const Columns d;
   const hn::Repartition<double, Columns> pairs;
   const auto x0 = load_two_rows(b, stride);
@@ -90,52 +116,71 @@ HWY_INLINE Sums add_block(const float* a, const T* b, std::int64_t stride, Sums 
   const auto y1 = hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23));
   const auto y2 = hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23));
   const auto y3 = hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23));
-  sums = add_lanes(a, y0, sums, b);
-  sums = add_lanes(a + of_lane, y1, sums, b);
-  sums = add_lanes(a + 2 * of_lane, y2, sums, b);
-  return add_lanes(a + 3 * of_lane, y3, sums, b);
+  sums = add_lanes<by>(a, y0, sums, b);
+  sums = add_lanes<by>(a + of_lane, y1, sums, b);
+  sums = add_lanes<by>(a + 2 * of_lane, y2, sums, b);
+  return add_lanes<by>(a + 3 * of_lane, y3, sums, b);
 }
 
-// The last elements of k, fewer than a block: one after the other.
-template <class T>
+// One element along k of each of some rows of b: fewer than `left` numbers are left of them.
+template <By by>
+HWY_INLINE float element_of(const float* b, std::int64_t /*left*/) {
+  return b[0];
+}
+template <By by>
+HWY_INLINE float element_of(const BFloat16* b, std::int64_t left) {
+  if constexpr (by == By::pairs) return pair_of(b[0], left > 1 ? b[1] : BFloat16{});
+  return static_cast<float>(b[0]);
+}
+
+// sums += a y, where y is one element along k in f32, or a pair.
+template <By by>
+HWY_INLINE Sums add_element(float a, Sums y, Sums sums) {
+  const auto x = hn::Set(Columns(), a);
+  return by == By::pairs ? add_pairs(x, y, sums) : hn::MulAdd(x, y, sums);
+}
+
+// The last numbers of k, fewer than a block: one element after the other.
+template <By by, class T>
 HWY_INLINE Sums add_rest(const float* a, const T* b, std::int64_t stride, std::int64_t count,
                          Sums sums) {
-  const Columns d;
   HWY_ALIGN float gathered[lanes];
-  for (std::int64_t q = 0; q < count; ++q) {
+  for (std::int64_t q = 0; q < count; q += of_element<by>) {
     for (std::int64_t j = 0; j < lanes; ++j) {
-      gathered[j] = static_cast<float>(b[j * stride + q]);
+      gathered[j] = element_of<by>(b + j * stride + q, count - q);
     }
-    sums = hn::MulAdd(hn::Set(d, a[q]), hn::Load(d, gathered), sums);
+    sums = add_element<by>(a[q / of_element<by>], hn::Load(Columns(), gathered), sums);
   }
   return sums;
 }
 
 // Several vectors of columns at once: a chain of sums waits for its last addition.
-template <int vectors, class T>
+template <By by, int vectors, class T>
 HWY_INLINE void transposed_columns(const Gemm<T, float>& p, const float* a, const T* b, float* c) {
   Sums sums[vectors];
   for (auto& sum : sums) sum = hn::Zero(Columns());
   const auto in_blocks = p.k / block<T> * block<T>;
   for (std::int64_t q = 0; q < in_blocks; q += block<T>) {
     for (int v = 0; v < vectors; ++v) {
-      sums[v] = add_block(a + q, b + v * lanes * p.b_stride + q, p.b_stride, sums[v]);
+      sums[v] = add_block<by>(a + q / of_element<by>, b + v * lanes * p.b_stride + q, p.b_stride,
+                              sums[v]);
     }
   }
   for (int v = 0; v < vectors; ++v) {
     const T* rest = b + v * lanes * p.b_stride + in_blocks;
-    sums[v] = add_rest(a + in_blocks, rest, p.b_stride, p.k - in_blocks, sums[v]);
+    sums[v] =
+        add_rest<by>(a + in_blocks / of_element<by>, rest, p.b_stride, p.k - in_blocks, sums[v]);
     add_sums(sums[v], p, c + v * lanes);
   }
 }
 
-template <class T>
+template <By by, class T>
 void times_transposed(const Gemm<T, float>& p, const float* a, float* c) {
   std::int64_t j = 0;
   for (; j + 4 * lanes <= p.n; j += 4 * lanes) {
-    transposed_columns<4>(p, a, p.b + j * p.b_stride, c + j);
+    transposed_columns<by, 4>(p, a, p.b + j * p.b_stride, c + j);
   }
-  for (; j < p.n; j += lanes) transposed_columns<1>(p, a, p.b + j * p.b_stride, c + j);
+  for (; j < p.n; j += lanes) transposed_columns<by, 1>(p, a, p.b + j * p.b_stride, c + j);
 }
 
 HWY_INLINE Sums load_numbers(const float* b) { return hn::LoadU(Columns(), b); }
@@ -147,8 +192,24 @@ HWY_INLINE Sums load_numbers(const BFloat16* b) {
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(words, bits)));
 }
 
+// One element along k of neighboring columns: of the row at b, and of the one behind it where
+// `left` rows are that many.
+template <By by>
+HWY_INLINE Sums load_elements(const float* b, std::int64_t /*stride*/, std::int64_t /*left*/) {
+  return load_numbers(b);
+}
+template <By by>
+HWY_INLINE Sums load_elements(const BFloat16* b, std::int64_t stride, std::int64_t left) {
+  if constexpr (by == By::numbers) return load_numbers(b);
+  const Columns d;
+  const hn::RebindToUnsigned<Columns> words;
+  const auto first = hn::ShiftRight<16>(hn::BitCast(words, load_numbers(b)));
+  if (left == 1) return hn::BitCast(d, first);
+  return hn::BitCast(d, hn::Or(first, hn::BitCast(words, load_numbers(b + stride))));
+}
+
 // b as it is: its rows are read one after the other, eight for each pass over the sums.
-template <class T>
+template <By by, class T>
 void times_rows(const Gemm<T, float>& p, const float* a, float* c) {
   const Columns d;
   constexpr std::int64_t rows_of_pass = 8;
@@ -159,8 +220,9 @@ void times_rows(const Gemm<T, float>& p, const float* a, float* c) {
     for (std::int64_t j = 0; j < p.n; j += lanes) {
       float* at = sums.data() + j;
       auto sum = hn::LoadU(d, at);
-      for (auto row = q; row < last; ++row) {
-        sum = hn::MulAdd(hn::Set(d, a[row]), load_numbers(p.b + row * p.b_stride + j), sum);
+      for (auto row = q; row < last; row += of_element<by>) {
+        const auto y = load_elements<by>(p.b + row * p.b_stride + j, p.b_stride, p.k - row);
+        sum = add_element<by>(a[row / of_element<by>], y, sum);
       }
       hn::StoreU(sum, d, at);
     }
@@ -170,26 +232,38 @@ void times_rows(const Gemm<T, float>& p, const float* a, float* c) {
   }
 }
 
-template <class T>
+template <By by, class T>
 void one_row(const Gemm<T, float>& p, const float* a, float* c) {
   if (p.b_layout == Layout::as_is) {
-    times_rows(p, a, c);
+    times_rows<by>(p, a, c);
   } else {
-    times_transposed(p, a, c);
+    times_transposed<by>(p, a, c);
   }
 }
 
 void few_rows(const Gemm<float>& p) {
-  for (std::int64_t i = 0; i < p.m; ++i) one_row(p, p.a + i * p.a_stride, p.c + i * p.c_stride);
+  for (std::int64_t i = 0; i < p.m; ++i) {
+    one_row<By::numbers>(p, p.a + i * p.a_stride, p.c + i * p.c_stride);
+  }
 }
 
-void few_rows_of_bf16(const Gemm<BFloat16, float>& p) {
-  thread_local std::vector<float> a;
-  a.resize(static_cast<std::size_t>(p.k));
+template <By by>
+void few_rows_in_bf16(const Gemm<BFloat16, float>& p) {
+  thread_local std::vector<float> elements;
+  elements.resize(static_cast<std::size_t>(p.k));
   for (std::int64_t i = 0; i < p.m; ++i) {
-    for (std::int64_t q = 0; q < p.k; ++q)
-      a[static_cast<std::size_t>(q)] = static_cast<float>(p.a[i * p.a_stride + q]);
-    one_row(p, a.data(), p.c + i * p.c_stride);
+    const BFloat16* a = p.a + i * p.a_stride;
+    for (std::int64_t q = 0; q < p.k; q += of_element<by>) {
+      elements[static_cast<std::size_t>(q / of_element<by>)] = element_of<by>(a + q, p.k - q);
+    }
+    one_row<by>(p, elements.data(), p.c + i * p.c_stride);
+  }
+}
+void few_rows_of_bf16(const Gemm<BFloat16, float>& p) {
+  if (multiplies_pairs()) {
+    few_rows_in_bf16<By::pairs>(p);
+  } else {
+    few_rows_in_bf16<By::numbers>(p);
   }
 }
 

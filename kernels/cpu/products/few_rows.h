@@ -3,7 +3,7 @@
 //
 //   s = 0; for p < k: s = a[i, p] * b[p, j] + s;   c[i, j] = alpha * s + (0 or c[i, j])
 //
-// Of operands in bfloat16 the sums are those of the same numbers in float32.
+// Of operands in bfloat16 the sums are those of the same numbers in float32, or of pairs.
 #pragma once
 
 #include <algorithm>

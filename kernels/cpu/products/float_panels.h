@@ -1,16 +1,23 @@
-// The inner part of products in f32, in the vectors in use: op(a) and op(b) in panels that fit the
-// registers, and their product.
+// The inner part of products in f32 and bf16, in the vectors in use: op(a) and op(b) in panels that
+// fit the registers, and their product. Operands in bf16 are widened to f32 as they are packed.
 //
 //   s = 0; for p < k: s = a[i, p] * b[p, j] + s;   c[i, j] = alpha * s + (0 or c[i, j])
 //
 // for each output on its own, whatever stands beside it: one chain of fused multiply-adds (of
 // products and sums rounded one by one where the processor has no fused ones). So the bits are the
 // same at any place, among any number of rows and columns, and with vectors of any width.
+//
+// Where the processor has dot products of pairs in bf16 (Isa::avx512bf16), panels of such operands
+// hold two neighbors along k in the place of one number, a last odd one beside 0, and a step of the
+// chain takes both: s = (a[i, p] * b[p, j], a[i, p + 1] * b[p + 1, j]) + s, rounded as the
+// instruction does it, which takes denormal numbers for 0.
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cpu/gemm_arguments.h"
+#include "kernels/cpu/isa.h"
 #include "runtime/dtype.h"
 
 namespace lookback::kernels {
@@ -38,7 +45,7 @@ struct RightPanels {
   std::int64_t panel_step = 0, depth_step = 0;
 };
 
-// c[m, n] = alpha a[m, k] b[k, n] (+ c where it adds).
+// c[m, n] = alpha a[m, k] b[k, n] (+ c where it adds). pairs: k counts them.
 struct PanelProduct {
   std::int64_t m = 0, n = 0, k = 0;
   LeftPanels a;
@@ -47,6 +54,7 @@ struct PanelProduct {
   std::int64_t c_stride = 0;
   Into into = Into::overwrite;
   float alpha = 1;
+  bool pairs = false;
 };
 void multiply_panels(const PanelProduct& product);
 
@@ -57,6 +65,12 @@ struct Matrix {
   std::int64_t stride = 0;
   Layout layout = Layout::as_is;
 };
+
+// How deep a panel of k numbers is: as many, or half of them in pairs.
+template <class T>
+std::int64_t panel_depth(std::int64_t k) {
+  return std::is_same_v<T, BFloat16> && multiplies_pairs() ? (k + 1) / 2 : k;
+}
 
 // Copies into `to`, which has room for left_panels_size(m, k) numbers, or right_panels_size(k, n).
 LeftPanels pack_left(const Matrix<float>& a, std::int64_t m, std::int64_t k, float* to);

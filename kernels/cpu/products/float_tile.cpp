@@ -124,13 +124,14 @@ void multiply_blocks(const FloatTile<T>& tile) {
         block.rows = std::min(block_rows, p.m - block.row);
         multiply_panels({.m = block.rows,
                          .n = block.columns,
-                         .k = block.depth,
+                         .k = panel_depth<T>(block.depth),
                          .a = left_panels(tile, block),
                          .b = b,
                          .c = p.c + block.row * p.c_stride + block.column,
                          .c_stride = p.c_stride,
                          .into = into,
-                         .alpha = static_cast<float>(p.alpha)});
+                         .alpha = static_cast<float>(p.alpha),
+                         .pairs = std::is_same_v<T, BFloat16> && multiplies_pairs()});
       }
     }
   }
@@ -172,29 +173,34 @@ TileSteps tile_steps<float>() {
 
 template <class T>
 PackedLeft::PackedLeft(const Matrix<T>& a, std::int64_t m, std::int64_t k, std::int64_t depth)
-    : rows_(a.layout == Layout::as_is), m_(m), k_(k), depth_(depth) {
+    : rows_(a.layout == Layout::as_is),
+      m_(m),
+      k_(panel_depth<T>(k)),
+      depth_(panel_depth<T>(depth)),
+      of_element_(k == k_ ? 1 : 2) {
   data_ = scratch(Use::shared_left, left_panels_size(m, k));
   if (rows_) {
-    const auto stride = left_row_stride(k);
+    const auto stride = left_row_stride(k_);
     parallel_for(m, whole_rows, [&](std::int64_t begin, std::int64_t end) {
       pack_left(from(a, begin, 0), end - begin, k, data_ + begin * stride);
     });
     return;
   }
-  const auto blocks = ceil_div(k, depth_);
+  const auto blocks = ceil_div(k, depth);
   const auto groups = ceil_div(m, block_rows);
   parallel_for(blocks * groups, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = begin; i < end; ++i) {
-      const auto k0 = i / groups * depth_;
+      const auto k0 = i / groups * depth;
       const auto row = i % groups * block_rows;
-      pack_left(from(a, row, k0), std::min(block_rows, m - row), std::min(depth_, k - k0),
+      pack_left(from(a, row, k0), std::min(block_rows, m - row), std::min(depth, k - k0),
                 const_cast<float*>(block(row, k0).data));
     }
   });
 }
 
-LeftPanels PackedLeft::block(std::int64_t row, std::int64_t k0) const {
+LeftPanels PackedLeft::block(std::int64_t row, std::int64_t k) const {
   const auto panel = float_panel_sizes().rows;
+  const auto k0 = k / of_element_;
   if (rows_) {
     const auto stride = left_row_stride(k_);
     return {data_ + row * stride + k0, panel * stride, stride, 1};
@@ -205,23 +211,24 @@ LeftPanels PackedLeft::block(std::int64_t row, std::int64_t k0) const {
 
 template <class T>
 PackedRight::PackedRight(const Matrix<T>& b, std::int64_t k, std::int64_t n, std::int64_t depth)
-    : k_(k), n_(n), depth_(depth) {
+    : k_(panel_depth<T>(k)), n_(n), depth_(panel_depth<T>(depth)), of_element_(k == k_ ? 1 : 2) {
   data_ = scratch(Use::shared_right, right_panels_size(k, n));
-  const auto blocks = ceil_div(k, depth_);
+  const auto blocks = ceil_div(k, depth);
   constexpr std::int64_t columns = block_columns / 4;
   const auto groups = ceil_div(n, columns);
   parallel_for(blocks * groups, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = begin; i < end; ++i) {
-      const auto k0 = i / groups * depth_;
+      const auto k0 = i / groups * depth;
       const auto column = i % groups * columns;
-      pack_right(from(b, k0, column), std::min(depth_, k - k0), std::min(columns, n - column),
+      pack_right(from(b, k0, column), std::min(depth, k - k0), std::min(columns, n - column),
                  const_cast<float*>(block(k0, column).data));
     }
   });
 }
 
-RightPanels PackedRight::block(std::int64_t k0, std::int64_t column) const {
+RightPanels PackedRight::block(std::int64_t k, std::int64_t column) const {
   const auto panel = float_panel_sizes().columns;
+  const auto k0 = k / of_element_;
   const auto depth = std::min(depth_, k_ - k0);
   return {data_ + k0 * round_up(n_, panel) + column * depth, panel * depth, panel};
 }

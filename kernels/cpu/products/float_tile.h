@@ -17,24 +17,24 @@ class PackedLeft {
  public:
   template <class T>
   PackedLeft(const Matrix<T>& a, std::int64_t m, std::int64_t k, std::int64_t depth);
-  // Rows from `row`, where a panel begins, of the block of k that begins at k0.
-  LeftPanels block(std::int64_t row, std::int64_t k0) const;
+  // Rows from `row`, where a panel begins, of the block that begins at k.
+  LeftPanels block(std::int64_t row, std::int64_t k) const;
 
  private:
   float* data_;
   bool rows_;
-  std::int64_t m_, k_, depth_;
+  std::int64_t m_, k_, depth_, of_element_;  // k and depth in elements of panels
 };
 class PackedRight {
  public:
   template <class T>
   PackedRight(const Matrix<T>& b, std::int64_t k, std::int64_t n, std::int64_t depth);
-  // Columns from `column`, where a panel begins, of the block of k that begins at k0.
-  RightPanels block(std::int64_t k0, std::int64_t column) const;
+  // Columns from `column`, where a panel begins, of the block that begins at k.
+  RightPanels block(std::int64_t k, std::int64_t column) const;
 
  private:
   float* data_;
-  std::int64_t k_, n_, depth_;
+  std::int64_t k_, n_, depth_, of_element_;
 };
 
 // A product whose operands begin at `row` and `column` of the packed ones, where there are any. Its
