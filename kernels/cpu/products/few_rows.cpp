@@ -154,16 +154,37 @@ HWY_INLINE Sums add_rest(const float* a, const T* b, std::int64_t stride, std::i
   return sums;
 }
 
-// Several vectors of columns at once: a chain of sums waits for its last addition.
+// sums += a[0 .. count) times the rows of a transposed b, in whole blocks.
+template <By by, class T>
+HWY_INLINE Sums add_blocks(const float* a, const T* b, std::int64_t stride, std::int64_t count,
+                           Sums sums) {
+  for (std::int64_t q = 0; q < count; q += block<T>) {
+    sums = add_block<by>(a + q / of_element<by>, b + q, stride, sums);
+  }
+  return sums;
+}
+
+// More rows are read at once than a processor foresees by itself.
+template <class T>
+HWY_INLINE void prefetch_rows(const T* b, std::int64_t stride) {
+  for (std::int64_t r = 0; r < lanes; ++r) __builtin_prefetch(b + r * stride);
+}
+
+// Several vectors of columns at once: a chain of sums waits for its last addition. Of each row a
+// whole line of the cache is taken at once: where rows lie a power of two apart, the next rows'
+// lines would drive it out.
 template <By by, int vectors, class T>
 HWY_INLINE void transposed_columns(const Gemm<T, float>& p, const float* a, const T* b, float* c) {
+  constexpr std::int64_t line = 64 / sizeof(T);
   Sums sums[vectors];
   for (auto& sum : sums) sum = hn::Zero(Columns());
   const auto in_blocks = p.k / block<T> * block<T>;
-  for (std::int64_t q = 0; q < in_blocks; q += block<T>) {
+  for (std::int64_t q = 0; q < in_blocks; q += line) {
+    const auto count = std::min(line, in_blocks - q);
     for (int v = 0; v < vectors; ++v) {
-      sums[v] = add_block<by>(a + q / of_element<by>, b + v * lanes * p.b_stride + q, p.b_stride,
-                              sums[v]);
+      prefetch_rows(b + v * lanes * p.b_stride + q + 2 * line, p.b_stride);
+      sums[v] = add_blocks<by>(a + q / of_element<by>, b + v * lanes * p.b_stride + q, p.b_stride,
+                               count, sums[v]);
     }
   }
   for (int v = 0; v < vectors; ++v) {
