@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/cpu/gemm_pieces.h"
+#include "kernels/cpu/products/few_rows.h"
 #include "kernels/cpu/products/shared_product.h"
 #include "kernels/cpu/products/tiles.h"
 #include "runtime/parallel.h"
@@ -19,11 +20,19 @@ constexpr std::int64_t enough_tiles = 8;
 constexpr std::int64_t min_tile_rows = 64;
 constexpr std::int64_t min_tile_columns = 128;
 
-template <class Sum>
-Tiling choose_tiling(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t products) {
-  const auto steps = tile_steps<Sum>();
+// A few rows of a, and b as it lies: b is read once, best in whole rows.
+template <class T, class Result>
+bool reads_rows_of_b(const Gemm<T, Result>& p) {
+  return !std::is_same_v<T, double> && p.m < enough_rows_for_panels && p.b_layout == Layout::as_is;
+}
+
+template <class T, class Result>
+Tiling choose_tiling(const Gemm<T, Result>& p, std::int64_t k, std::int64_t products) {
+  constexpr std::int64_t widest = 1 << 15;
+  const auto steps = tile_steps<Accumulator<T>>();
+  const auto [m, n] = std::pair{p.m, p.n};
   Tiling tile{std::min(largest_tile.rows, round_up(m, steps.rows)),
-              std::min(largest_tile.columns, n)};
+              std::min(reads_rows_of_b(p) ? widest : largest_tile.columns, n)};
   while (products * ceil_div(m, tile.rows) * ceil_div(n, tile.columns) < enough_tiles &&
          tile.rows * tile.columns * k >= 2 * min_tile_work) {
     const bool rows_can = tile.rows >= 2 * min_tile_rows;
@@ -41,6 +50,7 @@ Tiling choose_tiling(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_
 // A small output with much to sum is also cut along k, where its pieces' sums fit into this many
 // numbers.
 constexpr std::int64_t min_split_depth = 4096;
+constexpr std::int64_t min_split_depth_of_rows = 1024;
 constexpr std::int64_t max_split_numbers = 1 << 20;
 
 // One tile of a result: the sum of `count` products, `product(i)` of them, added in order.
@@ -57,7 +67,7 @@ template <class T, class Result>
 void tiled(const Gemm<T, Result>& p, std::span<const ProductOffsets> offsets, std::int64_t terms) {
   const auto results = static_cast<std::int64_t>(offsets.size()) / terms;
   if (p.m == 0 || p.n == 0 || results == 0) return;
-  const auto tiling = choose_tiling<Accumulator<T>>(p.m, p.n, p.k * terms, results);
+  const auto tiling = choose_tiling(p, p.k * terms, results);
   for_each_tile(results, p, tiling,
                 [&](std::int64_t result, std::int64_t row, std::int64_t column) {
                   const auto* first = &offsets[static_cast<std::size_t>(result * terms)];
@@ -132,9 +142,12 @@ void split_along_k(const Gemm<T, Result>& p) {
 // which the pieces' own sums could not repeat.
 template <class T, class Result>
 bool worth_splitting(const Gemm<T, Result>& p) {
-  if (p.m == 0 || p.n == 0 || p.k < min_split_depth || p.alpha != 1) return false;
+  const bool in_rows = reads_rows_of_b(p);
+  const auto min_depth = in_rows ? min_split_depth_of_rows : min_split_depth;
+  if (p.m == 0 || p.n == 0 || p.k < min_depth || p.alpha != 1) return false;
   if (p.m * p.n > max_split_numbers / ceil_div(p.k, piece_depth<Accumulator<T>>(p.k))) return false;
-  const auto tile = choose_tiling<Accumulator<T>>(p.m, p.n, p.k, 1);
+  if (in_rows) return p.m * p.n * p.k >= 2 * min_tile_work;
+  const auto tile = choose_tiling(p, p.k, 1);
   return ceil_div(p.m, tile.rows) * ceil_div(p.n, tile.columns) < enough_tiles / 2;
 }
 
@@ -184,7 +197,7 @@ void gemm_sum(std::span<const Gemm<T, Result>> products, const Result* row) {
   if (all.m == 0 || all.n == 0) return;
   all.k = 0;
   for (const auto& product : products) all.k += product.k;
-  const auto tiling = choose_tiling<Accumulator<T>>(all.m, all.n, all.k, 1);
+  const auto tiling = choose_tiling(all, all.k, 1);
   for_each_tile(1, all, tiling, [&](std::int64_t, std::int64_t at, std::int64_t column) {
     sum_of_products(
         tile_of(all, tiling, at, column), products.size(),

@@ -128,7 +128,7 @@ TYPED_TEST(GemmChain, HoldsInSeveralBlocksAndTiles) {
   on_every_instruction_set([] {
     for (const Sizes& sizes :
          {Sizes{259, 530, 300}, Sizes{3, 1100, 257}, Sizes{520, 70, 513}, Sizes{3200, 30, 40},
-          Sizes{17, 4200, 33}, Sizes{9, 11, 5000}, Sizes{70, 130, 4500}}) {
+          Sizes{17, 4200, 33}, Sizes{9, 11, 5000}, Sizes{70, 130, 4500}, Sizes{3, 700, 1100}}) {
       for (const auto a_layout : layouts) {
         for (const auto b_layout : layouts) {
           expect_chain<TypeParam>(sizes, a_layout, b_layout, Into::sum, 1.0);

@@ -160,6 +160,14 @@ TEST(Gemm, LongSizesF64) { check_long<double, double>(); }
 TEST(Gemm, LongSizesBf16IntoF32) { check_long<BFloat16, float>(); }
 TEST(Gemm, LongSizesBf16) { check_long<BFloat16, BFloat16>(); }
 
+// Tiles as long as the result is narrow, whose sums fill their scratch to the end.
+TEST(Gemm, LongAndNarrowResultInBf16) {
+  Problem<BFloat16, BFloat16> problem(1008, 16200, 2, Layout::as_is, Layout::transposed,
+                                      Into::overwrite, 1.0, 0);
+  gemm(problem.product);
+  problem.expect_right();
+}
+
 template <class T, class Result>
 std::vector<Result> run_with_threads(int threads, std::int64_t m, std::int64_t n, std::int64_t k,
                                      Layout a_layout, Layout b_layout) {

@@ -27,8 +27,7 @@ struct PanelSizes {
   std::int64_t rows, columns;
 };
 PanelSizes float_panel_sizes();
-// The largest of any instruction set; each divides whole_rows and whole_columns.
-inline constexpr std::int64_t most_panel_rows = 14;
+// The most columns on any instruction set, a multiple of those on each; and a multiple of the rows.
 inline constexpr std::int64_t most_panel_columns = 32;
 inline constexpr std::int64_t whole_rows = 42;
 

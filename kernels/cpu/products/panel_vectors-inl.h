@@ -17,7 +17,6 @@ HWY_BEFORE_NAMESPACE();
 namespace lookback::products::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using kernels::most_panel_columns;
-using kernels::most_panel_rows;
 using kernels::whole_rows;
 
 #if HWY_MAX_BYTES < 32
@@ -65,7 +64,7 @@ HWY_INLINE Floats add_pairs(Floats x, Floats y, Floats sum) {
 // As many sums as leave registers for a row of b and an element of a: 12 of 16, or 28 of 32.
 constexpr int panel_rows = lanes == 16 ? 14 : 6;
 constexpr int panel_columns = 2 * lanes;
-static_assert(whole_rows % panel_rows == 0 && most_panel_rows >= panel_rows);
+static_assert(whole_rows % panel_rows == 0);
 static_assert(most_panel_columns % panel_columns == 0);
 
 }  // namespace lookback::products::HWY_NAMESPACE

@@ -16,7 +16,7 @@ Tiling choose_shared_tiling(std::int64_t m, std::int64_t n, std::int64_t k) {
   constexpr Tiling largest{252, 256};
   constexpr Tiling smallest{48, 64};
   constexpr std::int64_t most_tiles = 64;
-  constexpr std::int64_t narrow = 1024;
+  constexpr std::int64_t narrow = 2 * largest_tile.rows;
   constexpr std::int64_t min_work = 1 << 20;
   auto tile = largest;
   if (m <= narrow && n >= most_tiles * smallest.columns) tile.rows = m;
@@ -38,9 +38,12 @@ Tiling choose_shared_tiling(std::int64_t m, std::int64_t n, std::int64_t k) {
   return {even(m, tile.rows, steps.rows), even(n, tile.columns, steps.columns)};
 }
 
+// A result in bf16 is rounded once, so all of k must be packed for it.
 template <class T, class Result>
 bool worth_sharing(const Gemm<T, Result>& p) {
+  constexpr std::int64_t most_numbers = 1 << 22;
   if (p.m < enough_rows_for_panels || p.n == 0 || p.k == 0) return false;
+  if (!std::is_same_v<Result, float> && (p.m + p.n) * p.k > most_numbers) return false;
   const auto tile = choose_shared_tiling(p.m, p.n, p.k);
   return p.m > tile.rows || p.n > tile.columns;
 }
@@ -84,8 +87,7 @@ void multiply_range(const Gemm<T, Result>& p, const Shared& shared) {
   });
 }
 
-// As much of k at a time as stays in the cache packed; into a bf16 result, which is rounded once,
-// all of it.
+// As much of k at a time as stays in the cache packed; into a bf16 result all of it.
 template <class T, class Result>
 void multiply_in_ranges(const Gemm<T, Result>& p) {
   constexpr std::int64_t most_numbers = 1 << 20;
