@@ -1,7 +1,6 @@
 #include "kernels/cpu/products/few_rows.h"
 
 #include <algorithm>
-#include <bit>
 #include <vector>
 
 #include "kernels/cpu/isa.h"
@@ -11,12 +10,13 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/products/few_rows.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/cpu/products/columns-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lookback::kernels {
 namespace {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
+using namespace products::HWY_NAMESPACE;  // NOLINT(google-build-using-namespace)
 
 #if HWY_MAX_BYTES < 32
 
@@ -28,11 +28,9 @@ void few_rows_of_bf16(const Gemm<BFloat16, float>&) {}
 
 constexpr bool is_fused = true;
 
-// At most 32 bytes: the transposition below is written for two blocks of 16.
-using Columns = hn::CappedTag<float, few_rows_columns>;
 using Sums = hn::Vec<Columns>;
-constexpr std::int64_t lanes = hn::MaxLanes(Columns());
-static_assert(lanes == few_rows_columns);
+constexpr std::int64_t lanes = block_columns;
+static_assert(lanes == few_rows_columns && hn::MaxLanes(Columns()) == lanes);
 
 // How many elements of a row of b are transposed at once: 16 bytes.
 template <class T>
@@ -46,38 +44,11 @@ HWY_INLINE void add_sums(Sums sums, const Gemm<T, float>& p, float* c) {
   hn::StoreU(hn::MulAdd(sums, hn::Set(d, static_cast<float>(p.alpha)), before), d, c);
 }
 
-// A block of one row of b, and one of the row that lies four rows behind it.
-template <class T>
-HWY_INLINE Sums load_two_rows(const T* b, std::int64_t stride) {
-  const Columns d;
-  const hn::Half<Columns> half;
-  const hn::Repartition<std::uint8_t, hn::Half<Columns> > bytes;
-  const auto block_of = [&](const T* row) HWY_ATTR {
-    return hn::BitCast(half, hn::LoadU(bytes, reinterpret_cast<const std::uint8_t*>(row)));
-  };
-  return hn::Combine(d, block_of(b + 4 * stride), block_of(b));
-}
-
 // How products are added up: number by number, or in bfloat16 two neighbors along k at once
 // (float_panels.h). Then `a` holds them as one element, the first in the lower half.
 enum class By : std::uint8_t { numbers, pairs };
 template <By by>
 constexpr std::int64_t of_element = by == By::pairs ? 2 : 1;
-HWY_INLINE float pair_of(BFloat16 first, BFloat16 second) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(first.bits) |
-                              static_cast<std::uint32_t>(second.bits) << 16);
-}
-
-// sums += x y of two numbers in bfloat16 a lane.
-HWY_INLINE Sums add_pairs(Sums x, Sums y, Sums sums) {
-#if HWY_TARGET <= HWY_AVX3
-  asm("vdpbf16ps %2, %1, %0" : "+v"(sums.raw) : "v"(x.raw), "v"(y.raw));
-#else
-  static_cast<void>(x);
-  static_cast<void>(y);
-#endif
-  return sums;
-}
 
 // sums += a y, of what the lanes hold: one float, or two numbers in bfloat16, the first of which is
 // the lower half.
@@ -102,24 +73,12 @@ HWY_INLINE Sums add_lanes(const float* a, Sums y, Sums sums, const BFloat16* /*b
 template <By by, class T>
 HWY_INLINE Sums add_block(const float* a, const T* b, std::int64_t stride, Sums sums) {
   constexpr std::int64_t of_lane = block<T> / 4 / of_element<by>;
-  const Columns d;
-  const hn::Repartition<double, Columns> pairs;
-  const auto x0 = load_two_rows(b, stride);
-  const auto x1 = load_two_rows(b + stride, stride);
-  const auto x2 = load_two_rows(b + 2 * stride, stride);
-  const auto x3 = load_two_rows(b + 3 * stride, stride);
-  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, x0, x1));
-  const auto low23 = hn::BitCast(pairs, hn::InterleaveLower(d, x2, x3));
-  const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, x0, x1));
-  const auto high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, x2, x3));
-  const auto y0 = hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23));
-  const auto y1 = hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23));
-  const auto y2 = hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23));
-  const auto y3 = hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23));
-  sums = add_lanes<by>(a, y0, sums, b);
-  sums = add_lanes<by>(a + of_lane, y1, sums, b);
-  sums = add_lanes<by>(a + 2 * of_lane, y2, sums, b);
-  return add_lanes<by>(a + 3 * of_lane, y3, sums, b);
+  const auto block_of = [&](std::int64_t j) HWY_ATTR { return load_sixteen_bytes(b + j * stride); };
+  const auto y = transposed(block_of);
+  for (std::int64_t q = 0; q < block_depth; ++q) {
+    sums = add_lanes<by>(a + q * of_lane, y.of[q], sums, b);
+  }
+  return sums;
 }
 
 // One element along k of each of some rows of b: fewer than `left` numbers are left of them.

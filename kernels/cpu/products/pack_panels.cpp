@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "kernels/cpu/products/float_panels.h"
@@ -17,14 +16,6 @@ namespace lookback::kernels {
 namespace {
 namespace HWY_NAMESPACE {
 using namespace products::HWY_NAMESPACE;  // NOLINT(google-build-using-namespace)
-
-#if HWY_MAX_BYTES >= 32
-// Blocks of four elements of each of eight columns are transposed at once.
-constexpr std::int64_t block_columns = 8;
-constexpr std::int64_t block_depth = 4;
-using Columns = hn::CappedTag<float, block_columns>;
-using Four = hn::Half<Columns>;
-#endif
 
 // What the elements of panels are. Numbers, as f32:
 template <class Type>
@@ -61,10 +52,6 @@ struct Pairs {
   using T = BFloat16;
   static constexpr std::int64_t of_element = 2;
 
-  HWY_INLINE static float pair_of(T first, T second) {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(first.bits) |
-                                static_cast<std::uint32_t>(second.bits) << 16);
-  }
   static float element(const T* from, std::int64_t left) {
     return pair_of(from[0], left > 1 ? from[1] : T{});
   }
@@ -83,10 +70,7 @@ struct Pairs {
     }
   }
 #if HWY_MAX_BYTES >= 32
-  HWY_INLINE static hn::Vec<Four> load_four(const T* from) {
-    const hn::Repartition<std::uint8_t, Four> bytes;
-    return hn::BitCast(Four(), hn::LoadU(bytes, reinterpret_cast<const std::uint8_t*>(from)));
-  }
+  HWY_INLINE static hn::Vec<Four> load_four(const T* from) { return load_sixteen_bytes(from); }
 #endif
 };
 
@@ -148,32 +132,6 @@ void pack_right_rows(const Matrix<T>& b, std::int64_t k, std::int64_t n, float* 
   }
 }
 
-#if HWY_MAX_BYTES >= 32
-template <class Elements, class T>
-HWY_INLINE hn::Vec<Columns> load_two(const T* from, std::int64_t stride) {
-  return hn::Combine(Columns(), Elements::load_four(from + 4 * stride), Elements::load_four(from));
-}
-
-template <class Elements, class T>
-HWY_INLINE void transpose_block(const T* from, std::int64_t stride, float* to) {
-  constexpr std::int64_t step = panel_columns;
-  const Columns d;
-  const hn::Repartition<double, Columns> pairs;
-  const auto x0 = load_two<Elements>(from, stride);
-  const auto x1 = load_two<Elements>(from + stride, stride);
-  const auto x2 = load_two<Elements>(from + 2 * stride, stride);
-  const auto x3 = load_two<Elements>(from + 3 * stride, stride);
-  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, x0, x1));
-  const auto low23 = hn::BitCast(pairs, hn::InterleaveLower(d, x2, x3));
-  const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, x0, x1));
-  const auto high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, x2, x3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, to);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, to + step);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)), d, to + 2 * step);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23)), d, to + 3 * step);
-}
-#endif
-
 // Eight columns of a panel from as many rows of b (or from fewer): no more lines of the cache at
 // once than it holds where rows lie a power of two apart.
 template <class Elements, class T>
@@ -185,7 +143,12 @@ HWY_INLINE void pack_rows_as_columns(const T* from, std::int64_t stride, std::in
   if (columns == block_columns) {
     constexpr auto of_block = block_depth * of_element;
     for (; p + of_block <= k; p += of_block, to += block_depth * panel_columns) {
-      transpose_block<Elements>(from + p, stride, to);
+      const auto column = [&](std::int64_t j)
+                              HWY_ATTR { return Elements::load_four(from + j * stride + p); };
+      const auto block = transposed(column);
+      for (std::int64_t q = 0; q < block_depth; ++q) {
+        hn::StoreU(block.of[q], Columns(), to + q * panel_columns);
+      }
     }
   }
 #endif

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "hwy/highway.h"
+#include "kernels/cpu/products/columns-inl.h"
 #include "kernels/cpu/products/float_panels.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -47,17 +48,6 @@ HWY_INLINE Floats all_of(float x) { return hn::Set(FloatTag(), x); }
 HWY_INLINE Floats load_floats(const float* from) { return hn::LoadU(FloatTag(), from); }
 HWY_INLINE void store_floats(Floats v, float* to) { hn::StoreU(v, FloatTag(), to); }
 HWY_INLINE Floats multiply_add(Floats x, Floats y, Floats sum) { return hn::MulAdd(x, y, sum); }
-// sum += x y of two numbers in bf16 a lane. Not asked for where the processor has no such
-// instruction; Highway 1.0 has no function for it.
-HWY_INLINE Floats add_pairs(Floats x, Floats y, Floats sum) {
-#if HWY_TARGET <= HWY_AVX3
-  asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(x.raw), "v"(y.raw));
-#else
-  static_cast<void>(x);
-  static_cast<void>(y);
-#endif
-  return sum;
-}
 
 #endif
 
