@@ -68,7 +68,9 @@ void tiled(const Gemm<T, Result>& p, std::span<const ProductOffsets> offsets, st
   const auto results = static_cast<std::int64_t>(offsets.size()) / terms;
   if (p.m == 0 || p.n == 0 || results == 0) return;
   const auto tiling = choose_tiling(p, p.k * terms, results);
-  for_each_tile(results, p, tiling,
+  auto of_all_terms = p;  // whose work it is
+  of_all_terms.k *= terms;
+  for_each_tile(results, of_all_terms, tiling,
                 [&](std::int64_t result, std::int64_t row, std::int64_t column) {
                   const auto* first = &offsets[static_cast<std::size_t>(result * terms)];
                   auto tile = tile_of(p, tiling, row, column);

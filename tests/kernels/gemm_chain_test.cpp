@@ -4,26 +4,17 @@
 
 #include <cmath>
 #include <cstring>
-#include <random>
 #include <vector>
 
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/gemm_pieces.h"
 #include "runtime/check.h"
+#include "tests/kernels/random_values.h"
 
 namespace lookback::kernels {
 namespace {
 
 constexpr Layout layouts[] = {Layout::as_is, Layout::transposed};
-
-template <class T>
-std::vector<T> random_values(std::int64_t count, unsigned seed) {
-  std::mt19937 engine(seed);
-  std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
-  std::vector<T> values(static_cast<std::size_t>(count));
-  for (auto& value : values) value = static_cast<T>(uniform(engine));
-  return values;
-}
 
 // Without fused instructions each product is rounded before it is added.
 float multiply_add(float x, float y, float sum) {

@@ -4,25 +4,16 @@
 
 #include <cmath>
 #include <cstring>
-#include <random>
 #include <vector>
 
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/gemm_pieces.h"
 #include "kernels/cpu/products/float_panels.h"
 #include "runtime/check.h"
+#include "tests/kernels/random_values.h"
 
 namespace lookback::kernels {
 namespace {
-
-template <class T>
-std::vector<T> random_values(std::int64_t count, unsigned seed) {
-  std::mt19937 engine(seed);
-  std::uniform_real_distribution<double> uniform(-1.0, 1.0);
-  std::vector<T> values(static_cast<std::size_t>(count));
-  for (auto& value : values) value = static_cast<T>(uniform(engine));
-  return values;
-}
 
 // The ways in which a product is asked for. In a batch and in a sum, two products are added up.
 enum class Form { gemm, batch, sum, tile };

@@ -5,25 +5,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <random>
 #include <vector>
 
 #include "runtime/check.h"
 #include "runtime/parallel.h"
+#include "tests/kernels/random_values.h"
 
 namespace lookback::kernels {
 namespace {
 
 constexpr Layout layouts[] = {Layout::as_is, Layout::transposed};
-
-template <class T>
-std::vector<T> random_values(std::int64_t count, unsigned seed) {
-  std::mt19937 engine(seed);
-  std::uniform_real_distribution<double> uniform(-1.0, 1.0);
-  std::vector<T> values(static_cast<std::size_t>(count));
-  for (auto& value : values) value = static_cast<T>(uniform(engine));
-  return values;
-}
 
 template <class T>
 double at(const std::vector<T>& values, std::int64_t index) {

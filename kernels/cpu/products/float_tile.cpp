@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/core/tile_size.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/products/few_rows.h"
 #include "runtime/parallel.h"
@@ -16,9 +17,11 @@ namespace {
 constexpr std::int64_t most_depth = 256;
 constexpr std::int64_t block_rows = 6 * whole_rows;
 constexpr std::int64_t block_columns = 16 * most_panel_columns;
+const TileSize depth_of_block{Backend::cpu, most_depth}, rows_of_block{Backend::cpu, block_rows},
+    columns_of_block{Backend::cpu, block_columns};
 
 // Scratch of this thread, kept.
-enum class Use : std::uint8_t { left, right, shared_left, shared_right, few_rows, count };
+enum class Use : std::uint8_t { left, right, shared_left, shared_right, count };
 float* scratch(Use use, std::int64_t numbers) {
   thread_local std::array<std::vector<float>, static_cast<std::size_t>(Use::count)> kept;
   auto& block = kept[static_cast<std::size_t>(use)];
@@ -137,8 +140,20 @@ void multiply_blocks(const FloatTile<T>& tile) {
   }
 }
 
+// Calls body(k0, first) on all threads: k in parts of `depth`, and `count` rows or columns in parts
+// of `size`.
+template <class Body>
+void for_each_part(std::int64_t k, std::int64_t depth, std::int64_t count, std::int64_t size,
+                   const Body& body) {
+  const auto groups = ceil_div(count, size);
+  parallel_for(ceil_div(k, depth) * groups, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i) body(i / groups * depth, i % groups * size);
+  });
+}
+
 template <class T>
 void multiply(FloatTile<T> tile) {
+  static_cast<void>(product_isa());  // throws where LOOKBACK_ISA names no set that there is
   auto& p = tile.product;
   if (p.m == 0 || p.n == 0) return;
   if (p.k == 0) {
@@ -186,15 +201,9 @@ PackedLeft::PackedLeft(const Matrix<T>& a, std::int64_t m, std::int64_t k, std::
     });
     return;
   }
-  const auto blocks = ceil_div(k, depth);
-  const auto groups = ceil_div(m, block_rows);
-  parallel_for(blocks * groups, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = begin; i < end; ++i) {
-      const auto k0 = i / groups * depth;
-      const auto row = i % groups * block_rows;
-      pack_left(from(a, row, k0), std::min(block_rows, m - row), std::min(depth, k - k0),
-                const_cast<float*>(block(row, k0).data));
-    }
+  for_each_part(k, depth, m, block_rows, [&](std::int64_t k0, std::int64_t row) {
+    pack_left(from(a, row, k0), std::min(block_rows, m - row), std::min(depth, k - k0),
+              const_cast<float*>(block(row, k0).data));
   });
 }
 
@@ -213,16 +222,10 @@ template <class T>
 PackedRight::PackedRight(const Matrix<T>& b, std::int64_t k, std::int64_t n, std::int64_t depth)
     : k_(panel_depth<T>(k)), n_(n), depth_(panel_depth<T>(depth)), of_element_(k == k_ ? 1 : 2) {
   data_ = scratch(Use::shared_right, right_panels_size(k, n));
-  const auto blocks = ceil_div(k, depth);
   constexpr std::int64_t columns = block_columns / 4;
-  const auto groups = ceil_div(n, columns);
-  parallel_for(blocks * groups, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = begin; i < end; ++i) {
-      const auto k0 = i / groups * depth;
-      const auto column = i % groups * columns;
-      pack_right(from(b, k0, column), std::min(depth, k - k0), std::min(columns, n - column),
-                 const_cast<float*>(block(k0, column).data));
-    }
+  for_each_part(k, depth, n, columns, [&](std::int64_t k0, std::int64_t column) {
+    pack_right(from(b, k0, column), std::min(depth, k - k0), std::min(columns, n - column),
+               const_cast<float*>(block(k0, column).data));
   });
 }
 
