@@ -112,7 +112,7 @@ class BackwardPass {
 
   static void check_shape(const Node& node, std::uint32_t output, const Tensor& gradient) {
     const auto& expected = node.outputs[output];
-    if (gradient.shape() != expected.shape || gradient.dtype() != expected.dtype) {
+    if (gradient.shape() != expected.shape || !may_be_rounded(expected.dtype, gradient.dtype())) {
       fail("backward", "the gradient of output {} of {} is {} {}, must be {} {}", output,
            describe(node), gradient.dtype(), gradient.shape(), expected.dtype, expected.shape);
     }
@@ -123,8 +123,13 @@ class BackwardPass {
     if (!gradient.defined()) return;
     check_shape(*edge.node, edge.output, gradient);
     auto& total = visit.gradients[edge.output];
-    total =
-        total.defined() ? sum_gradients(std::exchange(total, {}), gradient) : std::move(gradient);
+    if (!total.defined()) {
+      total = std::move(gradient);
+      return;
+    }
+    const auto dtype = edge.node->outputs[edge.output].dtype;
+    total = sum_gradients(widened_gradient(std::exchange(total, {}), dtype),
+                          widened_gradient(gradient, dtype));
   }
 
   bool leads_out(const Edge& edge) const {
@@ -158,7 +163,11 @@ class BackwardPass {
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       if (!gradients[i].defined()) continue;
       any = true;
-      for (const auto& hook : node.outputs[i].hooks) {
+      const auto& output = node.outputs[i];
+      if (!node.takes_rounded_gradients() || !output.hooks.empty()) {
+        gradients[i] = widened_gradient(gradients[i], output.dtype);
+      }
+      for (const auto& hook : output.hooks) {
         gradients[i] = hook(gradients[i]);
         check_shape(node, static_cast<std::uint32_t>(i), gradients[i]);
       }

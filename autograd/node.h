@@ -51,6 +51,9 @@ class Node {
   // Drops what was saved for backward. A later backward throws.
   virtual void release() {}
   virtual bool released() const { return false; }
+  // Whether backward takes gradients in bfloat16 of outputs in float32: who makes a gradient may
+  // round it for products that would round it themselves. Other nodes get it widened.
+  virtual bool takes_rounded_gradients() const { return false; }
   // Leaves collect gradients; the engine runs them as soon as their sum is complete.
   virtual bool is_leaf() const { return false; }
 

@@ -7,6 +7,9 @@
 //     std::vector<Tensor> operator()(const Tensor& dy, Needed needed) const;
 //   };
 // With several outputs the function takes std::span<const Tensor> instead (undefined: zero).
+// A gradient that it returns for an input in float32 may be in bfloat16; with
+//   static constexpr bool takes_rounded_gradients = true;
+// it is given such ones, too.
 // An operation ends in
 //   return record<RmsNormBackward>(y, {x, weight}, [&] { return RmsNormBackward{x, weight, r}; });
 // The lambda runs only when some input requires a gradient and gradients are enabled.
@@ -45,6 +48,9 @@ class RecordedNode final : public Node {
     static_cast<void>(&kind);  // makes the compiler instantiate it
   }
   std::string_view name() const override { return Backward::name; }
+  bool takes_rounded_gradients() const override {
+    return requires { Backward::takes_rounded_gradients; };
+  }
   void release() override { saved_.reset(); }
   bool released() const override { return !saved_.has_value(); }
 

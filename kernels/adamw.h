@@ -9,7 +9,8 @@
 // What changes from step to step is read where it lies, so that the same call can be repeated by a
 // GPU alone: `numbers`, [4] f64, holds an AdamWNumbers; `norm`, one f64, that of all gradients as
 // they are: where it is not finite the step changes nothing. The four lists have equal lengths and,
-// entry by entry, equal shapes; all f32 or all f64, contiguous. Computed in their dtype.
+// entry by entry, equal shapes; all f32 or all f64, contiguous. Computed in their dtype. `rounded`:
+// empty, or for each parameter where w is written in bf16 too, absent where it is not.
 #pragma once
 
 #include <vector>
@@ -26,6 +27,7 @@ struct AdamWNumbers {
 struct AdamWStep {
   InOutList parameters{}, first_moments{}, second_moments{};
   InList gradients{};
+  OutList rounded{};
   In numbers, norm = {};
   std::vector<double> decay{};
   double beta1, beta2, epsilon;

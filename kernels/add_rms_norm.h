@@ -2,8 +2,8 @@
 //   h[r, d] = x[r, d] + a[r, d]
 //   y[r, d] = h[r, d] * inverse_rms[r] * weight[d]
 //   inverse_rms[r] = 1 / sqrt(mean_d h[r, d]^2 + epsilon)
-// x, a, h, y: [rows, columns], columns contiguous, rows at any stride; the rest as in
-// kernels/rms_norm.h, whose backward kernel, given dh as dsum, makes the gradient that x and a
+// x, a, h, y: [rows, columns], columns contiguous, rows at any stride; the rest, and the dtypes, as
+// in kernels/rms_norm.h, whose backward kernel, given dh as dsum, makes the gradient that x and a
 // share.
 #pragma once
 

@@ -57,8 +57,14 @@ inline Slot<AttentionForwardArgs> attention_forward{"attention_forward"};
 // replay, with its own y. Every output is optional (absent, or an absent entry of its list). dq and
 // dk are added to, once per use of the pieces; dv and dscales are written. They have the dtypes of
 // q, k, v and scales, any strides but the last, which is 1.
+//
+// On the CPU, under a mask without a pattern, a run and its replays may go back together, so that
+// the weights are made once for all of them: each replay by itself asks for its dv and for
+// `given_dlog_sum_exp` = -D alone, and the run then takes their sum as `dlog_sum_exp` and their dy
+// and v as lists:
+//   dS = P (dP + sum_r replayed_dy[r] replayed_v[r]^T - D + dlog_sum_exp) form'
 struct AttentionBackwardArgs {
-  In dy;  // as y
+  In dy;  // as y; absent: 0, where there are replays
   InList q;
   InList k;
   In v;
@@ -71,6 +77,9 @@ struct AttentionBackwardArgs {
   Out dv = {};
   Out dscales = {};
   Out workspace = {};  // u8, as much as attention_backward.workspace_bytes() says
+  InList replayed_dy = {}, replayed_v = {};  // as dy and v, each pair with a V of its own
+  In dlog_sum_exp = {};                      // as log_sum_exp; absent: 0
+  Out given_dlog_sum_exp = {};               // as log_sum_exp
   CausalMaskView mask = {};
 };
 // Filled by kernels/cpu/attention_backward.cpp and kernels/cuda/attention/attention.cu.

@@ -4,7 +4,8 @@
 //   y[b, t, h, i + dk / 2] = x[b, t, h, i + dk / 2] cos[p, i] + x[b, t, h, i] sin[p, i]
 // x, y: [B, T, H, dk], the last dimension contiguous, the others of any strides, so that heads are
 // split without a copy; cos, sin: [P, dk / 2] contiguous, in the accumulator dtype of x. Arithmetic
-// in the accumulator dtype.
+// in the accumulator dtype. y may be bf16 where x is f32, rounded once, and the other way round in
+// backward: dx may be bf16 where dy is f32.
 #pragma once
 
 #include "kernels/core/dependency.h"

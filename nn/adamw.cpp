@@ -5,6 +5,7 @@
 
 #include "autograd/gradient.h"
 #include "autograd/ops/contiguous.h"
+#include "autograd/rounded_weights.h"
 #include "autograd/workspace.h"
 #include "kernels/adamw.h"
 #include "kernels/global_norm.h"
@@ -43,6 +44,9 @@ void AdamW::update(double max_norm, const Tensor& norm) {
                                .epsilon = options_.epsilon,
                                .max_norm = max_norm};
   arguments.norm = norm;
+  std::vector<Tensor> tensors;
+  for (const auto& parameter : parameters_) tensors.push_back(parameter.tensor);
+  const auto rounded = RoundedWeights::begin_update(tensors);
   std::vector<Tensor> held;  // keeps the gradients' memory until the step is done
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const auto& tensor = parameters_[i].tensor;
@@ -53,11 +57,13 @@ void AdamW::update(double max_norm, const Tensor& norm) {
     arguments.first_moments.emplace_back(moments_[i].first_moment);
     arguments.second_moments.emplace_back(moments_[i].second_moment);
     arguments.gradients.emplace_back(held.back());
+    arguments.rounded.push_back(rounded[i].defined() ? kernels::Out(rounded[i]) : kernels::Out());
     arguments.decay.push_back(tensor.rank() >= 2 ? options_.weight_decay : 0);
   }
   if (parameters_.empty()) return;
   kernels::adamw_step(parameters_[0].tensor.backend(), arguments);
   for (const auto& parameter : parameters_) parameter.tensor.storage()->bump_version();
+  RoundedWeights::end_update();
 }
 
 Tensor gradient_norm_tensor(const std::vector<NamedParameter>& parameters) {

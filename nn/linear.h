@@ -13,6 +13,8 @@ class Linear final : public Module {
  public:
   Linear(ChildOf place, std::int64_t in_features, std::int64_t out_features, Bias with_bias,
          Precision precision);
+  // The weight in memory that is given, [out, in].
+  Linear(ChildOf place, const Tensor& memory, Bias with_bias, Precision precision);
   // x [.., in] -> [.., out]
   Tensor forward(const Tensor& x) const;
 

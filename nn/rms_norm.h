@@ -9,7 +9,9 @@ namespace lookback {
 // Root mean square normalization with a learned gain. weight: [dimension].
 class RmsNorm final : public Module {
  public:
-  RmsNorm(ChildOf place, std::int64_t dimension, double epsilon, Precision precision);
+  // readers: products of that kind alone read what is normed, and one made the update of the sum.
+  RmsNorm(ChildOf place, std::int64_t dimension, double epsilon, Precision precision,
+          Products readers = Products::native);
 
   struct Normalized {
     Tensor sum;     // the residual stream's value, stream + update
@@ -22,6 +24,7 @@ class RmsNorm final : public Module {
 
  private:
   double epsilon_;
+  Products readers_;
 };
 
 }  // namespace lookback

@@ -106,6 +106,23 @@ decltype(auto) visit_floating(DType dtype, Visitor&& visit) {
   }
 }
 
+// visit(TypeTag<X>{}, TypeTag<Y>{}) for operations whose result may be rounded: Y is X, or BFloat16
+// where X is float. Throws std::logic_error for other pairs.
+template <class Visitor>
+decltype(auto) visit_rounded(DType x, DType y, Visitor&& visit) {
+  return visit_floating(x, [&]<class X>(TypeTag<X> tag) {
+    if constexpr (std::is_same_v<X, float>) {
+      if (y == DType::bf16) return visit(tag, TypeTag<BFloat16>{});
+    }
+    if (x != y) throw std::logic_error("visit_rounded: no such pair of types");
+    return visit(tag, tag);
+  });
+}
+// Whether there is such a pair.
+constexpr bool may_be_rounded(DType x, DType y) {
+  return x == y || (x == DType::f32 && y == DType::bf16);
+}
+
 template <class Visitor>
 decltype(auto) visit_any(DType dtype, Visitor&& visit) {
   switch (dtype) {

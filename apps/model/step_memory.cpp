@@ -12,7 +12,8 @@ namespace {
 
 // Bytes of a training step at its peak, by what is alive then. N = B T tokens.
 //
-// Weights and AdamW's two moments are always there. Forward keeps, per layer and token:
+// Weights and AdamW's two moments are always there, and where products round, the weights that they
+// read in bf16. Forward keeps, per layer and token:
 //   the residual stream before either norm, and both norms' outputs     4 D
 //   q and attention's output; k and v                                   2 H dk + 2 G dk
 //   gate, up and their product                                          3 F
@@ -50,8 +51,8 @@ class StepMemory {
     for (std::int64_t done = 0; done < layers; ++done) {
       // In the MLP: gradients of gate, up and their product (the product itself is gone by then),
       // of the stream, and of the MLP's output.
-      const auto scratch = 3 * per_token(c.intermediate_size) - multiplied(c.intermediate_size) +
-                           2 * per_token(c.hidden_size);
+      const auto scratch = 2 * multiplied(c.intermediate_size) + per_token(c.hidden_size) +
+                           multiplied(c.hidden_size);
       // The last layer's earlier ones ran behind its MLP, or before it.
       const auto ran = layers - done;
       const auto left = variant_activations(runs_behind_mlp() ? ran - 1 : ran);
@@ -69,6 +70,17 @@ class StepMemory {
   std::int64_t weights_and_moments() const {
     std::int64_t sum = 0;
     for (const auto& parameter : llama_.parameters()) sum += 3 * block(parameter.tensor.numel());
+    return sum + rounded_weights();
+  }
+  // The layers' matrices, and that of the vocabulary.
+  std::int64_t rounded_weights() const {
+    if (!rounds()) return 0;
+    auto sum = block(llama_.config.vocab_size * llama_.config.hidden_size) / 2;
+    for (const auto& layer : llama_.model.layers) {
+      for (const auto& parameter : layer->parameters()) {
+        if (parameter.tensor.rank() == 2) sum += block(parameter.tensor.numel()) / 2;
+      }
+    }
     return sum;
   }
   std::int64_t layer_weights() const {
@@ -156,7 +168,7 @@ class StepMemory {
     const auto rows = logit_rows_at_once(count_, vocabulary, default_device().backend);
     const auto own = block(rows * vocabulary) + per_token(1);
     if (llama_.precision.products == Products::native) return own;
-    return own + (block(rows * vocabulary) + per_token(hidden) + block(vocabulary * hidden)) / 2;
+    return own + (block(rows * vocabulary) + per_token(hidden)) / 2;
   }
 
   const Llama& llama_;

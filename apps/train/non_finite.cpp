@@ -119,12 +119,19 @@ class Search {
 
   std::string fault_of_parameter(const kernels::In& input) const {
     for (const auto& parameter : parameters_) {
-      if (parameter.tensor.raw_data() != input.data) continue;
-      if (const auto held = non_finite_element(input)) {
+      if (!lies_in(parameter.tensor, input)) continue;
+      if (const auto held = non_finite_element(kernels::In(parameter.tensor))) {
         return fmt::format(" ({} held {})", parameter.name, *held);
       }
     }
     return "";
+  }
+  // One product reads several weights that lie one after the other.
+  static bool lies_in(const Tensor& parameter, const kernels::In& input) {
+    const auto offset = static_cast<const std::byte*>(parameter.raw_data()) -
+                        static_cast<const std::byte*>(input.data);
+    const auto bytes = input.numel() * static_cast<std::int64_t>(size_of(input.dtype));
+    return parameter.dtype() == input.dtype && offset >= 0 && offset < bytes;
   }
 
   std::vector<NamedParameter> parameters_;

@@ -8,6 +8,15 @@
 #include "autograd/ops/copy_of.h"
 
 namespace lookback {
+namespace {
+
+std::vector<Tensor> tensors_of(const std::vector<NamedParameter>& parameters) {
+  std::vector<Tensor> tensors;
+  for (const auto& parameter : parameters) tensors.push_back(parameter.tensor);
+  return tensors;
+}
+
+}  // namespace
 
 TrainStep::TrainStep(const Llama& model, AdamW& optimizer, const ForwardOptions& forward,
                      double max_norm, Repetition how)
@@ -16,11 +25,13 @@ TrainStep::TrainStep(const Llama& model, AdamW& optimizer, const ForwardOptions&
       forward_(forward),
       max_norm_(max_norm),
       parameters_(model.parameters()),
+      rounded_(tensors_of(parameters_)),
       may_capture_(how == Repetition::captured && model.model.hooks(forward).capturable()),
       norm_so_far_(zeros({}, DType::f64, parameters_.at(0).tensor.device())) {}
 
 StepResults TrainStep::take(const std::vector<TokenBatch>& batches, double learning_rate,
                             const BeforeUpdate& before_update) {
+  const RoundedWeights::Use in_use(rounded_);
   if (!fill_inputs(batches)) captured_ = nullptr;
   if (!warm_ || before_update || !may_capture_) {
     warm_ = true;
@@ -30,12 +41,14 @@ StepResults TrainStep::take(const std::vector<TokenBatch>& batches, double learn
   if (captured_ == nullptr) return queue(batches, learning_rate, {});
   auto results = expected_results(batches);
   optimizer_.begin_step(learning_rate, results.loss_scale);
+  rounded_.refresh();  // where others have written weights since
   if (!launch()) {
     results = queue_gradients(llama_, batches, inputs_, forward_);
     queue_update(results);
     return results;
   }
   for (const auto& parameter : parameters_) parameter.tensor.storage()->bump_version();
+  rounded_.take_as_written();
   results.numbers = copy_of(captured_numbers_);
   return results;
 }

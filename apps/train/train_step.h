@@ -25,6 +25,7 @@
 
 #include "apps/train/accumulate_gradients.h"
 #include "apps/train/token_tensors.h"
+#include "autograd/rounded_weights.h"
 #include "nn/adamw.h"
 #include "runtime/allocator.h"
 #include "runtime/captured_work.h"
@@ -72,6 +73,7 @@ class TrainStep {
   const ForwardOptions forward_;
   const double max_norm_;
   const std::vector<NamedParameter> parameters_;
+  RoundedWeights rounded_;  // of the parameters
   bool may_capture_;
   std::vector<TokenTensors> inputs_;  // where each step finds its micro-batches
   // The norm of the gradients, and not finite from the first step on where it was not: no later

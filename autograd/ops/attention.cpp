@@ -1,5 +1,10 @@
 #include "autograd/ops/attention.h"
 
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "autograd/grad_mode.h"
 #include "autograd/mask_watch.h"
 #include "autograd/ops/contiguous.h"
 #include "autograd/ops/detail/attention_pieces.h"
@@ -9,20 +14,34 @@
 namespace lookback {
 namespace {
 
-// Of attention() and of attention_replay(): the formulas are the same.
+std::vector<Tensor> members(const std::vector<LeftByReplays::Part>& parts,
+                            Tensor LeftByReplays::Part::*member) {
+  std::vector<Tensor> result;
+  for (const auto& part : parts) result.push_back(part.*member);
+  return result;
+}
+
+// Of attention(), and of replays that do not wait for it: the formulas are the same.
 struct AttentionBackward {
   static constexpr std::string_view name = "attention";
   detail::SavedPieces pieces;
   SavedTensor v, y, log_sum_exp;
   CausalMask mask;
+  std::shared_ptr<LeftByReplays> left;  // null: replays go back by themselves
 
-  std::vector<Tensor> operator()(const Tensor& given_dy, Needed needed) const {
-    const auto dy = contiguous(given_dy);
+  std::vector<Tensor> operator()(std::span<const Tensor> gradients, Needed needed) const {
+    const auto dy = gradients[0].defined() ? contiguous(gradients[0]) : Tensor{};
+    const auto dlog_sum_exp =
+        gradients.size() > 1 && gradients[1].defined() ? contiguous(gradients[1]) : Tensor{};
+    const auto parts = left ? std::exchange(left->parts, {}) : std::vector<LeftByReplays::Part>();
     const auto given = pieces.get();
     const auto values = v.get();
-    const detail::PieceGradients gradients(given, needed);
-    const auto dv = needed[2 * given.q.size() + 1] ? empty_like(values) : Tensor{};
-    run_with_workspace(kernels::attention_backward, dy.device(),
+    const detail::PieceGradients sums(given, needed);
+    const bool wants_dv = needed[2 * given.q.size() + 1] && dy.defined();
+    const auto dv = wants_dv ? empty_like(values) : Tensor{};
+    const auto replayed_dy = members(parts, &LeftByReplays::Part::dy);
+    const auto replayed_v = members(parts, &LeftByReplays::Part::v);
+    run_with_workspace(kernels::attention_backward, values.device(),
                        kernels::AttentionBackwardArgs{.dy = dy,
                                                       .q = detail::views_of(given.q),
                                                       .k = detail::views_of(given.k),
@@ -31,16 +50,56 @@ struct AttentionBackward {
                                                       .form = detail::form_of(given),
                                                       .y = y.get(),
                                                       .log_sum_exp = log_sum_exp.get(),
-                                                      .dq = detail::targets_of(gradients.q),
-                                                      .dk = detail::targets_of(gradients.k),
+                                                      .dq = detail::targets_of(sums.q),
+                                                      .dk = detail::targets_of(sums.k),
                                                       .dv = dv,
-                                                      .dscales = gradients.scales,
+                                                      .dscales = sums.scales,
+                                                      .replayed_dy = detail::views_of(replayed_dy),
+                                                      .replayed_v = detail::views_of(replayed_v),
+                                                      .dlog_sum_exp = dlog_sum_exp,
                                                       .mask = mask.view()});
-    auto all = gradients.in_order();
+    auto all = sums.in_order();
     all.push_back(dv);
     return all;
   }
 };
+
+// Of a replay whose run's backward makes the gradients of the pieces for it: this one says how
+// large a part of them lies along the weights themselves, and leaves the rest.
+struct AttentionReplayBackward {
+  static constexpr std::string_view name = "attention_replay";
+  detail::SavedPieces pieces;
+  SavedTensor v, y, log_sum_exp;
+  CausalMask mask;
+  std::shared_ptr<LeftByReplays> left;
+
+  std::vector<Tensor> operator()(const Tensor& given_dy, Needed needed) const {
+    const auto dy = contiguous(given_dy);
+    const auto given = pieces.get();
+    const auto values = v.get(), sums = log_sum_exp.get();
+    const auto dlog_sum_exp = empty_like(sums);
+    const auto dv = needed[1] ? empty_like(values) : Tensor{};
+    run_with_workspace(kernels::attention_backward, dy.device(),
+                       kernels::AttentionBackwardArgs{.dy = dy,
+                                                      .q = detail::views_of(given.q),
+                                                      .k = detail::views_of(given.k),
+                                                      .v = values,
+                                                      .scales = given.scales,
+                                                      .form = detail::form_of(given),
+                                                      .y = y.get(),
+                                                      .log_sum_exp = sums,
+                                                      .dv = dv,
+                                                      .given_dlog_sum_exp = dlog_sum_exp,
+                                                      .mask = mask.view()});
+    if (needed[0]) left->parts.push_back({dy, values});
+    return {dlog_sum_exp, dv};
+  }
+};
+
+// Whether its kernel can take in what replays left.
+bool collects(const Tensor& v, const CausalMask& mask) {
+  return v.backend() == Backend::cpu && mask.view().rule().plain();
+}
 
 // `log_sum_exp` is read where `given`, else written.
 Tensor attend(const AttentionPieces& pieces, const Tensor& v, const Tensor& given,
@@ -58,27 +117,36 @@ Tensor attend(const AttentionPieces& pieces, const Tensor& v, const Tensor& give
                                     .y = y,
                                     .log_sum_exp = given.defined() ? Tensor{} : log_sum_exp,
                                     .mask = mask.view()});
-  const auto inputs = detail::inputs_of(pieces, {v});
-  return record<AttentionBackward>(y, inputs, [&] {
-    return AttentionBackward{detail::SavedPieces(pieces), v, y, log_sum_exp, mask};
-  });
+  return y;
 }
 
 }  // namespace
 
 AttentionResult attention(const AttentionPieces& given_pieces, const Tensor& given_v,
-                          const CausalMask& mask, const std::source_location& where) {
+                          const CausalMask& mask, const std::shared_ptr<LeftByReplays>& left,
+                          const std::source_location& where) {
   MaskWatch::tell("attention", mask, where, given_pieces.q.size());
   const auto pieces = detail::checked_pieces("attention", given_pieces, mask);
   detail::check_values("attention", pieces.k[0], given_v);
   const auto& q = pieces.q[0];
   const auto log_sum_exp =
       empty({q.size(0), q.size(2), q.size(1)}, pieces.scales.dtype(), q.device());
-  return {attend(pieces, detail::dense_rows(given_v), {}, log_sum_exp, mask), log_sum_exp};
+  const auto v = detail::dense_rows(given_v);
+  const auto y = attend(pieces, v, {}, log_sum_exp, mask);
+  const auto inputs = detail::inputs_of(pieces, {v});
+  const bool waits = left && collects(v, mask);
+  if (left) left->are_collected = waits;
+  const Tensor outputs[] = {y, log_sum_exp};
+  record_all<AttentionBackward>(std::span(outputs, waits ? 2 : 1), inputs, [&] {
+    return AttentionBackward{detail::SavedPieces(pieces), v, y, log_sum_exp, mask,
+                             waits ? left : nullptr};
+  });
+  return {y, log_sum_exp};
 }
 
 Tensor attention_replay(const AttentionPieces& given_pieces, const Tensor& log_sum_exp,
                         const Tensor& given_v, const CausalMask& mask,
+                        const std::shared_ptr<LeftByReplays>& left,
                         const std::source_location& where) {
   MaskWatch::tell("attention_replay", mask, where, given_pieces.q.size());
   const auto pieces = detail::checked_pieces("attention_replay", given_pieces, mask);
@@ -89,8 +157,18 @@ Tensor attention_replay(const AttentionPieces& given_pieces, const Tensor& log_s
   check(log_sum_exp.shape() == one_each && log_sum_exp.dtype() == pieces.scales.dtype(),
         "log_sum_exp {} of {} must be {} of {}: one number for each row and head",
         log_sum_exp.shape(), log_sum_exp.dtype(), one_each, pieces.scales.dtype());
-  const auto given = contiguous(log_sum_exp);
-  return attend(pieces, detail::dense_rows(given_v), given, given, mask);
+  const auto given = contiguous(log_sum_exp.detach());
+  const auto v = detail::dense_rows(given_v);
+  const auto y = attend(pieces, v, given, given, mask);
+  if (left && left->are_collected) {
+    return record<AttentionReplayBackward>(y, {log_sum_exp, v}, [&] {
+      return AttentionReplayBackward{detail::SavedPieces(pieces), v, y, given, mask, left};
+    });
+  }
+  const auto inputs = detail::inputs_of(pieces, {v});
+  return record<AttentionBackward>(y, std::span<const Tensor>(inputs), [&] {
+    return AttentionBackward{detail::SavedPieces(pieces), v, y, given, mask, nullptr};
+  });
 }
 
 }  // namespace lookback

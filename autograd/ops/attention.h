@@ -1,6 +1,7 @@
 // Attention, streaming: never holds T x S numbers. The formulas are in kernels/attention.h.
 #pragma once
 
+#include <memory>
 #include <source_location>
 #include <vector>
 
@@ -23,23 +24,36 @@ struct AttentionPieces {
   Tensor slopes = {};   // [H], as the scales: S_h -= slopes[h] (i - j) (ALiBi); undefined: none
 };
 
+// What replays of a run leave for its backward, so that the weights are made once for all of them:
+// given to attention(), and to the attention_replay() of that run's pieces.
+struct LeftByReplays {
+  struct Part {
+    Tensor dy, v;
+  };
+  bool are_collected = false;  // by the run: on the CPU, under a mask without a pattern
+  std::vector<Part> parts = {};
+};
+
 struct AttentionResult {
   Tensor y;            // [B, T, H, V]
   Tensor log_sum_exp;  // [B, H, T], in the accumulator's dtype. For attention_replay() alone, which
-                       // counts it as a function of q and k: no gradient goes through the tensor.
+                       // counts it as a function of q and k.
 };
 
 // softmax(scores, masked) v with v [B, S, G, V]. Saves q, k, v, y and one number per row and head.
 // A row that sees no key gives 0. Throws on other shapes and dtypes. `where`, here and below: for
 // mask_watch.h.
 AttentionResult attention(const AttentionPieces& pieces, const Tensor& v, const CausalMask& mask,
+                          const std::shared_ptr<LeftByReplays>& left = nullptr,
                           const std::source_location& where = std::source_location::current());
 
 // The weights of an earlier attention() of the same pieces and mask, applied to other values (whose
 // head size may differ): exp(scores - log_sum_exp) v. The gradient goes to the pieces as well,
-// through the weights as a whole.
+// through the weights as a whole: with `left`, where the run collects them, behind the backward of
+// all replays, together with the run's own; dy and v are kept until then.
 Tensor attention_replay(const AttentionPieces& pieces, const Tensor& log_sum_exp, const Tensor& v,
                         const CausalMask& mask,
+                        const std::shared_ptr<LeftByReplays>& left = nullptr,
                         const std::source_location& where = std::source_location::current());
 
 }  // namespace lookback

@@ -9,7 +9,10 @@ namespace {
 struct CastBackward {
   static constexpr std::string_view name = "cast";
   DType x;
-  std::vector<Tensor> operator()(const Tensor& dy, Needed) const { return {cast(dy, x)}; }
+  // A rounded gradient is left to whoever takes such.
+  std::vector<Tensor> operator()(const Tensor& dy, Needed) const {
+    return {may_be_rounded(x, dy.dtype()) ? dy : cast(dy, x)};
+  }
 };
 
 }  // namespace

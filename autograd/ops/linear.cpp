@@ -1,6 +1,6 @@
 #include "autograd/ops/linear.h"
 
-#include "autograd/ops/contiguous.h"
+#include "autograd/ops/cast.h"
 #include "autograd/ops/detail/product_operands.h"
 #include "autograd/ops/detail/rows.h"
 #include "autograd/ops/detail/unbroadcast.h"
@@ -13,13 +13,14 @@ namespace {
 // dx = dy weight, dweight = dy^T x, dbias = sum of the rows of dy.
 struct LinearBackward {
   static constexpr std::string_view name = "linear";
+  static constexpr bool takes_rounded_gradients = true;
   SavedTensor x, weight;  // matrices; x as the product read it
   Shape x_shape;
   DType x_dtype;
   Products products;
 
   std::vector<Tensor> operator()(const Tensor& given_dy, Needed needed) const {
-    const auto dy = as_rows(given_dy);
+    const auto dy = gradient_rows(given_dy, weight.get().dtype(), products);
     const auto dy_operand = product_operand(dy, products);
     std::vector<Tensor> result(3);
     if (needed[0]) {
@@ -27,10 +28,10 @@ struct LinearBackward {
       multiply_into(as_rows(result[0]), dy_operand, weight_operand(weight.get(), products));
     }
     if (needed[1]) {
-      result[1] = empty({dy.size(1), x_shape[-1]}, dy.dtype(), dy.device());
+      result[1] = empty({dy.size(1), x_shape[-1]}, weight.get().dtype(), dy.device());
       multiply_into(result[1], transposed_matrix(dy_operand), x.get());
     }
-    if (needed[2]) result[2] = unbroadcast(dy, {dy.size(1)});
+    if (needed[2]) result[2] = unbroadcast(cast(dy, weight.get().dtype()), {dy.size(1)});
     return result;
   }
 };

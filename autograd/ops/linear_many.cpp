@@ -1,5 +1,6 @@
 #include "autograd/ops/linear_many.h"
 
+#include "autograd/ops/cast.h"
 #include "autograd/ops/detail/product_operands.h"
 #include "autograd/ops/detail/rows.h"
 #include "autograd/ops/detail/unbroadcast.h"
@@ -13,32 +14,37 @@ namespace {
 
 struct LinearManyBackward {
   static constexpr std::string_view name = "linear_many";
+  static constexpr bool takes_rounded_gradients = true;
   SavedTensor x;  // a matrix, as the products read it
   std::vector<SavedTensor> weights;
   Shape x_shape;
+  DType x_dtype;
   Products products;
 
   std::vector<Tensor> operator()(std::span<const Tensor> given, Needed needed) const {
     const auto count = weights.size();
+    const auto dtype = weights[0].get().dtype();
     std::vector<Tensor> result(1 + 2 * count);
     std::vector<Tensor> operands;  // dy_i and weight_i, of the outputs that have a gradient
     const auto x_operand = x.get();
     for (std::size_t i = 0; i < count; ++i) {
       if (!given[i].defined()) continue;
-      const auto dy = as_rows(given[i]);
+      const auto dy = gradient_rows(given[i], dtype, products);
       const auto dy_operand = product_operand(dy, products);
       if (needed[0]) {
         operands.push_back(dy_operand);
         operands.push_back(weight_operand(weights[i].get(), products));
       }
       if (needed[1 + i]) {
-        result[1 + i] = empty({dy.size(1), x_shape[-1]}, dy.dtype(), dy.device());
+        result[1 + i] = empty({dy.size(1), x_shape[-1]}, dtype, dy.device());
         multiply_into(result[1 + i], transposed_matrix(dy_operand), x_operand);
       }
-      if (needed[1 + count + i]) result[1 + count + i] = unbroadcast(dy, {dy.size(1)});
+      if (needed[1 + count + i]) {
+        result[1 + count + i] = unbroadcast(cast(dy, dtype), {dy.size(1)});
+      }
     }
     if (!needed[0]) return result;
-    result[0] = empty(x_shape, weights[0].get().dtype(), x_operand.device());
+    result[0] = empty(x_shape, x_dtype, x_operand.device());
     kernels::SumOfProductsForwardArgs arguments{.a = {}, .b = {}, .y = as_rows(result[0])};
     for (std::size_t i = 0; i < operands.size(); i += 2) {
       arguments.a.emplace_back(operands[i]);
@@ -58,16 +64,17 @@ void check_arguments(const Tensor& x, const std::vector<Tensor>& weights,
         weights.size());
   check(x.rank() > 0 && is_floating(x.dtype()), "x {} {} must be floating rows", x.dtype(),
         x.shape());
-  check_products(check, x.dtype(), products);
+  const auto dtype = master_dtype(x.dtype(), products);
+  check_products(check, dtype, products);
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const auto& weight = weights[i];
-    check(weight.rank() == 2 && weight.size(1) == x.size(-1) && weight.dtype() == x.dtype(),
-          "weight {}, {} {}, must be {} (N, {}): x is {}", i, weight.dtype(), weight.shape(),
-          x.dtype(), x.size(-1), x.shape());
+    check(weight.rank() == 2 && weight.size(1) == x.size(-1) && weight.dtype() == dtype,
+          "weight {}, {} {}, must be {} (N, {}): x is {}", i, weight.dtype(), weight.shape(), dtype,
+          x.size(-1), x.shape());
     if (biases.empty() || !biases[i].defined()) continue;
-    check(biases[i].shape() == Shape{weight.size(0)} && biases[i].dtype() == x.dtype(),
+    check(biases[i].shape() == Shape{weight.size(0)} && biases[i].dtype() == dtype,
           "bias {}, {} {}, must be {} ({},): weight is {}", i, biases[i].dtype(), biases[i].shape(),
-          x.dtype(), weight.size(0), weight.shape());
+          dtype, weight.size(0), weight.shape());
   }
 }
 
@@ -86,14 +93,15 @@ std::vector<Tensor> linear_many(const Tensor& x, const std::vector<Tensor>& weig
     matrices.push_back(as_rows(weights[i]));
     auto shape = x.shape();
     shape[-1] = weights[i].size(0);
-    outputs.push_back(empty(shape, x.dtype(), x.device()));
+    outputs.push_back(empty(shape, weights[i].dtype(), x.device()));
     const auto y = as_rows(outputs[i]);
     multiply_into(y, x_operand, transposed_matrix(weight_operand(matrices[i], products)));
     if (biases.empty() || !biases[i].defined()) continue;
     kernels::add_forward(y.backend(), {.a = y, .b = biases[i], .y = y});
   }
   record_all<LinearManyBackward>(outputs, inputs, [&] {
-    return LinearManyBackward{x_operand, {matrices.begin(), matrices.end()}, x.shape(), products};
+    return LinearManyBackward{
+        x_operand, {matrices.begin(), matrices.end()}, x.shape(), x.dtype(), products};
   });
   return outputs;
 }

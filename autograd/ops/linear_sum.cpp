@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "autograd/ops/cast.h"
 #include "autograd/ops/contiguous.h"
 #include "autograd/ops/detail/product_operands.h"
 #include "autograd/ops/detail/rows.h"
@@ -22,14 +23,16 @@ struct LinearSumBackward {
   };
 
   static constexpr std::string_view name = "linear_sum";
+  static constexpr bool takes_rounded_gradients = true;
   std::vector<Term> terms;
   double alpha;
   Products products;
 
   std::vector<Tensor> operator()(const Tensor& given_dy, Needed needed) const {
-    const auto dy = as_rows(given_dy);
-    const auto dy_operand = product_operand(dy, products);
     const auto count = terms.size();
+    const auto dtype = terms[0].weight.get().dtype();
+    const auto dy = gradient_rows(given_dy, dtype, products);
+    const auto dy_operand = product_operand(dy, products);
     std::vector<Tensor> result(2 * count + 1);
     for (std::size_t i = 0; i < count; ++i) {
       const auto& [x, weight, x_shape, x_dtype] = terms[i];
@@ -39,11 +42,11 @@ struct LinearSumBackward {
                       alpha);
       }
       if (needed[count + i]) {
-        result[count + i] = empty({dy.size(1), x_shape[-1]}, dy.dtype(), dy.device());
+        result[count + i] = empty({dy.size(1), x_shape[-1]}, dtype, dy.device());
         multiply_into(result[count + i], transposed_matrix(dy_operand), x.get(), alpha);
       }
     }
-    if (needed[2 * count]) result[2 * count] = unbroadcast(dy, {dy.size(1)});
+    if (needed[2 * count]) result[2 * count] = unbroadcast(cast(dy, dtype), {dy.size(1)});
     return result;
   }
 };

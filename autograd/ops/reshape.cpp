@@ -10,6 +10,7 @@ namespace {
 
 struct ReshapeBackward {
   static constexpr std::string_view name = "reshape";
+  static constexpr bool takes_rounded_gradients = true;
   Shape x;
   std::vector<Tensor> operator()(const Tensor& dy, Needed) const { return {reshape(dy, x)}; }
 };

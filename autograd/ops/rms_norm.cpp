@@ -1,6 +1,7 @@
 #include "autograd/ops/rms_norm.h"
 
 #include "autograd/ops/contiguous.h"
+#include "autograd/ops/detail/product_operands.h"
 #include "autograd/ops/detail/rms_norm_gradient.h"
 #include "autograd/ops/detail/rows.h"
 #include "autograd/record.h"
@@ -24,7 +25,7 @@ struct RmsNormBackward {
 
 }  // namespace
 
-Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon, Products readers) {
   const Check check{"rms_norm"};
   check(x.rank() > 0, "x {} must have at least one dimension", x.shape());
   const auto columns = x.size(-1);
@@ -32,9 +33,10 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double epsilon) {
         columns, x.shape());
   check(weight.dtype() == x.dtype() && is_floating(x.dtype()),
         "weight {} and x {} must have one floating dtype", weight.dtype(), x.dtype());
+  check_products(check, x.dtype(), readers);
   const auto scale = contiguous(weight.detach());
   const auto rows = as_rows(x);
-  const auto y = empty_like(x);
+  const auto y = empty(x.shape(), operand_dtype(x.dtype(), readers), x.device());
   const auto inverse_rms = empty({rows.size(0)}, accumulator_of(x.dtype()), x.device());
   kernels::rms_norm_forward(x.backend(), {.x = rows,
                                           .weight = scale,

@@ -1,5 +1,6 @@
 #include "autograd/ops/silu_mul.h"
 
+#include "autograd/ops/detail/product_operands.h"
 #include "autograd/ops/detail/rows.h"
 #include "autograd/record.h"
 #include "kernels/silu_mul.h"
@@ -52,8 +53,8 @@ struct SiluMulHalvesBackward {
   }
 };
 
-Tensor forward(const Tensor& gate, const Tensor& up, const Shape& shape) {
-  const auto y = empty(shape, gate.dtype(), gate.device());
+Tensor forward(const Tensor& gate, const Tensor& up, const Shape& shape, DType dtype) {
+  const auto y = empty(shape, dtype, gate.device());
   kernels::silu_mul_forward(gate.backend(), {.gate = gate, .up = up, .y = as_rows(y)});
   return y;
 }
@@ -68,21 +69,24 @@ Tensor silu_mul(const Tensor& gate, const Tensor& up) {
         "gate {} and up {} must have one floating dtype", gate.dtype(), up.dtype());
   const auto gate_rows = as_rows(gate);
   const auto up_rows = as_rows(up);
-  return record<SiluMulBackward>(forward(gate_rows, up_rows, gate.shape()), {gate, up}, [&] {
+  const auto y = forward(gate_rows, up_rows, gate.shape(), gate.dtype());
+  return record<SiluMulBackward>(y, {gate, up}, [&] {
     return SiluMulBackward{gate_rows, up_rows, gate.shape()};
   });
 }
 
-Tensor silu_mul(const Tensor& gate_up) {
+Tensor silu_mul(const Tensor& gate_up, Products around) {
   const Check check{"silu_mul"};
   check(gate_up.rank() > 0 && gate_up.size(-1) % 2 == 0,
         "gate_up {} must have an even last size: the gate, then up", gate_up.shape());
   check(is_floating(gate_up.dtype()), "gate_up {} must be floating", gate_up.dtype());
+  check_products(check, gate_up.dtype(), around);
   const auto rows = as_rows(gate_up);
   const auto halves = halves_of(rows);
   auto shape = gate_up.shape();
   shape[-1] /= 2;
-  return record<SiluMulHalvesBackward>(forward(halves.gate, halves.up, shape), {gate_up}, [&] {
+  const auto y = forward(halves.gate, halves.up, shape, operand_dtype(gate_up.dtype(), around));
+  return record<SiluMulHalvesBackward>(y, {gate_up}, [&] {
     return SiluMulHalvesBackward{rows, gate_up.shape()};
   });
 }

@@ -25,6 +25,10 @@ void step_chunk(const AdamWStep& a, const AdamWNumbers& numbers, const ListChunk
   T* m = a.first_moments[chunk.tensor].as<T>() + chunk.begin;
   T* v = a.second_moments[chunk.tensor].as<T>() + chunk.begin;
   const T* gradient = a.gradients[chunk.tensor].as<T>() + chunk.begin;
+  BFloat16* rounded = nullptr;
+  if (!a.rounded.empty() && a.rounded[chunk.tensor].present()) {
+    rounded = a.rounded[chunk.tensor].as<BFloat16>() + chunk.begin;
+  }
   const auto number = [](double x) { return static_cast<T>(x); };
   const T rate = number(numbers.learning_rate / numbers.correction1);
   const T keep = number(1 - numbers.learning_rate * a.decay[chunk.tensor]);
@@ -40,7 +44,11 @@ void step_chunk(const AdamWStep& a, const AdamWNumbers& numbers, const ListChunk
     const auto kept = hn::Mul(load(d, w + i), hn::Set(d, keep));
     store(d, first, m + i);
     store(d, second, v + i);
-    store(d, hn::Sub(kept, move), w + i);
+    const auto moved = hn::Sub(kept, move);
+    store(d, moved, w + i);
+    if constexpr (std::is_same_v<T, float>) {
+      if (rounded != nullptr) store(d, moved, rounded + i);
+    }
   });
 }
 

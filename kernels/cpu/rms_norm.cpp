@@ -29,8 +29,8 @@ T* row_of(const Operand& x, std::int64_t r) {
 }
 
 // Returns inverse_rms. What a row holds stays in the first cache between its passes.
-template <class T>
-Accumulator<T> normalize(const T* x, const T* weight, double epsilon, std::int64_t columns, T* y) {
+template <class T, class Y>
+Accumulator<T> normalize(const T* x, const T* weight, double epsilon, std::int64_t columns, Y* y) {
   using Sum = Accumulator<T>;
   const Sum squares = sum_of<Sum>(columns, [&](auto d, std::int64_t i) HWY_ATTR {
     const auto value = load(d, x + i);
@@ -53,39 +53,40 @@ void add(const T* x, const T* a, std::int64_t columns, T* h) {
 }
 
 void forward(const RmsNormForwardArgs& a) {
-  visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
+  visit_rounded(a.x.dtype, a.y.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
     parallel_for(a.x.size(0), rows_per_chunk, [&](std::int64_t begin, std::int64_t end) {
       for (auto r = begin; r < end; ++r) {
         a.inverse_rms.as<Accumulator<T>>()[r] = normalize(
-            row_of<T>(a.x, r), a.weight.as<T>(), a.epsilon, a.x.size(1), row_of<T>(a.y, r));
+            row_of<T>(a.x, r), a.weight.as<T>(), a.epsilon, a.x.size(1), row_of<Y>(a.y, r));
       }
     });
   });
 }
 
 void add_forward(const AddRmsNormForwardArgs& a) {
-  visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
+  visit_rounded(a.x.dtype, a.y.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
     parallel_for(a.x.size(0), rows_per_chunk, [&](std::int64_t begin, std::int64_t end) {
       for (auto r = begin; r < end; ++r) {
         T* h = row_of<T>(a.h, r);
         add(row_of<T>(a.x, r), row_of<T>(a.a, r), a.x.size(1), h);
         a.inverse_rms.as<Accumulator<T>>()[r] =
-            normalize(h, a.weight.as<T>(), a.epsilon, a.x.size(1), row_of<T>(a.y, r));
+            normalize(h, a.weight.as<T>(), a.epsilon, a.x.size(1), row_of<Y>(a.y, r));
       }
     });
   });
 }
 
 // dx of one row; and, where partial is not null, dy x inverse_rms is added to it.
-template <class T>
+template <class T, class Y>
 void backward_row(const RmsNormBackwardArgs& a, std::int64_t r, Accumulator<T>* partial) {
   using Sum = Accumulator<T>;
   const std::int64_t columns = a.x.size(1);
   const T* weight = a.weight.as<T>();
   const T* x = row_of<T>(a.x, r);
-  const T* dy = row_of<T>(a.dy, r);
+  const Y* dy = row_of<Y>(a.dy, r);
   const T* dsum = a.dsum.present() ? row_of<T>(a.dsum, r) : nullptr;
   T* dx = row_of<T>(a.dx, r);
+  auto* rounded = a.dx_rounded.present() ? row_of<BFloat16>(a.dx_rounded, r) : nullptr;
   const Sum inverse = a.inverse_rms.as<Sum>()[r];
   const Sum dot = sum_of<Sum>(columns, [&](auto d, std::int64_t i) HWY_ATTR {
     return hn::Mul(hn::Mul(load(d, weight + i), load(d, dy + i)), load(d, x + i));
@@ -101,11 +102,15 @@ void backward_row(const RmsNormBackwardArgs& a, std::int64_t r, Accumulator<T>* 
     }
     const auto pulled = hn::NegMulAdd(value, hn::Set(d, pull), hn::Mul(load(d, weight + i), slope));
     const auto own = hn::Mul(pulled, r_inverse);
-    store(d, dsum == nullptr ? own : hn::Add(own, load(d, dsum + i)), dx + i);
+    const auto total = dsum == nullptr ? own : hn::Add(own, load(d, dsum + i));
+    store(d, total, dx + i);
+    if constexpr (std::is_same_v<T, float>) {
+      if (rounded != nullptr) store(d, total, rounded + i);
+    }
   });
 }
 
-template <class T>
+template <class T, class Y>
 void backward_rows(const RmsNormBackwardArgs& a, std::int64_t begin, std::int64_t end) {
   using Sum = Accumulator<T>;
   const std::int64_t columns = a.x.size(1);
@@ -114,7 +119,7 @@ void backward_rows(const RmsNormBackwardArgs& a, std::int64_t begin, std::int64_
     partial = a.workspace.as<Sum>() + begin / rows_per_chunk * columns;
     std::fill(partial, partial + columns, Sum(0));
   }
-  for (auto r = begin; r < end; ++r) backward_row<T>(a, r, partial);
+  for (auto r = begin; r < end; ++r) backward_row<T, Y>(a, r, partial);
 }
 
 template <class T>
@@ -132,9 +137,9 @@ void add_up_partials(const RmsNormBackwardArgs& a) {
 }
 
 void backward(const RmsNormBackwardArgs& a) {
-  visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
+  visit_rounded(a.x.dtype, a.dy.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
     parallel_for(a.x.size(0), rows_per_chunk,
-                 [&](std::int64_t begin, std::int64_t end) { backward_rows<T>(a, begin, end); });
+                 [&](std::int64_t begin, std::int64_t end) { backward_rows<T, Y>(a, begin, end); });
     if (a.dweight.present()) add_up_partials<T>(a);
   });
 }

@@ -7,18 +7,18 @@ namespace {
 
 // The two halves of one head at one position. direction: 1, or -1 to turn back. Plain loops: the
 // whole is bound by memory even at the width of SSE2.
-template <class T, class Sum>
-void rotate(const T* x, const Sum* cos, const Sum* sin, Sum direction, std::int64_t half, T* y) {
+template <class T, class Y, class Sum>
+void rotate(const T* x, const Sum* cos, const Sum* sin, Sum direction, std::int64_t half, Y* y) {
   for (std::int64_t i = 0; i < half; ++i) {
     const auto left = static_cast<Sum>(x[i]);
     const auto right = static_cast<Sum>(x[i + half]);
     const auto turn = direction * sin[i];
-    y[i] = static_cast<T>(left * cos[i] - right * turn);
-    y[i + half] = static_cast<T>(right * cos[i] + left * turn);
+    y[i] = static_cast<Y>(left * cos[i] - right * turn);
+    y[i + half] = static_cast<Y>(right * cos[i] + left * turn);
   }
 }
 
-template <class T>
+template <class T, class Y>
 void rotate_all(const In& x, const In& cos, const In& sin, const Out& y,
                 std::int64_t position_offset, Accumulator<T> direction) {
   using Sum = Accumulator<T>;
@@ -34,7 +34,7 @@ void rotate_all(const In& x, const In& cos, const In& sin, const Out& y,
       const auto* cosines = cos.as<Sum>() + (position_offset + t) * half;
       const auto* sines = sin.as<Sum>() + (position_offset + t) * half;
       const T* from = x.as<T>() + b * x.stride(0) + t * x.stride(1);
-      T* to = y.as<T>() + b * y.stride(0) + t * y.stride(1);
+      Y* to = y.as<Y>() + b * y.stride(0) + t * y.stride(1);
       for (std::int64_t h = 0; h < heads; ++h) {
         rotate(from + h * x.stride(2), cosines, sines, direction, half, to + h * y.stride(2));
       }
@@ -43,14 +43,14 @@ void rotate_all(const In& x, const In& cos, const In& sin, const Out& y,
 }
 
 void forward(const RopeForwardArgs& a) {
-  visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
-    rotate_all<T>(a.x, a.cos, a.sin, a.y, a.position_offset, 1);
+  visit_rounded(a.x.dtype, a.y.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
+    rotate_all<T, Y>(a.x, a.cos, a.sin, a.y, a.position_offset, 1);
   });
 }
 
 void backward(const RopeBackwardArgs& a) {
-  visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {
-    rotate_all<T>(a.dy, a.cos, a.sin, a.dx, a.position_offset, -1);
+  visit_rounded(a.dy.dtype, a.dx.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
+    rotate_all<T, Y>(a.dy, a.cos, a.sin, a.dx, a.position_offset, -1);
   });
 }
 

@@ -21,12 +21,12 @@ T* row_of(const Operand& x, std::int64_t r) {
   return static_cast<T*>(x.data) + r * x.stride(0);
 }
 
-template <class T>
+template <class T, class Y>
 void forward_rows(const SiluMulForwardArgs& a, std::int64_t begin, std::int64_t end) {
   for (std::int64_t r = begin; r < end; ++r) {
     const T* gates = row_of<T>(a.gate, r);
     const T* ups = row_of<T>(a.up, r);
-    T* y = row_of<T>(a.y, r);
+    Y* y = row_of<Y>(a.y, r);
     for_each_vector<Accumulator<T>>(a.y.size(1), [&](auto d, std::int64_t i) HWY_ATTR {
       const auto gate = load(d, gates + i);
       store(d, hn::Mul(hn::Mul(gate, sigmoid(d, gate)), load(d, ups + i)), y + i);
@@ -34,14 +34,14 @@ void forward_rows(const SiluMulForwardArgs& a, std::int64_t begin, std::int64_t 
   }
 }
 
-template <class T>
+template <class T, class Y>
 void backward_rows(const SiluMulBackwardArgs& a, std::int64_t begin, std::int64_t end) {
   for (std::int64_t r = begin; r < end; ++r) {
-    const T* dys = row_of<T>(a.dy, r);
+    const Y* dys = row_of<Y>(a.dy, r);
     const T* gates = row_of<T>(a.gate, r);
     const T* ups = row_of<T>(a.up, r);
-    T* dgate = row_of<T>(a.dgate, r);
-    T* dup = row_of<T>(a.dup, r);
+    Y* dgate = row_of<Y>(a.dgate, r);
+    Y* dup = row_of<Y>(a.dup, r);
     for_each_vector<Accumulator<T>>(a.dy.size(1), [&](auto d, std::int64_t i) HWY_ATTR {
       const auto gate = load(d, gates + i);
       const auto dy = load(d, dys + i);
@@ -60,16 +60,16 @@ std::int64_t rows_per_chunk(std::int64_t columns) {
 }
 
 void forward(const SiluMulForwardArgs& a) {
-  visit_floating(a.y.dtype, [&]<class T>(TypeTag<T>) {
+  visit_rounded(a.gate.dtype, a.y.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
     parallel_for(a.y.size(0), rows_per_chunk(a.y.size(1)),
-                 [&](std::int64_t begin, std::int64_t end) { forward_rows<T>(a, begin, end); });
+                 [&](std::int64_t begin, std::int64_t end) { forward_rows<T, Y>(a, begin, end); });
   });
 }
 
 void backward(const SiluMulBackwardArgs& a) {
-  visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {
+  visit_rounded(a.gate.dtype, a.dy.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
     parallel_for(a.dy.size(0), rows_per_chunk(a.dy.size(1)),
-                 [&](std::int64_t begin, std::int64_t end) { backward_rows<T>(a, begin, end); });
+                 [&](std::int64_t begin, std::int64_t end) { backward_rows<T, Y>(a, begin, end); });
   });
 }
 

@@ -5,8 +5,8 @@
 namespace lookback::kernels {
 namespace {
 
-// w, m, v and the gradient.
-using Table = TensorTable<4>;
+// w, m, v, the gradient, and w in bf16 (null: not wanted).
+using Table = TensorTable<5>;
 
 // What the kernel is given, in packs and not.
 template <class T>
@@ -36,6 +36,7 @@ struct Update : Step<T> {
     auto* m = static_cast<T*>(this->table.data[chunk.tensor][1]);
     auto* v = static_cast<T*>(this->table.data[chunk.tensor][2]);
     const auto* gradient = static_cast<const T*>(this->table.data[chunk.tensor][3]);
+    auto* rounded = static_cast<BFloat16*>(this->table.data[chunk.tensor][4]);
     const Factors of{static_cast<T>(1 - now.learning_rate * this->decay[chunk.tensor]),
                      static_cast<T>(now.learning_rate / now.correction1),
                      static_cast<T>(now.correction2), static_cast<T>(scale)};
@@ -52,14 +53,26 @@ struct Update : Step<T> {
           write_pack(m + i, first);
           write_pack(v + i, second);
           write_pack(w + i, values);
+          if (rounded != nullptr) write_pack(rounded + i, in_bf16(values));
         },
-        [&](std::int64_t i) { element(of, gradient[i], w[i], m[i], v[i]); });
+        [&](std::int64_t i) {
+          element(of, gradient[i], w[i], m[i], v[i]);
+          if (rounded != nullptr) rounded[i] = BFloat16(static_cast<float>(w[i]));
+        });
   }
 
  private:
   struct Factors {
     T kept, rate, correction, scale;
   };
+  LOOKBACK_DEVICE static Pack<BFloat16, width> in_bf16(const Pack<T, width>& values) {
+    Pack<BFloat16, width> result;
+    LOOKBACK_UNROLL
+    for (int e = 0; e < width; ++e) {
+      result.element[e] = BFloat16(static_cast<float>(values.element[e]));
+    }
+    return result;
+  }
   LOOKBACK_DEVICE void element(const Factors& of, T gradient, T& w, T& m, T& v) const {
     const T g = gradient * of.scale;
     m = device::fma(m, this->beta1, g * this->rest1);
@@ -82,13 +95,14 @@ void update_all(const AdamWStep& a) {
   step.epsilon = number(a.epsilon);
   std::vector<std::int64_t> elements;
   for (const auto& parameter : a.parameters) elements.push_back(parameter.numel());
-  for_each_table<4>(
+  for_each_table<5>(
       elements,
       [&](std::size_t i, void** data) {
         data[0] = a.parameters[i].data;
         data[1] = a.first_moments[i].data;
         data[2] = a.second_moments[i].data;
         data[3] = a.gradients[i].data;
+        data[4] = a.rounded.empty() ? nullptr : a.rounded[i].data;
       },
       [&](const Table& table, const std::vector<std::size_t>& members) {
         step.table = table;

@@ -5,14 +5,14 @@
 namespace lookback::kernels {
 namespace {
 
-template <class T>
+template <class T, class Y>
 struct ForwardRow {
   using Sum = Accumulator<T>;
   const T* x;
   const T* a;
   const T* weight;
   T* h;
-  T* y;
+  Y* y;
   Sum* inverse_rms;
   std::int64_t x_step, a_step, h_step, y_step;
   Sum epsilon;
@@ -38,19 +38,19 @@ struct ForwardRow {
 };
 
 void forward(const AddRmsNormForwardArgs& a) {
-  visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
+  visit_rounded(a.x.dtype, a.y.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
     using Sum = Accumulator<T>;
-    const ForwardRow<T> body{a.x.as<T>(),
-                             a.a.as<T>(),
-                             a.weight.as<T>(),
-                             a.h.as<T>(),
-                             a.y.as<T>(),
-                             a.inverse_rms.as<Sum>(),
-                             a.x.stride(0),
-                             a.a.stride(0),
-                             a.h.stride(0),
-                             a.y.stride(0),
-                             static_cast<Sum>(a.epsilon)};
+    const ForwardRow<T, Y> body{a.x.as<T>(),
+                                a.a.as<T>(),
+                                a.weight.as<T>(),
+                                a.h.as<T>(),
+                                a.y.as<Y>(),
+                                a.inverse_rms.as<Sum>(),
+                                a.x.stride(0),
+                                a.a.stride(0),
+                                a.h.stride(0),
+                                a.y.stride(0),
+                                static_cast<Sum>(a.epsilon)};
     for_each_row_on_gpu<T>(a.x.size(0), a.x.size(1), {a.x, a.a, a.weight, a.h, a.y}, body);
   });
 }

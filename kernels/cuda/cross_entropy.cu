@@ -130,7 +130,7 @@ void backward(const CrossEntropyBackwardArgs& a) {
           packs_per_row,         a.ignore_index};
       device::launch({.blocks = device::blocks_for(kernel.packs, kernel.threads)}, kernel);
     };
-    if (rows_fit_packs<T>(pack_width<T>, columns, {a.logits, a.dlogits})) {
+    if (rows_fit_packs(pack_width<T>, columns, {a.logits, a.dlogits})) {
       run(std::integral_constant<int, pack_width<T>>{});
     } else {
       run(std::integral_constant<int, 1>{});

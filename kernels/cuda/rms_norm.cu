@@ -6,12 +6,12 @@
 namespace lookback::kernels {
 namespace {
 
-template <class T>
+template <class T, class Y>
 struct ForwardRow {
   using Sum = Accumulator<T>;
   const T* x;
   const T* weight;
-  T* y;
+  Y* y;
   Sum* inverse_rms;
   std::int64_t x_step, y_step;
   Sum epsilon;
@@ -25,15 +25,15 @@ struct ForwardRow {
 };
 
 void forward(const RmsNormForwardArgs& a) {
-  visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
+  visit_rounded(a.x.dtype, a.y.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
     using Sum = Accumulator<T>;
-    const ForwardRow<T> body{a.x.as<T>(),
-                             a.weight.as<T>(),
-                             a.y.as<T>(),
-                             a.inverse_rms.as<Sum>(),
-                             a.x.stride(0),
-                             a.y.stride(0),
-                             static_cast<Sum>(a.epsilon)};
+    const ForwardRow<T, Y> body{a.x.as<T>(),
+                                a.weight.as<T>(),
+                                a.y.as<Y>(),
+                                a.inverse_rms.as<Sum>(),
+                                a.x.stride(0),
+                                a.y.stride(0),
+                                static_cast<Sum>(a.epsilon)};
     for_each_row_on_gpu<T>(a.x.size(0), a.x.size(1), {a.x, a.weight, a.y}, body);
   });
 }
@@ -50,22 +50,24 @@ constexpr std::int64_t rows_per_partial(std::int64_t rows, std::int64_t groups) 
 // One block goes through `rows_per_block` rows: its groups take them in turn, and fetch the next
 // one while they reduce over this one. What each thread adds to dweight stays in its registers;
 // the groups' sums are added up in their order at the end.
-template <class T, class Group>
+template <class T, class Y, class Group>
 struct Backward {
   static constexpr int threads = 256;
   static constexpr int groups = threads / Group::group;
   static constexpr int width = Group::width;
   using Sum = Accumulator<T>;
   using Row = typename Group::template Row<T>;
+  using SlopeRow = typename Group::template Row<Y>;
 
-  const T* dy;
+  const Y* dy;
   const T* x;
   const T* weight;
   const Sum* inverse_rms;
   const T* dsum;  // null: zero
   T* dx;
-  Sum* partials;  // [blocks, columns]; null: not wanted
-  std::int64_t dy_step, x_step, dsum_step, dx_step;
+  BFloat16* dx_rounded;  // null: not wanted
+  Sum* partials;         // [blocks, columns]; null: not wanted
+  std::int64_t dy_step, x_step, dsum_step, dx_step, dx_rounded_step;
   std::int64_t rows, columns, rows_per_block;
 
   std::size_t shared_bytes() const {
@@ -87,9 +89,10 @@ struct Backward {
     }
     if (begin + index < end) {
       Row values(group, x + (begin + index) * x_step);
-      Row slopes(group, dy + (begin + index) * dy_step);
+      SlopeRow slopes(group, dy + (begin + index) * dy_step);
       for (auto row = begin + index; row < end; row += groups) {
-        const Row now_values = values, now_slopes = slopes;
+        const Row now_values = values;
+        const SlopeRow now_slopes = slopes;
         if (row + groups < end) {
           values.load(group, x + (row + groups) * x_step);
           slopes.load(group, dy + (row + groups) * dy_step);
@@ -116,11 +119,12 @@ struct Backward {
   }
 
   LOOKBACK_DEVICE void one_row(const Group& group, std::int64_t row, const Row& values,
-                               const Row& slopes, Sum* partial, Shares& shares) const {
+                               const SlopeRow& slopes, Sum* partial, Shares& shares) const {
     const Sum inverse = inverse_rms[row];
     Sum dot = 0;
     group.for_each_pack([&](int iteration, std::int64_t column) {
-      const auto value = values.pack(iteration, column), slope = slopes.pack(iteration, column);
+      const auto value = values.pack(iteration, column);
+      const auto slope = slopes.pack(iteration, column);
       const auto scale = read_pack<width>(weight + column);
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
@@ -132,11 +136,13 @@ struct Backward {
     dot = group.reduce(dot, device::Plus{});
     const Sum pull = dot / static_cast<Sum>(columns) * inverse * inverse;
     group.for_each_pack([&](int iteration, std::int64_t column) {
-      const auto value = values.pack(iteration, column), slope = slopes.pack(iteration, column);
+      const auto value = values.pack(iteration, column);
+      const auto slope = slopes.pack(iteration, column);
       const auto scale = read_pack<width>(weight + column);
       Pack<T, width> other{};
       if (dsum != nullptr) other = read_pack<width>(dsum + row * dsum_step + column);
       Pack<T, width> result;
+      Pack<BFloat16, width> rounded;
       LOOKBACK_UNROLL
       for (int i = 0; i < width; ++i) {
         const auto v = static_cast<Sum>(value.element[i]), s = static_cast<Sum>(slope.element[i]);
@@ -147,9 +153,16 @@ struct Backward {
           partial[column + i] += share;
         }
         const Sum own = device::fma(-v, pull, static_cast<Sum>(scale.element[i]) * s) * inverse;
-        result.element[i] = static_cast<T>(own + static_cast<Sum>(other.element[i]));
+        const Sum total = own + static_cast<Sum>(other.element[i]);
+        result.element[i] = static_cast<T>(total);
+        if constexpr (std::is_same_v<T, float>) rounded.element[i] = BFloat16(total);
       }
       write_pack(dx + row * dx_step + column, result);
+      if constexpr (std::is_same_v<T, float>) {
+        if (dx_rounded != nullptr) {
+          write_pack(dx_rounded + row * dx_rounded_step + column, rounded);
+        }
+      }
     });
   }
 
@@ -173,22 +186,26 @@ struct Backward {
 
 void backward(const RmsNormBackwardArgs& a) {
   const auto rows = a.x.size(0), columns = a.x.size(1);
-  visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
+  visit_rounded(a.x.dtype, a.dy.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
     using Sum = Accumulator<T>;
-    with_row_group<T>(columns, {a.dy, a.x, a.weight, a.dsum, a.dx}, [&]<class Group>(Group) {
-      using Kernel = Backward<T, Group>;
+    const auto views = {Operand(a.dy),   Operand(a.x),  Operand(a.weight),
+                        Operand(a.dsum), Operand(a.dx), Operand(a.dx_rounded)};
+    with_row_group<T>(columns, views, [&]<class Group>(Group) {
+      using Kernel = Backward<T, Y, Group>;
       const Kernel kernel{
-          a.dy.as<T>(),
+          a.dy.as<Y>(),
           a.x.as<T>(),
           a.weight.as<T>(),
           a.inverse_rms.as<Sum>(),
           a.dsum.as<T>(),
           a.dx.as<T>(),
+          a.dx_rounded.as<BFloat16>(),
           a.dweight.present() ? a.workspace.as<Sum>() : nullptr,
           a.dy.stride(0),
           a.x.stride(0),
           a.dsum.present() ? a.dsum.stride(0) : 0,
           a.dx.stride(0),
+          a.dx_rounded.present() ? a.dx_rounded.stride(0) : 0,
           rows,
           columns,
           a.dweight.present() ? rows_per_partial(rows, Kernel::groups) : Kernel::groups};

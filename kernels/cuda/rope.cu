@@ -8,14 +8,14 @@ namespace {
 
 // A thread per pack of a head's left half, and the pack of its right half that turns with it.
 // direction: 1, or -1 to turn back.
-template <class T, int width>
+template <class T, class Y, int width>
 struct Rotate {
   static constexpr int threads = 256;
   using Sum = Accumulator<T>;
   const T* x;
   const Sum* cos;
   const Sum* sin;
-  T* y;
+  Y* y;
   std::int64_t packs, packs_per_head, heads, positions, position_offset;
   std::int64_t x_steps[3], y_steps[3];  // of sequences, positions, heads
   Sum direction;
@@ -29,19 +29,20 @@ struct Rotate {
     const auto row = head_row / heads, head = head_row - row * heads;
     const auto sequence = row / positions, position = row - sequence * positions;
     const T* from = x + sequence * x_steps[0] + position * x_steps[1] + head * x_steps[2] + i;
-    T* to = y + sequence * y_steps[0] + position * y_steps[1] + head * y_steps[2] + i;
+    Y* to = y + sequence * y_steps[0] + position * y_steps[1] + head * y_steps[2] + i;
     const auto angle = (position_offset + position) * half + i;
-    auto left = read_pack<width>(from), right = read_pack<width>(from + half);
+    const auto left = read_pack<width>(from), right = read_pack<width>(from + half);
+    Pack<Y, width> new_left, new_right;
     const auto cosines = read_pack<width>(cos + angle), sines = read_pack<width>(sin + angle);
     LOOKBACK_UNROLL
     for (int j = 0; j < width; ++j) {
       const auto l = static_cast<Sum>(left.element[j]), r = static_cast<Sum>(right.element[j]);
       const Sum turn = direction * sines.element[j];
-      left.element[j] = static_cast<T>(l * cosines.element[j] - r * turn);
-      right.element[j] = static_cast<T>(r * cosines.element[j] + l * turn);
+      new_left.element[j] = static_cast<Y>(l * cosines.element[j] - r * turn);
+      new_right.element[j] = static_cast<Y>(r * cosines.element[j] + l * turn);
     }
-    write_pack(to, left);
-    write_pack(to + half, right);
+    write_pack(to, new_left);
+    write_pack(to + half, new_right);
   }
 };
 
@@ -52,7 +53,7 @@ bool steps_fit(const Operand& x, int width) {
   return true;
 }
 
-template <class T>
+template <class T, class Y>
 void rotate(const Operand& x, const In& cos, const In& sin, const Operand& y,
             std::int64_t position_offset, int direction) {
   const std::int64_t sequences = x.size(0), positions = x.size(1), heads = x.size(2);
@@ -60,24 +61,24 @@ void rotate(const Operand& x, const In& cos, const In& sin, const Operand& y,
   const auto run = [&]<int width>(std::integral_constant<int, width>) {
     using Sum = Accumulator<T>;
     const auto packs_per_head = half / width;
-    const Rotate<T, width> kernel{static_cast<const T*>(x.data),
-                                  cos.as<Sum>(),
-                                  sin.as<Sum>(),
-                                  static_cast<T*>(y.data),
-                                  sequences * positions * heads * packs_per_head,
-                                  packs_per_head,
-                                  heads,
-                                  positions,
-                                  position_offset,
-                                  {x.stride(0), x.stride(1), x.stride(2)},
-                                  {y.stride(0), y.stride(1), y.stride(2)},
-                                  static_cast<Sum>(direction)};
+    const Rotate<T, Y, width> kernel{static_cast<const T*>(x.data),
+                                     cos.as<Sum>(),
+                                     sin.as<Sum>(),
+                                     static_cast<Y*>(y.data),
+                                     sequences * positions * heads * packs_per_head,
+                                     packs_per_head,
+                                     heads,
+                                     positions,
+                                     position_offset,
+                                     {x.stride(0), x.stride(1), x.stride(2)},
+                                     {y.stride(0), y.stride(1), y.stride(2)},
+                                     static_cast<Sum>(direction)};
     device::launch({.blocks = device::blocks_for(kernel.packs, kernel.threads)}, kernel);
   };
   constexpr int width = pack_width<T>;
   using Sum = Accumulator<T>;
   const bool packs = half % width == 0 && steps_fit(x, width) && steps_fit(y, width) &&
-                     is_aligned<T>(x.data, width) && is_aligned<T>(y.data, width) &&
+                     is_aligned<T>(x.data, width) && is_aligned<Y>(y.data, width) &&
                      is_aligned<Sum>(cos.data, width) && is_aligned<Sum>(sin.data, width);
   if (packs) {
     run(std::integral_constant<int, width>{});
@@ -87,14 +88,14 @@ void rotate(const Operand& x, const In& cos, const In& sin, const Operand& y,
 }
 
 void forward(const RopeForwardArgs& a) {
-  visit_floating(a.x.dtype, [&]<class T>(TypeTag<T>) {
-    rotate<T>(a.x, a.cos, a.sin, a.y, a.position_offset, 1);
+  visit_rounded(a.x.dtype, a.y.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
+    rotate<T, Y>(a.x, a.cos, a.sin, a.y, a.position_offset, 1);
   });
 }
 
 void backward(const RopeBackwardArgs& a) {
-  visit_floating(a.dy.dtype, [&]<class T>(TypeTag<T>) {
-    rotate<T>(a.dy, a.cos, a.sin, a.dx, a.position_offset, -1);
+  visit_rounded(a.dy.dtype, a.dx.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
+    rotate<T, Y>(a.dy, a.cos, a.sin, a.dx, a.position_offset, -1);
   });
 }
 

@@ -22,9 +22,15 @@ struct SiluMulSlopes {
   }
 };
 
-void forward(const SiluMulForwardArgs& a) { map_floating_on_gpu(a.y, SiluMul{}, a.gate, a.up); }
+void forward(const SiluMulForwardArgs& a) {
+  visit_rounded(a.gate.dtype, a.y.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
+    map_on_gpu<Y, T, T>(a.y, SiluMul{}, a.gate, a.up);
+  });
+}
 void backward(const SiluMulBackwardArgs& a) {
-  map_floating_on_gpu(std::array{a.dgate, a.dup}, SiluMulSlopes{}, a.dy, a.gate, a.up);
+  visit_rounded(a.gate.dtype, a.dy.dtype, [&]<class T, class Y>(TypeTag<T>, TypeTag<Y>) {
+    map_on_gpu<Y, Y, T, T>(std::array{a.dgate, a.dup}, SiluMulSlopes{}, a.dy, a.gate, a.up);
+  });
 }
 
 const Registration forward_registered{silu_mul_forward, Backend::cuda, forward};

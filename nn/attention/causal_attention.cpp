@@ -29,6 +29,7 @@ class CausalOptions final : public AttentionOptions {
     return config.head_dim;
   }
   bool drops_tokens() const override { return pattern.empty(); }
+  bool only_products_read_input() const override { return true; }
   std::shared_ptr<const AttentionOptions> resized(const LlamaConfig&) const override {
     return std::make_shared<CausalOptions>(*this);
   }
@@ -59,9 +60,9 @@ class CausalAttention final : public AttentionMechanism {
                  LayerRecord& record) const override {
     const auto scope = enter();
     const auto dtype = attention_dtype(precision_, pass.options, normed.device());
-    const auto projected = heads_.forward(normed);
     if (pass.options.cache != nullptr &&
         pass.options.cache->policy().kind != CachePolicy::Kind::full) {
+      const auto projected = heads_.forward(normed);
       const auto attended =
           attend_within_budget({.query = cast(projected.query, dtype),
                                 .key = cast(projected.key, dtype),
@@ -69,11 +70,9 @@ class CausalAttention final : public AttentionMechanism {
                                {.options = options_, .scores = scores_}, pass, record);
       return output(attended, record);
     }
-    const auto query = cast(with_positions(projected.query, options_, pass), dtype);
-    const auto seen =
-        keys_and_values_so_far(cast(with_positions(projected.key, options_, pass), dtype),
-                               cast(projected.value, dtype), scores_, pass);
-    return output(scores_.attend(query, seen.key, seen.value, pass, record), record);
+    const auto heads = heads_.at_positions(normed, pass, dtype);
+    const auto seen = keys_and_values_so_far(heads.key, heads.value, scores_, pass);
+    return output(scores_.attend(heads.query, seen.key, seen.value, pass, record), record);
   }
 
   Tensor values(const Tensor& normed) const override { return heads_.values(normed); }

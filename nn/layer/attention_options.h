@@ -72,6 +72,8 @@ class AttentionOptions : public HeadOptions {
   virtual AttentionWork work(const LlamaConfig& config) const = 0;
   // What a gate of its trace stands for, where it has gates.
   virtual std::string_view gated() const { return {}; }
+  // Whether nothing reads a layer's normalized input but its linear projections.
+  virtual bool only_products_read_input() const { return false; }
   // Whether its cache can follow a policy that drops tokens.
   virtual bool drops_tokens() const { return false; }
   // Whether layers that are run again keep their attention weights, also where those of others

@@ -72,6 +72,7 @@ ResidualSum checkpointed_layer(const DecoderLayer& layer, const ResidualSum& x, 
   TensorTable table;
   Inputs inputs{.x = table.places_of({x.stream, x.update}), .records = {}};
   ForwardPass like = pass;
+  like.left_by_replays = std::make_shared<LeftByReplays>();
   for (auto& record : like.records) {
     inputs.records.push_back(table.places_of(record.tensors()));
     record = record.with(detached(record.tensors()));

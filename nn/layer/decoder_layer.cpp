@@ -6,15 +6,24 @@
 #include "nn/layer/model_hooks.h"
 
 namespace lookback {
+namespace {
+
+Products readers_of_input(const LlamaConfig& config, std::int64_t layer,
+                          const Precision& precision) {
+  return attention_of(config, layer)->only_products_read_input() ? precision.products
+                                                                 : Products::native;
+}
+
+}  // namespace
 
 DecoderLayer::DecoderLayer(ChildOf place, const LlamaConfig& config, std::int64_t layer,
                            Precision precision)
     : Module(std::move(place)),
       input_layernorm({*this, "input_layernorm"}, config.hidden_size, config.rms_norm_eps,
-                      precision),
+                      precision, readers_of_input(config, layer, precision)),
       self_attn(attention_of(config, layer)->make({*this, "self_attn"}, config, layer, precision)),
       post_attention_layernorm({*this, "post_attention_layernorm"}, config.hidden_size,
-                               config.rms_norm_eps, precision),
+                               config.rms_norm_eps, precision, precision.products),
       mlp({*this, "mlp"}, config, precision),
       residual_(residual_kind(config)->make({*this, ""}, config, layer, precision)),
       index_(layer) {}

@@ -66,6 +66,9 @@ struct ForwardPass {
   std::int64_t end = 0;               // the position behind the last token
   const RotaryTables* rotary = nullptr;
   RecordNeeds needs;                 // what the schemes of all layers want recorded
+  // Of the layer at hand, where it is to run more than once: what replays of it leave is left to
+  // whichever run goes back. Null: each run has its own.
+  std::shared_ptr<LeftByReplays> left_by_replays = nullptr;
   std::vector<LayerRecord> records;  // of the layers that have run; empty when nothing is needed
 
   // The tables that turn queries and keys of this width.

@@ -1,8 +1,9 @@
 #include "nn/layer/head_projections.h"
 
+#include "autograd/ops/cast.h"
 #include "autograd/ops/linear_many.h"
 #include "autograd/ops/reshape.h"
-#include "autograd/ops/rope.h"
+#include "autograd/ops/rotated_heads.h"
 #include "autograd/ops/unary.h"
 #include "nn/layer/model_hooks.h"
 
@@ -16,9 +17,10 @@ Tensor split_heads(const Tensor& x, std::int64_t heads) {
   return reshape(x, {x.size(0), x.size(1), heads, x.size(2) / heads});
 }
 
-Tensor with_positions(const Tensor& x, const HeadOptions& options, const ForwardPass& pass) {
-  if (options.positions != Positions::rope) return x;
-  return rope(x, pass.rope(x.size(3)), pass.hooks->rotary_position(pass.position));
+Tensor with_positions(const Tensor& x, const HeadOptions& options, const ForwardPass& pass,
+                      const RopeFormats& formats) {
+  if (options.positions != Positions::rope) return formats.result ? cast(x, *formats.result) : x;
+  return rope(x, pass.rope(x.size(3)), pass.hooks->rotary_position(pass.position), formats);
 }
 
 Tensor clipped(const Tensor& x, const HeadOptions& options) {
@@ -49,17 +51,24 @@ KeysAndValues keys_and_values_so_far(const Tensor& key, const Tensor& value,
 
 HeadProjections::HeadProjections(ChildOf place, const HeadOptions& options,
                                  const LlamaConfig& config, Precision precision)
+    : HeadProjections(
+          std::move(place), options, config, precision,
+          {(config.num_attention_heads + 2 * config.num_key_value_heads) * config.head_dim,
+           config.hidden_size, precision.storage}) {}
+
+HeadProjections::HeadProjections(ChildOf place, const HeadOptions& options,
+                                 const LlamaConfig& config, Precision precision, RowsOfOne weights)
     : Module(std::move(place)),
       options_(options),
       heads_(config.num_attention_heads),
       key_value_heads_(config.num_key_value_heads),
       width_(config.head_dim),
       precision_(precision),
-      q_proj_({*this, "q_proj"}, config.hidden_size, heads_ * config.head_dim,
+      q_proj_({*this, "q_proj"}, weights.next(heads_ * width_), bias_if(config.attention_bias),
+              precision),
+      k_proj_({*this, "k_proj"}, weights.next(key_value_heads_ * width_),
               bias_if(config.attention_bias), precision),
-      k_proj_({*this, "k_proj"}, config.hidden_size, key_value_heads_ * config.head_dim,
-              bias_if(config.attention_bias), precision),
-      v_proj_({*this, "v_proj"}, config.hidden_size, key_value_heads_ * config.head_dim,
+      v_proj_({*this, "v_proj"}, weights.next(key_value_heads_ * width_),
               bias_if(config.attention_bias), precision),
       norm_({*this, ""}, options,
             {.query = heads_ * config.head_dim,
@@ -77,6 +86,32 @@ HeadProjections::Heads HeadProjections::forward(const Tensor& normed) const {
   return {.query = norm_.query_heads(split_heads(query, heads_)),
           .key = norm_.key_heads(split_heads(key, key_value_heads_)),
           .value = split_heads(clipped(projected[2], options_), key_value_heads_)};
+}
+
+bool HeadProjections::are_turned_alone() const {
+  return options_.positions == Positions::rope && !options_.clip &&
+         options_.qk_norm == QueryKeyNormKind::none;
+}
+
+// Where attention reads another format than the projections', values are copied in any case: then
+// the three are one product, and parts of it. Else they are three, so that what backward keeps of
+// the values keeps no queries and keys alive.
+HeadProjections::Heads HeadProjections::at_positions(const Tensor& normed, const ForwardPass& pass,
+                                                     DType dtype) const {
+  if (are_turned_alone() && dtype != precision_.storage) {
+    const auto joint =
+        linear_joint(normed, {q_proj_.weight, k_proj_.weight, v_proj_.weight},
+                     {q_proj_.bias, k_proj_.bias, v_proj_.bias}, precision_.products);
+    auto [query, key, value] = rotated_heads(joint, {heads_, key_value_heads_}, pass.rope(width_),
+                                             pass.hooks->rotary_position(pass.position), dtype);
+    return {query, key, value};
+  }
+  const auto heads = forward(normed);
+  const RopeFormats formats{.result = dtype,
+                            .source = are_turned_alone() ? precision_.products : Products::native};
+  return {.query = with_positions(heads.query, options_, pass, formats),
+          .key = with_positions(heads.key, options_, pass, formats),
+          .value = cast(heads.value, dtype)};
 }
 
 Tensor HeadProjections::values(const Tensor& normed) const {

@@ -5,6 +5,8 @@
 // For every mechanism that changes what comes after.
 #pragma once
 
+#include "autograd/ops/linear_joint.h"
+#include "autograd/ops/rope.h"
 #include "nn/layer/attention_scores.h"
 #include "nn/layer/query_key_norm.h"
 #include "nn/linear.h"
@@ -17,7 +19,8 @@ Tensor joined_heads(const Tensor& x);
 Tensor split_heads(const Tensor& x, std::int64_t heads);
 
 // Rotary positions, where the layer has them, over all of the last dimension. x [B, T, n, w]
-Tensor with_positions(const Tensor& x, const HeadOptions& options, const ForwardPass& pass);
+Tensor with_positions(const Tensor& x, const HeadOptions& options, const ForwardPass& pass,
+                      const RopeFormats& formats = {});
 Tensor clipped(const Tensor& x, const HeadOptions& options);
 
 // Keys after rotary positions, and values: [B, S, G, w].
@@ -40,6 +43,8 @@ class HeadProjections final : public Module {
     Tensor value;  // [B, T, G, dk]
   };
   Heads forward(const Tensor& normed) const;
+  // The same with rotary positions, where the layer has them, in `dtype`.
+  Heads at_positions(const Tensor& normed, const ForwardPass& pass, DType dtype) const;
   // The values alone.
   Tensor values(const Tensor& normed) const;
   // Whether the values are one projection of the normed input.
@@ -51,6 +56,11 @@ class HeadProjections final : public Module {
   std::vector<std::string> inert() const;
 
  private:
+  HeadProjections(ChildOf place, const HeadOptions& options, const LlamaConfig& config,
+                  Precision precision, RowsOfOne weights);
+  // Whether nothing but rotary positions stands between the projections and attention.
+  bool are_turned_alone() const;
+
   HeadOptions options_;
   std::int64_t heads_, key_value_heads_, width_;
   Precision precision_;

@@ -1,6 +1,5 @@
 #include "nn/layer/mlp.h"
 
-#include "autograd/ops/linear_many.h"
 #include "autograd/ops/silu_mul.h"
 
 namespace lookback {
@@ -11,10 +10,15 @@ Bias bias_of(const LlamaConfig& config) { return bias_if(config.mlp_bias); }
 }  // namespace
 
 LlamaMlp::LlamaMlp(ChildOf place, const LlamaConfig& config, Precision precision)
+    : LlamaMlp(std::move(place), config, precision,
+               {2 * config.intermediate_size, config.hidden_size, precision.storage}) {}
+
+LlamaMlp::LlamaMlp(ChildOf place, const LlamaConfig& config, Precision precision,
+                   RowsOfOne gate_and_up)
     : Module(std::move(place)),
-      gate_proj({*this, "gate_proj"}, config.hidden_size, config.intermediate_size, bias_of(config),
+      gate_proj({*this, "gate_proj"}, gate_and_up.next(config.intermediate_size), bias_of(config),
                 precision),
-      up_proj({*this, "up_proj"}, config.hidden_size, config.intermediate_size, bias_of(config),
+      up_proj({*this, "up_proj"}, gate_and_up.next(config.intermediate_size), bias_of(config),
               precision),
       down_proj({*this, "down_proj"}, config.intermediate_size, config.hidden_size, bias_of(config),
                 precision),
@@ -30,11 +34,11 @@ Tensor LlamaMlp::hidden(const Tensor& x) const {
   return gated(x);
 }
 
-// Gate and up read one input: one operation.
+// Gate and up read one input: one product.
 Tensor LlamaMlp::gated(const Tensor& x) const {
-  const auto both = linear_many(x, {gate_proj.weight, up_proj.weight},
-                                {gate_proj.bias, up_proj.bias}, precision_.products);
-  return silu_mul(both[0], both[1]);
+  const auto both = linear_joint(x, {gate_proj.weight, up_proj.weight},
+                                 {gate_proj.bias, up_proj.bias}, precision_.products);
+  return silu_mul(both, precision_.products);
 }
 
 }  // namespace lookback

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "autograd/ops/linear_joint.h"
 #include "nn/layer/config.h"
 #include "nn/linear.h"
 
@@ -16,6 +17,7 @@ class LlamaMlp final : public Module {
   Linear gate_proj, up_proj, down_proj;
 
  private:
+  LlamaMlp(ChildOf place, const LlamaConfig& config, Precision precision, RowsOfOne gate_and_up);
   Tensor gated(const Tensor& x) const;
 
   Precision precision_;

@@ -11,15 +11,19 @@ namespace {
 
 class StreamingReplay final : public AttentionReplay {
  public:
-  StreamingReplay(AttentionPieces pieces, Tensor log_sum_exp, CausalMask mask)
-      : pieces_(std::move(pieces)), log_sum_exp_(std::move(log_sum_exp)), mask_(std::move(mask)) {}
+  StreamingReplay(AttentionPieces pieces, Tensor log_sum_exp, CausalMask mask,
+                  std::shared_ptr<LeftByReplays> left)
+      : pieces_(std::move(pieces)),
+        log_sum_exp_(std::move(log_sum_exp)),
+        mask_(std::move(mask)),
+        left_(std::move(left)) {}
 
   Tensor apply(const Tensor& values) const override {
     // Values that all heads share have one head.
     auto shape = values.shape();
     shape[2] = pieces_.k.front().size(2);
     const auto shared = values.size(2) == 1 ? broadcast_to(values, shape) : values;
-    return attention_replay(pieces_, log_sum_exp_, shared, mask_);
+    return attention_replay(pieces_, log_sum_exp_, shared, mask_, left_);
   }
 
   std::vector<Tensor> tensors() const override {
@@ -29,13 +33,14 @@ class StreamingReplay final : public AttentionReplay {
   }
 
   std::shared_ptr<const AttentionReplay> with(const std::vector<Tensor>& all) const override {
-    return std::make_shared<StreamingReplay>(pieces_from(all, 1, pieces_), all[0], mask_);
+    return std::make_shared<StreamingReplay>(pieces_from(all, 1, pieces_), all[0], mask_, left_);
   }
 
  private:
   AttentionPieces pieces_;
   Tensor log_sum_exp_;
   CausalMask mask_;
+  std::shared_ptr<LeftByReplays> left_;
 };
 
 class KeptWeights final : public AttentionReplay {
@@ -75,8 +80,10 @@ RecordedAttention streaming_attention(const AttentionPieces& pieces, const Tenso
     const MaskWatch::Pause unwatched;
     trace_weights(pass, attention_weights(pieces, mask));
   }
-  const auto [output, log_sum_exp] = attention(pieces, values, mask);
-  return {output, std::make_shared<StreamingReplay>(pieces, log_sum_exp, mask)};
+  if (!pass.needs.replay) return {attention(pieces, values, mask).y, nullptr};
+  const auto left = pass.left_by_replays ? pass.left_by_replays : std::make_shared<LeftByReplays>();
+  const auto [output, log_sum_exp] = attention(pieces, values, mask, left);
+  return {output, std::make_shared<StreamingReplay>(pieces, log_sum_exp, mask, left)};
 }
 
 }  // namespace

@@ -31,7 +31,8 @@ Generation generate(const Llama& llama, const std::vector<std::int64_t>& prompt,
                     const GenerationOptions& options) {
   check_request(llama.config, prompt, options);
   const NoGrad no_grad;
-  const RoundedWeights rounded_weights;
+  RoundedWeights rounded_weights;
+  const RoundedWeights::Use in_use(rounded_weights);
   Generation result;
   std::optional<KeyValueCache> cache;
   ForwardOptions forward;

@@ -90,9 +90,9 @@ TEST(ProfileProgram, BenchTrain) {
       products += row.at("flops").get<double>();
   }
   EXPECT_GT(seconds, 0);
-  // Of gate_proj and up_proj in two layers, forward and the gradient of the weight (that of x is
-  // one sum of products): 64 tokens, 16 wide, 32 inside.
-  EXPECT_EQ(products, 2 * 4 * 2 * 64 * 16 * 32);
+  // Of gate_proj and up_proj in two layers, forward and the gradients of x and of the weight: 64
+  // tokens, 16 wide, 32 inside.
+  EXPECT_EQ(products, 2 * 6 * 2 * 64 * 16 * 32);
   const auto events = nlohmann::json::parse(read_text(trace)).at("traceEvents");
   EXPECT_GT(events.size(), 100U);
 }

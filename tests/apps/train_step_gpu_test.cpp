@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "apps/train/train_step.h"
+#include "autograd/ops/binary.h"
+#include "autograd/ops/copy_of.h"
 #include "autograd/ops/to_vector.h"
 #include "tests/gpu.h"
 #include "tests/nn/small_llama.h"
@@ -55,6 +57,7 @@ struct Way {
   Activations activations = Activations::kept;
   std::size_t micro_batches = 1;
   bool evaluates = false;      // between steps
+  bool rewrites = false;       // a weight, before the last step
   std::int64_t last_rows = 2;  // of the last step's batches
 };
 
@@ -70,6 +73,10 @@ Trained train(const Way& way, int steps = 5) {
     for (std::size_t i = 0; i < way.micro_batches; ++i) {
       batches.push_back(
           batch_of(s + 1 == steps ? way.last_rows : 2, 7, 10 * s + static_cast<std::int64_t>(i)));
+    }
+    if (way.rewrites && s + 1 == steps) {
+      const auto& weight = llama->model.layers[0]->mlp.up_proj.weight;
+      copy_into(affine(weight.detach(), 0.5, 0), weight);
     }
     results.push_back(step.take(batches, 1e-2 / (s + 1)));
     if (way.evaluates) {
@@ -115,6 +122,12 @@ TEST_F(StepOnGpu, SoHaveRecomputedActivations) {
 
 // Whose longer sequences replace tables that the captured step reads.
 TEST_F(StepOnGpu, SoHaveStepsWithEvaluationsBetween) { expect_same_bits({.evaluates = true}); }
+
+// Which a captured step reads rounded.
+TEST_F(StepOnGpu, SoHaveStepsWithWeightsWrittenBetween) {
+  for (const auto dtype : {DType::f32, DType::bf16})
+    expect_same_bits({.dtype = dtype, .rewrites = true});
+}
 
 TEST_F(StepOnGpu, AnotherShapeIsCapturedAnew) { expect_same_bits({.last_rows = 3}); }
 

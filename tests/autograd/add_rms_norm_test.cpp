@@ -10,6 +10,7 @@
 #include "autograd/ops/stack.h"
 #include "kernels/core/slot.h"
 #include "tests/autograd/op_case.h"
+#include "tests/autograd/waves.h"
 
 namespace lookback::testing {
 namespace {
@@ -102,13 +103,7 @@ enum class Way { fused, in_two };
 
 Run run(Way way) {
   const Shape shape{70, 33};
-  const auto wave = [&](const Shape& of, double frequency) {
-    std::vector<float> values(static_cast<std::size_t>(of.numel()));
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = static_cast<float>(std::sin(frequency * static_cast<double>(i + 1)));
-    return from_values(values, of);
-  };
-  const auto x = wave(shape, 0.3), a = wave(shape, 0.7), weight = wave({33}, 1.1);
+  const auto x = waves(shape, 0.3), a = waves(shape, 0.7), weight = waves({33}, 1.1);
   for (const auto& leaf : {x, a, weight}) set_requires_grad(leaf);
   AddRmsNormResult result;
   if (way == Way::fused) {
@@ -118,7 +113,7 @@ Run run(Way way) {
     result.normed = rms_norm(result.sum, weight, epsilon);
   }
   const Tensor roots[] = {result.sum, result.normed};
-  const Tensor gradients[] = {wave(shape, 1.3), wave(shape, 1.9)};
+  const Tensor gradients[] = {waves(shape, 1.3), waves(shape, 1.9)};
   backward(roots, gradients, AfterBackward::release);
   return {to_doubles(result.normed), to_doubles(gradient(x)), to_doubles(gradient(a)),
           to_doubles(gradient(weight))};

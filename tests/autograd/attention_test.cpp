@@ -204,13 +204,14 @@ const OpCase form_case{
      .terms = keys_of,
      .large = 4}};
 const OpCase formed_replay_case{
-    "attention/formed_replay",
+    "attention_replay/form",
     {.shapes = two_head_shapes,
      .call =
          [](const Inputs& in) {
            const auto pieces = formed_piece(in);
-           const auto earlier = attention(pieces, in[1], plain_mask);
-           return attention_replay(pieces, earlier.log_sum_exp, in[2], plain_mask);
+           const auto left = std::make_shared<LeftByReplays>();
+           const auto earlier = attention(pieces, in[1], plain_mask, left);
+           return attention_replay(pieces, earlier.log_sum_exp, in[2], plain_mask, left);
          },
      .reference =
          [](const Inputs& in) { return reference_values(formed_weights(in), in[2], plain_mask); },
@@ -257,7 +258,7 @@ const OpCase pieces_case{
 
 // The replay of one run's weights on other values; the log-sum-exp follows the pieces.
 const OpCase replay_case{
-    "attention/replay",
+    "attention_replay",
     {.shapes = one_piece_shapes,
      .call =
          [](const Inputs& in) {
@@ -267,8 +268,10 @@ const OpCase replay_case{
              visit_floating(values.dtype(),
                             [&]<class T>(TypeTag<T>) { values.data<T>()[i] = T(0.5F); });
            }
-           const auto earlier = attention(pieces, to_device(values, in[1].device()), plain_mask);
-           return attention_replay(pieces, earlier.log_sum_exp, in[2], plain_mask);
+           const auto left = std::make_shared<LeftByReplays>();
+           const auto earlier =
+               attention(pieces, to_device(values, in[1].device()), plain_mask, left);
+           return attention_replay(pieces, earlier.log_sum_exp, in[2], plain_mask, left);
          },
      .reference =
          [](const Inputs& in) {

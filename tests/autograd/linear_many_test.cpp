@@ -10,6 +10,7 @@
 #include "autograd/ops/linear.h"
 #include "kernels/core/slot.h"
 #include "tests/autograd/op_case.h"
+#include "tests/autograd/waves.h"
 
 namespace lookback::testing {
 namespace {
@@ -107,13 +108,6 @@ OpCaseOptions output(std::size_t which) {
 }
 const OpCase first{"linear_many/first", output(0)};
 const OpCase last{"linear_many/last", output(2)};
-
-Tensor waves(const Shape& shape, double frequency) {
-  std::vector<float> values(static_cast<std::size_t>(shape.numel()));
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = static_cast<float>(std::sin(frequency * static_cast<double>(i + 1)));
-  return from_values(values, shape);
-}
 
 struct Run {
   std::vector<std::vector<double>> outputs, gradients;  // gradients: x, then the rest

@@ -25,14 +25,16 @@ std::vector<double> product(const Tensor& x, const Tensor& weight) {
 TEST(RoundedWeights, ChangesNoBits) {
   const auto x = random_tensor<float>({3, 33}, 1), weight = random_tensor<float>({17, 33}, 2);
   const auto before = product(x, weight);
-  const RoundedWeights rounded;
+  RoundedWeights rounded;
+  const RoundedWeights::Use use(rounded);
   EXPECT_EQ(product(x, weight), before);
   EXPECT_EQ(product(x, weight), before);
 }
 
 TEST(RoundedWeights, KeepsOneCopyUntilAnOperationWrites) {
   const auto x = random_tensor<float>({1, 8}, 1), weight = random_tensor<float>({4, 8}, 2);
-  const RoundedWeights rounded;
+  RoundedWeights rounded;
+  const RoundedWeights::Use use(rounded);
   const auto first = product(x, weight);
   weight.data<float>()[0] += 1;  // which it cannot see
   EXPECT_EQ(product(x, weight), first);
@@ -42,11 +44,13 @@ TEST(RoundedWeights, KeepsOneCopyUntilAnOperationWrites) {
 
 TEST(RoundedWeights, EndWithTheirScope) {
   const auto x = random_tensor<float>({1, 8}, 1), weight = random_tensor<float>({4, 8}, 2);
-  std::optional<RoundedWeights> outer(std::in_place);
+  RoundedWeights outer_weights;
+  std::optional<RoundedWeights::Use> outer(std::in_place, outer_weights);
   const auto first = product(x, weight);
   weight.data<float>()[0] += 1;
   {
-    const RoundedWeights inner;
+    RoundedWeights inner_weights;
+    const RoundedWeights::Use inner(inner_weights);
     EXPECT_NE(product(x, weight), first) << "a copy of its own";
   }
   EXPECT_EQ(product(x, weight), first) << "that of the outer one";
@@ -59,7 +63,8 @@ TEST(RoundedWeights, AreToldApart) {
   const auto half = weight.alias({3, 8}, {8, 1}), every_other = weight.alias({3, 8}, {16, 1});
   const auto expected_half = product(x, half), expected_other = product(x, every_other);
   const auto expected = product(x, weight);
-  const RoundedWeights rounded;
+  RoundedWeights rounded;
+  const RoundedWeights::Use use(rounded);
   for (int round = 0; round < 2; ++round) {
     EXPECT_EQ(product(x, half), expected_half);
     EXPECT_EQ(product(x, every_other), expected_other);
@@ -73,7 +78,8 @@ TEST(RoundedWeights, AreNotTakenForWeightsThatAreGone) {
   std::vector<std::vector<double>> expected;
   for (unsigned seed = 0; seed < 8; ++seed)
     expected.push_back(product(x, random_tensor<float>({4, 8}, seed)));
-  const RoundedWeights rounded;
+  RoundedWeights rounded;
+  const RoundedWeights::Use use(rounded);
   for (unsigned seed = 0; seed < 8; ++seed)
     EXPECT_EQ(product(x, random_tensor<float>({4, 8}, seed)), expected[seed]) << seed;
 }

@@ -1,6 +1,8 @@
 #include "autograd/ops/detail/product_operands.h"
 
+#include "autograd/ops/detail/rows.h"
 #include "autograd/rounded_weights.h"
+#include "autograd/sum_gradients.h"
 #include "kernels/copy.h"
 #include "kernels/matmul.h"
 
@@ -24,6 +26,14 @@ Tensor transposed_matrix(const Tensor& matrix) {
 
 void multiply_into(const Tensor& y, const Tensor& a, const Tensor& b, double alpha) {
   kernels::matmul_forward(y.backend(), {.a = a, .b = b, .y = y, .alpha = alpha});
+}
+
+DType master_dtype(DType operand, Products products) {
+  return products == Products::bfloat16 && operand == DType::bf16 ? DType::f32 : operand;
+}
+
+Tensor gradient_rows(const Tensor& dy, DType dtype, Products products) {
+  return as_rows(products == Products::native ? widened_gradient(dy, dtype) : dy);
 }
 
 void check_products(const Check& check, DType dtype, Products products) {

@@ -17,6 +17,13 @@ Tensor transposed_matrix(const Tensor& matrix);
 // y = alpha a b, of matrices.
 void multiply_into(const Tensor& y, const Tensor& a, const Tensor& b, double alpha = 1.0);
 
+// The dtype of the weights beside an operand: where products round, it may be rounded already.
+DType master_dtype(DType operand, Products products);
+
+// The rows of a gradient of a product's result in `dtype`: as they are, or widened where the
+// products of backward would not round what came rounded.
+Tensor gradient_rows(const Tensor& dy, DType dtype, Products products);
+
 // Throws for Products::bfloat16 with a dtype other than float32.
 void check_products(const Check& check, DType dtype, Products products);
 

@@ -227,6 +227,12 @@ void map_on_gpu(const Out& y, const Function& function, const Views&... x) {
                                x...);
 }
 
+// Several results of one shape and dtype Y, the inputs read once for all: function returns Results.
+template <class Y, class... X, std::size_t results, class Function, class... Views>
+void map_on_gpu(const std::array<Out, results>& y, const Function& function, const Views&... x) {
+  detail::map_several<Y, X...>(y, function, std::make_index_sequence<results>{}, x...);
+}
+
 // The same, all of one floating dtype. `function` takes numbers of any one type.
 template <class Function, class... Views>
 void map_floating_on_gpu(const Out& y, const Function& function, const Views&... x) {
@@ -235,14 +241,11 @@ void map_floating_on_gpu(const Out& y, const Function& function, const Views&...
   });
 }
 
-// Several results of one shape and floating dtype, the inputs read once for all: function returns
-// Results.
 template <std::size_t results, class Function, class... Views>
 void map_floating_on_gpu(const std::array<Out, results>& y, const Function& function,
                          const Views&... x) {
   visit_floating(y[0].dtype, [&]<class T>(TypeTag<T>) {
-    detail::map_several<T, detail::TypeFor<Views, T>...>(y, function,
-                                                         std::make_index_sequence<results>{}, x...);
+    map_on_gpu<T, detail::TypeFor<Views, T>...>(y, function, x...);
   });
 }
 

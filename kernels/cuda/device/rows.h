@@ -126,14 +126,14 @@ struct RowKernel {
   }
 };
 
-// Whether rows of these views, all of T, can be read in packs of `width`. A view with one dimension
-// is one row.
-template <class T>
-bool rows_fit_packs(int width, std::int64_t columns, std::initializer_list<Operand> views) {
+// Whether rows of these views, each of its own dtype, can be read in packs of `width`. A view with
+// one dimension is one row.
+inline bool rows_fit_packs(int width, std::int64_t columns, std::initializer_list<Operand> views) {
   if (columns % width != 0) return false;
   for (const auto& view : views) {
     if (!view.present()) continue;
-    if (!is_aligned<T>(view.data, width)) return false;
+    const auto alignment = pack_alignment(size_of(view.dtype), width);
+    if (reinterpret_cast<std::uintptr_t>(view.data) % alignment != 0) return false;
     if (view.rank() == 2 && view.stride(0) % width != 0) return false;
   }
   return true;
@@ -165,15 +165,15 @@ void with_row_group(std::int64_t columns, std::initializer_list<Operand> views,
       launch(RowGroup<width, block, 0>{});
     }
   };
-  if (rows_fit_packs<T>(pack_width<T>, columns, views)) {
+  if (rows_fit_packs(pack_width<T>, columns, views)) {
     with_width(std::integral_constant<int, pack_width<T>>{});
   } else {
     with_width(std::integral_constant<int, 1>{});
   }
 }
 
-// body(row, group) for every row. `views` are what it reads and writes as packs of T,
-// [rows, columns] or [columns].
+// body(row, group) for every row. `views` are what it reads and writes as packs of as many elements
+// as make 16 bytes of T's, [rows, columns] or [columns].
 template <class T, class Body>
 void for_each_row_on_gpu(std::int64_t rows, std::int64_t columns,
                          std::initializer_list<Operand> views, const Body& body) {

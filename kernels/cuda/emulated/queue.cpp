@@ -10,6 +10,7 @@ namespace lookback::device::emulated {
 namespace {
 
 std::vector<Queued>* capture = nullptr;
+std::optional<std::int64_t> works_counted;  // none: they run
 std::optional<std::int64_t> works_left;  // none: the GPU stays
 std::optional<CaptureStage> stage_without_memory;
 
@@ -18,7 +19,9 @@ bool is_lost() { return works_left && *works_left == 0; }
 }  // namespace
 
 void submit(Queued work) {
-  if (capture != nullptr) {
+  if (works_counted) {
+    ++*works_counted;
+  } else if (capture != nullptr) {
     capture->push_back(std::move(work));
   } else {
     run(work);
@@ -37,6 +40,10 @@ std::vector<Queued> captured(const std::function<void()>& work) {
   capture = nullptr;
   return result;
 }
+
+CountInPlace::CountInPlace() { works_counted = 0; }
+CountInPlace::~CountInPlace() { works_counted.reset(); }
+std::int64_t CountInPlace::works() const { return *works_counted; }
 
 LoseDeviceAfter::LoseDeviceAfter(std::int64_t works) { works_left = works; }
 LoseDeviceAfter::~LoseDeviceAfter() { works_left.reset(); }

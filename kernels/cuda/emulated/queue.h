@@ -16,6 +16,16 @@ void submit(Queued work);
 std::vector<Queued> captured(const std::function<void()>& work);
 bool is_capturing();
 
+// For its lifetime: what is submitted is counted, and does not run. Copies do.
+class CountInPlace {
+ public:
+  CountInPlace();
+  ~CountInPlace();
+  CountInPlace(const CountInPlace&) = delete;
+  CountInPlace& operator=(const CountInPlace&) = delete;
+  std::int64_t works() const;
+};
+
 // For its lifetime: a GPU that is lost in the middle. When so many submitted works have run,
 // nothing runs any more, and who waits for the GPU or copies hears of it, as of a real one.
 class LoseDeviceAfter {
