@@ -21,12 +21,32 @@ std::vector<Tensor> members(const std::vector<LeftByReplays::Part>& parts,
   return result;
 }
 
-// Of attention(), and of replays that do not wait for it: the formulas are the same.
-struct AttentionBackward {
-  static constexpr std::string_view name = "attention";
+// What a run of the weights keeps for backward.
+struct SavedRun {
   detail::SavedPieces pieces;
   SavedTensor v, y, log_sum_exp;
   CausalMask mask;
+
+  // The kernel's inputs, of which `values` is v.
+  kernels::AttentionBackwardArgs arguments(const Tensor& dy, const AttentionPieces& given,
+                                           const Tensor& values) const {
+    kernels::AttentionBackwardArgs result{.dy = dy,
+                                          .q = detail::views_of(given.q),
+                                          .k = detail::views_of(given.k),
+                                          .v = values,
+                                          .scales = given.scales,
+                                          .form = detail::form_of(given),
+                                          .y = y.get(),
+                                          .log_sum_exp = log_sum_exp.get()};
+    result.mask = mask.view();
+    return result;
+  }
+};
+
+// Of attention(), and of replays that do not wait for it: the formulas are the same.
+struct AttentionBackward {
+  static constexpr std::string_view name = "attention";
+  SavedRun run;
   std::shared_ptr<LeftByReplays> left;  // null: replays go back by themselves
 
   std::vector<Tensor> operator()(std::span<const Tensor> gradients, Needed needed) const {
@@ -34,30 +54,22 @@ struct AttentionBackward {
     const auto dlog_sum_exp =
         gradients.size() > 1 && gradients[1].defined() ? contiguous(gradients[1]) : Tensor{};
     const auto parts = left ? std::exchange(left->parts, {}) : std::vector<LeftByReplays::Part>();
-    const auto given = pieces.get();
-    const auto values = v.get();
+    const auto given = run.pieces.get();
+    const auto values = run.v.get();
     const detail::PieceGradients sums(given, needed);
     const bool wants_dv = needed[2 * given.q.size() + 1] && dy.defined();
     const auto dv = wants_dv ? empty_like(values) : Tensor{};
     const auto replayed_dy = members(parts, &LeftByReplays::Part::dy);
     const auto replayed_v = members(parts, &LeftByReplays::Part::v);
-    run_with_workspace(kernels::attention_backward, values.device(),
-                       kernels::AttentionBackwardArgs{.dy = dy,
-                                                      .q = detail::views_of(given.q),
-                                                      .k = detail::views_of(given.k),
-                                                      .v = values,
-                                                      .scales = given.scales,
-                                                      .form = detail::form_of(given),
-                                                      .y = y.get(),
-                                                      .log_sum_exp = log_sum_exp.get(),
-                                                      .dq = detail::targets_of(sums.q),
-                                                      .dk = detail::targets_of(sums.k),
-                                                      .dv = dv,
-                                                      .dscales = sums.scales,
-                                                      .replayed_dy = detail::views_of(replayed_dy),
-                                                      .replayed_v = detail::views_of(replayed_v),
-                                                      .dlog_sum_exp = dlog_sum_exp,
-                                                      .mask = mask.view()});
+    auto arguments = run.arguments(dy, given, values);
+    arguments.dq = detail::targets_of(sums.q);
+    arguments.dk = detail::targets_of(sums.k);
+    arguments.dv = dv;
+    arguments.dscales = sums.scales;
+    arguments.replayed_dy = detail::views_of(replayed_dy);
+    arguments.replayed_v = detail::views_of(replayed_v);
+    arguments.dlog_sum_exp = dlog_sum_exp;
+    run_with_workspace(kernels::attention_backward, values.device(), arguments);
     auto all = sums.in_order();
     all.push_back(dv);
     return all;
@@ -68,29 +80,19 @@ struct AttentionBackward {
 // large a part of them lies along the weights themselves, and leaves the rest.
 struct AttentionReplayBackward {
   static constexpr std::string_view name = "attention_replay";
-  detail::SavedPieces pieces;
-  SavedTensor v, y, log_sum_exp;
-  CausalMask mask;
+  SavedRun run;
   std::shared_ptr<LeftByReplays> left;
 
   std::vector<Tensor> operator()(const Tensor& given_dy, Needed needed) const {
     const auto dy = contiguous(given_dy);
-    const auto given = pieces.get();
-    const auto values = v.get(), sums = log_sum_exp.get();
-    const auto dlog_sum_exp = empty_like(sums);
+    const auto given = run.pieces.get();
+    const auto values = run.v.get();
+    const auto dlog_sum_exp = empty_like(run.log_sum_exp.get());
     const auto dv = needed[1] ? empty_like(values) : Tensor{};
-    run_with_workspace(kernels::attention_backward, dy.device(),
-                       kernels::AttentionBackwardArgs{.dy = dy,
-                                                      .q = detail::views_of(given.q),
-                                                      .k = detail::views_of(given.k),
-                                                      .v = values,
-                                                      .scales = given.scales,
-                                                      .form = detail::form_of(given),
-                                                      .y = y.get(),
-                                                      .log_sum_exp = sums,
-                                                      .dv = dv,
-                                                      .given_dlog_sum_exp = dlog_sum_exp,
-                                                      .mask = mask.view()});
+    auto arguments = run.arguments(dy, given, values);
+    arguments.dv = dv;
+    arguments.given_dlog_sum_exp = dlog_sum_exp;
+    run_with_workspace(kernels::attention_backward, values.device(), arguments);
     if (needed[0]) left->parts.push_back({dy, values});
     return {dlog_sum_exp, dv};
   }
@@ -138,7 +140,7 @@ AttentionResult attention(const AttentionPieces& given_pieces, const Tensor& giv
   if (left) left->are_collected = waits;
   const Tensor outputs[] = {y, log_sum_exp};
   record_all<AttentionBackward>(std::span(outputs, waits ? 2 : 1), inputs, [&] {
-    return AttentionBackward{detail::SavedPieces(pieces), v, y, log_sum_exp, mask,
+    return AttentionBackward{{detail::SavedPieces(pieces), v, y, log_sum_exp, mask},
                              waits ? left : nullptr};
   });
   return {y, log_sum_exp};
@@ -162,12 +164,12 @@ Tensor attention_replay(const AttentionPieces& given_pieces, const Tensor& log_s
   const auto y = attend(pieces, v, given, given, mask);
   if (left && left->are_collected) {
     return record<AttentionReplayBackward>(y, {log_sum_exp, v}, [&] {
-      return AttentionReplayBackward{detail::SavedPieces(pieces), v, y, given, mask, left};
+      return AttentionReplayBackward{{detail::SavedPieces(pieces), v, y, given, mask}, left};
     });
   }
   const auto inputs = detail::inputs_of(pieces, {v});
   return record<AttentionBackward>(y, std::span<const Tensor>(inputs), [&] {
-    return AttentionBackward{detail::SavedPieces(pieces), v, y, given, mask, nullptr};
+    return AttentionBackward{{detail::SavedPieces(pieces), v, y, given, mask}, nullptr};
   });
 }
 

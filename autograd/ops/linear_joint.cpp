@@ -98,34 +98,11 @@ struct LinearJointBackward {
   }
 };
 
-void check_arguments(const Tensor& x, const std::vector<Tensor>& weights,
-                     const std::vector<Tensor>& biases, Products products) {
-  const Check check{"linear_joint"};
-  check(!weights.empty(), "there must be at least one weight");
-  check(biases.empty() || biases.size() == weights.size(),
-        "{} biases: there must be none, or one entry to each of the {} weights", biases.size(),
-        weights.size());
-  check(x.rank() > 0 && is_floating(x.dtype()), "x {} {} must be floating rows", x.dtype(),
-        x.shape());
-  const auto dtype = master_dtype(x.dtype(), products);
-  check_products(check, dtype, products);
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const auto& weight = weights[i];
-    check(weight.rank() == 2 && weight.size(1) == x.size(-1) && weight.dtype() == dtype,
-          "weight {}, {} {}, must be {} (N, {}): x is {}", i, weight.dtype(), weight.shape(), dtype,
-          x.size(-1), x.shape());
-    if (biases.empty() || !biases[i].defined()) continue;
-    check(biases[i].shape() == Shape{weight.size(0)} && biases[i].dtype() == dtype,
-          "bias {}, {} {}, must be {} ({},): weight is {}", i, biases[i].dtype(), biases[i].shape(),
-          dtype, weight.size(0), weight.shape());
-  }
-}
-
 }  // namespace
 
 Tensor linear_joint(const Tensor& x, const std::vector<Tensor>& weights,
                     const std::vector<Tensor>& biases, Products products) {
-  check_arguments(x, weights, biases, products);
+  check_weights_of_one(Check{"linear_joint"}, x, weights, biases, products);
   std::vector<Tensor> matrices;
   std::vector<std::int64_t> sizes;
   auto shape = x.shape();

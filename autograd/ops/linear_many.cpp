@@ -55,34 +55,11 @@ struct LinearManyBackward {
   }
 };
 
-void check_arguments(const Tensor& x, const std::vector<Tensor>& weights,
-                     const std::vector<Tensor>& biases, Products products) {
-  const Check check{"linear_many"};
-  check(!weights.empty(), "there must be at least one weight");
-  check(biases.empty() || biases.size() == weights.size(),
-        "{} biases: there must be none, or one entry to each of the {} weights", biases.size(),
-        weights.size());
-  check(x.rank() > 0 && is_floating(x.dtype()), "x {} {} must be floating rows", x.dtype(),
-        x.shape());
-  const auto dtype = master_dtype(x.dtype(), products);
-  check_products(check, dtype, products);
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const auto& weight = weights[i];
-    check(weight.rank() == 2 && weight.size(1) == x.size(-1) && weight.dtype() == dtype,
-          "weight {}, {} {}, must be {} (N, {}): x is {}", i, weight.dtype(), weight.shape(), dtype,
-          x.size(-1), x.shape());
-    if (biases.empty() || !biases[i].defined()) continue;
-    check(biases[i].shape() == Shape{weight.size(0)} && biases[i].dtype() == dtype,
-          "bias {}, {} {}, must be {} ({},): weight is {}", i, biases[i].dtype(), biases[i].shape(),
-          dtype, weight.size(0), weight.shape());
-  }
-}
-
 }  // namespace
 
 std::vector<Tensor> linear_many(const Tensor& x, const std::vector<Tensor>& weights,
                                 const std::vector<Tensor>& biases, Products products) {
-  check_arguments(x, weights, biases, products);
+  check_weights_of_one(Check{"linear_many"}, x, weights, biases, products);
   const auto x_operand = product_operand(as_rows(x), products);
   std::vector<Tensor> outputs, matrices;
   std::vector<Tensor> inputs{x};

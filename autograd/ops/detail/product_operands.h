@@ -1,6 +1,8 @@
 // How the operands of matrix products reach the kernels.
 #pragma once
 
+#include <vector>
+
 #include "autograd/ops/products.h"
 #include "runtime/tensor.h"
 
@@ -26,5 +28,10 @@ Tensor gradient_rows(const Tensor& dy, DType dtype, Products products);
 
 // Throws for Products::bfloat16 with a dtype other than float32.
 void check_products(const Check& check, DType dtype, Products products);
+
+// Throws where an operation of one x, weights [N_i, K] and biases (none at all, or one entry to
+// each weight, [N_i] or undefined) is given other shapes or dtypes; x may be rounded already.
+void check_weights_of_one(const Check& check, const Tensor& x, const std::vector<Tensor>& weights,
+                          const std::vector<Tensor>& biases, Products products);
 
 }  // namespace lookback
