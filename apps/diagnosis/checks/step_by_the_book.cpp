@@ -1,6 +1,7 @@
 // Steps of the code that trains against the book (step_book.h), number by number: clipping, AdamW
 // with its corrections, what decays, the rate, gradients that are cleared, and the sum over 1, 3
-// and 7 micro-batches of unequal targets, in f64; and a step in f32. The first run has the
+// and 7 micro-batches of unequal targets, in f64; a step in f32; and two with products in bf16, the
+// second of which reads the copies of the weights that the first has written. The first run has the
 // subject's own options. Those of the others differ from each other and from all defaults: where
 // two are equal, or 0, one that is taken for the other does not show.
 #include <algorithm>
@@ -47,7 +48,9 @@ std::vector<Named> further_plans(const Subject& subject, double norm) {
       {"steps by the book, 3 micro-batches", {.options = own_options(subject, 3, above)}},
       {"steps by the book, 7 micro-batches, clipped", {.options = own_options(subject, 7, below)}},
       {"a step by the book in float32, clipped",
-       {.options = own_options(subject, 1, below), .dtype = DType::f32, .steps = 1}}};
+       {.options = own_options(subject, 1, below), .dtype = DType::f32, .steps = 1}},
+      {"two steps by the book in bfloat16",
+       {.options = own_options(subject, 2, above), .dtype = DType::bf16, .steps = 2}}};
 }
 
 Named own_plan(const Subject& subject) {
