@@ -1,5 +1,5 @@
 // Where a library is looked for that is no part of the program, and what is said where it is not.
-#include "kernels/cuda/device/library_search.h"
+#include "runtime/library_search.h"
 
 #include <dlfcn.h>
 #include <gmock/gmock.h>
@@ -9,6 +9,7 @@
 #include <fstream>
 #include <optional>
 
+#include "kernels/cuda/device/cuda_library_folders.h"
 #include "runtime/error.h"
 #include "tests/paths.h"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/cuda/device/library_search.h"
+#include "runtime/library_search.h"
 #include "runtime/check.h"
 #include "tests/gemm_probe/probe_check.h"
 

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include "kernels/cuda/device/cuda_library_folders.h"
 #include "runtime/check.h"
 
 namespace lookback::kernels {

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <string>
 
-#include "kernels/cuda/device/library_search.h"
+#include "runtime/library_search.h"
 
 namespace lookback::kernels {
 

@@ -29,8 +29,4 @@ struct OpenedLibrary {
 OpenedLibrary open_library(const LibrarySearch& search,
                            const std::function<std::string(void*)>& why_not);
 
-// Where libraries of CUDA `major` lie: below CUDA_HOME and CUDA_PATH, where its installer puts
-// them, and in the packages of every Python on PATH ("pip install nvidia-cublas").
-std::vector<std::filesystem::path> cuda_library_folders(int major);
-
 }  // namespace lookback
