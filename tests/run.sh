@@ -11,5 +11,8 @@ bash "$root/third_party/install_packages.sh" build test
 if [ -n "${CI:-}" ] && ! command -v chromium >/dev/null; then
   bash "$root/third_party/install_packages.sh" browser || echo "going on without a browser" >&2
 fi
+if [ -n "${CI:-}" ]; then
+  bash "$root/third_party/install_packages.sh" mpi || echo "going on without MPI" >&2
+fi
 build "$build_dir" --preset release -DLOOKBACK_TESTS=ON
 run_ctest "$build_dir" "${rest[@]}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing of third_party/packages.txt:
-#   bash third_party/install_packages.sh build [test] [tidy] [fuzz] [browser]
+#   bash third_party/install_packages.sh build [test] [tidy] [fuzz] [browser] [mpi]
 # Does nothing, and needs no network, when everything is there.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
