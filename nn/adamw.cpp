@@ -6,21 +6,42 @@
 #include "autograd/gradient.h"
 #include "autograd/ops/contiguous.h"
 #include "autograd/rounded_weights.h"
-#include "autograd/workspace.h"
 #include "kernels/adamw.h"
-#include "kernels/global_norm.h"
+#include "kernels/chunk_squares.h"
 #include "runtime/transfer.h"
 
 namespace lookback {
 
+namespace {
+
+Device device_of(const std::vector<NamedParameter>& parameters) {
+  return parameters.empty() ? cpu_device : parameters[0].tensor.device();
+}
+
+}  // namespace
+
 AdamW::AdamW(std::vector<NamedParameter> parameters, AdamWOptions adamw_options)
-    : parameters_(std::move(parameters)), options_(adamw_options) {
-  for (const auto& [name, tensor, initial] : parameters_) {
-    const auto fresh = [&x = tensor] { return zeros(x.shape(), x.dtype(), x.device()); };
-    moments_.push_back({name, fresh(), fresh()});
-  }
-  numbers_ =
-      zeros({4}, DType::f64, parameters_.empty() ? cpu_device : parameters_[0].tensor.device());
+    : parameters_(std::move(parameters)),
+      options_(adamw_options),
+      numbers_(zeros({4}, DType::f64, device_of(parameters_))) {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) add_part({i});
+}
+
+AdamW::AdamW(std::vector<NamedParameter> parameters, AdamWOptions adamw_options,
+             std::vector<ParameterRange> ranges)
+    : parameters_(std::move(parameters)),
+      options_(adamw_options),
+      numbers_(zeros({4}, DType::f64, device_of(parameters_))) {
+  for (const auto& range : ranges) add_part({range.parameter, range});
+}
+
+void AdamW::add_part(const Part& part) {
+  const auto& [name, tensor, initial] = parameters_[part.parameter];
+  const auto fresh = [shape = part.of(tensor).shape(), &x = tensor] {
+    return zeros(shape, x.dtype(), x.device());
+  };
+  moments_.push_back({name, fresh(), fresh()});
+  parts_.push_back(part);
 }
 
 void AdamW::step(double learning_rate, const GradientScale& gradients) {
@@ -45,23 +66,24 @@ void AdamW::update(double max_norm, const Tensor& norm) {
                                .max_norm = max_norm};
   arguments.norm = norm;
   std::vector<Tensor> tensors;
-  for (const auto& parameter : parameters_) tensors.push_back(parameter.tensor);
+  for (const auto& part : parts_) tensors.push_back(part.of(parameters_[part.parameter].tensor));
   const auto rounded = RoundedWeights::begin_update(tensors);
   std::vector<Tensor> held;  // keeps the gradients' memory until the step is done
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const auto& tensor = parameters_[i].tensor;
-    const auto g = gradient(tensor);
-    held.push_back(g.defined() ? contiguous(g)
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const auto& whole = parameters_[parts_[i].parameter].tensor;
+    const auto& tensor = tensors[i];
+    const auto g = gradient(whole);
+    held.push_back(g.defined() ? parts_[i].of(contiguous(g))
                                : zeros(tensor.shape(), tensor.dtype(), tensor.device()));
     arguments.parameters.emplace_back(tensor);
     arguments.first_moments.emplace_back(moments_[i].first_moment);
     arguments.second_moments.emplace_back(moments_[i].second_moment);
     arguments.gradients.emplace_back(held.back());
     arguments.rounded.push_back(rounded[i].defined() ? kernels::Out(rounded[i]) : kernels::Out());
-    arguments.decay.push_back(tensor.rank() >= 2 ? options_.weight_decay : 0);
+    arguments.decay.push_back(whole.rank() >= 2 ? options_.weight_decay : 0);
   }
-  if (parameters_.empty()) return;
-  kernels::adamw_step(parameters_[0].tensor.backend(), arguments);
+  if (parts_.empty()) return;
+  kernels::adamw_step(tensors[0].backend(), arguments);
   for (const auto& parameter : parameters_) parameter.tensor.storage()->bump_version();
   RoundedWeights::end_update();
 }
@@ -75,12 +97,11 @@ Tensor gradient_norm_tensor(const std::vector<NamedParameter>& parameters) {
     held.push_back(contiguous(g));
     tensors.emplace_back(held.back());
   }
-  if (held.empty()) {
-    return zeros({}, DType::f64, parameters.empty() ? cpu_device : parameters[0].tensor.device());
-  }
-  const auto norm = zeros({}, DType::f64, held[0].device());
-  run_with_workspace(kernels::global_norm, norm.device(),
-                     kernels::GlobalNorm{.tensors = tensors, .y = norm});
+  const auto device = device_of(parameters);
+  const auto squares = empty({kernels::count_chunks(tensors, device.backend)}, DType::f64, device);
+  const auto norm = empty({}, DType::f64, device);
+  kernels::chunk_squares(device.backend, {.tensors = tensors, .y = squares});
+  kernels::root_of_sum(device.backend, {.squares = squares, .y = norm});
   return norm;
 }
 

@@ -1,9 +1,11 @@
 // AdamW (Loshchilov & Hutter 2019), over all parameters in one pass.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "nn/module.h"
+#include "nn/shards.h"
 
 namespace lookback {
 
@@ -21,6 +23,10 @@ struct AdamWOptions {
 class AdamW {
  public:
   AdamW(std::vector<NamedParameter> parameters, AdamWOptions adamw_options);
+  // Moves the elements of these ranges alone, of parameters that are contiguous: the moments are
+  // theirs, in this order, each of the shape [size].
+  AdamW(std::vector<NamedParameter> parameters, AdamWOptions adamw_options,
+        std::vector<ParameterRange> ranges);
 
   // What the gradients are multiplied by, with clipping, for which the host need not know their
   // norm: it is read where it lies. A norm that is not finite leaves parameters and moments as they
@@ -45,7 +51,7 @@ class AdamW {
 
   struct State {
     std::string name;
-    Tensor first_moment, second_moment;  // of the parameter's shape and dtype
+    Tensor first_moment, second_moment;  // of the shape and dtype of what it moves
   };
   const std::vector<State>& states() const { return moments_; }
   std::int64_t steps_taken() const { return steps_; }
@@ -53,8 +59,18 @@ class AdamW {
   void resume_after(std::int64_t steps_done) { steps_ = steps_done; }
 
  private:
+  // What is moved: a parameter or a range of one, and what belongs to that of its gradient.
+  struct Part {
+    std::size_t parameter;
+    std::optional<ParameterRange> range = {};
+    Tensor of(const Tensor& whole) const { return range ? part_of(whole, *range) : whole; }
+  };
+
+  void add_part(const Part& part);
+
   std::vector<NamedParameter> parameters_;
-  std::vector<State> moments_;
+  std::vector<Part> parts_;
+  std::vector<State> moments_;  // of each part
   AdamWOptions options_;
   Tensor numbers_;  // of the step at hand, [4] f64: kernels::AdamWNumbers
   std::int64_t steps_ = 0;

@@ -65,6 +65,9 @@ class Communicator {
   // received from lets the time run out: none of its messages has got on for so long.
   virtual void wait(Ticket ticket) = 0;
 
+  // How long another rank may leave this one waiting, from here on.
+  virtual void set_timeout(std::chrono::seconds timeout) = 0;
+
   // The normal end: all ranks have come here. Throws PeerLost where one has not. The destructor
   // calls it, and lets no exception out, where nobody has and no exception is in flight. A process
   // that ends in another way has failed, for the launcher, which ends the others.

@@ -18,6 +18,7 @@
 #include "apps/cli/console.h"
 #include "apps/cli/exit_code.h"
 #include "apps/cli/flags.h"
+#include "runtime/communicator.h"
 #include "runtime/device.h"
 #include "runtime/float_products.h"
 #include "runtime/registry.h"
@@ -34,6 +35,7 @@ struct Session {
   std::uint64_t seed = 0;
   Console console;
   const Flags* flags = nullptr;  // all of this call, for options.toml
+  Communicator* ranks = nullptr;  // of this run; one process is rank 0 of 1
   std::string version = {};      // of the program
   // Which device --device auto took; empty where the flag named one.
   std::string device_note = {};
@@ -52,8 +54,10 @@ class Command {
   virtual std::vector<std::string> translated(std::span<const std::string> arguments) {
     return {arguments.begin(), arguments.end()};
   }
+  // Whether several processes that one launcher has started may be one run.
+  virtual bool takes_several_ranks() const { return false; }
   // Once the flags have been read, before the session starts: may set those that were not given.
-  virtual void complete(Flags&) {}
+  virtual void complete(Flags&, Communicator&) {}
   virtual ExitCode run(const Session& session) = 0;
 };
 

@@ -15,6 +15,8 @@ namespace {
 constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr char32_t delete_character = 0x7f, first_printable_above = 0xa0;
 
+bool silent = false;  // set before there are threads
+
 bool is_terminal(int stream) { return isatty(stream) == 1; }
 
 // U+2400 and on.
@@ -51,7 +53,10 @@ std::string json_text(const nlohmann::ordered_json& object) {
 
 }  // namespace
 
+void be_silent() { silent = true; }
+
 void print(std::string_view text) {
+  if (silent) return;
   const auto shown = is_terminal(STDOUT_FILENO) ? printable(text) : std::string(text);
   if (std::fwrite(shown.data(), 1, shown.size(), stdout) != shown.size() ||
       std::fflush(stdout) != 0) {
@@ -67,7 +72,13 @@ void print_warning(std::string_view text) {
   print_error(fmt::format("lookback: warning: {}\n", one_line(text)));
 }
 
+void print_last_error(std::string_view text) {
+  silent = false;
+  print_error(text);
+}
+
 void draw(std::string_view text) {
+  if (silent) return;
   static_cast<void>(std::fwrite(text.data(), 1, text.size(), stderr));
   static_cast<void>(std::fflush(stderr));
 }

@@ -31,6 +31,10 @@ void print(std::string_view text);
 void print_error(std::string_view text);
 // "lookback: warning: ..." on stderr.
 void print_warning(std::string_view text);
+// From here on these functions write nothing: of several ranks one speaks for all.
+void be_silent();
+// What ends this process, silent or not.
+void print_last_error(std::string_view text);
 // To stderr as it is: what moves a terminal's cursor on purpose.
 void draw(std::string_view text);
 

@@ -1,16 +1,26 @@
 #include "apps/cli/program.h"
 
+#include <algorithm>
+#include <chrono>
 #include <exception>
+#include <functional>
+#include <memory>
+#include <thread>
 
 #include "apps/cli/error_message.h"
 #include "apps/cli/process.h"
 #include "apps/cli/session.h"
 #include "apps/data/open.h"
 #include "nn/layer/combination_error.h"
+#include "runtime/communicator.h"
+#include "runtime/launch.h"
 #include "runtime/nearest_name.h"
 
 namespace lookback {
 namespace {
+
+// Between the ranks of a run, until its flags are read.
+constexpr std::chrono::seconds timeout_of_the_start{120};
 
 std::string overview() {
   std::size_t width = 0;
@@ -26,7 +36,7 @@ std::string overview() {
 }
 
 ExitCode run_command(std::string_view version, const std::string& name,
-                     std::span<const std::string> arguments) {
+                     std::span<const std::string> arguments, Communicator& ranks) {
   const auto found = Commands::all().find(name);
   if (found == Commands::all().end()) {
     if (name.starts_with("-")) usage_error("{} before the subcommand: flags stand behind it", name);
@@ -34,6 +44,10 @@ ExitCode run_command(std::string_view version, const std::string& name,
                 nearest_name(name, Commands::names()));
   }
   const auto command = found->second.make();
+  if (ranks.size() > 1 && !command->takes_several_ranks()) {
+    usage_error("{}: is one process's, and this is one of {}: start it without mpirun", name,
+                ranks.size());
+  }
   Flags flags;
   SessionFlags session_flags;
   command->declare(flags);
@@ -43,14 +57,15 @@ ExitCode run_command(std::string_view version, const std::string& name,
     print(flags.help_text("lookback " + name, "lookback " + name + ": " + found->second.summary));
     return ExitCode::good;
   }
-  command->complete(flags);
-  auto session = session_flags.start();
+  command->complete(flags, ranks);
+  auto session = session_flags.start(ranks);
   session.flags = &flags;
   session.version = version;
   return command->run(session);
 }
 
-ExitCode dispatch(std::string_view version, std::span<const std::string> arguments) {
+ExitCode dispatch(std::string_view version, std::span<const std::string> arguments,
+                  Communicator& ranks) {
   if (arguments.empty()) {
     std::string names;
     for (const auto& name : Commands::names()) names += (names.empty() ? "" : ", ") + name;
@@ -65,12 +80,68 @@ ExitCode dispatch(std::string_view version, std::span<const std::string> argumen
     print(overview());
     return ExitCode::good;
   }
-  return run_command(version, first, arguments.subspan(1));
+  return run_command(version, first, arguments.subspan(1), ranks);
 }
 
-int report(ExitCode code, std::string_view message) {
-  print_error(fmt::format("lookback: error: {}\n", one_line(message)));
-  return static_cast<int>(code);
+struct Ending {
+  ExitCode code;
+  std::string message = {};  // of an error; empty: there was none
+  // Whether every rank comes to the same end, of the same numbers.
+  bool of_all = false;
+};
+
+// What `run` returns or throws.
+Ending ending_of(const std::function<ExitCode()>& run) {
+  try {
+    return {run()};
+  } catch (const UsageError& error) {
+    return {ExitCode::usage, error.what()};
+  } catch (const LaunchError& error) {
+    return {ExitCode::usage, error.what()};
+  } catch (const CombinationError& error) {
+    return {ExitCode::usage, error.what()};
+  } catch (const UnsuitableTokenizer& error) {
+    return {ExitCode::usage, fmt::format("--tokenizer {}", error.what())};
+  } catch (const NonFiniteError& error) {
+    return {ExitCode::non_finite, error.what(), true};
+  } catch (const std::exception& error) {
+    return {ExitCode::failure, message_of(error)};
+  } catch (...) {
+    return {ExitCode::failure, "an exception of unknown type"};
+  }
+}
+
+void print_ending(std::string_view message) {
+  print_last_error(fmt::format("lookback: error: {}\n", one_line(message)));
+}
+
+// What goes wrong on all ranks the first one tells, and the launcher ends the others before they
+// would. What goes wrong on another one alone is told by that one.
+void let_first_speak(int rank) {
+  if (rank > 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1000 + 100 * std::min(rank, 50)));
+}
+
+void end_all_ranks(const Ending& ending, Communicator& ranks) {
+  const int rank = ranks.rank();
+  let_first_speak(rank);
+  print_ending(rank == 0
+                   ? ending.message
+                   : fmt::format("rank {} on {}: {}", rank, ranks.host_of(rank), ending.message));
+  ranks.abort(static_cast<int>(ending.code));
+}
+
+int end(const Ending& ending, Communicator& ranks) {
+  if (!ending.message.empty()) {
+    if (ranks.size() > 1 && !ending.of_all) end_all_ranks(ending, ranks);
+    if (ranks.rank() == 0) print_ending(ending.message);
+  }
+  const auto parted = ending_of([&] {
+    ranks.finish();
+    return ending.code;
+  });
+  if (parted.code != ending.code && ranks.rank() == 0) print_ending(parted.message);
+  return static_cast<int>(parted.code);
 }
 
 }  // namespace
@@ -78,22 +149,21 @@ int report(ExitCode code, std::string_view message) {
 int run_program(std::string_view version, std::span<const std::string> arguments) {
   ignore_signals_of_writes();
   name_files_that_shrink();
-  try {
+  Launch launch;
+  std::unique_ptr<Communicator> ranks;
+  const auto start = ending_of([&] {
     check_stack_limit();
-    return static_cast<int>(dispatch(version, arguments));
-  } catch (const UsageError& error) {
-    return report(ExitCode::usage, error.what());
-  } catch (const CombinationError& error) {
-    return report(ExitCode::usage, error.what());
-  } catch (const UnsuitableTokenizer& error) {
-    return report(ExitCode::usage, fmt::format("--tokenizer {}", error.what()));
-  } catch (const NonFiniteError& error) {
-    return report(ExitCode::non_finite, error.what());
-  } catch (const std::exception& error) {
-    return report(ExitCode::failure, message_of(error));
-  } catch (...) {
-    return report(ExitCode::failure, "an exception of unknown type");
+    launch = read_launch();
+    if (launch.rank > 0) be_silent();
+    ranks = connect(launch, timeout_of_the_start);
+    return ExitCode::good;
+  });
+  if (ranks == nullptr) {
+    let_first_speak(launch.rank);
+    print_ending(start.message);
+    return static_cast<int>(start.code);
   }
+  return end(ending_of([&] { return dispatch(version, arguments, *ranks); }), *ranks);
 }
 
 }  // namespace lookback

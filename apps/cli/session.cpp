@@ -5,6 +5,7 @@
 #include "apps/cli/process.h"
 #include "runtime/device_runtime.h"
 #include "runtime/parallel.h"
+#include "runtime/usable_cores.h"
 
 namespace lookback {
 namespace {
@@ -20,6 +21,14 @@ std::string note_of_chosen(Device device) {
   }
   const auto reason = runtime == nullptr ? "" : runtime->why_passed_over();
   return reason.empty() ? "on the CPU" : "on the CPU, though a GPU is here: " + reason;
+}
+
+// What this process may use, less what others of its host do on the same cores. (Launchers may have
+// given each cores of its own.)
+std::int64_t threads_beside(Communicator& ranks) {
+  const auto cores = fmt::format("{} {}", ranks.host_of(ranks.rank()), allowed_cores());
+  const auto all = ranks.all_gather_texts(cores, "cores");
+  return std::max<std::int64_t>(1, num_threads() / std::ranges::count(all, cores));
 }
 
 }  // namespace
@@ -55,7 +64,7 @@ Device parse_device(const std::string& text) {
   return device;
 }
 
-Session SessionFlags::start() {
+Session SessionFlags::start(Communicator& ranks) {
   Session session;
   session.console.form = json ? Console::Form::json : Console::Form::text;
   session.console.notes = quiet ? Console::Notes::hidden : Console::Notes::shown;
@@ -68,10 +77,12 @@ Session SessionFlags::start() {
   }
   session.matmul_precision =
       std::make_shared<UseFloatProducts>(tf32 ? FloatProducts::tf32 : FloatProducts::full);
-  if (threads) set_num_threads(static_cast<int>(*threads));
+  if (threads || ranks.size() > 1)
+    set_num_threads(static_cast<int>(threads.value_or(threads_beside(ranks))));
   check_threads(num_threads());
   threads = num_threads();
   session.threads = *threads;
+  session.ranks = &ranks;
   session.seed = static_cast<std::uint64_t>(seed);
   return session;
 }

@@ -18,7 +18,8 @@ struct SessionFlags {
 
   void declare(Flags& flags);
   // Checks the device, sets the number of threads, and writes back what was left to the program.
-  Session start();
+  // `ranks` share the cores of their host out.
+  Session start(Communicator& ranks);
 };
 
 // auto, cpu, cuda, cuda:N. Throws UsageError for other text and for a device that is not there.

@@ -14,22 +14,24 @@
 #include "apps/data/tokenizer_file.h"
 #include "apps/diagnosis/faults/fault.h"
 #include "apps/model/attention_storage.h"
-#include "apps/model/machine_memory.h"
 #include "apps/model/model_choice.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/model_warnings.h"
-#include "apps/model/step_memory.h"
 #include "apps/sweep/sweep_run.h"
 #include "apps/train/absolute_paths.h"
 #include "apps/train/data_apart.h"
 #include "apps/train/document_separation.h"
 #include "apps/train/free_space.h"
 #include "apps/train/peak_memory.h"
+#include "apps/train/ranks.h"
 #include "apps/train/run_options.h"
+#include "apps/train/run_plan.h"
 #include "apps/train/script_flags.h"
 #include "apps/train/step_profile.h"
 #include "apps/train/training_run.h"
+#include "kernels/cpu/isa.h"
 #include "nn/initialize.h"
+#include "nn/llama/config_file.h"
 #include "nn/llama/variant_of_weights.h"
 #include "runtime/device_runtime.h"
 
@@ -46,7 +48,11 @@ class Train final : public Command {
     return std::move(script.arguments);
   }
 
-  void complete(Flags& flags) override {
+  bool takes_several_ranks() const override { return true; }
+
+  void complete(Flags& flags, Communicator& ranks) override {
+    ranks.set_timeout(std::chrono::seconds(options_.collective_timeout));
+    if (ranks.size() > 1) check_ranks(ranks);
     if (options_.output_dir.empty()) usage_error("--output-dir is empty: it must name a folder");
     make_paths_absolute(options_);
     if (options_.sweep.empty() && options_.sweep_jobs)
@@ -63,20 +69,21 @@ class Train final : public Command {
       sweep_ = sweep_of(flags);
       return;
     }
-    if (!options_.resume) return;
-    output_.emplace(options_.output_dir, ExistingRun::resumed);  // before anything there is read
-    resumed_ = settings_of_run(flags, options_);
-    resumed_->checkpoint = find_checkpoint(options_);
-    from_checkpoint([&] { resumed_->state = load_trainer_state(resumed_->checkpoint); });
-    check_ties(*resumed_, flags);
-    // Before anything else can be wrong with what the file says.
-    std::ranges::for_each(resumed_->warnings, print_warning);
+    if (options_.resume) {
+      is_first(ranks) ? read_resumed_run(flags) : static_cast<void>(resumed_.emplace());
+      take_resumed_run(ranks, flags, *resumed_);
+    } else if (!options_.gradient_lanes && ranks.size() > 1) {
+      options_.gradient_lanes = ranks.size();
+    }
+    if (options_.gradient_lanes == 1) options_.gradient_lanes.reset();
+    check_rank_count(ranks, options_.gradient_lanes.value_or(1));
   }
 
   ExitCode run(const Session& session) override {
     if (sweep_) return run_sweep(*sweep_, session);
     check_flags(*session.flags);
-    if (!output_) {
+    auto& ranks = *session.ranks;
+    if (!output_ && is_first(ranks)) {
       output_.emplace(options_.output_dir,
                       options_.overwrite ? ExistingRun::replaced : ExistingRun::refused);
     }
@@ -84,11 +91,10 @@ class Train final : public Command {
     const auto data = open(session, choice);
     resolve_steps(options_, data.training->tokens());
     if (resumed_) note_resolved_steps(*resumed_, *session.flags);
-    check_memory(least_step_bytes(choice.config, precision_of(options_.dtype).storage),
-                 "weights, their gradients and AdamW's moments alone need",
-                 "only a smaller model (--config)");
+    check_common(ranks, common_values(session, choice.config, data));
+    check_least_memory(choice.config, options_);
     const Llama llama(choice.config, precision_of(options_.dtype));
-    const auto intent = what_is_to_be_done(llama, data);
+    const auto intent = what_is_to_be_done(llama, data, options_);
     if (options_.no_cross_document_attention) check_documents(llama, data);
     warn_of_disk(llama);
     warn_of_model(choice.config);
@@ -96,14 +102,8 @@ class Train final : public Command {
     if (!resumed_ && !options_.init_from.empty()) {
       note_missing_checksums(session.console, options_.init_from);
     }
-    if (resumed_) {
-      from_checkpoint([&] { load_weights(llama, resumed_->checkpoint.path); });
-    } else if (options_.init_from.empty()) {
-      initialize(llama.parameters(), choice.config.initializer_range, session.seed);
-    } else {
-      load_weights(llama, options_.init_from);
-    }
-    TrainingRun training(llama, data, options_, *output_, session);
+    if (is_first(ranks)) set_weights(llama, session.seed);
+    TrainingRun training(llama, data, options_, output_ ? &*output_ : nullptr, session);
     if (resumed_) resume(training, session);
     for (const auto& note : notes_) session.console.note(note);
     if (!resumed_ && !session.flags->given("add-bos") && data.training->scored_bytes()) {
@@ -121,6 +121,49 @@ class Train final : public Command {
   }
 
  private:
+  void check_ranks(const Communicator& ranks) const {
+    const auto refuse = [&](const char* flag, const char* why) {
+      usage_error("{}: {}, and this is one of {} ranks: start it without mpirun", flag, why,
+                  ranks.size());
+    };
+    if (!options_.sweep.empty()) refuse("--sweep", "starts runs of one process each");
+    if (!options_.fault.empty()) refuse("--fault", "a known mistake is one process's");
+  }
+
+  void read_resumed_run(Flags& flags) {
+    output_.emplace(options_.output_dir, ExistingRun::resumed);  // before anything there is read
+    resumed_ = settings_of_run(flags, options_);
+    resumed_->checkpoint = find_checkpoint(options_);
+    from_checkpoint([&] { resumed_->state = load_trainer_state(resumed_->checkpoint); });
+    check_ties(*resumed_, flags);
+    // Before anything else can be wrong with what the file says.
+    std::ranges::for_each(resumed_->warnings, print_warning);
+  }
+
+  // What a step of all ranks depends on, and each has found for itself.
+  CommonValues common_values(const Session& session, const LlamaConfig& config,
+                             const TokenData& data) const {
+    CommonValues values{{"the version of the program", session.version},
+                        {"the instruction set (LOOKBACK_ISA sets it)", kernels::isa_description()},
+                        {"the kind of device", session.device.backend == Backend::cuda ? "GPU" : "CPU"}};
+    for (const auto& [key, value] : settings_of(*session.flags))
+      values.emplace_back("--" + flag_of(key), value);
+    values.emplace_back("the config", to_json(config));
+    const auto first = resumed_ ? resumed_->state.step : 0;
+    for (const auto& value : data_values(data, options_, first)) values.push_back(value);
+    return values;
+  }
+
+  void set_weights(const Llama& llama, std::uint64_t seed) const {
+    if (resumed_) {
+      from_checkpoint([&] { load_weights(llama, resumed_->checkpoint.path); });
+    } else if (options_.init_from.empty()) {
+      initialize(llama.parameters(), llama.config.initializer_range, seed);
+    } else {
+      load_weights(llama, options_.init_from);
+    }
+  }
+
   Sweep sweep_of(const Flags& flags) const {
     Sweep sweep{.file = options_.sweep,
                 .output_dir = options_.output_dir,
@@ -144,7 +187,11 @@ class Train final : public Command {
   // The checkpoint's own config.json: what --config names may have changed, or be gone.
   ModelChoice model_of_run(const Session& session) {
     LlamaConfig config;
-    from_checkpoint([&] { config = load_config(resumed_->checkpoint, resumed_->state); });
+    const auto text = text_of_first(*session.ranks, [&] {
+      from_checkpoint([&] { config = load_config(resumed_->checkpoint, resumed_->state); });
+      return to_json(config);
+    });
+    if (!is_first(*session.ranks)) config = parse_llama_config(text, "the config of rank 0");
     if (session.flags->given("config")) {
       auto given = chosen_model();
       if (given.vocabulary == ModelChoice::Vocabulary::of_data) {
@@ -162,6 +209,8 @@ class Train final : public Command {
   void from_checkpoint(const std::function<void()>& load) const {
     try {
       load();
+    } catch (const PeerLost&) {
+      throw;
     } catch (const Error& error) {
       throw Error(
           fmt::format("{}; nothing was changed: without {} --resume goes on from the one before it",
@@ -170,9 +219,7 @@ class Train final : public Command {
   }
 
   void resume(TrainingRun& training, const Session& session) {
-    from_checkpoint([&] {
-      load_optimizer(resumed_->checkpoint, training.adamw(), resumed_->state.spikes.left_out);
-    });
+    from_checkpoint([&] { training.load_moments(*resumed_); });
     const auto found = training.resume(*resumed_);
     if (const auto device = to_string(session.device); device != resumed_->device) {
       resumed_->changes.push_back({"device", device, resumed_->device});
@@ -199,6 +246,7 @@ class Train final : public Command {
     if (options_.config.empty())
       usage_error("--config is missing: smoke, tiny, 124m or a config.json");
     check_batch(options_.batch_size, options_.block_size);
+    static_cast<void>(lanes_of(options_));
     static_cast<void>(read_step_range(options_.profile_steps));
     check_order();
     check_data_apart("--data", options_.data, options_.output_dir);
@@ -217,45 +265,10 @@ class Train final : public Command {
     }
   }
 
-  // Of the machine's own memory; a device says itself what does not fit.
-  static void check_memory(std::int64_t needed, const std::string& by,
-                           const std::string& what_needs_less) {
-    const auto available = available_bytes();
-    if (default_device().backend != Backend::cpu || !available || needed <= *available) return;
-    fail("train", "{} {} of memory, and {} are free here: {} needs less", by, size_text(needed),
-         size_text(*available), what_needs_less);
-  }
-
   static void check_documents(const Llama& llama, const TokenData& data) {
     const DocumentSeparation separation(llama);
     separation.check(*data.training);
     if (const auto none = separation.no_end_in(*data.training)) print_warning(*none);
-  }
-
-  // Throws where it does not fit into memory.
-  std::string what_is_to_be_done(const Llama& llama, const TokenData& data) const {
-    std::int64_t parameters = 0;
-    for (const auto& parameter : llama.parameters()) parameters += parameter.tensor.numel();
-    const auto tokens_of = [](const TokenSource& source) {
-      const auto tokens = source.tokens();
-      return tokens ? fmt::format("{} tokens", *tokens) : std::string("as many as are asked for");
-    };
-    auto text = fmt::format(
-        "{} parameters; to train on: {}; to validate on: {}; {} steps of {} x {} tokens",
-        parameters, tokens_of(*data.training), tokens_of(*data.validation), *options_.max_steps,
-        options_.batch_size * options_.gradient_accumulation_steps, options_.block_size);
-    const auto tokens = options_.batch_size * options_.block_size;
-    const bool keeps_all = llama.config.fault.empty() && !options_.gradient_checkpointing &&
-                           options_.attention_storage == AttentionStorage::qk;
-    const auto bytes = keeps_all ? step_bytes(llama, tokens) : std::nullopt;
-    if (bytes) {
-      check_memory(*bytes, "a step needs about",
-                   fmt::format("a smaller model (--config), a smaller --batch-size ({}) or "
-                               "--block-size ({}), or --gradient-checkpointing",
-                               options_.batch_size, options_.block_size));
-      text += fmt::format("; a step needs about {} of memory", size_text(*bytes));
-    }
-    return text;
   }
 
   // Throws where not even one checkpoint finds room.

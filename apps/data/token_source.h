@@ -21,6 +21,8 @@ struct TokenBatch {
   std::int64_t rows = 0, columns = 0;  // B, T
   std::vector<std::int64_t> inputs;    // [B, T]; 0 where a row has ended
   std::vector<std::int64_t> targets;   // [B, T]; ignored_target where a row has ended
+  // Of an optimizer step's, which it is, or is a part of: those of one stand together, in order.
+  std::int64_t micro_batch = 0;
 
   std::int64_t scored() const;  // targets that count
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
@@ -10,6 +11,7 @@
 #include "autograd/ops/stack.h"
 #include "autograd/ops/to_vector.h"
 #include "nn/adamw.h"
+#include "nn/gradient_lanes.h"
 
 namespace lookback {
 namespace {
@@ -31,12 +33,53 @@ double auxiliary_weight(const TokenBatch& batch, const StepResults& all) {
          static_cast<double>(std::max<std::int64_t>(all.tokens, 1));
 }
 
-// Sums over the micro-batches, in f64.
+// What a lane, or several that are joined, adds up to, in f64.
+struct LaneNumbers {
+  Tensor loss_sum, correct;  // []
+  Tensor auxiliary;          // []; undefined: the model has no such loss
+};
+
 void add_to(Tensor& sum, const Tensor& x) {
   const NoGrad no_grad;
   const auto term = cast(x, DType::f64);
   sum = sum.defined() ? sum + term : term;
 }
+
+LaneNumbers joined(LaneNumbers left, const LaneNumbers& right) {
+  add_to(left.loss_sum, right.loss_sum);
+  add_to(left.correct, right.correct);
+  if (right.auxiliary.defined()) add_to(left.auxiliary, right.auxiliary);
+  return left;
+}
+
+std::vector<Tensor> in_one_list(const LaneNumbers& numbers) {
+  if (!numbers.auxiliary.defined()) return {numbers.loss_sum, numbers.correct};
+  return {numbers.loss_sum, numbers.correct, numbers.auxiliary};
+}
+
+// The sums of a step as its micro-batches come.
+class StepSums {
+ public:
+  explicit StepSums(const Llama& llama) : gradients_(llama.parameters()) {}
+
+  // Of the lane that the last micro-batches belong to; its gradients are with the parameters.
+  LaneNumbers& numbers() { return numbers_; }
+  void end_lane() {
+    gradients_.end_lane();
+    sums_.add(std::exchange(numbers_, {}), joined);
+  }
+  // The parameters then hold the gradients of all lanes.
+  LaneNumbers close() {
+    end_lane();
+    gradients_.close();
+    return sums_.total(joined);
+  }
+
+ private:
+  GradientLanes gradients_;
+  LaneNumbers numbers_;
+  BinaryCounter<LaneNumbers> sums_;
+};
 
 }  // namespace
 
@@ -46,8 +89,8 @@ StepMeasures StepResults::read() const {
   const auto values = to_vector(numbers);
   return {
       .loss = values[0] * loss_scale,
-      .auxiliary_loss = values.size() > 3 ? std::optional(values[3] * loss_scale) : std::nullopt,
-      .grad_norm = values[2] * loss_scale,
+      .auxiliary_loss = values.size() > 3 ? std::optional(values[2] * loss_scale) : std::nullopt,
+      .grad_norm = values.back() * loss_scale,
       .loss_scale = loss_scale,
       .tokens = tokens,
       .targets = targets,
@@ -55,39 +98,52 @@ StepMeasures StepResults::read() const {
 }
 
 StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
-                                  const ForwardOptions& forward) {
+                                  const ForwardOptions& forward, const StepLanes& lanes) {
   std::vector<TokenTensors> inputs;
   for (const auto& batch : micro_batches) inputs.push_back(token_tensors(batch));
-  return queue_gradients(llama, micro_batches, inputs, forward).read();
+  return queue_gradients(llama, micro_batches, inputs, forward, lanes).read();
 }
 
 StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
-                            const std::vector<TokenTensors>& inputs,
-                            const ForwardOptions& forward) {
+                            const std::vector<TokenTensors>& inputs, const ForwardOptions& forward,
+                            const StepLanes& lanes) {
   const auto& hooks = llama.model.hooks(forward);
   const auto expected = expected_results(micro_batches);
   auto result = expected;
   result.targets = 0;
-  Tensor loss_sum, correct, auxiliary;
+  StepSums sums(llama);
+  const TokenBatch* last = nullptr;
   for (std::size_t i = 0; i < micro_batches.size(); ++i) {
     const auto& batch = micro_batches[i];
+    if (!lanes.is_own(batch)) {
+      result.targets += batch.scored();
+      continue;
+    }
+    if (last != nullptr && lanes.lane_of(batch) != lanes.lane_of(*last)) sums.end_lane();
+    last = &batch;
     const auto loss =
         llama.loss(inputs[i].ids, inputs[i].targets, {.count_correct = true}, forward);
     const auto sum = hooks.micro_batch_loss(loss.loss_sum, static_cast<double>(batch.scored()),
                                             mean_targets(micro_batches));
-    add_to(loss_sum, sum);
-    add_to(correct, loss.correct);
+    auto& numbers = sums.numbers();
+    add_to(numbers.loss_sum, sum);
+    add_to(numbers.correct, loss.correct);
     result.targets += hooks.targets_counted(batch.scored(), loss);
     const auto weight = auxiliary_weight(batch, expected);
-    if (loss.auxiliary.defined()) add_to(auxiliary, loss.auxiliary.detach() * weight);
+    if (loss.auxiliary.defined()) add_to(numbers.auxiliary, loss.auxiliary.detach() * weight);
     backward(with_auxiliary(sum, loss, weight));
   }
+  auto numbers = in_one_list(sums.close());
   hooks.after_backward(llama.parameters());
+  if (lanes.exchange != nullptr) {
+    lanes.exchange->sum_gradients();
+    numbers = lanes.exchange->sum(numbers);
+  }
   result.loss_scale = share_of(result.targets);
-  result.grad_norm = gradient_norm_tensor(llama.parameters());
+  result.grad_norm =
+      lanes.exchange != nullptr ? lanes.exchange->norm() : gradient_norm_tensor(llama.parameters());
+  numbers.push_back(result.grad_norm);
   const NoGrad no_grad;
-  std::vector<Tensor> numbers{loss_sum, correct, result.grad_norm};
-  if (auxiliary.defined()) numbers.push_back(auxiliary);
   result.numbers = stack(numbers, 0);
   return result;
 }

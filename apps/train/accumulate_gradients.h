@@ -7,6 +7,7 @@
 
 #include "apps/data/token_source.h"
 #include "apps/train/token_tensors.h"
+#include "nn/gradient_exchange.h"
 #include "nn/llama/llama.h"
 #include "nn/schedule.h"
 
@@ -28,24 +29,41 @@ struct StepMeasures {
 // The same where it was made: a GPU has these numbers when read() has waited for them.
 struct StepResults {
   // [3] f64: the sum of the losses, how many were correct, grad_norm; where the model has an
-  // auxiliary loss [4]: that loss times the targets.
+  // auxiliary loss [4]: in front of the last one that loss times the targets.
   Tensor numbers;
-  Tensor grad_norm;  // [] f64, of the gradients that the parameters hold
+  Tensor grad_norm;  // [] f64, of the step's gradients
   double loss_scale = 1;
   std::int64_t tokens = 0, targets = 0;
   StepMeasures read() const;
 };
 
+// How the micro-batches of a step are summed: nn/gradient_lanes.h. One lane is their plain sum.
+// The lanes are dealt out to the ranks in order, each the same number.
+struct StepLanes {
+  std::int64_t lanes = 1, micro_batches = 1;
+  int rank = 0, ranks = 1;
+  GradientExchange* exchange = nullptr;  // with the other ranks, where there are any
+
+  // Of the lanes, from 0.
+  std::int64_t lane_of(const TokenBatch& batch) const {
+    return batch.micro_batch * lanes / micro_batches;
+  }
+  bool is_own(const TokenBatch& batch) const { return lane_of(batch) * ranks / lanes == rank; }
+};
+
 // Loss = (sum over all micro-batches) / (all valid targets), plus the auxiliary loss where a model
 // has one: a mean over sequences, and so over micro-batches by the tokens fed in. The parameters,
 // clear before, then hold the gradients of that times the targets: dividing is left to the
-// optimizer's gradient scale, where it costs nothing.
+// optimizer's gradient scale, where it costs nothing. Of several ranks each is given the batches of
+// all, runs its own, and has the numbers of all; its parameters hold the gradients of the part that
+// it moves (nn/gradient_exchange.h).
 StepMeasures accumulate_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
-                                  const ForwardOptions& forward = {});
+                                  const ForwardOptions& forward = {}, const StepLanes& lanes = {});
 // Does not wait for a GPU, unless for hooks that do. `inputs`: the micro-batches, where the
 // model is.
 StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& micro_batches,
-                            const std::vector<TokenTensors>& inputs, const ForwardOptions& forward);
+                            const std::vector<TokenTensors>& inputs, const ForwardOptions& forward,
+                            const StepLanes& lanes = {});
 
 // What the host knows of a step that can be captured before it is queued: all but the tensors.
 StepResults expected_results(const std::vector<TokenBatch>& micro_batches);

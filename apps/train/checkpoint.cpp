@@ -70,9 +70,10 @@ std::string missing_files(const fs::path& checkpoint) {
   return missing;
 }
 
-std::vector<NamedParameter> named(const AdamW& optimizer, Tensor AdamW::State::*moment) {
+std::vector<NamedParameter> named(const std::vector<AdamW::State>& moments,
+                                  Tensor AdamW::State::*moment) {
   std::vector<NamedParameter> result;
-  for (const auto& state : optimizer.states()) {
+  for (const auto& state : moments) {
     result.push_back({state.name, state.*moment, Initial::constant(0)});
   }
   return result;
@@ -80,10 +81,11 @@ std::vector<NamedParameter> named(const AdamW& optimizer, Tensor AdamW::State::*
 
 }  // namespace
 
-CheckpointContents contents_of(const Llama& llama, const AdamW& optimizer, TrainerState state) {
+CheckpointContents contents_of(const Llama& llama, const std::vector<AdamW::State>& moments,
+                               std::int64_t updates, TrainerState state) {
   CheckpointContents contents{
-      .model = contents_of(llama), .updates = optimizer.steps_taken(), .state = std::move(state)};
-  for (const auto& [name, first_moment, second_moment] : optimizer.states()) {
+      .model = contents_of(llama), .updates = updates, .state = std::move(state)};
+  for (const auto& [name, first_moment, second_moment] : moments) {
     contents.moments.emplace_back(fmt::format("{}{}", first_prefix, name), first_moment);
     contents.moments.emplace_back(fmt::format("{}{}", second_prefix, name), second_moment);
   }
@@ -159,8 +161,8 @@ LlamaConfig load_config(const FoundCheckpoint& checkpoint, const TrainerState& s
   return read_model_config(checkpoint.path);
 }
 
-void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer,
-                    std::int64_t updates_left_out) {
+void load_moments(const FoundCheckpoint& checkpoint, const std::vector<AdamW::State>& moments,
+                  std::int64_t updates_left_out) {
   const Check check{"checkpoint"};
   const auto file = FolderChecksums(checkpoint.path).open_safetensors(optimizer_name);
   for (const auto& name : file.names()) {
@@ -174,9 +176,8 @@ void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer,
   const auto written = step == file.metadata().end() ? "missing" : in_quotes(step->second);
   check(written == in_quotes(wanted), "{}: the step in its metadata is {}: must be {}",
         file.source(), written, in_quotes(wanted));
-  load_parameters(named(optimizer, &AdamW::State::first_moment), file, std::string(first_prefix));
-  load_parameters(named(optimizer, &AdamW::State::second_moment), file, std::string(second_prefix));
-  optimizer.resume_after(updates);
+  load_parameters(named(moments, &AdamW::State::first_moment), file, std::string(first_prefix));
+  load_parameters(named(moments, &AdamW::State::second_moment), file, std::string(second_prefix));
 }
 
 }  // namespace lookback

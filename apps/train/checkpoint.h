@@ -21,8 +21,10 @@ struct CheckpointContents {
   std::int64_t updates = 0;   // that the optimizer has made
   TrainerState state = {};
 };
-// The tensors are those of model and optimizer themselves: they change with the next step.
-CheckpointContents contents_of(const Llama& llama, const AdamW& optimizer, TrainerState state);
+// The tensors are those of model and moments themselves: they change with the next step.
+// `moments`: of the whole parameters, after so many updates.
+CheckpointContents contents_of(const Llama& llama, const std::vector<AdamW::State>& moments,
+                               std::int64_t updates, TrainerState state);
 
 // Writes RUN/checkpoint-N, for the RUN that `work` belongs to, with config.json, model.safetensors,
 // optimizer.safetensors and trainer_state.json. The folder appears whole or not at all. When it is
@@ -46,12 +48,12 @@ struct FoundCheckpoint {
 std::optional<FoundCheckpoint> newest_checkpoint(const std::filesystem::path& run);
 
 // Throw Error, naming the file and what is wrong there, for a file that does not fit: the state
-// must be that of the folder's step, the moments those of the optimizer's parameters after that
+// must be that of the folder's step, the moments those of the whole parameters after that
 // step, less the updates that were left out, and every file and tensor what was written, where the
 // checkpoint says what that was.
 TrainerState load_trainer_state(const FoundCheckpoint& checkpoint);
 LlamaConfig load_config(const FoundCheckpoint& checkpoint, const TrainerState& state);
-void load_optimizer(const FoundCheckpoint& checkpoint, AdamW& optimizer,
-                    std::int64_t updates_left_out = 0);
+void load_moments(const FoundCheckpoint& checkpoint, const std::vector<AdamW::State>& moments,
+                  std::int64_t updates_left_out = 0);
 
 }  // namespace lookback

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
+#include <vector>
 
 #include "apps/train/document_separation.h"
 #include "apps/train/token_tensors.h"
@@ -84,6 +86,23 @@ Scores scores_of_documents(const EvaluationPlan& plan, const Llama& llama,
   return all;
 }
 
+struct ScoredBatch {
+  TokenBatch batch;
+  Scores scores;
+};
+
+// What rank `from` has found becomes what all have.
+void share(Communicator& ranks, int from, ScoredBatch& scored) {
+  auto& [tokens, correct, nats] = scored.scores;
+  nats.resize(scored.batch.inputs.size());
+  std::vector<double> message{static_cast<double>(tokens), static_cast<double>(correct)};
+  message.insert(message.end(), nats.begin(), nats.end());
+  ranks.broadcast(std::as_writable_bytes(std::span(message)), from, "scores of an evaluation");
+  tokens = static_cast<std::int64_t>(message[0]);
+  correct = static_cast<std::int64_t>(message[1]);
+  nats.assign(message.begin() + 2, message.end());
+}
+
 void add_batch(Sums& sums, const TokenSource& source, const TokenBatch& batch,
                const Scores& scores) {
   sums.tokens += scores.tokens;
@@ -103,24 +122,36 @@ void add_batch(Sums& sums, const TokenSource& source, const TokenBatch& batch,
 }  // namespace
 
 Evaluation evaluate(const Llama& llama, const TokenSource& source, const EvaluationPlan& plan,
-                    const ForwardOptions& forward) {
+                    const ForwardOptions& forward, Communicator* ranks) {
   const NoGrad no_grad;
   const auto rows = source.evaluation_rows(plan.block_size);
   const auto all = rows.value_or(std::numeric_limits<std::int64_t>::max());
+  const int size = ranks == nullptr ? 1 : ranks->size(), own = size == 1 ? 0 : ranks->rank();
   Sums sums;
+  std::vector<ScoredBatch> round;  // one batch for each rank
+  const auto end_round = [&] {
+    for (std::size_t i = 0; i < round.size() && size > 1; ++i)
+      share(*ranks, static_cast<int>(i), round[i]);
+    for (const auto& [batch, scores] : round) add_batch(sums, source, batch, scores);
+    round.clear();
+  };
   std::int64_t batch = 0;
   for (std::int64_t row = 0; row < all && (!plan.batches || batch < *plan.batches); ++batch) {
     const auto count = std::min(plan.batch_size, all - row);
-    const auto whole = source.evaluation_batch(row, count, plan.block_size);
-    const auto scores =
-        plan.documents_apart
-            ? scores_of_documents(plan, llama,
-                                  DocumentSeparation(llama).evaluation(source, row, whole),
-                                  whole.inputs.size(), forward)
-            : scores_by(plan, llama, whole, forward);
-    add_batch(sums, source, whole, scores);
+    round.push_back({source.evaluation_batch(row, count, plan.block_size), {}});
+    const auto& whole = round.back().batch;
+    if (std::ssize(round) - 1 == own) {
+      round.back().scores =
+          plan.documents_apart
+              ? scores_of_documents(plan, llama,
+                                    DocumentSeparation(llama).evaluation(source, row, whole),
+                                    whole.inputs.size(), forward)
+              : scores_by(plan, llama, whole, forward);
+    }
+    if (std::ssize(round) == size) end_round();
     row += count;
   }
+  end_round();
   const Check check{"evaluation"};
   check(sums.tokens > 0, "there is no token to score");
   const auto n = static_cast<double>(sums.tokens);

@@ -7,6 +7,7 @@
 #include "apps/data/token_source.h"
 #include "nn/layer/key_value_cache.h"
 #include "nn/llama/llama.h"
+#include "runtime/communicator.h"
 
 namespace lookback {
 
@@ -29,9 +30,11 @@ struct Evaluation {
   std::optional<double> floor_error = {};
 };
 
-// Goes through the source's rows in order. The same plan gives the same bits.
+// Goes through the source's rows in order. The same plan gives the same bits, at any number of
+// ranks: each scores the batches whose number is its own but for multiples of theirs, and all add
+// up what they tell each other.
 Evaluation evaluate(const Llama& llama, const TokenSource& source, const EvaluationPlan& plan,
-                    const ForwardOptions& forward = {});
+                    const ForwardOptions& forward = {}, Communicator* ranks = nullptr);
 
 // The last evaluation of a run, which `eval` repeats: all of a text, 100 batches of an endless
 // source.

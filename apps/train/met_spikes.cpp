@@ -4,6 +4,7 @@
 
 #include "apps/cli/console.h"
 #include "apps/train/non_finite.h"
+#include "apps/train/ranks.h"
 #include "apps/train/resume.h"
 #include "apps/train/row_places.h"
 #include "apps/train/run_entries.h"
@@ -67,9 +68,10 @@ void TrainingRun::leave_out(const Spike& spike, const PendingStep& step,
     write_spike(spike, step.step, "skip");
   } else {
     const auto checkpoint = *state_.way_back;
-    folder_.finish_checkpoint();
-    folder_.load_checkpoint_weights(checkpoint);
-    auto before = folder_.load_checkpoint_optimizer(checkpoint, trainer_.adamw());
+    load_checkpoint_weights(checkpoint);
+    const auto found = folder_.checkpoint(checkpoint);
+    auto before = state_of_first(ranks_, [&] { return load_trainer_state(found); });
+    trainer_.load_moments(found, before.spikes.left_out);
     write_spike(spike, step.step, fmt::format("back to {}", checkpoint_name(checkpoint)));
     state_.spikes.losses = std::move(before.spikes.losses);
     state_.spikes.grad_norms = std::move(before.spikes.grad_norms);
@@ -96,7 +98,8 @@ void TrainingRun::write_spike(const Spike& spike, std::int64_t step, const std::
 
 void TrainingRun::stop(const Spike& spike, const PendingStep& broken) {
   auto text = fmt::format("step {}: {}", broken.step + 1, in_words(spike, state_.spikes));
-  if (!spike.is_finite()) text += "; " + first_non_finite(llama_, broken.batches);
+  if (!spike.is_finite() && is_first(ranks_))
+    text += "; " + first_non_finite(llama_, broken.batches);
   if (is_used_up(state_.spikes)) {
     text += fmt::format("; {} updates were left out lately, so that no single batch is to blame",
                         state_.spikes.left_out_lately);
@@ -117,7 +120,7 @@ std::string TrainingRun::keep_good_model(const Spike& spike, const PendingStep& 
   folder_.save_model();
   if (!looks_first())
     return fmt::format("{} keeps the model before this step", options_.output_dir);
-  folder_.begin_checkpoint(trainer_.adamw(), state_, log_);
+  begin_checkpoint();
   folder_.finish_checkpoint();
   return fmt::format(
       "{} keeps the model and {} before this step; `{} --on-spike skip` goes on "

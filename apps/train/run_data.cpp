@@ -33,6 +33,15 @@ std::string count_text(const std::optional<std::int64_t>& count) {
 
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> data_values(const TokenData& data,
+                                                             const TrainOptions& options,
+                                                             std::int64_t step) {
+  return {{"the number of tokens in --data", count_text(data.training->tokens())},
+          {"the number of tokens to validate on", count_text(data.validation->tokens())},
+          {"the first tokens of the next step",
+           fmt::format("{}", fmt::join(next_tokens(data, options, step), " "))}};
+}
+
 RunData::RunData(const TokenData& data, const TrainOptions& options)
     : data_(data), options_(options), watch_(options.data, options.validation_data) {}
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/data/data_watch.h"
@@ -10,6 +11,12 @@
 #include "apps/train/trainer_state.h"
 
 namespace lookback {
+
+// By name: how many tokens there are to train and to validate on, and the first of those that step
+// `step` (from 0) is fed.
+std::vector<std::pair<std::string, std::string>> data_values(const TokenData& data,
+                                                             const TrainOptions& options,
+                                                             std::int64_t step);
 
 class RunData {
  public:

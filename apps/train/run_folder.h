@@ -1,4 +1,5 @@
-// What a run keeps in its output folder (CLI.md's `train`), and when it appears there.
+// What a run keeps in its output folder (CLI.md's `train`), and when it appears there. Of several
+// ranks one has the folder: on the others these functions leave the writing to it, and reading too.
 #pragma once
 
 #include <optional>
@@ -17,8 +18,8 @@ namespace lookback {
 
 class RunFolder {
  public:
-  // The arguments outlive this object.
-  RunFolder(OutputFolder& output, const Llama& model, const TokenData& data,
+  // The arguments outlive this object. `output`: null where another rank has it.
+  RunFolder(OutputFolder* output, const Llama& model, const TokenData& data,
             const TrainOptions& options, const Session& session);
 
   // Of a run that is resumed: takes over what it knows of its data, and returns what it had written
@@ -29,13 +30,15 @@ class RunFolder {
   // far, the tokenizer. Of a new run they appear together, in the place of an earlier one.
   void begin(const LoggedRun& earlier);
 
-  const std::filesystem::path& path() const { return output_.path(); }
+  bool is_here() const { return output_ != nullptr; }
+  const std::filesystem::path& path() const { return output_->path(); }
 
   void save_model();
   // Begins checkpoint-N, behind all lines of metrics.jsonl before it. Completes the state: data,
   // settings and lines that the checkpoint belongs to. Throws Error where the disk has no room for
-  // it.
-  void begin_checkpoint(const AdamW& optimizer, TrainerState& state, TrainingLog& log);
+  // it. `moments`: of the whole parameters.
+  void begin_checkpoint(const std::vector<AdamW::State>& moments, std::int64_t updates,
+                        TrainerState& state, TrainingLog& log);
   // Throw what went wrong with the one that was begun, where it has failed meanwhile, and when it
   // is written.
   void look_after_checkpoint();
@@ -44,10 +47,9 @@ class RunFolder {
   double checkpoint_seconds() const { return saver_ ? saver_->seconds_waited() : 0; }
   // The oldest beyond --save-total-limit, but for those that the state keeps.
   void remove_old_checkpoints(const TrainerState& state);
-  // The weights of checkpoint-`step`, which is finished, take the place of the model's.
+  // checkpoint-`step`, which is finished; its weights take the place of the model's.
+  FoundCheckpoint checkpoint(std::int64_t step) const;
   void load_checkpoint_weights(std::int64_t step);
-  // Its moments, and what it remembers; likewise.
-  TrainerState load_checkpoint_optimizer(std::int64_t step, AdamW& optimizer);
   // A report on the model, inspect/step-N, from the first tokens of the validation data.
   void write_report(std::int64_t step, const ForwardOptions& forward,
                     const OptimizerView& optimizer);
@@ -60,7 +62,7 @@ class RunFolder {
   void begin_new(const LoggedRun& earlier);
   void begin_resumed(const LoggedRun& earlier);
 
-  OutputFolder& output_;
+  OutputFolder* output_;
   const Llama& llama_;
   const TokenData& data_;
   const TrainOptions& options_;

@@ -13,6 +13,7 @@ namespace lookback {
 namespace {
 
 constexpr IntegerRule micro_steps_rule{.min = 1, .max = max_micro_steps};
+constexpr IntegerRule timeout_rule{.min = 1, .max = 7 * 24 * 3600};
 
 }  // namespace
 
@@ -35,6 +36,14 @@ void TrainOptions::declare(Flags& flags) {
   flags.add("batch-size", batch_size, at_least_one, "sequences per micro-step");
   flags.add("gradient-accumulation-steps", gradient_accumulation_steps, micro_steps_rule,
             "micro-steps per step");
+  flags.add("gradient-lanes", gradient_lanes, micro_steps_rule,
+            "sums of equally many micro-steps each, joined two by two: the same bits at every "
+            "number of ranks that divides them (docs/several-machines.md); without it the number "
+            "of ranks at the first start");
+  flags
+      .add("collective-timeout", collective_timeout, timeout_rule,
+           "seconds that a rank waits for another one before the run ends")
+      .not_saved_to_options();
   flags.add("block-size", block_size, at_least_one, "tokens of a training sequence, less one");
   flags.add_choice("data-order", data_order, {DataOrder::drawn, DataOrder::shuffled},
                    "of files: drawn: a sequence begins anywhere; shuffled: each window once per "
@@ -127,6 +136,18 @@ AdamWOptions adamw_options(const TrainOptions& options) {
           .beta2 = options.adam_beta2,
           .epsilon = options.adam_epsilon,
           .weight_decay = options.weight_decay};
+}
+
+StepLanes lanes_of(const TrainOptions& options) {
+  const StepLanes lanes{.lanes = options.gradient_lanes.value_or(1),
+                        .micro_batches = options.gradient_accumulation_steps};
+  if (lanes.micro_batches % lanes.lanes != 0) {
+    usage_error(
+        "--gradient-accumulation-steps {}: must be a multiple of --gradient-lanes {}: it counts "
+        "the micro-steps of a step over all ranks, as 8 for 4 steps on each of 2",
+        lanes.micro_batches, lanes.lanes);
+  }
+  return lanes;
 }
 
 void resolve_steps(TrainOptions& options, std::optional<std::int64_t> training_tokens) {

@@ -9,6 +9,7 @@
 #include "apps/cli/flags.h"
 #include "apps/data/data_flags.h"
 #include "apps/model/attention_storage.h"
+#include "apps/train/accumulate_gradients.h"
 #include "apps/train/spikes.h"
 #include "nn/adamw.h"
 #include "nn/schedule.h"
@@ -26,6 +27,8 @@ struct TrainOptions {
   DataFlags data_flags = {};
   std::int64_t batch_size = 8;
   std::int64_t gradient_accumulation_steps = 1;
+  std::optional<std::int64_t> gradient_lanes = {};  // none: one
+  std::int64_t collective_timeout = 120;            // seconds
   std::int64_t block_size = 256;
   DataOrder data_order = DataOrder::drawn;
   bool no_cross_document_attention = false;
@@ -68,6 +71,10 @@ struct TrainOptions {
 };
 
 AdamWOptions adamw_options(const TrainOptions& options);
+
+// In how many lanes the gradients of a step are summed. Throws UsageError where its micro-steps
+// cannot be dealt out to them evenly.
+StepLanes lanes_of(const TrainOptions& options);
 
 // Fills in what was left to the program, from the number of training tokens (none: endless data):
 // max_steps, warmup_steps, decay_steps (a fifth of the run), eval_steps, save_steps. S = max_steps

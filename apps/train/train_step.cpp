@@ -19,14 +19,16 @@ std::vector<Tensor> tensors_of(const std::vector<NamedParameter>& parameters) {
 }  // namespace
 
 TrainStep::TrainStep(const Llama& model, AdamW& optimizer, const ForwardOptions& forward,
-                     double max_norm, Repetition how)
+                     double max_norm, Repetition how, const StepLanes& lanes)
     : llama_(model),
       optimizer_(optimizer),
       forward_(forward),
       max_norm_(max_norm),
+      lanes_(lanes),
       parameters_(model.parameters()),
       rounded_(tensors_of(parameters_)),
-      may_capture_(how == Repetition::captured && model.model.hooks(forward).capturable()),
+      may_capture_(how == Repetition::captured && lanes.exchange == nullptr &&
+                   model.model.hooks(forward).capturable()),
       norm_so_far_(zeros({}, DType::f64, parameters_.at(0).tensor.device())) {}
 
 StepResults TrainStep::take(const std::vector<TokenBatch>& batches, double learning_rate,
@@ -43,7 +45,7 @@ StepResults TrainStep::take(const std::vector<TokenBatch>& batches, double learn
   optimizer_.begin_step(learning_rate, results.loss_scale);
   rounded_.refresh();  // where others have written weights since
   if (!launch()) {
-    results = queue_gradients(llama_, batches, inputs_, forward_);
+    results = queue_gradients(llama_, batches, inputs_, forward_, lanes_);
     queue_update(results);
     return results;
   }
@@ -70,7 +72,7 @@ bool TrainStep::fill_inputs(const std::vector<TokenBatch>& batches) {
 
 StepResults TrainStep::queue(const std::vector<TokenBatch>& batches, double learning_rate,
                              const BeforeUpdate& before_update) {
-  const auto results = queue_gradients(llama_, batches, inputs_, forward_);
+  const auto results = queue_gradients(llama_, batches, inputs_, forward_, lanes_);
   if (before_update && before_update(results) == Update::left_out) {
     clear_gradients(parameters_);
     return results;
@@ -85,6 +87,7 @@ void TrainStep::queue_update(const StepResults& results) {
   const auto norm = results.grad_norm + affine(norm_so_far_, 0, 0);
   copy_into(norm, norm_so_far_);
   optimizer_.update(max_norm_, norm_so_far_);
+  if (lanes_.exchange != nullptr) lanes_.exchange->share_weights();
   clear_gradients(parameters_);
 }
 
@@ -92,7 +95,7 @@ void TrainStep::queue_update(const StepResults& results) {
 void TrainStep::try_to_capture(const std::vector<TokenBatch>& batches) {
   try {
     captured_ = capture(norm_so_far_.device(), [&] {
-      const auto results = queue_gradients(llama_, batches, inputs_, forward_);
+      const auto results = queue_gradients(llama_, batches, inputs_, forward_, lanes_);
       queue_update(results);
       captured_numbers_ = results.numbers;
     });

@@ -42,9 +42,10 @@ using BeforeUpdate = std::function<Update(const StepResults&)>;
 
 class TrainStep {
  public:
-  // The arguments outlive it. Faults of a model are always queued: they ask for numbers on the way.
+  // The arguments outlive it. Faults of a model are always queued: they ask for numbers on the way;
+  // and so are steps of several ranks, which wait for each other.
   TrainStep(const Llama& model, AdamW& optimizer, const ForwardOptions& forward, double max_norm,
-            Repetition how = Repetition::captured);
+            Repetition how = Repetition::captured, const StepLanes& lanes = {});
 
   // Queues the step and does not wait for a GPU: its numbers are there when they have been read.
   // A norm that is not finite leaves the weights as they are, in this step and all later ones.
@@ -72,6 +73,7 @@ class TrainStep {
   AdamW& optimizer_;
   const ForwardOptions forward_;
   const double max_norm_;
+  const StepLanes lanes_;
   const std::vector<NamedParameter> parameters_;
   RoundedWeights rounded_;  // of the parameters
   bool may_capture_;

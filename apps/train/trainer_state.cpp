@@ -200,8 +200,12 @@ std::string to_json(const TrainerState& state) {
 }
 
 TrainerState read_trainer_state(const std::filesystem::path& path) {
-  const auto [object, sealed] = unsealed(read_file(path, operation), operation, path.string());
-  StateReader all(object, path.string(), "");
+  return parse_trainer_state(read_file(path, operation), path.string());
+}
+
+TrainerState parse_trainer_state(const std::string& text, const std::string& where) {
+  const auto [object, sealed] = unsealed(text, operation, where);
+  StateReader all(object, where, "");
   TrainerState state{.step = all.number<std::int64_t>("step"),
                      .tokens = all.number<std::int64_t>("tokens"),
                      .seconds = all.number<double>("seconds"),
@@ -228,7 +232,7 @@ TrainerState read_trainer_state(const std::filesystem::path& path) {
   if (all.has("best")) state.best = read_best(all.inside("best"));
   if (all.has("way_back")) state.way_back = all.number<std::int64_t>("way_back");
   // Without a checksum it is of the time before there were any, and has none of these keys.
-  if (sealed) state.ties = read_ties(all, path.string());
+  if (sealed) state.ties = read_ties(all, where);
   all.refuse_others();
   return state;
 }

@@ -67,5 +67,7 @@ std::string to_json(const TrainerState& state);
 // Throws Error for a file that cannot be read, is no JSON, lacks a key, or holds one that is not
 // known or of another type.
 TrainerState read_trainer_state(const std::filesystem::path& path);
+// The same of its text, which comes from `where`.
+TrainerState parse_trainer_state(const std::string& text, const std::string& where);
 
 }  // namespace lookback

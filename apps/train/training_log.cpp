@@ -19,6 +19,10 @@ double rate(std::int64_t count, double seconds) {
 TrainingLog::TrainingLog(const Console& console, TrainerState& state, std::int64_t steps_of_run)
     : state_(state), total_steps_(steps_of_run), progress_(console, steps_of_run) {}
 
+void TrainingLog::append(const Json& line, RunLog::Line kind) {
+  if (files_) files_->append(line, kind);
+}
+
 void TrainingLog::add_seconds(double seconds) {
   state_.seconds += seconds;
   state_.unlogged.seconds += seconds;
@@ -90,7 +94,7 @@ void TrainingLog::write_steps(double learning_rate, RunLog::Line kind) {
                {"tokens", state_.tokens},
                {"tokens_per_second", tokens_per_second},
                {"seconds", state_.seconds}});
-  files_->append(line, kind);
+  append(line, kind);
   progress_.plain_line(fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s", state_.step,
                                    total_steps_, logged_.loss, tokens_per_second));
   // The line of an interrupt is one that a whole run does not have: who goes on counts anew.
@@ -115,13 +119,13 @@ void TrainingLog::write_evaluation(const Evaluation& evaluation, const Json& lea
   }
   if (!learned.empty()) line["learned"] = learned;
   line["peak_bytes"] = peak_bytes_here();
-  files_->append(line);
+  append(line);
   progress_.line(text);
   logged_.evaluation = evaluation;
 }
 
 void TrainingLog::write_spike(std::int64_t step, const Json& spike, RunLog::Line kind) {
-  files_->append({{"step", step}, {"spike", spike}}, kind);
+  append({{"step", step}, {"spike", spike}}, kind);
 }
 
 double TrainingLog::tokens_per_second() const { return rate(state_.tokens, state_.seconds); }

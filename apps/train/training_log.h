@@ -24,7 +24,8 @@ class TrainingLog {
   void resume(LoggedRun earlier) { logged_ = std::move(earlier); }
   // What is written down: of a resumed run also before it was opened; `lines` are the earlier ones.
   const LoggedRun& written() const { return logged_; }
-  // Opens the files in the run's folder, whose metrics.jsonl holds the earlier lines.
+  // Opens the files in the run's folder, whose metrics.jsonl holds the earlier lines. Lines written
+  // without that are gone: of a rank that has no folder.
   void open(const std::filesystem::path& folder) { files_.emplace(folder, logged_); }
   bool is_open() const { return files_.has_value(); }
 
@@ -57,6 +58,8 @@ class TrainingLog {
   double tokens_per_second() const;  // of the whole run
 
  private:
+  void append(const nlohmann::ordered_json& line, RunLog::Line kind = RunLog::Line::standing);
+
   TrainerState& state_;
   const std::int64_t total_steps_;
   Progress progress_;

@@ -6,6 +6,7 @@
 
 #include "apps/cli/error_message.h"
 #include "apps/train/non_finite.h"
+#include "apps/train/ranks.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/copy_of.h"
 #include "autograd/ops/to_vector.h"
@@ -28,17 +29,23 @@ Json learned_numbers(const Llama& llama) {
 }  // namespace
 
 TrainingRun::TrainingRun(const Llama& model, const TokenData& data, const TrainOptions& options,
-                         OutputFolder& output_folder, const Session& session)
+                         OutputFolder* output_folder, const Session& session)
     : llama_(model),
       data_(data),
       options_(options),
       forward_(forward_options_of(options, model)),
-      trainer_(model, options_, forward_),
+      ranks_(*session.ranks),
+      exchange_(ranks_.size() == 1
+                    ? nullptr
+                    : std::make_unique<GradientExchange>(ranks_, optimized_parameters(model))),
+      trainer_(model, options_, forward_, exchange_.get()),
       state_{.seed = session.seed},
       pending_(session.device),
       log_(session.console, state_, total_steps()),
       folder_(output_folder, model, data, options, session),
-      profile_(read_step_range(options.profile_steps), model) {}
+      profile_(is_first(ranks_) ? read_step_range(options.profile_steps) : StepRange{}, model) {
+  if (exchange_ != nullptr) exchange_->take_weights_of_first();
+}
 
 std::vector<std::string> TrainingRun::resume(const ResumedRun& run) {
   const Check check{"resume"};
@@ -60,7 +67,7 @@ std::vector<std::string> TrainingRun::resume(const ResumedRun& run) {
   } else if (!state_.way_back) {
     state_.way_back = state_.step;
   }
-  if (!before.ties || earlier.known_by == before.ties->metrics) return {};
+  if (!folder_.is_here() || !before.ties || earlier.known_by == before.ties->metrics) return {};
   const auto lines = before.ties->metrics.count;
   return {fmt::format(
       "{}: of the {} lines that the run had written by step {}, {}; the run goes on behind those "
@@ -82,7 +89,7 @@ TrainingSummary TrainingRun::run() {
     if (!log_.is_open()) throw;
     throw Error(folder_.with_resume_command(message_of(error)));
   }
-  return {.ended_by = state_.step < total_steps() ? interrupt_->signal() : 0,
+  return {.ended_by = ended_by_,
           .steps = state_.step,
           .loss = log_.written().loss,
           .evaluation = log_.written().evaluation,
@@ -96,8 +103,11 @@ void TrainingRun::train() {
   bool interrupted = false;
   while (state_.step < total_steps() && !interrupted) {
     profile_.run(state_.step + 1, [this] { take_step(); });
-    interrupted = interrupt_->requested() && state_.step < total_steps();
-    const bool asked_for_checkpoint = checkpoint_wish.take();
+    const auto wishes =
+        agreed(ranks_, {.end = interrupt_->signal(), .checkpoint = checkpoint_wish.take()});
+    interrupted = wishes.end != 0 && state_.step < total_steps();
+    if (interrupted) ended_by_ = wishes.end;
+    const bool asked_for_checkpoint = wishes.checkpoint;
     const bool logs = at_multiple_of(options_.logging_steps);
     const bool evaluates = at_multiple_of(*options_.eval_steps);
     const bool inspects = options_.inspect_every && state_.step % *options_.inspect_every == 0;
@@ -120,7 +130,7 @@ void TrainingRun::train() {
     // run that was never interrupted.
     if (saves_in_turn && options_.on_spike == OnSpike::back) state_.way_back = state_.step;
     folder_.look_after_checkpoint();
-    if (saves) folder_.begin_checkpoint(trainer_.adamw(), state_, log_);
+    if (saves) begin_checkpoint();
     if (asked_for_checkpoint) {
       folder_.finish_checkpoint();
       log_.say(fmt::format("checkpoint-{} is written, as a signal asked for", state_.step));
@@ -168,7 +178,7 @@ Update TrainingRun::begin(const PendingStep& first) {
   if (spike && ends_run(*spike)) stop(*spike, first);
   interrupt_.emplace();
   folder_.begin(log_.written());
-  log_.open(folder_.path());
+  if (folder_.is_here()) log_.open(folder_.path());
   return take_in(first, measures);
 }
 
@@ -202,8 +212,9 @@ void TrainingRun::evaluate_model() {
 }
 
 Evaluation TrainingRun::evaluated(const EvaluationPlan& plan) const {
-  const auto evaluation = evaluate(llama_, *data_.validation, plan, forward_);
+  const auto evaluation = evaluate(llama_, *data_.validation, plan, forward_, &ranks_);
   if (std::isfinite(evaluation.loss)) return evaluation;
+  if (!is_first(ranks_)) throw NonFiniteError("the validation loss is not finite");  // 0 says more
   throw NonFiniteError(fmt::format(
       "step {}: the validation loss is not finite; {}; {} keeps the last model whose loss was",
       state_.step, first_non_finite(llama_, *data_.validation, plan), options_.output_dir));
@@ -218,8 +229,7 @@ void TrainingRun::end_with_best_model(const EvaluationPlan& plan) {
   if (best != state_.step) {
     for (const auto& parameter : llama_.parameters())
       of_last_step.push_back(copy_of(parameter.tensor));
-    folder_.finish_checkpoint();
-    folder_.load_checkpoint_weights(best);
+    load_checkpoint_weights(best);
   }
   log_.write_evaluation(evaluated(plan), learned_numbers(llama_), best);
   folder_.save_model();
@@ -227,13 +237,24 @@ void TrainingRun::end_with_best_model(const EvaluationPlan& plan) {
     copy_into(of_last_step[i], llama_.parameters()[i].tensor);
 }
 
+void TrainingRun::begin_checkpoint() {
+  check_same_weights(ranks_, llama_, state_.step);
+  folder_.begin_checkpoint(trainer_.whole_moments(), trainer_.adamw().steps_taken(), state_, log_);
+}
+
+void TrainingRun::load_checkpoint_weights(std::int64_t step) {
+  folder_.finish_checkpoint();
+  folder_.load_checkpoint_weights(step);
+  if (exchange_ != nullptr) exchange_->take_weights_of_first();
+}
+
 void TrainingRun::write_report() {
-  const auto& adamw = trainer_.adamw();
-  OptimizerView view{.steps_taken = adamw.steps_taken(),
+  OptimizerView view{.steps_taken = trainer_.adamw().steps_taken(),
                      .options = adamw_options(options_),
                      .learning_rate = trainer_.learning_rate(state_.step - 1),
                      .origin = fmt::format("the optimizer after step {}", state_.step)};
-  for (const auto& [name, first, second] : adamw.states()) view.moments[name] = {first, second};
+  for (const auto& [name, first, second] : trainer_.whole_moments())
+    view.moments[name] = {first, second};
   folder_.write_report(state_.step, forward_, view);
 }
 

@@ -1,6 +1,7 @@
 // A run from its first step to its last: steps, lines of metrics.jsonl, evaluations, checkpoints.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,16 +28,19 @@ struct TrainingSummary {
 
 class TrainingRun {
  public:
-  // The options' steps are resolved. The arguments outlive the run.
+  // The options' steps are resolved. The arguments outlive the run. `output_folder`: rank 0's, null
+  // on others. All ranks take over the weights that rank 0's model has.
   TrainingRun(const Llama& model, const TokenData& data, const TrainOptions& options,
-              OutputFolder& output_folder, const Session& session);
+              OutputFolder* output_folder, const Session& session);
 
-  // Goes on with the run in the output folder: takes over its state and what it wrote down; model
-  // and optimizer hold the checkpoint's tensors already. Throws Error where the data or the
-  // tokenizer are not those that the run was on. Changes nothing in the folder. Returns what must
-  // be said of what it found there.
+  // Goes on with the run in the output folder: takes over its state and what it wrote down; the
+  // model holds the checkpoint's tensors already, and load_moments() has been called. Throws Error
+  // where the data or the tokenizer are not those that the run was on. Changes nothing in the
+  // folder. Returns what must be said of what it found there.
   std::vector<std::string> resume(const ResumedRun& run);
-  AdamW& adamw() { return trainer_.adamw(); }
+  void load_moments(const ResumedRun& run) {
+    trainer_.load_moments(run.checkpoint, run.state.spikes.left_out);
+  }
 
   // Trains. The output folder is begun when the first gradients are there: what cannot even start
   // leaves nothing behind. From then on it holds a whole model: the one that training started from,
@@ -66,6 +70,8 @@ class TrainingRun {
   [[noreturn]] void stop(const Spike& spike, const PendingStep& broken);
   std::string keep_good_model(const Spike& spike, const PendingStep& broken);
   Evaluation evaluated(const EvaluationPlan& plan) const;
+  void begin_checkpoint();
+  void load_checkpoint_weights(std::int64_t step);
   void evaluate_model();
   void end_with_best_model(const EvaluationPlan& plan);
   void write_report();
@@ -80,6 +86,8 @@ class TrainingRun {
   const TokenData& data_;
   const TrainOptions& options_;
   const ForwardOptions forward_;
+  Communicator& ranks_;
+  std::unique_ptr<GradientExchange> exchange_;  // null: there is one rank
   Trainer trainer_;
   TrainerState state_;
   PendingSteps pending_;
@@ -88,6 +96,7 @@ class TrainingRun {
   StepProfile profile_;
   int spikes_told_ = 0;                      // on stderr
   std::optional<InterruptWatch> interrupt_;  // once the folder is begun
+  int ended_by_ = 0;                         // the signal that some rank got
   const ResumedRun* resumed_ = nullptr;
 };
 

@@ -79,11 +79,12 @@ class Carrier::Rounds {
       if (shared_.finish && shared_.begun.empty() && transfers_.idle()) return;
       const auto begun = std::exchange(shared_.begun, {});
       const auto awaited = shared_.awaited;
+      const auto timeout = shared_.options.timeout;
       lock.unlock();
       const auto now = time_.now();
       for (const auto& exchange : begun) transfers_.begin(exchange);
       const bool came = (!transfers_.failure() && transfers_.poll(now)) || !begun.empty();
-      if (!transfers_.failure()) watch(awaited, now);
+      if (!transfers_.failure()) watch(awaited, now, timeout);
       lock.lock();
       ++shared_.rounds;
       if (!tell()) return;
@@ -99,12 +100,13 @@ class Carrier::Rounds {
   }
 
  private:
-  void watch(const std::shared_ptr<Exchange>& awaited, Transfers::Time now) {
+  void watch(const std::shared_ptr<Exchange>& awaited, Transfers::Time now,
+             Transfers::Time timeout) {
     if (awaited != awaited_) {
       awaited_ = awaited;
       awaited_since_ = now;
     }
-    if (awaited_) transfers_.check_answers(*awaited_, awaited_since_, now, shared_.options.timeout);
+    if (awaited_) transfers_.check_answers(*awaited_, awaited_since_, now, timeout);
   }
 
   // What is new to the caller; false where that is a failure.
@@ -216,6 +218,11 @@ std::optional<Failure> Carrier::wait(const std::shared_ptr<Exchange>& exchange) 
   shared_->awaited = nullptr;
   if (!back) shared_->failure = not_back(exchange->described());
   return shared_->failure;
+}
+
+void Carrier::set_timeout(std::chrono::milliseconds timeout) {
+  const std::lock_guard lock(shared_->mutex);
+  shared_->options.timeout = timeout;
 }
 
 std::optional<Failure> Carrier::finish() {

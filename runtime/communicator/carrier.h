@@ -43,6 +43,8 @@ class Carrier {
   std::optional<Failure> begin(std::shared_ptr<Exchange> exchange);
   std::optional<Failure> wait(const std::shared_ptr<Exchange>& exchange);
 
+  void set_timeout(std::chrono::milliseconds timeout);
+
   // Once every exchange is done.
   std::optional<Failure> finish();
 
@@ -52,7 +54,7 @@ class Carrier {
  private:
   enum class Stage { starting, carrying, finished, left };
 
-  // What both threads see, under the mutex but for the first two.
+  // What both threads see, under the mutex but for the transport.
   struct Shared {
     Shared(std::shared_ptr<Transport> given, const CarrierOptions& given_options)
         : transport(std::move(given)), options(given_options) {}

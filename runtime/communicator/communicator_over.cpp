@@ -61,6 +61,8 @@ class SeveralProcesses final : public Communicator {
     throw_if(carrier_.wait(exchange));
   }
 
+  void set_timeout(std::chrono::seconds timeout) override { carrier_.set_timeout(timeout); }
+
   void finish() override {
     if (finished_) return;
     barrier("the end of the run");

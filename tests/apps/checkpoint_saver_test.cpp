@@ -23,7 +23,7 @@ constexpr std::int64_t limit = 2;
 class CheckpointSaving : public ::testing::Test {
  protected:
   CheckpointContents contents(std::int64_t step) const {
-    return contents_of(*llama_, adamw_, {.step = step});
+    return contents_of(*llama_, adamw_.states(), adamw_.steps_taken(), {.step = step});
   }
   void next_step() {
     for (const auto& parameter : llama_->parameters())

@@ -6,9 +6,8 @@
 #include <array>
 #include <cmath>
 
-#include "autograd/workspace.h"
 #include "kernels/adamw.h"
-#include "kernels/global_norm.h"
+#include "kernels/chunk_squares.h"
 #include "tests/gpu.h"
 #include "tests/kernels/random_tensor.h"
 
@@ -117,7 +116,9 @@ TYPED_TEST(OptimizerOnGpu, NormIsTheRootOfAllSquares) {
     double squares = 0;
     for (const double x : numbers_of<TypeParam>(all)) squares += x * x;
     const auto norm = empty({1}, DType::f64, gpu());
-    run_with_workspace(global_norm, gpu(), GlobalNorm{.tensors = operands<InList>(all), .y = norm});
+    const auto chunks = empty({count_chunks(all, Backend::cuda)}, DType::f64, gpu());
+    chunk_squares(Backend::cuda, {.tensors = operands<InList>(all), .y = chunks});
+    root_of_sum(Backend::cuda, {.squares = chunks, .y = norm});
     EXPECT_NEAR(to_device(norm, cpu_device).item(), std::sqrt(squares), 1e-10 * std::sqrt(squares));
   }
 }

@@ -129,7 +129,10 @@ class SavedAndLoaded final : public DiagnosisCheck {
       const TrainerState state{.step = done,
                                .seed = subject.seed,
                                .ties = CheckpointTies{.config = to_json(going_on->config)}};
-      save_checkpoint(WorkFolder(folder), contents_of(*going_on, trainer.adamw(), state), limit);
+      save_checkpoint(
+          WorkFolder(folder),
+          contents_of(*going_on, trainer.whole_moments(), trainer.adamw().steps_taken(), state),
+          limit);
     }
     clear_gradients(going_on->parameters());  // no checkpoint holds what a step left of them
     const auto written = newest_checkpoint(folder);
@@ -138,7 +141,7 @@ class SavedAndLoaded final : public DiagnosisCheck {
       return report(name_of_checkpoint, wrong, "", diagnosis);
     const auto resumed = load_model(written->path, going_on->precision);
     Trainer other(*resumed, options, forward);
-    load_optimizer(*written, other.adamw());
+    other.load_moments(*written);
     auto found = difference_of(tensors_of(*going_on), tensors_of(*resumed));
     if (found.empty())
       found = difference_of(moments_of(trainer.adamw()), moments_of(other.adamw()));

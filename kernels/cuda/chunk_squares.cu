@@ -1,4 +1,4 @@
-#include "kernels/global_norm.h"
+#include "kernels/chunk_squares.h"
 
 #include "kernels/cuda/device/row_reduce.h"
 #include "kernels/cuda/device/tensor_table.h"
@@ -41,7 +41,7 @@ struct SumOfSquares {
   }
 };
 
-struct RootOfSum {
+struct RootOfParts {
   static constexpr int threads = block_threads;
   const double* parts;
   std::int64_t count;
@@ -55,17 +55,11 @@ struct RootOfSum {
   }
 };
 
-std::size_t workspace_bytes(const GlobalNorm& a) {
-  std::int64_t blocks = 0;
-  for (const auto& x : a.tensors) blocks += device::blocks_for(x.numel(), table_chunk_elements);
-  return static_cast<std::size_t>(blocks) * sizeof(double);
-}
-
-// The tensors of one dtype; returns where the next parts go.
 template <class T>
-double* sum_tensors(const GlobalNorm& a, double* parts) {
+void sum_tensors(const ChunkSquares& a) {
   std::vector<std::int64_t> elements;
-  for (const auto& x : a.tensors) elements.push_back(x.dtype == dtype_of<T> ? x.numel() : 0);
+  for (const auto& x : a.tensors) elements.push_back(x.numel());
+  auto* parts = a.y.as<double>();
   for_each_table<1>(
       elements, [&](std::size_t i, void** data) { data[0] = a.tensors[i].data; },
       [&](const Table& table, const std::vector<std::size_t>&) {
@@ -77,19 +71,21 @@ double* sum_tensors(const GlobalNorm& a, double* parts) {
         }
         parts += table.blocks();
       });
-  return parts;
 }
 
-void update(const GlobalNorm& a) {
-  auto* const parts = a.workspace.as<double>();
-  auto* end = sum_tensors<float>(a, parts);
-  end = sum_tensors<double>(a, end);
-  end = sum_tensors<BFloat16>(a, end);
+void sum_chunks(const ChunkSquares& a) {
+  static_assert(chunk_elements(Backend::cuda) == table_chunk_elements);
+  if (a.tensors.empty()) return;
+  visit_floating(a.tensors[0].dtype, [&]<class T>(TypeTag<T>) { sum_tensors<T>(a); });
+}
+
+void root(const RootOfSum& a) {
   device::launch({.blocks = 1, .shared_bytes = shared_bytes},
-                 RootOfSum{parts, end - parts, a.y.as<double>()});
+                 RootOfParts{a.squares.as<double>(), a.squares.numel(), a.y.as<double>()});
 }
 
-const Registration registered{global_norm, Backend::cuda, update, workspace_bytes};
+const Registration chunks_registered{chunk_squares, Backend::cuda, sum_chunks};
+const Registration root_registered{root_of_sum, Backend::cuda, root};
 
 }  // namespace
 }  // namespace lookback::kernels

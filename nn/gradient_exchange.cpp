@@ -1,0 +1,292 @@
+#include "nn/gradient_exchange.h"
+
+#include <deque>
+#include <numeric>
+
+#include "autograd/grad_mode.h"
+#include "autograd/gradient.h"
+#include "autograd/ops/contiguous.h"
+#include "autograd/sum_gradients.h"
+#include "kernels/chunk_squares.h"
+#include "runtime/binary_counter.h"
+#include "runtime/device_runtime.h"
+#include "runtime/transfer.h"
+
+namespace lookback {
+namespace {
+
+// Buckets on their way at a time: enough that the wire is busy while sums are added up.
+constexpr std::size_t most_on_their_way = 4;
+
+std::size_t bytes_of(const Tensor& x) {
+  return static_cast<std::size_t>(x.numel()) * size_of(x.dtype());
+}
+
+// Of a contiguous tensor that the host can read.
+Send to(int rank, const Tensor& x) {
+  return {rank, {static_cast<const std::byte*>(x.raw_data()), bytes_of(x)}};
+}
+
+Receive from(int rank, const Tensor& x) {
+  return {rank, {static_cast<std::byte*>(x.raw_data()), bytes_of(x)}};
+}
+
+// Where the elements of `part` arrive: on the host, its own memory or some in its place.
+Tensor host_memory_for(const Tensor& part) {
+  return is_host_memory(part.backend()) ? part : empty(part.shape(), part.dtype(), cpu_device);
+}
+
+void take_arrived(const Tensor& arrived, const Tensor& part) {
+  if (!is_host_memory(part.backend())) transfer(arrived, part);
+}
+
+std::string of_bucket(const char* what, std::size_t bucket) {
+  return fmt::format("{} of bucket {}", what, bucket);
+}
+
+}  // namespace
+
+// The gradients of one bucket, and what arrives of the others' for each of this rank's ranges.
+struct GradientExchange::Arriving {
+  std::size_t bucket;
+  Communicator::Ticket ticket = 0;
+  std::vector<Tensor> sent = {};                 // where the host can read them
+  std::vector<std::vector<Tensor>> pieces = {};  // by range, then by rank; this rank's undefined
+};
+
+GradientExchange::GradientExchange(Communicator& ranks, std::vector<NamedParameter> parameters)
+    : ranks_(ranks), parameters_(std::move(parameters)), shards_(parameters_, ranks.size()) {
+  std::int64_t chunks = 0;
+  for (const auto& parameter : parameters_) {
+    first_chunks_.push_back(chunks);
+    chunks += kernels::count_chunks(std::vector{parameter.tensor}, parameter.tensor.backend());
+  }
+  first_chunks_.push_back(chunks);
+}
+
+void GradientExchange::sum_gradients() {
+  const NoGrad no_grad;
+  for (const auto& [name, tensor, initial] : parameters_) {
+    const auto g = gradient(tensor);
+    set_gradient(tensor, g.defined() ? contiguous(g)
+                                     : zeros(tensor.shape(), tensor.dtype(), tensor.device()));
+  }
+  std::deque<Arriving> arriving;
+  for (std::size_t bucket = 0; bucket < shards_.buckets().size(); ++bucket) {
+    arriving.push_back(send_gradients(bucket));
+    if (arriving.size() < most_on_their_way) continue;
+    add_up(arriving.front());
+    arriving.pop_front();
+  }
+  for (auto& each : arriving) add_up(each);
+}
+
+GradientExchange::Arriving GradientExchange::send_gradients(std::size_t bucket) const {
+  Arriving arriving{.bucket = bucket};
+  std::vector<Send> sends;
+  std::vector<Receive> receives;
+  for (int rank = 0; rank < ranks_.size(); ++rank) {
+    if (rank == ranks_.rank()) continue;
+    for (const auto& range : ranges_of(bucket, rank)) {
+      const auto g = gradient(parameters_[range.parameter].tensor);
+      arriving.sent.push_back(on_host(part_of(g, range)));
+      sends.push_back(to(rank, arriving.sent.back()));
+    }
+  }
+  for (const auto& range : ranges_of(bucket, ranks_.rank())) {
+    auto& pieces = arriving.pieces.emplace_back(static_cast<std::size_t>(ranks_.size()));
+    for (int rank = 0; rank < ranks_.size(); ++rank) {
+      if (rank == ranks_.rank()) continue;
+      auto& piece = pieces[static_cast<std::size_t>(rank)];
+      piece =
+          empty({range.size()}, parameters_[range.parameter].tensor.dtype(), Device{Backend::cpu});
+      receives.push_back(from(rank, piece));
+    }
+  }
+  arriving.ticket =
+      ranks_.exchange(std::move(sends), std::move(receives), of_bucket("gradients", bucket));
+  return arriving;
+}
+
+void GradientExchange::add_up(Arriving& arriving) {
+  ranks_.wait(arriving.ticket);
+  const auto& own = ranges_of(arriving.bucket, ranks_.rank());
+  const auto join = [](Tensor left, const Tensor& right) {
+    return lookback::sum_gradients(std::move(left), right);
+  };
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    const auto mine = part_of(gradient(parameters_[own[i].parameter].tensor), own[i]);
+    BinaryCounter<Tensor> sum;
+    for (auto& piece : arriving.pieces[i])
+      sum.add(piece.defined() ? std::exchange(piece, {}) : on_host(mine), join);
+    transfer(sum.total(join), mine);
+  }
+}
+
+std::vector<Tensor> GradientExchange::sum(const std::vector<Tensor>& numbers) const {
+  const auto count = numbers.size();
+  std::vector<double> mine, all(count * static_cast<std::size_t>(ranks_.size()));
+  for (const auto& number : numbers) mine.push_back(on_host(number).item());
+  ranks_.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)),
+                    "losses");
+  std::vector<Tensor> sums;
+  for (std::size_t i = 0; i < count; ++i) {
+    BinaryCounter<double> counter;
+    for (std::size_t k = i; k < all.size(); k += count) counter.add(all[k], std::plus<>{});
+    sums.push_back(
+        to_device(from_values<double>({counter.total(std::plus<>{})}, {}), numbers[i].device()));
+  }
+  return sums;
+}
+
+std::int64_t GradientExchange::first_chunk(const ParameterRange& range) const {
+  const auto backend = parameters_[range.parameter].tensor.backend();
+  return first_chunks_[range.parameter] + range.begin / kernels::chunk_elements(backend);
+}
+
+Tensor GradientExchange::norm() const {
+  const auto device = parameters_.at(0).tensor.device();
+  std::vector<Tensor> squares;  // of each rank, its ranges one behind the other
+  std::vector<Send> sends;
+  std::vector<Receive> receives;
+  for (int rank = 0; rank < ranks_.size(); ++rank) {
+    std::vector<Tensor> parts;
+    for (const auto& range : shards_.of(rank))
+      parts.push_back(part_of(gradient(parameters_[range.parameter].tensor), range));
+    const auto count = kernels::count_chunks(parts, device.backend);
+    squares.push_back(empty({count}, DType::f64, cpu_device));
+    if (rank != ranks_.rank()) {
+      receives.push_back(from(rank, squares.back()));
+      continue;
+    }
+    const auto here = empty({count}, DType::f64, device);
+    kernels::chunk_squares(device.backend, {.tensors = {parts.begin(), parts.end()}, .y = here});
+    transfer(here, squares.back());
+  }
+  for (int rank = 0; rank < ranks_.size(); ++rank) {
+    if (rank == ranks_.rank()) continue;
+    sends.push_back(to(rank, squares[static_cast<std::size_t>(ranks_.rank())]));
+  }
+  ranks_.wait(ranks_.exchange(std::move(sends), std::move(receives), "squares of gradients"));
+
+  const auto all = empty({first_chunks_.back()}, DType::f64, cpu_device);
+  for (int rank = 0; rank < ranks_.size(); ++rank) {
+    auto next = squares[static_cast<std::size_t>(rank)].elements<double>().begin();
+    for (const auto& range : shards_.of(rank)) {
+      const auto chunk = kernels::chunk_elements(device.backend);
+      const auto count = (range.size() + chunk - 1) / chunk;
+      std::copy_n(next, count, all.elements<double>().begin() + first_chunk(range));
+      next += count;
+    }
+  }
+  const auto norm = empty({}, DType::f64, device);
+  kernels::root_of_sum(device.backend, {.squares = to_device(all, device), .y = norm});
+  return norm;
+}
+
+void GradientExchange::share_weights() {
+  struct Part {
+    Tensor arrived, place;
+  };
+  std::vector<Part> parts;
+  std::vector<Communicator::Ticket> tickets;
+  for (std::size_t bucket = 0; bucket < shards_.buckets().size(); ++bucket) {
+    std::vector<Send> sends;
+    std::vector<Receive> receives;
+    for (int owner = 0; owner < ranks_.size(); ++owner) {
+      for (const auto& range : ranges_of(bucket, owner)) {
+        const auto place = part_of(parameters_[range.parameter].tensor.detach(), range);
+        if (owner != ranks_.rank()) {
+          parts.push_back({host_memory_for(place), place});
+          receives.push_back(from(owner, parts.back().arrived));
+          continue;
+        }
+        parts.push_back({on_host(place), {}});
+        for (int rank = 0; rank < ranks_.size(); ++rank) {
+          if (rank != owner) sends.push_back(to(rank, parts.back().arrived));
+        }
+      }
+    }
+    tickets.push_back(
+        ranks_.exchange(std::move(sends), std::move(receives), of_bucket("weights", bucket)));
+  }
+  for (const auto ticket : tickets) ranks_.wait(ticket);
+  for (const auto& [arrived, place] : parts) {
+    if (place.defined()) take_arrived(arrived, place);
+  }
+  for (const auto& parameter : parameters_) parameter.tensor.storage()->bump_version();
+}
+
+void GradientExchange::take_weights_of_first() {
+  for (const auto& parameter : parameters_) {
+    const auto whole = parameter.tensor.detach();
+    const auto host = on_host(whole);
+    ranks_.broadcast({static_cast<std::byte*>(host.raw_data()), bytes_of(host)}, 0,
+                     "weights of rank 0");
+    take_arrived(host, whole);
+    parameter.tensor.storage()->bump_version();
+  }
+}
+
+std::vector<AdamW::State> GradientExchange::whole_moments() const {
+  std::vector<AdamW::State> whole;
+  if (ranks_.rank() != 0) return whole;
+  for (const auto& [name, tensor, initial] : parameters_) {
+    const auto fresh = [&x = tensor] { return zeros(x.shape(), x.dtype(), cpu_device); };
+    whole.push_back({name, fresh(), fresh()});
+  }
+  return whole;
+}
+
+std::vector<AdamW::State> GradientExchange::gather(const AdamW& adamw) const {
+  auto whole = whole_moments();
+  const bool gets_all = ranks_.rank() == 0;
+  for (const auto moment : {&AdamW::State::first_moment, &AdamW::State::second_moment}) {
+    std::vector<Tensor> sent;
+    std::vector<Send> sends;
+    std::vector<Receive> receives;
+    const auto own_ranges = own();
+    for (std::size_t i = 0; i < own_ranges.size(); ++i) {
+      sent.push_back(on_host(adamw.states()[i].*moment));
+      if (!gets_all) {
+        sends.push_back(to(0, sent.back()));
+      } else {
+        transfer(sent.back(), part_of(whole[own_ranges[i].parameter].*moment, own_ranges[i]));
+      }
+    }
+    for (int rank = 1; gets_all && rank < ranks_.size(); ++rank) {
+      for (const auto& range : shards_.of(rank))
+        receives.push_back(from(rank, part_of(whole[range.parameter].*moment, range)));
+    }
+    ranks_.wait(ranks_.exchange(std::move(sends), std::move(receives), "moments for rank 0"));
+  }
+  return whole;
+}
+
+void GradientExchange::scatter(const std::vector<AdamW::State>& whole, const AdamW& adamw) const {
+  const bool has_all = ranks_.rank() == 0;
+  for (const auto moment : {&AdamW::State::first_moment, &AdamW::State::second_moment}) {
+    std::vector<Tensor> arrived;
+    std::vector<Send> sends;
+    std::vector<Receive> receives;
+    const auto own_ranges = own();
+    for (std::size_t i = 0; i < own_ranges.size(); ++i) {
+      const auto& place = adamw.states()[i].*moment;
+      if (has_all) {
+        transfer(part_of(whole[own_ranges[i].parameter].*moment, own_ranges[i]), place);
+        continue;
+      }
+      arrived.push_back(host_memory_for(place));
+      receives.push_back(from(0, arrived.back()));
+    }
+    for (int rank = 1; has_all && rank < ranks_.size(); ++rank) {
+      for (const auto& range : shards_.of(rank))
+        sends.push_back(to(rank, part_of(whole[range.parameter].*moment, range)));
+    }
+    ranks_.wait(ranks_.exchange(std::move(sends), std::move(receives), "moments of rank 0"));
+    for (std::size_t i = 0; i < arrived.size(); ++i)
+      take_arrived(arrived[i], adamw.states()[i].*moment);
+  }
+}
+
+}  // namespace lookback
