@@ -22,6 +22,7 @@ class AccumulateGradient final : public Node {
     for (const auto& hook : leaf.hooks) total = hook(total);
     const bool first = !leaf.gradient.defined();
     leaf.gradient = first ? total.detach() : sum_gradients(std::move(leaf.gradient), total);
+    if (leaf.collected) leaf.collected();
     return {};
   }
 
@@ -71,6 +72,10 @@ void set_gradient(const Tensor& leaf, const Tensor& value) {
          value.dtype(), value.shape(), leaf.shape(), leaf.dtype());
   }
   own_gradient_state(leaf).gradient = value.defined() ? value.detach() : Tensor{};
+}
+
+void on_collected(const Tensor& leaf, std::function<void()> call) {
+  own_gradient_state(leaf).collected = std::move(call);
 }
 
 void add_hook(const Tensor& x, GradientHook hook) {

@@ -5,6 +5,7 @@
 //   const auto dw = gradient(w);
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -24,6 +25,7 @@ struct GradientState final : AutogradState {
   Tensor gradient;
   std::weak_ptr<Node> accumulator;
   std::vector<GradientHook> hooks;
+  std::function<void()> collected;
 };
 
 // The state of a tensor, or null when it has none yet.
@@ -47,6 +49,10 @@ inline void clear_gradient(const Tensor& leaf) { set_gradient(leaf, {}); }
 // Called with the complete gradient of x, once per backward pass, before it is used; what it
 // returns is used in its place. Hooks run in the order they were added. Throws when x needs none.
 void add_hook(const Tensor& x, GradientHook hook);
+
+// Called whenever a backward pass has added its complete gradient to that of a leaf, while the pass
+// goes on; not where it has none for it. Takes the place of the one before; empty: nobody is called.
+void on_collected(const Tensor& leaf, std::function<void()> call);
 
 // The edge that leads to x's producer (or, for a leaf, to what collects its gradient).
 Edge edge_to(const Tensor& x);

@@ -1,7 +1,5 @@
 #include "nn/gradient_exchange.h"
 
-#include <deque>
-#include <numeric>
 
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
@@ -46,14 +44,6 @@ std::string of_bucket(const char* what, std::size_t bucket) {
 
 }  // namespace
 
-// The gradients of one bucket, and what arrives of the others' for each of this rank's ranges.
-struct GradientExchange::Arriving {
-  std::size_t bucket;
-  Communicator::Ticket ticket = 0;
-  std::vector<Tensor> sent = {};                 // where the host can read them
-  std::vector<std::vector<Tensor>> pieces = {};  // by range, then by rank; this rank's undefined
-};
-
 GradientExchange::GradientExchange(Communicator& ranks, std::vector<NamedParameter> parameters)
     : ranks_(ranks), parameters_(std::move(parameters)), shards_(parameters_, ranks.size()) {
   std::int64_t chunks = 0;
@@ -62,26 +52,51 @@ GradientExchange::GradientExchange(Communicator& ranks, std::vector<NamedParamet
     chunks += kernels::count_chunks(std::vector{parameter.tensor}, parameter.tensor.backend());
   }
   first_chunks_.push_back(chunks);
+  bucket_of_.resize(parameters_.size());
+  for (std::size_t bucket = 0; bucket < shards_.buckets().size(); ++bucket) {
+    for (const auto& ranges : shards_.buckets()[bucket]) {
+      for (const auto& range : ranges) bucket_of_[range.parameter] = bucket;
+    }
+  }
+  begin_step();
 }
 
-void GradientExchange::sum_gradients() {
+void GradientExchange::begin_step() {
+  incomplete_.assign(shards_.buckets().size(), 0);
+  for (const auto bucket : bucket_of_) ++incomplete_[bucket];
+  next_bucket_ = 0;
+}
+
+void GradientExchange::send(std::size_t parameter) {
+  --incomplete_[bucket_of_[parameter]];
+  while (next_bucket_ < incomplete_.size() && incomplete_[next_bucket_] == 0) send_next_bucket();
+}
+
+void GradientExchange::finish_sums() {
+  while (next_bucket_ < incomplete_.size()) send_next_bucket();
+  for (auto& each : arriving_) add_up(each);
+  arriving_.clear();
+  begin_step();
+}
+
+void GradientExchange::send_next_bucket() {
   const NoGrad no_grad;
-  for (const auto& [name, tensor, initial] : parameters_) {
+  const auto bucket = next_bucket_++;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (bucket_of_[i] != bucket) continue;
+    const auto& tensor = parameters_[i].tensor;
     const auto g = gradient(tensor);
     set_gradient(tensor, g.defined() ? contiguous(g)
                                      : zeros(tensor.shape(), tensor.dtype(), tensor.device()));
   }
-  std::deque<Arriving> arriving;
-  for (std::size_t bucket = 0; bucket < shards_.buckets().size(); ++bucket) {
-    arriving.push_back(send_gradients(bucket));
-    if (arriving.size() < most_on_their_way) continue;
-    add_up(arriving.front());
-    arriving.pop_front();
+  if (arriving_.size() == most_on_their_way) {
+    add_up(arriving_.front());
+    arriving_.pop_front();
   }
-  for (auto& each : arriving) add_up(each);
+  arriving_.push_back(begin_to_send(bucket));
 }
 
-GradientExchange::Arriving GradientExchange::send_gradients(std::size_t bucket) const {
+GradientExchange::Arriving GradientExchange::begin_to_send(std::size_t bucket) const {
   Arriving arriving{.bucket = bucket};
   std::vector<Send> sends;
   std::vector<Receive> receives;

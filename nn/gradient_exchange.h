@@ -9,6 +9,7 @@
 // and as many for weights.
 #pragma once
 
+#include <deque>
 #include <vector>
 
 #include "nn/adamw.h"
@@ -28,9 +29,12 @@ class GradientExchange {
   // What this rank moves: AdamW's ranges.
   std::vector<ParameterRange> own() const { return shards_.of(ranks_.rank()); }
 
-  // The parameters hold the gradients of this rank; then, in own() alone, the sum over all ranks.
-  // A missing gradient counts as zero.
-  void sum_gradients();
+  // This parameter holds the whole gradient of this rank, which leaves for the others, bucket by
+  // bucket, when those in front of it are complete too. Of each parameter at most once in a step.
+  void send(std::size_t parameter);
+  // All that have not been sent are, a missing gradient as zeros. Then the parameters hold in
+  // own(), and there alone, the sum over all ranks.
+  void finish_sums();
   // The same of numbers of each rank, f64 and of one element each; everywhere.
   std::vector<Tensor> sum(const std::vector<Tensor>& numbers) const;
   // sqrt of the sum of squares of all ranks' own gradients, [] f64, the same everywhere: as
@@ -50,9 +54,18 @@ class GradientExchange {
   void scatter(const std::vector<AdamW::State>& whole, const AdamW& adamw) const;
 
  private:
-  struct Arriving;
-  Arriving send_gradients(std::size_t bucket) const;
+  // The gradients of one bucket on their way.
+  struct Arriving {
+    std::size_t bucket;
+    Communicator::Ticket ticket = 0;
+    std::vector<Tensor> sent = {};                 // where the host can read them
+    std::vector<std::vector<Tensor>> pieces = {};  // by range, then by rank; the own undefined
+  };
+
+  void send_next_bucket();
+  Arriving begin_to_send(std::size_t bucket) const;
   void add_up(Arriving& arriving);
+  void begin_step();
   std::int64_t first_chunk(const ParameterRange& range) const;
   const std::vector<ParameterRange>& ranges_of(std::size_t bucket, int owner) const {
     return shards_.buckets()[bucket][static_cast<std::size_t>(owner)];
@@ -62,6 +75,12 @@ class GradientExchange {
   std::vector<NamedParameter> parameters_;
   Shards shards_;
   std::vector<std::int64_t> first_chunks_;  // of each parameter, and how many there are in all
+  std::vector<std::size_t> bucket_of_;      // of each parameter
+
+  // Of the step at hand.
+  std::vector<std::size_t> incomplete_;  // how many parameters of each bucket are
+  std::size_t next_bucket_ = 0;
+  std::deque<Arriving> arriving_;
 };
 
 }  // namespace lookback

@@ -6,33 +6,37 @@
 namespace lookback {
 namespace {
 
-std::vector<Tensor> joined(std::vector<Tensor> left, std::vector<Tensor> right) {
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    if (!left[i].defined()) {
-      left[i] = std::move(right[i]);
-    } else if (right[i].defined()) {
-      left[i] = sum_gradients(std::move(left[i]), right[i]);
-    }
-    right[i] = {};
-  }
-  return left;
+Tensor joined(Tensor left, const Tensor& right) {
+  if (!left.defined()) return right;
+  return right.defined() ? sum_gradients(std::move(left), right) : left;
 }
 
 }  // namespace
 
+GradientLanes::GradientLanes(std::vector<NamedParameter> parameters)
+    : parameters_(std::move(parameters)), sums_(parameters_.size()), closed_(parameters_.size()) {}
+
 void GradientLanes::end_lane() {
-  std::vector<Tensor> lane;
-  for (const auto& parameter : parameters_) {
-    lane.push_back(gradient(parameter.tensor));
-    clear_gradient(parameter.tensor);
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const auto& tensor = parameters_[i].tensor;
+    auto lane = gradient(tensor);
+    clear_gradient(tensor);
+    sums_[i].add(std::move(lane), joined);
   }
-  sums_.add(std::move(lane), joined);
+}
+
+void GradientLanes::close(std::size_t parameter) {
+  const auto& tensor = parameters_[parameter].tensor;
+  auto lane = gradient(tensor);
+  clear_gradient(tensor);
+  sums_[parameter].add(std::move(lane), joined);
+  set_gradient(tensor, sums_[parameter].total(joined));
+  closed_[parameter] = true;
 }
 
 void GradientLanes::close() {
-  auto sum = sums_.total(joined);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (sum[i].defined()) set_gradient(parameters_[i].tensor, sum[i]);
+    if (!closed_[i]) close(i);
   }
 }
 

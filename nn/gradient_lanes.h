@@ -16,18 +16,20 @@ namespace lookback {
 
 class GradientLanes {
  public:
-  explicit GradientLanes(std::vector<NamedParameter> parameters)
-      : parameters_(std::move(parameters)) {}
+  explicit GradientLanes(std::vector<NamedParameter> parameters);
 
   // The gradients that the parameters hold are a lane's: they hold none afterwards.
   void end_lane();
-  // The parameters hold the sum of all lanes that have ended. A parameter without a gradient in
-  // some lanes has the sum of the others; without one in any, none.
+  // The gradient that this parameter holds is the last lane's, and becomes the sum of all. One
+  // without a gradient in some lanes has the sum of the others; without one in any, none.
+  void close(std::size_t parameter);
+  // The same for all that have not been closed.
   void close();
 
  private:
   std::vector<NamedParameter> parameters_;
-  BinaryCounter<std::vector<Tensor>> sums_;
+  std::vector<BinaryCounter<Tensor>> sums_;  // of each parameter
+  std::vector<bool> closed_;
 };
 
 }  // namespace lookback

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "autograd/grad_mode.h"
@@ -60,7 +61,11 @@ std::vector<Tensor> in_one_list(const LaneNumbers& numbers) {
 // The sums of a step as its micro-batches come.
 class StepSums {
  public:
-  explicit StepSums(const Llama& llama) : gradients_(llama.parameters()) {}
+  StepSums(const Llama& llama, GradientExchange* exchange)
+      : parameters_(llama.parameters()), gradients_(parameters_), exchange_(exchange) {}
+  ~StepSums() { send_as_they_come({}); }
+  StepSums(const StepSums&) = delete;
+  StepSums& operator=(const StepSums&) = delete;
 
   // Of the lane that the last micro-batches belong to; its gradients are with the parameters.
   LaneNumbers& numbers() { return numbers_; }
@@ -68,15 +73,34 @@ class StepSums {
     gradients_.end_lane();
     sums_.add(std::exchange(numbers_, {}), joined);
   }
-  // The parameters then hold the gradients of all lanes.
-  LaneNumbers close() {
-    end_lane();
+  // Before the last backward pass of all: gradients leave for the other ranks while it goes on.
+  void begin_last() {
+    if (exchange_ == nullptr) return;
+    send_as_they_come([this](std::size_t parameter) {
+      gradients_.close(parameter);
+      exchange_->send(parameter);
+    });
+  }
+  // The parameters then hold the gradients of all lanes, of several ranks each its part of them.
+  std::vector<Tensor> close() {
     gradients_.close();
-    return sums_.total(joined);
+    sums_.add(std::exchange(numbers_, {}), joined);
+    const auto numbers = in_one_list(sums_.total(joined));
+    if (exchange_ == nullptr) return numbers;
+    exchange_->finish_sums();
+    return exchange_->sum(numbers);
   }
 
  private:
+  void send_as_they_come(const std::function<void(std::size_t)>& send) {
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      on_collected(parameters_[i].tensor, send ? [send, i] { send(i); } : std::function<void()>());
+    }
+  }
+
+  std::vector<NamedParameter> parameters_;
   GradientLanes gradients_;
+  GradientExchange* exchange_;
   LaneNumbers numbers_;
   BinaryCounter<LaneNumbers> sums_;
 };
@@ -111,8 +135,10 @@ StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& m
   const auto expected = expected_results(micro_batches);
   auto result = expected;
   result.targets = 0;
-  StepSums sums(llama);
+  StepSums sums(llama, lanes.exchange);
   const TokenBatch* last = nullptr;
+  std::int64_t left = std::ranges::count_if(
+      micro_batches, [&](const TokenBatch& batch) { return lanes.is_own(batch); });
   for (std::size_t i = 0; i < micro_batches.size(); ++i) {
     const auto& batch = micro_batches[i];
     if (!lanes.is_own(batch)) {
@@ -131,14 +157,11 @@ StepResults queue_gradients(const Llama& llama, const std::vector<TokenBatch>& m
     result.targets += hooks.targets_counted(batch.scored(), loss);
     const auto weight = auxiliary_weight(batch, expected);
     if (loss.auxiliary.defined()) add_to(numbers.auxiliary, loss.auxiliary.detach() * weight);
+    if (--left == 0) sums.begin_last();
     backward(with_auxiliary(sum, loss, weight));
   }
-  auto numbers = in_one_list(sums.close());
+  auto numbers = sums.close();
   hooks.after_backward(llama.parameters());
-  if (lanes.exchange != nullptr) {
-    lanes.exchange->sum_gradients();
-    numbers = lanes.exchange->sum(numbers);
-  }
   result.loss_scale = share_of(result.targets);
   result.grad_norm =
       lanes.exchange != nullptr ? lanes.exchange->norm() : gradient_norm_tensor(llama.parameters());

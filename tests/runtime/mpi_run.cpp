@@ -38,7 +38,8 @@ int exit_code(int status) {
 }
 
 // In a group of its own, which is killed at `limit`.
-Ended run_program(const std::vector<std::string>& arguments, seconds limit) {
+Ended run_program(const std::vector<std::string>& arguments, seconds limit,
+                  const MpiLauncher::Meanwhile& meanwhile = {}) {
   std::array<int, 2> out = {};
   if (pipe2(out.data(), O_CLOEXEC) != 0) return {};
   const pid_t child = fork();
@@ -50,6 +51,7 @@ Ended run_program(const std::vector<std::string>& arguments, seconds limit) {
     // Containers run as root; and Open MPI asks to be told twice that this is meant.
     setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
     setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+    setenv("OMP_NUM_THREADS", "1", 1);
     std::vector<char*> words;
     for (const auto& word : arguments) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
@@ -70,6 +72,7 @@ Ended run_program(const std::vector<std::string>& arguments, seconds limit) {
   const auto deadline = Clock::now() + limit;
   while (waitpid(child, &status, WNOHANG) == 0) {
     read_all();
+    if (meanwhile) meanwhile(child);
     if (Clock::now() > deadline) kill(-child, SIGKILL);
     std::this_thread::sleep_for(milliseconds(5));
   }
@@ -123,16 +126,26 @@ std::string MpiLauncher::missing() const {
 }
 
 MpiRun MpiLauncher::run(int ranks, const std::string& scenario, int timeout_seconds) const {
-  const TemporaryDirectory scratch;  // its name tells the processes of this run from all others
+  const TemporaryDirectory scratch;  // its name is the mark
   const auto mark = scratch.path().string();
-  std::vector<std::string> arguments = {mpirun_, "-n", std::to_string(ranks)};
+  return run({{ranks,
+               {beside_the_tests("lookback_mpi_ranks").string(), scenario,
+                std::to_string(timeout_seconds), mark}}},
+             mark);
+}
+
+MpiRun MpiLauncher::run(const std::vector<Part>& parts, const std::string& mark,
+                        const Meanwhile& meanwhile) const {
+  std::vector<std::string> arguments = {mpirun_};
   if (implementation_ == "openmpi") arguments.emplace_back("--oversubscribe");
-  for (const auto& word : {beside_the_tests("lookback_mpi_ranks").string(), scenario,
-                           std::to_string(timeout_seconds), mark}) {
-    arguments.push_back(word);
+  for (const auto& [ranks, command] : parts) {
+    if (&command != &parts.front().command) arguments.emplace_back(":");
+    arguments.emplace_back("-n");
+    arguments.push_back(std::to_string(ranks));
+    arguments.insert(arguments.end(), command.begin(), command.end());
   }
   const auto begin = Clock::now();
-  const auto ended = run_program(arguments, seconds(90));
+  const auto ended = run_program(arguments, seconds(90), meanwhile);
   MpiRun run{.code = ended.code, .text = ended.text, .left = {}};
   run.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   // What is being killed may take a moment to go.
@@ -141,6 +154,19 @@ MpiRun MpiLauncher::run(int ranks, const std::string& scenario, int timeout_seco
   }
   for (const int process : run.left) kill(process, SIGKILL);
   return run;
+}
+
+std::optional<int> process_of_rank(const std::string& mark, int rank) {
+  using namespace std::string_literals;
+  for (const int process : processes_with(mark)) {
+    const auto environment =
+        "\0"s + read_whole(fs::path("/proc") / std::to_string(process) / "environ");
+    for (const std::string variable : {"OMPI_COMM_WORLD_RANK=", "PMI_RANK="}) {
+      if (environment.find("\0"s + variable + std::to_string(rank) + "\0"s) != std::string::npos)
+        return process;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace lookback::tests
