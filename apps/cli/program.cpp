@@ -6,6 +6,7 @@
 #include "apps/cli/process.h"
 #include "apps/cli/session.h"
 #include "apps/data/open.h"
+#include "apps/folder/unfinished.h"
 #include "nn/layer/combination_error.h"
 #include "runtime/nearest_name.h"
 
@@ -78,6 +79,7 @@ int report(ExitCode code, std::string_view message) {
 int run_program(std::string_view version, std::span<const std::string> arguments) {
   ignore_signals_of_writes();
   name_files_that_shrink();
+  const DiscardWhenEnded discard_when_ended;
   try {
     check_stack_limit();
     return static_cast<int>(dispatch(version, arguments));
