@@ -20,14 +20,6 @@ std::atomic<bool> checkpoint_wanted = false;
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Ticks>::is_always_lock_free &&
               std::atomic<bool>::is_always_lock_free);
 
-void end_by(int signal) {
-  struct sigaction action = {};
-  action.sa_handler = SIG_DFL;
-  sigemptyset(&action.sa_mask);
-  sigaction(signal, &action, nullptr);
-  raise(signal);  // comes when the handler has returned
-}
-
 void remember(int signal) {
   const auto now = Clock::now().time_since_epoch().count();
   int none = 0;
@@ -42,6 +34,14 @@ void remember(int signal) {
 void want_checkpoint(int) { checkpoint_wanted = true; }
 
 }  // namespace
+
+void end_by(int signal) {
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  sigemptyset(&action.sa_mask);
+  sigaction(signal, &action, nullptr);
+  raise(signal);
+}
 
 HandledSignals::HandledSignals(std::initializer_list<int> signals, void (*handler)(int)) {
   struct sigaction action = {};

@@ -11,6 +11,10 @@
 
 namespace lookback {
 
+// For handlers of this signal: the program ends by it, as where nobody handles it, once they have
+// returned.
+void end_by(int signal);
+
 // For its lifetime `handler` gets these signals, but for the ignored ones; then they are as before.
 class HandledSignals {
  public:

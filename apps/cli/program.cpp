@@ -11,6 +11,7 @@
 #include "apps/cli/process.h"
 #include "apps/cli/session.h"
 #include "apps/data/open.h"
+#include "apps/folder/unfinished.h"
 #include "nn/layer/combination_error.h"
 #include "runtime/communicator.h"
 #include "runtime/launch.h"
@@ -149,6 +150,7 @@ int end(const Ending& ending, Communicator& ranks) {
 int run_program(std::string_view version, std::span<const std::string> arguments) {
   ignore_signals_of_writes();
   name_files_that_shrink();
+  const DiscardWhenEnded discard_when_ended;
   Launch launch;
   std::unique_ptr<Communicator> ranks;
   const auto start = ending_of([&] {

@@ -8,7 +8,7 @@
 #include "apps/diagnosis/report_json.h"
 #include "apps/diagnosis/subject_choice.h"
 #include "apps/diagnosis/test_subjects.h"
-#include "apps/inspect/write_report.h"
+#include "apps/folder/report_folder.h"
 #include "apps/model/model_folder.h"
 #include "apps/model/model_warnings.h"
 #include "runtime/replacing_file.h"
@@ -53,7 +53,7 @@ class Diagnose final : public Command {
     const auto subject = choose_subject(choice_);
     warn_of_model(subject.config);
     if (subject.folder) note_missing_checksums(session.console, *subject.folder);
-    make_folder(output_dir_, "diagnose");  // before an hour of work
+    const ReportFolder made(output_dir_);  // before an hour of work
     const auto diagnosis = diagnose(subject);
     const Provenance provenance{.command = command(session), .version = session.version};
     const auto report = report_json(subject, diagnosis, provenance);

@@ -6,6 +6,7 @@
 #include "apps/cli/command.h"
 #include "apps/data/document_start.h"
 #include "apps/data/tokenizer_file.h"
+#include "apps/folder/report_folder.h"
 #include "apps/inspect/write_report.h"
 #include "apps/model/attention_storage.h"
 #include "apps/model/dtype_choice.h"
@@ -61,7 +62,7 @@ class Inspect final : public Command {
     }
     std::filesystem::path folder = output_dir_;
     if (output_dir_.empty()) folder = std::filesystem::path(directory_) / "inspect";
-    make_folder(folder);
+    const ReportFolder made(folder);  // before the work: it may be refused
 
     const auto forward =
         forward_options(*attention_storage_, *llama, 1, static_cast<std::int64_t>(tokens.size()),

@@ -1,19 +1,13 @@
 // lookback tokenize: text to a .bin of tokens
-#include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <span>
 
 #include "apps/cli/command.h"
-#include "apps/cli/progress.h"
 #include "apps/data/data_files.h"
 #include "apps/data/document_start.h"
-#include "apps/data/encode_documents.h"
+#include "apps/data/encode_file.h"
 #include "apps/data/open.h"
-#include "apps/data/record_parts.h"
-#include "apps/data/text_file.h"
-#include "apps/data/text_parts.h"
 #include "apps/data/token_array.h"
 #include "apps/data/token_writer.h"
 #include "apps/data/tokenizer_config.h"
@@ -59,7 +53,9 @@ class Tokenize final : public Command {
     }
     TokenWriter writer(output_, *tokenizer, {files, settings(in_front)});
     try {
-      write_files(session.console, files, *tokenizer, in_front, writer);
+      write_files(session.console, files,
+                  {.text_field = text_field_, .tokenizer = *tokenizer, .in_front = in_front},
+                  writer);
     } catch (const Error& error) {
       writer.keep();
       if (!writer.is_saved()) throw;
@@ -111,75 +107,19 @@ class Tokenize final : public Command {
     return sum.value();
   }
 
-  // One file after another, and of lines of records and plain text a part after another: memory
-  // holds one of these and its tokens.
-  void write_files(const Console& console, const std::vector<std::string>& files,
-                   const Tokenizer& tokenizer, const std::vector<std::int64_t>& in_front,
-                   TokenWriter& writer) const {
+  static void write_files(const Console& console, const std::vector<std::string>& files,
+                          const HowToEncode& how, TokenWriter& writer) {
     if (writer.is_saved()) {
       console.note(fmt::format("goes on behind the {} tokens of {}", writer.description().tokens,
                                writer.partial()));
     }
     const std::span left = std::span(files).subspan(static_cast<std::size_t>(writer.files_done()));
-    std::int64_t all = 0, done = 0;
-    for (const auto& file : left) all += static_cast<std::int64_t>(fs::file_size(file));
-    Progress progress(console, all);
-    const auto start = std::chrono::steady_clock::now();
+    EncodingProgress progress(console, left);
     for (const auto& file : left) {
-      write_file(file, tokenizer, in_front, writer);
-      done += static_cast<std::int64_t>(fs::file_size(file));
-      const auto seconds =
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      const auto text = fmt::format("{}: {} tokens so far", file, writer.description().tokens);
-      progress.show(done, text,
-                    seconds * static_cast<double>(all - done) / static_cast<double>(done));
-      if (files.size() > 1) progress.plain_line(text);
+      progress.begin_file(file);
+      encode_file(file, how, writer, progress);
+      progress.end_file(writer.description().tokens);
     }
-  }
-
-  void write_file(const std::string& file, const Tokenizer& tokenizer,
-                  const std::vector<std::int64_t>& in_front, TokenWriter& writer) const {
-    if (holds_lines_of_records(file)) {
-      auto parts_before = writer.parts_done();
-      each_part_of_records(file, text_field_, [&](const Documents& part) {
-        if (parts_before-- > 0) return;
-        const auto encoded =
-            encode_documents(part.text, part.ends, tokenizer, {.in_front = in_front});
-        writer.add(encoded.tokens);
-        writer.end_part(std::ssize(encoded.document_ends));
-      });
-      writer.end_file(0);
-      return;
-    }
-    if (!is_encoded_text(file)) return write_text(file, tokenizer, in_front, writer);
-    constexpr std::int64_t at_once = std::int64_t{1} << 18;
-    const auto tokens =
-        TokenArray({file}, {.text_field = text_field_}).encoded(tokenizer, TextCut::none, in_front);
-    std::vector<std::int64_t> block;
-    for (std::int64_t first = 0; first < tokens.size(); first += at_once) {
-      block.resize(static_cast<std::size_t>(std::min(at_once, tokens.size() - first)));
-      tokens.read(first, block);
-      writer.add(std::vector<std::uint32_t>(block.begin(), block.end()));
-    }
-    writer.end_file(tokens.size() > 0 ? tokens.document_of(tokens.size() - 1) + 1 : 0);
-  }
-
-  static void write_text(const std::string& file, const Tokenizer& tokenizer,
-                         const std::vector<std::int64_t>& in_front, TokenWriter& writer) {
-    const TokenArray checked({file});  // it is text
-    auto parts_before = writer.parts_done();
-    each_part_of_text(file, tokenizer, [&](const TextPart& part) {
-      if (parts_before-- > 0) return;
-      const bool is_first = part.first_byte == 0;
-      const auto found = part.encoded(tokenizer);
-      std::vector<std::uint32_t> tokens;
-      tokens.reserve(found.size() + in_front.size());
-      if (is_first) tokens.assign(in_front.begin(), in_front.end());
-      tokens.insert(tokens.end(), found.begin(), found.end());
-      writer.add(tokens);
-      if (!part.is_last) return writer.end_part(is_first ? 1 : 0);
-      writer.end_file(is_first && !tokens.empty() ? 1 : 0);
-    });
   }
 
   std::string data_, tokenizer_, output_, text_field_ = DataOptions().text_field;

@@ -9,7 +9,7 @@
 
 #include "apps/compare/find_runs.h"
 #include "apps/data/tokenizer_file.h"
-#include "apps/inspect/write_report.h"
+#include "apps/folder/report_folder.h"
 #include "runtime/checksum.h"
 #include "runtime/read_file.h"
 #include "runtime/replacing_file.h"
@@ -187,7 +187,7 @@ std::string summary_of(const Comparison& comparison) {
 }
 
 void write_comparison(const Comparison& comparison, const fs::path& folder) {
-  make_folder(folder, "report");
+  const ReportFolder made(folder);
   write_comparison_page(comparison, folder / "report.html");
   ReplacingFile file(folder / "report.json");
   file.write(comparison_json(comparison, ComparisonDetail::curves)

@@ -32,13 +32,16 @@ void check_begins(const InputFile& file, std::string_view mark, std::string_view
        file.path(), file.size());
 }
 
+using Told = std::function<void(std::int64_t)>;
+
 // Reads a file part by part.
 class Input {
  public:
-  explicit Input(const InputFile& file) : file_(file) {}
+  Input(const InputFile& file, const Told& told) : file_(file), told_(told) {}
   // The next part; empty: there is none.
   std::span<std::byte> next() {
     position_ += part_.size();
+    if (told_) told_(static_cast<std::int64_t>(position_));
     part_.resize(std::min(part_bytes, file_.size() - position_));
     file_.read(position_, part_);
     return part_;
@@ -47,6 +50,7 @@ class Input {
 
  private:
   const InputFile& file_;
+  const Told& told_;
   std::size_t position_ = 0;
   std::vector<std::byte> part_;
 };
@@ -73,12 +77,12 @@ bool is_padding(std::span<const std::byte> bytes) {
   return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
 }
 
-std::string gunzip(const InputFile& file) {
+std::string gunzip(const InputFile& file, const Told& told) {
   check_begins(file, "\x1f\x8b"sv, "gzip");
   GzipStream stream;
   std::string text;
   std::vector<char> out(part_bytes);
-  Input input(file);
+  Input input(file, told);
   bool ended = false;  // between archives
   for (auto part = input.next(); !part.empty(); part = input.next()) {
     stream->next_in = reinterpret_cast<Bytef*>(part.data());
@@ -106,13 +110,13 @@ std::string gunzip(const InputFile& file) {
   return text;
 }
 
-std::string unzstd(const InputFile& file) {
+std::string unzstd(const InputFile& file, const Told& told) {
   check_begins(file, "\x28\xb5\x2f\xfd"sv, "zstd");
   const std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream(ZSTD_createDStream(),
                                                                           &ZSTD_freeDStream);
   std::string text;
   std::vector<char> out(part_bytes);
-  Input input(file);
+  Input input(file, told);
   std::size_t open = 1;  // 0: between archives
   for (auto part = input.next(); !part.empty(); part = input.next()) {
     ZSTD_inBuffer in{part.data(), part.size(), 0};
@@ -138,9 +142,9 @@ Compression compression_of(std::string_view path) {
   return path.ends_with(".zst") ? Compression::zstd : Compression::none;
 }
 
-std::string decompressed(const InputFile& file, Compression compression) {
-  if (compression == Compression::gzip) return gunzip(file);
-  return unzstd(file);
+std::string decompressed(const InputFile& file, Compression compression, const Told& told) {
+  if (compression == Compression::gzip) return gunzip(file, told);
+  return unzstd(file, told);
 }
 
 }  // namespace lookback

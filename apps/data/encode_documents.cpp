@@ -1,6 +1,7 @@
 #include "apps/data/encode_documents.h"
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 
 #include "runtime/parallel.h"
@@ -35,11 +36,18 @@ EncodedText encode_documents(std::string_view text, std::span<const std::int64_t
   const auto documents = documents_of(text, ends, end_token.has_value());
   const auto count = std::ssize(documents);
   std::vector<std::vector<std::int64_t>> encoded(documents.size());
+  std::atomic<std::size_t> done = 0;
   // So many that no thread waits long. Of one document the tokenizer itself takes all threads.
   const auto chunk = std::max<std::int64_t>(1, count / (8 * num_threads()));
   parallel_for(count, chunk, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i)
+    std::size_t bytes = 0;
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       encoded[i] = tokenizer.encode(documents[i].text);
+      bytes += documents[i].text.size();
+    }
+    if (options.told) {
+      options.told(static_cast<double>(done += bytes) / static_cast<double>(text.size()));
+    }
   });
   EncodedText result;
   auto& all = result.tokens;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,8 @@ namespace lookback {
 struct EncodingOptions {
   std::vector<std::int64_t> in_front = {};  // of each document
   bool begins_document = true;              // whether the text does; else it goes on with one
+  // Hears, on any thread, of which share of the text has been encoded, from 0 to 1.
+  std::function<void(double)> told = {};
 };
 
 struct EncodedText {

@@ -22,7 +22,7 @@ bool holds_lines_of_records(const std::string& path) {
 }
 
 void each_part_of_records(const std::string& path, const std::string& field,
-                          const std::function<void(const Documents&)>& body,
+                          const std::function<void(const RecordPart&)>& body,
                           std::size_t part_bytes) {
   const InputFile file(path, "data");
   const Check check{"data"};
@@ -37,8 +37,9 @@ void each_part_of_records(const std::string& path, const std::string& field,
     const auto end = done < file.size() ? text.rfind('\n') + 1 : text.size();  // 0: none is whole
     if (end == 0) continue;
     const auto part = std::string_view(text).substr(0, end);
-    const auto documents = read_records(part, path, field, lines);
-    if (!documents.ends.empty()) body(documents);
+    const auto begin = done - text.size();
+    const RecordPart records{read_records(part, path, field, lines), begin, begin + end};
+    if (!records.documents.ends.empty()) body(records);
     lines += std::ranges::count(part, '\n');
     text.erase(0, end);
   }

@@ -108,4 +108,10 @@ std::optional<std::size_t> first_not_utf8(std::span<const std::byte> file) {
   return valid;
 }
 
+std::string not_utf8_warning(const std::string& path, std::size_t byte) {
+  return fmt::format(
+      "{}: byte {} is not UTF-8 (latin-1?): convert it, or prompt the model in the same encoding",
+      path, byte);
+}
+
 }  // namespace lookback

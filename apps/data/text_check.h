@@ -25,5 +25,7 @@ void check_is_no_other_format(std::span<const std::byte> beginning, const std::s
 // Where the first byte lies that makes it no UTF-8; none: it is UTF-8. Another encoding is no
 // error: bytes are what is trained on.
 std::optional<std::size_t> first_not_utf8(std::span<const std::byte> file);
+// What is said of that byte.
+std::string not_utf8_warning(const std::string& path, std::size_t byte);
 
 }  // namespace lookback

@@ -27,14 +27,16 @@ bool is_encoded_text(const std::string& path) {
   return compression_of(path) != Compression::none || holds_records(path);
 }
 
-Documents read_encoded_text(const InputFile& file, const std::string& text_field) {
+Documents read_encoded_text(const InputFile& file, const std::string& text_field,
+                            const std::function<void(std::int64_t)>& told) {
   const Check check{"data"};
   const auto& path = file.path();
   const auto compression = compression_of(path);
   const auto name = inner_name(path);
   check(!name.ends_with(".bin") && !name.ends_with(".npy"),
         "{}: decompress it first: tokens are read where they lie", path);
-  auto text = compression == Compression::none ? whole_text(file) : decompressed(file, compression);
+  auto text =
+      compression == Compression::none ? whole_text(file) : decompressed(file, compression, told);
   check(!text.empty(), "{}: is empty once it is decompressed", path);
   check_is_text(std::as_bytes(std::span(text)), path);
   if (holds_records(name)) return read_records(text, path, text_field);

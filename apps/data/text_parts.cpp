@@ -28,4 +28,18 @@ void each_part_of_text(const std::string& path, const Tokenizer& tokenizer,
   }
 }
 
+void each_part_in_memory(std::string_view text, const Tokenizer& tokenizer,
+                         const std::function<void(const TextPart&)>& body, std::size_t part_bytes) {
+  for (std::size_t first_byte = 0, length = 0; first_byte < text.size();) {
+    length = std::min(length + std::max(part_bytes, length), text.size() - first_byte);
+    const auto part = text.substr(first_byte, length);
+    const bool is_last = first_byte + length == text.size();
+    const auto end = is_last ? length : tokenizer.last_cut(part).value_or(0);
+    if (end == 0) continue;
+    body({.text = part.substr(0, end), .first_byte = first_byte, .is_last = is_last});
+    first_byte += end;
+    length = 0;
+  }
+}
+
 }  // namespace lookback

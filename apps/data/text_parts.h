@@ -29,5 +29,9 @@ struct TextPart {
 void each_part_of_text(const std::string& path, const Tokenizer& tokenizer,
                        const std::function<void(const TextPart&)>& body,
                        std::size_t part_bytes = text_part_bytes);
+// The same of a text in memory.
+void each_part_in_memory(std::string_view text, const Tokenizer& tokenizer,
+                         const std::function<void(const TextPart&)>& body,
+                         std::size_t part_bytes = text_part_bytes);
 
 }  // namespace lookback

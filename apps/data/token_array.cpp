@@ -85,9 +85,7 @@ void TokenArray::warn_of_encoding() const {
     const auto at = piece.file ? first_not_utf8(first_bytes(*piece.file, text_check_bytes))
                                : first_not_utf8(std::as_bytes(std::span(*piece.text)));
     if (!at) continue;
-    return print_warning(fmt::format(
-        "{}: byte {} is not UTF-8 (latin-1?): convert it, or prompt the model in the same encoding",
-        piece.path, *at));
+    return print_warning(not_utf8_warning(piece.path, *at));
   }
 }
 

@@ -95,6 +95,7 @@ TokenWriter::~TokenWriter() {
 }
 
 void TokenWriter::begin() {
+  unfinished_.emplace(partial_, Unfinished::Kind::file);
   static_cast<void>(remove_path(progress_path()));
   if (ftruncate(file_.get(), 0) != 0 || lseek(file_.get(), 0, SEEK_SET) != 0)
     fail("write", "{}: cannot be written: {}", partial_, std::generic_category().message(errno));
@@ -147,6 +148,7 @@ void TokenWriter::add(std::span<const std::uint32_t> tokens) {
     static_cast<void>(remove_path(progress_path()));
     files_done_ = parts_done_ = 0;
     is_saved_ = false;
+    unfinished_.emplace(partial_, Unfinished::Kind::file);
     fail(operation,
          "{}: more than {} tokens, which its header cannot say: name fewer files, one "
          "output for each part",
@@ -205,6 +207,7 @@ void TokenWriter::save() {
   beside.write(left.dump(2) + "\n");
   beside.commit();
   is_saved_ = true;
+  unfinished_.reset();
 }
 
 void TokenWriter::keep() {
@@ -218,6 +221,7 @@ void TokenWriter::commit() {
     fail("write", "{}: cannot be written: {}", partial_, std::generic_category().message(errno));
   write(std::as_bytes(std::span(header)));
   int error = file_.sync();
+  const UnendedSteps steps;
   static_cast<void>(remove_path(description_path(path_)));
   if (error == 0) error = rename_path(partial_, path_);
   if (error != 0)

@@ -4,11 +4,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "apps/data/token_description.h"
+#include "apps/folder/unfinished.h"
 #include "runtime/system_files.h"
 
 namespace lookback {
@@ -64,6 +66,7 @@ class TokenWriter {
   std::string path_, partial_;
   TokenWork work_;
   TokenDescription description_;
+  std::optional<Unfinished> unfinished_;  // as long as nobody could go on with it
   FileDescriptor file_;
   std::int64_t files_done_ = 0, parts_done_ = 0;
   std::int64_t tokens_done_ = 0;    // of these

@@ -1,8 +1,13 @@
 // A folder of a check's own, in memory where the system has such a place. It is gone with the
-// object.
+// object, or when a signal ends the program; one that a killed process left goes when the next is
+// made.
 #pragma once
 
 #include <filesystem>
+#include <optional>
+
+#include "apps/folder/unfinished.h"
+#include "runtime/system_files.h"
 
 namespace lookback {
 
@@ -20,6 +25,8 @@ class ScratchFolder {
 
  private:
   std::filesystem::path directory_;
+  FileDescriptor in_use_;  // locked, for processes that do not see this one
+  std::optional<Unfinished> unfinished_;
 };
 
 }  // namespace lookback

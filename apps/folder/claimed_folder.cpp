@@ -8,22 +8,13 @@
 #include <system_error>
 #include <utility>
 
+#include "apps/folder/folder_entries.h"
 #include "runtime/check.h"
 
 namespace lookback {
 namespace {
 
 namespace fs = std::filesystem;
-
-[[noreturn]] void refuse(const fs::path& folder, int error) {
-  fail("output", "{}: cannot be written: {}", folder.string(),
-       std::generic_category().message(error));
-}
-
-// What stands at a path, links followed: 0, or the system's error.
-int look_at(const fs::path& path, struct stat& status) {
-  return stat(path.c_str(), &status) == 0 ? 0 : errno;
-}
 
 // Where the file system has no locks, the folder counts as free.
 bool knows_no_locks(int error) {
@@ -32,44 +23,13 @@ bool knows_no_locks(int error) {
 
 }  // namespace
 
-ClaimedFolder::MadeFolders::~MadeFolders() {
-  // Only empty ones go: what others have put into them since keeps them.
-  for (auto folder = folders_.rbegin(); folder != folders_.rend(); ++folder) {
-    static_cast<void>(::rmdir(folder->c_str()));
-  }
-}
-
-bool ClaimedFolder::MadeFolders::make(const fs::path& folder, const fs::path& shown) {
-  std::vector<fs::path> missing;
-  for (auto path = folder;; path = path.parent_path()) {
-    struct stat status {};
-    const int error = look_at(path, status);
-    if (error == 0 && S_ISDIR(status.st_mode)) break;
-    if (error == 0 && path == folder) fail("output", "{}: is not a folder", shown.string());
-    if (error == 0) refuse(shown, ENOTDIR);
-    if (error != ENOENT) refuse(shown, error);
-    if (fs::is_symlink(fs::symlink_status(path))) {
-      fail("output", "{}: cannot be written: {} is a link that leads nowhere", shown.string(),
-           path.string());
-    }
-    missing.push_back(path);
-  }
-  for (auto path = missing.rbegin(); path != missing.rend(); ++path) {
-    const int error = make_directory(*path);
-    if (error == 0) folders_.push_back(*path);
-    if (error == ENOENT) return false;
-    if (error != 0 && error != EEXIST) refuse(shown, error);
-  }
-  return true;
-}
-
 ClaimedFolder::ClaimedFolder(fs::path folder) : directory_(std::move(folder)) {
   // A process that fails removes the folder that it made, perhaps between two steps of another:
   // then the other begins again. Each such turn is the end of a process.
   constexpr int max_turns = 10'000;
   for (int turn = 0; turn < max_turns; ++turn) {
     if (!claim()) continue;
-    if (access(directory_.c_str(), W_OK | X_OK) != 0) refuse(directory_, errno);
+    if (access(directory_.c_str(), W_OK | X_OK) != 0) refuse_to_write(directory_, errno);
     return;
   }
   fail("output",
@@ -79,17 +39,13 @@ ClaimedFolder::ClaimedFolder(fs::path folder) : directory_(std::move(folder)) {
 }
 
 bool ClaimedFolder::claim() {
-  std::error_code problem;
-  auto whole = fs::absolute(directory_, problem);
-  if (problem) refuse(directory_, problem.value());
-  if (!whole.has_filename()) whole = whole.parent_path();  // written with a / at its end
-  if (!made_.make(whole, directory_)) return false;
+  if (!made_.make(directory_)) return false;
   descriptor_ = FileDescriptor(directory_, O_RDONLY | O_DIRECTORY);
   if (descriptor_.open_error() == ENOENT) return false;
-  if (!descriptor_.is_open()) refuse(directory_, descriptor_.open_error());
+  if (!descriptor_.is_open()) refuse_to_write(directory_, descriptor_.open_error());
   const int error = descriptor_.lock();
   if (error == EWOULDBLOCK) {
-    made_.clear();  // they are the other's now
+    made_.keep();  // they are the other's now
     fail("output",
          "{}: another lookback is training into this folder: wait for its end, or stop it",
          directory_.string());

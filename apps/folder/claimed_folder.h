@@ -2,8 +2,8 @@
 #pragma once
 
 #include <filesystem>
-#include <vector>
 
+#include "apps/folder/made_folders.h"
 #include "runtime/system_files.h"
 
 namespace lookback {
@@ -18,23 +18,12 @@ class ClaimedFolder {
 
   const std::filesystem::path& path() const { return directory_; }
   // The folders that were made stay; without it those that are empty are removed again.
-  void keep() { made_.clear(); }
+  void keep() { made_.keep(); }
   // False: the folder has been moved away, so that its path is free, or another's.
   bool in_place() const;
   void check_in_place() const;  // throws Error where it is not
 
  private:
-  class MadeFolders {
-   public:
-    ~MadeFolders();
-    // Makes what is missing of `folder`; false: one of those above it was removed in between.
-    bool make(const std::filesystem::path& folder, const std::filesystem::path& shown);
-    void clear() { folders_.clear(); }
-
-   private:
-    std::vector<std::filesystem::path> folders_;  // that this process made, the outermost first
-  };
-
   bool claim();
 
   std::filesystem::path directory_;

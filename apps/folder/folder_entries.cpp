@@ -34,6 +34,12 @@ std::vector<std::string> names_in(const fs::path& folder, std::string_view opera
   return names;
 }
 
+int look_at(const fs::path& path, struct stat& status) {
+  return stat(path.c_str(), &status) == 0 ? 0 : errno;
+}
+
+void refuse_to_write(const fs::path& folder, int error) { refuse(folder, "written", error); }
+
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(fs::symlink_status(path, ignored));

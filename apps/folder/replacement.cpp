@@ -8,6 +8,7 @@
 
 #include "apps/cli/console.h"
 #include "apps/folder/folder_entries.h"
+#include "apps/folder/unfinished.h"
 #include "runtime/check.h"
 #include "runtime/read_file.h"
 #include "runtime/replacing_file.h"
@@ -23,7 +24,7 @@ namespace fs = std::filesystem;
 struct Kept {
   explicit Kept(const fs::path& folder)
       : work(work_folder_of(folder)),
-        path(work / "kept"),
+        path(work / kept_entries_name),
         names(path / "names"),
         aside(path / "aside"),
         old(path / "old") {}
@@ -120,6 +121,7 @@ void replace_entries(const WorkFolder& work, const fs::path& staged,
   old_names.insert(old_names.end(), new_names.begin(), new_names.end());
   fs::path gone;
   try {
+    const UnendedSteps steps;
     make_folder_at(kept.path);
     write_names(kept, new_names);
     set_aside(kept, folder, old_names);
@@ -139,6 +141,7 @@ bool is_half_replaced(const fs::path& folder) {
 void restore_replaced(const fs::path& folder) {
   const Kept kept(folder);
   if (!is_half_replaced(folder)) return;
+  const UnendedSteps steps;
   if (is_there(kept.old)) {
     if (!is_there(kept.aside)) {
       take_back_new_ones(kept, folder);

@@ -13,6 +13,8 @@
 
 namespace lookback {
 
+inline constexpr auto kept_entries_name = "kept";  // in a work folder
+
 // The entries of the folder `staged`, each durable, become entries of work.parent(), in the place
 // of those that `old_names` names and of those of the same names. Returns when that is durable and
 // the old ones are removed. Throws Error, naming the entry, where one of the old ones cannot be

@@ -70,15 +70,23 @@ WorkFolder::WorkFolder(fs::path owner) : owner_(std::move(owner)), folder_(work_
       fail("output", "{}: is in the way, and not a folder of lookback's: move it away",
            folder_.string());
     }
+    mark_unfinished();
     warn(emptied(folder_));
   } else {
+    mark_unfinished();
     make_folder_at(folder_);
   }
+  unfinished_->is_made();
   ReplacingFile file(folder_ / mark_name);
   file.write(mark);
   file.commit();
   sync_folder(owner_);
   temporaries_.emplace(folder_);
+}
+
+void WorkFolder::mark_unfinished() {
+  unfinished_.emplace(folder_, Unfinished::Kind::folder,
+                      Unfinished::Special{.last = mark_name, .keeper = kept_entries_name});
 }
 
 fs::path WorkFolder::fresh(std::string_view name) const {

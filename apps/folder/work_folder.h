@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "apps/folder/unfinished.h"
 #include "runtime/replacing_file.h"
 
 namespace lookback {
@@ -41,7 +42,10 @@ class WorkFolder {
   void discard(std::string_view name) const;
 
  private:
+  void mark_unfinished();
+
   std::filesystem::path owner_, folder_;
+  std::optional<Unfinished> unfinished_;  // once it is ours
   std::optional<TemporaryFilesIn> temporaries_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "apps/cli/console.h"
 #include "apps/cli/error_message.h"
+#include "apps/folder/unfinished.h"
 #include "autograd/grad_mode.h"
 #include "autograd/ops/copy_of.h"
 #include "runtime/parallel.h"
@@ -61,7 +62,8 @@ void CheckpointSaver::save(CheckpointContents checkpoint) {
   copy_all(checkpoint.moments);
   const SignalsHeldBack held_back;
   writing_ = std::async(std::launch::async, [this, contents = std::move(checkpoint)] {
-    set_num_threads(1);  // of this thread's own work: the others belong to the training
+    const UnendedSteps steps;  // nothing goes that becomes part of a checkpoint
+    set_num_threads(1);        // of this thread's own work: the others belong to the training
     save_checkpoint(work_, contents, limit_);
   });
 }

@@ -164,7 +164,7 @@ TEST(Diagnose, FoldersThatCannotBeMade) {
     return run_lookback({"diagnose", "--config", small.config(), "--quick", "--output-dir", out});
   };
   expect_error(diagnose(small.text()), 2, "it is there, and is no folder");
-  expect_error(diagnose(small.text() + "/x"), 1, "text.txt/x: cannot be made: Not a directory");
+  expect_error(diagnose(small.text() + "/x"), 1, "text.txt/x: cannot be written: Not a directory");
   expect_error(diagnose(""), 2, "--output-dir is empty: it must name a folder");
 }
 

@@ -170,7 +170,7 @@ TEST_F(InspectProgram, RefusesWhatItCannotLookAt) {
   expect_error(inspect({"--prompt=x", "--output-dir", small_.path() / "file"}), 1,
                "is not a folder");
   expect_error(inspect({"--prompt=x", "--output-dir", small_.path() / "file" / "below"}), 1,
-               "cannot be made");
+               "cannot be written: Not a directory");
 }
 
 TEST_F(InspectProgram, AFullDiskLeavesNoHalfPage) {

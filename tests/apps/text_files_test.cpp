@@ -2,12 +2,11 @@
 // that is damaged.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include "apps/data/open.h"
 #include "apps/data/token_array.h"
 #include "runtime/check.h"
+#include "tests/apps/compressed_text.h"
 #include "tests/apps/small_run.h"
 
 namespace lookback::tests {
@@ -19,28 +18,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using namespace std::string_literals;
 using Tokens = std::vector<std::int64_t>;
-
-string gzipped(const string& text) {
-  z_stream stream{};
-  constexpr int window_with_header = 15 + 16, memory = 8;
-  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, window_with_header, memory, Z_DEFAULT_STRATEGY),
-            Z_OK);
-  string input = text, output(text.size() + 1000, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(input.data());
-  stream.avail_in = static_cast<uInt>(input.size());
-  stream.next_out = reinterpret_cast<Bytef*>(output.data());
-  stream.avail_out = static_cast<uInt>(output.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  output.resize(stream.total_out);
-  deflateEnd(&stream);
-  return output;
-}
-
-string zstd_of(const string& text) {
-  string output(ZSTD_compressBound(text.size()), '\0');
-  output.resize(ZSTD_compress(output.data(), output.size(), text.data(), text.size(), 3));
-  return output;
-}
 
 // Longer than what is read at once, and not well compressed.
 string long_text() {

@@ -107,14 +107,14 @@ TEST_F(Tokenize, RecordsInPartsAreThoseOfTheWholeFile) {
   for (const std::size_t bytes : {std::size_t{1}, std::size_t{50}, std::size_t{100'000}}) {
     std::string text;
     each_part_of_records(
-        path, "text", [&](const Documents& part) { text += part.text; }, bytes);
+        path, "text", [&](const RecordPart& part) { text += part.documents.text; }, bytes);
     EXPECT_EQ(text, whole.text) << bytes;
   }
   write_text(path, lines + "\n{\"text\": 3}\n");
   const auto place = "line " + std::to_string(std::ranges::count(lines, '\n') + 2) + ", column 1";
   try {
     each_part_of_records(
-        path, "text", [](const Documents&) {}, 50);
+        path, "text", [](const RecordPart&) {}, 50);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr(place));

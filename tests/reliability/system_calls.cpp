@@ -8,7 +8,7 @@
 //                                   fsync, ftruncate, rename, unlink, mkdir, close, lseek, flock,
 //                                   opendir or mmap. HOW is the number of an error; short: half is
 //                                   written; kill, kill-after: the process is killed in place of
-//                                   the call, or behind it
+//                                   the call, or behind it; end: it gets SIGTERM before the call
 //   LOOKBACK_CALLS_FREE=BYTES,..    the free bytes that its file system is said to have, call by
 //                                   call; the last number stands for all later ones
 //   LOOKBACK_CALLS_NOTE=file        gets a line CALL PATH for each that failed; where K is 0, for
@@ -37,7 +37,7 @@ constexpr size_t max_path_bytes = 4096;
 constexpr int max_descriptors = 1024;
 
 char below[max_path_bytes], fails_at[max_path_bytes], failing_call[32];
-enum class Fate { goes_on, fails, falls_short, dies, dies_after };
+enum class Fate { goes_on, fails, falls_short, dies, dies_after, is_ended };
 
 int record_file = -1, note_file = -1, failing_number = 0, failing_error = 0, calls_so_far = 0;
 bool later_ones_fail = false;
@@ -61,6 +61,7 @@ void read_failure(const char* what) {
   if (strcmp(how, "short") == 0) failing_fate = Fate::falls_short;
   if (strcmp(how, "kill") == 0) failing_fate = Fate::dies;
   if (strcmp(how, "kill-after") == 0) failing_fate = Fate::dies_after;
+  if (strcmp(how, "end") == 0) failing_fate = Fate::is_ended;
 }
 
 __attribute__((constructor)) void begin() {
@@ -133,16 +134,21 @@ void die() {
   for (;;) pause();
 }
 
-Fate fate_of(const char* call, const char* path) {
-  if (strcmp(call, failing_call) != 0 || !counts(path)) return Fate::goes_on;
-  if (strstr(path, fails_at) == nullptr) return Fate::goes_on;
+bool is_the_one(const char* call, const char* path) {
   const Turn turn;
   ++calls_so_far;
   const bool is_it =
       later_ones_fail ? calls_so_far >= failing_number : calls_so_far == failing_number;
   if (is_it || failing_number == 0) note(call, path);
-  if (!is_it) return Fate::goes_on;
+  return is_it;
+}
+
+Fate fate_of(const char* call, const char* path) {
+  if (strcmp(call, failing_call) != 0 || !counts(path)) return Fate::goes_on;
+  if (strstr(path, fails_at) == nullptr) return Fate::goes_on;
+  if (!is_the_one(call, path)) return Fate::goes_on;
   if (failing_fate == Fate::dies) die();
+  if (failing_fate == Fate::is_ended) syscall(SYS_kill, getpid(), SIGTERM);
   errno = failing_error;
   return failing_fate;
 }
