@@ -143,6 +143,7 @@ void TrainingRun::train() {
 void TrainingRun::take_step() {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
+  ranks_.set_context(fmt::format("step {}", state_.step + 1));
   auto batches = trainer_.micro_batches(*data_.training, state_.step);
   const bool first = state_.step == first_step();
   if (first || looks_first()) {

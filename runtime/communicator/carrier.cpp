@@ -75,7 +75,8 @@ class Carrier::Rounds {
   // Until it is to end, or something has failed.
   void run() {
     std::unique_lock lock(shared_.mutex);
-    while (!shared_.leave && shared_.abort_status == 0) {
+    // A failure here is the caller's, who had given this thread up and goes on without it.
+    while (!shared_.leave && shared_.abort_status == 0 && !shared_.failure) {
       if (shared_.finish && shared_.begun.empty() && transfers_.idle()) return;
       const auto begun = std::exchange(shared_.begun, {});
       const auto awaited = shared_.awaited;
@@ -164,6 +165,8 @@ void Carrier::carry(Shared& shared) {
   shared.wake_carrier.wait(lock, [&] { return shared.leave || shared.abort_status != 0; });
   if (const int status = shared.abort_status; status != 0) {
     lock.unlock();
+    // What has been written is on its way to the launcher, and MPICH's ends without reading it.
+    std::this_thread::sleep_for(milliseconds(200));
     transport.abort(status);
     return;
   }

@@ -149,13 +149,17 @@ TEST_F(CommunicatorTest, OnlyTimeWithoutAnyMessageCounts) {
   EXPECT_THAT(errors, Each(IsEmpty()));
 }
 
+// The header is there in time; the bytes come when nobody waits for them any more.
 TEST_F(CommunicatorTest, MemoryIsNotTouchedAfterAnError) {
   options.timeout = milliseconds(300);
   const auto errors = run(2, [&](Communicator& communicator) {
     if (communicator.rank() == 1) {
-      std::this_thread::sleep_for(milliseconds(800));
+      const MessageHeader header(2, 5, "late");
       const auto out = content(5, 1);
-      communicator.exchange({{0, out}}, {}, "late");
+      mailboxes->put(1, 0, Transport::Channel::headers, reinterpret_cast<const std::byte*>(&header),
+                     sizeof(header));
+      std::this_thread::sleep_for(milliseconds(800));
+      mailboxes->put(1, 0, Transport::Channel::payloads, out.data(), out.size());
       std::this_thread::sleep_for(milliseconds(300));
       return;
     }
@@ -192,11 +196,24 @@ TEST_F(CommunicatorTest, ACallThatDoesNotComeBackIsAnError) {
   options.timeout = milliseconds(200);
   options.grace = milliseconds(100);
   const auto errors = run(2, [&](Communicator& communicator) {
-    if (communicator.rank() == 0) transports[0]->hangs_in_poll = true;
-    communicator.barrier("together");
+    const auto out = content(5, 1);
+    Bytes in(5, std::byte{42});
+    if (communicator.rank() == 1) {
+      communicator.wait(communicator.exchange({{0, out}}, {}, "to one that hangs"));
+      std::this_thread::sleep_for(milliseconds(700));
+      return;
+    }
+    transports[0]->hangs_in_poll = true;
+    const auto ticket = communicator.exchange({}, {{1, in}}, "to one that hangs");
+    EXPECT_THROW(communicator.wait(ticket), Error);
+    // It comes back later, and touches nothing any more.
+    transports[0]->hangs_in_poll = false;
+    std::this_thread::sleep_for(milliseconds(100));
+    EXPECT_EQ(in, Bytes(5, std::byte{42}));
+    communicator.barrier("the next one");  // throws the same
   });
-  EXPECT_EQ(errors[0], "[communicator] a call of MPI has not come back for 0.3 s (together)");
-  transports[0]->hangs_in_poll = false;
+  EXPECT_EQ(errors[0],
+            "[communicator] a call of MPI has not come back for 0.3 s (to one that hangs)");
 }
 
 TEST_F(CommunicatorTest, AnEndThatDoesNotComeBackIsAnError) {

@@ -1,5 +1,5 @@
-// What ranks say to each other, over a transport through memory: mpi_test.cpp has the same over MPI.
-// What goes wrong is in communicator_failure_test.cpp.
+// What ranks say to each other, over a transport through memory; mpi_test.cpp has it over MPI, and
+// communicator_failure_test.cpp what goes wrong.
 #include "runtime/communicator.h"
 
 #include <gmock/gmock.h>

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
 #include <vector>
 
 #include "runtime/communicator/transport.h"
@@ -12,15 +11,9 @@
 namespace lookback {
 namespace {
 
-int status_of_abort = 1;
-
 class MpiTransport final : public Transport {
  public:
   bool start() noexcept override {
-    // Open MPI writes a screen of text about signals that already have a handler, unless it is told
-    // to look at none.
-    constexpr int unless_set = 0;
-    setenv("OMPI_MCA_opal_signal", "", unless_set);
     int level = 0;
     if (!works(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &level))) return false;
     if (level < MPI_THREAD_FUNNELED) {
@@ -76,10 +69,11 @@ class MpiTransport final : public Transport {
   bool finish() noexcept override { return works(MPI_Finalize()); }
 
   void abort(int exit_status) noexcept override {
-    // MPI_Abort may end in exit(), which would destroy what other threads use: this comes first.
-    status_of_abort = exit_status;
-    std::atexit([] { _exit(status_of_abort); });
-    MPI_Abort(ranks_, exit_status);
+    int begun = 0, ended = 0;  // outside of the two MPI knows of no others
+    if (MPI_Initialized(&begun) == MPI_SUCCESS && begun != 0 &&
+        MPI_Finalized(&ended) == MPI_SUCCESS && ended == 0) {
+      MPI_Abort(ranks_, exit_status);
+    }
     _exit(exit_status);
   }
 

@@ -165,8 +165,22 @@ void set_handler(int signal) {
   sigaction(signal, &action, nullptr);
 }
 
-// Handlers that were there before MPI still are, and later ones work.
-constexpr int signals_before[] = {SIGINT, SIGBUS, SIGSEGV, SIGUSR1};
+// Handlers that were there before MPI still are, and later ones work; MPI has set none.
+constexpr int set_before[] = {SIGINT, SIGBUS, SIGSEGV, SIGUSR1};
+constexpr int set_by_nobody[] = {SIGABRT, SIGFPE, SIGILL};
+
+auto handler_of(int signal) {
+  struct sigaction found = {};
+  sigaction(signal, nullptr, &found);
+  return found.sa_handler;
+}
+
+std::map<int, decltype(handler_of(0))> handlers_before;
+
+void set_handlers_before_mpi() {
+  for (const int signal : set_before) set_handler(signal);
+  for (const int signal : set_by_nobody) handlers_before[signal] = handler_of(signal);
+}
 
 void signals(Communicator& ranks) {
   set_handler(SIGTERM);
@@ -178,10 +192,9 @@ void signals(Communicator& ranks) {
     require(caught == signal, "signal " + std::to_string(signal));
     ranks.barrier("after a signal");
   }
-  struct sigaction found = {};
-  for (const int signal : {SIGABRT, SIGFPE, SIGILL}) {
-    sigaction(signal, nullptr, &found);
-    require(found.sa_handler == SIG_DFL, "handler of signal " + std::to_string(signal));
+  for (const int signal : set_by_nobody) {
+    require(handler_of(signal) == handlers_before.at(signal),
+            "handler of signal " + std::to_string(signal));
   }
 }
 
@@ -199,9 +212,7 @@ void large(Communicator& ranks) {
 }
 
 int run(const std::string& scenario, std::chrono::seconds timeout) {
-  for (const int signal : signals_before) {
-    if (scenario == "signals") set_handler(signal);
-  }
+  if (scenario == "signals") set_handlers_before_mpi();
   const auto ranks = connect(read_launch(), timeout);
   const auto raise_it = [](int signal) { return [signal] { kill(getpid(), signal); }; };
   const std::map<std::string, std::function<void(Communicator&)>> scenarios = {
