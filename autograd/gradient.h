@@ -51,7 +51,7 @@ inline void clear_gradient(const Tensor& leaf) { set_gradient(leaf, {}); }
 void add_hook(const Tensor& x, GradientHook hook);
 
 // Called whenever a backward pass has added its complete gradient to that of a leaf, while the pass
-// goes on; not where it has none for it. Takes the place of the one before; empty: nobody is called.
+// goes on; not where it has none for it. Takes the place of the one before; empty: of none.
 void on_collected(const Tensor& leaf, std::function<void()> call);
 
 // The edge that leads to x's producer (or, for a leaf, to what collects its gradient).

@@ -31,6 +31,25 @@ std::int64_t threads_beside(Communicator& ranks) {
   return std::max<std::int64_t>(1, num_threads() / std::ranges::count(all, cores));
 }
 
+// Of the GPUs of a host each of its ranks takes one.
+Device device_beside(const Communicator& ranks, Device device, const std::string& wanted) {
+  if (device.backend != Backend::cuda || ranks.size() == 1) return device;
+  int before = 0, all = 0;
+  for (int rank = 0; rank < ranks.size(); ++rank) {
+    if (ranks.host_of(rank) != ranks.host_of(ranks.rank())) continue;
+    ++all;
+    before += rank < ranks.rank() ? 1 : 0;
+  }
+  const int count = device_runtime(Backend::cuda)->count();
+  if (all > count || (all > 1 && wanted.starts_with("cuda:"))) {
+    usage_error(
+        "--device {}: {} ranks on {}, which has {} GPUs: each rank takes one of its own, "
+        "with --device cuda",
+        wanted, all, ranks.host_of(ranks.rank()), count);
+  }
+  return wanted.starts_with("cuda:") ? device : Device{Backend::cuda, before};
+}
+
 }  // namespace
 
 void SessionFlags::declare(Flags& flags) {
@@ -68,7 +87,7 @@ Session SessionFlags::start(Communicator& ranks) {
   Session session;
   session.console.form = json ? Console::Form::json : Console::Form::text;
   session.console.notes = quiet ? Console::Notes::hidden : Console::Notes::shown;
-  session.device = parse_device(device);
+  session.device = device_beside(ranks, parse_device(device), device);
   if (device == "auto") session.device_note = note_of_chosen(session.device);
   device = to_string(session.device);
   session.default_device = std::make_shared<DefaultDevice>(session.device);

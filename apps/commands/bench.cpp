@@ -41,10 +41,11 @@ void write_lines(const Json& value, const std::string& name, std::string& text) 
 class Bench final : public Command {
  public:
   void declare(Flags& flags) override {
-    flags.add_positional({.placeholder = "WHAT",
-                          .help = "machine, gemm, ops, attention, train, decode or memory",
-                          .choices = Benchmarks::names(),
-                          .target = &what_});
+    flags.add_positional(
+        {.placeholder = "WHAT",
+         .help = "machine, gemm, ops, attention, train, decode, memory or collectives",
+         .choices = Benchmarks::names(),
+         .target = &what_});
     flags.add("config", options_.config, "FILE|DIR|NAME",
               "the model: a config.json, or smoke, tiny, 124m");
     flags.add("preset", options_.presets, "NAME", "a variant laid over the config");
@@ -64,7 +65,15 @@ class Bench final : public Command {
               "of a profile: every call on a line of time, for ui.perfetto.dev");
   }
 
+  bool takes_several_ranks() const override { return true; }
+
   ExitCode run(const Session& session) override {
+    if (const int ranks = session.ranks->size(); (ranks > 1) != (what_ == "collectives")) {
+      usage_error("bench {}: {}", what_,
+                  ranks > 1
+                      ? "is one process's: start it without mpirun"
+                      : "measures what ranks exchange: mpirun -n 2 lookback bench collectives");
+    }
     if (options_.profile && what_ != "train") usage_error("--profile goes with bench train alone");
     if (!options_.trace.empty() && !options_.profile)
       usage_error("--trace goes with --profile: it holds the calls that a profile times");

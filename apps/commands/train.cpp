@@ -33,7 +33,9 @@
 #include "nn/initialize.h"
 #include "nn/llama/config_file.h"
 #include "nn/llama/variant_of_weights.h"
+#include "runtime/checksum.h"
 #include "runtime/device_runtime.h"
+#include "runtime/read_file.h"
 
 namespace lookback {
 namespace {
@@ -91,7 +93,7 @@ class Train final : public Command {
     const auto data = open(session, choice);
     resolve_steps(options_, data.training->tokens());
     if (resumed_) note_resolved_steps(*resumed_, *session.flags);
-    check_common(ranks, common_values(session, choice.config, data));
+    if (ranks.size() > 1) check_common(ranks, common_values(session, choice.config, data));
     check_least_memory(choice.config, options_);
     const Llama llama(choice.config, precision_of(options_.dtype));
     const auto intent = what_is_to_be_done(llama, data, options_);
@@ -140,12 +142,17 @@ class Train final : public Command {
     std::ranges::for_each(resumed_->warnings, print_warning);
   }
 
+  static std::string checksum_of_program() {
+    return "of checksum " + to_string(checksum_of(read_file("/proc/self/exe", "ranks")));
+  }
+
   // What a step of all ranks depends on, and each has found for itself.
   CommonValues common_values(const Session& session, const LlamaConfig& config,
                              const TokenData& data) const {
-    CommonValues values{{"the version of the program", session.version},
-                        {"the instruction set (LOOKBACK_ISA sets it)", kernels::isa_description()},
-                        {"the kind of device", session.device.backend == Backend::cuda ? "GPU" : "CPU"}};
+    CommonValues values{
+        {"the program", checksum_of_program()},
+        {"the instruction set (LOOKBACK_ISA sets it)", kernels::isa_description()},
+        {"the kind of device", session.device.backend == Backend::cuda ? "GPU" : "CPU"}};
     for (const auto& [key, value] : settings_of(*session.flags))
       values.emplace_back("--" + flag_of(key), value);
     values.emplace_back("the config", to_json(config));

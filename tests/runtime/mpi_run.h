@@ -33,9 +33,9 @@ class MpiLauncher {
     int ranks;
     std::vector<std::string> command;
   };
-  // Ranks are counted through the parts. `mark`, which their command lines hold, tells the processes
-  // of this run from all others; `meanwhile` is called again and again with that of mpirun. Each
-  // rank computes with one thread.
+  // Ranks are counted through the parts. `mark`, which their command lines hold, tells the
+  // processes of this run from all others; `meanwhile` is called again and again with that of
+  // mpirun. Each rank computes with one thread.
   using Meanwhile = std::function<void(int)>;
   MpiRun run(const std::vector<Part>& parts, const std::string& mark,
              const Meanwhile& meanwhile = {}) const;
