@@ -3,8 +3,8 @@
 //
 // Parameters are put into buckets of about 4 Mi elements, the last registered first, which is about
 // the order in which backward completes their gradients. Each bucket's elements are cut into runs,
-// one for each owner, nearly equal, that end where chunks of kernels/chunk_squares.h do: the norm of
-// all gradients is then the sum of the same chunks at any number of owners.
+// one for each owner, nearly equal, that end where chunks of kernels/chunk_squares.h do: the norm
+// of all gradients is then the sum of the same chunks at any number of owners.
 #pragma once
 
 #include <cstdint>

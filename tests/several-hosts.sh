@@ -4,7 +4,7 @@
 #   bash tests/several-hosts.sh [--rate 1gbit] [PROGRAM]
 # PROGRAM is build/bin/lookback, its module for Open MPI beside it. What fails is said with what the
 # run printed, and the exit code is 1. Where this cannot be tried it says why, with exit code 77.
-# Everything made here is inside namespaces of its own, and gone with their first process, even after
+# All that is made here lies in namespaces, and is gone with their first process, even after
 # SIGKILL; so any number of these may run at once, by any user who may make namespaces.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -145,7 +145,7 @@ seconds_since() {
 # Waits for what was started: its exit code in $code, its time in $seconds.
 finish() {
   code=0
-  wait "$mpi" || code=$?
+  wait "$mpi" 2>/dev/null || code=$?
   seconds=$(seconds_since "$started")
 }
 
@@ -172,31 +172,35 @@ left_over() {
   [ -z "$left" ] || echo "$left"
 }
 
+# Kills them, and says which they were.
 kill_left_over() {
-  local host process
-  left_over | while read -r host process _; do kill -KILL "$process" 2>/dev/null || true; done
+  local host process word
+  left_over | while read -r host process word; do
+    if kill -KILL "$process" 2>/dev/null; then echo "$check: killed $word, left on $host"; fi
+  done
 }
 
-# expect TEXT COMMAND...: that this is so.
+# expect TEXT COMMAND...: that this is so; where it is not, with what the run printed, once.
 expect() {
   if "${@:2}"; then return; fi
   failures=$((failures + 1))
   echo "FAILED: $check: expected $1"
-  if [ -s "${log:-/dev/null}" ]; then sed 's/^/    /' "$log"; fi
+  if [ "$log" != "$log_shown" ]; then sed 's/^/    /' "$log"; fi
+  log_shown=$log
 }
 
-said() { grep -Eq -- "$1" "$log"; }
-errors_are() { [ "$(grep -c '^lookback: error: ' "$log")" -eq "$1" ]; }
-none_left() {
-  local left
-  left=$(left_over)
-  [ -z "$left" ] || { echo "left over: $left"; kill_left_over; return 1; }
-}
 at_most() { awk -v value="$1" -v limit="$2" 'BEGIN { exit !(value <= limit) }'; }
-is_empty() { [ -z "$(ls -A "$1")" ]; }
-nodeb_has_no_output() { [ -z "$(on nodeb ls -A "$scratch/runs")" ]; }
 ended_with() { [ "$code" -eq "$1" ]; }
 ended_badly() { [ "$code" -ne 0 ]; }
+said() { grep -Eq -- "$1" "$log"; }
+errors() { grep -Ec -- "^lookback: error: ${1:-}" "$log"; }
+has_one_error() { [ "$(errors)" = 1 ]; }
+all_errors_are() { said "^lookback: error: $1" && [ "$(errors)" = "$(errors "$1")" ]; }
+nodeb_has_no_output() { [ -z "$(on nodeb ls -A "$scratch/runs")" ]; }
+ranks_left() { { processes_on nodea && processes_on nodeb; } | grep ' lookback$'; }
+no_rank_left() { ! ranks_left; }
+is_not_there() { [ ! -e "$1" ] || { find "$1"; return 1; }; }
+none_left() { ! left_over | grep .; }
 
 # Waits until the run NAME has its first checkpoint; not when mpirun is over.
 has_first_checkpoint() {
@@ -207,7 +211,7 @@ has_first_checkpoint() {
 }
 
 # same_files OURS THEIRS: the folders of two runs are the same, byte by byte, but for times,
-# peak_bytes, and where they lie; of event files, whose names are times too, what they tell a reader.
+# peak_bytes, and where they lie; of event files, whose names are times, what they tell a reader.
 same_files() {
   python3 - "runs/$1" "runs/$2" <<'PYTHON'
 import pathlib, re, struct, sys
@@ -274,7 +278,9 @@ PYTHON
 
 four_ranks_have_the_files_of_one_process() {
   train one
-  on nodea "${command[@]}" >"$scratch/logs/one" 2>&1 || { log=logs/one; expect "a run of one process" false; }
+  log=$scratch/logs/one code=0
+  on nodea "${command[@]}" >"$log" 2>&1 || code=$?
+  expect "exit code 0 of one process, not $code" ended_with 0
   train four
   start 2
   finish
@@ -293,10 +299,9 @@ other_data_on_one_host_is_refused() {
   finish
   on nodeb umount "$scratch/data"
   expect "an exit code other than 0" ended_badly
-  expect "one error" errors_are 1
-  expect "both hosts named" \
-    said '^lookback: error: .*for rank [23] on nodeb, and .* for rank [01] on nodea'
-  expect "nothing in the output folder" test ! -e runs/other_data
+  expect "one error" has_one_error
+  expect "both hosts named" said 'error: .* for rank 2 on nodeb, and .* for rank 0 on nodea'
+  expect "nothing in the output folder" is_not_there runs/other_data
   expect "no process left" none_left
 }
 
@@ -308,10 +313,9 @@ a_file_missing_on_one_host_is_named() {
   finish
   on nodeb umount "$scratch/data"
   expect "an exit code other than 0" ended_badly
-  expect "one error" errors_are 1
   expect "the file, the rank and its host named" \
-    said '^lookback: error: rank [23] on nodeb: .*/data/text.txt'
-  expect "nothing in the output folder" test ! -e runs/missing
+    all_errors_are 'rank [23] on nodeb: .*/data/text\.txt: there is no such file'
+  expect "nothing in the output folder" is_not_there runs/missing
   expect "no process left" none_left
 }
 
@@ -321,13 +325,14 @@ after_a_kill_two_ranks_go_on_to_the_same_files() {
   start 2
   expect "a first checkpoint" has_first_checkpoint killed
   rank=$(processes_on nodeb | awk '$2 == "lookback" { print $1; exit }')
-  kill -KILL "${rank:-0}"
+  [ -z "$rank" ] || kill -KILL "$rank"
   killed=$EPOCHREALTIME
   finish
   seconds=$(seconds_since "$killed")
   expect "an exit code other than 0" ended_badly
   expect "an end within 10 s of the kill, not $seconds s" at_most "$seconds" 10
   expect "no process left" none_left
+  kill_left_over
   command=("$program" train --resume --output-dir "$scratch/runs/killed")
   start 1
   finish
@@ -337,23 +342,24 @@ after_a_kill_two_ranks_go_on_to_the_same_files() {
 }
 
 a_cable_pulled_out_names_who_does_not_answer() {
-  local pulled line left
+  local pulled line
   train unplugged --max-steps 1000000 --collective-timeout 5
   start 2
   expect "a first checkpoint" has_first_checkpoint unplugged
   ip link set nodeb down
   pulled=$EPOCHREALTIME
   line='^lookback: error: rank [23] on nodeb .*ha(s|ve) not answered for 5 s \(step [0-9]+, '
-  until said "$line" || at_most 30 "$(seconds_since "$pulled")"; do sleep 0.1; done
+  until said "$line" || ! at_most "$(seconds_since "$pulled")" 30; do sleep 0.1; done
   expect "rank and host named within 30 s" said "$line"
-  echo "$check: said after $(seconds_since "$pulled") s"
-  while kill -0 "$mpi" 2>/dev/null && at_most "$(seconds_since "$pulled")" 30; do sleep 0.1; done
-  echo "$check: mpirun: $(kill -0 "$mpi" 2>/dev/null && echo there || echo over) after $(seconds_since "$pulled") s"
-  left=$(left_over)
-  echo "$check: left: $left"
+  while ranks_left >/dev/null && at_most "$(seconds_since "$pulled")" 30; do sleep 0.1; done
+  expect "no rank left after 30 s, on both sides" no_rank_left
+  echo "$check: no rank left after $(seconds_since "$pulled") s"
+  # mpirun and its daemon on the other side wait for each other, for as long as TCP tries.
   kill_left_over
   finish
   ip link set nodeb up
+  expect "an exit code other than 0" ended_badly
+  expect "no process left" none_left
 }
 
 # --- inside
@@ -365,15 +371,15 @@ export TMPDIR=$scratch OMP_NUM_THREADS=1
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 # What Open MPI keeps until its end are no leaks of ours.
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
-failures=0 runs_started=0 log='' check=''
+failures=0 runs_started=0 log='' log_shown=''
 make_hosts
 write_inputs
 for check in four_ranks_have_the_files_of_one_process other_data_on_one_host_is_refused \
   a_file_missing_on_one_host_is_named after_a_kill_two_ranks_go_on_to_the_same_files \
   a_cable_pulled_out_names_who_does_not_answer; do
-  begin=$EPOCHREALTIME
+  begin=$EPOCHREALTIME failed_before=$failures
   $check
-  echo "$check: $(seconds_since "$begin") s"
-  cat "$log" | sed 's/^/   | /'
+  kill_left_over
+  [ "$failures" -gt "$failed_before" ] || echo "passed: $check ($(seconds_since "$begin") s)"
 done
 [ "$failures" -eq 0 ]
