@@ -19,6 +19,7 @@ run_ctest() {
           }
           if (reading) reason = reason (reason == "" ? "" : " ") line
           if (line ~ /: Skipped$/) { reading = 1; reason = "" }
+          if (line ~ /^skipped: SeveralHosts: /) print line
           if (line ~ /^this processor has no / && !told[line]++) {
             print "skipped: tests under LOOKBACK_ISA: " line
           }

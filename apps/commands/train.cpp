@@ -96,7 +96,7 @@ class Train final : public Command {
     if (ranks.size() > 1) check_common(ranks, common_values(session, choice.config, data));
     check_least_memory(choice.config, options_);
     const Llama llama(choice.config, precision_of(options_.dtype));
-    const auto intent = what_is_to_be_done(llama, data, options_);
+    const auto intent = what_is_to_be_done(llama, data, options_, ranks.size());
     if (options_.no_cross_document_attention) check_documents(llama, data);
     warn_of_disk(llama);
     warn_of_model(choice.config);

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <ranges>
 
 #include "apps/cli/exit_code.h"
 #include "runtime/checksum.h"
@@ -51,13 +53,23 @@ void check_rank_count(const Communicator& ranks, std::int64_t lanes) {
 
 void check_common(Communicator& ranks, const CommonValues& values) {
   const auto all = ranks.all_gather_texts(Json(values).dump(), "what the ranks have in common");
-  const auto first = Json::parse(all[0]).get<CommonValues>();
+  const auto values_of = [&](int rank) {
+    const auto list = Json::parse(all[static_cast<std::size_t>(rank)]).get<CommonValues>();
+    return std::map<std::string, std::string>(list.begin(), list.end());
+  };
+  const auto first = values_of(0);
   for (int rank = 1; rank < ranks.size(); ++rank) {
-    const auto other = Json::parse(all[static_cast<std::size_t>(rank)]).get<CommonValues>();
-    for (std::size_t i = 0; i < std::min(first.size(), other.size()); ++i) {
-      if (first[i] == other[i]) continue;
-      fail("ranks", "{} is {} for {}, and {} for {}: all ranks of a run must have the same",
-           first[i].first, other[i].second, named(ranks, rank), first[i].second, named(ranks, 0));
+    const auto other = values_of(rank);
+    auto names = first;
+    names.insert(other.begin(), other.end());
+    for (const auto& name : names | std::views::keys) {
+      const auto value_in = [&](const auto& known) {
+        const auto found = known.find(name);
+        return found == known.end() ? std::string("missing") : found->second;
+      };
+      if (value_in(first) == value_in(other)) continue;
+      fail("ranks", "{} is {} for {}, and {} for {}: all ranks of a run must have the same", name,
+           value_in(other), named(ranks, rank), value_in(first), named(ranks, 0));
     }
   }
 }

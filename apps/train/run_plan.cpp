@@ -1,5 +1,7 @@
 #include "apps/train/run_plan.h"
 
+#include <bit>
+
 #include "apps/cli/size_text.h"
 #include "apps/model/machine_memory.h"
 #include "apps/model/step_memory.h"
@@ -20,6 +22,14 @@ std::string tokens_of(const TokenSource& source) {
   return tokens ? fmt::format("{} tokens", *tokens) : std::string("as many as are asked for");
 }
 
+// What L lanes on this rank take beyond the gradients of one, less the moments that other ranks
+// hold.
+std::int64_t bytes_of_lanes(std::int64_t parameters, std::int64_t lanes, std::int64_t ranks) {
+  const auto set = parameters * static_cast<std::int64_t>(sizeof(float));
+  const auto more = std::bit_width(static_cast<std::uint64_t>(lanes / ranks)) - 1;
+  return more * set - 2 * set * (ranks - 1) / ranks;
+}
+
 }  // namespace
 
 void check_least_memory(const LlamaConfig& config, const TrainOptions& options) {
@@ -29,7 +39,7 @@ void check_least_memory(const LlamaConfig& config, const TrainOptions& options) 
 }
 
 std::string what_is_to_be_done(const Llama& llama, const TokenData& data,
-                               const TrainOptions& options) {
+                               const TrainOptions& options, int ranks) {
   std::int64_t parameters = 0;
   for (const auto& parameter : llama.parameters()) parameters += parameter.tensor.numel();
   auto text = fmt::format(
@@ -39,8 +49,9 @@ std::string what_is_to_be_done(const Llama& llama, const TokenData& data,
   const auto tokens = options.batch_size * options.block_size;
   const bool keeps_all = llama.config.fault.empty() && !options.gradient_checkpointing &&
                          options.attention_storage == AttentionStorage::qk;
-  const auto bytes = keeps_all ? step_bytes(llama, tokens) : std::nullopt;
+  auto bytes = keeps_all ? step_bytes(llama, tokens) : std::nullopt;
   if (bytes) {
+    *bytes += bytes_of_lanes(parameters, options.gradient_lanes.value_or(1), ranks);
     check_memory(*bytes, "a step needs about",
                  fmt::format("a smaller model (--config), a smaller --batch-size ({}) or "
                              "--block-size ({}), or --gradient-checkpointing",

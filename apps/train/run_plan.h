@@ -13,8 +13,8 @@ namespace lookback {
 void check_least_memory(const LlamaConfig& config, const TrainOptions& options);
 
 // One line: parameters, tokens, steps, and the memory that a step takes. The options' steps are
-// resolved. Throws Error where that does not fit.
+// resolved. Throws Error where that does not fit. `ranks`: how many train it.
 std::string what_is_to_be_done(const Llama& llama, const TokenData& data,
-                               const TrainOptions& options);
+                               const TrainOptions& options, int ranks);
 
 }  // namespace lookback

@@ -46,11 +46,14 @@ struct Way {
   DType dtype = DType::f32;
   Activations activations = Activations::kept;
   int lanes = 8;
+  std::int64_t vocabulary = small_config().vocab_size;
 };
 
 // `ranks`: null: one process.
 Trained trained(const Way& way, Communicator* ranks) {
-  const auto llama = make_llama(small_config(), way.dtype);
+  auto config = small_config();
+  config.vocab_size = way.vocabulary;
+  const auto llama = make_llama(config, way.dtype);
   std::optional<GradientExchange> exchange;
   StepLanes lanes{.lanes = way.lanes, .micro_batches = micro_batches};
   if (ranks != nullptr) {
@@ -101,6 +104,11 @@ TEST_F(StepOverRanks, HasTheBitsOfOneProcess) {
   expect_same_bits({.dtype = DType::bf16}, 4, cpu_device);
   expect_same_bits({.dtype = DType::f64}, 2, cpu_device);
   expect_same_bits({.activations = Activations::recomputed}, 2, cpu_device);
+}
+
+// So many rows of the vocabulary that several ranks move a part of them, and of its copy in bfloat16.
+TEST_F(StepOverRanks, HasThemWhereAWeightHasSeveralOwners) {
+  expect_same_bits({.dtype = DType::bf16, .vocabulary = 8200}, 2, cpu_device);
 }
 
 TEST_F(StepOverRanks, LanesDecideBits) {
