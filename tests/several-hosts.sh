@@ -14,7 +14,7 @@ skip() {
   exit 77
 }
 
-# Outside: starts this script again, inside.
+# Starts this script once more, inside of namespaces.
 outside() {
   local rate=1gbit program=$root/build/bin/lookback
   while [ $# -gt 0 ]; do
@@ -127,7 +127,7 @@ train() {
     --gradient-lanes 4 "${@:2}")
 }
 
-# start RANKS: `command` in so many on each host, behind our back; its output is in $log.
+# start RANKS: `command` in so many on each host, in the background; its output is in $log.
 start() {
   log=$scratch/logs/$((++runs_started))
   started=$EPOCHREALTIME
@@ -151,7 +151,7 @@ finish() {
 
 # PID COMMAND of all that runs on a host, a line each.
 processes_on() {
-  local name process
+  local name process word
   name=$(readlink "/proc/${holder[$1]}/ns/uts")
   for process in /proc/[0-9]*; do
     if [ "${process#/proc/}" = "${holder[$1]}" ]; then continue; fi
@@ -292,7 +292,7 @@ four_ranks_have_the_files_of_one_process() {
 
 other_data_on_one_host_is_refused() {
   mkdir -p elsewhere
-  rev data/text.txt >elsewhere/text.txt
+  tr a-z b-za <data/text.txt >elsewhere/text.txt
   on nodeb mount --bind "$scratch/elsewhere" "$scratch/data"
   train other_data
   start 2
