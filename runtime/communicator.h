@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,6 +38,12 @@ class PeerLost : public Error {
 
  private:
   int rank_;
+};
+
+// A rank is at its last_words(), which it has for the others and this one does not listen to.
+class PeerEnded : public Error {
+ public:
+  using Error::Error;
 };
 
 // Of one thread, but for abort(), which any thread may call.
@@ -88,6 +95,11 @@ class Communicator {
   std::string broadcast_text(std::string text, int from, const std::string& name);
   // All ranks have come here.
   void barrier(std::string name);
+
+  // Of a rank that something went wrong for: gives the others the reason. What all say, where all
+  // have come here within a few seconds; none where some go on, or do not answer: they get
+  // PeerEnded where they wait for this one.
+  std::optional<std::vector<std::string>> last_words(const std::string& own);
 
   // Stands before the name of a call in messages of errors: "step 17".
   void set_context(std::string context) { context_ = std::move(context); }

@@ -1,10 +1,10 @@
 #include "apps/cli/program.h"
 
-#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "apps/cli/error_message.h"
@@ -87,8 +87,15 @@ ExitCode dispatch(std::string_view version, std::span<const std::string> argumen
 struct Ending {
   ExitCode code;
   std::string message = {};  // of an error; empty: there was none
-  // Whether every rank comes to the same end, of the same numbers.
-  bool of_all = false;
+  // Who tells it.
+  enum class Teller {
+    this_rank,   // or rank 0, where all have come to the same
+    rank_0,      // of numbers that all have
+    first_left,  // of the ranks that are left when one is lost
+    another      // whose end this is
+  };
+  Teller teller = Teller::this_rank;
+  int lost = -1;  // of first_left: the rank
 };
 
 // What `run` returns or throws.
@@ -104,7 +111,11 @@ Ending ending_of(const std::function<ExitCode()>& run) {
   } catch (const UnsuitableTokenizer& error) {
     return {ExitCode::usage, fmt::format("--tokenizer {}", error.what())};
   } catch (const NonFiniteError& error) {
-    return {ExitCode::non_finite, error.what(), true};
+    return {ExitCode::non_finite, error.what(), Ending::Teller::rank_0};
+  } catch (const PeerLost& error) {
+    return {ExitCode::failure, error.what(), Ending::Teller::first_left, error.rank()};
+  } catch (const PeerEnded& error) {
+    return {ExitCode::failure, error.what(), Ending::Teller::another};
   } catch (const std::exception& error) {
     return {ExitCode::failure, message_of(error)};
   } catch (...) {
@@ -116,32 +127,49 @@ void print_ending(std::string_view message) {
   print_last_error(fmt::format("lookback: error: {}\n", one_line(message)));
 }
 
-// What goes wrong on all ranks the first one tells, and the launcher ends the others before they
-// would. What goes wrong on another one alone is told by that one.
-void let_first_speak(int rank) {
-  if (rank > 0)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1000 + 100 * std::min(rank, 50)));
-}
+void pause(std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }
 
-void end_all_ranks(const Ending& ending, Communicator& ranks) {
+// Long enough for another rank to tell what has happened, and to end this one.
+constexpr std::chrono::seconds time_of_another{3};
+
+// The end of all ranks, each of which may have failed by itself. Does not return.
+void abort_with(const Ending& ending, Communicator& ranks) {
   const int rank = ranks.rank();
-  let_first_speak(rank);
-  print_ending(rank == 0
-                   ? ending.message
-                   : fmt::format("rank {} on {}: {}", rank, ranks.host_of(rank), ending.message));
+  using Teller = Ending::Teller;
+  if (ending.teller == Teller::first_left && rank != (ending.lost == 0 ? 1 : 0))
+    pause(time_of_another);
+  if (ending.teller == Teller::another) {
+    pause(time_of_another);
+  } else {
+    print_ending(rank == 0 || ending.teller == Teller::first_left
+                     ? ending.message
+                     : fmt::format("rank {} on {}: {}", rank, ranks.host_of(rank), ending.message));
+  }
   ranks.abort(static_cast<int>(ending.code));
 }
 
-int end(const Ending& ending, Communicator& ranks) {
-  if (!ending.message.empty()) {
-    if (ranks.size() > 1 && !ending.of_all) end_all_ranks(ending, ranks);
-    if (ranks.rank() == 0) print_ending(ending.message);
+// Of several ranks. What has gone wrong on all is told once, by rank 0.
+void tell(const Ending& ending, Communicator& ranks) {
+  const bool asks = ending.teller == Ending::Teller::this_rank;
+  const auto all = asks ? ranks.last_words(ending.message) : std::nullopt;
+  if (!all && ending.teller != Ending::Teller::rank_0) abort_with(ending, ranks);
+  if (ranks.rank() != 0) return;
+  print_ending(ending.message);
+  for (int rank = 1; all && rank < ranks.size(); ++rank) {
+    const auto& other = (*all)[static_cast<std::size_t>(rank)];
+    if (other != ending.message)
+      print_ending(fmt::format("rank {} on {}: {}", rank, ranks.host_of(rank), other));
   }
+}
+
+int end(const Ending& ending, Communicator& ranks) {
+  if (!ending.message.empty())
+    ranks.size() > 1 ? tell(ending, ranks) : print_ending(ending.message);
   const auto parted = ending_of([&] {
     ranks.finish();
     return ending.code;
   });
-  if (parted.code != ending.code && ranks.rank() == 0) print_ending(parted.message);
+  if (!parted.message.empty()) abort_with(parted, ranks);
   return static_cast<int>(parted.code);
 }
 
@@ -161,7 +189,8 @@ int run_program(std::string_view version, std::span<const std::string> arguments
     return ExitCode::good;
   });
   if (ranks == nullptr) {
-    let_first_speak(launch.rank);
+    // What goes wrong on all ranks the first one tells, and its launcher ends the others.
+    if (launch.rank > 0) pause(std::chrono::milliseconds(1000));
     print_ending(start.message);
     return static_cast<int>(start.code);
   }

@@ -218,6 +218,8 @@ class Train final : public Command {
       load();
     } catch (const PeerLost&) {
       throw;
+    } catch (const PeerEnded&) {
+      throw;
     } catch (const Error& error) {
       throw Error(
           fmt::format("{}; nothing was changed: without {} --resume goes on from the one before it",

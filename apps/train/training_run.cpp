@@ -84,6 +84,11 @@ TrainingSummary TrainingRun::run() {
     train();
   } catch (const NonFiniteError&) {
     throw;
+  } catch (const PeerEnded&) {
+    throw;
+  } catch (const PeerLost& error) {
+    throw PeerLost(error.rank(), log_.is_open() ? folder_.with_resume_command(error.what())
+                                                : std::string(error.what()));
   } catch (const std::exception& error) {
     // Whatever happened, a full disk or a GPU that is gone: what is saved is saved.
     if (!log_.is_open()) throw;

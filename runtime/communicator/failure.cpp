@@ -42,6 +42,8 @@ class Thrower {
       fail("communicator", "{} sends messages of another build of Lookback than {}",
            named(failure.from), named(own_rank_));
     }
+    if (name_in(arrived) == name_of_last_words)
+      throw PeerEnded(fmt::format("{} has ended ({})", named(failure.from), failure.exchange));
     fail("communicator",
          "{} and {} are not about to do the same ({}): rank {} sends {}, rank {} expects {}",
          named(failure.from), named(own_rank_), failure.exchange, failure.from, content(arrived),
@@ -56,9 +58,12 @@ class Thrower {
   }
 
   // What has arrived may be anything: its name need not be closed.
+  static std::string name_in(const MessageHeader& header) {
+    return {header.name, strnlen(header.name, sizeof(header.name))};
+  }
   static std::string content(const MessageHeader& header) {
-    const std::string name(header.name, strnlen(header.name, sizeof(header.name)));
-    return fmt::format("message {} \"{}\" of {} bytes", header.exchange, name, header.bytes);
+    return fmt::format("message {} \"{}\" of {} bytes", header.exchange, name_in(header),
+                       header.bytes);
   }
 
   int own_rank_;

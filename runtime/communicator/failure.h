@@ -10,6 +10,9 @@
 
 namespace lookback {
 
+// The name of messages by which a rank says that it has come to its end.
+inline constexpr const char* name_of_last_words = "how this rank has ended";
+
 // Goes before the bytes of every message.
 struct MessageHeader {
   std::uint64_t magic;  // of this layout
