@@ -1,8 +1,11 @@
 // What commands leave behind that a signal ends, or a kill: nothing that is not whole.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "apps/folder/folder_entries.h"

@@ -135,7 +135,7 @@ TEST_F(InspectProgram, TakesEveryFormatAndEveryFault) {
   for (const std::string preset :
        {"method5.5", "method1-simple", "fault-unmasked", "fault-double-softmax", "stored2"}) {
     for (const std::string dtype : {"float32", "float64", "bfloat16"}) {
-      SCOPED_TRACE(preset + " " + dtype);
+      SCOPED_TRACE(::testing::Message() << preset << " " << dtype);
       ASSERT_EQ(small_.train({"--preset", preset, "--dtype", dtype, "--overwrite"}).code, 0);
       const auto result = inspect({"--prompt=so", "--attention-storage=weights"});
       ASSERT_EQ(result.code, 0) << result.err;

@@ -14,7 +14,6 @@ namespace {
 
 using std::string;
 using testing::AllOf;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using namespace std::string_literals;
 using Tokens = std::vector<std::int64_t>;

@@ -210,7 +210,8 @@ int statvfs(const char* path, struct statvfs* found) noexcept {
   return 0;
 }
 
-#define LOOKBACK_MODE(flags, mode)                 \
+// Declares the `mode` that follows the flags of a new file.
+#define LOOKBACK_MODE(flags)                       \
   mode_t mode = 0;                                 \
   if (((flags) & (O_CREAT | O_TMPFILE)) != 0) {    \
     va_list rest;                                  \
@@ -220,17 +221,17 @@ int statvfs(const char* path, struct statvfs* found) noexcept {
   }
 
 int open(const char* path, int flags, ...) {
-  LOOKBACK_MODE(flags, mode)
+  LOOKBACK_MODE(flags)
   return opened(path, flags, mode);
 }
 
 int open64(const char* path, int flags, ...) {
-  LOOKBACK_MODE(flags, mode)
+  LOOKBACK_MODE(flags)
   return opened(path, flags | O_LARGEFILE, mode);
 }
 
 int openat(int folder, const char* name, int flags, ...) {
-  LOOKBACK_MODE(flags, mode)
+  LOOKBACK_MODE(flags)
   char buffer[2 * max_path_bytes];
   const char* path = path_at(folder, name, buffer);
   if (path != nullptr) return opened(path, flags, mode);
@@ -284,6 +285,7 @@ int flock(int file, int operation) noexcept {
 
 void* mmap(void* at, size_t bytes, int protection, int flags, int file, off_t offset) noexcept {
   if (fate_of("mmap", path_of(file)) == Fate::fails) return MAP_FAILED;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it is what the system returns
   return reinterpret_cast<void*>(syscall(SYS_mmap, at, bytes, protection, flags, file, offset));
 }
 
