@@ -1,6 +1,5 @@
 #include "nn/gradient_exchange.h"
 
-
 #include "autograd/grad_mode.h"
 #include "autograd/gradient.h"
 #include "autograd/ops/contiguous.h"
@@ -38,6 +37,11 @@ void take_arrived(const Tensor& arrived, const Tensor& part) {
   if (!is_host_memory(part.backend())) transfer(arrived, part);
 }
 
+std::int64_t chunks_in(std::int64_t elements, Backend backend) {
+  const auto chunk = kernels::chunk_elements(backend);
+  return (elements + chunk - 1) / chunk;
+}
+
 std::string of_bucket(const char* what, std::size_t bucket) {
   return fmt::format("{} of bucket {}", what, bucket);
 }
@@ -49,7 +53,7 @@ GradientExchange::GradientExchange(Communicator& ranks, std::vector<NamedParamet
   std::int64_t chunks = 0;
   for (const auto& parameter : parameters_) {
     first_chunks_.push_back(chunks);
-    chunks += kernels::count_chunks(std::vector{parameter.tensor}, parameter.tensor.backend());
+    chunks += chunks_in(parameter.tensor.numel(), parameter.tensor.backend());
   }
   first_chunks_.push_back(chunks);
   bucket_of_.resize(parameters_.size());
@@ -154,46 +158,50 @@ std::vector<Tensor> GradientExchange::sum(const std::vector<Tensor>& numbers) co
   return sums;
 }
 
-std::int64_t GradientExchange::first_chunk(const ParameterRange& range) const {
-  const auto backend = parameters_[range.parameter].tensor.backend();
-  return first_chunks_[range.parameter] + range.begin / kernels::chunk_elements(backend);
+// Of this rank's gradients, chunk by chunk, its ranges one behind the other, on the host.
+Tensor GradientExchange::own_squares() const {
+  const auto device = parameters_.at(0).tensor.device();
+  std::vector<Tensor> parts;
+  for (const auto& range : own())
+    parts.push_back(part_of(gradient(parameters_[range.parameter].tensor), range));
+  const auto squares = empty({kernels::count_chunks(parts, device.backend)}, DType::f64, device);
+  kernels::chunk_squares(device.backend, {.tensors = {parts.begin(), parts.end()}, .y = squares});
+  return on_host(squares);
+}
+
+// Those of a rank, put where one process that has all gradients would have them.
+void GradientExchange::put_in_order(const Tensor& squares, int rank, const Tensor& all) const {
+  const auto chunk = kernels::chunk_elements(parameters_.at(0).tensor.backend());
+  auto next = squares.elements<double>().begin();
+  for (const auto& range : shards_.of(rank)) {
+    const auto first = first_chunks_[range.parameter] + range.begin / chunk;
+    const auto count = chunks_in(range.size(), parameters_.at(0).tensor.backend());
+    std::copy_n(next, count, all.elements<double>().begin() + first);
+    next += count;
+  }
 }
 
 Tensor GradientExchange::norm() const {
   const auto device = parameters_.at(0).tensor.device();
-  std::vector<Tensor> squares;  // of each rank, its ranges one behind the other
+  const auto mine = own_squares();
+  std::vector<Tensor> squares;  // of each rank
   std::vector<Send> sends;
   std::vector<Receive> receives;
   for (int rank = 0; rank < ranks_.size(); ++rank) {
-    std::vector<Tensor> parts;
-    for (const auto& range : shards_.of(rank))
-      parts.push_back(part_of(gradient(parameters_[range.parameter].tensor), range));
-    const auto count = kernels::count_chunks(parts, device.backend);
-    squares.push_back(empty({count}, DType::f64, cpu_device));
-    if (rank != ranks_.rank()) {
-      receives.push_back(from(rank, squares.back()));
+    if (rank == ranks_.rank()) {
+      squares.push_back(mine);
       continue;
     }
-    const auto here = empty({count}, DType::f64, device);
-    kernels::chunk_squares(device.backend, {.tensors = {parts.begin(), parts.end()}, .y = here});
-    transfer(here, squares.back());
-  }
-  for (int rank = 0; rank < ranks_.size(); ++rank) {
-    if (rank == ranks_.rank()) continue;
-    sends.push_back(to(rank, squares[static_cast<std::size_t>(ranks_.rank())]));
+    std::int64_t chunks = 0;
+    for (const auto& range : shards_.of(rank)) chunks += chunks_in(range.size(), device.backend);
+    squares.push_back(empty({chunks}, DType::f64, cpu_device));
+    sends.push_back(to(rank, mine));
+    receives.push_back(from(rank, squares.back()));
   }
   ranks_.wait(ranks_.exchange(std::move(sends), std::move(receives), "squares of gradients"));
-
   const auto all = empty({first_chunks_.back()}, DType::f64, cpu_device);
-  for (int rank = 0; rank < ranks_.size(); ++rank) {
-    auto next = squares[static_cast<std::size_t>(rank)].elements<double>().begin();
-    for (const auto& range : shards_.of(rank)) {
-      const auto chunk = kernels::chunk_elements(device.backend);
-      const auto count = (range.size() + chunk - 1) / chunk;
-      std::copy_n(next, count, all.elements<double>().begin() + first_chunk(range));
-      next += count;
-    }
-  }
+  for (int rank = 0; rank < ranks_.size(); ++rank)
+    put_in_order(squares[static_cast<std::size_t>(rank)], rank, all);
   const auto norm = empty({}, DType::f64, device);
   kernels::root_of_sum(device.backend, {.squares = to_device(all, device), .y = norm});
   return norm;

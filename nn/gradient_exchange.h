@@ -66,7 +66,8 @@ class GradientExchange {
   Arriving begin_to_send(std::size_t bucket) const;
   void add_up(Arriving& arriving);
   void begin_step();
-  std::int64_t first_chunk(const ParameterRange& range) const;
+  Tensor own_squares() const;
+  void put_in_order(const Tensor& squares, int rank, const Tensor& all) const;
   const std::vector<ParameterRange>& ranges_of(std::size_t bucket, int owner) const {
     return shards_.buckets()[bucket][static_cast<std::size_t>(owner)];
   }

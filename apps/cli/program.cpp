@@ -84,6 +84,20 @@ ExitCode dispatch(std::string_view version, std::span<const std::string> argumen
   return run_command(version, first, arguments.subspan(1), ranks);
 }
 
+// Where the command is one process's, what a container has set for other programs (WORLD_SIZE) does
+// not matter, and an mpirun is refused with the other flags.
+Launch launch_for(std::span<const std::string> arguments) {
+  const auto found = arguments.empty() ? Commands::all().end() : Commands::all().find(arguments[0]);
+  if (found != Commands::all().end() && found->second.make()->takes_several_ranks())
+    return read_launch();
+  try {
+    const auto launch = read_launch();
+    return launch.mpi == Launch::Mpi::none ? Launch{} : launch;
+  } catch (const LaunchError&) {
+    return {};
+  }
+}
+
 struct Ending {
   ExitCode code;
   std::string message = {};  // of an error; empty: there was none
@@ -183,7 +197,7 @@ int run_program(std::string_view version, std::span<const std::string> arguments
   std::unique_ptr<Communicator> ranks;
   const auto start = ending_of([&] {
     check_stack_limit();
-    launch = read_launch();
+    launch = launch_for(arguments);
     if (launch.rank > 0) be_silent();
     ranks = connect(launch, timeout_of_the_start);
     return ExitCode::good;

@@ -5,6 +5,7 @@
 #include "apps/cli/size_text.h"
 #include "apps/model/machine_memory.h"
 #include "apps/model/step_memory.h"
+#include "runtime/parallel.h"
 
 namespace lookback {
 namespace {
@@ -46,6 +47,7 @@ std::string what_is_to_be_done(const Llama& llama, const TokenData& data,
       "{} parameters; to train on: {}; to validate on: {}; {} steps of {} x {} tokens", parameters,
       tokens_of(*data.training), tokens_of(*data.validation), *options.max_steps,
       options.batch_size * options.gradient_accumulation_steps, options.block_size);
+  if (ranks > 1) text += fmt::format("; {} ranks, {} threads each", ranks, num_threads());
   const auto tokens = options.batch_size * options.block_size;
   const bool keeps_all = llama.config.fault.empty() && !options.gradient_checkpointing &&
                          options.attention_storage == AttentionStorage::qk;

@@ -251,6 +251,19 @@ TEST_F(RunOnMpi, RefusesWhatIsOneProcesss) {
       2, "diagnose: is one process's");
 }
 
+// What a container sets for other programs.
+TEST(RanksOfOtherLaunchers, MatterToARunAlone) {
+  const ProgramOptions in_a_pod{.in_child = [] {
+    setenv("WORLD_SIZE", "4", 1);
+    setenv("MASTER_ADDR", "nodea", 1);
+  }};
+  EXPECT_EQ(run_lookback({"presets"}, in_a_pod).code, 0);
+  EXPECT_EQ(run_lookback({"--help"}, in_a_pod).code, 0);
+  EXPECT_EQ(run_lookback({"train", "--help"}, in_a_pod).code, 2);
+  const SmallRun small;
+  tests::expect_error(small.train({}, in_a_pod), 2, "RANK");
+}
+
 TEST_F(RunOnMpi, RanksThatDifferAreNamedWithTheirHosts) {
   const auto other = folder("other.txt");
   auto text = read_text(small.text());
