@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "runtime/library_search.h"
 #include "runtime/check.h"
+#include "runtime/library_search.h"
 #include "tests/gemm_probe/probe_check.h"
 
 namespace lookback::probe {

@@ -165,9 +165,7 @@ TEST(Launch, OneProcessOfALauncherIsAlone) {
       all_of(read(
           {{"RANK", "0"}, {"WORLD_SIZE", "1"}, {"LOCAL_RANK", "0"}, {"LOCAL_WORLD_SIZE", "1"}})),
       alone);
-  EXPECT_EQ(all_of(read({{"SLURM_STEP_ID", "0"},
-                         {"SLURM_NTASKS", "1"},
-                         {"SLURM_PROCID", "0"}})),
+  EXPECT_EQ(all_of(read({{"SLURM_STEP_ID", "0"}, {"SLURM_NTASKS", "1"}, {"SLURM_PROCID", "0"}})),
             alone);
 }
 
