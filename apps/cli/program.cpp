@@ -1,5 +1,6 @@
 #include "apps/cli/program.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <functional>
@@ -109,7 +110,6 @@ struct Ending {
     another      // whose end this is
   };
   Teller teller = Teller::this_rank;
-  int lost = -1;  // of first_left: the rank
 };
 
 // What `run` returns or throws.
@@ -127,7 +127,7 @@ Ending ending_of(const std::function<ExitCode()>& run) {
   } catch (const NonFiniteError& error) {
     return {ExitCode::non_finite, error.what(), Ending::Teller::rank_0};
   } catch (const PeerLost& error) {
-    return {ExitCode::failure, error.what(), Ending::Teller::first_left, error.rank()};
+    return {ExitCode::failure, error.what(), Ending::Teller::first_left};
   } catch (const PeerEnded& error) {
     return {ExitCode::failure, error.what(), Ending::Teller::another};
   } catch (const std::exception& error) {
@@ -150,8 +150,8 @@ constexpr std::chrono::seconds time_of_another{3};
 void abort_with(const Ending& ending, Communicator& ranks) {
   const int rank = ranks.rank();
   using Teller = Ending::Teller;
-  if (ending.teller == Teller::first_left && rank != (ending.lost == 0 ? 1 : 0))
-    pause(time_of_another);
+  // Who waits for a rank that is gone may take others that wait for it for gone as well.
+  if (ending.teller == Teller::first_left) pause(time_of_another * std::min(rank, 3));
   if (ending.teller == Teller::another) {
     pause(time_of_another);
   } else {
