@@ -155,7 +155,7 @@ class Train final : public Command {
         {"the kind of device", session.device.backend == Backend::cuda ? "GPU" : "CPU"}};
     for (const auto& [key, value] : settings_of(*session.flags))
       values.emplace_back("--" + flag_of(key), value);
-    values.emplace_back("the config", to_json(config));
+    for (const auto& value : config_values(config)) values.push_back(value);
     const auto first = resumed_ ? resumed_->state.step : 0;
     for (const auto& value : data_values(data, options_, first)) values.push_back(value);
     return values;

@@ -10,6 +10,7 @@
 #include <ranges>
 
 #include "apps/cli/exit_code.h"
+#include "nn/llama/config_file.h"
 #include "runtime/checksum.h"
 #include "runtime/transfer.h"
 
@@ -49,6 +50,14 @@ void check_rank_count(const Communicator& ranks, std::int64_t lanes) {
   usage_error(
       "{} ranks cannot share the {} lanes of this run to the same bits (--gradient-lanes): {} can",
       ranks.size(), lanes, fmt::join(possible, ", "));
+}
+
+CommonValues config_values(const LlamaConfig& config) {
+  CommonValues values;
+  const auto keys = Json::parse(to_json(config));
+  for (const auto& [key, value] : keys.items())
+    values.emplace_back(key + " of the config", value.dump());
+  return values;
 }
 
 void check_common(Communicator& ranks, const CommonValues& values) {

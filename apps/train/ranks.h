@@ -23,6 +23,8 @@ void check_rank_count(const Communicator& ranks, std::int64_t lanes);
 
 // What the ranks of a run must have in common when it starts: by what it is called in an error.
 using CommonValues = std::vector<std::pair<std::string, std::string>>;
+// Of a config, key by key.
+CommonValues config_values(const LlamaConfig& config);
 // Throws Error, with both hosts and both values, where a rank has another value than rank 0.
 void check_common(Communicator& ranks, const CommonValues& values);
 

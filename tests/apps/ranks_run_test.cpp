@@ -278,8 +278,16 @@ TEST_F(RunOnMpi, RanksThatDifferAreNamedWithTheirHosts) {
   expect_error(
       launcher.run({{1, words}, {1, command(output, {"--learning-rate", "0.5"})}}, mark), 1,
       "[ranks] --learning-rate is 0.5 for rank 1 on " + host_name() + ", and 0.001 for rank 0");
+  auto wider = small.model;
+  wider["intermediate_size"] = 48;
+  write_text(folder("wider.json"), wider.dump());
+  expect_error(
+      launcher.run({{1, words}, {1, command(output, {"--config", folder("wider.json")})}}, mark), 1,
+      "[ranks] intermediate_size of the config is 48 for rank 1 on " + host_name() +
+          ", and 32 for rank 0");
   const auto baseline = Words{"env", "LOOKBACK_ISA=baseline"} + words;
-  const auto isa = launcher.run({{1, words}, {1, baseline}}, mark);
+  const auto isa =
+      launcher.run({{1, Words{"env", "-u", "LOOKBACK_ISA"} + words}, {1, baseline}}, mark);
   EXPECT_THAT(isa.text, HasSubstr("the instruction set"));
   EXPECT_FALSE(std::filesystem::exists(output));
 }
